@@ -1,0 +1,126 @@
+"""CPU time of `mocrop precrop`, the write included, against a bare loop that decodes key frames and scales them."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+from av.filter import Graph
+from harness import arguments, choose_clips, interleave, report
+
+from mocrop.pipeline.crop_cache import ClipTable, create_cache
+from mocrop.pipeline.extract import ExtractSettings, extract_unit
+from mocrop.pipeline.motion_store import CLIPS_PER_SHARD
+from mocrop.pipeline.policies import POLICIES
+from mocrop.pipeline.precrop import PrecropSettings, precrop_unit
+from mocrop.pipeline.stage import ClipTask, Outcome, WorkUnit
+from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.workspace import Workspace
+
+PEER = "bare loop"
+
+
+def bare_loop(clips: list[Path], *, size: int, frames: int) -> None:
+    """The least that anybody must do: the same number of key frames, decoded and scaled, kept nowhere."""
+    for clip in clips:
+        with av.open(f"file:{clip}", metadata_errors="ignore") as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            stream.codec_context.skip_frame = "NONKEY"
+            graph: Graph | None = None
+            for frame in itertools.islice(container.decode(stream), frames):
+                graph = graph or scaler(frame, size)
+                graph.vpush(frame)
+                graph.vpull()
+
+
+def scaler(frame: av.VideoFrame, size: int) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    source = f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/25"
+    steps = [("buffer", source), ("scale", f"{size}:{size}:flags=bicubic"), ("format", "rgb24"), ("buffersink", None)]
+    graph.link_nodes(*(graph.add(name, arguments) for name, arguments in steps)).configure()
+    return graph
+
+
+def units(tasks: tuple[ClipTask, ...], per_unit: int) -> list[WorkUnit]:
+    spans = range(0, len(tasks), per_unit)
+    return [WorkUnit(index=n, clips=tasks[first : first + per_unit]) for n, first in enumerate(spans)]
+
+
+def prepare(tasks: tuple[ClipTask, ...], workspace: Workspace, source: str) -> None:
+    """Transcoded files and motion for ``source``, so that precrop alone is measured."""
+    if source == "h264":
+        require(transcode_unit(WorkUnit(index=0, clips=tasks), TranscodeSettings(), str(workspace.root)))
+    for unit in units(tasks, CLIPS_PER_SHARD):
+        require(extract_unit(unit, ExtractSettings(source=source), str(workspace.root)))
+
+
+def require(outcomes: list[Outcome]) -> None:
+    failed = [outcome.message for outcome in outcomes if outcome.status != "done"]
+    if failed:
+        raise SystemExit("\n".join(failed))
+
+
+def new_cache(settings: PrecropSettings, tasks: tuple[ClipTask, ...], workspace: Workspace) -> None:
+    zeros = np.zeros(len(tasks), np.int32)
+    table = ClipTable(
+        names=[task.name for task in tasks],
+        label=zeros,
+        group=zeros,
+        subset=np.ones((len(tasks), 1), np.uint8),
+        class_names=["A"],
+        split_names=["1"],
+    )
+    workspace.caches.mkdir(exist_ok=True)
+    create_cache(workspace.cache(settings.name), settings.layout, table, attributes={})
+
+
+def ours(tasks: tuple[ClipTask, ...], settings: PrecropSettings, workspace: Workspace) -> None:
+    for unit in units(tasks, settings.clips_per_shard):
+        require(precrop_unit(unit, settings, str(workspace.root)))
+
+
+def measure(source: str, options: argparse.Namespace, folder: Path) -> None:
+    """Crop the clips by each policy from one source, and print how that compares."""
+    clips = choose_clips(options.data, options.clips, folder)
+    tasks = tuple(ClipTask(position=n, name=f"A/{n:04d}", path=str(clip)) for n, clip in enumerate(clips))
+    workspace = Workspace(folder / "work")
+    workspace.root.mkdir()
+    prepare(tasks, workspace, source)
+    files = [workspace.h264_file(task.name) for task in tasks] if source == "h264" else clips
+    cases = {PEER: partial(bare_loop, files, size=options.size, frames=options.frames)}
+    for policy in options.policies:
+        settings = PrecropSettings(
+            name=policy,
+            size=options.size,
+            source=source,
+            frames=options.frames,
+            policy=policy,
+            policy_settings=POLICIES[policy].settings(),
+        )
+        new_cache(settings, tasks, workspace)
+        cases[f"mocrop precrop, {policy}"] = partial(ours, tasks, settings, workspace)
+    seconds = interleave(cases, rounds=options.rounds)
+    report(f"precrop from {source}, size {options.size}", seconds, unit="clips", count=len(clips), peer=PEER)
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--size", type=int, default=192, help="side of the stored frames, pixels")
+    parser.add_argument("--frames", type=int, default=16, help="key frames a clip")
+    parser.add_argument("--policies", nargs="+", default=["center", "motion"], choices=sorted(POLICIES))
+    parser.add_argument("--sources", nargs="+", default=["h264", "original"], choices=["h264", "original"])
+    options = parser.parse_args()
+    for source in options.sources:
+        with tempfile.TemporaryDirectory() as scratch:
+            measure(source, options, Path(scratch))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,542 @@
+"""The command line: every command is a signature, a sentence and one call."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from mocrop.pipeline.commands import Report
+    from mocrop.pipeline.session import RunOptions
+    from mocrop.pipeline.workspace import Workspace
+
+EXIT_FAILED_CLIPS = 3
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    help="Motion-guided cropping for video classification: videos in, ready-cropped frames and trained models out.",
+    epilog="UCF-101 in five commands: mocrop transcode UCF-101/ --splits ucfTrainTestlist/ · mocrop extract-mv · "
+    "mocrop precrop --size 192 · mocrop train --arch resnet50 · mocrop eval",
+)
+
+
+Source = Literal["h264", "original"]
+Select = Literal["keyframes", "uniform"]
+Camera = Literal["compensate", "ignore"]
+Amp = Literal["auto", "off"]
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-w", "--workspace", envvar="MOCROP_WORKSPACE", help="Workspace folder.", show_default="./mocrop-work"
+    ),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=0, help="Worker processes; 0: a plain loop.", show_default="one per core")
+]
+SchedulerOption = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Use an existing Dask cluster, e.g. tcp://10.0.0.1:8786.")
+]
+TimeoutOption = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0, help="Give a clip up after this long; 0: never.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say for each clip why it would run, and stop.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+SplitsOption = Annotated[
+    Path | None,
+    typer.Option(help="Split lists: the official UCF folder, a `path label` list, or a CSV. Without: a split is made."),
+]
+DatasetArgument = Annotated[Path, typer.Argument(help="Folder that holds one folder of videos per class.")]
+NewDatasetArgument = Annotated[
+    Path | None, typer.Argument(help="Folder that holds one folder of videos per class; needed once.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Seed of the split that is made without lists.", show_default="0")]
+
+
+CrfOption = Annotated[int | None, typer.Option(min=0, max=51, help="x264's constant quality.", show_default="23")]
+PresetOption = Annotated[str | None, typer.Option(help="x264's preset.", show_default="veryfast")]
+KeyIntervalOption = Annotated[int | None, typer.Option(min=1, help="Frames between key frames.", show_default="12")]
+SourceOption = Annotated[
+    Source | None,
+    typer.Option(help="Take vectors from the transcoded files, or straight from the originals.", show_default="h264"),
+]
+SizeOption = Annotated[
+    int | None, typer.Option(min=1, help="Side of the cropped frames in pixels.", show_default="192")
+]
+PolicyOption = Annotated[
+    str | None, typer.Option(help="full, center, random, motion, motion-v2, adaptive, maps.", show_default="motion")
+]
+RatioOption = Annotated[
+    float | None, typer.Option(help="Area of the crop, as a share of the frame.", show_default="0.75")
+]
+GridOption = Annotated[
+    str | None, typer.Option(metavar="ROWSxCOLS", help="Cells of the density map.", show_default="6x8")
+]
+FramesOption = Annotated[int | None, typer.Option(min=1, help="Frame slots per clip.", show_default="16")]
+SelectOption = Annotated[
+    Select | None, typer.Option(help="Decode key frames only, or frames at even distances.", show_default="keyframes")
+]
+PolicySeedOption = Annotated[
+    int | None, typer.Option("--seed", help="Seed of the policy's sampling.", show_default="0")
+]
+CameraOption = Annotated[
+    Camera | None,
+    typer.Option(help="Take the camera's motion out of the vectors, or not.", show_default="as the policy does"),
+]
+DensityFromOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Crop by the reference's `.npy` maps in this folder: policy maps, needs no motion."
+    ),
+]
+NameOption = Annotated[str | None, typer.Option(help="Name of the cache.", show_default="<policy>-<size>")]
+ArchOption = Annotated[
+    str,
+    typer.Option(
+        help="resnet50, resnet152, mobilenet_v3_large, efficientnet_b1, swin_t, swin_b, or timm/<name>.",
+    ),
+]
+WeightsOption = Annotated[str, typer.Option(help="Weights to start from: imagenet, none, or a file.")]
+CacheOption = Annotated[str | None, typer.Option(help="Name of the crop cache.", show_default="the only one")]
+SplitOption = Annotated[str, typer.Option(help="Split of the data set, by number or name.")]
+BatchOption = Annotated[int, typer.Option(min=1, help="Clips per batch.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a cache that has other settings.")]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; errors that the user can mend end in one line and exit code 1."""
+    from mocrop.pipeline.errors import MocropError
+
+    try:
+        with _full_disk_is_our_error():
+            app(arguments, prog_name="mocrop")
+    except MocropError as error:
+        typer.secho("error: ", err=True, nl=False, fg="red")
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where this one ended", err=True)
+        sys.exit(130)
+
+
+@contextlib.contextmanager
+def _full_disk_is_our_error() -> Iterator[None]:
+    """Every library has its own words for a full disk."""
+    try:
+        yield
+    except Exception as error:
+        from mocrop.pipeline.stage import raise_if_disk_full
+
+        raise_if_disk_full(error)
+        raise
+
+
+@app.command()
+def init(
+    dataset: DatasetArgument,
+    splits: SplitsOption = None,
+    seed: SeedOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find clips, classes and splits, and write the workspace."""
+    from mocrop.pipeline import commands
+
+    _finish(commands.init(_workspace(workspace), dataset=dataset, splits=splits, seed=seed), as_json)
+
+
+@app.command()
+def transcode(
+    dataset: NewDatasetArgument = None,
+    splits: SplitsOption = None,
+    crf: CrfOption = None,
+    preset: PresetOption = None,
+    key_interval: KeyIntervalOption = None,
+    workspace: WorkspaceOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    clip_timeout: TimeoutOption = 600,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn the clips into H.264 whose key frames come at a fixed interval."""
+    from mocrop.pipeline import commands
+
+    options = {"crf": crf, "preset": preset, "key_interval": key_interval}
+    where = _workspace(workspace)
+    if dry_run:
+        return _explain(where, "transcode", options)
+    run = _run_options(workers, scheduler, clip_timeout)
+    _finish(commands.transcode(where, run, dataset=dataset, splits=splits, options=options), as_json)
+
+
+@app.command()
+def extract_mv(
+    source: SourceOption = None,
+    workspace: WorkspaceOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    clip_timeout: TimeoutOption = 600,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Extract motion vectors and the motion of the camera."""
+    from mocrop.pipeline import commands
+
+    options = {"source": source}
+    where = _workspace(workspace)
+    if dry_run:
+        return _explain(where, "extract-mv", options)
+    _finish(commands.extract_mv(where, _run_options(workers, scheduler, clip_timeout), options=options), as_json)
+
+
+@app.command()
+def precrop(
+    size: SizeOption = None,
+    policy: PolicyOption = None,
+    ratio: RatioOption = None,
+    grid: GridOption = None,
+    frames: FramesOption = None,
+    select: SelectOption = None,
+    seed: PolicySeedOption = None,
+    camera: CameraOption = None,
+    density_from: DensityFromOption = None,
+    name: NameOption = None,
+    overwrite: OverwriteOption = False,
+    workspace: WorkspaceOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    clip_timeout: TimeoutOption = 600,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find crop boxes and write the cropped frames to a cache that training reads directly."""
+    from mocrop.pipeline import commands
+
+    options = _precrop_options(size, policy, ratio, grid, frames, select, seed, camera, name)
+    options["folder"] = density_from
+    where = _workspace(workspace)
+    if dry_run:
+        return _explain(where, "precrop", options)
+    run = _run_options(workers, scheduler, clip_timeout)
+    _finish(commands.precrop(where, run, options=options, overwrite=overwrite), as_json)
+
+
+@app.command()
+def run(
+    dataset: NewDatasetArgument = None,
+    splits: SplitsOption = None,
+    source: SourceOption = None,
+    size: SizeOption = None,
+    policy: PolicyOption = None,
+    ratio: RatioOption = None,
+    grid: GridOption = None,
+    frames: FramesOption = None,
+    select: SelectOption = None,
+    seed: PolicySeedOption = None,
+    camera: CameraOption = None,
+    name: NameOption = None,
+    overwrite: OverwriteOption = False,
+    workspace: WorkspaceOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    clip_timeout: TimeoutOption = 600,
+    as_json: JsonOption = False,
+) -> None:
+    """Run transcode, extract-mv and precrop in order, resuming what is there."""
+    from mocrop.pipeline import commands
+
+    report = commands.run_all(
+        _workspace(workspace),
+        _run_options(workers, scheduler, clip_timeout),
+        dataset=dataset,
+        splits=splits,
+        extract_options={"source": source},
+        precrop_options=_precrop_options(size, policy, ratio, grid, frames, select, seed, camera, name),
+        overwrite=overwrite,
+    )
+    _finish(report, as_json)
+
+
+@app.command()
+def retry(
+    workspace: WorkspaceOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    clip_timeout: TimeoutOption = 600,
+    as_json: JsonOption = False,
+) -> None:
+    """Try the clips again that failed."""
+    from mocrop.pipeline import commands
+
+    _finish(commands.retry(_workspace(workspace), _run_options(workers, scheduler, clip_timeout)), as_json)
+
+
+@app.command()
+def status(
+    failed: Annotated[bool, typer.Option("--failed", help="List every clip that failed, with its reason.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is done, stale and failed, and which command comes next."""
+    from mocrop.pipeline.status import workspace_status
+    from mocrop.pipeline.terminal import say_status
+
+    state = workspace_status(_workspace(workspace), failures=failed or as_json)
+    _say(state, lambda console, report: say_status(console, report, failures=failed), as_json)
+
+
+@app.command()
+def show(
+    clip: Annotated[str, typer.Argument(help="Name of a clip, or an ending that no other has, e.g. g01_c01.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write.", show_default="reports/show/<clip>.png")
+    ] = None,
+    video: Annotated[bool, typer.Option("--video", help="Write an MP4 of all frames instead of a page.")] = False,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Whose boxes; may be repeated.", show_default="all that can decide")
+    ] = None,
+    ratio: Annotated[float, typer.Option(help="Area of the boxes, as a share of the frame.")] = 0.75,
+    frames: Annotated[int, typer.Option(min=1, help="Frames to show, at most.")] = 6,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Draw one clip: its frames, motion vectors, density maps and boxes, and how the camera moves."""
+    from mocrop.evaluation.show import show_in
+
+    where = _workspace(workspace)
+    typer.echo(show_in(where, clip, policies=policy or (), ratio=ratio, frames=frames, video=video, output=output))
+
+
+@app.command()
+def export_npy(
+    folder: Annotated[Path, typer.Argument(help="Where to put them: <folder>/<Class>/<clip>/motion_vectors_....npy.")],
+    grid: GridOption = None,
+    eps_px: Annotated[
+        float | None, typer.Option(min=0, help="Shorter vectors are noise, pixels.", show_default="0.5")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Vectors drawn per clip.", show_default="10000")] = None,
+    seed: PolicySeedOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace maps of this grid in the folder.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the density map of every clip as the reference implementation stores it."""
+    from mocrop.pipeline.map_commands import export_maps, export_settings
+    from mocrop.pipeline.terminal import say_export
+
+    settings = export_settings({"grid": grid, "eps_px": eps_px, "samples": samples, "seed": seed})
+    _say(export_maps(_workspace(workspace), folder, settings, overwrite=overwrite), say_export, as_json)
+
+
+@app.command()
+def import_npy(
+    folder: Annotated[Path, typer.Argument(help="Folder of the reference's maps, with a folder per class.")],
+    grid: Annotated[
+        str | None, typer.Option(metavar="ROWSxCOLS", help="Which maps.", show_default="the only grid there")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the reference's density maps against the clips, and remember the folder for `precrop --policy maps`."""
+    from mocrop.pipeline.caches import parse_grid
+    from mocrop.pipeline.map_commands import import_maps
+    from mocrop.pipeline.terminal import say_import
+
+    report = import_maps(_workspace(workspace), folder, grid=parse_grid(grid) if grid else None)
+    _say(report, say_import, as_json)
+    if report.bad:
+        raise typer.Exit(EXIT_FAILED_CLIPS)
+
+
+@app.command()
+def train(
+    arch: ArchOption = "resnet50",
+    weights: WeightsOption = "imagenet",
+    cache: CacheOption = None,
+    split: SplitOption = "1",
+    epochs: Annotated[int, typer.Option(min=1, help="Times through the training clips.")] = 100,
+    batch_size: BatchOption = 32,
+    learning_rate: Annotated[float, typer.Option("--lr", help="Learning rate at the start.")] = 1e-3,
+    segments: Annotated[int, typer.Option(min=1, help="Random frames per clip and epoch.")] = 3,
+    validation_share: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the training groups held out to choose the best epoch.")
+    ] = 0.1,
+    mixup: Annotated[float, typer.Option(min=0, help="Alpha of mixup; 0: none.")] = 0.2,
+    augmentation: Annotated[
+        bool, typer.Option("--augment/--no-augment", help="Flip, multi-scale crop and colour jitter.")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    device: DeviceOption = "auto",
+    amp: Annotated[Amp, typer.Option(help="Mixed precision on a GPU.")] = "auto",
+    name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="<arch>-<cache>")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a backbone on a crop cache."""
+    from rich.console import Console
+
+    from mocrop.pipeline.stages import settings_from
+    from mocrop.training.commands import train_in
+    from mocrop.training.recipe import TrainSettings
+
+    plain = {} if augmentation else {"flip": False, "crop_scales": (1.0,), "color_jitter": 0.0}
+    options = {
+        "arch": arch,
+        "weights": weights,
+        "split": split,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "segments": segments,
+        "validation_share": validation_share,
+        "mixup": mixup,
+        "seed": seed,
+        "device": device,
+        "amp": amp,
+    }
+    settings = settings_from(TrainSettings, plain, options, where="mocrop train")
+    where = _workspace(workspace).require()
+    result = train_in(where, settings, cache=cache, name=name, console=Console(stderr=as_json))
+    _say(result, lambda console, done: console.print(f"best epoch {done.best.epoch}: {done.checkpoint}"), as_json)
+
+
+@app.command("eval")
+def evaluate(
+    run: Annotated[str | None, typer.Option(help="Name of a run.", show_default="the only one")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint file instead of a run.")] = None,
+    cache: CacheOption = None,
+    split: SplitOption = "1",
+    segments: Annotated[int, typer.Option(min=1, help="Middle frames per clip.")] = 8,
+    batch_size: BatchOption = 32,
+    device: DeviceOption = "auto",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a run or a checkpoint on the test clips of a crop cache."""
+    from rich.console import Console
+
+    from mocrop.evaluation.commands import evaluate_in
+    from mocrop.evaluation.evaluate import EvalSettings
+    from mocrop.evaluation.report import print_result
+
+    settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device)
+    where, progress = _workspace(workspace).require(), Console(stderr=True)
+    done = evaluate_in(where, settings, run=run, checkpoint=checkpoint, cache=cache, console=progress)
+    if as_json:
+        typer.echo(json.dumps(done.result.to_json(), indent=2))
+    else:
+        print_result(Console(), done.result)
+        typer.echo(f"report: {done.report}")
+
+
+@app.command()
+def coverage(
+    boxes: Annotated[Path, typer.Option(help="Boxes of the actor: JSON, or UCF101-24's corrected .mat annotations.")],
+    policy: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.", show_default="all")] = None,
+    ratio: Annotated[
+        list[float] | None, typer.Option(help="Areas of the crop; repeatable.", show_default="0.75, 0.5, 0.25")
+    ] = None,
+    camera: CameraOption = None,
+    groups: Annotated[str | None, typer.Option(help="Only clips of these UCF groups, e.g. 13-25.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how much of the annotated actor each policy keeps, with intervals, paired with the centre crop."""
+    from mocrop.evaluation.coverage_report import coverage_in, coverage_json
+    from mocrop.evaluation.coverage_settings import coverage_settings
+
+    settings = coverage_settings(policies=policy or (), camera=camera, ratios=ratio or (), groups=groups, seed=seed)
+    measured, files = coverage_in(_workspace(workspace), settings, boxes=boxes)
+    if as_json:
+        typer.echo(json.dumps(coverage_json(measured), indent=2))
+    else:
+        typer.echo(files["md"].read_text())
+        typer.echo("\n".join(f"{kind}: {file}" for kind, file in files.items()))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path("mocrop-demo"),
+    workers: WorkersOption = None,
+) -> None:
+    """Show all of it on clips that are made on the spot: every stage, training, a table, a picture."""
+    from rich.console import Console
+
+    from mocrop.evaluation.demo import run_demo, say_demo
+
+    console = Console()
+    say_demo(console, run_demo(folder, run=_run_options(workers, None, 600), console=console))
+
+
+def _workspace(option: Path | None) -> Workspace:
+    from mocrop.pipeline.workspace import Workspace, locate_workspace
+
+    return Workspace(locate_workspace(option))
+
+
+def _run_options(workers: int | None, scheduler: str | None, clip_timeout: float) -> RunOptions:
+    from mocrop.pipeline.session import RunOptions
+
+    return RunOptions(workers=workers, scheduler=scheduler, clip_seconds=clip_timeout)
+
+
+def _precrop_options(
+    size: int | None,
+    policy: str | None,
+    ratio: float | None,
+    grid: str | None,
+    frames: int | None,
+    select: Select | None,
+    seed: int | None,
+    camera: Camera | None,
+    name: str | None,
+) -> dict[str, Any]:
+    return {
+        "size": size,
+        "policy": policy,
+        "ratio": ratio,
+        "grid": grid,
+        "frames": frames,
+        "select": select,
+        "seed": seed,
+        "camera": camera,
+        "name": name,
+    }
+
+
+def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from mocrop.pipeline.commands import explain
+    from mocrop.pipeline.terminal import say_plan
+
+    say_plan(Console(), stage, explain(workspace, stage, options=options))
+
+
+def _finish(report: Report, as_json: bool) -> None:
+    """Print a report and end with the exit code that it deserves."""
+    from mocrop.pipeline.terminal import say_report
+
+    _say(report, say_report, as_json)
+    if report.failed:
+        raise typer.Exit(EXIT_FAILED_CLIPS)
+
+
+def _say(report: Any, say: Callable[[Any, Any], None], as_json: bool) -> None:
+    from rich.console import Console
+
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(report), default=str, indent=2))
+    else:
+        say(Console(), report)

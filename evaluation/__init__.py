@@ -1,0 +1,1 @@
+"""Trained backbone and crop cache to numbers, tables and pictures."""

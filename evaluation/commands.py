@@ -1,0 +1,57 @@
+"""`mocrop eval` as a call: a workspace and a choice in, a report in it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from mocrop.evaluation.evaluate import EvalResult, EvalSettings, evaluate
+from mocrop.evaluation.report import evaluation_progress, write_report
+from mocrop.pipeline.workspace import Workspace
+from mocrop.training.checkpoint import load_checkpoint
+from mocrop.training.commands import choose_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A result and the file that keeps it."""
+
+    result: EvalResult
+    report: Path
+
+
+def evaluate_in(
+    workspace: Workspace,
+    settings: EvalSettings,
+    *,
+    run: str | None = None,
+    checkpoint: Path | None = None,
+    cache: str | None = None,
+    console: Console,
+) -> Evaluation:
+    """Evaluate a run of a workspace, or a checkpoint from elsewhere, and write ``reports/<run>-on-<cache>.json``.
+
+    Args:
+        run: name of the run; None: the only one there is.
+        checkpoint: a file, instead of a run.
+        cache: name of the cache; None: the one trained on if it is there, else the only one.
+    Raises: TrainingError or CacheError if the choice is not clear; what
+        :func:`~mocrop.evaluation.evaluate.evaluate` raises.
+    """
+    file = checkpoint or choose_run(workspace, run) / "best.pt"
+    path = _cache_for(workspace, cache, file)
+    with evaluation_progress(console) as on_batch:
+        result = evaluate(path, file, settings, on_batch=on_batch)
+    source = file.stem if checkpoint else file.parent.name
+    report = workspace.reports / f"{source}-on-{path.stem}-split{result.split}.json"
+    write_report(result, report)
+    return Evaluation(result=result, report=report)
+
+
+def _cache_for(workspace: Workspace, name: str | None, checkpoint: Path) -> Path:
+    if name is None:
+        trained_on = str(load_checkpoint(checkpoint).cache["name"])
+        name = trained_on if trained_on in workspace.cache_names() else None
+    return workspace.choose_cache(name)

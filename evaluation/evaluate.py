@@ -1,0 +1,190 @@
+"""Evaluate a checkpoint: a crop cache and a checkpoint go in, scores on the test list of a split come out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.errors import CheckpointError, SettingsError
+from mocrop.training.augment import normalise
+from mocrop.training.backbones import Backbone, clip_logits
+from mocrop.training.checkpoint import Checkpoint, describe_cache, load_checkpoint, restore_backbone
+from mocrop.training.dataset import CropDataset
+from mocrop.training.device import choose_device
+from mocrop.training.frame_reader import require_shards
+from mocrop.training.loader import CropLoader
+from mocrop.training.scores import Score, count_correct
+from mocrop.training.selection import LeftOut, Subset, select_clips, split_index
+
+IntArray = npt.NDArray[np.int64]
+OnBatch = Callable[[int, int], None]  # clips done, clips in all
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalSettings:
+    """Settings of one evaluation; it computes in float32."""
+
+    split: str = "1"  # name or number from 1
+    segments: int = 8  # middle frames per clip, at most the slots of the cache
+    batch_size: int = 32  # clips
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
+
+    def __post_init__(self) -> None:
+        for name in ("segments", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictions:
+    """What a network makes of some clips; one row a clip."""
+
+    rows: IntArray  # (clips,) of the cache
+    labels: Tensor  # int64, (clips,)
+    logits: Tensor  # float32, (clips, classes), averaged over the frames of the clip; on the CPU
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalResult:
+    """Scores of one checkpoint on the test list of one split of one cache."""
+
+    checkpoint: Path
+    arch: str
+    epoch: int  # that the checkpoint is of
+    split: str
+    segments: int
+    top1: Score
+    top5: Score  # of fewer than five classes, all count
+    left_out: LeftOut
+    classes: int  # outputs of the head
+    classes_tested: int  # those with a clip in the test list
+    seen_in_training: int | None  # clips of this test list in the list trained on; None if the cache cannot tell
+    cache: dict[str, Any]  # evaluated on; see describe_cache
+    trained_on: dict[str, Any]  # cache that the checkpoint was trained on
+    device: str
+    seconds: float  # reading included
+
+    @property
+    def clips_per_second(self) -> float:
+        return self.top1.total / max(self.seconds, 1e-9)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values, intervals and versions included."""
+        scores = {
+            name: {**asdict(score), "share": score.share, "interval_95": list(score.interval)}
+            for name, score in (("top1", self.top1), ("top5", self.top5))
+        }
+        rest = {"checkpoint": str(self.checkpoint), "clips_per_second": self.clips_per_second}
+        versions = {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")}
+        return {**asdict(self), **scores, **rest, "versions": versions}
+
+
+def evaluate(
+    cache_path: Path, checkpoint_path: Path, settings: EvalSettings, *, on_batch: OnBatch | None = None
+) -> EvalResult:
+    """Score a checkpoint on the test list of a split, by the mean logits of the middle frames of each clip's segments.
+
+    The cache may be another than the one trained on, of another policy or size; its classes must be the same.
+
+    Args:
+        cache_path: a crop cache.
+        checkpoint_path: best.pt or last.pt of a run.
+        on_batch: hears of each batch.
+    Raises: SettingsError for a split without usable test clips or more segments than slots; CheckpointError for a
+        checkpoint that does not fit; CacheError for a cache that cannot be read.
+    """
+    cache = CropCache(cache_path)
+    checkpoint = load_checkpoint(checkpoint_path)
+    require_same_classes(checkpoint, cache, source=checkpoint_path)
+    if settings.segments > cache.slots:
+        raise SettingsError(f"{cache.path} has {cache.slots} frames per clip; pass --segments {cache.slots} or fewer")
+    tested = select_clips(cache, split=settings.split, subset=Subset.TEST)
+    require_shards(cache)
+    device = choose_device(settings.device)
+    backbone = restore_backbone(checkpoint, size=cache.size, source=checkpoint_path)
+    predictions = predict(cache, tested.rows, backbone, settings, device=device, on_batch=on_batch)
+    total = len(tested.rows)
+    return EvalResult(
+        checkpoint=checkpoint_path,
+        arch=checkpoint.arch,
+        epoch=checkpoint.epoch,
+        split=cache.split_names[split_index(cache, settings.split)],
+        segments=settings.segments,
+        top1=Score(correct=count_correct(predictions.logits, predictions.labels), total=total),
+        top5=Score(correct=count_correct(predictions.logits, predictions.labels, k=5), total=total),
+        left_out=tested.left_out,
+        classes=len(cache.class_names),
+        classes_tested=len(np.unique(cache.label[tested.rows])),
+        seen_in_training=_seen_in_training(cache, tested.rows, checkpoint),
+        cache=describe_cache(cache),
+        trained_on=checkpoint.cache,
+        device=str(device),
+        seconds=predictions.seconds,
+    )
+
+
+@torch.inference_mode()
+def predict(
+    cache: CropCache,
+    rows: IntArray,
+    backbone: Backbone,
+    settings: EvalSettings,
+    *,
+    device: torch.device,
+    on_batch: OnBatch | None = None,
+) -> Predictions:
+    """Run a network over some clips, in the order of ``rows``."""
+    start = time.perf_counter()
+    model = backbone.model.to(device).eval()
+    dataset = CropDataset(cache, rows, segments=settings.segments)
+    logits: list[Tensor] = []
+    done = 0
+    for batch in CropLoader(dataset, batch_size=settings.batch_size):
+        frames = normalise(batch.frames.to(device, non_blocking=True), mean=backbone.mean, std=backbone.std)
+        logits.append(clip_logits(model, frames).float().cpu())
+        done += len(batch.labels)
+        if on_batch:
+            on_batch(done, len(rows))
+    seconds = time.perf_counter() - start
+    return Predictions(rows=rows, labels=torch.from_numpy(dataset.labels), logits=torch.cat(logits), seconds=seconds)
+
+
+def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Path) -> None:
+    """Check that the outputs of a checkpoint mean the classes of a cache.
+
+    Raises: CheckpointError naming both lists where they part.
+    """
+    theirs, ours = checkpoint.class_names, cache.class_names
+    if theirs == ours:
+        return
+    parts = [number for number, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]]
+    first = parts[0] if parts else min(len(theirs), len(ours))
+    raise CheckpointError(
+        f"{source} was trained on {_names(theirs, first)}, {cache.path} has {_names(ours, first)}; "
+        "pass a checkpoint and a --cache of the same data set"
+    )
+
+
+def _names(classes: list[str], first: int) -> str:
+    shown = ", ".join(classes[first : first + 3])
+    return f"{len(classes)} classes (from number {first + 1}: {shown or 'none'})"
+
+
+def _seen_in_training(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> int | None:
+    """Test clips that the checkpoint's split trains or validates on, if this cache has a split of that name."""
+    try:
+        column = split_index(cache, str(checkpoint.settings["split"]))
+    except SettingsError:
+        return None
+    return int(np.count_nonzero(cache.subset[rows, column] == Subset.TRAIN))

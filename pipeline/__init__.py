@@ -1,0 +1,1 @@
+"""Video files to crop cache: clips, stages, and the runner that applies them. Never imports torch."""

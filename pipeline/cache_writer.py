@@ -1,0 +1,74 @@
+"""Write crop caches: the frames and columns of one shard go in, its files come out, whole and with the states last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import tensorstore as ts
+
+from mocrop.pipeline.crop_cache import ClipState, open_array, open_frames, shard_file, worker_context
+from mocrop.pipeline.errors import CacheError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """Everything one precrop unit writes; rows are the clips ``first .. first + len(state)``."""
+
+    first: int
+    frames: Sequence[npt.NDArray[np.uint8]]  # per clip (used slots, 3, size, size); may be empty
+    frame_index: npt.NDArray[np.int32]  # (n, frames)
+    box: npt.NDArray[np.float32]  # (n, 4)
+    density: npt.NDArray[np.float32]  # (n, rows, cols)
+    state: npt.NDArray[np.uint8]  # (n,)
+
+
+class CacheWriter:
+    """Writes whole shards of one cache; writers of different shards never touch the same file.
+
+    Args:
+        path: the ``.zarr`` folder.
+    Raises: CacheError if there is no cache.
+    """
+
+    def __init__(self, path: Path) -> None:
+        context = worker_context()
+        self._path = path
+        try:
+            self._frames = open_frames(path, context=context)
+            columns = ("frame_index", "box", "density")
+            self._columns = {name: open_array(path, name, context=context) for name in columns}
+            self._state = open_array(path, "state", context=context)
+        except ValueError as error:
+            raise CacheError(f"{path} is not a crop cache that can be written to ({error})") from error
+        self._clips = self._frames.shape[0]
+        self._clips_per_shard = cast("tuple[int, ...]", self._frames.chunk_layout.write_chunk.shape)[0]
+
+    def write(self, shard: Shard) -> None:
+        """Write one shard; its states last. Same shard, same bytes, whatever was there before.
+
+        Raises: ValueError if the rows are not exactly those of one shard.
+        """
+        index, offset = divmod(shard.first, self._clips_per_shard)
+        rows = slice(shard.first, min(shard.first + self._clips_per_shard, self._clips))
+        if offset or len(shard.frames) != rows.stop - rows.start:
+            raise ValueError(f"{len(shard.frames)} clips from {shard.first} on are not one shard of {self._path}")
+        self._state[rows].write(ClipState.NOT_WRITTEN).result()
+        shard_file(self._path, index).unlink(missing_ok=True)
+        self._write_frames(shard)
+        for name, array in self._columns.items():
+            array[rows].write(getattr(shard, name)).result()
+        self._state[rows].write(shard.state).result()
+
+    def _write_frames(self, shard: Shard) -> None:
+        """Write all frames in one transaction, so that the shard is encoded and written once."""
+        with ts.Transaction() as transaction:
+            frames = self._frames.with_transaction(transaction)
+            clips = [(row, clip) for row, clip in enumerate(shard.frames, start=shard.first) if len(clip)]
+            writes = [frames[row, : len(clip)].write(clip) for row, clip in clips]
+            for write in writes:  # kept until then: TensorStore drops a write that nobody waits for
+                write.copy.result()

@@ -1,0 +1,282 @@
+"""The crop cache: a self-contained Zarr v3 group of cropped frames, one row a clip.
+
+===============  ==================================  ======================================================
+array            shape, dtype                        meaning
+===============  ==================================  ======================================================
+``frames``       (clips, frames, 3, size, size) u1   RGB; chunk = one frame, shard = ``clips_per_shard`` clips
+``frame_index``  (clips, frames) int32               source frame of each slot, ascending; -1 = unused slot
+``box``          (clips, 4) float32                  left, top, right, bottom, fractions of the frame
+``density``      (clips, rows, cols) float32         what the box was found on; zeros without one
+``label``        (clips,) int32                      class index
+``group``        (clips,) int32                      UCF group, -1 where there is none
+``subset``       (clips, splits) uint8               0 in neither list, 1 train, 2 test
+``clip``         (clips,) string                     path under the data set, without suffix
+``state``        (clips,) uint8                      see :class:`ClipState`
+===============  ==================================  ======================================================
+
+Group attributes lie under ``mocrop``. zarr-python creates and describes; TensorStore moves the data, each file under a
+temporary name until it is whole and on the disk. A shard's ``state`` is written after everything else of that shard,
+so a killed writer leaves state 0. Every frame is stored, black ones too; an unused slot is not, and reads as zeros. A
+shard whose whole file is missing would read as zeros too, so readers ask :meth:`CropCache.missing_shards` first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import tensorstore as ts
+import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from mocrop.pipeline.errors import CacheError
+
+SCHEMA_VERSION = 1
+Compression = Literal["none", "zstd"]
+
+
+class ClipState(IntEnum):
+    """What a cache says about one clip; readers use CROPPED and WHOLE_FRAME only."""
+
+    NOT_WRITTEN = 0
+    CROPPED = 1  # cropped by the policy
+    WHOLE_FRAME = 2  # there was no usable motion
+    FAILED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheLayout:
+    """Shapes and codecs of a crop cache; enough to create it."""
+
+    frames: int  # slots per clip
+    size: int  # pixels, both sides
+    grid: tuple[int, int]  # rows, cols of the density maps
+    clips_per_shard: int
+    compression: Compression = "none"
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "size", "clips_per_shard"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipTable:
+    """What a cache knows of its clips before any frame is cropped; rows are clips."""
+
+    names: Sequence[str]
+    label: npt.NDArray[np.int32]  # (clips,)
+    group: npt.NDArray[np.int32]  # (clips,), -1 = none
+    subset: npt.NDArray[np.uint8]  # (clips, splits): 0 neither, 1 train, 2 test
+    class_names: Sequence[str]
+    split_names: Sequence[str]
+
+
+def create_cache(path: Path, layout: CacheLayout, table: ClipTable, *, attributes: Mapping[str, Any]) -> None:
+    """Create an empty cache (every state 0) at ``path``, whole or not at all.
+
+    ``attributes`` join schema version, size, class names and split names under the group attribute ``mocrop``.
+    Raises: FileExistsError if something is there already; ValueError if the table has no clips.
+    """
+    if path.exists():
+        raise FileExistsError(path)
+    if not table.names:
+        raise ValueError("a crop cache needs at least one clip")
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    description = {
+        "schema": SCHEMA_VERSION,
+        "size": layout.size,
+        "class_names": list(table.class_names),
+        "split_names": list(table.split_names),
+        **attributes,
+    }
+    group = zarr.open_group(partial, mode="w", zarr_format=3, attributes={"mocrop": description})
+    _create_shard_arrays(group, layout, clips=len(table.names))
+    for name, values in (("label", table.label), ("group", table.group), ("subset", table.subset)):
+        group.create_array(name, data=np.ascontiguousarray(values), chunks=tuple(max(1, side) for side in values.shape))
+    write_names(group, table.names)
+    os.replace(partial, path)
+
+
+def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int) -> None:
+    """The arrays that a CacheWriter fills, one file a shard."""
+    per_shard, frame_shape, checksum = layout.clips_per_shard, (3, layout.size, layout.size), Crc32cCodec()
+    group.create_array(
+        "frames",
+        shape=(clips, layout.frames, *frame_shape),
+        dtype="uint8",
+        chunks=(1, 1, *frame_shape),
+        shards=(per_shard, layout.frames, *frame_shape),
+        compressors=[ZstdCodec(level=1), checksum] if layout.compression == "zstd" else [checksum],
+        dimension_names=("clip", "frame", "channel", "y", "x"),
+    )
+    for name, tail, dtype, fill in (
+        ("frame_index", (layout.frames,), "int32", -1),
+        ("box", (4,), "float32", 0.0),
+        ("density", layout.grid, "float32", 0.0),
+        ("state", (), "uint8", int(ClipState.NOT_WRITTEN)),
+    ):
+        group.create_array(name, shape=(clips, *tail), chunks=(per_shard, *tail), dtype=dtype, fill_value=fill)
+
+
+def write_names(group: zarr.Group, names: Sequence[str]) -> None:
+    """Write the array ``clip`` anew."""
+    with warnings.catch_warnings():  # zarr warns that the string type has no final specification yet
+        warnings.simplefilter("ignore")
+        array = group.create_array("clip", shape=(len(names),), chunks=(len(names),), dtype="string", overwrite=True)
+        array[:] = np.array(list(names), dtype=np.dtypes.StringDType())
+
+
+def worker_context(*, cache_bytes: int = 0) -> ts.Context:
+    """TensorStore for a worker. They are processes, one per core: a thread pool in each would only have them fight."""
+    limits = {"data_copy_concurrency": {"limit": 1}, "file_io_concurrency": {"limit": 1}}
+    return ts.Context({**limits, "cache_pool": {"total_bytes_limit": cache_bytes}})
+
+
+def open_frames(path: Path, *, context: ts.Context | None = None) -> ts.TensorStore:
+    """Open ``frames`` of a cache with TensorStore, dtype uint8, shape (clips, frames, 3, size, size)."""
+    return open_array(path, "frames", context=context, store_data_equal_to_fill_value=True)
+
+
+def open_array(
+    path: Path, name: str, *, context: ts.Context | None = None, store_data_equal_to_fill_value: bool = False
+) -> ts.TensorStore:
+    """Open any other array of a cache with TensorStore."""
+    spec = {
+        "driver": "zarr3",
+        "kvstore": {"driver": "file", "path": os.fspath(path / name)},
+        "recheck_cached_data": False,
+        "store_data_equal_to_fill_value": store_data_equal_to_fill_value,
+    }
+    return ts.open(spec, context=context, open=True).result()
+
+
+def shard_file(path: Path, shard: int) -> Path:
+    """Where Zarr's default chunk keys put one shard of ``frames``."""
+    return path / "frames" / "c" / str(shard) / "0" / "0" / "0" / "0"
+
+
+class CropCache:
+    """A crop cache opened for reading: its table in memory, its frames through TensorStore.
+
+    Args:
+        path: the ``.zarr`` folder.
+    Raises: CacheError if it is not a crop cache of this schema.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        try:
+            self._group = zarr.open_group(self.path, mode="r", zarr_format=3)
+        except (FileNotFoundError, ValueError, KeyError) as error:
+            raise CacheError(f"{self.path} is not a crop cache; make one with `mocrop precrop --size 192`") from error
+        self.attributes = cast(dict[str, Any], self._group.attrs.asdict().get("mocrop") or {})
+        if self.attributes.get("schema") != SCHEMA_VERSION:
+            raise CacheError(
+                f"{self.path}: crop cache of schema {self.attributes.get('schema')}, this mocrop reads schema "
+                f"{SCHEMA_VERSION}; write it anew with `mocrop precrop --overwrite`"
+            )
+        self.shape = cast(tuple[int, int, int, int, int], self._array("frames").shape)
+
+    def _array(self, name: str) -> zarr.Array[Any]:
+        return cast("zarr.Array[Any]", self._group[name])
+
+    def _column(self, name: str) -> npt.NDArray[Any]:
+        return np.asarray(self._array(name)[...])
+
+    def __len__(self) -> int:
+        """Number of clips, whatever their state."""
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """Side of a frame in pixels."""
+        return self.shape[-1]
+
+    @property
+    def slots(self) -> int:
+        """Frame slots per clip."""
+        return self.shape[1]
+
+    @property
+    def clips_per_shard(self) -> int:
+        return cast(tuple[int, ...], self._array("frames").shards)[0]
+
+    @property
+    def compressed(self) -> bool:
+        """Whether frames are compressed inside their shards."""
+        return any(isinstance(codec, ZstdCodec) for codec in self._array("frames").compressors)
+
+    @property
+    def class_names(self) -> list[str]:
+        return cast(list[str], self.attributes["class_names"])
+
+    @property
+    def split_names(self) -> list[str]:
+        return cast(list[str], self.attributes["split_names"])
+
+    @cached_property
+    def state(self) -> npt.NDArray[np.uint8]:
+        return self._column("state")
+
+    @cached_property
+    def usable(self) -> npt.NDArray[np.bool_]:
+        """(clips,) True where frames may be read: states 1 and 2."""
+        return np.isin(self.state, (ClipState.CROPPED, ClipState.WHOLE_FRAME))
+
+    @cached_property
+    def frame_index(self) -> npt.NDArray[np.int32]:
+        return self._column("frame_index")
+
+    @cached_property
+    def used_slots(self) -> npt.NDArray[Any]:
+        """(clips,) number of used slots; they are the first ones of each clip."""
+        return np.asarray(np.count_nonzero(self.frame_index >= 0, axis=1))
+
+    @cached_property
+    def box(self) -> npt.NDArray[np.float32]:
+        return self._column("box")
+
+    @cached_property
+    def density(self) -> npt.NDArray[np.float32]:
+        return self._column("density")
+
+    @cached_property
+    def label(self) -> npt.NDArray[np.int32]:
+        return self._column("label")
+
+    @cached_property
+    def group(self) -> npt.NDArray[np.int32]:
+        return self._column("group")
+
+    @cached_property
+    def subset(self) -> npt.NDArray[np.uint8]:
+        return self._column("subset")
+
+    @cached_property
+    def clip(self) -> list[str]:
+        return [str(name) for name in self._column("clip")]
+
+    def open_frames(self, *, context: ts.Context | None = None) -> ts.TensorStore:
+        """TensorStore of ``frames``, uint8, shape (clips, slots, 3, size, size)."""
+        return open_frames(self.path, context=context)
+
+    def shard_file(self, shard: int) -> Path:
+        """The file that holds the frames of clips ``shard * clips_per_shard`` and following."""
+        return shard_file(self.path, shard)
+
+    def missing_shards(self) -> list[int]:
+        """Shards whose states say that there are frames while their file is gone; empty for a sound cache."""
+        with_frames = np.flatnonzero(self.usable & (self.used_slots > 0))
+        shards = np.unique(with_frames // self.clips_per_shard)
+        return [int(shard) for shard in shards if not self.shard_file(int(shard)).exists()]

@@ -1,0 +1,82 @@
+"""Turn the motion vectors of one clip into a density map: how many of a random sample of them lie in each cell."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.motion import QUARTER_PIXELS, ClipMotion
+from mocrop.pipeline.own_motion import Camera, speeds
+
+
+def clip_generator(seed: int, clip: str) -> np.random.Generator:
+    """Random numbers that depend on the seed and the clip's name alone, never on order, worker or process.
+
+    >>> clip_generator(0, "Surfing/a").random() == clip_generator(0, "Surfing/a").random()
+    True
+    """
+    digest = hashlib.sha256(clip.encode("utf-8", "surrogateescape")).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest, "big")])
+
+
+def density_map(
+    motion: ClipMotion,
+    *,
+    clip: str,
+    grid: tuple[int, int],
+    eps_px: float,
+    samples: int,
+    seed: int,
+    camera: Camera = "ignore",
+) -> npt.NDArray[np.float32]:
+    """Density map of version 1: pool the vectors of all frames, drop the small ones, sample, count per cell.
+
+    Args:
+        clip: name of the clip; with ``seed`` it settles the sample.
+        grid: rows, cols.
+        eps_px: vectors shorter than this are noise, pixels.
+        camera: whether a vector's own motion is what counts, not its length.
+        samples: vectors to draw, each at most once; clips with fewer give all they have.
+    Returns: float32, shape grid: counts; all zeros if no vector is left.
+    Source: arXiv 2509.18473v1, section 2.
+    """
+    pool = visible_vectors(motion, eps_px=eps_px, camera=camera)
+    if len(pool) > samples:
+        pool = clip_generator(seed, clip).choice(pool, samples, replace=False, shuffle=False)
+    counts = np.bincount(cells(motion, pool, grid=grid), minlength=grid[0] * grid[1])
+    return counts.reshape(grid).astype(np.float32)
+
+
+def visible_vectors(motion: ClipMotion, *, eps_px: float, camera: Camera = "ignore") -> npt.NDArray[np.intp]:
+    """Indices of the vectors that are at least ``eps_px`` long and whose block reaches into the picture.
+
+    With ``camera="compensate"`` those that depart from the camera's motion by ``eps_px`` a frame or more.
+    Codecs fill the picture up to whole macroblocks; what moves in the filling alone is not to be seen.
+    """
+    if camera == "ignore":
+        squared = motion.dx.astype(np.int64) ** 2 + motion.dy.astype(np.int64) ** 2
+        visible = squared >= (eps_px * QUARTER_PIXELS) ** 2
+    else:
+        visible = speeds(motion, camera=camera) >= eps_px
+    for centre, extent, length in ((motion.x, motion.w, motion.width), (motion.y, motion.h, motion.height)):
+        twice = 2 * centre.astype(np.int32)
+        visible &= (twice + extent > 0) & (twice - extent < 2 * length)
+    return np.flatnonzero(visible)
+
+
+def cells(motion: ClipMotion, vectors: npt.NDArray[np.intp], *, grid: tuple[int, int]) -> npt.NDArray[np.intp]:
+    """Flat index of the grid cell in which the centre of each vector's block lies.
+
+    A centre outside the picture counts in the nearest cell at the border.
+
+    Args:
+        vectors: which vectors of the clip.
+        grid: rows, cols.
+    Returns: intp, same shape as ``vectors``, row by row from the top left.
+    """
+    rows, cols = grid
+    row = np.clip(motion.y[vectors].astype(np.intp), 0, motion.height - 1) * rows // motion.height
+    column = np.clip(motion.x[vectors].astype(np.intp), 0, motion.width - 1) * cols // motion.width
+    return row * cols + column

@@ -1,0 +1,189 @@
+"""Count what is worth saying about a data set: codes and examples go in, sentences for the terminal come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MOST_EXAMPLES = 3
+
+
+class FindingCode(StrEnum):
+    """What can be found in a data set or its lists; one code each, stable across releases, in order of telling."""
+
+    # in the folders of the data set
+    SAME_NAME = "same-name"
+    WITHOUT_CLASS = "without-class"
+    EMPTY_CLASS = "empty-class"
+    DEEPER_CLASSES = "deeper-classes"
+    OTHER_SUFFIX = "other-suffix"
+    NOT_A_FILE = "not-a-file"
+    NAME_NOT_UTF8 = "name-not-utf8"
+    UNREADABLE_FOLDER = "unreadable-folder"
+    FOLDER_LOOP = "folder-loop"
+
+    # in the split lists
+    MALFORMED_LINE = "malformed-line"
+    NOT_ON_DISK = "listed-not-on-disk"
+    AMBIGUOUS = "listed-ambiguous"
+    NOT_LISTED = "clip-not-listed"
+    LISTED_TWICE = "listed-twice"
+    TRAIN_AND_TEST = "train-and-test"
+    GROUP_ON_BOTH_SIDES = "group-on-both-sides"
+    UNKNOWN_CLASS = "unknown-class"
+    LABEL_NOT_FOLDER = "label-not-folder"
+    TWO_LABELS = "two-labels"
+    CLASS_WITHOUT_CLIPS = "class-without-clips"
+    VALIDATION_AS_TEST = "validation-as-test"
+    VALIDATION_LEFT_OUT = "validation-left-out"
+    NO_TRAIN_CLIPS = "no-train-clips"
+    NO_TEST_CLIPS = "no-test-clips"
+
+    # in a split that mocrop makes
+    NO_GROUPS = "no-groups"
+    CLASS_NOT_TESTED = "class-not-tested"
+
+
+_SENTENCES: dict[FindingCode, tuple[str, str]] = {
+    FindingCode.SAME_NAME: (
+        "{n} clip differs from another in its suffix only and keeps the suffix in its name",
+        "{n} clips differ from another in their suffix only and keep the suffix in their names",
+    ),
+    FindingCode.WITHOUT_CLASS: (
+        "{n} video lies outside any class folder and is left out",
+        "{n} videos lie outside any class folder and are left out",
+    ),
+    FindingCode.EMPTY_CLASS: ("{n} class folder holds no clip", "{n} class folders hold no clip"),
+    FindingCode.DEEPER_CLASSES: (
+        "{n} folder is taken for a class although it holds only folders; a split list can name the classes instead",
+        "{n} folders are taken for classes although they hold only folders; a split list can name the classes instead",
+    ),
+    FindingCode.OTHER_SUFFIX: (
+        "{n} file has no suffix of a video and is left out",
+        "{n} files have no suffix of a video and are left out",
+    ),
+    FindingCode.NOT_A_FILE: (
+        "{n} entry is named like a video but is a broken link, out of reach or no regular file, and is left out",
+        "{n} entries are named like videos but are broken links, out of reach or no regular files, and are left out",
+    ),
+    FindingCode.NAME_NOT_UTF8: (
+        "{n} clip is left out because its path is not UTF-8; rename it",
+        "{n} clips are left out because their paths are not UTF-8; rename them",
+    ),
+    FindingCode.UNREADABLE_FOLDER: (
+        "{n} folder cannot be read, so whatever it holds is left out",
+        "{n} folders cannot be read, so whatever they hold is left out",
+    ),
+    FindingCode.FOLDER_LOOP: (
+        "{n} link leads back to a folder above it and is not followed",
+        "{n} links lead back to a folder above them and are not followed",
+    ),
+    FindingCode.MALFORMED_LINE: ("{n} line cannot be read and is skipped", "{n} lines cannot be read and are skipped"),
+    FindingCode.NOT_ON_DISK: ("{n} listed clip is not on disk", "{n} listed clips are not on disk"),
+    FindingCode.AMBIGUOUS: (
+        "{n} listed path fits several clips and is skipped; give its folder as well",
+        "{n} listed paths fit several clips each and are skipped; give their folders as well",
+    ),
+    FindingCode.NOT_LISTED: (
+        "{n} clip is in no list, so it is in no split",
+        "{n} clips are in no list, so they are in no split",
+    ),
+    FindingCode.LISTED_TWICE: (
+        "{n} line repeats an earlier one",
+        "{n} lines repeat earlier ones",
+    ),
+    FindingCode.TRAIN_AND_TEST: (
+        "{n} clip is listed for train and test of the same split and is used for test only",
+        "{n} clips are listed for train and test of the same split and are used for test only",
+    ),
+    FindingCode.GROUP_ON_BOTH_SIDES: (
+        "{n} group has clips in train and test of the same split, which makes its test clips easier",
+        "{n} groups have clips in train and test of the same split, which makes their test clips easier",
+    ),
+    FindingCode.UNKNOWN_CLASS: (
+        "{n} clip belongs to no known class and is in no split",
+        "{n} clips belong to no known class and are in no split",
+    ),
+    FindingCode.LABEL_NOT_FOLDER: (
+        "{n} clip lies in the folder of another class than its list says; the list counts",
+        "{n} clips lie in the folder of another class than their list says; the list counts",
+    ),
+    FindingCode.TWO_LABELS: (
+        "{n} clip is listed with two labels; the first counts",
+        "{n} clips are listed with two labels; the first counts",
+    ),
+    FindingCode.CLASS_WITHOUT_CLIPS: ("{n} class has no clip on disk", "{n} classes have no clip on disk"),
+    FindingCode.VALIDATION_AS_TEST: (
+        "{n} validation clip is used for test, because its split lists none for test",
+        "{n} validation clips are used for test, because their split lists none for test",
+    ),
+    FindingCode.VALIDATION_LEFT_OUT: (
+        "{n} validation clip is in neither train nor test; training holds out its own",
+        "{n} validation clips are in neither train nor test; training holds out its own",
+    ),
+    FindingCode.NO_TRAIN_CLIPS: ("{n} split has no clip to train on", "{n} splits have no clip to train on"),
+    FindingCode.NO_TEST_CLIPS: ("{n} split has no clip to test on", "{n} splits have no clip to test on"),
+    FindingCode.NO_GROUPS: (
+        "{n} clip has no group (_gNN_) in its file name, so scenes it shares with others may be in train and test",
+        "{n} clips have no group (_gNN_) in their file names, so scenes that they share may be in train and test",
+    ),
+    FindingCode.CLASS_NOT_TESTED: (
+        "{n} class has a single group or clip, which is used for train",
+        "{n} classes have a single group or clip each, which is used for train",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing worth saying, how often it was met, and the first few places."""
+
+    code: FindingCode
+    count: int
+    examples: tuple[str, ...] = ()  # at most MOST_EXAMPLES, safe to print
+
+    @property
+    def sentence(self) -> str:
+        """One line for the terminal.
+
+        >>> Finding(code=FindingCode.EMPTY_CLASS, count=1200, examples=("Archery", "Surfing")).sentence
+        '1,200 class folders hold no clip: Archery, Surfing, ...'
+        """
+        text = _SENTENCES[self.code][self.count != 1].format(n=f"{self.count:,}")
+        more = ["..."] if self.count > len(self.examples) else []
+        return f"{text}: {', '.join([*self.examples, *more])}" if self.examples else text
+
+
+class FindingLog:
+    """Collects findings in bounded memory, however many there are."""
+
+    def __init__(self) -> None:
+        self._count: dict[FindingCode, int] = {}
+        self._examples: dict[FindingCode, list[str]] = {}
+
+    def note(self, code: FindingCode, example: str) -> None:
+        """Count one more ``code``; the first few examples are kept."""
+        self._count[code] = self._count.get(code, 0) + 1
+        examples = self._examples.setdefault(code, [])
+        if len(examples) < MOST_EXAMPLES:
+            examples.append(printable(example))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was noted so far, in the order of FindingCode."""
+        return tuple(
+            Finding(code=code, count=self._count[code], examples=tuple(self._examples[code]))
+            for code in FindingCode
+            if code in self._count
+        )
+
+
+def printable(text: str) -> str:
+    r"""Replace what a terminal cannot show or would obey: bytes that are not UTF-8, control characters.
+
+    >>> print(printable("caf\udce9\x1b[2J.avi"), printable("日本.avi"))
+    caf\udce9\x1b[2J.avi 日本.avi
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

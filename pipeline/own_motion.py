@@ -1,0 +1,72 @@
+"""Take the camera's motion out of a clip's vectors: what each block does by itself, and how much the camera does."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.motion import QUARTER_PIXELS, ClipMotion
+from mocrop.pipeline.vector_block import reference_distances
+
+Camera = Literal["ignore", "compensate"]
+CAMERAS: tuple[Camera, ...] = get_args(Camera)
+
+
+def speeds(motion: ClipMotion, *, camera: Camera) -> npt.NDArray[np.float32]:
+    """How much each vector moves.
+
+    Returns: float32, shape (n,): with ``ignore`` its length in pixels, as published; with ``compensate`` how far its
+        content departs from where the camera takes it, pixels per frame. A block that the camera holds still has no
+        vector here, so what the camera follows counts through the parts of it that move.
+    Raises: ValueError if the camera's motion is not finite.
+    """
+    if camera == "ignore":
+        return motion.displacement
+    x, y = motion.x - np.float32(motion.width / 2), motion.y - np.float32(motion.height / 2)
+    per_frame = _frames_ahead(motion)
+    per_frame *= QUARTER_PIXELS
+    squared = np.zeros(len(motion.x), np.float32)
+    for moved, (shift, by_x, by_y) in zip((motion.dx, motion.dy), _camera_parts(motion), strict=True):
+        own = moved / per_frame
+        own -= shift
+        own -= by_x * x
+        own -= by_y * y
+        own *= own
+        squared += own
+    return np.sqrt(squared, out=squared)
+
+
+def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:
+    """Root mean square over the picture of the camera's motion in each frame that has vectors, pixels per frame.
+
+    A zoom or a turn counts although the middle of the picture stands still.
+
+    Returns: float64, shape (frames with vectors,).
+    Raises: ValueError if the camera's motion is not finite.
+    """
+    field = _finite_camera(motion)[(motion.vectors_per_frame + motion.zero_vectors) > 0]
+    mean_square = np.array([1, motion.width**2 / 12, motion.height**2 / 12])  # of 1, X and Y over the picture
+    return np.asarray(np.sqrt((field**2).reshape(-1, 2, 3).sum(axis=1) @ mean_square))
+
+
+def _frames_ahead(motion: ClipMotion) -> npt.NDArray[np.float32]:
+    """From each vector's reference to its frame, negative where the reference is ahead: float32, shape (n,), frames."""
+    past, future = reference_distances(motion.frame_type)
+    ahead = np.repeat(past, motion.vectors_per_frame)
+    from_future = np.flatnonzero(motion.ref > 0)
+    ahead[from_future] = -future[motion.frame[from_future]]
+    return ahead
+
+
+def _camera_parts(motion: ClipMotion) -> npt.NDArray[np.float32]:
+    """The parameters of the camera's motion at each vector: float32, shape (2, 3, n)."""
+    of_frame = _finite_camera(motion).astype(np.float32).T
+    return np.repeat(of_frame, motion.vectors_per_frame, axis=1).reshape(2, 3, -1)
+
+
+def _finite_camera(motion: ClipMotion) -> npt.NDArray[np.float64]:
+    if not np.isfinite(motion.camera).all():
+        raise ValueError("the camera's motion must be finite in every frame")
+    return motion.camera.astype(np.float64)

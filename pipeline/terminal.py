@@ -1,0 +1,145 @@
+"""Say reports in words: what `mocrop init`, the stages, `status` and `--dry-run` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mocrop.pipeline.commands import Report
+from mocrop.pipeline.dataset import DatasetReport
+from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.map_commands import ExportReport, ImportReport
+from mocrop.pipeline.session import StageReport
+from mocrop.pipeline.status import StageStatus, WorkspaceStatus
+
+EXAMPLES = 5  # of many, how many are named
+
+
+def count(number: int, noun: str, *, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> count(1, "clip"), count(13320, "clip"), count(2, "class", plural="classes")
+    ('1 clip', '13,320 clips', '2 classes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def say_report(console: Console, report: Report) -> None:
+    """Print what one command did."""
+    if report.dataset is not None:
+        say_dataset(console, report.dataset)
+    for stage in report.stages:
+        say_stage(console, stage)
+    if report.failed:
+        console.print(
+            "`mocrop status --failed` names the failed clips, `mocrop retry` tries them again", highlight=False
+        )
+
+
+def say_dataset(console: Console, report: DatasetReport) -> None:
+    """Print what was found in a data set."""
+    classes = count(report.classes, "class", plural="classes")
+    listed = f" (the lists know {report.listed_classes})" if report.listed_classes != report.classes else ""
+    console.print(f"{count(report.clips, 'clip')} in {classes}{listed}", highlight=False)
+    for name, (train, test) in report.splits.items():
+        console.print(f"  split {escape(name)}: {train:,} to train on, {test:,} to test on", highlight=False)
+    if report.absent:
+        console.print(f"  {count(report.absent, 'clip')} seen earlier, gone now", highlight=False)
+    for finding in report.findings:
+        console.print(f"  [yellow]note[/yellow] {escape(finding.sentence)}", highlight=False)
+    console.print(f"workspace: {escape(str(report.workspace))}", highlight=False, soft_wrap=True)
+
+
+def say_stage(console: Console, report: StageReport) -> None:
+    """Print what one command did to one stage: a line, then reasons."""
+    summary, plan = report.summary, report.plan
+    parts = [f"[bold]{report.stage}[/bold]: {count(summary.done, 'clip')} done"]
+    if plan.done:
+        parts.append(f"{plan.done:,} done before")
+    if failed := sum(report.failed.values()):
+        parts.append(f"[red]{failed:,} failed[/red]")
+    if plan.waiting:
+        parts.append(f"{plan.waiting:,} waiting for the stage before")
+    if summary.clips:
+        parts.append(f"{summary.seconds:.1f} s, {summary.clips / max(summary.seconds, 1e-9):.1f} clips/s")
+    console.print(", ".join(parts), highlight=False)
+    _say_reasons(console, "red", "failed", report.failed)
+    _say_reasons(console, "dim", "noted", summary.notes)
+
+
+def _say_reasons(console: Console, style: str, word: str, reasons: Mapping[Reason, int]) -> None:
+    for reason, clips in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
+        console.print(f"  [{style}]{word}[/{style}] {clips:>6,}  {reason.value}", highlight=False)
+
+
+def say_status(console: Console, status: WorkspaceStatus, *, failures: bool) -> None:
+    """Print a table of stages, the reasons of failures, and the next command."""
+    console.print(f"{count(status.clips, 'clip')} of {escape(str(status.dataset))}", highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("stage")
+    for title in ("done", "to do", "stale", "failed"):
+        table.add_column(title, justify="right")
+    for stage in status.stages:
+        table.add_row(escape(stage.stage), *(f"{n:,}" if n else "-" for n in _numbers(stage)))
+    console.print(table)
+    for stage in status.stages:
+        if stage.failed:
+            console.print(f"{stage.stage}:", highlight=False)
+            _say_reasons(console, "red", "failed", stage.failed)
+        if failures:
+            for failure in stage.failures:
+                console.print(f"    {escape(failure.message)}", highlight=False, soft_wrap=True)
+    if status.next_command:
+        console.print(f"next: [bold]{escape(status.next_command)}[/bold]", highlight=False, soft_wrap=True)
+
+
+def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:
+    return stage.done, stage.to_do, stage.stale, sum(stage.failed.values())
+
+
+def say_export(console: Console, report: ExportReport) -> None:
+    """Print how many maps were written and which clips have none."""
+    rows, cols = report.grid
+    written = f"{count(report.written, f'{rows}x{cols} map')} written below {escape(str(report.folder))}"
+    console.print(written, highlight=False, soft_wrap=True)
+    for clips, why in (
+        (report.nothing_moves, "no map: nothing in them moves"),
+        (report.without_motion, "no map: they have no motion vectors"),
+        (report.stale, "no map: `mocrop extract-mv` has not run on them as they are now"),
+    ):
+        if clips:
+            console.print(f"  [yellow]{clips:>6,}[/yellow]  {why}", highlight=False)
+
+
+def say_import(console: Console, report: ImportReport) -> None:
+    """Print how many maps fit, which do not, and how to crop by them."""
+    rows, cols = report.grid
+    fit = f"{count(report.fitting, f'{rows}x{cols} map')} of {escape(str(report.folder))} can be used"
+    console.print(fit, highlight=False, soft_wrap=True)
+    _say_examples(console, "missing, the whole frame is kept:", report.missing)
+    _say_examples(console, "bad, the clip would fail:", [bad.message for bad in report.bad])
+    if report.strangers:
+        console.print(f"  [dim]{report.strangers:>6,}[/dim]  of no clip of this workspace", highlight=False)
+    console.print("next: [bold]mocrop precrop --policy maps --size 192[/bold]", highlight=False)
+
+
+def _say_examples(console: Console, what: str, lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    console.print(f"  [yellow]{len(lines):>6,}[/yellow]  {what}", highlight=False)
+    for line in lines[:EXAMPLES]:
+        console.print(f"          {escape(line)}", highlight=False, soft_wrap=True)
+    if len(lines) > EXAMPLES:
+        console.print(f"          and {len(lines) - EXAMPLES:,} more; --json lists all", highlight=False)
+
+
+def say_plan(console: Console, stage: str, lines: Iterable[tuple[str, str]]) -> None:
+    """Print for each clip why it would run; nothing has run."""
+    total = 0
+    for clip, why in lines:
+        total += 1
+        console.print(f"{stage}  {escape(clip)}  {why}", highlight=False, soft_wrap=True)
+    console.print(f"{stage}: {count(total, 'clip')} would run", highlight=False)

@@ -1,0 +1,60 @@
+"""Stop work on a clip that hangs: by an alarm in a plain loop, by ending the process on a Dask worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from mocrop.pipeline.errors import ClipError, Reason
+
+
+@contextmanager
+def time_limit(seconds: float, *, clip: str) -> Iterator[None]:
+    """Let the body run for ``seconds`` at most; 0 means for ever.
+
+    In a main thread an alarm raises ClipError with TIMED_OUT between two calls into FFmpeg. On a worker, where the
+    body runs in another thread that Python cannot interrupt, the process ends; Dask starts another one, and the
+    runner finds the clip by trying the clips of the lost unit one at a time. In a thread of a process that is not
+    ours to end, there is no limit.
+    """
+    if seconds <= 0:
+        yield
+    elif threading.current_thread() is threading.main_thread():
+        with _alarm(seconds, clip):
+            yield
+    elif multiprocessing.parent_process() is not None:
+        with _end_of_process(seconds):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _alarm(seconds: float, clip: str) -> Iterator[None]:
+    def ring(_signal: int, _frame: FrameType | None) -> NoReturn:
+        raise ClipError(Reason.TIMED_OUT, f"{clip}: not done after {seconds:g} s; raise --clip-timeout or leave it out")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _end_of_process(seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, os._exit, args=(1,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,151 @@
+"""Fixtures for every folder: small clips made on the spot, and the real ones where they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import settings
+
+from mocrop.pipeline.cache_writer import CacheWriter, Shard
+from mocrop.pipeline.crop_cache import CacheLayout, ClipTable, Compression, create_cache
+
+settings.register_profile("mocrop", deadline=None)  # a busy machine is no failure
+settings.load_profile("mocrop")
+
+REAL_CLIPS = Path(__file__).resolve().parents[1] / "../shared/data/ucf-mini"
+Frames = Sequence[npt.NDArray[np.uint8]]
+MakeVideo = Callable[..., Path]
+MakeCache = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> Path:
+    """The folder of the real UCF-101 clips."""
+    if not REAL_CLIPS.is_dir() and "MOCROP_REQUIRE_REAL_CLIPS" not in os.environ:
+        pytest.skip("the real clips are not at ../shared/data/ucf-mini")
+    return REAL_CLIPS.resolve()
+
+
+def moving_square(count: int, *, width: int, height: int, step: int = 2) -> list[npt.NDArray[np.uint8]]:
+    """RGB frames of a bright textured square that moves right by ``step`` pixels a frame on a dark textured ground."""
+    rng = np.random.default_rng(0)
+    ground = rng.integers(0, 60, (height, width, 3), dtype=np.uint8)
+    side = height // 3
+    square = rng.integers(120, 255, (side, side, 3), dtype=np.uint8)
+    frames = []
+    for n in range(count):
+        frame = ground.copy()
+        left = (n * step) % max(1, width - side)
+        frame[side : 2 * side, left : left + side] = square
+        frames.append(frame)
+    return frames
+
+
+@pytest.fixture(scope="session")
+def make_video() -> MakeVideo:
+    """Write a small video: ``make_video(path, frames=24, size=(64, 48), codec="libx264", ...) -> path``."""
+
+    def make(
+        path: Path,
+        *,
+        frames: int | Frames = 24,
+        size: tuple[int, int] = (64, 48),
+        codec: str = "mpeg4",
+        pix_fmt: str = "yuv420p",
+        rate: int = 25,
+        key_interval: int = 12,
+        options: dict[str, str] | None = None,
+        rotation: int = 0,
+        pts: Sequence[int] | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Path:
+        pictures = moving_square(frames, width=size[0], height=size[1]) if isinstance(frames, int) else frames
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(f"file:{path}", "w") as output:
+            output.metadata.update(metadata or {})
+            stream = output.add_stream(codec, rate=rate, options=options or {})
+            stream.height, stream.width = pictures[0].shape[:2]
+            stream.pix_fmt = pix_fmt
+            stream.codec_context.thread_count = 1
+            stream.codec_context.gop_size = key_interval
+            if codec in ("mpeg4", "libx264"):
+                stream.codec_context.max_b_frames = 0
+            if rotation:
+                stream.set_display_rotation(rotation)
+            for n, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+                frame.pts, frame.time_base = (pts[n] if pts else n), Fraction(1, rate)
+                output.mux(stream.encode(frame))
+            output.mux(stream.encode(None))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_cache() -> MakeCache:
+    """Write a small crop cache of random frames: ``make_cache(path, label=[0, 0, 1], used=[4, 2, 4], ...) -> path``.
+
+    Per-clip lists are as long as ``label``; ``pixels``, shape (clips, slots, 3, size, size), replaces the noise.
+    """
+
+    def make(
+        path: Path,
+        *,
+        label: Sequence[int],
+        group: Sequence[int] | None = None,
+        subset: Sequence[int] | None = None,
+        used: Sequence[int] | None = None,
+        state: Sequence[int] | None = None,
+        pixels: npt.NDArray[np.uint8] | None = None,
+        slots: int = 4,
+        size: int = 8,
+        clips_per_shard: int = 3,
+        compression: Compression = "none",
+        class_names: Sequence[str] = ("Dig", "Run"),
+        attributes: Mapping[str, object] | None = None,
+    ) -> Path:
+        clips = len(label)
+        if pixels is None:
+            pixels = np.random.default_rng(0).integers(1, 256, (clips, slots, 3, size, size), dtype=np.uint8)
+        used = [pixels.shape[1]] * clips if used is None else used
+        table = ClipTable(
+            names=[f"{class_names[number]}/clip{row}" for row, number in enumerate(label)],
+            label=np.array(label, dtype=np.int32),
+            group=np.array([-1] * clips if group is None else group, dtype=np.int32),
+            subset=np.array([1] * clips if subset is None else subset, dtype=np.uint8).reshape(clips, 1),
+            class_names=class_names,
+            split_names=["1"],
+        )
+        layout = CacheLayout(
+            frames=pixels.shape[1],
+            size=pixels.shape[-1],
+            grid=(2, 3),
+            clips_per_shard=clips_per_shard,
+            compression=compression,
+        )
+        create_cache(path, layout, table, attributes=attributes or {"policy": "full"})
+        slot = np.arange(pixels.shape[1], dtype=np.int32)
+        writer = CacheWriter(path)
+        for first in range(0, clips, clips_per_shard):
+            rows = range(first, min(first + clips_per_shard, clips))
+            writer.write(
+                Shard(
+                    first=first,
+                    frames=[pixels[row, : used[row]] for row in rows],
+                    frame_index=np.array([np.where(slot < used[row], slot, -1) for row in rows], dtype=np.int32),
+                    box=np.tile(np.array([0, 0, 1, 1], dtype=np.float32), (len(rows), 1)),
+                    density=np.zeros((len(rows), 2, 3), dtype=np.float32),
+                    state=np.array([1 if state is None else state[row] for row in rows], dtype=np.uint8),
+                )
+            )
+        return path
+
+    return make

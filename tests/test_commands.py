@@ -1,0 +1,389 @@
+"""The commands as a user gives them, on small clips and on broken ones."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from mocrop.cli import main
+from mocrop.pipeline.crop_cache import ClipState, CropCache
+
+MakeVideo = Callable[..., Path]
+MOCROP = [sys.executable, "-c", "from mocrop.cli import main; main()"]
+
+
+def mocrop(*arguments: str | Path) -> int:
+    """Run a command in this process and return its exit code."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file below a folder with a hash of its bytes."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def stores(workspace: Path) -> dict[str, str]:
+    """Everything that the stages write, without the manifest, which holds times."""
+    parts = {part: tree(workspace / part) for part in ("h264", "motion.zarr", "caches")}
+    return {f"{part}/{name}": digest for part, files in parts.items() for name, digest in files.items()}
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, make_video: MakeVideo) -> Path:
+    for label in ("Archery", "Surfing"):
+        for group in (1, 2, 3):
+            make_video(tmp_path / f"data/{label}/v_{label}_g{group:02d}_c01.avi", frames=30 + group)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MOCROP_WORKSPACE", raising=False)
+    return tmp_path
+
+
+@pytest.mark.smoke
+def test_three_commands_in_one_folder_make_a_cache(dataset: Path, here: Path) -> None:
+    assert mocrop("transcode", dataset, "--workers", "0") == 0
+    assert mocrop("extract-mv", "--workers", "0") == 0
+    assert mocrop("precrop", "--size", "32", "--frames", "4", "--workers", "0") == 0
+    cache = CropCache(here / "mocrop-work/caches/motion-32.zarr")
+    assert cache.shape == (6, 4, 3, 32, 32)
+    assert (cache.state == ClipState.CROPPED).all()
+    assert cache.frame_index[0].tolist() == [0, 12, 24, -1]
+    plain = zarr.open_group(here / "mocrop-work/caches/motion-32.zarr", mode="r")
+    frames = np.asarray(plain["frames"][...])
+    assert np.array_equal(frames, cache.open_frames().read().result())
+    assert frames[:, :3].std() > 10
+    assert not frames[:, 3].any()
+
+
+def test_run_does_the_same_as_the_three_commands(dataset: Path, here: Path) -> None:
+    options = ["--size", "32", "--frames", "4", "--workers", "0"]
+    assert mocrop("run", dataset, "-w", here / "at-once", *options) == 0
+    assert mocrop("transcode", dataset, "-w", here / "apart", "--workers", "0") == 0
+    assert mocrop("extract-mv", "-w", here / "apart", "--workers", "0") == 0
+    assert mocrop("precrop", "-w", here / "apart", *options) == 0
+    assert stores(here / "at-once") == stores(here / "apart")
+
+
+def test_workers_and_a_plain_loop_write_the_same_bytes(dataset: Path, here: Path) -> None:
+    for workers in ("0", "2"):
+        command = ["run", dataset, "-w", here / workers, "--size", "32", "--frames", "4", "--workers", workers]
+        assert mocrop(*command) == 0
+    assert stores(here / "0") == stores(here / "2")
+
+
+def test_original_files_need_no_transcoding(dataset: Path, here: Path) -> None:
+    command = ["run", dataset, "--source", "original", "--size", "32", "--frames", "4", "--workers", "0"]
+    assert mocrop(*command) == 0
+    assert not (here / "mocrop-work/h264").exists()
+    cache = CropCache(here / "mocrop-work/caches/motion-32.zarr")
+    assert cache.usable.all()
+    assert cache.attributes["settings"]["source"] == "original"
+
+
+def test_a_second_run_has_nothing_to_do(dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["run", dataset, "--size", "32", "--frames", "4", "--workers", "0"]
+    assert mocrop(*command) == 0
+    before = {path: path.stat().st_mtime_ns for path in (here / "mocrop-work").rglob("*.mp4")}
+    capsys.readouterr()
+    assert mocrop(*command, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [stage["plan"]["to_run"] for stage in report["stages"]] == [0, 0, 0]
+    assert before == {path: path.stat().st_mtime_ns for path in (here / "mocrop-work").rglob("*.mp4")}
+
+
+def test_a_changed_clip_is_done_again_and_no_other(dataset: Path, here: Path, make_video: MakeVideo) -> None:
+    command = ["run", "--size", "32", "--frames", "4", "--workers", "0"]
+    assert mocrop(command[0], dataset, *command[1:]) == 0
+    before = {path: path.stat().st_mtime_ns for path in (here / "mocrop-work/h264").rglob("*.mp4")}
+    changed = make_video(dataset / "Archery/v_Archery_g02_c01.avi", frames=40)
+    assert mocrop("init", dataset) == 0
+    assert mocrop(*command) == 0
+    after = {path: path.stat().st_mtime_ns for path in (here / "mocrop-work/h264").rglob("*.mp4")}
+    assert {path.stem for path in before if before[path] != after[path]} == {changed.stem}
+    cache = CropCache(here / "mocrop-work/caches/motion-32.zarr")
+    assert cache.frame_index[1].tolist() == [0, 12, 24, 36]
+
+
+def test_changed_settings_make_everything_after_them_stale(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("run", dataset, "--size", "32", "--frames", "4", "--workers", "0") == 0
+    assert mocrop("transcode", "--crf", "30", "--workers", "0") == 0
+    capsys.readouterr()
+    assert mocrop("status", "--json") == 0
+    stages = {stage["stage"]: stage for stage in json.loads(capsys.readouterr().out)["stages"]}
+    assert stages["transcode"]["done"] == 6
+    assert stages["extract-mv"]["stale"] == 6
+    assert stages["precrop:motion-32"]["stale"] == 6
+
+
+def test_dry_run_says_why_and_does_nothing(dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mocrop("init", dataset) == 0
+    capsys.readouterr()
+    assert mocrop("transcode", "--dry-run") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "transcode  Archery/v_Archery_g01_c01  not done yet"
+    assert said[-1] == "transcode: 6 clips would run"
+    assert not (here / "mocrop-work/h264").exists()
+
+
+def test_stages_in_the_wrong_order_name_the_right_one(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("precrop", "--size", "32") == 1
+    assert "mocrop init DATASET" in capsys.readouterr().err
+    assert mocrop("init", dataset) == 0
+    assert mocrop("extract-mv") == 1
+    assert "run `mocrop transcode` first" in capsys.readouterr().err
+    assert mocrop("precrop", "--size", "32") == 1
+    assert "run `mocrop extract-mv` first" in capsys.readouterr().err
+    assert not (here / "mocrop-work/caches").exists()
+
+
+def test_other_settings_onto_a_name_are_refused_unless_overwritten(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("run", dataset, "--size", "32", "--frames", "4", "--workers", "0") == 0
+    before = stores(here / "mocrop-work")
+    assert mocrop("precrop", "--size", "32", "--ratio", "0.5", "--frames", "3", "--workers", "0") == 1
+    said = capsys.readouterr().err
+    assert "frames: 4 there, 3 asked" in said
+    assert "ratio: 0.75 there, 0.5 asked" in said
+    assert "--overwrite" in said
+    assert stores(here / "mocrop-work") == before
+    assert mocrop("precrop", "--size", "32", "--ratio", "0.5", "--frames", "3", "--overwrite", "--workers", "0") == 0
+    assert CropCache(here / "mocrop-work/caches/motion-32.zarr").slots == 3
+
+
+def test_an_existing_cache_keeps_its_settings_when_none_are_given(dataset: Path, here: Path) -> None:
+    first = ["--size", "32", "--frames", "4", "--ratio", "0.5", "--name", "mine"]
+    assert mocrop("run", dataset, *first, "--workers", "0") == 0
+    before = stores(here / "mocrop-work")
+    shutil.rmtree(here / "mocrop-work/caches/mine.zarr/frames/c")
+    assert mocrop("precrop", "--name", "mine", "--workers", "0") == 0
+    assert stores(here / "mocrop-work") == before
+
+
+@pytest.mark.parametrize("policy", ["full", "center", "random"])
+def test_policies_without_motion_need_no_vectors(dataset: Path, here: Path, policy: str) -> None:
+    assert mocrop("init", dataset) == 0
+    assert mocrop("transcode", "--workers", "0") == 0
+    assert mocrop("precrop", "--policy", policy, "--size", "32", "--workers", "0") == 0
+    assert CropCache(here / f"mocrop-work/caches/{policy}-32.zarr").usable.all()
+
+
+def test_new_clips_get_rows_behind_the_old_ones(dataset: Path, here: Path, make_video: MakeVideo) -> None:
+    command = ["--size", "32", "--frames", "4", "--workers", "0"]
+    assert mocrop("run", dataset, *command) == 0
+    old = CropCache(here / "mocrop-work/caches/motion-32.zarr").clip
+    make_video(dataset / "Archery/a_first.avi", frames=30)
+    (dataset / "Surfing/v_Surfing_g03_c01.avi").unlink()
+    assert mocrop("run", dataset, *command) == 0
+    new = CropCache(here / "mocrop-work/caches/motion-32.zarr")
+    assert new.clip == [*old, "Archery/a_first"]
+    assert new.state.tolist() == [1, 1, 1, 1, 1, 3, 1]
+
+
+def spoiled(dataset: Path, make_video: MakeVideo) -> dict[str, str]:
+    """Put broken clips among good ones; returns the reason expected for each."""
+    bad = dataset / "Bad"
+    bad.mkdir()
+    (bad / "empty.avi").touch()
+    (bad / "text.avi").write_text("no video at all\n" * 99)
+    whole = make_video(bad / "cut.avi", frames=60).read_bytes()
+    (bad / "cut.avi").write_bytes(whole[: len(whole) // 2])
+    make_video(bad / 'it\'s a "good" -one ü.avi', frames=30)
+    return {"Bad/empty": "empty-file", "Bad/text": "not-a-video", "Bad/cut": "truncated"}
+
+
+@pytest.mark.parametrize("source", ["h264", "original"])
+def test_broken_clips_are_said_and_the_others_go_on(
+    dataset: Path, here: Path, make_video: MakeVideo, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    expected = spoiled(dataset, make_video)
+    command = ["run", dataset, "--source", source, "--size", "32", "--frames", "4", "--workers", "0"]
+    assert mocrop(*command) == 3
+    said = capsys.readouterr().out
+    assert all(reason in said for reason in expected.values())
+    assert "mocrop retry" in said
+    assert mocrop("status", "--json") == 0
+    first = json.loads(capsys.readouterr().out)["stages"][0]
+    assert {failure["clip"]: failure["reasons"][0] for failure in first["failures"]} == expected
+    cache = CropCache(here / "mocrop-work/caches/motion-32.zarr")
+    failed = {name for name, state in zip(cache.clip, cache.state, strict=True) if state == ClipState.FAILED}
+    assert failed == set(expected)
+    assert cache.usable.sum() == 7
+
+
+def test_retry_does_the_mended_clip_only(
+    dataset: Path, here: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiled(dataset, make_video)
+    command = ["run", dataset, "--size", "32", "--frames", "4", "--workers", "0"]
+    assert mocrop(*command) == 3
+    assert mocrop(*command) == 3  # nothing has changed, nothing is tried again
+    for name in ("empty", "text", "cut"):
+        mended = dataset / f"Bad/{name}.avi"
+        stat = mended.stat()
+        make_video(mended, frames=30)
+        os.utime(mended, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert mocrop("retry", "--workers", "0") == 0
+    assert CropCache(here / "mocrop-work/caches/motion-32.zarr").usable.all()
+
+
+def test_a_full_disk_is_one_line_and_the_next_run_goes_on(
+    dataset: Path, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replace, left = os.replace, [9]
+
+    def full_soon(*paths: object) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(*paths)  # type: ignore[arg-type]
+
+    command = ["run", dataset, "--size", "32", "--frames", "4", "--workers", "0"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full_soon)
+        assert mocrop(*command) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: no space is left on the disk")
+    assert len(said.splitlines()) == 1
+    assert mocrop(*command) == 0
+    assert mocrop("run", dataset, "-w", here / "undisturbed", *command[2:]) == 0
+    assert stores(here / "mocrop-work") == stores(here / "undisturbed")
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_killed_run_resumes_to_the_same_bytes(dataset: Path, here: Path, make_video: MakeVideo, workers: str) -> None:
+    for n in range(60):
+        make_video(dataset / f"Archery/v_Archery_g04_c{n:02d}.avi", frames=20)
+    options = ["--size", "32", "--frames", "4", "--workers", workers]
+    command = [*MOCROP, "run", str(dataset), "-w", str(here / "killed"), *options]
+    kills = 0
+    for wait in (1.5, 2.5, 3.0, 3.5):
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(wait)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills
+    assert mocrop("run", dataset, "-w", here / "killed", *options) == 0
+    assert mocrop("run", dataset, "-w", here / "undisturbed", *options[:-1], "0") == 0
+    assert stores(here / "killed") == stores(here / "undisturbed")
+
+
+def test_usage_errors_end_with_two(here: Path) -> None:
+    assert mocrop("precrop", "--size", "nought") == 2
+    assert mocrop("no-such-command") == 2
+
+
+@pytest.mark.real
+def test_real_clips_run_through_every_stage(real_clips: Path, here: Path) -> None:
+    clips = sorted((real_clips / "videos").glob("*/*_g0[12]_c01.avi"))
+    for clip in clips:
+        link = here / "some" / clip.parent.name / clip.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(clip)
+    lists = real_clips / "ucfTrainTestlist"
+    assert mocrop("run", here / "some", "--splits", lists, "--size", "192", "--workers", "2") == 0
+    cache = CropCache(here / "mocrop-work/caches/motion-192.zarr")
+    assert len(cache) == len(clips) == 12
+    assert (cache.state == ClipState.CROPPED).all()
+    assert len(cache.class_names) == 101
+    assert cache.subset.shape == (12, 3)
+    areas = (cache.box[:, 2] - cache.box[:, 0]) * (cache.box[:, 3] - cache.box[:, 1])
+    assert areas.min() >= 0.675
+    assert areas.max() <= 0.825
+
+
+@pytest.mark.smoke
+def test_the_five_commands_work_one_after_the_other(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["transcode", dataset], ["extract-mv"], ["precrop", "--size", "32", "--frames", "4"]):
+        assert mocrop(*command, "--workers", "0") == 0
+    small = ["--arch", "timm/test_resnet.r160_in1k", "--weights", "none", "--epochs", "1", "--validation-share", "0"]
+    assert mocrop("train", *small) == 0
+    capsys.readouterr()
+    assert mocrop("eval", "--segments", "4", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["top1"]["total"] == 2
+    assert (result["cache"]["name"], result["trained_on"]["name"]) == ("motion-32", "motion-32")
+    (report,) = (here / "mocrop-work/reports").glob("*.json")
+    assert json.loads(report.read_text())["top1"] == result["top1"]
+    assert mocrop("status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["next_command"] == "mocrop eval"
+
+
+def test_train_and_eval_ask_when_the_choice_is_not_clear(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("train") == 1
+    assert "mocrop init DATASET" in capsys.readouterr().err
+    assert mocrop("init", dataset) == 0
+    assert mocrop("train") == 1
+    assert "no crop cache yet" in capsys.readouterr().err
+    assert mocrop("eval") == 1
+    assert "no trained run yet" in capsys.readouterr().err
+    assert mocrop("transcode", "--workers", "0") == 0
+    for policy in ("full", "center"):
+        assert mocrop("precrop", "--policy", policy, "--size", "32", "--workers", "0") == 0
+    assert mocrop("train", "--weights", "none") == 1
+    assert "name one with --cache: center-32, full-32" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("policy", ["motion-v2", "adaptive"])
+@pytest.mark.parametrize("camera", ["compensate", "ignore"])
+def test_any_motion_policy_takes_the_camera_out_or_leaves_it(
+    dataset: Path, here: Path, policy: str, camera: str
+) -> None:
+    options = ["--source", "original", "--policy", policy, "--camera", camera, "--size", "32", "--workers", "0"]
+    assert mocrop("run", dataset, *options) == 0
+    cache = CropCache(here / f"mocrop-work/caches/{policy}-32.zarr")
+    assert cache.attributes["settings"]["policy_settings"]["camera"] == camera
+    assert cache.usable.all()
+
+
+def test_coverage_of_annotated_clips_is_printed_and_kept(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tube = {"start": 0, "stop": 30, "boxes": [[2 * n, 16, 16, 16] for n in range(30)]}
+    names = [str(clip.relative_to(dataset).with_suffix("")) for clip in sorted(dataset.rglob("*.avi"))]
+    (here / "boxes.json").write_text(json.dumps({name: [tube] for name in names}))
+    assert mocrop("init", dataset) == 0
+    assert mocrop("extract-mv", "--source", "original", "--workers", "0") == 0
+    capsys.readouterr()
+    assert mocrop("coverage", "--boxes", here / "boxes.json", "--policy", "motion", "--ratio", "0.5") == 0
+    said = capsys.readouterr().out
+    assert "| policy, 6 clips |" in said
+    assert {path.name for path in (here / "mocrop-work/reports").iterdir()} == {
+        "coverage.json",
+        "coverage.md",
+        "coverage.png",
+    }

@@ -1,0 +1,81 @@
+"""The package as a whole: what the wheel holds, which way imports point, what start-up costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = ["pipeline", "training", "evaluation"]  # each may import itself and what stands before it
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def modules() -> list[Path]:
+    return [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names.add(node.module or "")
+    return names
+
+
+def test_package_list_matches_the_tree() -> None:
+    found = {"mocrop"}
+    for layer in LAYERS:
+        for file in (ROOT / layer).rglob("__init__.py"):
+            found.add("mocrop." + ".".join(file.parent.relative_to(ROOT).parts))
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found
+
+
+def test_only_cli_lies_at_the_root() -> None:
+    assert [path.name for path in ROOT.glob("*.py")] == ["cli.py"]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_point_one_way(path: Path) -> None:
+    layer = path.relative_to(ROOT).parts[0]
+    allowed = LAYERS[: LAYERS.index(layer) + 1]
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "mocrop":
+            assert len(parts) > 1, f"{path} imports all of mocrop"
+            assert parts[1] in allowed, f"{path} imports {name}"
+        if layer == "pipeline":
+            assert parts[0] not in ("torch", "torchvision", "timm", "typer"), f"{path} imports {name}"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from mocrop.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit as end:\n    assert end.code == 0, end.code\n"
+        "heavy = {'torch', 'dask', 'distributed', 'matplotlib', 'tensorstore', 'zarr', 'av', 'numpy'}\n"
+        "print('IMPORTED', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("IMPORTED []")
+
+
+@pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="needs the source tree")
+def test_wheel_holds_only_the_package_and_its_metadata(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    outside = [n for n in names if not n.startswith(("mocrop/", f"mocrop-{PROJECT['project']['version']}.dist-info/"))]
+    assert outside == []
+    packed = {name for name in names if name.endswith(".py")}
+    assert packed == {f"mocrop/{path.relative_to(ROOT).as_posix()}" for path in [*modules(), ROOT / "cli.py"]}

@@ -1,0 +1,148 @@
+"""What each view does to pixels, in numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mocrop.training.augment import Views, augment, draw_views, mixup, normalise
+from mocrop.training.recipe import TrainSettings
+
+CPU = torch.device("cpu")
+
+
+def views(clips: int = 1, **changes: object) -> Views:
+    """Views that change nothing but what is asked for."""
+    neutral = {name: torch.ones(clips) for name in ("scale", "brightness", "contrast", "saturation")}
+    neutral |= {name: torch.zeros(clips) for name in ("x", "y")} | {"flip": torch.zeros(clips, dtype=torch.bool)}
+    return Views(**{**neutral, **{name: torch.tensor(value) for name, value in changes.items()}})
+
+
+def look(frames: torch.Tensor, chosen: Views) -> torch.Tensor:
+    """Augment without normalising: fractions of white."""
+    return augment(frames, chosen, mean=(0, 0, 0), std=(1, 1, 1))
+
+
+def noise(clips: int = 2, segments: int = 2, size: int = 8) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (clips, segments, 3, size, size), dtype=torch.uint8, generator=generator)
+
+
+def plain(color: tuple[int, int, int], size: int = 4) -> torch.Tensor:
+    return torch.tensor(color, dtype=torch.uint8).view(1, 1, 3, 1, 1).expand(1, 1, 3, size, size)
+
+
+def test_neutral_views_change_nothing_but_the_type() -> None:
+    assert torch.allclose(look(noise(), views(2)), noise().float() / 255, atol=1e-6)
+
+
+def test_only_the_clips_that_are_flipped_are_mirrored() -> None:
+    frames = noise()
+    out = look(frames, views(2, flip=[True, False])) * 255
+    assert torch.allclose(out[0], frames[0].flip(-1).float(), atol=1e-3)
+    assert torch.allclose(out[1], frames[1].float(), atol=1e-3)
+
+
+def test_a_crop_of_half_the_side_shows_the_chosen_corner() -> None:
+    frames = torch.zeros(1, 1, 3, 8, 8, dtype=torch.uint8)
+    frames[..., 4:, :4] = 255  # lower left
+    corner = {"scale": [0.5], "x": [-1.0], "y": [1.0]}
+    assert look(frames, views(**corner))[..., 1:, :-1].min() == 1  # bilinear: the inner edges mix with their outside
+    assert look(frames, views(scale=[0.5], x=[1.0], y=[1.0]))[..., 1:].max() == 0
+
+
+def test_flip_and_crop_show_the_mirror_of_the_crop() -> None:
+    frames = noise()
+    crop = {"scale": [0.75, 0.75], "x": [0.3, -1.0], "y": [-0.2, 1.0]}
+    assert torch.allclose(
+        look(frames, views(2, flip=[True, True], **crop)), look(frames, views(2, **crop)).flip(-1), atol=1e-5
+    )
+
+
+def test_brightness_multiplies() -> None:
+    assert look(plain((100, 50, 0)), views(brightness=[1.2]))[0, 0, :, 0, 0].tolist() == pytest.approx(
+        [120 / 255, 60 / 255, 0]
+    )
+
+
+def test_brightness_stops_at_white() -> None:
+    assert look(plain((250, 250, 250)), views(brightness=[1.2])).max() == 1
+
+
+def test_no_saturation_is_grey() -> None:
+    grey = (0.299 * 200 + 0.587 * 100 + 0.114 * 50) / 255
+    out = look(plain((200, 100, 50)), views(saturation=[0.0]))
+    assert out.flatten().tolist() == pytest.approx([grey] * out.numel())
+
+
+def test_no_contrast_is_the_mean_of_the_clip_not_of_the_frame() -> None:
+    frames = torch.cat([plain((0, 0, 0)), plain((100, 100, 100))], dim=1)  # two segments of one clip
+    out = look(frames, views(contrast=[0.0]))
+    assert out.flatten().tolist() == pytest.approx([50 / 255] * out.numel(), rel=1e-5)
+
+
+def test_normalise_subtracts_the_mean_and_divides_by_the_deviation() -> None:
+    out = normalise(plain((255, 0, 51)), mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
+    assert out[0, 0, :, 0, 0].tolist() == pytest.approx([1, -1, 0.2])
+
+
+def test_augmented_frames_are_normalised_as_validation_frames_are() -> None:
+    scale = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.4)}
+    assert torch.allclose(augment(noise(), views(2), **scale), normalise(noise(), **scale), atol=1e-5)
+
+
+def test_black_and_white_stay_the_ends_of_the_scale_when_normalised() -> None:
+    bright = augment(plain((255, 255, 255)), views(brightness=[1.9]), mean=(0.5, 0.5, 0.5), std=(0.5, 0.25, 0.1))
+    assert bright[0, 0, :, 0, 0].tolist() == pytest.approx([1, 2, 5])
+
+
+def test_mixup_blends_frames_and_targets_alike() -> None:
+    frames = torch.zeros(2, 1, 3, 2, 2)
+    frames[1] = 1
+    for seed in range(20):
+        mixed = mixup(frames, torch.tensor([0, 2]), classes=3, alpha=1.0, rng=np.random.default_rng(seed))
+        assert mixed.targets.sum(dim=1).tolist() == pytest.approx([1, 1])
+        assert mixed.targets[:, 2].tolist() == pytest.approx(mixed.frames[:, 0, 0, 0, 0].tolist())
+        assert mixed.targets[0, 0] >= 0.5
+        assert mixed.targets[1, 2] >= 0.5
+
+
+def test_mixup_of_nought_is_one_hot() -> None:
+    frames = torch.rand(2, 1, 3, 2, 2)
+    mixed = mixup(frames, torch.tensor([1, 0]), classes=2, alpha=0, rng=np.random.default_rng(0))
+    assert mixed.targets.tolist() == [[0, 1], [1, 0]]
+    assert mixed.frames is frames
+
+
+def test_switches_that_are_off_draw_neutral_views() -> None:
+    off = TrainSettings(flip=False, crop_scales=(1.0,), color_jitter=0)
+    drawn = draw_views(50, off, np.random.default_rng(0), device=CPU)
+    assert not drawn.flip.any()
+    for values in (drawn.scale, drawn.brightness, drawn.contrast, drawn.saturation):
+        assert values.tolist() == [1.0] * 50
+
+
+def test_views_are_drawn_per_clip_from_the_whole_range() -> None:
+    drawn = draw_views(2000, TrainSettings(), np.random.default_rng(0), device=CPU)
+    assert 0.45 < drawn.flip.float().mean() < 0.55
+    assert sorted(set(drawn.scale.tolist())) == pytest.approx([0.66, 0.75, 0.875, 1.0])
+    assert 0.8 <= drawn.brightness.min() < 0.81
+    assert 1.19 < drawn.brightness.max() <= 1.2
+
+
+def test_the_same_generator_draws_the_same_views() -> None:
+    first, second = (draw_views(9, TrainSettings(), np.random.default_rng((1, 2)), device=CPU) for _ in range(2))
+    assert torch.equal(look(noise(9), first), look(noise(9), second))
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_every_view_stays_within_the_range_of_the_frames(seed: int) -> None:
+    drawn = draw_views(2, TrainSettings(color_jitter=0), np.random.default_rng(seed), device=CPU)
+    frames = noise().clamp(30, 200)
+    out = look(frames, drawn) * 255
+    assert out.min() >= 30 - 1e-3
+    assert out.max() <= 200 + 1e-3

@@ -1,0 +1,70 @@
+"""Which epoch is the best, and what a run folder refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mocrop.training.run_folder import RunFolder, best_epoch, record_from_json, record_json
+from mocrop.training.scores import Score
+from mocrop.training.watch import EpochRecord
+
+
+def record(epoch: int, *, correct: int | None = None, loss: float = 1.0) -> EpochRecord:
+    score = None if correct is None else Score(correct=correct, total=10)
+    return EpochRecord(
+        epoch=epoch,
+        learning_rate=1e-3,
+        train_loss=1.0,
+        train_accuracy=0.5,
+        validation_loss=None if score is None else loss,
+        validation_top1=score,
+        validation_top5=score,
+        seconds=1.0,
+        clips_per_second=10.0,
+        waiting_share=0.0,
+    )
+
+
+def test_the_most_right_answers_win() -> None:
+    assert best_epoch([record(1, correct=3), record(2, correct=5), record(3, correct=4)]) == 2
+
+
+def test_among_equals_the_lower_loss_wins_and_then_the_earlier_epoch() -> None:
+    assert best_epoch([record(1, correct=5, loss=2), record(2, correct=5, loss=1), record(3, correct=5, loss=1)]) == 2
+
+
+def test_without_validation_the_last_epoch_wins() -> None:
+    assert best_epoch([record(1), record(2), record(3)]) == 3
+
+
+def test_records_survive_json() -> None:
+    for one in (record(1, correct=3), record(2)):
+        assert record_from_json(json.loads(json.dumps(record_json(one)))) == one
+
+
+def test_an_empty_folder_holds_no_run(tmp_path: Path) -> None:
+    assert RunFolder(tmp_path / "new").unfinished({}, {"name": "c", "hash": "0"}) is None
+
+
+def test_log_and_metrics_repeat_the_history(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    history = [record(1, correct=7), replace(record(2, correct=5), train_loss=0.5)]
+    folder.write_records(history)
+    lines = (folder.path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+    metrics = json.loads((folder.path / "metrics.json").read_text())
+    assert metrics["best"]["epoch"] == 1
+    assert metrics["last"]["train_loss"] == 0.5
+
+
+def test_a_damaged_folder_is_an_error_and_not_overwritten(tmp_path: Path) -> None:
+    from mocrop.pipeline.errors import CheckpointError
+
+    folder = RunFolder(tmp_path)
+    folder.last.write_bytes(b"rubbish")
+    with pytest.raises(CheckpointError, match=r"last\.pt cannot be read"):
+        folder.unfinished({}, {"name": "c", "hash": "0"})

@@ -1,0 +1,1 @@
+"""Crop cache to trained backbone: data sets, loaders, backbones, the training loop."""

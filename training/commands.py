@@ -1,0 +1,43 @@
+"""`mocrop train` as a call: a workspace and settings in, a run folder in it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from mocrop.pipeline.errors import TrainingError
+from mocrop.pipeline.workspace import Workspace
+from mocrop.training.progress import ConsoleWatch
+from mocrop.training.recipe import TrainSettings
+from mocrop.training.train import TrainResult, train
+
+
+def train_in(
+    workspace: Workspace, settings: TrainSettings, *, cache: str | None, name: str | None, console: Console
+) -> TrainResult:
+    """Train on one cache of a workspace, into ``runs/<name>``.
+
+    Args:
+        cache: name of the cache; None: the only one there is.
+        name: of the run; None: backbone and cache, e.g. ``resnet50-motion-192``.
+    Raises: CacheError if the choice of the cache is not clear; what :func:`~mocrop.training.train.train` raises.
+    """
+    path = workspace.choose_cache(cache)
+    run = name or f"{settings.arch.replace('/', '-')}-{path.stem}"
+    return train(path, workspace.runs / run, settings, watch=ConsoleWatch(console))
+
+
+def choose_run(workspace: Workspace, name: str | None) -> Path:
+    """Folder of the run of that name, or without a name of the only one there is.
+
+    Raises: TrainingError that lists the runs if the choice is not clear.
+    """
+    names = sorted(checkpoint.parent.name for checkpoint in workspace.runs.glob("*/best.pt"))
+    if not names:
+        raise TrainingError(f"{workspace.root} has no trained run yet; make one with `mocrop train --arch resnet50`")
+    if name is None and len(names) > 1:
+        raise TrainingError(f"there are {len(names)} runs; name one with --run: {', '.join(names)}")
+    if name is not None and name not in names:
+        raise TrainingError(f"there is no trained run {name!r}; there is {', '.join(names)}")
+    return workspace.runs / (name or names[0])

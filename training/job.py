@@ -1,0 +1,103 @@
+"""Set up a training run: a crop cache and settings go in, clips, network, optimiser and loaders come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.errors import SettingsError
+from mocrop.training.backbones import Backbone, build_backbone
+from mocrop.training.checkpoint import Checkpoint
+from mocrop.training.dataset import CropDataset
+from mocrop.training.device import choose_device, mixed_precision
+from mocrop.training.frame_reader import require_shards
+from mocrop.training.loader import CropLoader
+from mocrop.training.recipe import TrainSettings
+from mocrop.training.selection import LeftOut, Subset, hold_out, select_clips
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clips:
+    """Clips of the training list of one split; rows of the cache."""
+
+    train: IntArray
+    validate: IntArray  # of groups held out; empty where the settings ask for none
+    left_out: LeftOut
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job:
+    """Everything that the epochs of a run work with."""
+
+    settings: TrainSettings
+    backbone: Backbone
+    model: nn.Module  # of the backbone, on the device
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler  # does nothing but for float16
+    loader: CropLoader
+    validation: CropLoader
+    device: torch.device
+    precision: torch.dtype | None  # of mixed precision; None: float32 throughout
+    classes: int
+
+    def training_state(self) -> dict[str, Any]:
+        """What an interrupted run needs besides the weights: order and random numbers follow from seed and epoch."""
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take up where ``checkpoint`` left off."""
+        self.model.load_state_dict(checkpoint.state_dict, strict=True)
+        self.optimizer.load_state_dict(checkpoint.resume["optimizer"])
+        self.scaler.load_state_dict(checkpoint.resume["scaler"])
+
+
+def choose_clips(cache: CropCache, settings: TrainSettings) -> Clips:
+    """Part the training list into clips to train on and clips of held-out groups.
+
+    Raises: SettingsError if there is nothing to train on, or nothing to hold out.
+    """
+    listed = select_clips(cache, split=settings.split, subset=Subset.TRAIN)
+    train, validate = hold_out(cache, listed.rows, share=settings.validation_share, seed=settings.seed)
+    if settings.validation_share > 0 and not validate.size:
+        raise SettingsError(
+            f"{cache.path}: no class has two groups in the training list of split {settings.split}, so none can be "
+            "held out for validation; pass --validation-share 0 to train on everything and keep the last epoch"
+        )
+    return Clips(train=train, validate=validate, left_out=listed.left_out)
+
+
+def set_up(cache: CropCache, clips: Clips, settings: TrainSettings, *, weights: str) -> Job:
+    """Make the network, with a new head over every class that the cache names, and all that trains it.
+
+    Args:
+        weights: instead of those of the settings, which a run that goes on need not fetch again.
+    """
+    require_shards(cache)
+    device = choose_device(settings.device)
+    precision = mixed_precision(device, settings.amp)
+    classes = len(cache.class_names)
+    torch.manual_seed(settings.seed)
+    backbone = build_backbone(settings.arch, classes=classes, size=cache.size, weights=weights)
+    model = backbone.model.to(device)
+    train = CropDataset(cache, clips.train, segments=settings.segments, random=True, seed=settings.seed)
+    validate = CropDataset(cache, clips.validate, segments=settings.validation_segments)
+    return Job(
+        settings=settings,
+        backbone=backbone,
+        model=model,
+        optimizer=torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay),
+        scaler=torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
+        loader=CropLoader(train, batch_size=settings.batch_size, shuffle=True, seed=settings.seed),
+        validation=CropLoader(validate, batch_size=settings.batch_size),
+        device=device,
+        precision=precision,
+        classes=classes,
+    )

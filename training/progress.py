@@ -1,0 +1,93 @@
+"""Show a training run on a console: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from mocrop.training.meter import Meter
+from mocrop.training.watch import EpochRecord, RunFacts, TrainWatch
+
+SECONDS_BETWEEN_LOOKS = 0.5  # reading the loss waits for the device
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class ConsoleWatch(TrainWatch):
+    """Prints what is decided before the first epoch, how each epoch goes, and one line for each that is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._epochs = 0
+        self._bar: tuple[Progress, TaskID] | None = None
+        self._looked = time.monotonic()
+
+    def started(self, facts: RunFacts) -> None:
+        self._epochs = facts.epochs
+        for line in describe(facts):
+            self._say(line)
+        if self._console.is_terminal and facts.epochs_done < facts.epochs:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[facts]}"))
+            progress = Progress(*columns, TimeRemainingColumn(compact=True), console=self._console, transient=True)
+            progress.start()
+            self._bar = progress, progress.add_task("", facts="", total=None)
+
+    def step(self, epoch: int, meter: Meter) -> None:
+        now = time.monotonic()
+        if now - self._looked < (SECONDS_BETWEEN_LOOKS if self._bar else SECONDS_BETWEEN_LINES):
+            return
+        self._looked = now
+        title = f"epoch {epoch}/{self._epochs}"
+        if self._bar is None:
+            line = f"{title}, batch {meter.batches_done}/{meter.batches}: {describe_meter(meter)}"
+            self._say(line)
+            return
+        progress, task = self._bar
+        progress.update(
+            task, description=title, completed=meter.batches_done, total=meter.batches, facts=describe_meter(meter)
+        )
+
+    def epoch(self, record: EpochRecord) -> None:
+        self._say(f"epoch {record.epoch}/{self._epochs}: {describe_record(record)}")
+
+    def ended(self) -> None:
+        if self._bar is not None:
+            self._bar[0].stop()
+            self._bar = None
+
+    def _say(self, line: str) -> None:
+        """Print a line as it is, also where it is longer than the console is wide."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def describe(facts: RunFacts) -> list[str]:
+    """What a run is about to do, in lines."""
+    lines = [
+        f"{facts.arch} on {facts.device} in {facts.precision}, into {facts.run_dir}",
+        f"{facts.train_clips} clips to train on, {facts.validation_clips} held out for validation, "
+        f"left out: {facts.left_out}",
+    ]
+    if facts.classes_with_clips < facts.classes:
+        lines.append(f"only {facts.classes_with_clips} of {facts.classes} classes have clips to train on")
+    if facts.epochs_done == facts.epochs:
+        lines.append(f"all {facts.epochs} epochs are done already")
+    elif facts.epochs_done:
+        lines.append(f"going on after epoch {facts.epochs_done} of an interrupted run")
+    return lines
+
+
+def describe_meter(meter: Meter) -> str:
+    """An epoch so far, in a line."""
+    return (
+        f"loss {meter.loss:.3f}, accuracy {meter.accuracy:.1%}, {meter.clips_per_second:.1f} clips/s, "
+        f"waiting for data {meter.waiting_share:.1%}"
+    )
+
+
+def describe_record(record: EpochRecord) -> str:
+    """A finished epoch, in a line."""
+    text = f"loss {record.train_loss:.3f}, accuracy {record.train_accuracy:.1%}"
+    if record.validation_top1 is not None:
+        text += f"; validation loss {record.validation_loss:.3f}, top-1 {record.validation_top1}"
+    return f"{text}; {record.clips_per_second:.1f} clips/s, waiting for data {record.waiting_share:.1%}"

@@ -1,0 +1,100 @@
+"""The folder of a training run: records and weights go in after each epoch, an interrupted run comes out again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mocrop.pipeline.errors import TrainingError
+from mocrop.pipeline.workspace import write_whole
+from mocrop.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mocrop.training.scores import Score
+from mocrop.training.watch import EpochRecord
+
+FREE_SETTINGS = ("device",)  # may differ when a run goes on
+
+
+class RunFolder:
+    """Files of one run: config.json, log.jsonl, metrics.json, last.pt, best.pt; each appears only when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last = path / "last.pt"
+        self.best = path / "best.pt"
+
+    def unfinished(self, settings: Mapping[str, Any], cache: Mapping[str, Any]) -> Checkpoint | None:
+        """The last checkpoint of an earlier run with the same settings and data, finished or not.
+
+        Raises: TrainingError if the folder holds a run with others; says which.
+        """
+        if not self.last.exists():
+            return None
+        checkpoint = load_checkpoint(self.last)
+        differing = _differences(checkpoint.settings, settings) + _differences(
+            {"cache": f"{checkpoint.cache['name']} ({checkpoint.cache['hash']})"},
+            {"cache": f"{cache['name']} ({cache['hash']})"},
+        )
+        if differing:
+            raise TrainingError(
+                f"{self.path} holds a run with other settings ({'; '.join(differing)}); pass another --name, or delete "
+                "that folder"
+            )
+        return checkpoint
+
+    def start(self, config: Mapping[str, Any]) -> None:
+        """Make the folder and write config.json."""
+        write_whole(self.path / "config.json", _json(config))
+
+    def save(self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any]) -> None:
+        """Write what the last epoch of ``history`` has come to; last.pt, which makes the epoch count, after best.pt."""
+        if best_epoch(history) == history[-1].epoch:
+            save_checkpoint(self.best, checkpoint)
+        with_resume = {**vars(checkpoint), "resume": {**resume, "history": [record_json(record) for record in history]}}
+        save_checkpoint(self.last, Checkpoint(**with_resume))
+        self.write_records(history)
+
+    def write_records(self, history: Sequence[EpochRecord]) -> None:
+        """Write log.jsonl and metrics.json, which repeat what last.pt holds."""
+        lines = [json.dumps(record_json(record)) + "\n" for record in history]
+        write_whole(self.path / "log.jsonl", "".join(lines).encode())
+        best = history[best_epoch(history) - 1]
+        write_whole(self.path / "metrics.json", _json({"best": record_json(best), "last": record_json(history[-1])}))
+
+
+def best_epoch(history: Sequence[EpochRecord]) -> int:
+    """Number of the epoch with the most right answers on the validation clips; among equals the lowest loss counts.
+
+    Without validation clips it is the last one.
+    """
+
+    def merit(record: EpochRecord) -> tuple[int, float]:
+        if record.validation_top1 is None or record.validation_loss is None:
+            return 0, -record.epoch
+        return -record.validation_top1.correct, record.validation_loss
+
+    return min(history, key=merit).epoch
+
+
+def record_json(record: EpochRecord) -> dict[str, Any]:
+    """A record as plain values."""
+    return asdict(record)
+
+
+def record_from_json(values: Mapping[str, Any]) -> EpochRecord:
+    """The inverse of :func:`record_json`."""
+    scores = {
+        name: None if values[name] is None else Score(**values[name]) for name in ("validation_top1", "validation_top5")
+    }
+    return EpochRecord(**{**values, **scores})
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    names = [name for name in sorted(there.keys() | here.keys()) if name not in FREE_SETTINGS]
+    return [f"{name}: {there.get(name)}, now {here.get(name)}" for name in names if there.get(name) != here.get(name)]
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()

@@ -1,0 +1,142 @@
+"""Read frames of an uncompressed crop cache: clips and slots go in, the bytes of its shard files come out.
+
+An uncompressed frame lies in its shard file byte for byte, followed by its CRC-32C, so one system call moves it from
+the page cache into the caller's memory; any Zarr library in between costs several times that. A memory map would cost
+a quarter less, but would count every page it has seen as this process's memory, and a failing disk would kill it.
+The layout is the ``sharding_indexed`` codec of Zarr v3 with its index at the end: (offset, size) of every frame, then a
+CRC-32C.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.errors import CacheError
+
+IntArray = npt.NDArray[np.int64]
+MISSING = 2**64 - 1  # in an index, both for offset and size: an all-zero frame, which is not stored
+CHECKSUM_BYTES = 4
+MOST_OPEN_FILES = 1024
+CACHE_WAY_OUT = "copy the cache anew, or write it anew with `mocrop precrop --overwrite`"
+
+
+class ShardFiles:
+    """The shard files of one cache, open for reading from any number of threads and forked processes.
+
+    A frame's checksum is looked at when the frame is first read; a frame that is cut off is noticed every time.
+    """
+
+    def __init__(self, cache: CropCache) -> None:
+        if cache.compressed:
+            raise ValueError(f"{cache.path} is compressed; only uncompressed frames can be read from shard files")
+        self._cache = cache
+        self._index_shape = cache.clips_per_shard, cache.slots  # also of the last shard, which may have fewer clips
+        self._frame_bytes = 3 * cache.size * cache.size
+        self._checked = np.zeros(cache.shape[:2], dtype=np.bool_)
+        self._file = lru_cache(maxsize=_open_files())(self._open)  # what it drops closes once nobody reads it
+
+    def read(self, clips: IntArray, slots: IntArray, out: npt.NDArray[np.uint8]) -> None:
+        """Read one frame per pair.
+
+        Args:
+            clips, slots: int64, shape (n,), within the cache.
+            out: uint8, shape (n, 3, size, size), C-contiguous; is overwritten.
+        Raises: CacheError if a shard file is missing, cut off or damaged.
+        """
+        shards, rows = np.divmod(clips, self._index_shape[0])
+        files = [self._file(shard) for shard in shards.tolist()]
+        places = (rows * self._index_shape[1] + slots).tolist()
+        memory, size = out.reshape(-1).data, self._frame_bytes
+        for number, (file, place) in enumerate(zip(files, places, strict=True)):  # tight: some 100,000 times a second
+            offset = file.offsets[place]
+            if offset < 0:
+                out[number] = 0
+            elif file.read(memory[number * size : (number + 1) * size], offset) != size:
+                raise self._error(int(shards[number]), "is cut off or cannot be read")
+        for number in np.flatnonzero(~self._checked[clips, slots]).tolist():
+            if not files[number].holds(out[number], places[number]):
+                what = f"slot {slots[number]} of {self._cache.clip[clips[number]]}"
+                raise self._error(int(shards[number]), f"is damaged (checksum of {what})")
+        self._checked[clips, slots] = True
+
+    def _open(self, shard: int) -> _ShardFile:
+        try:
+            return _ShardFile(self._cache.shard_file(shard), self._index_shape, self._frame_bytes)
+        except FileNotFoundError as error:
+            raise self._error(shard, "is missing") from error
+        except _DamagedIndexError as error:
+            raise self._error(shard, str(error)) from error
+        except OSError as error:
+            raise self._error(shard, f"cannot be opened ({error.strerror})") from error
+
+    def _error(self, shard: int, fact: str) -> CacheError:
+        rows = self._index_shape[0]
+        names = self._cache.clip[shard * rows : (shard + 1) * rows]
+        return CacheError(
+            f"{self._cache.shard_file(shard)} {fact}: clips {names[0]} to {names[-1]} cannot be read; {CACHE_WAY_OUT}"
+        )
+
+
+class _DamagedIndexError(Exception):
+    """The index of a shard file cannot be right."""
+
+
+class _ShardFile:
+    """A shard file open for reading, and where its frames begin.
+
+    Attributes:
+        offsets: per clip and slot, bytes from the start of the file; -1 for a frame that is not stored.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int], frame_bytes: int) -> None:
+        self._descriptor = -1
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._frame_bytes = frame_bytes
+        self.offsets: list[int] = _read_index(self._descriptor, shape, frame_bytes).reshape(-1).tolist()
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def read(self, out: memoryview, offset: int) -> int:
+        """Fill ``out`` from ``offset`` on and say how many bytes there were."""
+        try:
+            return os.preadv(self._descriptor, [out], offset)
+        except OSError:  # what a failing disk or a lost network drive says
+            return 0
+
+    def holds(self, frame: npt.NDArray[np.uint8], place: int) -> bool:
+        """Whether a frame read from ``place`` has the checksum that is stored behind it."""
+        if self.offsets[place] < 0:
+            return True
+        checksum = bytearray(CHECKSUM_BYTES)
+        self.read(memoryview(checksum), self.offsets[place] + self._frame_bytes)
+        return bool(google_crc32c.value(frame) == int.from_bytes(checksum, "little"))
+
+
+def _read_index(descriptor: int, shape: tuple[int, int], frame_bytes: int) -> IntArray:
+    entries_bytes = 16 * shape[0] * shape[1]
+    start = os.fstat(descriptor).st_size - entries_bytes - CHECKSUM_BYTES
+    if start < 0:
+        raise _DamagedIndexError("is cut off")
+    index = os.pread(descriptor, entries_bytes + CHECKSUM_BYTES, start)
+    entries, checksum = index[:entries_bytes], index[entries_bytes:]
+    if google_crc32c.value(entries) != int.from_bytes(checksum, "little"):
+        raise _DamagedIndexError("is cut off or damaged (checksum of its index)")
+    offset, size = np.moveaxis(np.frombuffer(entries, dtype="<u8").reshape(*shape, 2), -1, 0)
+    stored = offset != MISSING
+    if np.any(size[stored] != frame_bytes + CHECKSUM_BYTES):
+        raise _DamagedIndexError("holds frames of another size than the cache says")
+    return np.where(stored, offset, MISSING).astype(np.int64)  # MISSING becomes -1
+
+
+def _open_files() -> int:
+    """A quarter of what the system lets this process have open, within reason."""
+    return max(1, min(MOST_OPEN_FILES, os.sysconf("SC_OPEN_MAX") // 4))

@@ -1,0 +1,209 @@
+"""Train a backbone: a crop cache and settings go in, a run folder with checkpoints and records comes out."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.errors import TrainingError
+from mocrop.training.augment import augment, draw_views, mixup, normalise
+from mocrop.training.backbones import clip_logits
+from mocrop.training.checkpoint import Checkpoint, describe_cache, plain_settings
+from mocrop.training.device import autocast, precision_name
+from mocrop.training.job import Clips, Job, choose_clips, set_up
+from mocrop.training.meter import Meter
+from mocrop.training.recipe import TrainSettings, learning_rate
+from mocrop.training.run_folder import RunFolder, best_epoch, record_from_json, record_json
+from mocrop.training.scores import Score, count_correct
+from mocrop.training.watch import EpochRecord, RunFacts, TrainWatch
+
+AUGMENT_STREAM, DROPOUT_STREAM = 3, 4  # third part of the seed, so that no two uses share random numbers
+STEPS_BETWEEN_CHECKS = 20  # of the loss; each waits for the device
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a finished run came to."""
+
+    checkpoint: Path  # of the best epoch
+    best: EpochRecord
+    last: EpochRecord
+    facts: RunFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """How a network does on the clips held out of training."""
+
+    loss: float
+    top1: Score
+    top5: Score
+
+
+def train(cache_path: Path, run_dir: Path, settings: TrainSettings, *, watch: TrainWatch | None = None) -> TrainResult:
+    """Train on the training list of one split, and choose the best epoch on groups held out of that list.
+
+    Clips of the test list are never looked at. The head has an output for every class that the cache names, also for
+    those without a clip. An interrupted run goes on after its last whole epoch when it is called again with the same
+    settings; on a CPU it comes to the same weights, bit by bit, as an undisturbed one.
+
+    Args:
+        cache_path: a crop cache.
+        run_dir: the run's folder; made where missing.
+        watch: hears of the progress.
+    Raises: TrainingError if the folder holds another run, or if the loss is no number any more; CacheError,
+        SettingsError, WeightsError or CheckpointError for what the files and settings cause; DiskFullError.
+    """
+    watch = watch or TrainWatch()
+    cache = CropCache(cache_path)
+    described, folder = describe_cache(cache), RunFolder(run_dir)
+    earlier = folder.unfinished(plain_settings(settings), described)
+    clips = choose_clips(cache, settings)
+    job = set_up(cache, clips, settings, weights="none" if earlier else settings.weights)
+    history: list[EpochRecord] = []
+    if earlier:
+        job.restore(earlier)
+        history = [record_from_json(values) for values in earlier.resume["history"]]
+    facts = _facts(cache, clips, job, run_dir, epochs_done=len(history))
+    folder.start(_config(cache, described, facts, settings))
+    watch.started(facts)
+    try:
+        for epoch in range(len(history), settings.epochs):
+            start = time.perf_counter()
+            meter = train_epoch(job, epoch, watch)
+            record = _record(job, epoch, meter, validate(job), start)
+            history.append(record)
+            checkpoint = Checkpoint(
+                arch=settings.arch,
+                class_names=cache.class_names,
+                size=cache.size,
+                mean=tuple(job.backbone.mean),
+                std=tuple(job.backbone.std),
+                settings=plain_settings(settings),
+                cache=described,
+                epoch=epoch + 1,
+                metrics=record_json(record),
+                state_dict=job.model.state_dict(),
+            )
+            folder.save(checkpoint, history, resume=job.training_state())
+            watch.epoch(record)
+    finally:
+        watch.ended()
+    folder.write_records(history)
+    return TrainResult(checkpoint=folder.best, best=history[best_epoch(history) - 1], last=history[-1], facts=facts)
+
+
+def train_epoch(job: Job, epoch: int, watch: TrainWatch) -> Meter:
+    """Go through the training clips once; ``epoch`` counts from 0.
+
+    Raises: TrainingError if the loss is no number any more.
+    """
+    settings, backbone = job.settings, job.backbone
+    rng = np.random.default_rng((settings.seed, epoch, AUGMENT_STREAM))
+    torch.manual_seed(int(np.random.default_rng((settings.seed, epoch, DROPOUT_STREAM)).integers(2**63)))
+    for group in job.optimizer.param_groups:
+        group["lr"] = learning_rate(settings, epoch=epoch)
+    job.loader.set_epoch(epoch)
+    job.model.train()
+    meter = Meter(len(job.loader), job.device)
+    for batch in meter.timed(job.loader):
+        pixels, labels = (part.to(job.device, non_blocking=True) for part in (batch.frames, batch.labels))
+        views = draw_views(len(labels), settings, rng, device=job.device)
+        frames = augment(pixels, views, mean=backbone.mean, std=backbone.std)
+        mixed = mixup(frames, labels, classes=job.classes, alpha=settings.mixup, rng=rng)
+        with autocast(job.device, job.precision):
+            logits = clip_logits(job.model, mixed.frames).float()
+            loss = functional.cross_entropy(logits, mixed.targets)
+        job.optimizer.zero_grad()
+        torch.autograd.backward(job.scaler.scale(loss))
+        job.scaler.step(job.optimizer)
+        job.scaler.update()
+        meter.add(loss=loss, logits=logits, labels=labels)
+        if meter.batches_done % STEPS_BETWEEN_CHECKS == 0 or meter.batches_done == meter.batches:
+            _require_number(meter.loss, f"training loss of epoch {epoch + 1}, batch {meter.batches_done}")
+        watch.step(epoch + 1, meter)
+    return meter
+
+
+@torch.inference_mode()
+def validate(job: Job) -> Validation | None:
+    """Score the held-out clips on their middle frames; None where there are none."""
+    job.model.eval()
+    loss, top1, top5, total = 0.0, 0, 0, 0
+    for batch in job.validation:
+        frames, labels = batch.frames.to(job.device, non_blocking=True), batch.labels.to(job.device)
+        with autocast(job.device, job.precision):
+            normal = normalise(frames, mean=job.backbone.mean, std=job.backbone.std)
+            logits = clip_logits(job.model, normal).float()
+        loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
+        top1 += count_correct(logits, labels)
+        top5 += count_correct(logits, labels, k=5)
+        total += len(labels)
+    if not total:
+        return None
+    _require_number(loss, "validation loss")
+    return Validation(loss=loss / total, top1=Score(correct=top1, total=total), top5=Score(correct=top5, total=total))
+
+
+def _require_number(loss: float, what: str) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"{what} is {loss}; pass a lower --lr, or --amp off, and another --name (last.pt is of the epoch before it)"
+        )
+
+
+def _record(job: Job, epoch: int, meter: Meter, validation: Validation | None, start: float) -> EpochRecord:
+    return EpochRecord(
+        epoch=epoch + 1,
+        learning_rate=learning_rate(job.settings, epoch=epoch),
+        train_loss=meter.loss,
+        train_accuracy=meter.accuracy,
+        validation_loss=validation.loss if validation else None,
+        validation_top1=validation.top1 if validation else None,
+        validation_top5=validation.top5 if validation else None,
+        seconds=time.perf_counter() - start,
+        clips_per_second=meter.clips_per_second,
+        waiting_share=meter.waiting_share,
+    )
+
+
+def _facts(cache: CropCache, clips: Clips, job: Job, run_dir: Path, *, epochs_done: int) -> RunFacts:
+    return RunFacts(
+        run_dir=run_dir,
+        arch=job.settings.arch,
+        device=str(job.device),
+        precision=precision_name(job.precision),
+        train_clips=len(clips.train),
+        validation_clips=len(clips.validate),
+        left_out=clips.left_out,
+        classes=job.classes,
+        classes_with_clips=len(np.unique(cache.label[clips.train])),
+        epochs=job.settings.epochs,
+        epochs_done=epochs_done,
+    )
+
+
+def _config(
+    cache: CropCache, described: dict[str, object], facts: RunFacts, settings: TrainSettings
+) -> dict[str, object]:
+    return {
+        "settings": plain_settings(settings),
+        "cache": described,
+        "class_names": cache.class_names,
+        "clips": {
+            "train": facts.train_clips,
+            "validation": facts.validation_clips,
+            "left_out": asdict(facts.left_out),
+        },
+        "device": facts.device,
+        "precision": facts.precision,
+        "versions": {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")},
+    }

@@ -1,0 +1,59 @@
+"""What a training run tells whoever watches it; by itself it watches in silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocrop.training.meter import Meter
+from mocrop.training.scores import Score
+from mocrop.training.selection import LeftOut
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is decided before the first epoch."""
+
+    run_dir: Path
+    arch: str
+    device: str
+    precision: str  # "float32", "bfloat16" or "float16"
+    train_clips: int
+    validation_clips: int
+    left_out: LeftOut
+    classes: int  # outputs of the head: every class that the cache names
+    classes_with_clips: int  # those with a clip to train on
+    epochs: int
+    epochs_done: int  # by an earlier, interrupted run
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One line of log.jsonl."""
+
+    epoch: int  # from 1
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float  # on augmented clips, at the weights of the moment
+    validation_loss: float | None  # None without validation clips
+    validation_top1: Score | None
+    validation_top5: Score | None
+    seconds: float
+    clips_per_second: float  # of training
+    waiting_share: float  # of training, for data
+
+
+class TrainWatch:
+    """Hears of a run's progress; override what is of interest."""
+
+    def started(self, facts: RunFacts) -> None:
+        """The run is about to start, or to go on."""
+
+    def step(self, epoch: int, meter: Meter) -> None:
+        """A batch of epoch ``epoch`` (from 1) is done; reading a loss off the meter waits for the device."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch is finished, validated and saved."""
+
+    def ended(self) -> None:
+        """The run is over, or has failed."""

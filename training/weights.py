@@ -1,0 +1,103 @@
+"""Pretrained weights: a download or a file goes in, parameters of a network come out, all but its head."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+import torchvision  # type: ignore[import-untyped]
+from torch import Tensor, nn
+
+from mocrop.pipeline.errors import WeightsError
+
+StateDict = Mapping[str, Tensor]
+MOST_NAMES = 6  # of keys in a message
+
+
+def torchvision_imagenet(arch: str) -> StateDict:
+    """Fetch torchvision's first ImageNet weights, from its own download folder if they are there.
+
+    Raises: WeightsError naming the file and the ways out if they cannot be had.
+    """
+    weights = torchvision.models.get_model_weights(arch).IMAGENET1K_V1
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    try:
+        state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise WeightsError(
+            f"--arch {arch}: the ImageNet weights cannot be had from {weights.url} ({reason}); pass --weights none to "
+            f"start from random ones, or fetch {file.name} elsewhere and pass --weights FILE (or put it at {file})"
+        ) from error
+    return cast(StateDict, state)
+
+
+def read_state_dict(file: Path) -> StateDict:
+    """Read a state dict, bare or under the key ``state_dict``, from a PyTorch or safetensors file.
+
+    Nothing but tensors and plain values is ever unpickled.
+    Raises: WeightsError if the file is missing, unreadable or holds something else.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file  # comes with timm
+
+            content: object = load_file(file)
+        else:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f"--weights {file}: there is no such file") from error
+    except Exception as error:  # torch, pickle, zipfile and safetensors have many words for a file that is not theirs
+        reason = str(error).strip().partition("\n")[0]
+        raise WeightsError(
+            f"--weights {file} cannot be read as a state dict ({reason}); save one with torch.save(model.state_dict())"
+        ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise WeightsError(f"--weights {file} holds no state dict; save one with torch.save(model.state_dict())")
+    return content
+
+
+def load_except_head(model: nn.Module, state: StateDict, *, head: Sequence[str], source: str) -> None:
+    """Load every parameter and buffer but those of the head, which stays as it is.
+
+    Raises: WeightsError listing what is missing, unexpected, or of another shape.
+    """
+    prefixes = tuple(f"{layer}." for layer in head)
+    body = {key: value for key, value in state.items() if not key.startswith(prefixes)}
+    if problems := mismatches(model, body, ignore=prefixes):
+        raise WeightsError(f"{source}: not of this architecture: {problems}; pass the --arch that they belong to")
+    model.load_state_dict(body, strict=False)
+
+
+def mismatches(model: nn.Module, state: StateDict, *, ignore: tuple[str, ...] = ()) -> str:
+    """Say in which keys and shapes a state dict differs from a network; empty if in none.
+
+    >>> mismatches(nn.Linear(2, 3), {"weight": torch.zeros(3, 4), "scale": torch.zeros(1)})
+    '1 missing (bias), 1 unexpected (scale), 1 of another shape (weight: 3x4 instead of 3x2)'
+    """
+    own = {key: value for key, value in model.state_dict().items() if not (ignore and key.startswith(ignore))}
+    shapes = [
+        f"{key}: {_shape(state[key])} instead of {_shape(value)}"
+        for key, value in own.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    kinds = (
+        (sorted(own.keys() - state.keys()), "missing"),
+        (sorted(state.keys() - own.keys()), "unexpected"),
+        (shapes, "of another shape"),
+    )
+    return ", ".join(f"{len(keys)} {kind} ({_some(keys)})" for keys, kind in kinds if keys)
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
