@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import TrainingError
-from mocrop.training.augment import augment, draw_views, mixup, normalise
+from mocrop.training.augment import normalise
 from mocrop.training.backbones import clip_logits
 from mocrop.training.checkpoint import Checkpoint, describe_cache, plain_settings
 from mocrop.training.device import autocast, precision_name
@@ -23,9 +23,9 @@ from mocrop.training.meter import Meter
 from mocrop.training.recipe import TrainSettings, learning_rate
 from mocrop.training.run_folder import RunFolder, best_epoch, record_from_json, record_json
 from mocrop.training.scores import Score, count_correct
+from mocrop.training.step import train_step
 from mocrop.training.watch import EpochRecord, RunFacts, TrainWatch
 
-AUGMENT_STREAM, DROPOUT_STREAM = 3, 4  # third part of the seed, so that no two uses share random numbers
 STEPS_BETWEEN_CHECKS = 20  # of the loss; each waits for the device
 
 
@@ -106,27 +106,14 @@ def train_epoch(job: Job, epoch: int, watch: TrainWatch) -> Meter:
 
     Raises: TrainingError if the loss is no number any more.
     """
-    settings, backbone = job.settings, job.backbone
-    rng = np.random.default_rng((settings.seed, epoch, AUGMENT_STREAM))
-    torch.manual_seed(int(np.random.default_rng((settings.seed, epoch, DROPOUT_STREAM)).integers(2**63)))
     for group in job.optimizer.param_groups:
-        group["lr"] = learning_rate(settings, epoch=epoch)
+        group["lr"] = learning_rate(job.settings, epoch=epoch)
     job.loader.set_epoch(epoch)
     job.model.train()
     meter = Meter(len(job.loader), job.device)
-    for batch in meter.timed(job.loader):
-        pixels, labels = (part.to(job.device, non_blocking=True) for part in (batch.frames, batch.labels))
-        views = draw_views(len(labels), settings, rng, device=job.device)
-        frames = augment(pixels, views, mean=backbone.mean, std=backbone.std)
-        mixed = mixup(frames, labels, classes=job.classes, alpha=settings.mixup, rng=rng)
-        with autocast(job.device, job.precision):
-            logits = clip_logits(job.model, mixed.frames).float()
-            loss = functional.cross_entropy(logits, mixed.targets)
-        job.optimizer.zero_grad()
-        torch.autograd.backward(job.scaler.scale(loss))
-        job.scaler.step(job.optimizer)
-        job.scaler.update()
-        meter.add(loss=loss, logits=logits, labels=labels)
+    for step, batch in enumerate(meter.timed(job.loader)):
+        done = train_step(job, batch, epoch=epoch, step=step)
+        meter.add(loss=done.loss, logits=done.logits, labels=done.labels)
         if meter.batches_done % STEPS_BETWEEN_CHECKS == 0 or meter.batches_done == meter.batches:
             _require_number(meter.loss, f"training loss of epoch {epoch + 1}, batch {meter.batches_done}")
         watch.step(epoch + 1, meter)
