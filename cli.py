@@ -105,7 +105,9 @@ ArchOption = Annotated[
         help="resnet50, resnet152, mobilenet_v3_large, efficientnet_b1, swin_t, swin_b, or timm/<name>.",
     ),
 ]
-WeightsOption = Annotated[str, typer.Option(help="Weights to start from: imagenet, none, or a file.")]
+WeightsOption = Annotated[
+    str, typer.Option(help="Weights to start from: imagenet, none, lite0 (from mocrop[weights]), or a file.")
+]
 CacheOption = Annotated[str | None, typer.Option(help="Name of the crop cache.", show_default="the only one")]
 SplitOption = Annotated[str, typer.Option(help="Split of the data set, by number or name.")]
 BatchOption = Annotated[int, typer.Option(min=1, help="Clips per batch.")]

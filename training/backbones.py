@@ -12,6 +12,7 @@ import torchvision  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from mocrop.pipeline.errors import SettingsError, WeightsError
+from mocrop.training.key_maps import SHIPPED, shipped_file, to_our_keys
 from mocrop.training.weights import load_except_head, read_state_dict, torchvision_imagenet
 
 TIMM = "timm/"  # prefix of architectures that come from timm
@@ -48,7 +49,8 @@ def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none")
         classes: outputs of the head, which is always new.
         size: side of the frames in pixels; most networks take any, some are made for one.
         weights: "imagenet" (the first published ones, which the reference uses; timm's default for its own), "none",
-            or a file with the state dict of the same architecture, whatever its head.
+            a name in ``SHIPPED`` (weights that a Python package brings), or a file with the state dict of the same
+            architecture, whatever its head.
     Raises: SettingsError for an unknown architecture, WeightsError if the weights cannot be had or do not fit.
     """
     require_known(arch)
@@ -63,7 +65,8 @@ def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none")
         if weights == "imagenet":
             load_except_head(backbone.model, torchvision_imagenet(arch), head=backbone.head, source="ImageNet weights")
     if weights not in ("imagenet", "none"):
-        state = read_state_dict(Path(weights))
+        file = shipped_file(weights, arch=arch) if weights in SHIPPED else Path(weights)
+        state = to_our_keys(read_state_dict(file), arch=arch, source=weights)
         load_except_head(backbone.model, state, head=backbone.head, source=weights)
     return backbone
 
@@ -116,7 +119,8 @@ def _no_timm_weights(arch: str, error: Exception) -> str:
     facts = timm.get_pretrained_cfg(arch.removeprefix(TIMM))
     file = f"; timm takes model.safetensors from {facts.hf_hub_id} on Hugging Face" if facts and facts.hf_hub_id else ""
     reason = str(error).strip().partition("\n")[0]
+    shipped = "".join(f"--weights {name}, " for name, weights in SHIPPED.items() if weights.arch == arch)
     return (
-        f"--arch {arch}: no pretrained weights ({type(error).__name__}: {reason}); pass --weights none, or "
+        f"--arch {arch}: no pretrained weights ({type(error).__name__}: {reason}); pass --weights none, {shipped}or "
         f"--weights FILE with weights that you have{file}"
     )

@@ -17,7 +17,7 @@ class TrainSettings:
     """
 
     arch: str = "resnet50"  # see mocrop.training.backbones
-    weights: str = "imagenet"  # "imagenet", "none" or a file
+    weights: str = "imagenet"  # "imagenet", "none", a name in key_maps.SHIPPED or a file
     split: str = "1"  # name or number from 1
     epochs: int = 100
     batch_size: int = 32  # clips
