@@ -21,7 +21,7 @@ from mocrop.pipeline.stage import ClipLog, ClipTask, Outcome, WorkUnit, clip_log
 from mocrop.pipeline.video import OpenVideo, PacketAccount, open_video
 from mocrop.pipeline.workspace import Workspace
 
-TRANSCODE_VERSION = 1
+TRANSCODE_VERSION = 2
 FALLBACK_RATE = Fraction(25)  # frames per second, where the source says nothing
 PIXEL_FORMAT = "yuv420p"
 
@@ -42,9 +42,13 @@ class TranscodeSettings:
 
     @property
     def x264_options(self) -> dict[str, str]:
-        """Options of libx264: no scene cuts, no B-frames, one reference; one thread, so that the bytes repeat."""
+        """Options of libx264: no scene cuts, no B-frames, one reference; and what makes the bytes repeat.
+
+        That is one thread, and no arithmetic that depends on the processor: x264's AVX-512 code reads memory that
+        nobody has written where the number of macroblocks a row is odd to it, and rounds unlike the rest of x264.
+        """
         structure = f"keyint={self.key_interval}:min-keyint={self.key_interval}:scenecut=0:bframes=0:ref=1"
-        return {"preset": self.preset, "crf": str(self.crf), "x264-params": f"{structure}:threads=1"}
+        return {"preset": self.preset, "crf": str(self.crf), "x264-params": f"{structure}:threads=1:cpu-independent=1"}
 
 
 def transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) -> list[Outcome]:

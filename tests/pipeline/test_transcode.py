@@ -71,6 +71,19 @@ def test_two_runs_write_the_same_bytes(make_video: MakeVideo, tmp_path: Path) ->
     assert digest(result(tmp_path / "one")) == digest(result(tmp_path / "two"))
 
 
+def test_the_bytes_do_not_depend_on_the_processor(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor on what lies in memory, which some of x264's code for new processors reads at this size."""
+    source = make_video(tmp_path / "a.avi", size=(176, 144))
+    transcode(source, tmp_path / "vector")
+    options = SETTINGS.x264_options
+    plain = {**options, "x264-params": options["x264-params"] + ":asm=0"}
+    monkeypatch.setattr(TranscodeSettings, "x264_options", property(lambda _: plain))
+    transcode(source, tmp_path / "plain")
+    assert digest(result(tmp_path / "vector")) == digest(result(tmp_path / "plain"))
+
+
 def test_a_source_in_the_wanted_form_is_taken_as_it_is(make_video: MakeVideo, tmp_path: Path) -> None:
     transcode(make_video(tmp_path / "a.avi"), tmp_path / "one")
     outcome = transcode(result(tmp_path / "one"), tmp_path / "two")
