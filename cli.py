@@ -117,11 +117,14 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a ca
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors that the user can mend end in one line and exit code 1."""
-    from mocrop.pipeline.errors import MocropError
+    from mocrop.pipeline.errors import MocropError, StoppedError
 
     try:
         with _full_disk_is_our_error():
             app(arguments, prog_name="mocrop")
+    except StoppedError as end:
+        typer.echo(str(end), err=True)
+        sys.exit(end.exit_code)
     except MocropError as error:
         typer.secho("error: ", err=True, nl=False, fg="red")
         typer.echo(str(error), err=True)
@@ -380,6 +383,9 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
     device: DeviceOption = "auto",
     amp: Annotated[Amp, typer.Option(help="Mixed precision on a GPU.")] = "auto",
+    save_every: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0, help="Save this often within an epoch too; 0: after each batch.")
+    ] = 10,
     name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="<arch>-<cache>")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -408,7 +414,9 @@ def train(
     }
     settings = settings_from(TrainSettings, plain, options, where="mocrop train")
     where = _workspace(workspace).require()
-    result = train_in(where, settings, cache=cache, name=name, console=Console(stderr=as_json))
+    result = train_in(
+        where, settings, cache=cache, name=name, save_every_minutes=save_every, console=Console(stderr=as_json)
+    )
     _say(result, lambda console, done: console.print(f"best epoch {done.best.epoch}: {done.checkpoint}"), as_json)
 
 
@@ -542,3 +550,7 @@ def _say(report: Any, say: Callable[[Any, Any], None], as_json: bool) -> None:
         typer.echo(json.dumps(dataclasses.asdict(report), default=str, indent=2))
     else:
         say(Console(), report)
+
+
+if __name__ == "__main__":  # torchrun -m mocrop.cli
+    main()

@@ -13,6 +13,7 @@
     ├── DiskFullError           no space left: ends the run, the workspace stays resumable
     ├── ClusterError            the Dask cluster cannot be reached or has lost its workers
     ├── TrainingError           a run that cannot start or go on
+    ├── StoppedError            a run that has saved itself because a signal asked for it; exit code 128 + its number
     ├── CheckpointError         a checkpoint that does not fit
     └── WeightsError            pretrained weights that cannot be had
 
@@ -109,6 +110,14 @@ class ClusterError(MocropError):
 
 class TrainingError(MocropError):
     """A training run cannot start or go on."""
+
+
+class StoppedError(MocropError):
+    """A signal has asked a run to stop, and it has saved what it takes to go on."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class CheckpointError(MocropError):

@@ -10,22 +10,33 @@ from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.workspace import Workspace
 from mocrop.training.progress import ConsoleWatch
 from mocrop.training.recipe import TrainSettings
+from mocrop.training.saver import SECONDS_BETWEEN_SAVES, RunControl
+from mocrop.training.stop import stop_on_signals
 from mocrop.training.train import TrainResult, train
 
 
 def train_in(
-    workspace: Workspace, settings: TrainSettings, *, cache: str | None, name: str | None, console: Console
+    workspace: Workspace,
+    settings: TrainSettings,
+    *,
+    cache: str | None,
+    name: str | None,
+    save_every_minutes: float = SECONDS_BETWEEN_SAVES / 60,
+    console: Console,
 ) -> TrainResult:
     """Train on one cache of a workspace, into ``runs/<name>``.
 
     Args:
         cache: name of the cache; None: the only one there is.
         name: of the run; None: backbone and cache, e.g. ``resnet50-motion-192``.
+        save_every_minutes: within an epoch; what a crash costs at the most.
     Raises: CacheError if the choice of the cache is not clear; what :func:`~mocrop.training.train.train` raises.
     """
     path = workspace.choose_cache(cache)
     run = name or f"{settings.arch.replace('/', '-')}-{path.stem}"
-    return train(path, workspace.runs / run, settings, watch=ConsoleWatch(console))
+    with stop_on_signals() as stop:
+        control = RunControl(save_every_seconds=60 * save_every_minutes, stop=stop)
+        return train(path, workspace.runs / run, settings, watch=ConsoleWatch(console), control=control)
 
 
 def choose_run(workspace: Workspace, name: str | None) -> Path:

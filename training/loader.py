@@ -53,6 +53,7 @@ class CropLoader:
         self._shuffle = shuffle
         self._seed = seed
         self._epoch = 0
+        self._first_batch = 0
         self._lookahead = lookahead
         self._buffers = BufferPool(
             math.prod(dataset.batch_shape(min(batch_size, len(dataset)))),
@@ -61,20 +62,25 @@ class CropLoader:
         self._rank = rank
         self._ranks = ranks
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration goes through: its order and its random slots."""
+    def set_epoch(self, epoch: int, *, first_batch: int = 0) -> None:
+        """Choose the epoch that the next iteration goes through: its order and its random slots.
+
+        Args:
+            first_batch: where it begins, counted from 0; what comes before is not read.
+        """
         self._epoch = epoch
+        self._first_batch = first_batch
         self.dataset.set_epoch(epoch)
 
     def __len__(self) -> int:
-        """Number of batches per epoch of this rank."""
+        """Number of batches per epoch of this rank, wherever the iteration begins."""
         return len(self._batches())
 
     def __iter__(self) -> Iterator[Batch]:
         pending: deque[Future[Batch]] = deque()
         pool = ThreadPoolExecutor(READING_THREADS, thread_name_prefix="crop-loader")
         try:
-            for indices in self._batches():
+            for indices in self._batches()[self._first_batch :]:
                 out = self._buffers.take(self.dataset.batch_shape(len(indices)))
                 pending.append(pool.submit(self.dataset.read, indices, out=out))
                 if len(pending) > self._lookahead:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from mocrop.training.dataset import Batch
+
+
+class BadLoss(NamedTuple):
+    """A loss that is no finite number, and the batch that had it."""
+
+    batch: int  # from 1
+    loss: float
 
 
 class Meter:
@@ -19,6 +28,8 @@ class Meter:
         self.batches_done = 0
         self.clips = 0
         self.waiting_seconds = 0.0
+        self._earlier_seconds = 0.0  # of the process that began the epoch
+        self._unchecked: list[Tensor] = []  # losses of the latest batches
         self._start = time.perf_counter()
         self._end: float | None = None
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
@@ -39,9 +50,35 @@ class Meter:
     def add(self, *, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Add a batch: its mean loss, its logits (clips, classes) and its labels (clips,)."""
         self._loss += loss.detach() * len(labels)
+        self._unchecked.append(loss.detach())
         self._correct += (logits.detach().argmax(dim=1) == labels).sum()
         self.clips += len(labels)
         self.batches_done += 1
+
+    def first_bad_loss(self) -> BadLoss | None:
+        """The first of the batches since the last call whose loss is no finite number; waits for the device."""
+        losses: list[float] = torch.stack(self._unchecked).tolist() if self._unchecked else []
+        first = self.batches_done - len(losses) + 1
+        self._unchecked.clear()
+        return next((BadLoss(first + n, loss) for n, loss in enumerate(losses) if not math.isfinite(loss)), None)
+
+    def totals(self) -> dict[str, float]:
+        """Everything that it has come to, as plain values, for a checkpoint in the middle of an epoch."""
+        return {
+            "batches_done": self.batches_done,
+            "clips": self.clips,
+            "loss": float(self._loss),
+            "correct": int(self._correct),
+            "seconds": self.seconds,
+            "waiting_seconds": self.waiting_seconds,
+        }
+
+    def go_on_from(self, totals: Mapping[str, float]) -> None:
+        """Start from what :meth:`totals` gave, to the bit, rather than from nothing."""
+        self.batches_done, self.clips = int(totals["batches_done"]), int(totals["clips"])
+        self.waiting_seconds, self._earlier_seconds = totals["waiting_seconds"], totals["seconds"]
+        self._loss.fill_(totals["loss"])
+        self._correct.fill_(totals["correct"])
 
     @property
     def loss(self) -> float:
@@ -56,7 +93,7 @@ class Meter:
     @property
     def seconds(self) -> float:
         """Until now, or until the last batch was done with."""
-        return (self._end or time.perf_counter()) - self._start
+        return self._earlier_seconds + (self._end or time.perf_counter()) - self._start
 
     @property
     def clips_per_second(self) -> float:

@@ -72,6 +72,10 @@ def describe(facts: RunFacts) -> list[str]:
         lines.append(f"only {facts.classes_with_clips} of {facts.classes} classes have clips to train on")
     if facts.epochs_done == facts.epochs:
         lines.append(f"all {facts.epochs} epochs are done already")
+    elif facts.batches_done:
+        lines.append(
+            f"going on after batch {facts.batches_done} of epoch {facts.epochs_done + 1} of an interrupted run"
+        )
     elif facts.epochs_done:
         lines.append(f"going on after epoch {facts.epochs_done} of an interrupted run")
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,15 @@ class RunFolder:
         """Write what the last epoch of ``history`` has come to; last.pt, which makes the epoch count, after best.pt."""
         if best_epoch(history) == history[-1].epoch:
             save_checkpoint(self.best, checkpoint)
-        with_resume = {**vars(checkpoint), "resume": {**resume, "history": [record_json(record) for record in history]}}
-        save_checkpoint(self.last, Checkpoint(**with_resume))
+        self.save_within_epoch(checkpoint, history, resume=resume)
         self.write_records(history)
+
+    def save_within_epoch(
+        self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any]
+    ) -> None:
+        """Write last.pt alone; the records are of whole epochs."""
+        with_history = {**resume, "history": [record_json(record) for record in history]}
+        save_checkpoint(self.last, replace(checkpoint, resume=with_history))
 
     def write_records(self, history: Sequence[EpochRecord]) -> None:
         """Write log.jsonl and metrics.json, which repeat what last.pt holds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,11 +23,13 @@ from mocrop.training.job import Clips, Job, choose_clips, set_up
 from mocrop.training.meter import Meter
 from mocrop.training.recipe import TrainSettings, learning_rate
 from mocrop.training.run_folder import RunFolder, best_epoch, record_from_json, record_json
+from mocrop.training.saver import RunControl, Saver
 from mocrop.training.scores import Score, count_correct
 from mocrop.training.step import train_step
 from mocrop.training.watch import EpochRecord, RunFacts, TrainWatch
 
-STEPS_BETWEEN_CHECKS = 20  # of the loss; each waits for the device
+STEPS_BETWEEN_CHECKS = 20  # of all losses since the last one; each waits for the device, which on a CPU costs nothing
+NO_NUMBER_WAY_OUT = "pass a lower --lr, or --amp off, and another --name (what was saved earlier in this one is sound)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,21 +51,30 @@ class Validation:
     top5: Score
 
 
-def train(cache_path: Path, run_dir: Path, settings: TrainSettings, *, watch: TrainWatch | None = None) -> TrainResult:
+def train(
+    cache_path: Path,
+    run_dir: Path,
+    settings: TrainSettings,
+    *,
+    watch: TrainWatch | None = None,
+    control: RunControl | None = None,
+) -> TrainResult:
     """Train on the training list of one split, and choose the best epoch on groups held out of that list.
 
     Clips of the test list are never looked at. The head has an output for every class that the cache names, also for
-    those without a clip. An interrupted run goes on after its last whole epoch when it is called again with the same
-    settings; on a CPU it comes to the same weights, bit by bit, as an undisturbed one.
+    those without a clip. An interrupted run goes on after the last batch that was saved when it is called again with
+    the same settings; on a CPU it comes to the same weights and losses, bit by bit, as an undisturbed one.
 
     Args:
         cache_path: a crop cache.
         run_dir: the run's folder; made where missing.
         watch: hears of the progress.
-    Raises: TrainingError if the folder holds another run, or if the loss is no number any more; CacheError,
-        SettingsError, WeightsError or CheckpointError for what the files and settings cause; DiskFullError.
+        control: when to save within an epoch, and how to ask the run to stop.
+    Raises: TrainingError if the folder holds another run, or if the loss is no number any more; StoppedError if it was
+        asked to stop and is saved; CacheError, SettingsError, WeightsError or CheckpointError for what the files and
+        settings cause; DiskFullError.
     """
-    watch = watch or TrainWatch()
+    watch, control = watch or TrainWatch(), control or RunControl()
     cache = CropCache(cache_path)
     described, folder = describe_cache(cache), RunFolder(run_dir)
     earlier = folder.unfinished(plain_settings(settings), described)
@@ -72,57 +84,77 @@ def train(cache_path: Path, run_dir: Path, settings: TrainSettings, *, watch: Tr
     if earlier:
         job.restore(earlier)
         history = [record_from_json(values) for values in earlier.resume["history"]]
-    facts = _facts(cache, clips, job, run_dir, epochs_done=len(history))
+    under_way: dict[str, float] = earlier.resume.get("meter", {}) if earlier else {}  # of an epoch that is not over
+    facts = _facts(
+        cache, clips, job, run_dir, epochs_done=len(history), batches_done=int(under_way.get("batches_done", 0))
+    )
     folder.start(_config(cache, described, facts, settings))
     watch.started(facts)
+
+    def checkpoint() -> Checkpoint:
+        _require_finite_weights(job)
+        return Checkpoint(
+            arch=settings.arch,
+            class_names=cache.class_names,
+            size=cache.size,
+            mean=tuple(job.backbone.mean),
+            std=tuple(job.backbone.std),
+            settings=plain_settings(settings),
+            cache=described,
+            epoch=len(history),
+            metrics=record_json(history[-1]) if history else {},
+            state_dict=job.model.state_dict(),
+        )
+
+    def save_within_epoch(meter: Meter) -> None:
+        _require_numbers(meter, epoch=len(history))
+        folder.save_within_epoch(checkpoint(), history, resume={**job.training_state(), "meter": meter.totals()})
+
+    saver = Saver(control, save_within_epoch)
     try:
         for epoch in range(len(history), settings.epochs):
+            meter = Meter(len(job.loader), job.device)
+            if under_way:
+                meter.go_on_from(under_way)
+                under_way = {}
+            saver.begin_epoch(epoch + 1, meter)
+            train_epoch(job, epoch, meter, watch, saver)
             start = time.perf_counter()
-            meter = train_epoch(job, epoch, watch)
-            record = _record(job, epoch, meter, validate(job), start)
-            history.append(record)
-            checkpoint = Checkpoint(
-                arch=settings.arch,
-                class_names=cache.class_names,
-                size=cache.size,
-                mean=tuple(job.backbone.mean),
-                std=tuple(job.backbone.std),
-                settings=plain_settings(settings),
-                cache=described,
-                epoch=epoch + 1,
-                metrics=record_json(record),
-                state_dict=job.model.state_dict(),
-            )
-            folder.save(checkpoint, history, resume=job.training_state())
-            watch.epoch(record)
+            validation = validate(job, after_batch=saver.after_batch)
+            history.append(_record(job, epoch, meter, validation, meter.seconds + time.perf_counter() - start))
+            folder.save(checkpoint(), history, resume=job.training_state())
+            watch.epoch(history[-1])
     finally:
         watch.ended()
     folder.write_records(history)
     return TrainResult(checkpoint=folder.best, best=history[best_epoch(history) - 1], last=history[-1], facts=facts)
 
 
-def train_epoch(job: Job, epoch: int, watch: TrainWatch) -> Meter:
-    """Go through the training clips once; ``epoch`` counts from 0.
+def train_epoch(job: Job, epoch: int, meter: Meter, watch: TrainWatch, saver: Saver) -> None:
+    """Go through the training clips once, or through what ``meter`` has not seen of them; ``epoch`` counts from 0.
 
-    Raises: TrainingError if the loss is no number any more.
+    Raises: TrainingError if the loss is no number any more; StoppedError.
     """
     for group in job.optimizer.param_groups:
         group["lr"] = learning_rate(job.settings, epoch=epoch)
-    job.loader.set_epoch(epoch)
+    job.loader.set_epoch(epoch, first_batch=meter.batches_done)
     job.model.train()
-    meter = Meter(len(job.loader), job.device)
-    for step, batch in enumerate(meter.timed(job.loader)):
+    steps_between_checks = 1 if job.device.type == "cpu" else STEPS_BETWEEN_CHECKS
+    for step, batch in enumerate(meter.timed(job.loader), start=meter.batches_done):
         done = train_step(job, batch, epoch=epoch, step=step)
         meter.add(loss=done.loss, logits=done.logits, labels=done.labels)
-        if meter.batches_done % STEPS_BETWEEN_CHECKS == 0 or meter.batches_done == meter.batches:
-            _require_number(meter.loss, f"training loss of epoch {epoch + 1}, batch {meter.batches_done}")
+        if meter.batches_done % steps_between_checks == 0 or meter.batches_done == meter.batches:
+            _require_numbers(meter, epoch=epoch)
         watch.step(epoch + 1, meter)
-    return meter
+        saver.after_batch()
 
 
 @torch.inference_mode()
-def validate(job: Job) -> Validation | None:
-    """Score the held-out clips on their middle frames; None where there are none."""
+def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
+    """Score the held-out clips on their middle frames; None where there are none.
+
+    Raises: TrainingError if the loss is no number; what ``after_batch`` raises.
+    """
     job.model.eval()
     loss, top1, top5, total = 0.0, 0, 0, 0
     for batch in job.validation:
@@ -134,20 +166,29 @@ def validate(job: Job) -> Validation | None:
         top1 += count_correct(logits, labels)
         top5 += count_correct(logits, labels, k=5)
         total += len(labels)
+        after_batch()
     if not total:
         return None
-    _require_number(loss, "validation loss")
+    if not math.isfinite(loss):
+        raise TrainingError(f"the validation loss is {loss}; {NO_NUMBER_WAY_OUT}")
     return Validation(loss=loss / total, top1=Score(correct=top1, total=total), top5=Score(correct=top5, total=total))
 
 
-def _require_number(loss: float, what: str) -> None:
-    if not math.isfinite(loss):
+def _require_numbers(meter: Meter, *, epoch: int) -> None:
+    """Check every loss since the last check, which waits for the device."""
+    if bad := meter.first_bad_loss():
         raise TrainingError(
-            f"{what} is {loss}; pass a lower --lr, or --amp off, and another --name (last.pt is of the epoch before it)"
+            f"the training loss of epoch {epoch + 1}, batch {bad.batch} is {bad.loss}; {NO_NUMBER_WAY_OUT}"
         )
 
 
-def _record(job: Job, epoch: int, meter: Meter, validation: Validation | None, start: float) -> EpochRecord:
+def _require_finite_weights(job: Job) -> None:
+    """Check that the last step has not spoilt what its own loss could not show yet; before each save."""
+    if not torch.stack([weights.isfinite().all() for weights in job.model.parameters()]).all():
+        raise TrainingError(f"weights of {job.settings.arch} are no finite numbers any more; {NO_NUMBER_WAY_OUT}")
+
+
+def _record(job: Job, epoch: int, meter: Meter, validation: Validation | None, seconds: float) -> EpochRecord:
     return EpochRecord(
         epoch=epoch + 1,
         learning_rate=learning_rate(job.settings, epoch=epoch),
@@ -156,13 +197,13 @@ def _record(job: Job, epoch: int, meter: Meter, validation: Validation | None, s
         validation_loss=validation.loss if validation else None,
         validation_top1=validation.top1 if validation else None,
         validation_top5=validation.top5 if validation else None,
-        seconds=time.perf_counter() - start,
+        seconds=seconds,
         clips_per_second=meter.clips_per_second,
         waiting_share=meter.waiting_share,
     )
 
 
-def _facts(cache: CropCache, clips: Clips, job: Job, run_dir: Path, *, epochs_done: int) -> RunFacts:
+def _facts(cache: CropCache, clips: Clips, job: Job, run_dir: Path, *, epochs_done: int, batches_done: int) -> RunFacts:
     return RunFacts(
         run_dir=run_dir,
         arch=job.settings.arch,
@@ -175,6 +216,7 @@ def _facts(cache: CropCache, clips: Clips, job: Job, run_dir: Path, *, epochs_do
         classes_with_clips=len(np.unique(cache.label[clips.train])),
         epochs=job.settings.epochs,
         epochs_done=epochs_done,
+        batches_done=batches_done,
     )
 
 

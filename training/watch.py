@@ -25,6 +25,7 @@ class RunFacts:
     classes_with_clips: int  # those with a clip to train on
     epochs: int
     epochs_done: int  # by an earlier, interrupted run
+    batches_done: int = 0  # by that run in the epoch after those
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,64 @@
+"""Keep a run safe between its steps: when to save it goes in, last.pt comes out in time, or an end that can be mended.
+
+How often a run is saved, and where it was stopped, changes nothing about what it comes to.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mocrop.pipeline.errors import StoppedError
+from mocrop.training.meter import Meter
+from mocrop.training.stop import StopRequest, exit_code
+
+SECONDS_BETWEEN_SAVES = 600.0  # what a crash costs at the most
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunControl:
+    """How a run is kept going; its weights and records do not depend on it."""
+
+    save_every_seconds: float = SECONDS_BETWEEN_SAVES  # within an epoch; 0: after each step
+    stop: StopRequest = field(default_factory=StopRequest)  # asked after each step
+
+    def __post_init__(self) -> None:
+        if not self.save_every_seconds >= 0:
+            raise ValueError(f"save_every_seconds must not be negative, as {self.save_every_seconds} is")
+
+
+class Saver:
+    """Saves a run within an epoch when the time has come, or when it is to stop.
+
+    Args:
+        save: writes last.pt with the totals of the epoch so far.
+    """
+
+    def __init__(self, control: RunControl, save: Callable[[Meter], None]) -> None:
+        self._control = control
+        self._save = save
+        self._saved = time.monotonic()
+
+    def begin_epoch(self, epoch: int, meter: Meter) -> None:
+        """Epoch ``epoch``, from 1, begins or goes on, and ``meter`` counts it; all before it is saved."""
+        self._epoch = epoch
+        self._meter = meter
+        self._saved = time.monotonic()
+
+    def after_batch(self) -> None:
+        """Save, and stop, if it is time to.
+
+        Raises: StoppedError if a signal has asked for it; the run is saved then.
+        """
+        stop = self._control.stop
+        if stop or time.monotonic() - self._saved >= self._control.save_every_seconds:
+            self._save(self._meter)
+            self._saved = time.monotonic()
+        if stop:
+            done = f"after batch {self._meter.batches_done} of {self._meter.batches} of epoch {self._epoch}"
+            raise StoppedError(
+                f"stopped by {signal.Signals(stop.signal).name} {done}, which is saved; the same command goes on there",
+                exit_code=exit_code(stop.signal),
+            )
