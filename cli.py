@@ -446,7 +446,7 @@ def evaluate(
         typer.echo(json.dumps(done.result.to_json(), indent=2))
     else:
         print_result(Console(), done.result)
-        typer.echo(f"report: {done.report}")
+        typer.echo(f"report: {done.report}\npredictions: {done.predictions}")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mocrop.evaluation.evaluate import EvalResult, EvalSettings, evaluate
+from mocrop.evaluation.predictions import write_predictions
 from mocrop.evaluation.report import evaluation_progress, write_report
 from mocrop.pipeline.workspace import Workspace
 from mocrop.training.checkpoint import load_checkpoint
@@ -16,10 +17,11 @@ from mocrop.training.commands import choose_run
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """A result and the file that keeps it."""
+    """A result and the files that keep it."""
 
     result: EvalResult
     report: Path
+    predictions: Path  # logits clip by clip
 
 
 def evaluate_in(
@@ -31,7 +33,9 @@ def evaluate_in(
     cache: str | None = None,
     console: Console,
 ) -> Evaluation:
-    """Evaluate a run of a workspace, or a checkpoint from elsewhere, and write ``reports/<run>-on-<cache>.json``.
+    """Evaluate a run of a workspace, or a checkpoint from elsewhere, and write its report.
+
+    That is ``reports/<run>-on-<cache>-split<k>.json``, and beside it the logits of every clip as ``.npz``.
 
     Args:
         run: name of the run; None: the only one there is.
@@ -46,8 +50,10 @@ def evaluate_in(
         result = evaluate(path, file, settings, on_batch=on_batch)
     source = file.stem if checkpoint else file.parent.name
     report = workspace.reports / f"{source}-on-{path.stem}-split{result.split}.json"
+    predictions = report.with_name(f"{report.stem}.npz")  # with_suffix would cut a name with a dot in it
+    write_predictions(result.predictions, predictions)
     write_report(result, report)
-    return Evaluation(result=result, report=report)
+    return Evaluation(result=result, report=report, predictions=predictions)
 
 
 def _cache_for(workspace: Workspace, name: str | None, checkpoint: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mocrop.evaluation.predictions import Origin, Predictions, differing_classes, file_hash
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError, SettingsError
 from mocrop.training.augment import normalise
@@ -46,7 +47,7 @@ class EvalSettings:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Predictions:
+class Outputs:
     """What a network makes of some clips; one row a clip."""
 
     rows: IntArray  # (clips,) of the cache
@@ -74,20 +75,22 @@ class EvalResult:
     trained_on: dict[str, Any]  # cache that the checkpoint was trained on
     device: str
     seconds: float  # reading included
+    predictions: Predictions = field(repr=False)  # clip by clip
 
     @property
     def clips_per_second(self) -> float:
         return self.top1.total / max(self.seconds, 1e-9)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain values, intervals and versions included."""
+        """Everything but the predictions as plain values, intervals and versions included."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "predictions"}
         scores = {
             name: {**asdict(score), "share": score.share, "interval_95": list(score.interval)}
             for name, score in (("top1", self.top1), ("top5", self.top5))
         }
         rest = {"checkpoint": str(self.checkpoint), "clips_per_second": self.clips_per_second}
         versions = {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")}
-        return {**asdict(self), **scores, **rest, "versions": versions}
+        return {**plain, "left_out": asdict(self.left_out), **scores, **rest, "versions": versions}
 
 
 def evaluate(
@@ -113,7 +116,7 @@ def evaluate(
     require_shards(cache)
     device = choose_device(settings.device)
     backbone = restore_backbone(checkpoint, size=cache.size, source=checkpoint_path)
-    predictions = predict(cache, tested.rows, backbone, settings, device=device, on_batch=on_batch)
+    outputs = predict(cache, tested.rows, backbone, settings, device=device, on_batch=on_batch)
     total = len(tested.rows)
     return EvalResult(
         checkpoint=checkpoint_path,
@@ -121,8 +124,8 @@ def evaluate(
         epoch=checkpoint.epoch,
         split=cache.split_names[split_index(cache, settings.split)],
         segments=settings.segments,
-        top1=Score(correct=count_correct(predictions.logits, predictions.labels), total=total),
-        top5=Score(correct=count_correct(predictions.logits, predictions.labels, k=5), total=total),
+        top1=Score(correct=count_correct(outputs.logits, outputs.labels), total=total),
+        top5=Score(correct=count_correct(outputs.logits, outputs.labels, k=5), total=total),
         left_out=tested.left_out,
         classes=len(cache.class_names),
         classes_tested=len(np.unique(cache.label[tested.rows])),
@@ -130,7 +133,8 @@ def evaluate(
         cache=describe_cache(cache),
         trained_on=checkpoint.cache,
         device=str(device),
-        seconds=predictions.seconds,
+        seconds=outputs.seconds,
+        predictions=_predictions(cache, checkpoint, checkpoint_path, settings, outputs),
     )
 
 
@@ -143,7 +147,7 @@ def predict(
     *,
     device: torch.device,
     on_batch: OnBatch | None = None,
-) -> Predictions:
+) -> Outputs:
     """Run a network over some clips, in the order of ``rows``."""
     start = time.perf_counter()
     model = backbone.model.to(device).eval()
@@ -157,7 +161,7 @@ def predict(
         if on_batch:
             on_batch(done, len(rows))
     seconds = time.perf_counter() - start
-    return Predictions(rows=rows, labels=torch.from_numpy(dataset.labels), logits=torch.cat(logits), seconds=seconds)
+    return Outputs(rows=rows, labels=torch.from_numpy(dataset.labels), logits=torch.cat(logits), seconds=seconds)
 
 
 def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Path) -> None:
@@ -168,17 +172,36 @@ def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Pa
     theirs, ours = checkpoint.class_names, cache.class_names
     if theirs == ours:
         return
-    parts = [number for number, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]]
-    first = parts[0] if parts else min(len(theirs), len(ours))
+    there, here = differing_classes(theirs, ours)
     raise CheckpointError(
-        f"{source} was trained on {_names(theirs, first)}, {cache.path} has {_names(ours, first)}; "
+        f"{source} was trained on {there}, {cache.path} has {here}; "
         "pass a checkpoint and a --cache of the same data set"
     )
 
 
-def _names(classes: list[str], first: int) -> str:
-    shown = ", ".join(classes[first : first + 3])
-    return f"{len(classes)} classes (from number {first + 1}: {shown or 'none'})"
+def _predictions(
+    cache: CropCache, checkpoint: Checkpoint, source: Path, settings: EvalSettings, outputs: Outputs
+) -> Predictions:
+    """Raises: CheckpointError if the network answers with anything but numbers."""
+    if not torch.isfinite(outputs.logits).all():
+        raise CheckpointError(f"{source} answers with NaN or infinity: its training has diverged; train it anew")
+    return Predictions(
+        clips=tuple(cache.clip[row] for row in outputs.rows.tolist()),
+        labels=outputs.labels.numpy(),
+        groups=cache.group[outputs.rows],
+        logits=outputs.logits.numpy(),
+        class_names=tuple(cache.class_names),
+        split=cache.split_names[split_index(cache, settings.split)],
+        origin=Origin(
+            checkpoint=str(source),
+            checkpoint_hash=file_hash(source),
+            arch=checkpoint.arch,
+            epoch=checkpoint.epoch,
+            trained_on=checkpoint.cache,
+            cache=describe_cache(cache),
+            segments=settings.segments,
+        ),
+    )
 
 
 def _seen_in_training(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> int | None:

@@ -15,6 +15,7 @@
     ├── TrainingError           a run that cannot start or go on
     ├── StoppedError            a run that has saved itself because a signal asked for it; exit code 128 + its number
     ├── CheckpointError         a checkpoint that does not fit
+    ├── PredictionsError        saved predictions that cannot be read or compared
     └── WeightsError            pretrained weights that cannot be had
 
 Mistakes in a program that calls mocrop are ``ValueError`` or ``TypeError``, as anywhere in Python.
@@ -122,6 +123,10 @@ class StoppedError(MocropError):
 
 class CheckpointError(MocropError):
     """A checkpoint does not fit the backbone, the classes or the format."""
+
+
+class PredictionsError(MocropError):
+    """Saved predictions cannot be read, or are not of the same clips and classes."""
 
 
 class WeightsError(MocropError):

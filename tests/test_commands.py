@@ -341,6 +341,7 @@ def test_the_five_commands_work_one_after_the_other(
     assert (result["cache"]["name"], result["trained_on"]["name"]) == ("motion-32", "motion-32")
     (report,) = (here / "mocrop-work/reports").glob("*.json")
     assert json.loads(report.read_text())["top1"] == result["top1"]
+    assert report.with_suffix(".npz").exists()
     assert mocrop("status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["next_command"] == "mocrop eval"
 

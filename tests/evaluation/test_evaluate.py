@@ -15,6 +15,7 @@ from rich.console import Console
 
 from mocrop.evaluation import evaluate as evaluate_module
 from mocrop.evaluation.evaluate import EvalSettings, evaluate
+from mocrop.evaluation.predictions import file_hash
 from mocrop.evaluation.report import evaluation_progress, print_result, remarks, write_report
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, CheckpointError, SettingsError
@@ -229,3 +230,25 @@ def test_the_table_shows_counts_and_remarks(colors: Path, make_checkpoint: Calla
 def test_settings_that_cannot_be_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         EvalSettings(**{name: 0})
+
+
+@pytest.mark.usefixtures("by_mean_color")
+def test_the_logits_of_each_clip_are_kept(colors: Path, make_checkpoint: Callable[..., Path]) -> None:
+    checkpoint = make_checkpoint(colors)
+    kept = evaluate(colors, checkpoint, replace(CPU, segments=3)).predictions
+    assert kept.clips == tuple(CropCache(colors).clip[:5])  # the sixth has failed, the seventh is for training
+    assert kept.labels.tolist() == [0, 1, 2, 1, 1]
+    assert kept.logits[4].tolist() == pytest.approx([1 / 3, 2 / 3, 0])  # two frames of three are green
+    assert kept.class_names == tuple(COLORS)
+    assert (kept.origin.segments, kept.origin.epoch) == (3, 3)
+    assert kept.origin.checkpoint_hash == file_hash(checkpoint)
+    assert kept.origin.cache["hash"] == describe_cache(CropCache(colors))["hash"]
+
+
+def test_a_network_that_answers_nan_is_an_error(
+    colors: Path, make_checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverged = make_checkpoint(colors)
+    monkeypatch.setattr(evaluate_module, "clip_logits", lambda _, frames: torch.full((len(frames), 3), torch.nan))
+    with pytest.raises(CheckpointError, match="answers with NaN or infinity"):
+        evaluate(colors, diverged, CPU)
