@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mocrop.evaluation.actor_boxes import ActorBoxes, fractions
 from mocrop.evaluation.coverage_settings import BASE, CoverageSettings, policy_of
+from mocrop.evaluation.statistics import Estimate, bootstrap
 from mocrop.pipeline.boxes import CropBox
 from mocrop.pipeline.errors import CropBoxError, DatasetError
 from mocrop.pipeline.manifest import Manifest
@@ -25,7 +26,6 @@ DoubleMap = npt.NDArray[np.float64]
 
 METRICS = ("inside", "whole", "iou", "area")
 STILL_PX = 0.1  # a camera stands still if it moves less in half of the frames, pixels per frame
-BOOTSTRAP_DRAWS = 10_000
 WHOLE_BUT_ROUNDING = 1 - 1e-6
 
 
@@ -37,15 +37,6 @@ class AnnotatedClip:
     label: str  # its class
     motion: ClipMotion
     truth: DoubleMap  # (n, 4): left, top, right, bottom in fractions, one row per actor and frame
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean over clips with its 95 % bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,15 +179,3 @@ def _rows(name: str, values: DoubleMap, variants: tuple[str, ...], settings: Cov
                 estimates=estimates((mean, low, high), v, r),
                 over_base=estimates(over, v, r),
             )
-
-
-def bootstrap(values: DoubleMap, *, seed: int, draws: int = BOOTSTRAP_DRAWS) -> tuple[DoubleMap, DoubleMap, DoubleMap]:
-    """Mean over the first axis and the 95 % percentile interval of that mean when clips are drawn with replacement.
-
-    Returns: mean, low, high, each of the shape of one of the values.
-    """
-    clips = len(values)
-    counts = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), size=draws)
-    means = (counts @ values.reshape(clips, -1) / clips).reshape(draws, *values.shape[1:])
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    return values.mean(axis=0), low, high

@@ -89,6 +89,18 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.clips)
 
+    @property
+    def grouped(self) -> bool:
+        """Whether any clip belongs to a UCF group."""
+        return bool((self.groups >= 0).any())
+
+    @property
+    def clusters(self) -> IntArray:
+        """(clips,) the same number for the clips of one UCF group of one class; a clip without a group has its own."""
+        alone = -1 - np.arange(len(self))
+        pairs = np.column_stack((self.labels, np.where(self.groups >= 0, self.groups, alone)))
+        return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+
     def take(self, rows: npt.NDArray[np.integer]) -> Predictions:
         """Those of some clips, in the order of ``rows``."""
         return replace(

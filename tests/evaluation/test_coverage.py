@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from mocrop.evaluation.coverage import (
     METRICS,
     AnnotatedClip,
-    bootstrap,
     measure_coverage,
     overlap,
     stands_still,
@@ -84,27 +83,6 @@ def test_every_share_is_a_share_and_the_whole_frame_holds_every_actor(
     assert ((got >= 0) & (got <= 1 + 1e-9)).all()
     assert got[1] <= got[0] + 1e-6
     assert overlap(truth, WHOLE_FRAME)[:2].tolist() == pytest.approx([1, 1])
-
-
-def test_a_bootstrap_of_equal_clips_is_certain_and_of_two_spans_them() -> None:
-    mean, low, high = bootstrap(np.full((5, 1), 0.25), seed=0)
-    assert (mean[0], low[0], high[0]) == pytest.approx((0.25, 0.25, 0.25))
-    mean, low, high = bootstrap(np.array([[0.0], [1.0]]), seed=0)
-    assert (mean[0], low[0], high[0]) == (0.5, 0, 1)
-
-
-def test_a_bootstrap_s_interval_is_that_of_the_normal_distribution_for_many_clips() -> None:
-    """Mean of 400 coin flips: 0.5 give or take 1.96 * 0.025."""
-    _, low, high = bootstrap(np.tile([[0.0], [1.0]], (200, 1)), seed=1)
-    assert (low[0], high[0]) == pytest.approx((0.451, 0.549), abs=0.005)
-
-
-def test_differences_are_paired_clip_by_clip() -> None:
-    """However much clips differ, a constant gain is certain."""
-    values = np.random.default_rng(0).random((20, 1, 1, 4))
-    _, low, high = bootstrap((values + 0.125) - values, seed=0)
-    assert low == pytest.approx(0.125)
-    assert high == pytest.approx(0.125)
 
 
 def test_the_policy_that_follows_the_motion_gains_over_the_centre_where_the_camera_rests() -> None:

@@ -145,6 +145,16 @@ def test_shared_clips_are_those_that_all_have() -> None:
         shared_clips(predictions("ab"), predictions("cd"))
 
 
+def test_clips_of_one_group_of_one_class_are_a_cluster() -> None:
+    """Group 1 of Dig and group 1 of Run are different people; clips without a group stand alone."""
+    grouped = predictions("abcdef", groups=np.array([1, 1, 1, 2, -1, -1], np.int32))  # labels 0 1 0 1 0 1
+    assert grouped.grouped
+    assert grouped.clusters[0] == grouped.clusters[2]
+    assert len(set(grouped.clusters.tolist())) == 5
+    assert not predictions("abcdef").grouped
+    assert len(set(predictions("abcdef").clusters.tolist())) == 6
+
+
 def test_origins_are_the_same_by_content_not_by_path() -> None:
     assert ORIGIN.same_as(replace(ORIGIN, checkpoint="elsewhere/best.pt"))
     assert not ORIGIN.same_as(replace(ORIGIN, checkpoint_hash="ffff"))
