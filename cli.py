@@ -450,6 +450,35 @@ def evaluate(
 
 
 @app.command()
+def flops(
+    arch: Annotated[
+        list[str] | None,
+        typer.Option(help="A backbone, also timm/<name>; repeatable.", show_default="the six of torchvision"),
+    ] = None,
+    size: Annotated[
+        list[int] | None, typer.Option(min=1, help="Side of the frames, pixels; repeatable.", show_default="224, 192")
+    ] = None,
+    classes: Annotated[int, typer.Option(min=1, help="Outputs of the head.")] = 101,
+    segments: Annotated[int, typer.Option(min=1, help="Frames per clip.")] = 8,
+    as_json: JsonOption = False,
+) -> None:
+    """Count what backbones cost per frame and per clip, and what a smaller size saves."""
+    from rich.console import Console
+
+    from mocrop.evaluation.flops import FlopsSettings
+    from mocrop.evaluation.flops_report import costs_json, count_with_status, print_costs
+    from mocrop.pipeline.stages import settings_from
+
+    options = {"archs": tuple(arch) if arch else None, "sizes": tuple(size) if size else None}
+    counts = {"classes": classes, "segments": segments}
+    costs = count_with_status(settings_from(FlopsSettings, counts, options, where="mocrop flops"), Console(stderr=True))
+    if as_json:
+        typer.echo(json.dumps(costs_json(costs, segments=segments), indent=2))
+    else:
+        print_costs(Console(), costs, segments=segments)
+
+
+@app.command()
 def coverage(
     boxes: Annotated[Path, typer.Option(help="Boxes of the actor: JSON, or UCF101-24's corrected .mat annotations.")],
     policy: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.", show_default="all")] = None,

@@ -89,6 +89,22 @@ def require_known(arch: str) -> None:
     raise SettingsError(f"unknown --arch {arch!r}; pass one of: {', '.join(ways)}, or timm/<name>")
 
 
+def require_takes(model: nn.Module, *, arch: str, size: int) -> None:
+    """Send one frame through a network that is in evaluation mode.
+
+    Raises: SettingsError if it cannot take frames of this size.
+    """
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(1, 3, size, size))
+    except Exception as error:  # every network has exceptions of its own
+        raise SettingsError(_cannot_take(arch, size, error)) from error
+
+
+def _cannot_take(arch: str, size: int, error: Exception) -> str:
+    return f"--arch {arch} cannot work on frames of {size} px: {error}"
+
+
 def _timm_backbone(arch: str, classes: int, size: int, *, imagenet: bool) -> Backbone:
     name = arch.removeprefix(TIMM)
     facts = timm.get_pretrained_cfg(name, allow_unregistered=False)
@@ -97,10 +113,9 @@ def _timm_backbone(arch: str, classes: int, size: int, *, imagenet: bool) -> Bac
     img_size = size if facts.fixed_input_size else None  # None: the network takes any
     try:
         model = timm.create_model(name, num_classes=classes, img_size=img_size)
-        with torch.inference_mode():  # some take any size when they are made and fail on the first frame
-            model.eval()(torch.zeros(1, 3, size, size))
     except Exception as error:  # every network has exceptions of its own
-        raise SettingsError(f"--arch {arch} cannot work on frames of {size} px: {error}") from error
+        raise SettingsError(_cannot_take(arch, size, error)) from error
+    require_takes(model.eval(), arch=arch, size=size)  # some take any size when they are made, and not on a frame
     if imagenet:
         try:
             model = timm.create_model(name, pretrained=True, num_classes=classes, img_size=img_size)

@@ -1,0 +1,128 @@
+"""Count what a network costs: its name and the size of the frames go in, operations and parameters come out.
+
+As fvcore and the paper count: one multiplication with its addition is one operation, and convolutions, matrix products,
+norms and resampling count; what a network does besides (activations, additions, pooling) is listed and left out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+
+from mocrop.pipeline.errors import SettingsError
+from mocrop.training.backbones import TORCHVISION_HEADS, Backbone, build_backbone, require_known, require_takes
+
+ATTENTION = "aten::scaled_dot_product_attention"  # two matrix products that fvcore does not know by this name
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlopsSettings:
+    """Which networks to count, and on what."""
+
+    archs: tuple[str, ...] = tuple(TORCHVISION_HEADS)
+    sizes: tuple[int, ...] = (224, 192)  # sides of the frames in pixels
+    classes: int = 101  # outputs of the head; UCF-101's
+    segments: int = 8  # frames per clip
+
+    def __post_init__(self) -> None:
+        if not self.archs or not self.sizes:
+            raise SettingsError("nothing to count; pass at least one --arch and one --size")
+        if min(*self.sizes, self.classes, self.segments) < 1:
+            raise SettingsError("--size, --classes and --segments must be at least 1")
+        for arch in self.archs:
+            require_known(arch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one network costs at one size of frames."""
+
+    arch: str
+    size: int  # pixels
+    classes: int
+    parameters: int
+    frame_gflops: float  # 1e9 operations
+    uncounted: dict[str, int]  # calls of operations that do not count
+
+    def clip_gflops(self, segments: int) -> float:
+        """The cost of a clip: every frame goes through the network on its own."""
+        return self.frame_gflops * segments
+
+
+def count_costs(settings: FlopsSettings, *, on_count: Callable[[str, int], None] = lambda *_: None) -> list[Cost]:
+    """Count every network at every size, in the order of the settings.
+
+    Args:
+        on_count: called with name and size before each count.
+    Raises: SettingsError if a network cannot take frames of a size.
+    """
+    costs = []
+    for arch in dict.fromkeys(settings.archs):
+        for size in dict.fromkeys(settings.sizes):
+            on_count(arch, size)
+            costs.append(count_cost(arch, size=size, classes=settings.classes))
+    return costs
+
+
+def count_cost(arch: str, *, size: int, classes: int = 101) -> Cost:
+    """Count one network on one frame of ``size`` pixels.
+
+    Raises: SettingsError for an unknown architecture, or one that cannot take frames of this size.
+    """
+    backbone = build_backbone(arch, classes=classes, size=size)
+    backbone.model.eval()
+    with _one_thread():
+        require_takes(backbone.model, arch=arch, size=size)
+        operations, uncounted = _trace(backbone, size)
+    return Cost(
+        arch=arch,
+        size=size,
+        classes=classes,
+        parameters=sum(parameter.numel() for parameter in backbone.model.parameters()),
+        frame_gflops=operations / 1e9,
+        uncounted=uncounted,
+    )
+
+
+def savings(costs: Sequence[Cost]) -> list[float | None]:
+    """What each saves against the same network at the largest size, as a share; None at that size."""
+    largest = {cost.arch: cost for cost in sorted(costs, key=lambda cost: cost.size)}  # the last one stays
+    return [
+        None if cost is largest[cost.arch] else 1 - cost.frame_gflops / largest[cost.arch].frame_gflops
+        for cost in costs
+    ]
+
+
+def _trace(backbone: Backbone, size: int) -> tuple[int, dict[str, int]]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit", category=FutureWarning)  # fvcore's own, at its import
+        warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+        from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
+
+        analysis = FlopCountAnalysis(backbone.model, torch.zeros(1, 3, size, size))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)  # they are in the result instead
+        analysis.set_op_handle(ATTENTION, _attention)
+        return int(analysis.total()), {str(name): int(calls) for name, calls in analysis.unsupported_ops().items()}
+
+
+def _attention(inputs: Sequence[Any], _: Sequence[Any]) -> int:
+    """Two products: queries (..., n, d) with keys (..., m, d), and what comes of it with values (..., m, e)."""
+    queries, _keys, values = (value.type().sizes() for value in inputs[:3])
+    return int(prod(queries) * values[-2] + prod(queries[:-1]) * prod(values[-2:]))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One frame is so little work that several threads wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
