@@ -98,6 +98,14 @@ DensityFromOption = Annotated[
         metavar="DIR", help="Crop by the reference's `.npy` maps in this folder: policy maps, needs no motion."
     ),
 ]
+MotionFieldsOption = Annotated[
+    bool | None, typer.Option("--motion-fields", help="Store a dense motion field beside every frame.")
+]
+FieldSideOption = Annotated[int | None, typer.Option(min=1, help="Side of the motion fields.", show_default="56")]
+FieldCameraOption = Annotated[
+    Camera | None,
+    typer.Option(help="Take the camera's motion out of the motion fields, or not.", show_default="ignore"),
+]
 NameOption = Annotated[str | None, typer.Option(help="Name of the cache.", show_default="<policy>-<size>")]
 ArchOption = Annotated[
     str,
@@ -215,6 +223,9 @@ def precrop(
     select: SelectOption = None,
     seed: PolicySeedOption = None,
     camera: CameraOption = None,
+    motion_fields: MotionFieldsOption = None,
+    field_side: FieldSideOption = None,
+    field_camera: FieldCameraOption = None,
     density_from: DensityFromOption = None,
     name: NameOption = None,
     overwrite: OverwriteOption = False,
@@ -229,6 +240,7 @@ def precrop(
     from mocrop.pipeline import commands
 
     options = _precrop_options(size, policy, ratio, grid, frames, select, seed, camera, name)
+    options |= _field_options(motion_fields, field_side, field_camera)
     options["folder"] = density_from
     where = _workspace(workspace)
     if dry_run:
@@ -250,6 +262,9 @@ def run(
     select: SelectOption = None,
     seed: PolicySeedOption = None,
     camera: CameraOption = None,
+    motion_fields: MotionFieldsOption = None,
+    field_side: FieldSideOption = None,
+    field_camera: FieldCameraOption = None,
     name: NameOption = None,
     overwrite: OverwriteOption = False,
     workspace: WorkspaceOption = None,
@@ -267,7 +282,8 @@ def run(
         dataset=dataset,
         splits=splits,
         extract_options={"source": source},
-        precrop_options=_precrop_options(size, policy, ratio, grid, frames, select, seed, camera, name),
+        precrop_options=_precrop_options(size, policy, ratio, grid, frames, select, seed, camera, name)
+        | _field_options(motion_fields, field_side, field_camera),
         overwrite=overwrite,
     )
     _finish(report, as_json)
@@ -552,6 +568,10 @@ def _precrop_options(
         "camera": camera,
         "name": name,
     }
+
+
+def _field_options(fields: bool | None, side: int | None, camera: Camera | None) -> dict[str, Any]:
+    return {"motion_fields": fields, "field_side": side, "field_camera": camera}
 
 
 def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:

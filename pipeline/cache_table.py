@@ -37,7 +37,8 @@ def update_cache(path: Path, table: ClipTable, *, attributes: Mapping[str, Any])
     cache = CropCache(path)
     group = zarr.open_group(path, mode="r+", zarr_format=3)
     if len(table.names) > len(cache):
-        for name in ("frames", "frame_index", "box", "density", "state"):
+        motion = ("motion",) if cache.has_motion else ()
+        for name in ("frames", "frame_index", "box", "density", "state", *motion):
             array = cast("zarr.Array[Any]", group[name])
             array.resize((len(table.names), *array.shape[1:]))
     for name in ("label", "group", "subset"):

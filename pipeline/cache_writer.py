@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from mocrop.pipeline.crop_cache import ClipState, open_array, open_frames, shard_file, worker_context
+from mocrop.pipeline.crop_cache import (
+    STREAMS,
+    ClipState,
+    has_motion,
+    open_array,
+    open_stream,
+    shard_file,
+    worker_context,
+)
 from mocrop.pipeline.errors import CacheError
 
 
@@ -25,6 +33,7 @@ class Shard:
     box: npt.NDArray[np.float32]  # (n, 4)
     density: npt.NDArray[np.float32]  # (n, rows, cols)
     state: npt.NDArray[np.uint8]  # (n,)
+    motion: Sequence[npt.NDArray[np.int8]] = ()  # per clip (used slots, 2, side, side), in a cache that has them
 
 
 class CacheWriter:
@@ -39,7 +48,8 @@ class CacheWriter:
         context = worker_context()
         self._path = path
         try:
-            self._frames = open_frames(path, context=context)
+            self._frames = open_stream(path, "frames", context=context)
+            self._motion = open_stream(path, "motion", context=context) if has_motion(path) else None
             columns = ("frame_index", "box", "density")
             self._columns = {name: open_array(path, name, context=context) for name in columns}
             self._state = open_array(path, "state", context=context)
@@ -57,18 +67,28 @@ class CacheWriter:
         rows = slice(shard.first, min(shard.first + self._clips_per_shard, self._clips))
         if offset or len(shard.frames) != rows.stop - rows.start:
             raise ValueError(f"{len(shard.frames)} clips from {shard.first} on are not one shard of {self._path}")
+        if len(shard.motion) != (len(shard.frames) if self._motion is not None else 0):
+            raise ValueError(f"motion fields of {len(shard.motion)} clips do not go with {self._path}")
         self._state[rows].write(ClipState.NOT_WRITTEN).result()
-        shard_file(self._path, index).unlink(missing_ok=True)
+        for stream in STREAMS:
+            shard_file(self._path, index, stream).unlink(missing_ok=True)
         self._write_frames(shard)
         for name, array in self._columns.items():
             array[rows].write(getattr(shard, name)).result()
         self._state[rows].write(shard.state).result()
 
     def _write_frames(self, shard: Shard) -> None:
-        """Write all frames in one transaction, so that the shard is encoded and written once."""
-        with ts.Transaction() as transaction:
-            frames = self._frames.with_transaction(transaction)
-            clips = [(row, clip) for row, clip in enumerate(shard.frames, start=shard.first) if len(clip)]
-            writes = [frames[row, : len(clip)].write(clip) for row, clip in clips]
-            for write in writes:  # kept until then: TensorStore drops a write that nobody waits for
-                write.copy.result()
+        """Write motion fields, then frames, as the file of the latter is what is looked for later."""
+        if self._motion is not None:
+            _write_slots(self._motion, shard.motion, first=shard.first)
+        _write_slots(self._frames, shard.frames, first=shard.first)
+
+
+def _write_slots(stream: ts.TensorStore, clips: Sequence[npt.NDArray[Any]], *, first: int) -> None:
+    """Write the used slots of all clips in one transaction, so that the shard is encoded and written once."""
+    with ts.Transaction() as transaction:
+        shard = stream.with_transaction(transaction)
+        used = [(row, clip) for row, clip in enumerate(clips, start=first) if len(clip)]
+        writes = [shard[row, : len(clip)].write(clip) for row, clip in used]
+        for write in writes:  # kept until then: TensorStore drops a write that nobody waits for
+            write.copy.result()

@@ -11,6 +11,7 @@ from typing import Any
 
 from mocrop.pipeline.cache_table import clip_table, update_cache
 from mocrop.pipeline.crop_cache import CropCache, create_cache
+from mocrop.pipeline.dense_motion import MotionFieldSettings
 from mocrop.pipeline.errors import CacheError, MocropError, SettingsError
 from mocrop.pipeline.manifest import Manifest
 from mocrop.pipeline.maps import IMPORT_TABLE, ImportedMaps, settle_maps
@@ -23,6 +24,7 @@ from mocrop.pipeline.stages import Stages, chain, settings_from
 from mocrop.pipeline.workspace import Workspace
 
 DEFAULT_POLICY, DEFAULT_SIZE = "motion", 192
+FIELD_OPTIONS = ("motion_fields", "field_side", "field_span", "field_camera")
 Plain = dict[str, Any]  # settings as JSON has them
 
 
@@ -31,10 +33,12 @@ def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, 
 
     Args:
         options: names of PrecropSettings or of the policy's settings; None: not given. ``grid`` may be "6x8". A
-            ``folder`` means policy `maps`.
+            ``folder`` means policy `maps`. ``motion_fields`` is True or False here; ``field_side``, ``field_span`` and
+            ``field_camera`` are their settings.
     Raises: SettingsError naming the option that cannot be; CacheError if the existing cache cannot be read.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    asked_fields = {name: given.pop(name) for name in FIELD_OPTIONS if name in given}
     if isinstance(given.get("grid"), str):
         given["grid"] = parse_grid(given["grid"])
     if "folder" in given:
@@ -59,7 +63,13 @@ def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, 
     elif "folder" in extra:
         raise SettingsError(f"--density-from is policy {MAPS!r}; leave --policy {policy} out")
     try:
-        settings = {**own, "name": name, "policy": policy}
+        fields = resolve_fields(asked_fields, known=own.pop("motion_fields", None))
+        if fields and own["source"] != stages.extract().settings.source:
+            raise SettingsError(
+                f"motion fields need frames and vectors of the same files, but cache {name!r} is made from "
+                f"{own['source']} and extract-mv reads {stages.extract().settings.source}; pass another --name"
+            )
+        settings = {**own, "name": name, "policy": policy, "motion_fields": fields}
         return PrecropSettings(**settings, policy_settings=_policy_settings(policy, {**inherited, **extra}))
     except (ValueError, MocropError) as error:
         raise SettingsError(str(error)) from error
@@ -74,7 +84,23 @@ def read_precrop_settings(workspace: Workspace, name: str) -> PrecropSettings:
     if not plain:
         raise CacheError(f"there is no crop cache {name!r} in {workspace.caches}")
     policy_settings = _policy_settings(plain["policy"], plain.pop("policy_settings"))
-    return PrecropSettings(**plain, policy_settings=policy_settings)
+    fields = resolve_fields({}, known=plain.pop("motion_fields", None))
+    return PrecropSettings(**plain, policy_settings=policy_settings, motion_fields=fields)
+
+
+def resolve_fields(asked: Mapping[str, Any], *, known: Plain | None) -> MotionFieldSettings | None:
+    """Settings of the motion fields that some options mean: on top of those of an existing cache, if it has any.
+
+    >>> resolve_fields({"field_side": 28}, known=None)
+    MotionFieldSettings(side=28, span=12, camera='ignore')
+    >>> resolve_fields({"motion_fields": False}, known={"side": 28})
+
+    Raises: ValueError for a setting that cannot be.
+    """
+    if not asked.get("motion_fields", bool(asked or known)):
+        return None
+    own = {name.removeprefix("field_"): value for name, value in asked.items() if name != "motion_fields"}
+    return MotionFieldSettings(**{**(known or {}), **own})
 
 
 def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, overwrite: bool) -> None:
@@ -113,8 +139,8 @@ def parse_grid(text: str) -> tuple[int, int]:
 
 
 def plain_settings(settings: Any) -> Plain:
-    """A settings dataclass as JSON has it: tuples are lists."""
-    return {key: _plain(value) for key, value in dataclasses.asdict(settings).items()}
+    """A settings dataclass as JSON has it: tuples are lists, and what is None is left out."""
+    return {key: _plain(value) for key, value in dataclasses.asdict(settings).items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
@@ -161,7 +187,9 @@ def _differences(there: Plain, asked: Plain) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_shown(item)}" for key, item in value.items())
+    return "x".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
 
 
 def _description(stage: Stage) -> Plain:

@@ -12,12 +12,15 @@ array            shape, dtype                        meaning
 ``subset``       (clips, splits) uint8               0 in neither list, 1 train, 2 test
 ``clip``         (clips,) string                     path under the data set, without suffix
 ``state``        (clips,) uint8                      see :class:`ClipState`
+``motion``       (clips, frames, 2, side, side) i1   optional: a motion field for each frame, x and y, laid out like
+                                                     ``frames``; see :mod:`~mocrop.pipeline.dense_motion`
 ===============  ==================================  ======================================================
 
 Group attributes lie under ``mocrop``. zarr-python creates and describes; TensorStore moves the data, each file under a
 temporary name until it is whole and on the disk. A shard's ``state`` is written after everything else of that shard,
-so a killed writer leaves state 0. Every frame is stored, black ones too; an unused slot is not, and reads as zeros. A
-shard whose whole file is missing would read as zeros too, so readers ask :meth:`CropCache.missing_shards` first.
+so a killed writer leaves state 0. Every frame and field is stored, black and still ones too; an unused slot is not, and
+reads as zeros. A shard whose whole file is missing would read as zeros too, so readers ask
+:meth:`CropCache.missing_shards` first.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +42,12 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.motion import STEPS_PER_PIXEL
 
 SCHEMA_VERSION = 1
 Compression = Literal["none", "zstd"]
+Stream = Literal["frames", "motion"]  # the arrays with something in every slot
+STREAMS: tuple[Stream, ...] = get_args(Stream)
 
 
 class ClipState(IntEnum):
@@ -62,6 +68,7 @@ class CacheLayout:
     grid: tuple[int, int]  # rows, cols of the density maps
     clips_per_shard: int
     compression: Compression = "none"
+    motion_side: int = 0  # of the motion fields, cells; 0: the cache has none
 
     def __post_init__(self) -> None:
         for name in ("frames", "size", "clips_per_shard"):
@@ -110,23 +117,32 @@ def create_cache(path: Path, layout: CacheLayout, table: ClipTable, *, attribute
 
 def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int) -> None:
     """The arrays that a CacheWriter fills, one file a shard."""
-    per_shard, frame_shape, checksum = layout.clips_per_shard, (3, layout.size, layout.size), Crc32cCodec()
-    group.create_array(
-        "frames",
-        shape=(clips, layout.frames, *frame_shape),
-        dtype="uint8",
-        chunks=(1, 1, *frame_shape),
-        shards=(per_shard, layout.frames, *frame_shape),
-        compressors=[ZstdCodec(level=1), checksum] if layout.compression == "zstd" else [checksum],
-        dimension_names=("clip", "frame", "channel", "y", "x"),
-    )
+    _create_stream(group, "frames", layout, shape=(clips, layout.frames, 3, layout.size, layout.size))
+    if layout.motion_side:
+        _create_stream(group, "motion", layout, shape=(clips, layout.frames, 2, layout.motion_side, layout.motion_side))
     for name, tail, dtype, fill in (
         ("frame_index", (layout.frames,), "int32", -1),
         ("box", (4,), "float32", 0.0),
         ("density", layout.grid, "float32", 0.0),
         ("state", (), "uint8", int(ClipState.NOT_WRITTEN)),
     ):
-        group.create_array(name, shape=(clips, *tail), chunks=(per_shard, *tail), dtype=dtype, fill_value=fill)
+        chunks = (layout.clips_per_shard, *tail)
+        group.create_array(name, shape=(clips, *tail), chunks=chunks, dtype=dtype, fill_value=fill)
+
+
+def _create_stream(group: zarr.Group, name: Stream, layout: CacheLayout, *, shape: tuple[int, ...]) -> None:
+    """An array with one chunk for each slot of each clip."""
+    checksum = Crc32cCodec()
+    group.create_array(
+        name,
+        shape=shape,
+        dtype="uint8" if name == "frames" else "int8",
+        chunks=(1, 1, *shape[2:]),
+        shards=(layout.clips_per_shard, *shape[1:]),
+        compressors=[ZstdCodec(level=1), checksum] if layout.compression == "zstd" else [checksum],
+        dimension_names=("clip", "frame", "channel", "y", "x"),
+        attributes={} if name == "frames" else {"steps_per_pixel": STEPS_PER_PIXEL},
+    )
 
 
 def write_names(group: zarr.Group, names: Sequence[str]) -> None:
@@ -143,9 +159,14 @@ def worker_context(*, cache_bytes: int = 0) -> ts.Context:
     return ts.Context({**limits, "cache_pool": {"total_bytes_limit": cache_bytes}})
 
 
-def open_frames(path: Path, *, context: ts.Context | None = None) -> ts.TensorStore:
-    """Open ``frames`` of a cache with TensorStore, dtype uint8, shape (clips, frames, 3, size, size)."""
-    return open_array(path, "frames", context=context, store_data_equal_to_fill_value=True)
+def open_stream(path: Path, stream: Stream, *, context: ts.Context | None = None) -> ts.TensorStore:
+    """Open ``frames`` or ``motion`` of a cache with TensorStore; shapes and dtypes as in the table above."""
+    return open_array(path, stream, context=context, store_data_equal_to_fill_value=True)
+
+
+def has_motion(path: Path) -> bool:
+    """Whether a cache has motion fields."""
+    return (path / "motion").is_dir()
 
 
 def open_array(
@@ -161,9 +182,9 @@ def open_array(
     return ts.open(spec, context=context, open=True).result()
 
 
-def shard_file(path: Path, shard: int) -> Path:
-    """Where Zarr's default chunk keys put one shard of ``frames``."""
-    return path / "frames" / "c" / str(shard) / "0" / "0" / "0" / "0"
+def shard_file(path: Path, shard: int, stream: Stream = "frames") -> Path:
+    """Where Zarr's default chunk keys put one shard of ``frames`` or ``motion``."""
+    return path / stream / "c" / str(shard) / "0" / "0" / "0" / "0"
 
 
 class CropCache:
@@ -214,8 +235,25 @@ class CropCache:
 
     @property
     def compressed(self) -> bool:
-        """Whether frames are compressed inside their shards."""
+        """Whether frames and motion fields are compressed inside their shards."""
         return any(isinstance(codec, ZstdCodec) for codec in self._array("frames").compressors)
+
+    @property
+    def has_motion(self) -> bool:
+        """Whether there is a motion field for every frame."""
+        return "motion" in self._group
+
+    def item_shape(self, stream: Stream) -> tuple[int, int, int]:
+        """Shape of one frame, (3, size, size), or of one motion field, (2, side, side).
+
+        Raises: CacheError if the cache has no motion fields.
+        """
+        if stream == "motion" and not self.has_motion:
+            raise CacheError(
+                f"{self.path} has no motion fields; write a cache that has them with `mocrop precrop --motion-fields`, "
+                "under another --name or with --overwrite"
+            )
+        return cast(tuple[int, int, int], self._array(stream).shape[2:])
 
     @property
     def class_names(self) -> list[str]:
@@ -269,14 +307,18 @@ class CropCache:
 
     def open_frames(self, *, context: ts.Context | None = None) -> ts.TensorStore:
         """TensorStore of ``frames``, uint8, shape (clips, slots, 3, size, size)."""
-        return open_frames(self.path, context=context)
+        return self.open_stream("frames", context=context)
 
-    def shard_file(self, shard: int) -> Path:
-        """The file that holds the frames of clips ``shard * clips_per_shard`` and following."""
-        return shard_file(self.path, shard)
+    def open_stream(self, stream: Stream, *, context: ts.Context | None = None) -> ts.TensorStore:
+        """TensorStore of ``frames`` or of ``motion``, int8, shape (clips, slots, 2, side, side)."""
+        return open_stream(self.path, stream, context=context)
 
-    def missing_shards(self) -> list[int]:
+    def shard_file(self, shard: int, stream: Stream = "frames") -> Path:
+        """The file that holds the frames or fields of clips ``shard * clips_per_shard`` and following."""
+        return shard_file(self.path, shard, stream)
+
+    def missing_shards(self, stream: Stream = "frames") -> list[int]:
         """Shards whose states say that there are frames while their file is gone; empty for a sound cache."""
         with_frames = np.flatnonzero(self.usable & (self.used_slots > 0))
         shards = np.unique(with_frames // self.clips_per_shard)
-        return [int(shard) for shard in shards if not self.shard_file(int(shard)).exists()]
+        return [int(shard) for shard in shards if not self.shard_file(int(shard), stream).exists()]

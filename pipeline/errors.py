@@ -54,6 +54,7 @@ class Reason(StrEnum):
     FEW_KEY_FRAMES = "fewer-key-frames-than-slots"
     FEW_FRAMES = "fewer-frames-than-slots"
     WHOLE_FRAME = "whole-frame"
+    STILL_FIELDS = "motion-fields-of-zeros"
     TAKEN_AS_IT_IS = "taken-as-it-is"
     PIXEL_FORMAT_CONVERTED = "pixel-format-converted"
     ROTATED = "rotated"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 QUARTER_PIXELS = 4  # stored displacement units per pixel
+STEPS_PER_PIXEL = 16  # the same of dense motion fields, whose pixels are those of the cropped frames
 
 
 class FrameType(IntEnum):

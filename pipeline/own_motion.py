@@ -25,17 +25,21 @@ def speeds(motion: ClipMotion, *, camera: Camera) -> npt.NDArray[np.float32]:
     if camera == "ignore":
         return motion.displacement
     x, y = motion.x - np.float32(motion.width / 2), motion.y - np.float32(motion.height / 2)
-    per_frame = _frames_ahead(motion)
-    per_frame *= QUARTER_PIXELS
     squared = np.zeros(len(motion.x), np.float32)
-    for moved, (shift, by_x, by_y) in zip((motion.dx, motion.dy), _camera_parts(motion), strict=True):
-        own = moved / per_frame
+    for own, (shift, by_x, by_y) in zip(forward_motion(motion), _camera_parts(motion), strict=True):
         own -= shift
         own -= by_x * x
         own -= by_y * y
         own *= own
         squared += own
     return np.sqrt(squared, out=squared)
+
+
+def forward_motion(motion: ClipMotion) -> tuple[npt.NDArray[np.float32], ...]:
+    """Where the content of each block goes, forward in time: x and y, pixels per frame, float32, shape (n,) each."""
+    per_frame = _frames_ahead(motion)
+    per_frame *= QUARTER_PIXELS
+    return tuple((moved / per_frame).astype(np.float32, copy=False) for moved in (motion.dx, motion.dy))
 
 
 def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:
@@ -46,7 +50,7 @@ def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:
     Returns: float64, shape (frames with vectors,).
     Raises: ValueError if the camera's motion is not finite.
     """
-    field = _finite_camera(motion)[(motion.vectors_per_frame + motion.zero_vectors) > 0]
+    field = finite_camera(motion)[(motion.vectors_per_frame + motion.zero_vectors) > 0]
     mean_square = np.array([1, motion.width**2 / 12, motion.height**2 / 12])  # of 1, X and Y over the picture
     return np.asarray(np.sqrt((field**2).reshape(-1, 2, 3).sum(axis=1) @ mean_square))
 
@@ -62,11 +66,12 @@ def _frames_ahead(motion: ClipMotion) -> npt.NDArray[np.float32]:
 
 def _camera_parts(motion: ClipMotion) -> npt.NDArray[np.float32]:
     """The parameters of the camera's motion at each vector: float32, shape (2, 3, n)."""
-    of_frame = _finite_camera(motion).astype(np.float32).T
+    of_frame = finite_camera(motion).astype(np.float32).T
     return np.repeat(of_frame, motion.vectors_per_frame, axis=1).reshape(2, 3, -1)
 
 
-def _finite_camera(motion: ClipMotion) -> npt.NDArray[np.float64]:
+def finite_camera(motion: ClipMotion) -> npt.NDArray[np.float64]:
+    """The camera's motion in each frame, float64, shape (frames, 6). Raises: ValueError if it is not finite."""
     if not np.isfinite(motion.camera).all():
         raise ValueError("the camera's motion must be finite in every frame")
     return motion.camera.astype(np.float64)

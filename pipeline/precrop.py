@@ -17,7 +17,9 @@ from mocrop.pipeline.boxes import CropBox
 from mocrop.pipeline.cache_writer import CacheWriter, Shard
 from mocrop.pipeline.crop_cache import CacheLayout, ClipState, Compression
 from mocrop.pipeline.crops import Cropper, decode_frames, quarter_turns, upright_size
+from mocrop.pipeline.dense_motion import Fields, MotionFieldSettings, dense_motion
 from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.motion import ClipMotion
 from mocrop.pipeline.motion_store import MotionReader
 from mocrop.pipeline.policies import POLICIES, MotionSettings
 from mocrop.pipeline.policy import PictureSize, PolicyResult, PolicySettings, whole_frame
@@ -34,6 +36,7 @@ LARGEST_SHARD_BYTES = 64 << 20  # a worker holds about twice this while it write
 PLAIN_FORMATS = frozenset({"yuv420p", "yuvj420p"})  # what nearly every video is stored in
 
 _NO_FRAMES = np.empty((0, 3, 1, 1), np.uint8)
+_NO_FIELDS: Fields = np.empty((0, 2, 1, 1), np.int8)
 
 
 def fitting_clips_per_shard(*, size: int, frames: int) -> int:
@@ -58,6 +61,7 @@ class PrecropSettings:
     select: Select = "keyframes"  # which frames fill them
     clips_per_shard: int = 0  # also the clips of a work unit; 0: as many as fit, see fitting_clips_per_shard
     compression: Compression = "none"  # of the frames inside their shards
+    motion_fields: MotionFieldSettings | None = None  # stored beside the frames; None: not at all
 
     def __post_init__(self) -> None:
         for name in ("size", "frames"):
@@ -86,6 +90,7 @@ class PrecropSettings:
             grid=self.policy_settings.grid,
             clips_per_shard=self.clips_per_shard,
             compression=self.compression,
+            motion_side=self.motion_fields.side if self.motion_fields else 0,
         )
 
 
@@ -112,20 +117,35 @@ class _Work:
         self.policy = POLICIES[settings.policy]
 
     @cached_property
-    def motion(self) -> MotionReader:
+    def _store(self) -> MotionReader:
         return MotionReader(self.workspace.motion)
+
+    def motion(self, task: ClipTask) -> ClipMotion | None:
+        """The motion of a clip where anything asks for it; None also where the clip has none."""
+        wanted = self.policy.needs_motion or self.settings.motion_fields is not None
+        return self._store.read(task.position) if wanted and task.whole_frame is None else None
 
     def file(self, task: ClipTask) -> Path:
         return self.workspace.h264_file(task.name) if self.settings.source == "h264" else Path(task.path)
 
-    def decide(self, task: ClipTask, picture: PictureSize) -> PolicyResult:
+    def decide(self, task: ClipTask, picture: PictureSize, motion: ClipMotion | None) -> PolicyResult:
         """Ask the policy for the clip's box."""
         settings = self.settings.policy_settings
         if not self.policy.needs_motion:
             return self.policy.decide(None, picture, task.name, settings)
         if task.whole_frame is not None:
             return whole_frame(settings, why=task.whole_frame)
-        return self.policy.decide(self.motion.read(task.position), picture, task.name, settings)
+        return self.policy.decide(motion, picture, task.name, settings)
+
+    def fields(self, motion: ClipMotion | None, numbers: Sequence[int], box: CropBox, log: ClipLog) -> Fields | None:
+        """The motion fields of the frames with these numbers, if the cache is to have any."""
+        settings = self.settings.motion_fields
+        if settings is None:
+            return None
+        if motion is None:
+            log.note(Reason.STILL_FIELDS, "its motion fields are zeros: there are no motion vectors of it")
+            return np.zeros((len(numbers), 2, settings.side, settings.side), np.int8)
+        return dense_motion(motion, numbers, box=box, size=self.settings.size, settings=settings)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,6 +157,7 @@ class _Crops:
     box: CropBox
     density: npt.NDArray[np.float32]  # (rows, cols)
     state: ClipState
+    fields: Fields | None  # (used slots, 2, side, side)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -174,7 +195,8 @@ def _read_crops(task: ClipTask, work: _Work, log: ClipLog) -> _Crops:
         if first is None:
             raise ClipError(Reason.NO_FRAMES, f"{clip}: none of its {len(numbers)} chosen frames could be decoded")
         picture = upright_size(first[1])
-        result = work.decide(task, picture)
+        motion = work.motion(task)
+        result = work.decide(task, picture, motion)
         box = result.box.in_float32()  # as the cache keeps it, so that the cache tells exactly which pixels were cut
         cropper = Cropper(box, size=settings.size)
         for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
@@ -184,7 +206,8 @@ def _read_crops(task: ClipTask, work: _Work, log: ClipLog) -> _Crops:
     _note_result(result, log)
     _note_slots(len(used), len(numbers), count, settings, log)
     state = ClipState.CROPPED if result.usable else ClipState.WHOLE_FRAME
-    return _Crops(frames=stored[: len(used)], numbers=used, box=box, density=result.density, state=state)
+    fields = work.fields(motion, used, box, log)
+    return _Crops(frames=stored[: len(used)], numbers=used, box=box, density=result.density, state=state, fields=fields)
 
 
 def _note_picture(frame: VideoFrame, picture: PictureSize, log: ClipLog) -> None:
@@ -224,9 +247,16 @@ def _write(work: _Work, rows: Sequence[_Row], *, first: int) -> None:
             box[row], density[row], state[row] = crops.box.edges, crops.density, crops.state
             frame_index[row, : len(crops.numbers)] = crops.numbers
     frames = [row.crops.frames if row.crops else _NO_FRAMES for row in rows]
-    shard = Shard(first=first, frames=frames, frame_index=frame_index, box=box, density=density, state=state)
+    fields = [] if settings.motion_fields is None else [_fields(row) for row in rows]
+    shard = Shard(
+        first=first, frames=frames, frame_index=frame_index, box=box, density=density, state=state, motion=fields
+    )
     try:
         CacheWriter(work.workspace.cache(settings.name)).write(shard)
     except Exception as error:
         raise_if_disk_full(error)
         raise
+
+
+def _fields(row: _Row) -> Fields:
+    return _NO_FIELDS if row.crops is None or row.crops.fields is None else row.crops.fields

@@ -23,7 +23,8 @@ from mocrop.pipeline.workspace import Workspace, exclusive, read_settings
 _WAY_OUT = {
     "transcode": "run `mocrop transcode` first, or take vectors from the original files with "
     "`mocrop extract-mv --source original`",
-    "extract-mv": "run `mocrop extract-mv` first, or crop without motion, e.g. `--policy center`",
+    "extract-mv": "run `mocrop extract-mv` first, or crop without motion, e.g. `--policy center` and no "
+    "--motion-fields",
 }
 
 

@@ -157,9 +157,12 @@ class Stage:
 def settings_hash(settings: Any, *context: object) -> str:
     """Hash a frozen dataclass and its context: equal settings, equal hash, in any process.
 
+    What is None leaves no trace, so that something optional can be added without making older outputs stale.
+
     >>> task = ClipTask(position=3, name="A/b", path="/data/A/b.avi")
     >>> settings_hash(task, "transcode") == settings_hash(task, "transcode") != settings_hash(task, "extract-mv")
     True
     """
-    text = json.dumps([dataclasses.asdict(settings), *context], sort_keys=True)
+    given = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
+    text = json.dumps([given, *context], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -76,7 +76,7 @@ class Stages:
 
     def precrop(self, settings: PrecropSettings) -> Stage:
         """Files and motion.zarr -> one crop cache."""
-        needs_motion = POLICIES[settings.policy].needs_motion
+        needs_motion = POLICIES[settings.policy].needs_motion or settings.motion_fields is not None
         from_files = self.transcode() if settings.source == "h264" else None
         cache = self.workspace.cache(settings.name)
         return Stage(

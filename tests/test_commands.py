@@ -186,6 +186,50 @@ def test_an_existing_cache_keeps_its_settings_when_none_are_given(dataset: Path,
     assert stores(here / "mocrop-work") == before
 
 
+def test_motion_fields_are_the_same_from_workers_and_a_plain_loop(dataset: Path, here: Path) -> None:
+    """The square moves 2 pixels to the right a frame; 64 pixels become 32, and a step is a sixteenth of a pixel."""
+    for workers in ("0", "2"):
+        fields = ["--policy", "full", "--motion-fields", "--field-side", "8", "--frames", "4"]
+        assert mocrop("run", dataset, "-w", here / workers, "--size", "32", *fields, "--workers", workers) == 0
+    assert stores(here / "0") == stores(here / "2")
+    motion = np.asarray(zarr.open_group(here / "0/caches/full-32.zarr", mode="r")["motion"])
+    assert (motion.shape, motion.dtype) == ((6, 4, 2, 8, 8), np.int8)
+    assert 12 <= motion[0, 0, 0].max() <= 20
+    assert not motion[:, 3].any()
+
+
+def test_a_cache_with_motion_fields_keeps_them_and_one_without_must_be_overwritten(
+    dataset: Path, here: Path, make_video: MakeVideo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--policy", "center", "--size", "32", "--frames", "4", "--workers", "0"]
+    assert mocrop("run", dataset, *command) == 0
+    path = here / "mocrop-work/caches/center-32.zarr"
+    before = stores(here / "mocrop-work")
+    assert mocrop("precrop", *command, "--motion-fields") == 1
+    assert "motion_fields: none there, side 56 span 12 camera ignore asked" in capsys.readouterr().err
+    assert stores(here / "mocrop-work") == before
+    assert not CropCache(path).has_motion
+    assert mocrop("precrop", *command, "--field-camera", "compensate", "--overwrite") == 0
+    assert CropCache(path).attributes["settings"]["motion_fields"]["camera"] == "compensate"
+    make_video(dataset / "Archery/a_first.avi", frames=30)
+    assert mocrop("run", dataset, *command) == 0  # keeps them, and gives the new clip its row
+    assert CropCache(path).item_shape("motion") == (2, 56, 56)
+    assert np.asarray(zarr.open_group(path, mode="r")["motion"])[-1, 0].any()
+
+
+def test_motion_fields_need_vectors_whatever_the_policy(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("transcode", dataset, "--workers", "0") == 0
+    assert mocrop("precrop", "--policy", "center", "--motion-fields", "--workers", "0") == 1
+    assert "run `mocrop extract-mv` first" in capsys.readouterr().err
+    assert mocrop("extract-mv", "--source", "original", "--workers", "0") == 0
+    assert mocrop("precrop", "--policy", "center", "--size", "32", "--name", "c", "--workers", "0") == 0
+    assert mocrop("extract-mv", "--source", "h264", "--workers", "0") == 0
+    assert mocrop("precrop", "--name", "c", "--motion-fields", "--overwrite", "--workers", "0") == 1
+    assert "vectors of the same files" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("policy", ["full", "center", "random"])
 def test_policies_without_motion_need_no_vectors(dataset: Path, here: Path, policy: str) -> None:
     assert mocrop("init", dataset) == 0

@@ -21,9 +21,9 @@ NewCache = Callable[..., Path]
 
 @pytest.fixture
 def new_cache(tmp_path: Path) -> NewCache:
-    """Create an empty cache: ``new_cache(clips=16, name="c") -> path``."""
+    """Create an empty cache: ``new_cache(clips=16, name="c", motion_side=0) -> path``."""
 
-    def create(*, clips: int = 16, name: str = "c") -> Path:
+    def create(*, clips: int = 16, name: str = "c", motion_side: int = 0) -> Path:
         path = tmp_path / f"{name}.zarr"
         zeros = np.zeros(clips, np.int32)
         table = ClipTable(
@@ -34,7 +34,7 @@ def new_cache(tmp_path: Path) -> NewCache:
             class_names=["A"],
             split_names=["1"],
         )
-        layout = CacheLayout(frames=SLOTS, size=SIZE, grid=(2, 3), clips_per_shard=PER_SHARD)
+        layout = CacheLayout(frames=SLOTS, size=SIZE, grid=(2, 3), clips_per_shard=PER_SHARD, motion_side=motion_side)
         create_cache(path, layout, table, attributes={})
         return path
 
@@ -173,3 +173,50 @@ def test_frames_can_be_read_one_by_one_through_tensorstore(new_cache: NewCache) 
     CacheWriter(path).write(written)
     frames = CropCache(path).open_frames(context=ts.Context())
     assert np.array_equal(frames[3, 2].read().result(), written.frames[3][2])
+
+
+def with_motion(written: Shard, *, side: int = 4) -> Shard:
+    rng = np.random.default_rng(1)
+    fields = [rng.integers(-127, 128, (len(clip), 2, side, side), dtype=np.int8) for clip in written.frames]
+    return dataclasses.replace(written, motion=fields)
+
+
+def test_motion_fields_are_read_by_plain_zarr_and_change_nothing_else(new_cache: NewCache) -> None:
+    """Every file of the cache without them is there with the same bytes."""
+    plain, both = new_cache(name="plain"), new_cache(name="both", motion_side=4)
+    CacheWriter(plain).write(shard())
+    written = with_motion(shard())
+    CacheWriter(both).write(written)
+    stored = zarr.open_group(both, mode="r")["motion"]
+    assert (stored.shape, stored.chunks, stored.shards) == ((16, 4, 2, 4, 4), (1, 1, 2, 4, 4), (8, 4, 2, 4, 4))
+    assert (str(stored.dtype), stored.attrs["steps_per_pixel"]) == ("int8", 16)
+    assert np.array_equal(stored[:8], np.stack(written.motion))
+    extra = {name for name in contents(both) if name.startswith("motion/")}
+    assert {name: content for name, content in contents(both).items() if name not in extra} == contents(plain)
+    assert [CropCache(path).has_motion for path in (plain, both)] == [False, True]
+
+
+def test_field_in_which_nothing_moves_is_stored_and_that_of_an_unused_slot_is_not(new_cache: NewCache) -> None:
+    path = new_cache(motion_side=4)
+    still = [np.zeros((2, 2, 4, 4), np.int8) for _ in range(PER_SHARD)]
+    CacheWriter(path).write(dataclasses.replace(shard(used=2), motion=still))
+    field_bytes, entry_bytes = 2 * 4 * 4 + 4, 16
+    slots = PER_SHARD * SLOTS
+    assert shard_file(path, 0, "motion").stat().st_size == slots // 2 * field_bytes + slots * entry_bytes + 4
+    assert CropCache(path).missing_shards("motion") == []
+    shard_file(path, 0, "motion").unlink()
+    assert CropCache(path).missing_shards("motion") == [0]
+    assert CropCache(path).missing_shards() == []
+
+
+def test_motion_fields_and_caches_without_do_not_go_together(new_cache: NewCache) -> None:
+    for path, written in ((new_cache(), with_motion(shard())), (new_cache(name="m", motion_side=4), shard())):
+        with pytest.raises(ValueError, match="motion fields"):
+            CacheWriter(path).write(written)
+        assert not CropCache(path).state.any()
+
+
+def test_cache_without_motion_fields_names_the_command_that_writes_them(new_cache: NewCache) -> None:
+    assert CropCache(new_cache(motion_side=4)).item_shape("motion") == (2, 4, 4)
+    with pytest.raises(CacheError, match="precrop --motion-fields"):
+        CropCache(new_cache(name="plain")).item_shape("motion")

@@ -21,8 +21,10 @@ import numpy.typing as npt
 import pytest
 import zarr
 
+from mocrop.pipeline.boxes import CropBox
 from mocrop.pipeline.cache_writer import CacheWriter
 from mocrop.pipeline.crop_cache import ClipTable, CropCache, create_cache, shard_file
+from mocrop.pipeline.dense_motion import MotionFieldSettings, dense_motion
 from mocrop.pipeline.errors import CacheError, DiskFullError, Reason
 from mocrop.pipeline.motion import ClipMotion
 from mocrop.pipeline.motion_store import MotionRow, write_shard
@@ -355,6 +357,42 @@ def test_units_give_the_same_bytes_in_any_order_and_any_process(
     assert contents(path) == expected
 
 
+def test_motion_fields_are_those_of_the_stored_frames_and_box(
+    clip: Path, make_motion: MakeMotion, tmp_path: Path
+) -> None:
+    """Whether the policy looks at the motion as well or not; the frames do not change."""
+    motion = make_motion([(10 * n, 40, 2, -1) for n in range(16)], size=(160, 120))
+    store_motion(tmp_path, [motion, motion])
+    for policy in ("center", "motion"):
+        plain = settings_of(policy, name="plain")
+        fields = dataclasses.replace(plain, name="fields", motion_fields=MotionFieldSettings(side=8))
+        _, expected = precrop(tasks_of([clip] * 2), plain, tmp_path)
+        outcomes, cache = precrop(tasks_of([clip] * 2), fields, tmp_path)
+        assert {outcome.reasons for outcome in outcomes} == {()}
+        assert np.array_equal(cache.open_frames().read().result(), expected.open_frames().read().result())
+        box = CropBox(**dict(zip(("left", "top", "right", "bottom"), cache.box[1].tolist(), strict=True)))
+        numbers = cache.frame_index[1].tolist()
+        drawn = dense_motion(motion, numbers, box=box, size=SIZE, settings=MotionFieldSettings(side=8))
+        assert drawn.any()
+        assert np.array_equal(zarr.open_group(cache.path, mode="r")["motion"][1], drawn)
+
+
+@pytest.mark.parametrize(("policy", "state"), [("center", 1), ("motion", 2)])
+def test_clip_without_vectors_has_fields_of_zeros_and_a_note(
+    policy: str, state: int, clip: Path, make_motion: MakeMotion, tmp_path: Path
+) -> None:
+    store_motion(tmp_path, [make_motion([(80, 40, 2, 0)] * 9, size=(160, 120)), None])
+    settings = dataclasses.replace(settings_of(policy), motion_fields=MotionFieldSettings(side=8))
+    known, unknown, failed = tasks_of([clip] * 3)
+    unknown = dataclasses.replace(unknown, whole_frame="mjpeg has no vectors")
+    failed = dataclasses.replace(failed, refusal=(Reason.EARLIER_STAGE_FAILED, "extract-mv failed"))
+    outcomes, cache = precrop([known, unknown, failed], settings, tmp_path)
+    assert [Reason.STILL_FIELDS in outcome.reasons for outcome in outcomes] == [False, True, False]
+    assert cache.state.tolist() == [1, state, 3]
+    stored = zarr.open_group(cache.path, mode="r")["motion"][...]
+    assert [bool(fields.any()) for fields in stored] == [True, False, False]
+
+
 def test_shard_done_again_has_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     settings = settings_of("random")
     _, cache = precrop(tasks_of([clip] * 3), settings, tmp_path)
@@ -462,7 +500,25 @@ def test_settings_hash_tells_every_setting_apart() -> None:
         dataclasses.replace(base, policy_settings=MotionSettings(seed=1)),
         dataclasses.replace(base, policy_settings=MotionSettings(grid=(9, 16))),
         dataclasses.replace(base, compression="zstd"),
+        dataclasses.replace(base, motion_fields=MotionFieldSettings()),
+        dataclasses.replace(base, motion_fields=MotionFieldSettings(side=28)),
     ]
     assert len({settings_hash(settings) for settings in (base, *others)}) == 1 + len(others)
     assert settings_hash(base) == settings_hash(pickle.loads(pickle.dumps(base)))
     json.dumps(dataclasses.asdict(base))
+
+
+def test_settings_without_motion_fields_hash_as_if_there_were_no_such_setting() -> None:
+    """So that caches and outcomes of earlier versions stay current."""
+
+    @dataclasses.dataclass
+    class Earlier:
+        name: str
+        size: int
+
+    @dataclasses.dataclass
+    class Later(Earlier):
+        motion_fields: MotionFieldSettings | None = None
+
+    assert settings_hash(Later("c", 8)) == settings_hash(Earlier("c", 8))
+    assert settings_hash(Later("c", 8, MotionFieldSettings())) != settings_hash(Earlier("c", 8))
