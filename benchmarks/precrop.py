@@ -1,9 +1,14 @@
-"""CPU time of `mocrop precrop`, the write included, against a bare loop that decodes key frames and scales them."""
+"""CPU time of `mocrop precrop`, the write included, against a bare loop that decodes key frames and scales them.
+
+With ``--motion-fields`` also how much longer precrop takes when it stores motion fields beside the frames.
+"""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
+import statistics
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -14,6 +19,7 @@ from av.filter import Graph
 from harness import arguments, choose_clips, interleave, report
 
 from mocrop.pipeline.crop_cache import ClipTable, create_cache
+from mocrop.pipeline.dense_motion import MotionFieldSettings
 from mocrop.pipeline.extract import ExtractSettings, extract_unit
 from mocrop.pipeline.motion_store import CLIPS_PER_SHARD
 from mocrop.pipeline.policies import POLICIES
@@ -23,6 +29,7 @@ from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
 from mocrop.pipeline.workspace import Workspace
 
 PEER = "bare loop"
+FIELDS = ", with fields"  # what a policy is called here that stores motion fields, too
 
 
 def bare_loop(clips: list[Path], *, size: int, frames: int) -> None:
@@ -106,8 +113,18 @@ def measure(source: str, options: argparse.Namespace, folder: Path) -> None:
         )
         new_cache(settings, tasks, workspace)
         cases[f"mocrop precrop, {policy}"] = partial(ours, tasks, settings, workspace)
+        if options.motion_fields:
+            both = dataclasses.replace(settings, name=f"{policy}-fields", motion_fields=MotionFieldSettings())
+            new_cache(both, tasks, workspace)
+            cases[f"{policy}{FIELDS}"] = partial(ours, tasks, both, workspace)
     seconds = interleave(cases, rounds=options.rounds)
     report(f"precrop from {source}, size {options.size}", seconds, unit="clips", count=len(clips), peer=PEER)
+    for policy in options.policies if options.motion_fields else ():
+        taken = zip(seconds[f"{policy}{FIELDS}"], seconds[f"mocrop precrop, {policy}"], strict=True)
+        pairs = [both / alone for both, alone in taken]
+        print(
+            f"{policy}, with fields to without: {statistics.median(pairs):.2f} ({min(pairs):.2f} to {max(pairs):.2f})"
+        )
 
 
 def main() -> None:
@@ -116,6 +133,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=16, help="key frames a clip")
     parser.add_argument("--policies", nargs="+", default=["center", "motion"], choices=sorted(POLICIES))
     parser.add_argument("--sources", nargs="+", default=["h264", "original"], choices=["h264", "original"])
+    parser.add_argument("--motion-fields", action="store_true", help="measure each policy with motion fields, too")
     options = parser.parse_args()
     for source in options.sources:
         with tempfile.TemporaryDirectory() as scratch:

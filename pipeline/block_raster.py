@@ -1,4 +1,4 @@
-"""Paint the moving blocks of a clip onto cells of the picture, and average such pictures over rectangles."""
+"""Paint the moving blocks of a clip: vectors and a grid of rectangles go in, the mean motion in each comes out."""
 
 from __future__ import annotations
 
@@ -8,46 +8,48 @@ import numpy.typing as npt
 from mocrop.pipeline.motion import ClipMotion, FrameType
 from mocrop.pipeline.own_motion import forward_motion
 
-CELL_PX = 4  # side of a cell, pixels; codecs have no smaller blocks, and theirs begin at multiples of it
+UNIT_PX = 4  # blocks are painted to this; codecs have no smaller ones, and theirs begin at multiples of it
 
 DoubleMap = npt.NDArray[np.float64]
-Cells = npt.NDArray[np.int32]
+Units = npt.NDArray[np.int64]
 _DIGIT = 1 << 16  # more than there are coordinates, in either direction
 
 
 class BlockRaster:
-    """The blocks of one clip that move, ready to be painted frame by frame.
+    """The blocks of one clip that move, ready to be painted onto a grid.
 
-    Edges that do not lie between cells, as where a picture was scaled, go to the nearest such place.
+    A block is four steps: its motion begins at one corner of it, ends at the next two and begins again at the last. The
+    mean of a step over a rectangle is a product of two ramps, so that all blocks of some frames need one histogram of
+    their corners and one product of matrices. Edges of blocks that do not lie at multiples of ``UNIT_PX``, as where a
+    picture was scaled, go to the nearest one.
+
+    Args:
+        rows, columns: edges of the grid, pixels of the picture, ascending.
     """
 
-    def __init__(self, motion: ClipMotion) -> None:
+    def __init__(self, motion: ClipMotion, *, rows: DoubleMap, columns: DoubleMap) -> None:
         self._motion = motion
         self._first = np.append(0, np.cumsum(motion.vectors_per_frame))
         self._forward = forward_motion(motion)
-        self._rows, self._columns = -(-motion.height // CELL_PX), -(-motion.width // CELL_PX)
-        self._left, self._right = _edges(motion.x, motion.w, self._columns)
-        self._top, self._bottom = _edges(motion.y, motion.h, self._rows)
+        self._left, self._right, self._across = _axis(motion.x, motion.w, motion.width, columns)
+        self._top, self._bottom, self._down = _axis(motion.y, motion.h, motion.height, rows)
 
     def painted(self, frames: range) -> DoubleMap:
         """The sum over some frames of the motion forward in time, pixels per frame; zero where nothing moves.
 
-        A block adds its motion at one corner and takes it back at the next two; sums along both axes then fill it.
-
-        Returns: float64, shape (2, rows, columns) of cells: x and y.
+        Returns: float64, shape (2, rows, columns) of the grid: x and y, means over the rectangles.
         """
         own = slice(int(self._first[frames.start]), int(self._first[frames.stop]))
-        left, right, top, bottom = (edges[own] for edges in (self._left, self._right, self._top, self._bottom))
-        wide, high = self._columns + 1, self._rows + 1
-        top, bottom = top * wide, bottom * wide
+        high, wide = self._down.shape[1], self._across.shape[1]
+        top, bottom = self._top[own] * wide, self._bottom[own] * wide
+        left, right = self._left[own], self._right[own]
         corners = np.concatenate((top + left, bottom + right, top + right, bottom + left))
         share = self._shares(own, frames)
-        field = np.empty((2, self._rows, self._columns))
+        field = np.empty((2, len(self._down), len(self._across)))
         for part, moved in zip(field, self._forward, strict=True):
             value = moved[own] * share
-            weights = np.concatenate((value, value, -value, -value))
-            changes = np.bincount(corners, weights, minlength=high * wide).reshape(high, wide)
-            part[...] = changes.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+            steps = np.bincount(corners, np.concatenate((value, value, -value, -value)), minlength=high * wide)
+            np.matmul(self._down @ steps.reshape(high, wide), self._across.T, out=part)
         return field
 
     def _shares(self, own: slice, frames: range) -> npt.NDArray[np.float64] | float:
@@ -61,28 +63,25 @@ class BlockRaster:
         return np.asarray(1 / vectors[number])
 
 
-def area_means(field: DoubleMap, *, rows: DoubleMap, columns: DoubleMap) -> DoubleMap:
-    """Means of a field of cells over the rectangles between these edges.
+def _axis(
+    centre: npt.NDArray[np.int16], length: npt.NDArray[np.uint8], length_px: int, edges: DoubleMap
+) -> tuple[Units, Units, DoubleMap]:
+    """Where blocks begin and end on one axis, in units within the picture, and :func:`step_means` for every unit."""
+    units = -(-length_px // UNIT_PX)
+    twice, sides = 2 * centre.astype(np.int64), length.astype(np.int64)
+    start, stop = ((twice + sign * sides + UNIT_PX) // (2 * UNIT_PX) for sign in (-1, 1))
+    means = step_means(edges / UNIT_PX, steps=np.arange(units + 1))
+    return np.clip(start, 0, units), np.clip(stop, 0, units), means
 
-    >>> area_means(np.array([[[0.0, 4.0]]]), rows=np.array([0.0, 1.0]), columns=np.array([0.0, 0.5, 2.0])).round(2)
-    array([[[0.  , 2.67]]])
 
-    Args:
-        field: float64, shape (n, rows, columns).
-        rows, columns: ascending, in cells, inside the field.
-    Returns: float64, shape (n, len(rows) - 1, len(columns) - 1).
+def step_means(edges: DoubleMap, *, steps: npt.NDArray[np.int64]) -> DoubleMap:
+    """The mean, between each edge and the next, of what is 0 before each step and 1 after it.
+
+    >>> step_means(np.array([0.0, 2.0, 4.0]), steps=np.array([0, 1, 4]))
+    array([[1. , 0.5, 0. ],
+           [1. , 1. , 0. ]])
+
+    Returns: float64, shape (len(edges) - 1, len(steps)).
     """
-    sums = np.pad(field, ((0, 0), (1, 0), (1, 0))).cumsum(axis=1).cumsum(axis=2)
-    for axis, edges in ((1, rows), (2, columns)):
-        before = np.minimum(edges.astype(np.int64), field.shape[axis] - 1)
-        part = (edges - before).reshape((-1, 1) if axis == 1 else -1)
-        sums = np.take(sums, before, axis) * (1 - part) + np.take(sums, before + 1, axis) * part
-    means: DoubleMap = np.diff(np.diff(sums, axis=1), axis=2) / np.outer(np.diff(rows), np.diff(columns))
-    return means
-
-
-def _edges(centre: npt.NDArray[np.int16], length: npt.NDArray[np.uint8], cells: int) -> tuple[Cells, Cells]:
-    """Where blocks begin and end on one axis, in whole cells of the picture: int32."""
-    twice, half = 2 * centre.astype(np.int32), length.astype(np.int32)
-    start, stop = ((twice + sign * half + CELL_PX) // (2 * CELL_PX) for sign in (-1, 1))
-    return np.clip(start, 0, cells), np.clip(stop, 0, cells)
+    after = np.maximum(edges[:, np.newaxis] - steps, 0)
+    return np.asarray(np.diff(after, axis=0) / np.diff(edges)[:, np.newaxis])

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.pipeline.block_raster import CELL_PX, BlockRaster, DoubleMap, area_means
+from mocrop.pipeline.block_raster import BlockRaster, DoubleMap
 from mocrop.pipeline.boxes import CropBox
 from mocrop.pipeline.motion import STEPS_PER_PIXEL, ClipMotion
 from mocrop.pipeline.own_motion import Camera, finite_camera
 from mocrop.pipeline.policy import require_camera
 
 MOST_STEPS = 127  # faster motion, 8 pixels per frame and more, is clipped
+HALF_MARGIN = 2.0**-20  # steps; products of matrices differ by some 2**-40 between processors
 
 Fields = npt.NDArray[np.int8]  # (slots, 2, side, side)
 
@@ -54,12 +55,10 @@ def dense_motion(
     Returns: int8, shape (len(numbers), 2, side, side): motion in x and in y.
     Raises: ValueError if the camera's motion is not finite.
     """
-    raster = BlockRaster(motion)
     left, top, right, bottom = box.pixels(motion.width, motion.height)
-    rows, columns = (
-        np.linspace(start, stop, settings.side + 1) / CELL_PX for start, stop in ((top, bottom), (left, right))
-    )
-    steps = STEPS_PER_PIXEL * size / np.array([right - left, bottom - top]).reshape(2, 1, 1)
+    columns, rows = (np.linspace(*ends, settings.side + 1) for ends in ((left, right), (top, bottom)))
+    raster = BlockRaster(motion, rows=rows, columns=columns)
+    steps_per_px = STEPS_PER_PIXEL * size / np.array([right - left, bottom - top]).reshape(2, 1, 1)
     coded = (motion.vectors_per_frame + motion.zero_vectors) > 0
     fields = np.zeros((len(numbers), 2, settings.side, settings.side), np.int8)
     for slot in range(len(numbers)):
@@ -68,9 +67,8 @@ def dense_motion(
         if count:
             field = raster.painted(frames)
             if settings.camera == "compensate":
-                field -= _camera_field(motion, frames, shape=field.shape)
-            means = area_means(field, rows=rows, columns=columns) / count
-            fields[slot] = np.clip(np.rint(means * steps), -MOST_STEPS, MOST_STEPS)
+                field -= _camera_field(motion, frames, rows=rows, columns=columns)
+            fields[slot] = _rounded(field * (steps_per_px / count))
     return fields
 
 
@@ -95,12 +93,19 @@ def field_frames(numbers: Sequence[int], slot: int, *, coded: npt.NDArray[np.boo
     return range(max(0, first + 1 - span), first + 1)
 
 
-def _camera_field(motion: ClipMotion, frames: range, *, shape: tuple[int, ...]) -> DoubleMap:
-    """The sum over some frames of the camera's motion in every cell: float64, shape (2, rows, columns)."""
-    rows, columns = shape[1:]
-    shift, by_x, by_y = (
-        finite_camera(motion)[frames.start : frames.stop].sum(axis=0).reshape(2, 3).T.reshape(3, 2, 1, 1)
-    )
-    x = (np.arange(columns) + 0.5) * CELL_PX - motion.width / 2
-    y = (np.arange(rows) + 0.5) * CELL_PX - motion.height / 2
+def _camera_field(motion: ClipMotion, frames: range, *, rows: DoubleMap, columns: DoubleMap) -> DoubleMap:
+    """The sum over some frames of the camera's motion in the middle of every cell: float64, shape (2, rows, columns).
+
+    Args:
+        rows, columns: edges of the cells, pixels of the picture.
+    """
+    total = finite_camera(motion)[frames.start : frames.stop].sum(axis=0)
+    shift, by_x, by_y = total.reshape(2, 3).T.reshape(3, 2, 1, 1)
+    x, y = (columns[1:] + columns[:-1] - motion.width) / 2, (rows[1:] + rows[:-1] - motion.height) / 2
     return np.asarray(shift + by_x * x + by_y * y[:, np.newaxis])
+
+
+def _rounded(steps: DoubleMap) -> Fields:
+    """Nearest whole steps, clipped; halves go away from zero, with a margin for rounding errors of the processor."""
+    away = np.copysign(0.5 + HALF_MARGIN, steps)
+    return np.clip(np.trunc(steps + away), -MOST_STEPS, MOST_STEPS).astype(np.int8)

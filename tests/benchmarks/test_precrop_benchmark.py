@@ -19,9 +19,10 @@ def output_of(program: str, *options: str) -> str:
 def test_precrop_benchmark_compares_policies_and_sources_with_the_bare_loop(tmp_path: Path) -> None:
     """On clips that it makes itself, because the folder is not there."""
     small = ["--clips", "3", "--rounds", "1", "--size", "32", "--frames", "2", "--policies", "full", "motion"]
-    printed = output_of("precrop.py", *small, "--data", str(tmp_path / "absent"))
+    printed = output_of("precrop.py", *small, "--motion-fields", "--data", str(tmp_path / "absent"))
     for name in ("bare loop", "mocrop precrop, full", "mocrop precrop, motion"):
         assert printed.count(f"\n{name} ") == 2
+    assert printed.count("\nmotion, with fields to without: ") == 2
     assert "precrop from h264, size 32: 3 clips" in printed
     assert "precrop from original, size 32: 3 clips" in printed
 
