@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -12,23 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
+from mocrop.evaluation.metrics import Metrics, measure
+from mocrop.evaluation.predict import OnBatch, Outputs, predict
 from mocrop.evaluation.predictions import Origin, Predictions, differing_classes, file_hash
+from mocrop.evaluation.timing import Latency, latency
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError, SettingsError
-from mocrop.training.augment import normalise
-from mocrop.training.backbones import Backbone, clip_logits
 from mocrop.training.checkpoint import Checkpoint, describe_cache, load_checkpoint, restore_backbone
-from mocrop.training.dataset import CropDataset
 from mocrop.training.device import choose_device
 from mocrop.training.frame_reader import require_shards
-from mocrop.training.loader import CropLoader
-from mocrop.training.scores import Score, count_correct
+from mocrop.training.scores import Score
 from mocrop.training.selection import LeftOut, Subset, select_clips, split_index
 
 IntArray = npt.NDArray[np.int64]
-OnBatch = Callable[[int, int], None]  # clips done, clips in all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +41,6 @@ class EvalSettings:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outputs:
-    """What a network makes of some clips; one row a clip."""
-
-    rows: IntArray  # (clips,) of the cache
-    labels: Tensor  # int64, (clips,)
-    logits: Tensor  # float32, (clips, classes), averaged over the frames of the clip; on the CPU
-    seconds: float
-
-
 @dataclass(frozen=True, kw_only=True)
 class EvalResult:
     """Scores of one checkpoint on the test list of one split of one cache."""
@@ -65,8 +50,7 @@ class EvalResult:
     epoch: int  # that the checkpoint is of
     split: str
     segments: int
-    top1: Score
-    top5: Score  # of fewer than five classes, all count
+    metrics: Metrics
     left_out: LeftOut
     classes: int  # outputs of the head
     classes_tested: int  # those with a clip in the test list
@@ -75,22 +59,34 @@ class EvalResult:
     trained_on: dict[str, Any]  # cache that the checkpoint was trained on
     device: str
     seconds: float  # reading included
+    latency: Latency
     predictions: Predictions = field(repr=False)  # clip by clip
+
+    @property
+    def top1(self) -> Score:
+        return self.metrics.top1
+
+    @property
+    def top5(self) -> Score:
+        return self.metrics.top5
 
     @property
     def clips_per_second(self) -> float:
         return self.top1.total / max(self.seconds, 1e-9)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the predictions as plain values, intervals and versions included."""
-        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "predictions"}
-        scores = {
-            name: {**asdict(score), "share": score.share, "interval_95": list(score.interval)}
-            for name, score in (("top1", self.top1), ("top5", self.top5))
+        """Everything but the logits and the confusion matrix as plain values, intervals and versions included."""
+        structured = ("metrics", "predictions")
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in structured}
+        return {
+            **plain,
+            "checkpoint": str(self.checkpoint),
+            "left_out": asdict(self.left_out),
+            "clips_per_second": self.clips_per_second,
+            "latency": self.latency.to_json(),
+            **self.metrics.to_json(),
+            "versions": {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")},
         }
-        rest = {"checkpoint": str(self.checkpoint), "clips_per_second": self.clips_per_second}
-        versions = {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")}
-        return {**plain, "left_out": asdict(self.left_out), **scores, **rest, "versions": versions}
 
 
 def evaluate(
@@ -116,52 +112,34 @@ def evaluate(
     require_shards(cache)
     device = choose_device(settings.device)
     backbone = restore_backbone(checkpoint, size=cache.size, source=checkpoint_path)
-    outputs = predict(cache, tested.rows, backbone, settings, device=device, on_batch=on_batch)
-    total = len(tested.rows)
+    outputs = predict(
+        cache,
+        tested.rows,
+        backbone,
+        segments=settings.segments,
+        batch_size=settings.batch_size,
+        device=device,
+        on_batch=on_batch,
+    )
+    predictions = _predictions(cache, checkpoint, checkpoint_path, settings, outputs)
     return EvalResult(
         checkpoint=checkpoint_path,
         arch=checkpoint.arch,
         epoch=checkpoint.epoch,
-        split=cache.split_names[split_index(cache, settings.split)],
+        split=predictions.split,
         segments=settings.segments,
-        top1=Score(correct=count_correct(outputs.logits, outputs.labels), total=total),
-        top5=Score(correct=count_correct(outputs.logits, outputs.labels, k=5), total=total),
+        metrics=measure(predictions),
         left_out=tested.left_out,
         classes=len(cache.class_names),
-        classes_tested=len(np.unique(cache.label[tested.rows])),
+        classes_tested=len(np.unique(predictions.labels)),
         seen_in_training=_seen_in_training(cache, tested.rows, checkpoint),
-        cache=describe_cache(cache),
+        cache=predictions.origin.cache,
         trained_on=checkpoint.cache,
         device=str(device),
         seconds=outputs.seconds,
-        predictions=_predictions(cache, checkpoint, checkpoint_path, settings, outputs),
+        latency=latency(outputs.times, segments=settings.segments),
+        predictions=predictions,
     )
-
-
-@torch.inference_mode()
-def predict(
-    cache: CropCache,
-    rows: IntArray,
-    backbone: Backbone,
-    settings: EvalSettings,
-    *,
-    device: torch.device,
-    on_batch: OnBatch | None = None,
-) -> Outputs:
-    """Run a network over some clips, in the order of ``rows``."""
-    start = time.perf_counter()
-    model = backbone.model.to(device).eval()
-    dataset = CropDataset(cache, rows, segments=settings.segments)
-    logits: list[Tensor] = []
-    done = 0
-    for batch in CropLoader(dataset, batch_size=settings.batch_size):
-        frames = normalise(batch.frames.to(device, non_blocking=True), mean=backbone.mean, std=backbone.std)
-        logits.append(clip_logits(model, frames).float().cpu())
-        done += len(batch.labels)
-        if on_batch:
-            on_batch(done, len(rows))
-    seconds = time.perf_counter() - start
-    return Outputs(rows=rows, labels=torch.from_numpy(dataset.labels), logits=torch.cat(logits), seconds=seconds)
 
 
 def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Path) -> None:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mocrop.evaluation.evaluate import EvalResult, OnBatch
+from mocrop.evaluation.evaluate import EvalResult
+from mocrop.evaluation.predict import OnBatch
 from mocrop.pipeline.workspace import write_whole
 from mocrop.training.scores import Score
 

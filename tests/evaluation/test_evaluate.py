@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 
 from mocrop.evaluation import evaluate as evaluate_module
+from mocrop.evaluation import predict as predict_module
 from mocrop.evaluation.evaluate import EvalSettings, evaluate
 from mocrop.evaluation.predictions import file_hash
 from mocrop.evaluation.report import evaluation_progress, print_result, remarks, write_report
@@ -249,6 +250,6 @@ def test_a_network_that_answers_nan_is_an_error(
     colors: Path, make_checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     diverged = make_checkpoint(colors)
-    monkeypatch.setattr(evaluate_module, "clip_logits", lambda _, frames: torch.full((len(frames), 3), torch.nan))
+    monkeypatch.setattr(predict_module, "clip_logits", lambda _, frames: torch.full((len(frames), 3), torch.nan))
     with pytest.raises(CheckpointError, match="answers with NaN or infinity"):
         evaluate(colors, diverged, CPU)

@@ -1,0 +1,64 @@
+"""Run a network over clips of a crop cache: rows go in, logits come out, and how long each batch took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mocrop.evaluation.timing import BatchClock, BatchTime
+from mocrop.pipeline.crop_cache import CropCache
+from mocrop.training.augment import normalise
+from mocrop.training.backbones import Backbone, clip_logits
+from mocrop.training.dataset import CropDataset
+from mocrop.training.loader import CropLoader
+
+IntArray = npt.NDArray[np.int64]
+OnBatch = Callable[[int, int], None]  # clips done, clips in all
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outputs:
+    """What a network makes of some clips; one row a clip."""
+
+    rows: IntArray  # (clips,) of the cache
+    labels: Tensor  # int64, (clips,)
+    logits: Tensor  # float32, (clips, classes), averaged over the frames of the clip; on the CPU
+    seconds: float  # in all
+    times: Sequence[BatchTime]
+
+
+@torch.inference_mode()
+def predict(
+    cache: CropCache,
+    rows: IntArray,
+    backbone: Backbone,
+    *,
+    segments: int,
+    batch_size: int,
+    device: torch.device,
+    on_batch: OnBatch | None = None,
+) -> Outputs:
+    """Run a network over some clips, in the order of ``rows``, on the middle frame of each segment, in float32."""
+    start = time.perf_counter()
+    model = backbone.model.to(device).eval()
+    dataset = CropDataset(cache, rows, segments=segments)
+    clock, logits, done = BatchClock(), [], 0
+    for batch in clock.over(CropLoader(dataset, batch_size=batch_size)):
+        frames = normalise(batch.frames.to(device, non_blocking=True), mean=backbone.mean, std=backbone.std)
+        logits.append(clip_logits(model, frames).float().cpu())  # cpu() waits for the device
+        done += len(batch.labels)
+        if on_batch:
+            on_batch(done, len(rows))
+    return Outputs(
+        rows=rows,
+        labels=torch.from_numpy(dataset.labels),
+        logits=torch.cat(logits),
+        seconds=time.perf_counter() - start,
+        times=clock.times,
+    )
