@@ -119,6 +119,12 @@ WeightsOption = Annotated[
 CacheOption = Annotated[str | None, typer.Option(help="Name of the crop cache.", show_default="the only one")]
 SplitOption = Annotated[str, typer.Option(help="Split of the data set, by number or name.")]
 BatchOption = Annotated[int, typer.Option(min=1, help="Clips per batch.")]
+FreezeOption = Annotated[
+    bool,
+    typer.Option(
+        "--freeze-backbone", help="Train the head alone, on features computed once; no augmentation of pixels."
+    ),
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a cache that has other settings.")]
 
@@ -394,8 +400,12 @@ def train(
     ] = 0.1,
     mixup: Annotated[float, typer.Option(min=0, help="Alpha of mixup; 0: none.")] = 0.2,
     augmentation: Annotated[
-        bool, typer.Option("--augment/--no-augment", help="Flip, multi-scale crop and colour jitter.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--augment/--no-augment", help="Flip, multi-scale crop and colour jitter.", show_default="augment"
+        ),
+    ] = None,
+    freeze_backbone: FreezeOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
     device: DeviceOption = "auto",
     amp: Annotated[Amp, typer.Option(help="Mixed precision on a GPU.")] = "auto",
@@ -411,9 +421,10 @@ def train(
 
     from mocrop.pipeline.stages import settings_from
     from mocrop.training.commands import train_in
-    from mocrop.training.recipe import TrainSettings
+    from mocrop.training.recipe import SAME_PIXELS, TrainSettings
 
-    plain = {} if augmentation else {"flip": False, "crop_scales": (1.0,), "color_jitter": 0.0}
+    varied = not freeze_backbone if augmentation is None else augmentation
+    plain = {} if varied else SAME_PIXELS
     options = {
         "arch": arch,
         "weights": weights,
@@ -424,6 +435,7 @@ def train(
         "segments": segments,
         "validation_share": validation_share,
         "mixup": mixup,
+        "freeze_backbone": freeze_backbone,
         "seed": seed,
         "device": device,
         "amp": amp,

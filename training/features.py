@@ -1,7 +1,7 @@
-"""Features of a frozen backbone: a crop cache and a network go in, what the head would see of every used slot comes out.
+"""Features of a frozen backbone: a crop cache and a network go in, what the head sees of every used slot comes out.
 
-They lie beside the cache, in ``<cache>.features/<arch>-<weights>-<cache hash>.npy``, so that every epoch and every later
-run on the same frames and the same weights finds them there.
+They lie beside the cache, in ``<cache>.features/<arch>-<weights>-<cache hash>.npy``, so that every epoch and every
+later run on the same frames and the same weights finds them there.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Features:
     @property
     def width(self) -> int:
         """Numbers per frame."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     def of(self, rows: IntArray, slots: IntArray) -> Tensor:
         """Features of some slots of some clips.
@@ -92,7 +92,9 @@ def weights_hash(backbone: Backbone) -> str:
     digest = hashlib.sha256(repr((backbone.arch, backbone.mean, backbone.std)).encode())
     for name, tensor in sorted(backbone.model.state_dict().items()):
         if not name.startswith(head) and tensor.is_floating_point():
-            digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+            digest.update(
+                name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+            )
     return digest.hexdigest()[:12]
 
 
@@ -117,7 +119,7 @@ def _batches(cache: CropCache, used: IntArray, backbone: Backbone, device: torch
     rows = np.repeat(np.arange(len(used)), used)
     slots = np.arange(len(rows)) - np.repeat(np.cumsum(used) - used, used)
     reader = FrameReader(cache)
-    model = backbone.model.to(device, memory_format=torch.channels_last).eval()  # twice as fast on CPUs
+    model = backbone.model.to(device).to(memory_format=torch.channels_last).eval()  # twice as fast on CPUs
     starts = range(0, len(rows), FRAMES_PER_BATCH)
     with ThreadPoolExecutor(1, thread_name_prefix="features") as pool:
         parts = [slice(start, start + FRAMES_PER_BATCH) for start in starts]

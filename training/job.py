@@ -16,6 +16,8 @@ from mocrop.training.backbones import Backbone, build_backbone
 from mocrop.training.checkpoint import Checkpoint
 from mocrop.training.dataset import CropDataset
 from mocrop.training.device import choose_device, mixed_precision
+from mocrop.training.feature_dataset import FeatureDataset, LazyFeatures
+from mocrop.training.features import OnFrames, head_layer
 from mocrop.training.frame_reader import require_shards
 from mocrop.training.loader import CropLoader
 from mocrop.training.recipe import TrainSettings
@@ -39,7 +41,7 @@ class Job:
 
     settings: TrainSettings
     backbone: Backbone
-    model: nn.Module  # of the backbone, on the device
+    model: nn.Module  # what is trained, on the device: all of the backbone, or its head
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler  # does nothing but for float16
     loader: CropLoader
@@ -48,13 +50,18 @@ class Job:
     precision: torch.dtype | None  # of mixed precision; None: float32 throughout
     classes: int
 
+    @property
+    def frozen(self) -> bool:
+        """Whether only the head is trained; batches then hold features in place of frames."""
+        return self.settings.freeze_backbone
+
     def training_state(self) -> dict[str, Any]:
         """What an interrupted run needs besides the weights: order and random numbers follow from seed and epoch."""
         return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take up where ``checkpoint`` left off."""
-        self.model.load_state_dict(checkpoint.state_dict, strict=True)
+        self.backbone.model.load_state_dict(checkpoint.state_dict, strict=True)
         self.optimizer.load_state_dict(checkpoint.resume["optimizer"])
         self.scaler.load_state_dict(checkpoint.resume["scaler"])
 
@@ -74,11 +81,20 @@ def choose_clips(cache: CropCache, settings: TrainSettings) -> Clips:
     return Clips(train=train, validate=validate, left_out=listed.left_out)
 
 
-def set_up(cache: CropCache, clips: Clips, settings: TrainSettings, *, weights: str) -> Job:
+def set_up(
+    cache: CropCache,
+    clips: Clips,
+    settings: TrainSettings,
+    *,
+    weights: str,
+    on_frames: OnFrames = lambda done, total: None,
+) -> Job:
     """Make the network, with a new head over every class that the cache names, and all that trains it.
 
     Args:
         weights: instead of those of the settings, which a run that goes on need not fetch again.
+        on_frames: hears how many frames a frozen backbone has seen, of how many; that is in the first epoch.
+    Raises: SettingsError if only the head is to be trained and it is not one linear layer.
     """
     require_shards(cache)
     device = choose_device(settings.device)
@@ -86,9 +102,10 @@ def set_up(cache: CropCache, clips: Clips, settings: TrainSettings, *, weights: 
     classes = len(cache.class_names)
     torch.manual_seed(settings.seed)
     backbone = build_backbone(settings.arch, classes=classes, size=cache.size, weights=weights)
-    model = backbone.model.to(device)
-    train = CropDataset(cache, clips.train, segments=settings.segments, random=True, seed=settings.seed)
-    validate = CropDataset(cache, clips.validate, segments=settings.validation_segments)
+    frozen = settings.freeze_backbone
+    model = (head_layer(backbone) if frozen else backbone.model).to(device)
+    features = LazyFeatures(cache, backbone, device=device, on_frames=on_frames) if frozen else None
+    train, validate = _datasets(cache, clips, settings, features)
     return Job(
         settings=settings,
         backbone=backbone,
@@ -101,3 +118,15 @@ def set_up(cache: CropCache, clips: Clips, settings: TrainSettings, *, weights: 
         precision=precision,
         classes=classes,
     )
+
+
+def _datasets(
+    cache: CropCache, clips: Clips, settings: TrainSettings, features: LazyFeatures | None
+) -> tuple[CropDataset, CropDataset]:
+    """What to train and to validate on: frames, or features where there are some."""
+    segments, validation_segments, seed = settings.segments, settings.validation_segments, settings.seed
+    if features is None:
+        train = CropDataset(cache, clips.train, segments=segments, random=True, seed=seed)
+        return train, CropDataset(cache, clips.validate, segments=validation_segments)
+    train = FeatureDataset(cache, clips.train, features, segments=segments, random=True, seed=seed)
+    return train, FeatureDataset(cache, clips.validate, features, segments=validation_segments)

@@ -48,6 +48,17 @@ class ConsoleWatch(TrainWatch):
             task, description=title, completed=meter.batches_done, total=meter.batches, facts=describe_meter(meter)
         )
 
+    def features(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._bar is not None:
+            progress, task = self._bar
+            progress.update(
+                task, description="features", completed=done, total=total, facts=f"{done:,}/{total:,} frames"
+            )
+        elif done == total or now - self._looked >= SECONDS_BETWEEN_LINES:
+            self._looked = now
+            self._say(f"features: {done:,}/{total:,} frames")
+
     def epoch(self, record: EpochRecord) -> None:
         self._say(f"epoch {record.epoch}/{self._epochs}: {describe_record(record)}")
 
@@ -94,4 +105,5 @@ def describe_record(record: EpochRecord) -> str:
     text = f"loss {record.train_loss:.3f}, accuracy {record.train_accuracy:.1%}"
     if record.validation_top1 is not None:
         text += f"; validation loss {record.validation_loss:.3f}, top-1 {record.validation_top1}"
-    return f"{text}; {record.clips_per_second:.1f} clips/s, waiting for data {record.waiting_share:.1%}"
+    speed = f"{record.clips_per_second:.1f} clips/s, waiting for data {record.waiting_share:.1%}"
+    return f"{text}; {record.seconds:.3g} s, {speed}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 Amp = Literal["auto", "off"]
+
+SAME_PIXELS: Mapping[str, Any] = MappingProxyType({"flip": False, "crop_scales": (1.0,), "color_jitter": 0.0})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,9 @@ class TrainSettings:
     crop_scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)  # sides of the multi-scale crop, of the frame's
     color_jitter: float = 0.2  # brightness, contrast and saturation by a factor of 1 plus or minus this; 0: none
     mixup: float = 0.2  # alpha of the Beta distribution; 0: none
+    freeze_backbone: bool = (
+        False  # train the head alone, on features that are computed once; see mocrop.training.features
+    )
     seed: int = 0
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
     amp: Amp = "auto"  # mixed precision on a CUDA device: bfloat16 if it has it, else float16
@@ -52,6 +59,11 @@ class TrainSettings:
                 raise ValueError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
         if not self.crop_scales:
             raise ValueError("crop_scales must hold one value at least; 1.0 stands for no crop")
+        if self.freeze_backbone and any(getattr(self, name) != value for name, value in SAME_PIXELS.items()):
+            raise ValueError(
+                "freeze_backbone computes the features of each frame once, so its pixels must stay the same: "
+                "no flip, no multi-scale crop, no colour jitter"
+            )
         if self.amp not in ("auto", "off"):
             raise ValueError(f"amp must be auto or off, not {self.amp!r}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,12 +19,19 @@ FREE_SETTINGS = ("device",)  # may differ when a run goes on
 
 
 class RunFolder:
-    """Files of one run: config.json, log.jsonl, metrics.json, last.pt, best.pt; each appears only when it is whole."""
+    """Files of one run: config.json, log.jsonl, metrics.json, last.pt, best.pt; each appears only when it is whole.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        seconds_between_saves: epochs that end sooner after a save are kept in memory until the next one.
+    """
+
+    def __init__(self, path: Path, *, seconds_between_saves: float = 0.0) -> None:
         self.path = path
         self.last = path / "last.pt"
         self.best = path / "best.pt"
+        self._seconds_between_saves = seconds_between_saves
+        self._saved = time.monotonic()
+        self._unsaved_best: Checkpoint | None = None
 
     def unfinished(self, settings: Mapping[str, Any], cache: Mapping[str, Any]) -> Checkpoint | None:
         """The last checkpoint of an earlier run with the same settings and data, finished or not.
@@ -48,19 +56,34 @@ class RunFolder:
         """Make the folder and write config.json."""
         write_whole(self.path / "config.json", _json(config))
 
-    def save(self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any]) -> None:
-        """Write what the last epoch of ``history`` has come to; last.pt, which makes the epoch count, after best.pt."""
+    def save(
+        self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any], final: bool = True
+    ) -> None:
+        """Write what the last epoch of ``history`` has come to; last.pt, which makes the epoch count, after best.pt.
+
+        Args:
+            final: write it in any case, however short the time since the last save.
+        """
         if best_epoch(history) == history[-1].epoch:
-            save_checkpoint(self.best, checkpoint)
+            self._unsaved_best = checkpoint
+        if not final and time.monotonic() - self._saved < self._seconds_between_saves:
+            if self._unsaved_best is checkpoint:  # whose weights go on changing
+                weights = {name: tensor.clone() for name, tensor in checkpoint.state_dict.items()}
+                self._unsaved_best = replace(checkpoint, state_dict=weights)
+            return
         self.save_within_epoch(checkpoint, history, resume=resume)
         self.write_records(history)
 
     def save_within_epoch(
         self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any]
     ) -> None:
-        """Write last.pt alone; the records are of whole epochs."""
+        """Write last.pt, after a best.pt that has waited for it; the records are of whole epochs."""
+        if self._unsaved_best is not None:
+            save_checkpoint(self.best, self._unsaved_best)
+            self._unsaved_best = None
         with_history = {**resume, "history": [record_json(record) for record in history]}
         save_checkpoint(self.last, replace(checkpoint, resume=with_history))
+        self._saved = time.monotonic()
 
     def write_records(self, history: Sequence[EpochRecord]) -> None:
         """Write log.jsonl and metrics.json, which repeat what last.pt holds."""

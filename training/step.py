@@ -36,8 +36,11 @@ def train_step(job: Job, batch: Batch, *, epoch: int, step: int) -> StepResult:
     rng = augment_generator(settings.seed, epoch=epoch, step=step)
     seed_network(settings.seed, epoch=epoch, step=step)
     pixels, labels = (part.to(job.device, non_blocking=True) for part in (batch.frames, batch.labels))
-    views = draw_views(len(labels), settings, rng, device=job.device)
-    frames = augment(pixels, views, mean=backbone.mean, std=backbone.std)
+    if job.frozen:
+        frames = pixels  # features, which no longer change
+    else:
+        views = draw_views(len(labels), settings, rng, device=job.device)
+        frames = augment(pixels, views, mean=backbone.mean, std=backbone.std)
     mixed = mixup(frames, labels, classes=job.classes, alpha=settings.mixup, rng=rng)
     with autocast(job.device, job.precision):
         logits = clip_logits(job.model, mixed.frames).float()

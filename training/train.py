@@ -30,6 +30,7 @@ from mocrop.training.watch import EpochRecord, RunFacts, TrainWatch
 
 STEPS_BETWEEN_CHECKS = 20  # of all losses since the last one; each waits for the device, which on a CPU costs nothing
 NO_NUMBER_WAY_OUT = "pass a lower --lr, or --amp off, and another --name (what was saved earlier in this one is sound)"
+HEAD_SECONDS_BETWEEN_SAVES = 30.0  # an epoch of a head alone is over sooner than a checkpoint is written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +63,10 @@ def train(
     """Train on the training list of one split, and choose the best epoch on groups held out of that list.
 
     Clips of the test list are never looked at. The head has an output for every class that the cache names, also for
-    those without a clip. An interrupted run goes on after the last batch that was saved when it is called again with
-    the same settings; on a CPU it comes to the same weights and losses, bit by bit, as an undisturbed one.
+    those without a clip. With ``freeze_backbone`` the head alone is trained, on features that the first epoch computes, or
+    finds where an earlier run has left them; the checkpoint is of the whole network all the same. An interrupted run
+    goes on after the last batch that was saved when it is called again with the same settings; on a CPU it comes to
+    the same weights and losses, bit by bit, as an undisturbed one.
 
     Args:
         cache_path: a crop cache.
@@ -76,10 +79,12 @@ def train(
     """
     watch, control = watch or TrainWatch(), control or RunControl()
     cache = CropCache(cache_path)
-    described, folder = describe_cache(cache), RunFolder(run_dir)
+    described = describe_cache(cache)
+    folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
     earlier = folder.unfinished(plain_settings(settings), described)
     clips = choose_clips(cache, settings)
-    job = set_up(cache, clips, settings, weights="none" if earlier else settings.weights)
+    weights = "none" if earlier else settings.weights
+    job = set_up(cache, clips, settings, weights=weights, on_frames=watch.features)
     history: list[EpochRecord] = []
     if earlier:
         job.restore(earlier)
@@ -103,7 +108,7 @@ def train(
             cache=described,
             epoch=len(history),
             metrics=record_json(history[-1]) if history else {},
-            state_dict=job.model.state_dict(),
+            state_dict=job.backbone.model.state_dict(),
         )
 
     def save_within_epoch(meter: Meter) -> None:
@@ -122,7 +127,7 @@ def train(
             start = time.perf_counter()
             validation = validate(job, after_batch=saver.after_batch)
             history.append(_record(job, epoch, meter, validation, meter.seconds + time.perf_counter() - start))
-            folder.save(checkpoint(), history, resume=job.training_state())
+            folder.save(checkpoint(), history, resume=job.training_state(), final=epoch + 1 == settings.epochs)
             watch.epoch(history[-1])
     finally:
         watch.ended()
@@ -160,8 +165,9 @@ def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
     for batch in job.validation:
         frames, labels = batch.frames.to(job.device, non_blocking=True), batch.labels.to(job.device)
         with autocast(job.device, job.precision):
-            normal = normalise(frames, mean=job.backbone.mean, std=job.backbone.std)
-            logits = clip_logits(job.model, normal).float()
+            if not job.frozen:
+                frames = normalise(frames, mean=job.backbone.mean, std=job.backbone.std)
+            logits = clip_logits(job.model, frames).float()
         loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
         top1 += count_correct(logits, labels)
         top5 += count_correct(logits, labels, k=5)

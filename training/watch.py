@@ -50,6 +50,9 @@ class TrainWatch:
     def started(self, facts: RunFacts) -> None:
         """The run is about to start, or to go on."""
 
+    def features(self, done: int, total: int) -> None:
+        """A frozen backbone has seen ``done`` of ``total`` frames."""
+
     def step(self, epoch: int, meter: Meter) -> None:
         """A batch of epoch ``epoch`` (from 1) is done; reading a loss off the meter waits for the device."""
 

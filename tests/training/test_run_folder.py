@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from mocrop.training.checkpoint import Checkpoint, load_checkpoint
 from mocrop.training.run_folder import RunFolder, best_epoch, record_from_json, record_json
 from mocrop.training.scores import Score
 from mocrop.training.watch import EpochRecord
@@ -68,3 +70,27 @@ def test_a_damaged_folder_is_an_error_and_not_overwritten(tmp_path: Path) -> Non
     folder.last.write_bytes(b"rubbish")
     with pytest.raises(CheckpointError, match=r"last\.pt cannot be read"):
         folder.unfinished({}, {"name": "c", "hash": "0"})
+
+
+def test_the_best_epoch_is_kept_although_it_ended_between_two_saves(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, seconds_between_saves=1000)
+    weight, history = torch.zeros(1), []
+    for epoch, correct in ((1, 3), (2, 5), (3, 4)):
+        weight.fill_(epoch)  # as an optimiser does it, in place
+        history.append(record(epoch, correct=correct))
+        checkpoint = Checkpoint(
+            arch="a",
+            class_names=[],
+            size=8,
+            mean=(),
+            std=(),
+            settings={},
+            cache={},
+            epoch=epoch,
+            metrics={},
+            state_dict={"weight": weight},
+        )
+        folder.save(checkpoint, history, resume={}, final=epoch == 3)
+        assert folder.last.exists() == (epoch == 3)
+    assert load_checkpoint(folder.best).state_dict["weight"] == 2
+    assert load_checkpoint(folder.last).state_dict["weight"] == 3
