@@ -390,6 +390,18 @@ def test_the_five_commands_work_one_after_the_other(
     assert json.loads(capsys.readouterr().out)["next_command"] == "mocrop eval"
 
 
+def test_a_frozen_backbone_refuses_augmentation_that_is_asked_for(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("run", dataset, "--size", "32", "--frames", "4", "--policy", "full", "--workers", "0") == 0
+    frozen = ["train", "--arch", "timm/test_resnet", "--weights", "none", "--epochs", "1", "--freeze-backbone"]
+    assert mocrop(*frozen, "--augment") == 1
+    assert "its pixels must stay the same" in capsys.readouterr().err
+    assert mocrop(*frozen) == 0
+    assert "features: " in capsys.readouterr().out
+    assert mocrop("eval", "--segments", "2") == 0
+
+
 def test_train_and_eval_ask_when_the_choice_is_not_clear(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

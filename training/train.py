@@ -63,10 +63,10 @@ def train(
     """Train on the training list of one split, and choose the best epoch on groups held out of that list.
 
     Clips of the test list are never looked at. The head has an output for every class that the cache names, also for
-    those without a clip. With ``freeze_backbone`` the head alone is trained, on features that the first epoch computes, or
-    finds where an earlier run has left them; the checkpoint is of the whole network all the same. An interrupted run
-    goes on after the last batch that was saved when it is called again with the same settings; on a CPU it comes to
-    the same weights and losses, bit by bit, as an undisturbed one.
+    those without a clip. With ``freeze_backbone`` the head alone is trained, on features that the first epoch computes,
+    or finds where an earlier run has left them; the checkpoint is of the whole network all the same. An interrupted
+    run goes on after the last batch that was saved when it is called again with the same settings; on a CPU it comes
+    to the same weights and losses, bit by bit, as an undisturbed one.
 
     Args:
         cache_path: a crop cache.

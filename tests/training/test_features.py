@@ -84,7 +84,7 @@ def test_features_are_what_the_head_sees(cache: CropCache) -> None:
 
 
 def test_progress_ends_with_all_frames(cache: CropCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features_module, "FRAMES_PER_BATCH", 10)
+    monkeypatch.setitem(features_module.FRAMES_PER_BATCH, "cpu", 10)
     heard: list[tuple[int, int]] = []
     load_features(cache, colors(), device=CPU, on_frames=lambda done, total: heard.append((done, total)))
     assert heard == [(10, 26), (20, 26), (26, 26)]
