@@ -8,6 +8,7 @@ from itertools import pairwise
 from av.index import IndexEntry
 from av.video.stream import VideoStream
 
+from mocrop.pipeline.bits import BitReader
 from mocrop.pipeline.video import OpenVideo
 
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # H.264 7.3.2.1.1
@@ -78,7 +79,7 @@ def _sequence_parameter_set(extradata: bytes) -> bytes | None:
 
 
 def _read_reference_frames(unit: bytes) -> int:
-    bits = _Bits(unit, start=8)
+    bits = BitReader(unit, start=8)
     profile = bits.fixed(8)
     bits.fixed(16)  # constraint flags, level
     bits.unsigned()  # seq_parameter_set_id
@@ -97,7 +98,7 @@ def _read_reference_frames(unit: bytes) -> int:
     return bits.unsigned()
 
 
-def _skip_high_profile_fields(bits: _Bits) -> None:
+def _skip_high_profile_fields(bits: BitReader) -> None:
     chroma_format = bits.unsigned()
     if chroma_format == 3:
         bits.fixed(1)  # separate_colour_plane_flag
@@ -106,25 +107,3 @@ def _skip_high_profile_fields(bits: _Bits) -> None:
     bits.fixed(1)  # qpprime_y_zero_transform_bypass_flag
     if bits.fixed(1):  # seq_scaling_matrix_present_flag: x264 writes none by default, so re-encode rather than parse
         raise IndexError
-
-
-class _Bits:
-    """Reads the bits of a parameter set from the left; IndexError past the end."""
-
-    def __init__(self, data: bytes, *, start: int) -> None:
-        self._data = data
-        self._place = start
-
-    def fixed(self, count: int) -> int:
-        value = 0
-        for _ in range(count):
-            value = value << 1 | self._data[self._place >> 3] >> (7 - (self._place & 7)) & 1
-            self._place += 1
-        return value
-
-    def unsigned(self) -> int:
-        """An Exp-Golomb code, H.264 9.1."""
-        zeros = 0
-        while not self.fixed(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self.fixed(zeros)

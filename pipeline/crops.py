@@ -92,7 +92,7 @@ class _Reader:
 
 
 class Cropper:
-    """Crops frames of a clip to one box and scales them to a square, all in one filter graph.
+    """Crops frames to one box and scales them to a square, all in one filter graph, which later clips may use again.
 
     Args:
         box: what to keep of the upright picture.
@@ -109,13 +109,15 @@ class Cropper:
         """Write one frame, upright, into ``out``: uint8, shape (3, size, size), full-range RGB."""
         turns = quarter_turns(frame)
         shape = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turns)
-        if self._graph is None or shape != self._shape:
-            self._graph, self._shape = self._new_graph(frame), shape
-        self._graph.vpush(frame)
-        green, blue, red = self._graph.vpull().planes
+        graph = self._graph if shape == self._shape else None
+        self._graph, self._shape = None, shape  # a graph that is interrupted would give this frame to the next clip
+        graph = graph or self._new_graph(frame)
+        graph.vpush(frame)
+        green, blue, red = graph.vpull().planes
+        self._graph = graph
         for channel, plane in zip(out, (red, green, blue), strict=True):
             stored = np.frombuffer(memoryview(plane), np.uint8).reshape(self._size, plane.line_size)[:, : self._size]
-            channel[...] = np.rot90(stored, turns)
+            channel[...] = np.rot90(stored, turns) if turns else stored
 
     def _new_graph(self, frame: VideoFrame) -> Graph:
         edges = self._box.pixels(*upright_size(frame))

@@ -56,7 +56,8 @@ def visible_vectors(motion: ClipMotion, *, eps_px: float, camera: Camera = "igno
     Codecs fill the picture up to whole macroblocks; what moves in the filling alone is not to be seen.
     """
     if camera == "ignore":
-        squared = motion.dx.astype(np.int64) ** 2 + motion.dy.astype(np.int64) ** 2
+        across, down = motion.dx.astype(np.int32), motion.dy.astype(np.int32)
+        squared = (across * across + down * down).view(np.uint32)  # at most 2**31: one too many for int32
         visible = squared >= (eps_px * QUARTER_PIXELS) ** 2
     else:
         visible = speeds(motion, camera=camera) >= eps_px
@@ -77,6 +78,8 @@ def cells(motion: ClipMotion, vectors: npt.NDArray[np.intp], *, grid: tuple[int,
     Returns: intp, same shape as ``vectors``, row by row from the top left.
     """
     rows, cols = grid
-    row = np.clip(motion.y[vectors].astype(np.intp), 0, motion.height - 1) * rows // motion.height
-    column = np.clip(motion.x[vectors].astype(np.intp), 0, motion.width - 1) * cols // motion.width
-    return row * cols + column
+    row_of_pixel = np.arange(motion.height) * rows // motion.height
+    column_of_pixel = np.arange(motion.width) * cols // motion.width
+    row = row_of_pixel.take(motion.y[vectors], mode="clip")
+    column = column_of_pixel.take(motion.x[vectors], mode="clip")
+    return np.asarray(row * cols + column)

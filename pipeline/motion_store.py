@@ -23,6 +23,7 @@ behind has a name that begins with a dot.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import uuid
@@ -30,7 +31,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,7 @@ import tensorstore as ts
 import zarr
 from zarr.codecs import ZstdCodec
 
-from mocrop.pipeline.crop_cache import worker_context, write_names
+from mocrop.pipeline.crop_cache import open_array, worker_context, write_names
 from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.motion import ClipMotion
 
@@ -224,6 +225,13 @@ class MotionReader:
             ) from error
 
 
+def _require_schema(folder: Path) -> None:
+    """Raises: ValueError if a group is of another schema, FileNotFoundError if it is none."""
+    description = json.loads((folder / "zarr.json").read_text()).get("attributes", {}).get("mocrop") or {}
+    if description.get("schema") != SCHEMA_VERSION:
+        raise ValueError(f"schema {description.get('schema')}, this mocrop reads schema {SCHEMA_VERSION}")
+
+
 class _Shard:
     """One group opened for reading: its small arrays in memory, its vectors read clip by clip."""
 
@@ -231,22 +239,16 @@ class _Shard:
         self.folder = folder
 
     @cached_property
-    def _group(self) -> zarr.Group:
-        group = zarr.open_group(self.folder, mode="r", zarr_format=3)
-        schema = cast("dict[str, Any]", group.attrs.asdict().get("mocrop") or {}).get("schema")
-        if schema != SCHEMA_VERSION:
-            raise ValueError(f"schema {schema}, this mocrop reads schema {SCHEMA_VERSION}")
-        return group
-
-    @cached_property
     def _columns(self) -> dict[str, npt.NDArray[Any]]:
-        names = (*_FRAME_ARRAYS, *_CLIP_ARRAYS)
-        return {name: np.asarray(cast("zarr.Array[Any]", self._group[name])[...]) for name in names}
+        """The small arrays; through TensorStore, because Zarr takes four times as long to open them."""
+        _require_schema(self.folder)
+        context = worker_context()
+        arrays = {name: open_array(self.folder, name, context=context) for name in (*_FRAME_ARRAYS, *_CLIP_ARRAYS)}
+        return {name: np.asarray(array.read().result()) for name, array in arrays.items()}
 
     @cached_property
     def _vectors(self) -> ts.TensorStore:
-        spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": os.fspath(self.folder / "vectors")}}
-        return ts.open(spec, context=worker_context(cache_bytes=READ_CACHE_BYTES), open=True).result()
+        return open_array(self.folder, "vectors", context=worker_context(cache_bytes=READ_CACHE_BYTES))
 
     def motion(self, position: int) -> ClipMotion | None:
         """The motion of the clip at a position, None if it has none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +32,7 @@ from mocrop.pipeline.workspace import Workspace
 PRECROP_VERSION = 1
 CLIPS_PER_SHARD = 16
 LARGEST_SHARD_BYTES = 64 << 20  # a worker holds about twice this while it writes: the crops and the encoded shard
+CROPPERS = 8  # kept for clips with the same box; policy `motion` has seven boxes at its default grid and ratio
 
 PLAIN_FORMATS = frozenset({"yuv420p", "yuvj420p"})  # what nearly every video is stored in
 
@@ -115,6 +116,7 @@ class _Work:
         self.settings = settings
         self.workspace = workspace
         self.policy = POLICIES[settings.policy]
+        self.cropper = lru_cache(maxsize=CROPPERS)(partial(Cropper, size=settings.size))
 
     @cached_property
     def _store(self) -> MotionReader:
@@ -198,7 +200,7 @@ def _read_crops(task: ClipTask, work: _Work, log: ClipLog) -> _Crops:
         motion = work.motion(task)
         result = work.decide(task, picture, motion)
         box = result.box.in_float32()  # as the cache keeps it, so that the cache tells exactly which pixels were cut
-        cropper = Cropper(box, size=settings.size)
+        cropper = work.cropper(box)
         for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
             _note_picture(frame, picture, log)
             cropper.crop(frame, stored[slot])

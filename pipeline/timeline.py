@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.mpeg4 import shown_packets
 from mocrop.pipeline.stage import ClipLog
 from mocrop.pipeline.video import OpenVideo, open_video, require_all_frames
 
@@ -76,8 +77,7 @@ class Timeline:
         return int(fitting[-1]) if len(fitting) else 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _PacketFacts:
+class _PacketFacts(NamedTuple):  # there are hundreds in a clip, and a dataclass takes three times as long to make
     dts: int | None
     pts: int | None
     key: bool
@@ -89,8 +89,8 @@ def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> T
     """Read the timeline of an open video, from the file's index where that tells all.
 
     Where it does not, the file is opened once more and read: pictures that are decoded in another order than shown
-    are sorted by their time stamps; where there are none (AVI), or a packet need not be a picture, they are counted
-    by decoding.
+    are sorted by their time stamps; where there are none (AVI), or a packet need not be a picture, the headers of
+    MPEG-4 Part 2 tell, and other pictures are counted by decoding.
 
     Raises: ClipError with TRUNCATED, NO_FRAMES, or what :func:`open_video` raises.
     """
@@ -99,13 +99,14 @@ def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> T
         timeline = _timeline(index, np.arange(len(index)), index)
     else:
         with open_video(path, clip=clip, log=log) as again:
-            packets = [_facts(packet) for packet in packets_of(again)]
+            packets, shown = _read_through(again)
         if _sortable(video, packets):
             timeline = _timeline(packets, np.argsort([cast(int, packet.pts) for packet in packets]), index)
         else:
-            with open_video(path, clip=clip, log=log) as again:
-                shown = _count_by_decoding(again)
-            timeline = _timeline(packets, shown, index, restarts=False)
+            if shown is None:
+                with open_video(path, clip=clip, log=log) as again:
+                    shown = _count_by_decoding(again)
+            timeline = _timeline(packets, np.array(shown, np.intp), index, restarts=False)
     require_all_frames(clip, decoded=len(timeline.key), declared=video.stream.frames)
     if not len(timeline.shown):
         raise ClipError(Reason.NO_FRAMES, f"{clip}: no packet of the file holds a picture")
@@ -165,7 +166,25 @@ def _sortable(video: OpenVideo, packets: Sequence[_PacketFacts]) -> bool:
     return _all_pictures(video.stream, packets) and cast(int, times[0]) <= min(shown, default=0)
 
 
-def _count_by_decoding(video: OpenVideo) -> npt.NDArray[np.intp]:
+def _read_through(video: OpenVideo) -> tuple[list[_PacketFacts], list[int] | None]:
+    """Facts of all packets and, if their headers tell it, the packet of each frame that a decoder gives."""
+    context = video.stream.codec_context
+    facts: list[_PacketFacts] = []
+
+    def noted() -> Iterator[VideoPacket]:
+        for packet in packets_of(video):
+            facts.append(_facts(packet))
+            yield packet
+
+    packets, shown = noted(), None
+    if context.codec.canonical_name == "mpeg4":
+        shown = shown_packets(map(bytes, packets), extradata=context.extradata or b"")
+    for _ in packets:  # those whose headers have not been looked at
+        pass
+    return facts, shown
+
+
+def _count_by_decoding(video: OpenVideo) -> list[int]:
     """Decode everything as cheaply as can be, to see which packet each frame comes from."""
     context = video.stream.codec_context
     context.copy_opaque = True
@@ -175,7 +194,7 @@ def _count_by_decoding(video: OpenVideo) -> npt.NDArray[np.intp]:
         packet.opaque = number
         shown += _origins(context.decode(packet))
     shown += _origins(context.decode(None))
-    return np.array(shown, np.intp)
+    return shown
 
 
 def _origins(frames: Sequence[VideoFrame]) -> Iterator[int]:

@@ -241,3 +241,36 @@ def test_rotated_video_is_cropped_upright(rotation: int, make_video: MakeVideo, 
     for (x, y), mean in quarters.items():
         expected = upright[y * rows // 2 : (y + 1) * rows // 2, x * cols // 2 : (x + 1) * cols // 2].mean()
         assert mean == pytest.approx(expected, abs=6)
+
+
+def grey(value: float, *, size: tuple[int, int] = (64, 48)) -> av.VideoFrame:
+    width, height = size
+    planes = [np.full((height, width), value), *[np.full((height // 2, width // 2), 128.0)] * 2]
+    return frame_of(planes, "yuv420p", matrix="bt601", colours=FULL)
+
+
+def test_cropper_serves_one_clip_after_another_of_any_size() -> None:
+    cropper, out = Cropper(WHOLE_FRAME, size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
+    for value, size in ((200, (64, 48)), (100, (64, 48)), (50, (32, 32)), (20, (64, 48))):
+        cropper.crop(grey(value, size=size), out)
+        assert (out == value).all()
+
+
+def test_frame_whose_crop_was_interrupted_does_not_come_out_in_place_of_the_next() -> None:
+    """The graph has taken the frame and not given it yet when the clip's time is up."""
+
+    class OutOfTime:
+        def __init__(self, graph: av.filter.Graph) -> None:
+            self.vpush = graph.vpush
+
+        def vpull(self) -> av.VideoFrame:
+            raise TimeoutError
+
+    cropper, out = Cropper(WHOLE_FRAME, size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
+    cropper.crop(grey(50), out)
+    assert cropper._graph is not None
+    cropper._graph = OutOfTime(cropper._graph)
+    with pytest.raises(TimeoutError):
+        cropper.crop(grey(100), out)
+    cropper.crop(grey(200), out)
+    assert (out == 200).all()
