@@ -451,7 +451,10 @@ def train(
 @app.command("eval")
 def evaluate(
     run: Annotated[str | None, typer.Option(help="Name of a run.", show_default="the only one")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint file instead of a run.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A checkpoint file instead of a run; another program's needs --arch.")
+    ] = None,
+    arch: Annotated[str | None, typer.Option(help="The backbone, if the checkpoint does not say.")] = None,
     cache: CacheOption = None,
     split: SplitOption = "1",
     segments: Annotated[int, typer.Option(min=1, help="Middle frames per clip.")] = 8,
@@ -469,7 +472,7 @@ def evaluate(
 
     settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device)
     where, progress = _workspace(workspace).require(), Console(stderr=True)
-    done = evaluate_in(where, settings, run=run, checkpoint=checkpoint, cache=cache, console=progress)
+    done = evaluate_in(where, settings, run=run, checkpoint=checkpoint, arch=arch, cache=cache, console=progress)
     if as_json:
         typer.echo(json.dumps(done.result.to_json(), indent=2))
     else:

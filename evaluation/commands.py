@@ -11,8 +11,8 @@ from mocrop.evaluation.evaluate import EvalResult, EvalSettings, evaluate
 from mocrop.evaluation.predictions import write_predictions
 from mocrop.evaluation.report import evaluation_progress, write_report
 from mocrop.pipeline.workspace import Workspace
-from mocrop.training.checkpoint import load_checkpoint
 from mocrop.training.commands import choose_run
+from mocrop.training.foreign_checkpoint import cache_trained_on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ def evaluate_in(
     *,
     run: str | None = None,
     checkpoint: Path | None = None,
+    arch: str | None = None,
     cache: str | None = None,
     console: Console,
 ) -> Evaluation:
@@ -39,7 +40,8 @@ def evaluate_in(
 
     Args:
         run: name of the run; None: the only one there is.
-        checkpoint: a file, instead of a run.
+        checkpoint: a file, instead of a run; also one that another program has saved.
+        arch: the backbone, if the checkpoint does not say.
         cache: name of the cache; None: the one trained on if it is there, else the only one.
     Raises: TrainingError or CacheError if the choice is not clear; what
         :func:`~mocrop.evaluation.evaluate.evaluate` raises.
@@ -47,7 +49,7 @@ def evaluate_in(
     file = checkpoint or choose_run(workspace, run) / "best.pt"
     path = _cache_for(workspace, cache, file)
     with evaluation_progress(console) as on_batch:
-        result = evaluate(path, file, settings, on_batch=on_batch)
+        result = evaluate(path, file, settings, arch=arch, on_batch=on_batch)
     source = file.stem if checkpoint else file.parent.name
     report = workspace.reports / f"{source}-on-{path.stem}-split{result.split}.json"
     predictions = report.with_name(f"{report.stem}.npz")  # with_suffix would cut a name with a dot in it
@@ -58,6 +60,6 @@ def evaluate_in(
 
 def _cache_for(workspace: Workspace, name: str | None, checkpoint: Path) -> Path:
     if name is None:
-        trained_on = str(load_checkpoint(checkpoint).cache["name"])
+        trained_on = cache_trained_on(checkpoint)
         name = trained_on if trained_on in workspace.cache_names() else None
     return workspace.choose_cache(name)

@@ -17,8 +17,9 @@ from mocrop.evaluation.predictions import Origin, Predictions, differing_classes
 from mocrop.evaluation.timing import Latency, latency
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError, SettingsError
-from mocrop.training.checkpoint import Checkpoint, describe_cache, load_checkpoint, restore_backbone
+from mocrop.training.checkpoint import Checkpoint, describe_cache, restore_backbone
 from mocrop.training.device import choose_device
+from mocrop.training.foreign_checkpoint import load_any_checkpoint
 from mocrop.training.frame_reader import require_shards
 from mocrop.training.scores import Score
 from mocrop.training.selection import LeftOut, Subset, select_clips, split_index
@@ -90,7 +91,12 @@ class EvalResult:
 
 
 def evaluate(
-    cache_path: Path, checkpoint_path: Path, settings: EvalSettings, *, on_batch: OnBatch | None = None
+    cache_path: Path,
+    checkpoint_path: Path,
+    settings: EvalSettings,
+    *,
+    arch: str | None = None,
+    on_batch: OnBatch | None = None,
 ) -> EvalResult:
     """Score a checkpoint on the test list of a split, by the mean logits of the middle frames of each clip's segments.
 
@@ -98,13 +104,14 @@ def evaluate(
 
     Args:
         cache_path: a crop cache.
-        checkpoint_path: best.pt or last.pt of a run.
+        checkpoint_path: best.pt or last.pt of a run, or weights that another program has saved.
+        arch: the backbone, if the checkpoint does not say.
         on_batch: hears of each batch.
     Raises: SettingsError for a split without usable test clips or more segments than slots; CheckpointError for a
         checkpoint that does not fit; CacheError for a cache that cannot be read.
     """
     cache = CropCache(cache_path)
-    checkpoint = load_checkpoint(checkpoint_path)
+    checkpoint = load_any_checkpoint(checkpoint_path, cache=cache, arch=arch)
     require_same_classes(checkpoint, cache, source=checkpoint_path)
     if settings.segments > cache.slots:
         raise SettingsError(f"{cache.path} has {cache.slots} frames per clip; pass --segments {cache.slots} or fewer")

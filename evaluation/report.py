@@ -14,6 +14,7 @@ from rich.table import Table
 from mocrop.evaluation.evaluate import EvalResult
 from mocrop.evaluation.predict import OnBatch
 from mocrop.pipeline.workspace import write_whole
+from mocrop.training.foreign_checkpoint import UNKNOWN
 from mocrop.training.scores import Score
 
 
@@ -57,7 +58,12 @@ def remarks(result: EvalResult) -> list[str]:
             f"WARNING: {result.seen_in_training} of these clips are in the training list of the split that the "
             "checkpoint was trained on; the scores are too good"
         )
-    if result.seen_in_training is None:
+    if result.trained_on["name"] == UNKNOWN:
+        lines.append(
+            "the checkpoint does not say what it was trained on: its outputs are taken for the classes in the order of "
+            "the cache, and clips may have been seen in training"
+        )
+    elif result.seen_in_training is None:
         lines.append("the cache does not have the split that was trained on, so clips may have been seen in training")
     return lines
 

@@ -77,18 +77,35 @@ def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(file: Path) -> Checkpoint:
-    """Read a checkpoint onto the CPU, without unpickling anything but tensors and plain values.
+    """Read a checkpoint of ours onto the CPU, without unpickling anything but tensors and plain values.
 
     Raises: CheckpointError if the file is missing, damaged or of another kind.
     """
+    return from_content(read_content(file), file)
+
+
+def read_content(file: Path) -> Any:  # Any: whatever a program has saved
+    """Read a file that PyTorch has written, onto the CPU, without unpickling anything but tensors and plain values.
+
+    Raises: CheckpointError if it is missing or damaged.
+    """
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {file}; train one with `mocrop train`") from error
     except Exception as error:  # torch, pickle and zipfile have many words for a file that is not theirs
         reason = str(error).strip().partition("\n")[0]
         raise CheckpointError(f"{file} cannot be read ({reason}); it is damaged or no checkpoint of mocrop") from error
-    if not isinstance(content, dict) or "format" not in content:
+
+
+def is_ours(content: Any) -> bool:
+    """Whether what a file holds is a checkpoint that mocrop has written, of whatever format."""
+    return isinstance(content, dict) and "format" in content
+
+
+def from_content(content: Any, file: Path) -> Checkpoint:
+    """Raises: CheckpointError if what the file holds is no checkpoint of ours, or of another format."""
+    if not is_ours(content):
         raise CheckpointError(f"{file} is no checkpoint of mocrop; pass one that `mocrop train` has written")
     if content["format"] != FORMAT:
         raise CheckpointError(

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from mocrop.pipeline.errors import WeightsError
 
 StateDict = Mapping[str, Tensor]
+WRAPPINGS = ("state_dict", "model_state_dict")  # keys that programs save a state dict under, beside others
+PREFIXES = ("module.", "base_model.", "backbone.")  # of DataParallel, and of the reference's training and test scripts
 MOST_NAMES = 6  # of keys in a message
 
 
@@ -37,7 +39,7 @@ def torchvision_imagenet(arch: str) -> StateDict:
 
 
 def read_state_dict(file: Path) -> StateDict:
-    """Read a state dict, bare or under the key ``state_dict``, from a PyTorch or safetensors file.
+    """Read a state dict, see :func:`find_state_dict`, from a PyTorch or safetensors file.
 
     Nothing but tensors and plain values is ever unpickled.
     Raises: WeightsError if the file is missing, unreadable or holds something else.
@@ -56,11 +58,32 @@ def read_state_dict(file: Path) -> StateDict:
         raise WeightsError(
             f"--weights {file} cannot be read as a state dict ({reason}); save one with torch.save(model.state_dict())"
         ) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+    if (state := find_state_dict(content)) is None:
         raise WeightsError(f"--weights {file} holds no state dict; save one with torch.save(model.state_dict())")
-    return content
+    return state
+
+
+def find_state_dict(content: object) -> StateDict | None:
+    """Take a state dict out of what a file holds: out of its wrappings, its keys out of their prefixes.
+
+    Returns: None if there is none.
+
+    >>> find_state_dict({"state_dict": {"module.fc.bias": torch.zeros(1)}, "epoch": 3})
+    {'fc.bias': tensor([0.])}
+    """
+    while isinstance(content, Mapping) and (inner := [content[key] for key in WRAPPINGS if key in content]):
+        content = inner[0]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        return None
+    return _without_prefixes(content)
+
+
+def _without_prefixes(state: StateDict) -> StateDict:
+    """Remove what a network is called as a part of another; a prefix that only some keys have is no such name."""
+    shared = [prefix for prefix in PREFIXES if all(key.startswith(prefix) for key in state)]
+    if not shared:
+        return state
+    return _without_prefixes({key.removeprefix(shared[0]): value for key, value in state.items()})
 
 
 def load_except_head(model: nn.Module, state: StateDict, *, head: Sequence[str], source: str) -> None:

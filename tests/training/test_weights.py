@@ -25,6 +25,7 @@ def test_bare_wrapped_and_safetensors_files_are_read(tmp_path: Path) -> None:
     state = Net(2).state_dict()
     torch.save(state, tmp_path / "bare.pth")
     torch.save({"state_dict": state, "epoch": 3}, tmp_path / "wrapped.pt")
+    torch.save({"model_state_dict": {f"module.base_model.{k}": v for k, v in state.items()}}, tmp_path / "parallel.pt")
     save_file(state, tmp_path / "model.safetensors")
     for file in tmp_path.iterdir():
         assert read_state_dict(file).keys() == state.keys()
