@@ -412,6 +412,10 @@ def train(
     save_every: Annotated[
         float, typer.Option(metavar="MINUTES", min=0, help="Save this often within an epoch too; 0: after each batch.")
     ] = 10,
+    tensorboard: Annotated[
+        bool | None,
+        typer.Option("--tensorboard/--no-tensorboard", help="Write for TensorBoard.", show_default="if installed"),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="<arch>-<cache>")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -443,7 +447,13 @@ def train(
     settings = settings_from(TrainSettings, plain, options, where="mocrop train")
     where = _workspace(workspace).require()
     result = train_in(
-        where, settings, cache=cache, name=name, save_every_minutes=save_every, console=Console(stderr=as_json)
+        where,
+        settings,
+        cache=cache,
+        name=name,
+        save_every_minutes=save_every,
+        tensorboard=tensorboard,
+        console=Console(stderr=as_json),
     )
     _say(result, lambda console, done: console.print(f"best epoch {done.best.epoch}: {done.checkpoint}"), as_json)
 

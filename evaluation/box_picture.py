@@ -11,8 +11,8 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.figures import write_figure
 from mocrop.pipeline.crop_cache import CropCache
+from mocrop.training.figures import write_figure
 
 BOX_COLOUR, TRUTH_COLOUR = "#ff9500", "white"
 

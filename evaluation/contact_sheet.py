@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from mocrop.evaluation.clip_view import ClipView, Picture, edge_widths
 from mocrop.evaluation.coverage_report import COLOURS
-from mocrop.evaluation.figures import write_figure
 from mocrop.evaluation.motion_arrows import ArrowMaker, Arrows
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion import ClipMotion
 from mocrop.pipeline.own_motion import camera_speed
 from mocrop.pipeline.policy import PictureSize, PolicyResult
+from mocrop.training.figures import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

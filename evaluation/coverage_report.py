@@ -16,9 +16,9 @@ import numpy as np
 from mocrop.evaluation.actor_boxes import read_actor_boxes
 from mocrop.evaluation.coverage import Coverage, CoverageRow, annotated_clips, measure_coverage
 from mocrop.evaluation.coverage_settings import BASE, CoverageSettings, policy_of
-from mocrop.evaluation.figures import write_figure
 from mocrop.evaluation.statistics import Estimate
 from mocrop.pipeline.workspace import Workspace, write_whole
+from mocrop.training.figures import write_figure
 
 COLOURS = {
     "full": "#888888",

@@ -8,11 +8,14 @@ from rich.console import Console
 
 from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.workspace import Workspace
+from mocrop.training.curves import CurvesWatch
 from mocrop.training.progress import ConsoleWatch
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.saver import SECONDS_BETWEEN_SAVES, RunControl
 from mocrop.training.stop import stop_on_signals
+from mocrop.training.tensorboard import tensorboard_watch
 from mocrop.training.train import TrainResult, train
+from mocrop.training.watch import Watches
 
 
 def train_in(
@@ -22,6 +25,7 @@ def train_in(
     cache: str | None,
     name: str | None,
     save_every_minutes: float = SECONDS_BETWEEN_SAVES / 60,
+    tensorboard: bool | None = None,
     console: Console,
 ) -> TrainResult:
     """Train on one cache of a workspace, into ``runs/<name>``.
@@ -30,13 +34,15 @@ def train_in(
         cache: name of the cache; None: the only one there is.
         name: of the run; None: backbone and cache, e.g. ``resnet50-motion-192``.
         save_every_minutes: within an epoch; what a crash costs at the most.
+        tensorboard: write for it; None: if it is installed.
     Raises: CacheError if the choice of the cache is not clear; what :func:`~mocrop.training.train.train` raises.
     """
     path = workspace.choose_cache(cache)
     run = name or f"{settings.arch.replace('/', '-')}-{path.stem}"
+    watch = Watches(ConsoleWatch(console), CurvesWatch(), tensorboard_watch(tensorboard))
     with stop_on_signals() as stop:
         control = RunControl(save_every_seconds=60 * save_every_minutes, stop=stop)
-        return train(path, workspace.runs / run, settings, watch=ConsoleWatch(console), control=control)
+        return train(path, workspace.runs / run, settings, watch=watch, control=control)
 
 
 def choose_run(workspace: Workspace, name: str | None) -> Path:

@@ -6,6 +6,7 @@ import time
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from mocrop.training.meter import Meter
 from mocrop.training.watch import EpochRecord, RunFacts, TrainWatch
@@ -28,10 +29,9 @@ class ConsoleWatch(TrainWatch):
         for line in describe(facts):
             self._say(line)
         if self._console.is_terminal and facts.epochs_done < facts.epochs:
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[facts]}"))
-            progress = Progress(*columns, TimeRemainingColumn(compact=True), console=self._console, transient=True)
+            progress = live_line(self._console)
             progress.start()
-            self._bar = progress, progress.add_task("", facts="", total=None)
+            self._bar = progress, progress.add_task("starting", facts="", total=None)
 
     def step(self, epoch: int, meter: Meter) -> None:
         now = time.monotonic()
@@ -44,9 +44,8 @@ class ConsoleWatch(TrainWatch):
             self._say(line)
             return
         progress, task = self._bar
-        progress.update(
-            task, description=title, completed=meter.batches_done, total=meter.batches, facts=describe_meter(meter)
-        )
+        facts = abbreviate_meter(meter)
+        progress.update(task, description=title, completed=meter.batches_done, total=meter.batches, facts=facts)
 
     def features(self, done: int, total: int) -> None:
         now = time.monotonic()
@@ -70,6 +69,25 @@ class ConsoleWatch(TrainWatch):
     def _say(self, line: str) -> None:
         """Print a line as it is, also where it is longer than the console is wide."""
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def live_line(console: Console) -> Progress:
+    """Epoch, facts, a bar and the time that the epoch still takes.
+
+    As a rule it leaves a few of 80 columns free, for the ^C that a terminal echoes: a line that breaks cannot be wiped.
+    """
+
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    return Progress(
+        TextColumn("{task.description}", table_column=whole()),
+        TextColumn("{task.fields[facts]}", table_column=whole()),
+        BarColumn(bar_width=10),
+        TimeRemainingColumn(compact=True, table_column=whole()),
+        console=console,
+        transient=True,
+    )
 
 
 def describe(facts: RunFacts) -> list[str]:
@@ -98,6 +116,12 @@ def describe_meter(meter: Meter) -> str:
         f"loss {meter.loss:.3f}, accuracy {meter.accuracy:.1%}, {meter.clips_per_second:.1f} clips/s, "
         f"waiting for data {meter.waiting_share:.1%}"
     )
+
+
+def abbreviate_meter(meter: Meter) -> str:
+    """The same for a line of 80 columns, most of which others need."""
+    speed = f"{meter.clips_per_second:.{0 if meter.clips_per_second >= 100 else 1}f} clips/s"
+    return f"loss {meter.loss:.3f} acc {meter.accuracy:.1%} {speed} wait {meter.waiting_share:.1%}"
 
 
 def describe_record(record: EpochRecord) -> str:

@@ -95,6 +95,8 @@ def train(
     )
     folder.start(_config(cache, described, facts, settings))
     watch.started(facts)
+    if history:
+        watch.resumed(history)
 
     def checkpoint() -> Checkpoint:
         _require_finite_weights(job)

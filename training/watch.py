@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,9 @@ class TrainWatch:
     def started(self, facts: RunFacts) -> None:
         """The run is about to start, or to go on."""
 
+    def resumed(self, history: Sequence[EpochRecord]) -> None:
+        """The run goes on after these epochs of an earlier, interrupted one; comes after ``started``."""
+
     def features(self, done: int, total: int) -> None:
         """A frozen backbone has seen ``done`` of ``total`` frames."""
 
@@ -61,3 +65,34 @@ class TrainWatch:
 
     def ended(self) -> None:
         """The run is over, or has failed."""
+
+
+class Watches(TrainWatch):
+    """Several that watch one run, told in order."""
+
+    def __init__(self, *watches: TrainWatch) -> None:
+        self._watches = watches
+
+    def started(self, facts: RunFacts) -> None:
+        for watch in self._watches:
+            watch.started(facts)
+
+    def resumed(self, history: Sequence[EpochRecord]) -> None:
+        for watch in self._watches:
+            watch.resumed(history)
+
+    def features(self, done: int, total: int) -> None:
+        for watch in self._watches:
+            watch.features(done, total)
+
+    def step(self, epoch: int, meter: Meter) -> None:
+        for watch in self._watches:
+            watch.step(epoch, meter)
+
+    def epoch(self, record: EpochRecord) -> None:
+        for watch in self._watches:
+            watch.epoch(record)
+
+    def ended(self) -> None:
+        for watch in self._watches:
+            watch.ended()
