@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -71,6 +72,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="needs the source tree")
 def test_wheel_holds_only_the_package_and_its_metadata(tmp_path: Path) -> None:
+    shutil.rmtree(ROOT / "build/lib", ignore_errors=True)  # of an earlier build: what was moved since would be packed
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
