@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from mocrop.training import shard_files
 from mocrop.training.shard_files import ShardFiles
 
 CLIPS, SLOTS = 7, 4
+FRAME_BYTES = 3 * 8 * 8
 
 
 @pytest.fixture
@@ -95,6 +97,39 @@ def test_one_flipped_bit_is_noticed_when_the_frame_is_first_read(cache: CropCach
     read(files, np.array([1]), np.array([1]))
     with pytest.raises(CacheError, match="checksum of slot 2 of Dig/clip1"):
         read(files, np.array([1]), np.array([2]))
+
+
+def test_frames_on_disk_are_all_asked_for_before_the_first_is_waited_for(
+    cache: CropCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is never fast enough: every read that may not wait fails."""
+    said: list[str] = []
+    read_now = os.preadv
+
+    def slow_preadv(descriptor: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
+        if flags:
+            raise BlockingIOError
+        said.append("waited" if len(buffers[0]) == FRAME_BYTES else "checksum")
+        return read_now(descriptor, buffers, offset)
+
+    files = ShardFiles(cache)
+    monkeypatch.setattr(shard_files, "IF_IN_MEMORY", 8)
+    monkeypatch.setattr(os, "preadv", slow_preadv)
+    monkeypatch.setattr(os, "posix_fadvise", lambda *_: said.append("asked"), raising=False)
+    monkeypatch.setattr(os, "POSIX_FADV_WILLNEED", 3, raising=False)
+    clips, slots = np.array([0, 2, 6]), np.array([1, 3, 0])  # slot 3 of clip 2 is not stored
+    expected = np.asarray(zarr.open_group(cache.path, mode="r")["frames"])[clips, slots]
+    assert np.array_equal(read(files, clips, slots), expected)
+    assert said == ["asked"] * 2 + ["waited"] * 2 + ["checksum"] * 2
+
+
+def test_without_reads_that_do_not_wait_the_frames_are_the_same(
+    cache: CropCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_files, "IF_IN_MEMORY", 0)
+    clips, slots = all_pairs()
+    expected = np.asarray(zarr.open_group(cache.path, mode="r")["frames"])[clips, slots]
+    assert np.array_equal(read(ShardFiles(cache), clips, slots), expected)
 
 
 def test_damaged_index_is_noticed(cache: CropCache) -> None:
