@@ -57,6 +57,12 @@ def test_imports_point_one_way(path: Path) -> None:
             assert parts[0] not in ("torch", "torchvision", "timm", "typer"), f"{path} imports {name}"
 
 
+def test_package_imports_no_peer_that_it_is_measured_against() -> None:
+    peers = {"cv2", "ffcv", "mvextractor", "torchcodec", "webdataset", "zarrs"}
+    found = {name for path in [*modules(), ROOT / "cli.py"] for name in imports(path) if name.split(".")[0] in peers}
+    assert found == set()
+
+
 def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys\n"
