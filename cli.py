@@ -7,10 +7,22 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from mocrop.training.recipe import (
+    SAME_PIXELS,
+    Amp,
+    OptimizerName,
+    Recipe,
+    Schedule,
+    TrainSettings,
+    parse_shares,
+    recipe_table,
+)
 
 if TYPE_CHECKING:
     from mocrop.pipeline.commands import Report
@@ -32,7 +44,6 @@ app = typer.Typer(
 Source = Literal["h264", "original"]
 Select = Literal["keyframes", "uniform"]
 Camera = Literal["compensate", "ignore"]
-Amp = Literal["auto", "off"]
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -114,7 +125,7 @@ ArchOption = Annotated[
     ),
 ]
 WeightsOption = Annotated[
-    str, typer.Option(help="Weights to start from: imagenet, none, lite0 (from mocrop[weights]), or a file.")
+    str, typer.Option(help="Weights to start from: imagenet, none, lite0 (with the extra `weights`), or a file.")
 ]
 CacheOption = Annotated[str | None, typer.Option(help="Name of the crop cache.", show_default="the only one")]
 SplitOption = Annotated[str, typer.Option(help="Split of the data set, by number or name.")]
@@ -126,6 +137,123 @@ FreezeOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+# Options of `train`, in the panels of its help; None leaves a setting to the recipe.
+_optimisation = partial(typer.Option, rich_help_panel="Optimisation")
+_augmentation = partial(typer.Option, rich_help_panel="Clips and augmentation")
+_machine = partial(typer.Option, rich_help_panel="Machine")
+EpochsOption = Annotated[
+    int | None, _optimisation(metavar="N", help="Times through the training clips.", show_default="100")
+]
+TrainBatchOption = Annotated[
+    int | None, _optimisation("--batch-size", metavar="N", help="Clips per batch.", show_default="32")
+]
+AccumulateOption = Annotated[
+    int | None, _optimisation(metavar="N", help="Batches per update of the weights.", show_default="1")
+]
+OptimizerOption = Annotated[
+    OptimizerName | None,
+    _optimisation(help="Another than the recipe's brings its usual weight decay.", show_default="adamw"),
+]
+LearningRateOption = Annotated[
+    float | None,
+    _optimisation("--lr", metavar="RATE", help="Highest learning rate.", show_default="0.001, modern: 0.0005"),
+]
+ScheduleOption = Annotated[
+    Schedule | None, _optimisation(help="How the rate falls.", show_default="step, modern: cosine")
+]
+LrStepsOption = Annotated[
+    Any,
+    _optimisation(
+        parser=parse_shares,
+        metavar="SHARES",
+        help="Divide the rate by 10 at these shares of the epochs; not with cosine.",
+        show_default="0.4,0.8",
+    ),
+]
+WarmupOption = Annotated[
+    float | None,
+    _optimisation(metavar="EPOCHS", help="The rate first rises for so long.", show_default="0, modern: 5 of 100"),
+]
+WeightDecayOption = Annotated[
+    float | None,
+    _optimisation(
+        metavar="DECAY", help="adamw: apart from the gradient; else: in it.", show_default="0.01, modern: 0.05"
+    ),
+]
+DecayNormsOption = Annotated[
+    bool | None,
+    _optimisation("--decay-norms/--no-decay-norms", help="Decay norms and biases too.", show_default="on, modern: off"),
+]
+ClipGradOption = Annotated[
+    float | None, _optimisation(metavar="NORM", help="Longest gradient; 0: any.", show_default="0, modern: 1")
+]
+LabelSmoothingOption = Annotated[
+    float | None,
+    _optimisation(metavar="SHARE", help="Of the target, to all classes alike.", show_default="0, modern: 0.1"),
+]
+EmaOption = Annotated[
+    float | None,
+    _optimisation(
+        metavar="DECAY", help="Keep a moving average of the weights; 0: none.", show_default="0, modern: 0.999"
+    ),
+]
+SegmentsOption = Annotated[
+    int | None, _augmentation(metavar="N", help="Random frames per clip and epoch.", show_default="3")
+]
+ValidationShareOption = Annotated[
+    float | None,
+    _augmentation(
+        metavar="SHARE",
+        help="Of the training groups, held out to choose the best epoch.",
+        show_default="0.1",
+    ),
+]
+AugmentOption = Annotated[
+    bool | None,
+    _augmentation(
+        "--augment/--no-augment",
+        help="Off: no flip, crop, jitter, erasing unless asked for by name.",
+        show_default="on, frozen: off",
+    ),
+]
+FlipOption = Annotated[
+    bool | None,
+    _augmentation("--flip/--no-flip", help="Half of the clips, left to right.", show_default="on"),
+]
+CropScalesOption = Annotated[
+    Any,
+    _augmentation(
+        parser=parse_shares,
+        metavar="SHARES",
+        help="Sides of the multi-scale crop; 1: none.",
+        show_default="1,0.875,0.75,0.66",
+    ),
+]
+ColorJitterOption = Annotated[
+    float | None,
+    _augmentation(metavar="STRENGTH", help="Of brightness, contrast and saturation; 0: none.", show_default="0.2"),
+]
+RandomErasingOption = Annotated[
+    float | None,
+    _augmentation(metavar="SHARE", help="Of the clips, in which a part is blanked.", show_default="0, modern: 0.25"),
+]
+MixupOption = Annotated[
+    float | None, _augmentation(metavar="ALPHA", help="Blend clips in pairs; 0: none.", show_default="0.2")
+]
+TrainDeviceOption = Annotated[str, _machine("--device", help="auto, cpu, cuda, cuda:1, ...")]
+AmpOption = Annotated[Amp, _machine(help="Mixed precision; auto: on a GPU, bf16 if it has it.")]
+ChannelsLastOption = Annotated[
+    bool | None,
+    _machine("--channels-last/--no-channels-last", help="Memory order.", show_default="on for convolutions"),
+]
+CompileOption = Annotated[bool, _machine("--compile", help="Compile the network; needs a C++ compiler.")]
+SaveEveryOption = Annotated[
+    float, _machine(metavar="MINUTES", min=0, help="Save this often within an epoch too; 0: after each update.")
+]
+TensorboardOption = Annotated[
+    bool | None,
+    _machine("--tensorboard/--no-tensorboard", help="Write for TensorBoard.", show_default="if installed"),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a cache that has other settings.")]
 
 
@@ -389,62 +517,82 @@ def import_npy(
 def train(
     arch: ArchOption = "resnet50",
     weights: WeightsOption = "imagenet",
+    recipe: Annotated[Recipe, typer.Option(help="Where the defaults of the options below come from.")] = "reference",
     cache: CacheOption = None,
     split: SplitOption = "1",
-    epochs: Annotated[int, typer.Option(min=1, help="Times through the training clips.")] = 100,
-    batch_size: BatchOption = 32,
-    learning_rate: Annotated[float, typer.Option("--lr", help="Learning rate at the start.")] = 1e-3,
-    segments: Annotated[int, typer.Option(min=1, help="Random frames per clip and epoch.")] = 3,
-    validation_share: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the training groups held out to choose the best epoch.")
-    ] = 0.1,
-    mixup: Annotated[float, typer.Option(min=0, help="Alpha of mixup; 0: none.")] = 0.2,
-    augmentation: Annotated[
-        bool | None,
-        typer.Option(
-            "--augment/--no-augment", help="Flip, multi-scale crop and colour jitter.", show_default="augment"
-        ),
-    ] = None,
     freeze_backbone: FreezeOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
-    device: DeviceOption = "auto",
-    amp: Annotated[Amp, typer.Option(help="Mixed precision on a GPU.")] = "auto",
-    save_every: Annotated[
-        float, typer.Option(metavar="MINUTES", min=0, help="Save this often within an epoch too; 0: after each batch.")
-    ] = 10,
-    tensorboard: Annotated[
-        bool | None,
-        typer.Option("--tensorboard/--no-tensorboard", help="Write for TensorBoard.", show_default="if installed"),
-    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="<arch>-<cache>")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
+    epochs: EpochsOption = None,
+    batch_size: TrainBatchOption = None,
+    accumulate: AccumulateOption = None,
+    optimizer: OptimizerOption = None,
+    learning_rate: LearningRateOption = None,
+    schedule: ScheduleOption = None,
+    lr_steps: LrStepsOption = None,
+    warmup_epochs: WarmupOption = None,
+    weight_decay: WeightDecayOption = None,
+    decay_norms: DecayNormsOption = None,
+    clip_grad: ClipGradOption = None,
+    label_smoothing: LabelSmoothingOption = None,
+    ema: EmaOption = None,
+    segments: SegmentsOption = None,
+    validation_share: ValidationShareOption = None,
+    augmentation: AugmentOption = None,
+    flip: FlipOption = None,
+    crop_scales: CropScalesOption = None,
+    color_jitter: ColorJitterOption = None,
+    random_erasing: RandomErasingOption = None,
+    mixup: MixupOption = None,
+    device: TrainDeviceOption = "auto",
+    amp: AmpOption = "auto",
+    channels_last: ChannelsLastOption = None,
+    compile_network: CompileOption = False,
+    save_every: SaveEveryOption = 10,
+    tensorboard: TensorboardOption = None,
 ) -> None:
     """Train a backbone on a crop cache."""
     from rich.console import Console
 
     from mocrop.pipeline.stages import settings_from
     from mocrop.training.commands import train_in
-    from mocrop.training.recipe import SAME_PIXELS, TrainSettings
 
-    varied = not freeze_backbone if augmentation is None else augmentation
-    plain = {} if varied else SAME_PIXELS
     options = {
         "arch": arch,
         "weights": weights,
         "split": split,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "segments": segments,
-        "validation_share": validation_share,
-        "mixup": mixup,
         "freeze_backbone": freeze_backbone,
         "seed": seed,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "learning_rate_steps": lr_steps,
+        "warmup_epochs": warmup_epochs,
+        "weight_decay": weight_decay,
+        "decay_norms": decay_norms,
+        "clip_grad": clip_grad,
+        "label_smoothing": label_smoothing,
+        "ema": ema,
+        "segments": segments,
+        "validation_share": validation_share,
+        "flip": flip,
+        "crop_scales": crop_scales,
+        "color_jitter": color_jitter,
+        "random_erasing": random_erasing,
+        "mixup": mixup,
         "device": device,
         "amp": amp,
+        "channels_last": channels_last,
+        "compile": compile_network,
     }
-    settings = settings_from(TrainSettings, plain, options, where="mocrop train")
+    varied = not freeze_backbone if augmentation is None else augmentation
+    table = {**recipe_table(recipe, options), **({} if varied else SAME_PIXELS)}
+    settings = settings_from(TrainSettings, table, options, where="mocrop train")
     where = _workspace(workspace).require()
     result = train_in(
         where,

@@ -6,11 +6,13 @@ the same on every device.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,11 +20,13 @@ from torch.nn import functional
 from mocrop.training.recipe import TrainSettings
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
+ERASED_AREA = (0.02, 1 / 3)  # of the frame, the least and the most
+ERASED_ASPECT = (0.3, 1 / 0.3)  # width by height
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Views:
-    """How each clip of a batch is to look; tensors of shape (clips,) on the device of the frames."""
+    """How each clip of a batch is to look; tensors of shape (clips,), but for one, on the device of the frames."""
 
     flip: Tensor  # bool, left to right
     scale: Tensor  # side of the crop as a fraction of the frame's
@@ -31,6 +35,7 @@ class Views:
     brightness: Tensor  # factors; 1 changes nothing
     contrast: Tensor
     saturation: Tensor
+    erased: Tensor  # shape (clips, 4): left, top, right, bottom of the blank in fractions of the frame; 0: none
 
 
 class Mixed(NamedTuple):
@@ -55,18 +60,19 @@ def draw_views(clips: int, settings: TrainSettings, rng: np.random.Generator, *,
         brightness=place(rng.uniform(1 - jitter, 1 + jitter, clips)),
         contrast=place(rng.uniform(1 - jitter, 1 + jitter, clips)),
         saturation=place(rng.uniform(1 - jitter, 1 + jitter, clips)),
+        erased=place(_draw_blanks(clips, settings.random_erasing, rng)),
     )
 
 
 def augment(frames: Tensor, views: Views, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Crop, flip and colour each clip as its view says, and normalise it.
+    """Crop, flip and colour each clip as its view says, normalise it, and blank a rectangle where wanted.
 
     Args:
         frames: uint8, shape (clips, segments, 3, size, size), RGB.
         mean, std: of frames in [0, 1], per colour.
     Returns: float32, the same shape.
     """
-    return _color(_crop(frames.float(), views), views, mean=mean, std=std)
+    return _erase(_color(_crop(frames.float(), views), views, mean=mean, std=std), views)
 
 
 def normalise(frames: Tensor, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -101,6 +107,16 @@ def mixup(frames: Tensor, labels: Tensor, *, classes: int, alpha: float, rng: np
     return Mixed(torch.lerp(frames[partner], frames, share), torch.lerp(targets[partner], targets, share))
 
 
+def _draw_blanks(clips: int, probability: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Rectangles of random area, shape and place for some of the clips, nothing for the others: (clips, 4)."""
+    chosen = rng.random(clips) < probability
+    area = rng.uniform(*ERASED_AREA, clips)
+    aspect = np.exp(rng.uniform(math.log(ERASED_ASPECT[0]), math.log(ERASED_ASPECT[1]), clips))
+    sides = np.minimum(np.stack([np.sqrt(area * aspect), np.sqrt(area / aspect)], axis=1), 1)
+    corner = rng.random((clips, 2)) * (1 - sides)
+    return np.concatenate([corner, corner + sides], axis=1) * chosen[:, np.newaxis]
+
+
 def _crop(frames: Tensor, views: Views) -> Tensor:
     """Cut out a square of each clip and blow it up to the whole frame, bilinearly, mirrored where wanted."""
     zero, reach = torch.zeros_like(views.scale), 1 - views.scale
@@ -131,3 +147,13 @@ def _color(frames: Tensor, views: Views, *, mean: Sequence[float], std: Sequence
     ).view_as(frames)
     black, white = ((level - centre) / width for level in (0, 1))
     return out.clamp_(black.view(3, 1, 1), white.view(3, 1, 1))
+
+
+def _erase(frames: Tensor, views: Views) -> Tensor:
+    """Blank the same rectangle in all segments of a clip with the mean colour, which is nought once normalised."""
+    size = frames.shape[-1]
+    middle = (torch.arange(size, device=frames.device) + 0.5) / size  # of each pixel
+    left, top, right, bottom = views.erased.unsqueeze(-1).unbind(1)
+    across, down = (left <= middle) & (middle < right), (top <= middle) & (middle < bottom)
+    blank = down.unsqueeze(-1) & across.unsqueeze(-2)  # (clips, size, size)
+    return frames.masked_fill_(blank[:, None, None], 0.0)

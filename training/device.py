@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.recipe import Amp
@@ -25,15 +26,27 @@ def choose_device(name: str) -> torch.device:
 
 
 def mixed_precision(device: torch.device, amp: Amp) -> torch.dtype | None:
-    """Type for the expensive layers: None for float32, else bfloat16 where the device has it and float16 elsewhere."""
-    if amp == "off" or device.type != "cuda":
+    """Type for the expensive layers; None: float32.
+
+    "auto" is float32 but on a CUDA device, where it is bfloat16 if it has it and float16 elsewhere.
+    Raises: SettingsError if the device has not what was asked for.
+    """
+    if amp == "off" or (amp == "auto" and device.type != "cuda"):
         return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    has_bfloat16 = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+    if amp == "bf16" and not has_bfloat16:
+        raise SettingsError(f"--amp bf16: {torch.cuda.get_device_name(device)} has none; pass --amp fp16 or auto")
+    return torch.bfloat16 if amp == "bf16" or (amp == "auto" and has_bfloat16) else torch.float16
 
 
 def autocast(device: torch.device, precision: torch.dtype | None) -> torch.autocast:
     """Compute in ``precision`` within a ``with`` block; None changes nothing."""
     return torch.autocast(device.type, dtype=precision or torch.bfloat16, enabled=precision is not None)
+
+
+def is_convolutional(model: nn.Module) -> bool:
+    """Whether a network is made of convolutions; transformers have a single one, which cuts the frame into patches."""
+    return sum(isinstance(layer, nn.Conv2d) for layer in model.modules()) > 1
 
 
 def precision_name(precision: torch.dtype | None) -> str:

@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.backbones import Backbone, build_backbone
 from mocrop.training.checkpoint import Checkpoint
+from mocrop.training.compiling import compiled
 from mocrop.training.dataset import CropDataset
-from mocrop.training.device import choose_device, mixed_precision
+from mocrop.training.device import choose_device, is_convolutional, mixed_precision
+from mocrop.training.ema import Ema
 from mocrop.training.feature_dataset import FeatureDataset, LazyFeatures
 from mocrop.training.features import OnFrames, head_layer
 from mocrop.training.frame_reader import require_shards
 from mocrop.training.loader import CropLoader
+from mocrop.training.optimizer import make_optimizer
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.selection import LeftOut, Subset, hold_out, select_clips
 
@@ -41,7 +44,9 @@ class Job:
 
     settings: TrainSettings
     backbone: Backbone
-    model: nn.Module  # what is trained, on the device: all of the backbone, or its head
+    trained: nn.Module  # on the device: all of the backbone, or its head
+    model: nn.Module  # the same for use: compiled where wanted
+    ema: Ema | None  # of what is trained
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler  # does nothing but for float16
     loader: CropLoader
@@ -55,13 +60,36 @@ class Job:
         """Whether only the head is trained; batches then hold features in place of frames."""
         return self.settings.freeze_backbone
 
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is validated: the moving average where there is one; never compiled."""
+        return self.ema.model if self.ema else self.trained
+
+    def scored_state(self) -> dict[str, Tensor]:
+        """State dict of the whole network, with the weights that are validated."""
+        state: dict[str, Tensor] = self.backbone.model.state_dict()
+        if self.ema:
+            prefix = f"{self.backbone.head[0]}." if self.frozen else ""
+            state |= {prefix + name: value for name, value in self.ema.model.state_dict().items()}
+        return state
+
     def training_state(self) -> dict[str, Any]:
-        """What an interrupted run needs besides the weights: order and random numbers follow from seed and epoch."""
-        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+        """What an interrupted run needs besides the scored weights.
+
+        Order and random numbers follow from seed, epoch and step. Gradients are not kept: a run goes on where an update
+        of the weights begins.
+        """
+        state: dict[str, Any] = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+        if self.ema:
+            state |= {"weights": self.trained.state_dict(), "ema_updates": self.ema.updates}
+        return state
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take up where ``checkpoint`` left off."""
         self.backbone.model.load_state_dict(checkpoint.state_dict, strict=True)
+        if self.ema:
+            self.ema.restore(self.trained.state_dict(), updates=checkpoint.resume["ema_updates"])
+            self.trained.load_state_dict(checkpoint.resume["weights"], strict=True)
         self.optimizer.load_state_dict(checkpoint.resume["optimizer"])
         self.scaler.load_state_dict(checkpoint.resume["scaler"])
 
@@ -103,14 +131,18 @@ def set_up(
     torch.manual_seed(settings.seed)
     backbone = build_backbone(settings.arch, classes=classes, size=cache.size, weights=weights)
     frozen = settings.freeze_backbone
-    model = (head_layer(backbone) if frozen else backbone.model).to(device)
+    trained = (head_layer(backbone) if frozen else backbone.model).to(device)
+    if is_convolutional(trained) if settings.channels_last is None else settings.channels_last:
+        trained = trained.to(memory_format=torch.channels_last)
     features = LazyFeatures(cache, backbone, device=device, on_frames=on_frames) if frozen else None
     train, validate = _datasets(cache, clips, settings, features)
     return Job(
         settings=settings,
         backbone=backbone,
-        model=model,
-        optimizer=torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay),
+        trained=trained,
+        model=compiled(trained, device=device) if settings.compile else trained,
+        ema=Ema(trained, decay=settings.ema) if settings.ema else None,
+        optimizer=make_optimizer(trained, settings),
         scaler=torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
         loader=CropLoader(train, batch_size=settings.batch_size, shuffle=True, seed=settings.seed),
         validation=CropLoader(validate, batch_size=settings.batch_size),

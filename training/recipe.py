@@ -1,15 +1,20 @@
-"""Everything that a training run depends on besides its data, and the learning rate that follows from it."""
+"""Everything that a training run depends on besides its data, and the named defaults of it: recipes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-Amp = Literal["auto", "off"]
+Amp = Literal["auto", "off", "bf16", "fp16"]
+OptimizerName = Literal["adam", "adamw", "sgd"]
+Recipe = Literal["reference", "modern"]
+Schedule = Literal["step", "cosine"]
 
-SAME_PIXELS: Mapping[str, Any] = MappingProxyType({"flip": False, "crop_scales": (1.0,), "color_jitter": 0.0})
+SAME_PIXELS: Mapping[str, Any] = MappingProxyType(
+    {"flip": False, "crop_scales": (1.0,), "color_jitter": 0.0, "random_erasing": 0.0}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,35 +30,48 @@ class TrainSettings:
     split: str = "1"  # name or number from 1
     epochs: int = 100
     batch_size: int = 32  # clips
+    accumulate: int = 1  # batches per update of the weights
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = 1e-3
+    schedule: Schedule = "step"
     learning_rate_steps: tuple[float, ...] = (0.4, 0.8)  # divided by 10 at these fractions of the epochs
-    weight_decay: float = 0.01  # of AdamW
+    warmup_epochs: float = 0.0  # in which the learning rate rises from nought
+    weight_decay: float = 0.01  # adamw: apart from the gradient; adam, sgd: added to it
+    decay_norms: bool = True  # also on norms, biases and position embeddings
+    clip_grad: float = 0.0  # longest gradient, all parameters taken together; 0: any
+    label_smoothing: float = 0.0  # share of the target that goes to all classes alike
+    ema: float = 0.0  # decay of the moving average of the weights per update; 0: none
     segments: int = 3  # random frames per clip and epoch
     validation_segments: int = 8  # middle frames per clip
     validation_share: float = 0.1  # of the groups of each class in the training list; 0: train on all of it
     flip: bool = True  # half of the clips, left to right
     crop_scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)  # sides of the multi-scale crop, of the frame's
     color_jitter: float = 0.2  # brightness, contrast and saturation by a factor of 1 plus or minus this; 0: none
+    random_erasing: float = 0.0  # probability that a rectangle of a clip is blanked
     mixup: float = 0.2  # alpha of the Beta distribution; 0: none
-    freeze_backbone: bool = (
-        False  # train the head alone, on features that are computed once; see mocrop.training.features
-    )
+    freeze_backbone: bool = False  # train the head alone, on features that are computed once
     seed: int = 0
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
-    amp: Amp = "auto"  # mixed precision on a CUDA device: bfloat16 if it has it, else float16
+    amp: Amp = "auto"  # mixed precision; auto: on a CUDA device only, bfloat16 if it has it, else float16
+    channels_last: bool | None = None  # memory order of the network; None: where it is convolutional
+    compile: bool = False  # the network, by torch.compile
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "segments", "validation_segments"):
+        for name in ("epochs", "batch_size", "accumulate", "segments", "validation_segments"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("weight_decay", "mixup", "seed"):
-            if getattr(self, name) < 0:
+        for name in ("warmup_epochs", "weight_decay", "clip_grad", "mixup", "seed"):
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, as {getattr(self, name)} is")
-        for name in ("validation_share", "color_jitter"):
+        for name in ("validation_share", "color_jitter", "label_smoothing", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
+        if not 0 <= self.random_erasing <= 1:
+            raise ValueError(f"random_erasing must be a probability, not {self.random_erasing}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
+        if not self.warmup_epochs < self.epochs:
+            raise ValueError(f"warmup_epochs must be below the {self.epochs} epochs, not {self.warmup_epochs}")
         for name in ("crop_scales", "learning_rate_steps"):
             if not all(0 < value <= 1 for value in getattr(self, name)):
                 raise ValueError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
@@ -62,17 +80,58 @@ class TrainSettings:
         if self.freeze_backbone and any(getattr(self, name) != value for name, value in SAME_PIXELS.items()):
             raise ValueError(
                 "freeze_backbone computes the features of each frame once, so its pixels must stay the same: "
-                "no flip, no multi-scale crop, no colour jitter"
+                "no flip, no multi-scale crop, no colour jitter, no random erasing"
             )
-        if self.amp not in ("auto", "off"):
-            raise ValueError(f"amp must be auto or off, not {self.amp!r}")
+        for name, kind in (("optimizer", OptimizerName), ("schedule", Schedule), ("amp", Amp)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}")
 
 
-def learning_rate(settings: TrainSettings, *, epoch: int) -> float:
-    """Learning rate of an epoch, counted from 0.
+RECIPES: Mapping[Recipe, Mapping[str, Any]] = {  # where they differ from the defaults of TrainSettings
+    "reference": {},
+    "modern": {
+        "learning_rate": 5e-4,
+        "schedule": "cosine",
+        "warmup_epochs": 5.0,
+        "weight_decay": 0.05,
+        "decay_norms": False,
+        "clip_grad": 1.0,
+        "label_smoothing": 0.1,
+        "random_erasing": 0.25,
+        "ema": 0.999,
+    },
+}
+USUAL_WEIGHT_DECAY: Mapping[OptimizerName, float] = {"adam": 0.0, "adamw": 0.01, "sgd": 1e-4}
 
-    >>> [learning_rate(TrainSettings(epochs=5), epoch=epoch) for epoch in range(5)]
-    [0.001, 0.001, 0.0001, 0.0001, 1e-05]
+
+def recipe_table(recipe: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults of a recipe where they differ from those of :class:`TrainSettings`.
+
+    Two of them follow from options: a run of other than 100 epochs warms up in proportion, and an optimiser that is not
+    the recipe's comes with its own usual weight decay.
+
+    Args:
+        options: what was asked for, by name of the setting; None: nothing.
+
+    >>> recipe_table("modern", {"epochs": 20})["warmup_epochs"]
+    1.0
+    >>> recipe_table("reference", {"optimizer": "adam"})
+    {'weight_decay': 0.0}
     """
-    passed = sum(epoch >= step * settings.epochs for step in settings.learning_rate_steps)
-    return settings.learning_rate / 10.0**passed
+    table, plain = dict(RECIPES[recipe]), TrainSettings()
+    if "warmup_epochs" in table and (epochs := options.get("epochs")):
+        table["warmup_epochs"] *= epochs / table.get("epochs", plain.epochs)
+    if (chosen := options.get("optimizer")) and chosen != table.get("optimizer", plain.optimizer):
+        table["weight_decay"] = USUAL_WEIGHT_DECAY[chosen]
+    return table
+
+
+def parse_shares(text: str) -> tuple[float, ...]:
+    """Read numbers that stand between commas.
+
+    Raises: ValueError if one is none.
+
+    >>> parse_shares("1, .75")
+    (1.0, 0.75)
+    """
+    return tuple(float(part) for part in text.split(",") if part.strip())

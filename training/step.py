@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from mocrop.training.augment import augment, draw_views, mixup
+from mocrop.training.augment import Mixed, augment, draw_views, mixup
 from mocrop.training.backbones import clip_logits
 from mocrop.training.dataset import Batch
 from mocrop.training.device import autocast
 from mocrop.training.job import Job
 from mocrop.training.randomness import augment_generator, seed_network
+from mocrop.training.schedule import Place, learning_rate, moment, update_group
 
 
 class StepResult(NamedTuple):
@@ -22,31 +23,62 @@ class StepResult(NamedTuple):
     loss: Tensor  # scalar, mean over the clips
     logits: Tensor  # float32, (clips, classes)
     labels: Tensor  # int64, (clips,)
+    updated: bool  # whether it has changed the weights, so that the gradients are spent
 
 
-def train_step(job: Job, batch: Batch, *, epoch: int, step: int) -> StepResult:
-    """Vary a batch, send it through the network and back, and change the weights.
+def train_step(job: Job, batch: Batch, place: Place) -> StepResult:
+    """Vary a batch, send it through the network and back, and change the weights if it is the last of its group.
 
-    All random numbers follow from the seed, the epoch and the step, so a run may go on at any step.
-
-    Args:
-        epoch, step: counted from 0; ``step`` is the place of the batch in its epoch.
+    All random numbers follow from the seed and the place, so a run may go on at any step that begins a group.
     """
+    group = update_group(place, accumulate=job.settings.accumulate)
+    seed_network(job.settings.seed, epoch=place.epoch, step=place.step)
+    labels = batch.labels.to(job.device, non_blocking=True)
+    logits, loss = forward(job, vary(job, batch.frames, labels, place))
+    if place.step == group.start:
+        job.optimizer.zero_grad()
+    backward(job, loss / len(group))  # all batches of a group are equally large
+    last = place.step == group.stop - 1
+    if last:
+        update(job, epochs_passed=moment(place, group))
+    return StepResult(loss.detach(), logits.detach(), labels, updated=last)
+
+
+def vary(job: Job, frames: Tensor, labels: Tensor, place: Place) -> Mixed:
+    """Bring uint8 frames to the device, augment and mix them there: float32 frames and soft targets."""
     settings, backbone = job.settings, job.backbone
-    rng = augment_generator(settings.seed, epoch=epoch, step=step)
-    seed_network(settings.seed, epoch=epoch, step=step)
-    pixels, labels = (part.to(job.device, non_blocking=True) for part in (batch.frames, batch.labels))
-    if job.frozen:
-        frames = pixels  # features, which no longer change
-    else:
+    rng = augment_generator(settings.seed, epoch=place.epoch, step=place.step)
+    varied = frames.to(job.device, non_blocking=True)
+    if not job.frozen:  # features no longer change
         views = draw_views(len(labels), settings, rng, device=job.device)
-        frames = augment(pixels, views, mean=backbone.mean, std=backbone.std)
-    mixed = mixup(frames, labels, classes=job.classes, alpha=settings.mixup, rng=rng)
+        varied = augment(varied, views, mean=backbone.mean, std=backbone.std)
+    return mixup(varied, labels, classes=job.classes, alpha=settings.mixup, rng=rng)
+
+
+def forward(job: Job, mixed: Mixed) -> tuple[Tensor, Tensor]:
+    """Logits, float32, (clips, classes), and the mean loss.
+
+    Smoothing and mixup are both linear in the target, so their order does not matter.
+    """
     with autocast(job.device, job.precision):
         logits = clip_logits(job.model, mixed.frames).float()
-        loss = functional.cross_entropy(logits, mixed.targets)
-    job.optimizer.zero_grad()
+        loss = functional.cross_entropy(logits, mixed.targets, label_smoothing=job.settings.label_smoothing)
+    return logits, loss
+
+
+def backward(job: Job, loss: Tensor) -> None:
+    """Add the gradients of a loss to those that the parameters hold."""
     torch.autograd.backward(job.scaler.scale(loss))
+
+
+def update(job: Job, *, epochs_passed: float) -> None:
+    """Change the weights by their gradients, at the learning rate of this moment, and the moving average by them."""
+    for group in job.optimizer.param_groups:
+        group["lr"] = learning_rate(job.settings, epochs_passed=epochs_passed)
+    if job.settings.clip_grad:
+        job.scaler.unscale_(job.optimizer)
+        nn.utils.clip_grad_norm_(job.trained.parameters(), job.settings.clip_grad)
     job.scaler.step(job.optimizer)
     job.scaler.update()
-    return StepResult(loss.detach(), logits.detach(), labels)
+    if job.ema:
+        job.ema.update(job.trained)

@@ -21,9 +21,10 @@ from mocrop.training.checkpoint import Checkpoint, describe_cache, plain_setting
 from mocrop.training.device import autocast, precision_name
 from mocrop.training.job import Clips, Job, choose_clips, set_up
 from mocrop.training.meter import Meter
-from mocrop.training.recipe import TrainSettings, learning_rate
+from mocrop.training.recipe import TrainSettings
 from mocrop.training.run_folder import RunFolder, best_epoch, record_from_json, record_json
 from mocrop.training.saver import RunControl, Saver
+from mocrop.training.schedule import Place
 from mocrop.training.scores import Score, count_correct
 from mocrop.training.step import train_step
 from mocrop.training.watch import EpochRecord, RunFacts, TrainWatch
@@ -110,7 +111,7 @@ def train(
             cache=described,
             epoch=len(history),
             metrics=record_json(history[-1]) if history else {},
-            state_dict=job.backbone.model.state_dict(),
+            state_dict=job.scored_state(),
         )
 
     def save_within_epoch(meter: Meter) -> None:
@@ -142,34 +143,33 @@ def train_epoch(job: Job, epoch: int, meter: Meter, watch: TrainWatch, saver: Sa
 
     Raises: TrainingError if the loss is no number any more; StoppedError.
     """
-    for group in job.optimizer.param_groups:
-        group["lr"] = learning_rate(job.settings, epoch=epoch)
     job.loader.set_epoch(epoch, first_batch=meter.batches_done)
     job.model.train()
     steps_between_checks = 1 if job.device.type == "cpu" else STEPS_BETWEEN_CHECKS
     for step, batch in enumerate(meter.timed(job.loader), start=meter.batches_done):
-        done = train_step(job, batch, epoch=epoch, step=step)
+        done = train_step(job, batch, Place(epoch=epoch, step=step, steps=meter.batches))
         meter.add(loss=done.loss, logits=done.logits, labels=done.labels)
         if meter.batches_done % steps_between_checks == 0 or meter.batches_done == meter.batches:
             _require_numbers(meter, epoch=epoch)
         watch.step(epoch + 1, meter)
-        saver.after_batch()
+        if done.updated:  # gradients are not saved
+            saver.after_batch()
 
 
 @torch.inference_mode()
 def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
-    """Score the held-out clips on their middle frames; None where there are none.
+    """Score the held-out clips on their middle frames, by the moving average if there is one; None without clips.
 
     Raises: TrainingError if the loss is no number; what ``after_batch`` raises.
     """
-    job.model.eval()
+    model = job.scored.eval()
     loss, top1, top5, total = 0.0, 0, 0, 0
     for batch in job.validation:
         frames, labels = batch.frames.to(job.device, non_blocking=True), batch.labels.to(job.device)
         with autocast(job.device, job.precision):
             if not job.frozen:
                 frames = normalise(frames, mean=job.backbone.mean, std=job.backbone.std)
-            logits = clip_logits(job.model, frames).float()
+            logits = clip_logits(model, frames).float()
         loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
         top1 += count_correct(logits, labels)
         top5 += count_correct(logits, labels, k=5)
@@ -199,7 +199,7 @@ def _require_finite_weights(job: Job) -> None:
 def _record(job: Job, epoch: int, meter: Meter, validation: Validation | None, seconds: float) -> EpochRecord:
     return EpochRecord(
         epoch=epoch + 1,
-        learning_rate=learning_rate(job.settings, epoch=epoch),
+        learning_rate=job.optimizer.param_groups[0]["lr"],
         train_loss=meter.loss,
         train_accuracy=meter.accuracy,
         validation_loss=validation.loss if validation else None,

@@ -34,8 +34,8 @@ class EpochRecord:
     """One line of log.jsonl."""
 
     epoch: int  # from 1
-    learning_rate: float
-    train_loss: float
+    learning_rate: float  # of the last step
+    train_loss: float  # with label smoothing, if any
     train_accuracy: float  # on augmented clips, at the weights of the moment
     validation_loss: float | None  # None without validation clips
     validation_top1: Score | None

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mocrop.training.augment import Views, augment, draw_views, mixup, normalise
-from mocrop.training.recipe import TrainSettings
+from mocrop.training.recipe import SAME_PIXELS, TrainSettings
 
 CPU = torch.device("cpu")
 
@@ -17,6 +17,7 @@ CPU = torch.device("cpu")
 def views(clips: int = 1, **changes: object) -> Views:
     """Views that change nothing but what is asked for."""
     neutral = {name: torch.ones(clips) for name in ("scale", "brightness", "contrast", "saturation")}
+    neutral["erased"] = torch.zeros(clips, 4)
     neutral |= {name: torch.zeros(clips) for name in ("x", "y")} | {"flip": torch.zeros(clips, dtype=torch.bool)}
     return Views(**{**neutral, **{name: torch.tensor(value) for name, value in changes.items()}})
 
@@ -118,11 +119,42 @@ def test_mixup_of_nought_is_one_hot() -> None:
 
 
 def test_switches_that_are_off_draw_neutral_views() -> None:
-    off = TrainSettings(flip=False, crop_scales=(1.0,), color_jitter=0)
+    off = TrainSettings(**SAME_PIXELS)
     drawn = draw_views(50, off, np.random.default_rng(0), device=CPU)
     assert not drawn.flip.any()
+    assert not drawn.erased.any()
     for values in (drawn.scale, drawn.brightness, drawn.contrast, drawn.saturation):
         assert values.tolist() == [1.0] * 50
+
+
+def test_a_rectangle_is_blanked_in_all_segments_of_its_clip() -> None:
+    frames = torch.full((2, 3, 3, 8, 8), 255, dtype=torch.uint8)
+    out = augment(
+        frames, views(2, erased=[[0.25, 0.5, 0.75, 1.0], [0, 0, 0, 0]]), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+    )
+    expected = torch.ones(8, 8)
+    expected[4:, 2:6] = 0  # the mean colour
+    assert torch.allclose(out[0], expected.expand(3, 3, 8, 8))
+    assert torch.equal(out[1], torch.ones(3, 3, 8, 8))
+
+
+def test_rectangles_are_drawn_for_the_wanted_part_of_the_clips_and_within_the_frame() -> None:
+    drawn = draw_views(4000, TrainSettings(random_erasing=0.25), np.random.default_rng(0), device=CPU)
+    left, top, right, bottom = drawn.erased[drawn.erased.any(dim=1)].unbind(1)
+    assert 0.22 < len(left) / 4000 < 0.28
+    assert min(left.min(), top.min()) >= 0
+    assert max(right.max(), bottom.max()) <= 1
+    area = (right - left) * (bottom - top)
+    assert 0.0199 < area.min() < 0.03
+    assert 0.3 < area.max() < 0.3334
+
+
+def test_erasing_changes_no_other_draw() -> None:
+    plain, erasing = (
+        draw_views(9, TrainSettings(random_erasing=p), np.random.default_rng(0), device=CPU) for p in (0, 1)
+    )
+    assert torch.equal(plain.saturation, erasing.saturation)
+    assert torch.equal(plain.x, erasing.x)
 
 
 def test_views_are_drawn_per_clip_from_the_whole_range() -> None:

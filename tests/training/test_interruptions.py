@@ -24,6 +24,7 @@ from mocrop.training.dataset import CropDataset
 from mocrop.training.meter import Meter
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.saver import RunControl
+from mocrop.training.schedule import Place
 from mocrop.training.stop import StopRequest
 from mocrop.training.train import train
 from mocrop.training.watch import TrainWatch
@@ -45,6 +46,7 @@ import json, sys, time
 from pathlib import Path
 import torch
 from mocrop.training.recipe import TrainSettings
+from mocrop.training.schedule import Place
 from mocrop.training.saver import RunControl
 from mocrop.training.train import train
 from mocrop.training.watch import TrainWatch
@@ -215,9 +217,9 @@ def test_a_batch_without_a_loss_is_named_and_not_saved(
 ) -> None:
     step = train_module.train_step
 
-    def spoilt(job: Any, batch: Any, *, epoch: int, step: int, go: Any = step) -> Any:
-        done = go(job, batch, epoch=epoch, step=step)
-        return done._replace(loss=done.loss * float("nan")) if (epoch, step) == (1, 2) else done
+    def spoilt(job: Any, batch: Any, place: Place) -> Any:
+        done = step(job, batch, place)
+        return done._replace(loss=done.loss * float("nan")) if (place.epoch, place.step) == (1, 2) else done
 
     monkeypatch.setattr(train_module, "train_step", spoilt)
     with pytest.raises(TrainingError, match=r"the training loss of epoch 2, batch 3 is nan; pass a lower --lr"):
@@ -232,8 +234,8 @@ def test_weights_that_the_last_step_has_spoilt_are_not_saved(
 ) -> None:
     step = train_module.train_step
 
-    def overflowing(job: Any, batch: Any, **place: int) -> Any:
-        done = step(job, batch, **place)  # its loss is of the weights before it
+    def overflowing(job: Any, batch: Any, place: Place) -> Any:
+        done = step(job, batch, place)  # its loss is of the weights before it
         next(job.model.parameters()).data[0] = float("inf")
         return done
 

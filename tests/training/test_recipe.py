@@ -1,23 +1,52 @@
-"""Settings that cannot be are refused, and the learning rate falls when the reference's does."""
+"""Recipes are named defaults, options override them, and settings that cannot be are refused."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from mocrop.training.recipe import TrainSettings, learning_rate
+from mocrop.training.recipe import RECIPES, Recipe, TrainSettings, parse_shares, recipe_table
 
 
-def test_learning_rate_is_divided_by_ten_at_epochs_40_and_80_of_100() -> None:
-    rates = [learning_rate(TrainSettings(), epoch=epoch) for epoch in (0, 39, 40, 79, 80, 99)]
-    assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+def made(recipe: Recipe, **options: Any) -> TrainSettings:
+    return TrainSettings(**recipe_table(recipe, options) | options)
 
 
-def test_a_single_epoch_has_the_full_learning_rate() -> None:
-    assert learning_rate(TrainSettings(epochs=1), epoch=0) == 1e-3
+def test_the_reference_is_what_settings_are_by_themselves() -> None:
+    assert made("reference") == TrainSettings()
 
 
-def test_without_steps_the_learning_rate_stays() -> None:
-    assert learning_rate(TrainSettings(epochs=10, learning_rate_steps=()), epoch=9) == 1e-3
+def test_an_option_overrides_its_recipe() -> None:
+    assert made("modern").label_smoothing == 0.1
+    assert made("modern", label_smoothing=0.0).label_smoothing == 0
+    assert made("reference", label_smoothing=0.3).label_smoothing == 0.3
+
+
+def test_a_short_modern_run_warms_up_in_proportion_unless_told() -> None:
+    assert made("modern").warmup_epochs == 5
+    assert made("modern", epochs=10).warmup_epochs == 0.5
+    assert made("modern", epochs=10, warmup_epochs=2.0).warmup_epochs == 2
+
+
+def test_another_optimizer_brings_its_own_weight_decay_unless_told() -> None:
+    assert made("reference", optimizer="adamw") == made("reference")
+    assert made("modern", optimizer="adamw").weight_decay == made("modern").weight_decay == 0.05
+    assert made("modern", optimizer="adam").weight_decay == 0
+    assert made("modern", optimizer="sgd").weight_decay == 1e-4
+    assert made("modern", optimizer="sgd", weight_decay=0.2).weight_decay == 0.2
+
+
+def test_every_recipe_names_settings_that_there_are() -> None:
+    for recipe in RECIPES:
+        made(recipe)
+
+
+def test_shares_stand_between_commas() -> None:
+    assert parse_shares("0.4,0.8") == (0.4, 0.8)
+    assert parse_shares("") == ()
+    with pytest.raises(ValueError, match="half"):
+        parse_shares("1,half")
 
 
 @pytest.mark.parametrize(
@@ -25,6 +54,15 @@ def test_without_steps_the_learning_rate_stays() -> None:
     [
         ("epochs", 0),
         ("batch_size", 0),
+        ("accumulate", 0),
+        ("warmup_epochs", -1.0),
+        ("warmup_epochs", 100.0),
+        ("clip_grad", float("nan")),
+        ("label_smoothing", 1.0),
+        ("ema", 1.0),
+        ("random_erasing", 1.1),
+        ("optimizer", "lion"),
+        ("schedule", "linear"),
         ("segments", 0),
         ("validation_segments", 0),
         ("learning_rate", 0.0),
