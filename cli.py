@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mocrop.training.recipe import (
+    DEFAULT_ARCH,
     SAME_PIXELS,
     Amp,
+    Input,
     OptimizerName,
     Recipe,
     Schedule,
@@ -119,10 +121,14 @@ FieldCameraOption = Annotated[
 ]
 NameOption = Annotated[str | None, typer.Option(help="Name of the cache.", show_default="<policy>-<size>")]
 ArchOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="resnet50, resnet152, mobilenet_v3_large, efficientnet_b1, swin_t, swin_b, or timm/<name>.",
+        show_default="resnet50; timm/resnet18 for motion fields",
     ),
+]
+InputOption = Annotated[
+    Input, typer.Option(help="What the network takes: the frames of the cache, or its motion fields.")
 ]
 WeightsOption = Annotated[
     str, typer.Option(help="Weights to start from: imagenet, none, lite0 (with the extra `weights`), or a file.")
@@ -515,7 +521,8 @@ def import_npy(
 
 @app.command()
 def train(
-    arch: ArchOption = "resnet50",
+    arch: ArchOption = None,
+    input: InputOption = "frames",
     weights: WeightsOption = "imagenet",
     recipe: Annotated[Recipe, typer.Option(help="Where the defaults of the options below come from.")] = "reference",
     cache: CacheOption = None,
@@ -560,7 +567,8 @@ def train(
     from mocrop.training.commands import train_in
 
     options = {
-        "arch": arch,
+        "arch": arch or DEFAULT_ARCH[input],
+        "input": input,
         "weights": weights,
         "split": split,
         "freeze_backbone": freeze_backbone,

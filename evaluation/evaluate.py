@@ -108,7 +108,8 @@ def evaluate(
         arch: the backbone, if the checkpoint does not say.
         on_batch: hears of each batch.
     Raises: SettingsError for a split without usable test clips or more segments than slots; CheckpointError for a
-        checkpoint that does not fit; CacheError for a cache that cannot be read.
+        checkpoint that does not fit; CacheError for a cache that cannot be read, or has no motion fields for a
+        checkpoint that takes them.
     """
     cache = CropCache(cache_path)
     checkpoint = load_any_checkpoint(checkpoint_path, cache=cache, arch=arch)
@@ -116,9 +117,10 @@ def evaluate(
     if settings.segments > cache.slots:
         raise SettingsError(f"{cache.path} has {cache.slots} frames per clip; pass --segments {cache.slots} or fewer")
     tested = select_clips(cache, split=settings.split, subset=Subset.TEST)
-    require_shards(cache)
+    size = cache.item_shape(checkpoint.input)[-1]
+    require_shards(cache, checkpoint.input)
     device = choose_device(settings.device)
-    backbone = restore_backbone(checkpoint, size=cache.size, source=checkpoint_path)
+    backbone = restore_backbone(checkpoint, size=size, source=checkpoint_path)
     outputs = predict(
         cache,
         tested.rows,

@@ -47,7 +47,7 @@ def predict(
     """Run a network over some clips, in the order of ``rows``, on the middle frame of each segment, in float32."""
     start = time.perf_counter()
     model = backbone.model.to(device).eval()
-    dataset = CropDataset(cache, rows, segments=segments)
+    dataset = CropDataset(cache, rows, segments=segments, stream=backbone.input)
     clock, logits, done = BatchClock(), [], 0
     for batch in clock.over(CropLoader(dataset, batch_size=batch_size)):
         frames = normalise(batch.frames.to(device, non_blocking=True), mean=backbone.mean, std=backbone.std)

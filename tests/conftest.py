@@ -93,7 +93,8 @@ def make_video() -> MakeVideo:
 def make_cache() -> MakeCache:
     """Write a small crop cache of random frames: ``make_cache(path, label=[0, 0, 1], used=[4, 2, 4], ...) -> path``.
 
-    Per-clip lists are as long as ``label``; ``pixels``, shape (clips, slots, 3, size, size), replaces the noise.
+    Per-clip lists are as long as ``label``; ``pixels``, shape (clips, slots, 3, size, size), replaces the noise;
+    ``fields``, int8, shape (clips, slots, 2, side, side), are motion fields, without which there are none.
     """
 
     def make(
@@ -105,6 +106,7 @@ def make_cache() -> MakeCache:
         used: Sequence[int] | None = None,
         state: Sequence[int] | None = None,
         pixels: npt.NDArray[np.uint8] | None = None,
+        fields: npt.NDArray[np.int8] | None = None,
         slots: int = 4,
         size: int = 8,
         clips_per_shard: int = 3,
@@ -130,6 +132,7 @@ def make_cache() -> MakeCache:
             grid=(2, 3),
             clips_per_shard=clips_per_shard,
             compression=compression,
+            motion_side=0 if fields is None else fields.shape[-1],
         )
         create_cache(path, layout, table, attributes=attributes or {"policy": "full"})
         slot = np.arange(pixels.shape[1], dtype=np.int32)
@@ -144,6 +147,7 @@ def make_cache() -> MakeCache:
                     box=np.tile(np.array([0, 0, 1, 1], dtype=np.float32), (len(rows), 1)),
                     density=np.zeros((len(rows), 2, 3), dtype=np.float32),
                     state=np.array([1 if state is None else state[row] for row in rows], dtype=np.uint8),
+                    motion=[] if fields is None else [fields[row, : used[row]] for row in rows],
                 )
             )
         return path

@@ -402,6 +402,23 @@ def test_a_frozen_backbone_refuses_augmentation_that_is_asked_for(
     assert mocrop("eval", "--segments", "2") == 0
 
 
+def test_frames_and_motion_of_one_cache_are_trained_on_and_evaluated_apart(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = ["--size", "32", "--frames", "4", "--motion-fields", "--field-side", "32", "--workers", "0"]
+    assert mocrop("run", dataset, *cache) == 0
+    small = ["--arch", "timm/test_resnet.r160_in1k", "--weights", "none", "--epochs", "1", "--validation-share", "0"]
+    assert mocrop("train", *small) == 0
+    assert mocrop("train", *small, "--input", "motion") == 0
+    names = ["timm-test_resnet.r160_in1k-motion-32", "timm-test_resnet.r160_in1k-motion-32-fields"]
+    capsys.readouterr()
+    for name in names:
+        assert mocrop("eval", "--run", name, "--segments", "4", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["top1"]["total"] == 2
+    inputs = [json.loads((here / f"mocrop-work/runs/{name}/config.json").read_text())["settings"] for name in names]
+    assert [settings["input"] for settings in inputs] == ["frames", "motion"]
+
+
 def test_train_and_eval_ask_when_the_choice_is_not_clear(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,6 @@
-"""Vary the frames of a batch on the device: uint8 frames and drawn views go in, float32 frames come out.
+"""Vary the frames of a batch on the device: frames as stored and drawn views go in, float32 frames come out.
+
+Motion fields are varied like the frames that they belong to; they are told apart by their type, int8.
 
 What is drawn is drawn per clip, so that its segments keep looking like one clip, and on the CPU, so that a seed means
 the same on every device.
@@ -17,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mocrop.training.motion_input import FULL_SCALE
 from mocrop.training.recipe import TrainSettings
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
@@ -68,23 +71,30 @@ def augment(frames: Tensor, views: Views, *, mean: Sequence[float], std: Sequenc
     """Crop, flip and colour each clip as its view says, normalise it, and blank a rectangle where wanted.
 
     Args:
-        frames: uint8, shape (clips, segments, 3, size, size), RGB.
-        mean, std: of frames in [0, 1], per colour.
+        frames: uint8, shape (clips, segments, 3, size, size), RGB; or motion fields, int8, (clips, segments, 2, side,
+            side), which have no colours.
+        mean, std: see :func:`normalise`.
     Returns: float32, the same shape.
     """
-    return _erase(_color(_crop(frames.float(), views), views, mean=mean, std=std), views)
+    cropped = _crop(frames.float(), views)
+    if frames.dtype == torch.int8:
+        varied = _standardised(_displace(cropped, views), frames.dtype, mean=mean, std=std)
+    else:
+        varied = _color(cropped, views, mean=mean, std=std)
+    return _erase(varied, views)
 
 
 def normalise(frames: Tensor, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Bring uint8 frames to [0, 1], subtract the mean and divide by the standard deviation of each colour.
+    """Bring frames to [0, 1], subtract the mean and divide by the standard deviation of each colour.
+
+    Motion fields are brought to [-1, 1] instead, and x and y stand for colours.
 
     Args:
-        frames: uint8, shape (..., 3, size, size).
+        frames: uint8, shape (..., 3, size, size), or int8, (..., 2, side, side).
+        mean, std: of frames in [0, 1], per colour, or of fields in [-1, 1], of x and y.
     Returns: float32, the same shape.
     """
-    floats = frames.float()
-    centre, width = (floats.new_tensor(values).view(3, 1, 1) * 255 for values in (mean, std))
-    return floats.sub_(centre).div_(width)
+    return _standardised(frames.float(), frames.dtype, mean=mean, std=std)
 
 
 def mixup(frames: Tensor, labels: Tensor, *, classes: int, alpha: float, rng: np.random.Generator) -> Mixed:
@@ -125,6 +135,20 @@ def _crop(frames: Tensor, views: Views) -> Tensor:
     stacked = frames.flatten(1, 2)  # segments and colours of a clip share its grid
     grid = functional.affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), list(stacked.shape), align_corners=False)
     return functional.grid_sample(stacked, grid, padding_mode="border", align_corners=False).view_as(frames)
+
+
+def _displace(fields: Tensor, views: Views) -> Tensor:
+    """Let motion say what it is in the new view: longer in a closer one, and the other way round in a mirrored one."""
+    longer = 1 / views.scale
+    across = torch.where(views.flip, -longer, longer)
+    return fields.mul_(torch.stack((across, longer), dim=1).view(-1, 1, 2, 1, 1))
+
+
+def _standardised(floats: Tensor, stored: torch.dtype, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Subtract the mean and divide by the standard deviation, which are of fractions of the stored type's scale."""
+    scale = FULL_SCALE[stored]
+    centre, width = (floats.new_tensor(values).view(-1, 1, 1) * scale for values in (mean, std))
+    return floats.sub_(centre).div_(width)
 
 
 def _color(frames: Tensor, views: Views, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:

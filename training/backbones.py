@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import timm
@@ -11,8 +11,10 @@ import torch
 import torchvision  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
+from mocrop.pipeline.crop_cache import Stream
 from mocrop.pipeline.errors import SettingsError, WeightsError
 from mocrop.training.key_maps import SHIPPED, shipped_file, to_our_keys
+from mocrop.training.motion_input import MOTION_MEAN, MOTION_STD, take_motion
 from mocrop.training.weights import load_except_head, read_state_dict, torchvision_imagenet
 
 TIMM = "timm/"  # prefix of architectures that come from timm
@@ -27,30 +29,35 @@ TORCHVISION_HEADS = {  # name of the layer whose outputs are the classes
     "swin_b": "head",
 }
 
-Color = tuple[float, ...]  # red, green, blue
+Color = tuple[float, ...]  # red, green, blue, or x and y
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Backbone:
-    """A network from float32 frames (n, 3, size, size) to logits (n, classes), and what it expects of the frames."""
+    """A network from float32 frames (n, 3, size, size) to logits (n, classes), and what it expects of the frames.
+
+    One that takes motion fields, (n, 2, side, side), is nothing else.
+    """
 
     arch: str
     model: nn.Module
     head: tuple[str, ...]  # names of the layers whose outputs are the classes
-    mean: Color = IMAGENET_MEAN  # of frames in [0, 1]
+    mean: Color = IMAGENET_MEAN  # of frames in [0, 1], or of motion fields in [-1, 1]
     std: Color = IMAGENET_STD
+    input: Stream = "frames"
 
 
-def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none") -> Backbone:
+def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none", input: Stream = "frames") -> Backbone:
     """Make a network with ``classes`` outputs.
 
     Args:
         arch: one of ``TORCHVISION_HEADS``, or ``timm/<name>``.
         classes: outputs of the head, which is always new.
-        size: side of the frames in pixels; most networks take any, some are made for one.
+        size: side of the frames or fields in pixels; most networks take any, some are made for one.
         weights: "imagenet" (the first published ones, which the reference uses; timm's default for its own), "none",
             a name in ``SHIPPED`` (weights that a Python package brings), or a file with the state dict of the same
-            architecture, whatever its head.
+            architecture, whatever its head. All of them are for frames.
+        input: what the network is to take.
     Raises: SettingsError for an unknown architecture, WeightsError if the weights cannot be had or do not fit.
     """
     require_known(arch)
@@ -68,6 +75,9 @@ def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none")
         file = shipped_file(weights, arch=arch) if weights in SHIPPED else Path(weights)
         state = to_our_keys(read_state_dict(file), arch=arch, source=weights)
         load_except_head(backbone.model, state, head=backbone.head, source=weights)
+    if input == "motion":
+        take_motion(backbone.model, arch=arch, pretrained=weights != "none")
+        backbone = replace(backbone, mean=MOTION_MEAN, std=MOTION_STD, input=input)
     return backbone
 
 

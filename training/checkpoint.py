@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.crop_cache import CropCache, Stream
 from mocrop.pipeline.errors import CheckpointError
 from mocrop.pipeline.stage import raise_if_disk_full
 from mocrop.training.backbones import Backbone, build_backbone
@@ -28,8 +28,8 @@ class Checkpoint:
 
     arch: str
     class_names: list[str]  # by output of the head
-    size: int  # pixels of the frames it was trained on
-    mean: tuple[float, ...]  # of frames in [0, 1]
+    size: int  # pixels of the frames or fields it was trained on
+    mean: tuple[float, ...]  # see Backbone
     std: tuple[float, ...]
     settings: dict[str, Any]  # the resolved TrainSettings
     cache: dict[str, Any]  # see describe_cache
@@ -38,6 +38,7 @@ class Checkpoint:
     state_dict: Mapping[str, Tensor]
     resume: dict[str, Any] = field(default_factory=dict)  # what a run needs to go on; empty in best.pt
     format: int = FORMAT
+    input: Stream = "frames"  # of the network
 
 
 def describe_cache(cache: CropCache) -> dict[str, Any]:
@@ -121,12 +122,13 @@ def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path) -> Back
     """Make the network of a checkpoint, every parameter and buffer as saved.
 
     Args:
-        size: side of the frames that it is to see, in pixels; most networks take others than they were trained on.
+        size: side of the frames or fields that it is to see, in pixels; most networks take others than those of the
+            training.
         source: the checkpoint's file, for messages.
     Raises: CheckpointError listing the keys and shapes that do not fit.
     """
     classes = len(checkpoint.class_names)
-    backbone = build_backbone(checkpoint.arch, classes=classes, size=size)
+    backbone = build_backbone(checkpoint.arch, classes=classes, size=size, input=checkpoint.input)
     if problems := mismatches(backbone.model, checkpoint.state_dict):
         raise CheckpointError(
             f"{source}, trained at {checkpoint.size} px, does not fit {checkpoint.arch} with {classes} classes at "

@@ -32,13 +32,13 @@ def train_in(
 
     Args:
         cache: name of the cache; None: the only one there is.
-        name: of the run; None: backbone and cache, e.g. ``resnet50-motion-192``.
+        name: of the run; None: backbone and cache, e.g. ``resnet50-motion-192``, and ``-fields`` for motion fields.
         save_every_minutes: within an epoch; what a crash costs at the most.
         tensorboard: write for it; None: if it is installed.
     Raises: CacheError if the choice of the cache is not clear; what :func:`~mocrop.training.train.train` raises.
     """
     path = workspace.choose_cache(cache)
-    run = name or f"{settings.arch.replace('/', '-')}-{path.stem}"
+    run = name or f"{settings.arch.replace('/', '-')}-{path.stem}{'-fields' if settings.input == 'motion' else ''}"
     watch = Watches(ConsoleWatch(console), CurvesWatch(), tensorboard_watch(tensorboard))
     with stop_on_signals() as stop:
         control = RunControl(save_every_seconds=60 * save_every_minutes, stop=stop)

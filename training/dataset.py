@@ -1,4 +1,7 @@
-"""A crop cache as a PyTorch data set: rows of the cache go in, segments of uint8 frames and labels come out."""
+"""A crop cache as a PyTorch data set: rows of the cache go in, segments of frames or motion fields and labels come out.
+
+Frames are uint8, RGB, of shape (3, size, size) each, motion fields int8, x and y, (2, side, side).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.crop_cache import CropCache, Stream
 from mocrop.training.frame_reader import FrameReader
 from mocrop.training.segments import middle_slots, random_slots
 
@@ -22,14 +25,14 @@ SLOTS_STREAM = 1  # third part of the seed, so that no two uses share random num
 class Sample(NamedTuple):
     """One clip, as ``DataLoader`` collates it."""
 
-    frames: Tensor  # uint8, (segments, 3, size, size), RGB
+    frames: Tensor  # (segments, 3, size, size), or motion fields
     label: int
 
 
 class Batch(NamedTuple):
     """Some clips in contiguous memory."""
 
-    frames: Tensor  # uint8, (clips, segments, 3, size, size), RGB
+    frames: Tensor  # (clips, segments, 3, size, size), or motion fields
     labels: Tensor  # int64, (clips,)
     rows: Tensor  # int64, (clips,), rows of the cache
 
@@ -47,14 +50,24 @@ class CropDataset(Dataset[Sample]):
         segments: frames per clip.
         random: a random slot of each segment (training) rather than the middle one (testing).
         seed: of the random slots.
+        stream: frames, or the motion fields that belong to them.
+    Raises: CacheError if the cache has no motion fields.
     """
 
-    def __init__(self, cache: CropCache, rows: IntArray, *, segments: int, random: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self,
+        cache: CropCache,
+        rows: IntArray,
+        *,
+        segments: int,
+        random: bool = False,
+        seed: int = 0,
+        stream: Stream = "frames",
+    ) -> None:
         self.rows = np.asarray(rows, dtype=np.int64)
         self.labels = cache.label[self.rows].astype(np.int64)
         self.segments = segments
-        self._reader = FrameReader(cache)
-        self._frame_shape = (3, cache.size, cache.size)
+        self._reader = FrameReader(cache, stream)
         self._used_slots = cache.used_slots[self.rows]
         self._random = random
         self._seed = seed
@@ -80,8 +93,8 @@ class CropDataset(Dataset[Sample]):
         return [Sample(frames, int(label)) for frames, label in zip(batch.frames, batch.labels, strict=True)]
 
     def batch_shape(self, clips: int) -> tuple[int, ...]:
-        """Shape of the frames of some clips: (clips, segments, 3, size, size)."""
-        return (clips, self.segments, *self._frame_shape)
+        """Shape of the frames or fields of some clips: (clips, segments, 3, size, size) or (..., 2, side, side)."""
+        return (clips, self.segments, *self._reader.item_shape)
 
     def read(self, indices: IntArray, *, out: Tensor | None = None) -> Batch:
         """Read several clips into one tensor.
@@ -94,4 +107,6 @@ class CropDataset(Dataset[Sample]):
         rows = self.rows[indices]
         frames = torch.from_numpy(np.empty(self.batch_shape(len(rows)), dtype=np.uint8)) if out is None else out
         self._reader.read(rows, self._slots[indices], out=frames.numpy())
+        if self._reader.stream == "motion":
+            frames = frames.view(torch.int8)
         return Batch(frames, torch.from_numpy(self.labels[indices]), torch.from_numpy(rows))

@@ -115,10 +115,10 @@ def head_layer(backbone: Backbone) -> nn.Linear:
 
 def _batches(cache: CropCache, used: IntArray, backbone: Backbone, device: torch.device) -> Iterator[FloatArray]:
     """Features of batch after batch of frames, in the order of rows and slots; the next batch is read meanwhile."""
-    require_shards(cache)
+    require_shards(cache, backbone.input)
     rows = np.repeat(np.arange(len(used)), used)
     slots = np.arange(len(rows)) - np.repeat(np.cumsum(used) - used, used)
-    reader = FrameReader(cache)
+    reader = FrameReader(cache, backbone.input)
     model = backbone.model.to(device).to(memory_format=torch.channels_last).eval()  # twice as fast on CPUs
     step = FRAMES_PER_BATCH.get(device.type, 32)
     parts = [slice(start, start + step) for start in range(0, len(rows), step)]

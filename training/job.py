@@ -124,12 +124,13 @@ def set_up(
         on_frames: hears how many frames a frozen backbone has seen, of how many; that is in the first epoch.
     Raises: SettingsError if only the head is to be trained and it is not one linear layer.
     """
-    require_shards(cache)
+    size = cache.item_shape(settings.input)[-1]
+    require_shards(cache, settings.input)
     device = choose_device(settings.device)
     precision = mixed_precision(device, settings.amp)
     classes = len(cache.class_names)
     torch.manual_seed(settings.seed)
-    backbone = build_backbone(settings.arch, classes=classes, size=cache.size, weights=weights)
+    backbone = build_backbone(settings.arch, classes=classes, size=size, weights=weights, input=settings.input)
     frozen = settings.freeze_backbone
     trained = (head_layer(backbone) if frozen else backbone.model).to(device)
     if is_convolutional(trained) if settings.channels_last is None else settings.channels_last:
@@ -158,7 +159,8 @@ def _datasets(
     """What to train and to validate on: frames, or features where there are some."""
     segments, validation_segments, seed = settings.segments, settings.validation_segments, settings.seed
     if features is None:
-        train = CropDataset(cache, clips.train, segments=segments, random=True, seed=seed)
-        return train, CropDataset(cache, clips.validate, segments=validation_segments)
+        stream = settings.input
+        train = CropDataset(cache, clips.train, segments=segments, random=True, seed=seed, stream=stream)
+        return train, CropDataset(cache, clips.validate, segments=validation_segments, stream=stream)
     train = FeatureDataset(cache, clips.train, features, segments=segments, random=True, seed=seed)
     return train, FeatureDataset(cache, clips.validate, features, segments=validation_segments)

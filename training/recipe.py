@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+Input = Literal["frames", "motion"]  # the same as mocrop.pipeline.crop_cache.Stream, which is dear to import
 Amp = Literal["auto", "off", "bf16", "fp16"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
 Recipe = Literal["reference", "modern"]
 Schedule = Literal["step", "cosine"]
 
+DEFAULT_ARCH: Mapping[Input, str] = MappingProxyType(
+    {
+        "frames": "resnet50",
+        "motion": "timm/resnet18",  # fields hold less than frames
+    }
+)
 SAME_PIXELS: Mapping[str, Any] = MappingProxyType(
     {"flip": False, "crop_scales": (1.0,), "color_jitter": 0.0, "random_erasing": 0.0}
 )
@@ -26,6 +33,7 @@ class TrainSettings:
     """
 
     arch: str = "resnet50"  # see mocrop.training.backbones
+    input: Input = "frames"  # of the network; motion: the motion fields of the cache
     weights: str = "imagenet"  # "imagenet", "none", a name in key_maps.SHIPPED or a file
     split: str = "1"  # name or number from 1
     epochs: int = 100
@@ -82,7 +90,7 @@ class TrainSettings:
                 "freeze_backbone computes the features of each frame once, so its pixels must stay the same: "
                 "no flip, no multi-scale crop, no colour jitter, no random erasing"
             )
-        for name, kind in (("optimizer", OptimizerName), ("schedule", Schedule), ("amp", Amp)):
+        for name, kind in (("input", Input), ("optimizer", OptimizerName), ("schedule", Schedule), ("amp", Amp)):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}")
 

@@ -1,4 +1,4 @@
-"""Read frames of an uncompressed crop cache: clips and slots go in, the bytes of its shard files come out.
+"""Read frames or motion fields of an uncompressed crop cache: clips and slots go in, bytes of its files come out.
 
 An uncompressed frame lies in its shard file byte for byte, followed by its CRC-32C, so one system call moves it from
 the page cache into the caller's memory; any Zarr library in between costs several times that. A memory map would cost
@@ -13,6 +13,7 @@ CRC-32C.
 
 from __future__ import annotations
 
+import math
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,7 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.crop_cache import CropCache, Stream
 from mocrop.pipeline.errors import CacheError
 
 IntArray = npt.NDArray[np.int64]
@@ -35,15 +36,17 @@ CACHE_WAY_OUT = "copy the cache anew, or write it anew with `mocrop precrop --ov
 class ShardFiles:
     """The shard files of one cache, open for reading from any number of threads and forked processes.
 
-    A frame's checksum is looked at when the frame is first read; a frame that is cut off is noticed every time.
+    A frame's checksum is looked at when the frame is first read; a frame that is cut off is noticed every time. All of
+    it holds for motion fields as well.
     """
 
-    def __init__(self, cache: CropCache) -> None:
+    def __init__(self, cache: CropCache, stream: Stream = "frames") -> None:
         if cache.compressed:
             raise ValueError(f"{cache.path} is compressed; only uncompressed frames can be read from shard files")
         self._cache = cache
         self._index_shape = cache.clips_per_shard, cache.slots  # also of the last shard, which may have fewer clips
-        self._frame_bytes = 3 * cache.size * cache.size
+        self._stream = stream
+        self._frame_bytes = math.prod(cache.item_shape(stream))
         self._checked = np.zeros(cache.shape[:2], dtype=np.bool_)
         self._file = lru_cache(maxsize=_open_files())(self._open)  # what it drops closes once nobody reads it
 
@@ -52,7 +55,7 @@ class ShardFiles:
 
         Args:
             clips, slots: int64, shape (n,), within the cache.
-            out: uint8, shape (n, 3, size, size), C-contiguous; is overwritten.
+            out: uint8, shape (n, ...), C-contiguous, whose rows have the bytes of a frame each; is overwritten.
         Raises: CacheError if a shard file is missing, cut off or damaged.
         """
         shards, rows = np.divmod(clips, self._index_shape[0])
@@ -73,7 +76,7 @@ class ShardFiles:
 
     def _open(self, shard: int) -> _ShardFile:
         try:
-            return _ShardFile(self._cache.shard_file(shard), self._index_shape, self._frame_bytes)
+            return _ShardFile(self._cache.shard_file(shard, self._stream), self._index_shape, self._frame_bytes)
         except FileNotFoundError as error:
             raise self._error(shard, "is missing") from error
         except _DamagedIndexError as error:
@@ -84,9 +87,8 @@ class ShardFiles:
     def _error(self, shard: int, fact: str) -> CacheError:
         rows = self._index_shape[0]
         names = self._cache.clip[shard * rows : (shard + 1) * rows]
-        return CacheError(
-            f"{self._cache.shard_file(shard)} {fact}: clips {names[0]} to {names[-1]} cannot be read; {CACHE_WAY_OUT}"
-        )
+        file = self._cache.shard_file(shard, self._stream)
+        return CacheError(f"{file} {fact}: clips {names[0]} to {names[-1]} cannot be read; {CACHE_WAY_OUT}")
 
 
 class _DamagedIndexError(Exception):

@@ -104,7 +104,8 @@ def train(
         return Checkpoint(
             arch=settings.arch,
             class_names=cache.class_names,
-            size=cache.size,
+            size=cache.item_shape(settings.input)[-1],
+            input=settings.input,
             mean=tuple(job.backbone.mean),
             std=tuple(job.backbone.std),
             settings=plain_settings(settings),

@@ -253,3 +253,21 @@ def test_a_network_that_answers_nan_is_an_error(
     monkeypatch.setattr(predict_module, "clip_logits", lambda _, frames: torch.full((len(frames), 3), torch.nan))
     with pytest.raises(CheckpointError, match="answers with NaN or infinity"):
         evaluate(colors, diverged, CPU)
+
+
+def test_a_checkpoint_of_motion_sees_the_motion_fields(
+    tmp_path: Path, make_cache: Callable[..., Path], make_checkpoint: Callable[..., Path]
+) -> None:
+    """Clips whose frames differ and whose motion is the same get the same answer."""
+    fields = np.zeros((4, 4, 2, 16, 16), np.int8)
+    fields[:, :, 0] = np.array([48, -48, 48, 48]).reshape(4, 1, 1, 1)
+    path = make_cache(tmp_path / "m.zarr", label=[0, 1, 0, 1], subset=[2] * 4, fields=fields)
+    model = build_backbone("timm/test_resnet", classes=2, size=16, input="motion").model
+    two = {"mean": (0.0, 0.0), "std": (1.0, 1.0)}
+    checkpoint = make_checkpoint(path, input="motion", size=16, state_dict=model.state_dict(), **two)
+    answers = evaluate(path, checkpoint, replace(CPU, segments=4)).predictions.logits
+    assert np.array_equal(answers[0], answers[2])
+    assert np.array_equal(answers[0], answers[3])
+    assert not np.array_equal(answers[0], answers[1])
+    with pytest.raises(CacheError, match=r"plain.zarr has no motion fields; .*precrop --motion-fields"):
+        evaluate(make_cache(tmp_path / "plain.zarr", label=[0, 1], subset=[2, 2]), checkpoint, CPU)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mocrop.training.augment import Views, augment, draw_views, mixup, normalise
+from mocrop.training.motion_input import MOTION_MEAN, MOTION_STD
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings
 
 CPU = torch.device("cpu")
@@ -178,3 +179,55 @@ def test_every_view_stays_within_the_range_of_the_frames(seed: int) -> None:
     out = look(frames, drawn) * 255
     assert out.min() >= 30 - 1e-3
     assert out.max() <= 200 + 1e-3
+
+
+def field(values: list[list[int]], clips: int = 1) -> torch.Tensor:
+    """Motion fields of one segment: x as given, y twice as fast; int8, (clips, 1, 2, rows, columns)."""
+    x = torch.tensor(values, dtype=torch.int8)
+    return torch.stack((x, 2 * x)).expand(clips, 1, 2, *x.shape)
+
+
+def steps(fields: torch.Tensor, chosen: Views) -> torch.Tensor:
+    """Augmented fields in stored steps."""
+    return augment(fields, chosen, mean=(0, 0), std=(1, 1)) * 127
+
+
+def test_flipped_field_is_mirrored_and_x_goes_the_other_way() -> None:
+    fields = field([[1, 2, 3, 4]] * 4, clips=2)
+    kept, flipped = steps(fields, views(2, flip=[False, True])).round()[:, 0]
+    assert torch.equal(kept, fields[0, 0].float())
+    assert flipped[0, 0].tolist() == [-4, -3, -2, -1]
+    assert flipped[1, 0].tolist() == [8, 6, 4, 2]
+
+
+def test_motion_is_twice_as_long_in_a_view_twice_as_close() -> None:
+    near = steps(field([[8] * 4] * 4), views(scale=[0.5], x=[-1.0], y=[-1.0]))[0, 0]
+    assert near[0].unique().tolist() == pytest.approx([16])
+    assert near[1].unique().tolist() == pytest.approx([32])
+
+
+def test_view_of_a_field_is_the_view_of_its_frame() -> None:
+    """A bright quarter that moves: after crop and flip the same cells are bright and move."""
+    frames, fields = torch.zeros(1, 1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 1, 2, 8, 8, dtype=torch.int8)
+    frames[..., :4, 4:] = 200
+    fields[..., :4, 4:] = 20
+    chosen = views(flip=[True], scale=[0.75], x=[1.0], y=[-1.0])
+    bright, moving = look(frames, chosen)[0, 0, 0], steps(fields, chosen)[0, 0]
+    assert torch.allclose(bright * 255 / 200, -moving[0] * 0.75 / 20, atol=1e-5)
+    assert torch.allclose(bright * 255 / 200, moving[1] * 0.75 / 20, atol=1e-5)
+
+
+def test_colours_of_a_view_do_not_touch_motion() -> None:
+    fields = field([[8, -8]] * 2)
+    assert torch.equal(steps(fields, views(brightness=[2.0], contrast=[0.5], saturation=[0.0])), steps(fields, views()))
+
+
+def test_networks_of_motion_see_pixels_per_frame() -> None:
+    """A stored step is a sixteenth of a pixel, for training and testing alike."""
+    fields = field([[16, -40]] * 2)
+    for seen in (
+        normalise(fields, mean=MOTION_MEAN, std=MOTION_STD),
+        augment(fields, views(), mean=MOTION_MEAN, std=MOTION_STD),
+    ):
+        assert seen[0, 0, 0, 0].tolist() == pytest.approx([1, -2.5])
+        assert seen[0, 0, 1, 0].tolist() == pytest.approx([2, -5])

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.training.dataset import CropDataset
+from mocrop.training.loader import CropLoader
 
 LABEL = [0, 1, 0, 1, 1]
 
@@ -99,3 +100,35 @@ def test_a_forked_worker_of_a_compressed_cache_says_what_to_do(tmp_path: Path, m
     data = CropDataset(CropCache(path), np.arange(5), segments=2)
     with pytest.raises(RuntimeError, match=r"TensorStore.*does not survive a fork"):
         next(iter(DataLoader(data, num_workers=1, multiprocessing_context="fork")))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_motion_fields_of_the_same_slots_come_as_int8(
+    workers: int, tmp_path: Path, make_cache: Callable[..., Path]
+) -> None:
+    """Each field holds the number of its slot, and each frame does."""
+    number = np.arange(4).reshape(1, 4, 1, 1, 1) * np.ones((5, 1, 1, 1, 1))
+    pixels, fields = (np.broadcast_to(number, (5, 4, *item)) for item in ((3, 8, 8), (2, 2, 2)))
+    cache = CropCache(
+        make_cache(tmp_path / "m.zarr", label=LABEL, pixels=pixels.astype(np.uint8), fields=-fields.astype(np.int8))
+    )
+    rows = np.arange(5)
+    frames = CropDataset(cache, rows, segments=3, random=True, seed=5)
+    motion = CropDataset(cache, rows, segments=3, random=True, seed=5, stream="motion")
+    assert motion.batch_shape(2) == (2, 3, 2, 2, 2)
+    for of_frames, of_motion in zip(
+        DataLoader(frames, batch_size=2, num_workers=workers),
+        DataLoader(motion, batch_size=2, num_workers=workers),
+        strict=True,
+    ):
+        assert of_motion.frames.dtype == torch.int8
+        assert torch.equal(of_motion.frames[..., 0, 0, 0], -of_frames.frames[..., 0, 0, 0].to(torch.int8))
+
+
+def test_loader_reads_motion_fields_as_the_data_set_does(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    fields = np.random.default_rng(1).integers(-127, 128, (5, 4, 2, 2, 2), dtype=np.int8)
+    cache = CropCache(make_cache(tmp_path / "m.zarr", label=LABEL, fields=fields))
+    motion = CropDataset(cache, np.arange(5), segments=2, stream="motion")
+    (batch,) = CropLoader(motion, batch_size=8)
+    assert batch.frames.dtype == torch.int8
+    assert np.array_equal(batch.frames.numpy(), fields[:, [1, 3]])

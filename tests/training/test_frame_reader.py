@@ -84,3 +84,35 @@ def test_memory_of_another_shape_is_refused(tmp_path: Path, make_cache: Callable
     reader = FrameReader(make(tmp_path, make_cache, "none"))
     with pytest.raises(ValueError, match="out must be C-contiguous"):
         reader.read(np.array([0]), np.array([[0]]), out=np.zeros((1, 2, 3, 8, 8), dtype=np.uint8))
+
+
+def with_fields(tmp_path: Path, make_cache: Callable[..., Path], compression: str = "none") -> CropCache:
+    """Two cells a side, from -127 to 127."""
+    fields = np.random.default_rng(1).integers(-127, 128, (5, 4, 2, 2, 2), dtype=np.int8)
+    return CropCache(make_cache(tmp_path / "m.zarr", label=[0] * 5, fields=fields, compression=compression))
+
+
+@BOTH
+def test_motion_fields_equal_what_zarr_reads(tmp_path: Path, make_cache: Callable[..., Path], compression: str) -> None:
+    cache = with_fields(tmp_path, make_cache, compression)
+    stored = np.asarray(zarr.open_group(cache.path, mode="r")["motion"])
+    clips, slots = np.array([4, 1]), np.array([[0, 3, 1], [1, 2, 2]])
+    reader = FrameReader(cache, "motion")
+    read = reader.read(clips, slots)
+    assert read.dtype == np.int8
+    assert np.array_equal(read, stored[clips[:, None], slots])
+    assert np.array_equal(pickle.loads(pickle.dumps(reader)).read(clips, slots), read)
+    assert FrameReader(cache).read(clips, slots).shape == (2, 3, 3, 8, 8)
+
+
+def test_missing_motion_fields_are_said(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    """None in the cache at all, or a file of them gone while the frames are there."""
+    with pytest.raises(CacheError, match="has no motion fields"):
+        FrameReader(make(tmp_path, make_cache, "none"), "motion")
+    cache = with_fields(tmp_path, make_cache)
+    cache.shard_file(1, "motion").unlink()
+    require_shards(cache)
+    with pytest.raises(CacheError, match=r"1 shard files are missing, the first is .*motion/c/1"):
+        require_shards(cache, "motion")
+    with pytest.raises(CacheError, match=r"motion/c/1/0/0/0/0 is missing"):
+        FrameReader(cache, "motion").read(np.array([3]), np.array([[0]]))
