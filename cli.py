@@ -458,6 +458,28 @@ def status(
 
 
 @app.command()
+def verify(
+    cache: Annotated[
+        str | None,
+        typer.Argument(help="A crop cache: its name, or its folder anywhere.", show_default="the whole workspace"),
+    ] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Also decode every H.264 file.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for damage: files that are gone or cut off, checksums, values that cannot be; say what mends it."""
+    from rich.console import Console
+
+    from mocrop.pipeline.terminal import say_verify
+    from mocrop.pipeline.verify import verify as verify_in
+
+    report = verify_in(_workspace(workspace), cache=cache, deep=deep, console=Console(stderr=True))
+    _say(report, say_verify, as_json)
+    if report.damage:
+        raise typer.Exit(EXIT_FAILED_CLIPS)
+
+
+@app.command()
 def show(
     clip: Annotated[str, typer.Argument(help="Name of a clip, or an ending that no other has, e.g. g01_c01.")],
     output: Annotated[

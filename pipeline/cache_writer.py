@@ -14,6 +14,7 @@ import tensorstore as ts
 from mocrop.pipeline.crop_cache import (
     STREAMS,
     ClipState,
+    column_file,
     has_motion,
     open_array,
     open_stream,
@@ -69,13 +70,24 @@ class CacheWriter:
             raise ValueError(f"{len(shard.frames)} clips from {shard.first} on are not one shard of {self._path}")
         if len(shard.motion) != (len(shard.frames) if self._motion is not None else 0):
             raise ValueError(f"motion fields of {len(shard.motion)} clips do not go with {self._path}")
-        self._state[rows].write(ClipState.NOT_WRITTEN).result()
+        not_written = np.full(rows.stop - rows.start, ClipState.NOT_WRITTEN, np.uint8)
+        self._write_column("state", self._state, rows, index, not_written)
         for stream in STREAMS:
             shard_file(self._path, index, stream).unlink(missing_ok=True)
         self._write_frames(shard)
         for name, array in self._columns.items():
-            array[rows].write(getattr(shard, name)).result()
-        self._state[rows].write(shard.state).result()
+            self._write_column(name, array, rows, index, getattr(shard, name))
+        self._write_column("state", self._state, rows, index, shard.state)
+
+    def _write_column(
+        self, name: str, array: ts.TensorStore, rows: slice, index: int, values: npt.NDArray[Any]
+    ) -> None:
+        """Write the rows of one shard. Of the last one, which may be short, TensorStore reads what is there first."""
+        try:
+            array[rows].write(values).result()
+        except ValueError:  # what is there is damaged
+            column_file(self._path, name, index, array.ndim).unlink(missing_ok=True)
+            array[rows].write(values).result()
 
     def _write_frames(self, shard: Shard) -> None:
         """Write motion fields, then frames, as the file of the latter is what is looked for later."""

@@ -187,6 +187,11 @@ def shard_file(path: Path, shard: int, stream: Stream = "frames") -> Path:
     return path / stream / "c" / str(shard) / "0" / "0" / "0" / "0"
 
 
+def column_file(path: Path, name: str, shard: int, dimensions: int) -> Path:
+    """The same for a column that is written with the frames."""
+    return path.joinpath(name, "c", str(shard), *["0"] * (dimensions - 1))
+
+
 class CropCache:
     """A crop cache opened for reading: its table in memory, its frames through TensorStore.
 

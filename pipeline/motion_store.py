@@ -219,7 +219,7 @@ class MotionReader:
             self._shard = _Shard(folder)
         try:
             return self._shard.motion(position)
-        except (KeyError, ValueError, FileNotFoundError) as error:
+        except (KeyError, ValueError, IndexError, RuntimeError, FileNotFoundError) as error:  # of zarr and its codecs
             raise MotionStoreError(
                 f"{folder} is damaged ({error}); remove the folder and run `mocrop extract-mv` again"
             ) from error

@@ -14,6 +14,7 @@ from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.map_commands import ExportReport, ImportReport
 from mocrop.pipeline.session import StageReport
 from mocrop.pipeline.status import StageStatus, WorkspaceStatus
+from mocrop.pipeline.verify import VerifyReport
 
 EXAMPLES = 5  # of many, how many are named
 
@@ -124,6 +125,30 @@ def say_import(console: Console, report: ImportReport) -> None:
     if report.strangers:
         console.print(f"  [dim]{report.strangers:>6,}[/dim]  of no clip of this workspace", highlight=False)
     console.print("next: [bold]mocrop precrop --policy maps --size 192[/bold]", highlight=False)
+
+
+def say_verify(console: Console, report: VerifyReport) -> None:
+    """Print for each part how much is damaged, which clips, and the commands that mend it."""
+    for checked in report.parts:
+        found = [damage for damage in report.damage if damage.part == checked.part]
+        lines = [f"{damage.clip}: {damage.fact}" if damage.clip else damage.fact for damage in found]
+        sound = f"[red]{checked.damaged:,} damaged[/red]" if found else "all sound"
+        console.print(f"[bold]{checked.part}[/bold]: {count(checked.clips, 'clip')} checked, {sound}", highlight=False)
+        lines = [
+            f"{one.clip}: {one.fact}" if one.clip else one.fact for one in report.damage if one.part == checked.part
+        ]
+        for line in lines[:EXAMPLES]:
+            console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+        if len(lines) > EXAMPLES:
+            console.print(f"  and {len(lines) - EXAMPLES:,} more; --json lists all", highlight=False)
+    if not report.parts:
+        console.print("there is nothing to check yet", highlight=False)
+    if report.mend:
+        console.print("to mend it:", highlight=False)
+    for command in report.mend:
+        console.print(f"  [bold]{escape(command)}[/bold]", highlight=False, soft_wrap=True)
+    if any(not one.mend for one in report.damage):
+        console.print("a cache outside a workspace is mended by copying it anew", highlight=False)
 
 
 def _say_examples(console: Console, what: str, lines: Sequence[str]) -> None:

@@ -130,6 +130,8 @@ def _picture_stream(container: av.container.InputContainer, clip: str) -> VideoS
     if not streams:
         raise ClipError(Reason.NO_VIDEO_STREAM, f"{clip}: the file has no video stream")
     stream = streams[0]
+    if stream.codec_context is None:
+        raise ClipError(Reason.UNREADABLE, f"{clip}: FFmpeg does not know the codec of the video stream")
     stream.codec_context.thread_count = 1
     return stream
 
