@@ -38,11 +38,9 @@ def setting_of(option: str) -> str:
 def recipe_options() -> dict[str, str]:
     """What help shows as the default of each option that a recipe decides, by setting."""
     train = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
-    known = {field.name for field in fields(TrainSettings)} - {"channels_last", "freeze_backbone"}
+    known = {field.name for field in fields(TrainSettings)} - {"arch", "channels_last", "freeze_backbone"}
     shown = {setting_of(option.opts[0]): option.show_default for option in train.params if option.default is None}
-    return {
-        name: str(default) for name, default in shown.items() if name in known - {"channels_last", "freeze_backbone"}
-    }
+    return {name: str(default) for name, default in shown.items() if name in known}
 
 
 def table() -> dict[str, tuple[str, str]]:
@@ -73,6 +71,18 @@ def given(monkeypatch: pytest.MonkeyPatch, folder: Path, *options: str) -> Train
     with pytest.raises(SystemExit):
         main(["train", "-w", str(folder), *options])
     return seen[0]
+
+
+def test_network_follows_from_what_it_takes_unless_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = [
+        given(monkeypatch, tmp_path, *options)
+        for options in ([], ["--input", "motion"], ["--input", "motion", "--arch", "resnet50"])
+    ]
+    assert [(each.input, each.arch) for each in settings] == [
+        ("frames", "resnet50"),
+        ("motion", "timm/resnet18"),
+        ("motion", "resnet50"),
+    ]
 
 
 def test_without_options_the_reference_is_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
