@@ -665,7 +665,7 @@ def evaluate(
         typer.echo(json.dumps(done.result.to_json(), indent=2))
     else:
         print_result(Console(), done.result)
-        typer.echo(f"report: {done.report}\npredictions: {done.predictions}")
+        typer.echo(f"report: {done.files['.md']} (beside it: {', '.join(done.files)})")
 
 
 @app.command()

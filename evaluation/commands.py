@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from mocrop.evaluation.evaluate import EvalResult, EvalSettings, evaluate
-from mocrop.evaluation.predictions import write_predictions
-from mocrop.evaluation.report import evaluation_progress, write_report
+from mocrop.evaluation.report import evaluation_progress
+from mocrop.evaluation.report_files import write_report
 from mocrop.pipeline.workspace import Workspace
 from mocrop.training.commands import choose_run
 from mocrop.training.foreign_checkpoint import cache_trained_on
@@ -20,8 +20,7 @@ class Evaluation:
     """A result and the files that keep it."""
 
     result: EvalResult
-    report: Path
-    predictions: Path  # logits clip by clip
+    files: dict[str, Path]  # by suffix, see report_files
 
 
 def evaluate_in(
@@ -36,7 +35,7 @@ def evaluate_in(
 ) -> Evaluation:
     """Evaluate a run of a workspace, or a checkpoint from elsewhere, and write its report.
 
-    That is ``reports/<run>-on-<cache>-split<k>.json``, and beside it the logits of every clip as ``.npz``.
+    That is ``reports/<run>-on-<cache>-split<k>`` with the suffixes of :mod:`~mocrop.evaluation.report_files`.
 
     Args:
         run: name of the run; None: the only one there is.
@@ -50,12 +49,18 @@ def evaluate_in(
     path = _cache_for(workspace, cache, file)
     with evaluation_progress(console) as on_batch:
         result = evaluate(path, file, settings, arch=arch, on_batch=on_batch)
-    source = file.stem if checkpoint else file.parent.name
-    report = workspace.reports / f"{source}-on-{path.stem}-split{result.split}.json"
-    predictions = report.with_name(f"{report.stem}.npz")  # with_suffix would cut a name with a dot in it
-    write_predictions(result.predictions, predictions)
-    write_report(result, report)
-    return Evaluation(result=result, report=report, predictions=predictions)
+    stem = f"{source_name(file)}-on-{path.stem}-split{result.split}"
+    return Evaluation(result=result, files=write_report(result, workspace.reports, stem))
+
+
+def source_name(checkpoint: Path) -> str:
+    """What a report calls a checkpoint: the run's name for its best one.
+
+    >>> [source_name(Path(file)) for file in ("runs/resnet50/best.pt", "runs/resnet50/last.pt", "x.pth")]
+    ['resnet50', 'resnet50-last', 'x']
+    """
+    run = checkpoint.absolute().parent.name
+    return {"best.pt": run, "last.pt": f"{run}-last"}.get(checkpoint.name, checkpoint.stem)
 
 
 def _cache_for(workspace: Workspace, name: str | None, checkpoint: Path) -> Path:

@@ -1,34 +1,66 @@
-"""Show and keep the result of an evaluation: a table on a console, JSON in a file."""
+"""Show the result of an evaluation on a console."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mocrop.evaluation.evaluate import EvalResult
+from mocrop.evaluation.metrics import CALIBRATION_BINS, ClassScore, Metrics
 from mocrop.evaluation.predict import OnBatch
-from mocrop.pipeline.workspace import write_whole
+from mocrop.evaluation.statistics import Estimate
+from mocrop.evaluation.timing import Latency, Spread
 from mocrop.training.foreign_checkpoint import UNKNOWN
 from mocrop.training.scores import Score
+
+MOST_CLASSES = 20  # in the table of a console; of more, the worst
+WORST_CLASSES = 10
 
 
 def print_result(console: Console, result: EvalResult) -> None:
     """Print scores with counts and intervals, and everything a reader must know to trust them."""
-    table = Table(title=f"{result.arch} on {result.cache['name']}, test list of split {result.split}")
-    table.add_column("")
-    for column in ("right", "correct / total", "95 % interval"):
-        table.add_column(column, justify="right")
-    for name, score in (("top-1", result.top1), ("top-5", result.top5)):
-        table.add_row(name, *score_cells(score))
-    console.print(table)
+    console.print(scores_table(result.metrics, title=headline(result)))
+    console.print(class_table(result.metrics))
+    print_facts(console, facts(result))
     for line in remarks(result):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False)
+
+
+def headline(result: EvalResult) -> str:
+    """What was tested on what."""
+    return f"{result.arch} on {result.cache['name']}, test list of split {result.split}"
+
+
+def scores_table(metrics: Metrics, *, title: str) -> Table:
+    """Top-1, top-5 and mean class accuracy with both intervals."""
+    table = Table(title=escape(title))
+    table.add_column("")
+    for column in ("right", "correct / total", "95 % interval", drawn_unit(metrics)):
+        table.add_column(column, justify="right")
+    for name, *cells in score_rows(metrics):
+        table.add_row(name, *cells)
+    return table
+
+
+def score_rows(metrics: Metrics) -> list[tuple[str, str, str, str, str]]:
+    """Name, share, counts, Wilson's interval and the resampled one of each score."""
+    resampled = metrics.resampled
+    return [
+        ("top-1", *score_cells(metrics.top1), interval_cell(resampled.top1)),
+        ("top-5", *score_cells(metrics.top5), interval_cell(resampled.top5)),
+        ("mean class", f"{100 * metrics.mean_class:.1f} %", "", "", interval_cell(resampled.mean_class)),
+    ]
+
+
+def drawn_unit(metrics: Metrics) -> str:
+    """What the resampled interval draws, as the head of its column."""
+    return f"drawing {metrics.resampled.units} {metrics.resampled.unit}"
 
 
 def score_cells(score: Score) -> tuple[str, str, str]:
@@ -37,18 +69,100 @@ def score_cells(score: Score) -> tuple[str, str, str]:
     >>> score_cells(Score(correct=8, total=10))
     ('80.0 %', '8 / 10', '49.0 to 94.3 %')
     """
-    low, high = (100 * end for end in score.interval)
-    return f"{100 * score.share:.1f} %", f"{score.correct} / {score.total}", f"{low:.1f} to {high:.1f} %"
+    low, high = score.interval
+    return f"{100 * score.share:.1f} %", f"{score.correct} / {score.total}", _interval(low, high)
+
+
+def interval_cell(estimate: Estimate) -> str:
+    """The interval of an estimate as text."""
+    return _interval(estimate.low, estimate.high)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def class_table(metrics: Metrics) -> Table:
+    """One row a class; of many classes, those that fare worst."""
+    tested = [each for each in metrics.classes if each.clips]
+    shown, title = tested, "by class"
+    if len(tested) > MOST_CLASSES:
+        shown = sorted(tested, key=lambda each: (each.share or 0.0, each.name))[:WORST_CLASSES]
+        title = f"the {WORST_CLASSES} worst of {len(tested)} classes"
+    table = Table(title=title)
+    table.add_column("class", overflow="fold")
+    for column in ("right", "correct / total"):
+        table.add_column(column, justify="right")
+    table.add_column("wrong ones most often taken for")
+    for each in shown:
+        table.add_row(*(escape(cell) for cell in class_cells(each)))
+    return table
+
+
+def class_cells(row: ClassScore) -> tuple[str, str, str, str]:
+    """Name, share, counts and most frequent wrong answer of a class as text."""
+    share = "-" if row.share is None else f"{100 * row.share:.1f} %"
+    taken_for = f"{row.taken_for} ({row.taken_for_clips})" if row.taken_for else ""
+    return row.name, share, f"{row.correct} / {row.clips}", taken_for
+
+
+def print_facts(console: Console, lines: dict[str, str]) -> None:
+    """Print labelled sentences, wrapped beside their labels."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    for label, text in lines.items():
+        grid.add_row(label, escape(text))
+    console.print(grid)
+
+
+def facts(result: EvalResult) -> dict[str, str]:
+    """What was done, by label."""
+    epoch = f"epoch {result.epoch} of " if result.epoch else ""  # other programs may not say
+    return {
+        "clips": f"{result.top1.total} of {result.classes_tested} classes (the head tells {result.classes} apart), "
+        f"left out: {result.left_out}",
+        "frames": f"{result.segments} per clip, of {cache_words(result.cache)}",
+        "network": f"{epoch}{result.checkpoint}, trained on {cache_words(result.trained_on)}",
+        "calibration": f"expected calibration error {100 * result.metrics.calibration.error:.1f} % "
+        f"({CALIBRATION_BINS} equal bins of the confidence; few clips make it look worse than it is)",
+        "time": f"{result.clips_per_second:.1f} clips/s on {result.device} in all, reading included",
+        "latency": latency_words(result.latency),
+    }
+
+
+def cache_words(cache: dict[str, Any]) -> str:
+    """A cache in a few words: its name, and what is in it if that is known.
+
+    >>> cache_words({"name": "motion-192", "policy": "motion", "size": 192})
+    'motion-192 (policy motion, 192 px)'
+    """
+    return f"{cache['name']} (policy {cache['policy']}, {cache['size']} px)" if cache.get("policy") else cache["name"]
+
+
+def latency_words(latency: Latency) -> str:
+    """Milliseconds per clip and frame, and what they are of."""
+    network, whole = latency.network, latency.with_reading
+    frame = latency.per_frame(network), latency.per_frame(whole)
+    return (
+        f"network alone {_ms(network)} a clip, {_ms(frame[0])} a frame; waiting for frames included {_ms(whole)} a "
+        f"clip, {_ms(frame[1])} a frame. Median and 95th percentile of batches of {latency.batch_size} clips: "
+        f"{latency.batches} measured after {latency.warm_up} to warm up"
+    )
+
+
+def _ms(spread: Spread) -> str:
+    return f"{spread.median:.3g} ms ({spread.p95:.3g})"
 
 
 def remarks(result: EvalResult) -> list[str]:
-    """What a reader must know to trust the scores, in lines."""
-    lines = [
-        f"{result.segments} frames per clip, {result.top1.total} clips of {result.classes_tested} classes "
-        f"(the head tells {result.classes} apart), left out: {result.left_out}; "
-        f"{result.clips_per_second:.1f} clips/s on {result.device}",
-        f"checkpoint {result.checkpoint}, epoch {result.epoch}, trained on {result.trained_on['name']}",
-    ]
+    """What makes the scores other than they look, in sentences."""
+    lines = []
+    if is_training_free(result):
+        lines.append(
+            f"the network was trained on other frames: {cache_words(result.trained_on)}; "
+            "this is the training-free use of a crop"
+        )
     if result.classes_tested < 2:
         lines.append("only one class is tested: the scores say nothing about telling classes apart")
     if result.classes <= 5:
@@ -68,9 +182,9 @@ def remarks(result: EvalResult) -> list[str]:
     return lines
 
 
-def write_report(result: EvalResult, file: Path) -> None:
-    """Write the result as JSON."""
-    write_whole(file, (json.dumps(result.to_json(), indent=2) + "\n").encode())
+def is_training_free(result: EvalResult) -> bool:
+    """Whether the network was trained on another policy or size than it is tested on."""
+    return any(result.trained_on.get(key) not in (None, result.cache[key]) for key in ("policy", "size"))
 
 
 @contextmanager

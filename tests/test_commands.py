@@ -383,6 +383,7 @@ def test_the_five_commands_work_one_after_the_other(
     result = json.loads(capsys.readouterr().out)
     assert result["top1"]["total"] == 2
     assert (result["cache"]["name"], result["trained_on"]["name"]) == ("motion-32", "motion-32")
+    assert (result["cache"]["policy"], result["trained_on"]["policy"]) == ("motion", "motion")
     (report,) = (here / "mocrop-work/reports").glob("*.json")
     assert json.loads(report.read_text())["top1"] == result["top1"]
     assert report.with_suffix(".npz").exists()

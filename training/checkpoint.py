@@ -51,7 +51,7 @@ def describe_cache(cache: CropCache) -> dict[str, Any]:
         digest.update(column.tobytes())
     return {
         "name": cache.path.stem,
-        "policy": str(cache.attributes.get("policy", "")),
+        "policy": str(cache.attributes.get("policy") or cache.attributes.get("settings", {}).get("policy", "")),
         "size": cache.size,
         "slots": cache.slots,
         "clips": len(cache),

@@ -17,7 +17,8 @@ from mocrop.evaluation import evaluate as evaluate_module
 from mocrop.evaluation import predict as predict_module
 from mocrop.evaluation.evaluate import EvalSettings, evaluate
 from mocrop.evaluation.predictions import file_hash
-from mocrop.evaluation.report import evaluation_progress, print_result, remarks, write_report
+from mocrop.evaluation.report import evaluation_progress, print_result, remarks
+from mocrop.evaluation.report_files import write_report
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, CheckpointError, SettingsError
 from mocrop.training.backbones import Backbone, build_backbone
@@ -170,6 +171,8 @@ def test_other_sizes_and_policies_are_fine_where_the_network_is(
     result = evaluate(tested, make_checkpoint(trained), CPU)
     assert (result.cache["policy"], result.cache["size"]) == ("motion", 24)
     assert result.trained_on["name"] == "full-16"
+    assert any("training-free use" in line and "full-16 (policy full, 16 px)" in line for line in remarks(result))
+    assert not any("training-free" in line for line in remarks(evaluate(trained, make_checkpoint(trained), CPU)))
 
 
 def test_missing_frames_are_an_error(colors: Path, make_checkpoint: Callable[..., Path]) -> None:
@@ -200,7 +203,7 @@ def test_the_report_holds_counts_intervals_and_versions(
     colors: Path, make_checkpoint: Callable[..., Path], tmp_path: Path
 ) -> None:
     result = evaluate(colors, make_checkpoint(colors), replace(CPU, segments=3))
-    write_report(result, tmp_path / "reports" / "eval.json")
+    write_report(result, tmp_path / "reports", "eval")
     report = json.loads((tmp_path / "reports" / "eval.json").read_text())
     assert report["top1"] == {
         "correct": 4,
@@ -224,6 +227,7 @@ def test_the_table_shows_counts_and_remarks(colors: Path, make_checkpoint: Calla
     assert "4 / 5" in shown
     assert "37.6 to 96.4 %" in shown
     assert "left out: 1 failed" in shown
+    assert "mean class │  88.9 %" in shown  # all of Red and Blue, two of three of Green
     assert "with 3 classes top-5 is always right" in shown
 
 
