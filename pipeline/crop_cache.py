@@ -184,7 +184,7 @@ def open_array(
 
 def shard_file(path: Path, shard: int, stream: Stream = "frames") -> Path:
     """Where Zarr's default chunk keys put one shard of ``frames`` or ``motion``."""
-    return path / stream / "c" / str(shard) / "0" / "0" / "0" / "0"
+    return Path(path, f"{stream}/c/{shard}/0/0/0/0")
 
 
 def column_file(path: Path, name: str, shard: int, dimensions: int) -> Path:
@@ -218,7 +218,14 @@ class CropCache:
         return cast("zarr.Array[Any]", self._group[name])
 
     def _column(self, name: str) -> npt.NDArray[Any]:
-        return np.asarray(self._array(name)[...])
+        """Read a whole array of numbers; with TensorStore, which opens the thousands of files of a large cache at once.
+
+        Raises: CacheError if it is damaged.
+        """
+        try:
+            return open_array(self.path, name).read().result()
+        except ValueError as error:
+            raise CacheError(f"{self.path}: {error}; write it anew with `mocrop precrop --overwrite`") from error
 
     def __len__(self) -> int:
         """Number of clips, whatever their state."""
@@ -308,7 +315,7 @@ class CropCache:
 
     @cached_property
     def clip(self) -> list[str]:
-        return [str(name) for name in self._column("clip")]
+        return [str(name) for name in np.asarray(self._array("clip")[...])]  # TensorStore knows no strings
 
     def open_frames(self, *, context: ts.Context | None = None) -> ts.TensorStore:
         """TensorStore of ``frames``, uint8, shape (clips, slots, 3, size, size)."""

@@ -15,6 +15,8 @@ from mocrop.pipeline.executors import Executor, Finished
 from mocrop.pipeline.manifest import Manifest
 from mocrop.pipeline.stage import ClipTask, Outcome, Stage, WorkUnit
 
+SECONDS_BETWEEN_COMMITS = 1.0  # to the manifest; each waits for the disk, and a killed run does that much again
+
 
 class Progress(Protocol):
     """What the runner tells whoever watches."""
@@ -64,15 +66,19 @@ def run_units(
     workspace: Path,
     progress: Progress,
 ) -> StageSummary:
-    """Run every unit and record every outcome; what was recorded stays if this is interrupted.
+    """Run every unit and record every outcome; what has come back stays if this is interrupted.
 
+    Only a process that is killed loses outcomes, those of about the last second: their units are run again.
     Raises: DiskFullError, ClusterError, and whatever a bug in a stage raises.
     """
+    run = _Run(stage, executor, manifest, workspace, progress)
     try:
-        return _Run(stage, executor, manifest, workspace, progress).all(units)
+        return run.all(units)
     except BaseException:
         executor.cancel()
         raise
+    finally:
+        run.commit()
 
 
 class _Run:
@@ -88,6 +94,8 @@ class _Run:
         self._workspace = str(workspace)
         self._progress = progress
         self._summary = StageSummary()
+        self._uncommitted: list[Outcome] = []
+        self._committed = -SECONDS_BETWEEN_COMMITS  # monotonic time of the last commit
         self._in_flight = 0
         self._alone: deque[WorkUnit] = deque()  # to be run with nothing else in flight
         self._trials: dict[int, _Trial] = {}  # by index of the unit whose worker died
@@ -106,6 +114,12 @@ class _Run:
                 self._run_alone(self._alone.popleft())
         self._summary.seconds = time.perf_counter() - start
         return self._summary
+
+    def commit(self) -> None:
+        """Write to the manifest what has come back since the last time."""
+        outcomes, self._uncommitted = self._uncommitted, []
+        self._manifest.record(self._stage.name, self._stage.settings_hash, outcomes)
+        self._committed = time.monotonic()
 
     def _submit(self, unit: WorkUnit) -> None:
         self._in_flight += 1
@@ -149,9 +163,11 @@ class _Run:
 
     def _record(self, outcomes: list[Outcome]) -> None:
         said = [o for o in outcomes if o.reasons[:1] != (Reason.EARLIER_STAGE_MISSING,)]
-        self._manifest.record(self._stage.name, self._stage.settings_hash, said)
+        self._uncommitted += said
         self._summary.add(said)
         self._progress.advance(clips=len(said), failed=sum(o.status == "failed" for o in said))
+        if time.monotonic() >= self._committed + SECONDS_BETWEEN_COMMITS:
+            self.commit()
 
 
 def _suspects(unit: WorkUnit) -> list[ClipTask]:

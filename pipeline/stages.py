@@ -17,7 +17,7 @@ from mocrop.pipeline.stage import Stage
 from mocrop.pipeline.transcode import TRANSCODE_VERSION, TranscodeSettings, transcode_unit
 from mocrop.pipeline.workspace import Workspace
 
-CLIPS_PER_TRANSCODE_UNIT = 2  # clips take a third of a second each here; a Dask task costs a few milliseconds
+CLIPS_PER_TRANSCODE_UNIT = 4  # clips take a third of a second each here; a Dask task costs a few milliseconds
 
 Settings = TypeVar("Settings")
 

@@ -30,3 +30,11 @@ def test_one_and_two_workers_are_compared_for_every_stage() -> None:
     said = run("workers.py", "--clips", "1", "--copies", "2").splitlines()
     assert said[0].startswith("2 clips, 1 rounds")
     assert [line.split()[0] for line in said[2:]] == ["transcode", "extract-mv", "precrop"]
+
+
+def test_scale_goes_through_every_phase() -> None:
+    command = [sys.executable, str(BENCHMARKS / "scale.py"), "--clips", "50", "--workers", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    phases = [line.split()[2] for line in done.stdout.splitlines()[1:]]
+    assert phases == ["init", "transcode", "extract-mv", "precrop", "status", "training"]

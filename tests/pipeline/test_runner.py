@@ -12,7 +12,7 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
-from mocrop.pipeline import executors
+from mocrop.pipeline import executors, runner
 from mocrop.pipeline.errors import ClipError, ClusterError, DiskFullError, Reason
 from mocrop.pipeline.executors import Executor, Finished, PlainLoop, open_executor
 from mocrop.pipeline.manifest import ClipRow, Manifest
@@ -201,6 +201,28 @@ def test_no_more_units_are_taken_than_the_window_holds(tmp_path: Path) -> None:
     assert most == 2
 
 
+@pytest.mark.parametrize("seconds_between", [0.0, 3600.0])
+def test_outcomes_are_kept_when_a_run_ends_early(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds_between: float
+) -> None:
+    """Whether they were committed one unit at a time, or are all still to be."""
+    monkeypatch.setattr(runner, "SECONDS_BETWEEN_COMMITS", seconds_between)
+
+    class Stopped(PlainLoop):
+        left = 2
+
+        def next_finished(self) -> Finished:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return super().next_finished()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Behaviour(), Stopped())
+    with Manifest(tmp_path / "manifest.sqlite") as manifest:
+        assert manifest.counts("extract-mv", stage(Behaviour()).settings_hash).done == 8
+
+
 def test_workers_that_always_die_end_the_run(run: Run, tmp_path: Path) -> None:
     class Dying:
         window = 4
@@ -227,12 +249,21 @@ def test_a_scheduler_that_is_not_there_is_named() -> None:
         pass
 
 
+def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Wait for something that happens by itself."""
+    give_up = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
 def test_a_cluster_whose_workers_never_come_back_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "SECONDS_BETWEEN_LOOKS", 0.5)
     monkeypatch.setattr(executors, "SECONDS_TO_RESTART", 1)
     with open_executor(1, None) as executor:
         client = executor._client  # type: ignore[attr-defined]
         client.cluster.scale(0)
+        until(lambda: not client.scheduler_info(n_workers=-1)["workers"])
         executor.submit(stage(Behaviour()), work_units()[0], "/nowhere")
         with pytest.raises(ClusterError, match="all Dask workers are gone"):
             executor.next_finished()

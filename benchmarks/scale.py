@@ -1,0 +1,203 @@
+"""What a data set of many clips costs besides its pixels: the real runner, manifest, status and loader index.
+
+The clips are files of one byte, and the units of work do nothing, or write frames of a few pixels, so what is left is
+what mocrop itself needs per clip. Each figure is of a process of its own. Kinetics-400 has 240,000 clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mocrop.pipeline.cache_writer import CacheWriter, Shard
+from mocrop.pipeline.caches import prepare_cache, resolve_precrop
+from mocrop.pipeline.dataset import init_workspace
+from mocrop.pipeline.precrop import PrecropSettings
+from mocrop.pipeline.session import RunOptions, Session, open_session
+from mocrop.pipeline.stage import Outcome, Stage, WorkUnit
+from mocrop.pipeline.status import workspace_status
+from mocrop.pipeline.workspace import Workspace, write_stage_settings
+
+MOST_CLASSES, GROUPS = 400, 25
+FRAME_PX = 4
+Facts = dict[str, float]
+
+
+def make_dataset(folder: Path, clips: int) -> Path:
+    """Files of one byte in up to 400 class folders, 25 groups each."""
+    classes = max(1, min(MOST_CLASSES, clips // GROUPS))
+    for label in range(classes):
+        (folder / f"Class{label:03d}").mkdir(parents=True)
+    for clip in range(clips):
+        number, label = divmod(clip, classes)
+        (folder / f"Class{label:03d}/v_g{number % GROUPS + 1:02d}_c{number:05d}.avi").write_bytes(b"x")
+    return folder
+
+
+def do_nothing(unit: WorkUnit, settings: Any, workspace: str) -> list[Outcome]:
+    """A stage without work."""
+    return [Outcome(position=clip.position, status="done") for clip in unit.clips]
+
+
+def write_specks(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[Outcome]:
+    """A stage that writes frames of a few pixels into a real cache."""
+    count, slots = len(unit.clips), settings.frames
+    CacheWriter(Workspace(Path(workspace)).cache(settings.name)).write(
+        Shard(
+            first=unit.clips[0].position,
+            frames=[np.zeros((slots, 3, settings.size, settings.size), np.uint8)] * count,
+            frame_index=np.tile(np.arange(slots, dtype=np.int32), (count, 1)),
+            box=np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1)),
+            density=np.zeros((count, *settings.policy_settings.grid), np.float32),
+            state=np.ones(count, np.uint8),
+        )
+    )
+    return do_nothing(unit, settings, workspace)
+
+
+def idle(stage: Stage, work: Callable[[WorkUnit, Any, str], list[Outcome]], there: Path) -> Stage:
+    """A real stage whose work is another and whose output is always there."""
+    upstream = idle(stage.upstream, do_nothing, there) if stage.upstream else None
+    return dataclasses.replace(stage, function=work, output=lambda *_: there, upstream=upstream)
+
+
+def run_stage(session: Session, stage: Stage) -> Facts:
+    """Run a stage, then run it again when there is nothing left to do; the scheduler of Dask is in this process."""
+    start, start_cpu = time.perf_counter(), time.process_time()
+    report = session.run(stage)
+    middle, cpu = time.perf_counter(), time.process_time() - start_cpu
+    again = session.run(stage)
+    assert report.summary.done == report.plan.to_run
+    assert again.plan.to_run == 0
+    return {
+        "seconds": middle - start,
+        "ms a clip": 1e3 * (middle - start) / report.summary.done,
+        "CPU ms a clip": 1e3 * cpu / report.summary.done,
+        "seconds again": time.perf_counter() - middle,
+    }
+
+
+def phase_init(workspace: Workspace, dataset: Path, workers: int) -> Facts:
+    start = time.perf_counter()
+    init_workspace(workspace, dataset=dataset)
+    return {"seconds": time.perf_counter() - start}
+
+
+def phase_transcode(workspace: Workspace, dataset: Path, workers: int) -> Facts:
+    with open_session(workspace, RunOptions(workers=workers)) as session:
+        stage = session.stages.transcode()
+        write_stage_settings(workspace, stage.name, stage.settings)
+        return run_stage(session, idle(stage, do_nothing, workspace.root))
+
+
+def phase_extract(workspace: Workspace, dataset: Path, workers: int) -> Facts:
+    with open_session(workspace, RunOptions(workers=workers)) as session:
+        stage = session.stages.extract()
+        write_stage_settings(workspace, stage.name, stage.settings)
+        return run_stage(session, idle(stage, do_nothing, workspace.root))
+
+
+def phase_precrop(workspace: Workspace, dataset: Path, workers: int) -> Facts:
+    with open_session(workspace, RunOptions(workers=workers)) as session:
+        options = {"policy": "center", "size": FRAME_PX, "frames": 1}
+        stage = idle(
+            session.stages.precrop(resolve_precrop(workspace, session.stages, options)), write_specks, workspace.root
+        )
+        start = time.perf_counter()
+        prepare_cache(workspace, session.manifest, stage, overwrite=True)
+        prepared = time.perf_counter() - start
+        return {"seconds to create": prepared, **run_stage(session, stage)}
+
+
+def phase_status(workspace: Workspace, dataset: Path, workers: int) -> Facts:
+    start = time.perf_counter()
+    state = workspace_status(workspace)
+    assert all(stage.done == state.clips for stage in state.stages)
+    return {"seconds": time.perf_counter() - start}
+
+
+def phase_training(workspace: Workspace, dataset: Path, workers: int) -> Facts:
+    """From a path to the first batch, without what every program with PyTorch pays for importing it."""
+    from mocrop.pipeline.crop_cache import CropCache
+    from mocrop.training.checkpoint import describe_cache
+    from mocrop.training.dataset import CropDataset
+    from mocrop.training.frame_reader import require_shards
+    from mocrop.training.job import choose_clips
+    from mocrop.training.loader import CropLoader
+    from mocrop.training.recipe import TrainSettings
+
+    start = time.perf_counter()
+    cache = CropCache(workspace.choose_cache(None))
+    describe_cache(cache)
+    require_shards(cache)
+    clips = choose_clips(cache, TrainSettings())
+    dataset_of_crops = CropDataset(cache, clips.train, segments=3, random=True)
+    loader = CropLoader(dataset_of_crops, batch_size=32, shuffle=True)
+    loader.set_epoch(1)
+    next(iter(loader))
+    return {"seconds": time.perf_counter() - start}
+
+
+PHASES: dict[str, Callable[[Workspace, Path, int], Facts]] = {
+    "init": phase_init,
+    "transcode": phase_transcode,
+    "extract-mv": phase_extract,
+    "precrop": phase_precrop,
+    "status": phase_status,
+    "training": phase_training,
+}
+
+
+def measured(phase: str, folder: Path, workers: int) -> Facts:
+    """One phase in a process of its own."""
+    command = [sys.executable, __file__, "--phase", phase, "--folder", str(folder), "--workers", str(workers)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{phase} failed:\n{done.stderr}")
+    facts: Facts = json.loads(done.stdout.splitlines()[-1])
+    return facts
+
+
+def show(clips: int, phase: str, facts: Facts) -> None:
+    numbers = ", ".join(f"{name} {value:,.2f}" for name, value in facts.items())
+    print(f"{clips:9,} clips  {phase:11s} {numbers}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, nargs="+", default=[1_000, 10_000, 100_000, 240_000])
+    parser.add_argument("--workers", type=int, default=2, help="Dask workers; 0: a plain loop")
+    parser.add_argument("--phase", choices=PHASES, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.phase:
+        workspace = Workspace(options.folder / "work")
+        facts = PHASES[options.phase](workspace, options.folder / "data", options.workers)
+        facts["client MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        print(json.dumps(facts))
+        return
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {options.workers} workers"
+    )
+    for clips in options.clips:
+        with tempfile.TemporaryDirectory() as scratch:
+            make_dataset(Path(scratch) / "data", clips)
+            for phase in PHASES:
+                show(clips, phase, measured(phase, Path(scratch), options.workers))
+
+
+if __name__ == "__main__":
+    main()
