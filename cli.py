@@ -501,6 +501,30 @@ def show(
 
 
 @app.command()
+def gallery(
+    clips: Annotated[int, typer.Option(min=1, help="How many to show, evenly over the classes.")] = 48,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Whose boxes; may be repeated.", show_default="motion")
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option(help="Area of the boxes, as a share of the frame.", show_default="0.75")
+    ] = None,
+    cache: Annotated[
+        str | None, typer.Option(help="Show the crops of this cache instead: its name, or its folder anywhere.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write.", show_default="reports/gallery/<what>.png")
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Draw many clips on one page: the middle key frame of each with the boxes of policies, or a cache's crops."""
+    from mocrop.evaluation.gallery_page import gallery_in
+
+    where = _workspace(workspace)
+    typer.echo(gallery_in(where, cache=cache, policies=policy or (), ratio=ratio, clips=clips, output=output))
+
+
+@app.command()
 def export_npy(
     folder: Annotated[Path, typer.Argument(help="Where to put them: <folder>/<Class>/<clip>/motion_vectors_....npy.")],
     grid: GridOption = None,

@@ -225,7 +225,11 @@ class CropCache:
         try:
             return open_array(self.path, name).read().result()
         except ValueError as error:
-            raise CacheError(f"{self.path}: {error}; write it anew with `mocrop precrop --overwrite`") from error
+            raise self._unreadable(name, error) from error
+
+    def _unreadable(self, name: str, error: Exception) -> CacheError:
+        way_out = "`mocrop verify` says what is damaged and what mends it"
+        return CacheError(f"{self.path / name} cannot be read ({error}); {way_out}")
 
     def __len__(self) -> int:
         """Number of clips, whatever their state."""
@@ -315,7 +319,11 @@ class CropCache:
 
     @cached_property
     def clip(self) -> list[str]:
-        return [str(name) for name in np.asarray(self._array("clip")[...])]  # TensorStore knows no strings
+        """Names of the clips. Raises: CacheError if they are damaged."""
+        try:
+            return [str(name) for name in np.asarray(self._array("clip")[...])]  # TensorStore knows no strings
+        except Exception as error:  # zarr and its codecs have many words for a damaged file
+            raise self._unreadable("clip", error) from error
 
     def open_frames(self, *, context: ts.Context | None = None) -> ts.TensorStore:
         """TensorStore of ``frames``, uint8, shape (clips, slots, 3, size, size)."""

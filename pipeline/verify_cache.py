@@ -65,8 +65,8 @@ def _names(cache: CropCache) -> tuple[list[str], list[Fault]]:
     """Names of the clips, or their rows where there is something wrong with the names."""
     try:
         names = cache.clip
-    except Exception as error:  # zarr and its codecs have many words for a damaged file
-        fact = f"the names of the clips cannot be read ({short(error)})"
+    except CacheError as error:
+        fact = f"the names of the clips cannot be read ({error.__cause__})"
     else:
         if len(names) == len(cache) == len(set(names)):
             return names, []

@@ -138,3 +138,14 @@ def test_shard_file_that_is_gone_is_missed_only_where_it_should_hold_frames(
     assert CropCache(path).missing_shards() == []
     shard_file(path, 2).unlink()
     assert CropCache(path).missing_shards() == [2]
+
+
+@pytest.mark.parametrize(("column", "chunk"), [("box", "c/0/0"), ("clip", "c/0")])
+def test_a_damaged_column_is_an_error_that_names_it_and_the_way_out(
+    column: str, chunk: str, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    path = make_cache(tmp_path / "full-8.zarr", label=[0, 1])
+    file = path / column / chunk
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(CacheError, match=rf"full-8\.zarr/{column} cannot be read .*`mocrop verify` says"):
+        getattr(CropCache(path), column)
