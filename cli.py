@@ -253,6 +253,9 @@ ChannelsLastOption = Annotated[
     _machine("--channels-last/--no-channels-last", help="Memory order.", show_default="on for convolutions"),
 ]
 CompileOption = Annotated[bool, _machine("--compile", help="Compile the network; needs a C++ compiler.")]
+SyncBatchNormOption = Annotated[
+    bool, _machine("--sync-batchnorm", help="Under torchrun: batch statistics over the clips of all GPUs.")
+]
 SaveEveryOption = Annotated[
     float, _machine(metavar="MINUTES", min=0, help="Save this often within an epoch too; 0: after each update.")
 ]
@@ -603,6 +606,7 @@ def train(
     amp: AmpOption = "auto",
     channels_last: ChannelsLastOption = None,
     compile_network: CompileOption = False,
+    sync_batchnorm: SyncBatchNormOption = False,
     save_every: SaveEveryOption = 10,
     tensorboard: TensorboardOption = None,
 ) -> None:
@@ -611,6 +615,7 @@ def train(
 
     from mocrop.pipeline.stages import settings_from
     from mocrop.training.commands import train_in
+    from mocrop.training.ranks import join_ranks
 
     options = {
         "arch": arch or DEFAULT_ARCH[input],
@@ -643,21 +648,23 @@ def train(
         "amp": amp,
         "channels_last": channels_last,
         "compile": compile_network,
+        "sync_batchnorm": sync_batchnorm,
     }
     varied = not freeze_backbone if augmentation is None else augmentation
     table = {**recipe_table(recipe, options), **({} if varied else SAME_PIXELS)}
-    settings = settings_from(TrainSettings, table, options, where="mocrop train")
-    where = _workspace(workspace).require()
-    result = train_in(
-        where,
-        settings,
-        cache=cache,
-        name=name,
-        save_every_minutes=save_every,
-        tensorboard=tensorboard,
-        console=Console(stderr=as_json),
-    )
-    _say(result, lambda console, done: console.print(f"best epoch {done.best.epoch}: {done.checkpoint}"), as_json)
+    with join_ranks() as ranks:
+        result = train_in(
+            _workspace(workspace).require(),
+            settings_from(TrainSettings, table, options, where="mocrop train"),
+            cache=cache,
+            name=name,
+            save_every_minutes=save_every,
+            tensorboard=tensorboard,
+            ranks=ranks,
+            console=Console(stderr=as_json),
+        )
+    if ranks.first:
+        _say(result, lambda console, done: console.print(f"best epoch {done.best.epoch}: {done.checkpoint}"), as_json)
 
 
 @app.command("eval")

@@ -117,9 +117,12 @@ class TrainingError(MocropError):
 class StoppedError(MocropError):
     """A signal has asked a run to stop, and it has saved what it takes to go on."""
 
-    def __init__(self, message: str, *, exit_code: int) -> None:
+    def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple[type[StoppedError], tuple[str, int]]:
+        return type(self), (str(self), self.exit_code)
 
 
 class CheckpointError(MocropError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +65,11 @@ def draw_views(clips: int, settings: TrainSettings, rng: np.random.Generator, *,
         saturation=place(rng.uniform(1 - jitter, 1 + jitter, clips)),
         erased=place(_draw_blanks(clips, settings.random_erasing, rng)),
     )
+
+
+def every_nth(views: Views, *, first: int, step: int) -> Views:
+    """The views of some clips of a batch: number ``first``, ``first + step``, ..."""
+    return Views(**{field.name: getattr(views, field.name)[first::step] for field in fields(views)})
 
 
 def augment(frames: Tensor, views: Views, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:

@@ -10,12 +10,13 @@ from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.workspace import Workspace
 from mocrop.training.curves import CurvesWatch
 from mocrop.training.progress import ConsoleWatch
+from mocrop.training.ranks import Ranks
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.saver import SECONDS_BETWEEN_SAVES, RunControl
 from mocrop.training.stop import stop_on_signals
 from mocrop.training.tensorboard import tensorboard_watch
 from mocrop.training.train import TrainResult, train
-from mocrop.training.watch import Watches
+from mocrop.training.watch import TrainWatch, Watches
 
 
 def train_in(
@@ -26,6 +27,7 @@ def train_in(
     name: str | None,
     save_every_minutes: float = SECONDS_BETWEEN_SAVES / 60,
     tensorboard: bool | None = None,
+    ranks: Ranks | None = None,
     console: Console,
 ) -> TrainResult:
     """Train on one cache of a workspace, into ``runs/<name>``.
@@ -35,13 +37,16 @@ def train_in(
         name: of the run; None: backbone and cache, e.g. ``resnet50-motion-192``, and ``-fields`` for motion fields.
         save_every_minutes: within an epoch; what a crash costs at the most.
         tensorboard: write for it; None: if it is installed.
+        ranks: the processes that train together, of which the first one alone says something.
     Raises: CacheError if the choice of the cache is not clear; what :func:`~mocrop.training.train.train` raises.
     """
     path = workspace.choose_cache(cache)
     run = name or f"{settings.arch.replace('/', '-')}-{path.stem}{'-fields' if settings.input == 'motion' else ''}"
-    watch = Watches(ConsoleWatch(console), CurvesWatch(), tensorboard_watch(tensorboard))
+    ranks, watch = ranks or Ranks(), TrainWatch()
+    if ranks.first:
+        watch = Watches(ConsoleWatch(console), CurvesWatch(), tensorboard_watch(tensorboard))
     with stop_on_signals() as stop:
-        control = RunControl(save_every_seconds=60 * save_every_minutes, stop=stop)
+        control = RunControl(save_every_seconds=60 * save_every_minutes, stop=stop, ranks=ranks)
         return train(path, workspace.runs / run, settings, watch=watch, control=control)
 
 

@@ -6,14 +6,19 @@ import torch
 from torch import nn
 
 from mocrop.pipeline.errors import SettingsError
+from mocrop.training.ranks import Ranks
 from mocrop.training.recipe import Amp
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, ranks: Ranks | None = None) -> torch.device:
     """Find a device by name; "auto" is the current CUDA device where there is one, else the CPU.
 
+    Args:
+        ranks: of several on one machine, each takes the CUDA device of its own number.
     Raises: SettingsError if there is no such device.
     """
+    if ranks is not None and ranks.several and name != "cpu" and torch.cuda.is_available():
+        return _device_of_rank(name, ranks)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -22,6 +27,19 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise SettingsError(f"--device {name} cannot be used ({reason}); pass auto or cpu") from error
+    return device
+
+
+def _device_of_rank(name: str, ranks: Ranks) -> torch.device:
+    if name not in ("auto", "cuda"):
+        raise SettingsError(f"--device {name}: each process of torchrun takes a GPU of its own; pass cuda, auto or cpu")
+    if ranks.local_rank >= (there := torch.cuda.device_count()):
+        raise SettingsError(
+            f"process {ranks.local_rank + 1} of this machine has no GPU of its own, there are {there}; start as many "
+            "processes (--nproc-per-node) as there are GPUs, or pass --device cpu"
+        )
+    device = torch.device("cuda", ranks.local_rank)
+    torch.cuda.set_device(device)  # or page-locked memory would take up room on the first one
     return device
 
 

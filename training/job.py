@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from mocrop.training.features import OnFrames, head_layer
 from mocrop.training.frame_reader import require_shards
 from mocrop.training.loader import CropLoader
 from mocrop.training.optimizer import make_optimizer
+from mocrop.training.parallel import averaging, require_parallel, synchronised
+from mocrop.training.ranks import Ranks
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.selection import LeftOut, Subset, hold_out, select_clips
 
@@ -45,7 +48,7 @@ class Job:
     settings: TrainSettings
     backbone: Backbone
     trained: nn.Module  # on the device: all of the backbone, or its head
-    model: nn.Module  # the same for use: compiled where wanted
+    model: nn.Module  # the same for use: compiled where wanted, its gradients averaged over the ranks
     ema: Ema | None  # of what is trained
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler  # does nothing but for float16
@@ -54,6 +57,7 @@ class Job:
     device: torch.device
     precision: torch.dtype | None  # of mixed precision; None: float32 throughout
     classes: int
+    ranks: Ranks  # the processes that train together
 
     @property
     def frozen(self) -> bool:
@@ -64,6 +68,13 @@ class Job:
     def scored(self) -> nn.Module:
         """The network that is validated: the moving average where there is one; never compiled."""
         return self.ema.model if self.ema else self.trained
+
+    def gradients(self, *, averaged: bool) -> AbstractContextManager[None]:
+        """Within the body, gradients are averaged over the ranks, or kept until they are."""
+        local: AbstractContextManager[None] = nullcontext()
+        if self.ranks.several and not averaged:
+            local = self.model.no_sync()  # type: ignore[operator]  # of DistributedDataParallel
+        return local
 
     def scored_state(self) -> dict[str, Tensor]:
         """State dict of the whole network, with the weights that are validated."""
@@ -116,17 +127,22 @@ def set_up(
     *,
     weights: str,
     on_frames: OnFrames = lambda done, total: None,
+    ranks: Ranks | None = None,
 ) -> Job:
     """Make the network, with a new head over every class that the cache names, and all that trains it.
 
     Args:
         weights: instead of those of the settings, which a run that goes on need not fetch again.
         on_frames: hears how many frames a frozen backbone has seen, of how many; that is in the first epoch.
-    Raises: SettingsError if only the head is to be trained and it is not one linear layer.
+        ranks: the processes that train together, each on its part of every batch.
+    Raises: SettingsError if only the head is to be trained and it is not one linear layer, or for settings that several
+        processes cannot share.
     """
+    ranks = ranks or Ranks()
     size = cache.item_shape(settings.input)[-1]
     require_shards(cache, settings.input)
-    device = choose_device(settings.device)
+    device = choose_device(settings.device, ranks)
+    require_parallel(settings, ranks, clips=len(clips.train), device=device)
     precision = mixed_precision(device, settings.amp)
     classes = len(cache.class_names)
     torch.manual_seed(settings.seed)
@@ -135,21 +151,28 @@ def set_up(
     trained = (head_layer(backbone) if frozen else backbone.model).to(device)
     if is_convolutional(trained) if settings.channels_last is None else settings.channels_last:
         trained = trained.to(memory_format=torch.channels_last)
+    if settings.sync_batchnorm and ranks.several:
+        trained = synchronised(trained)
     features = LazyFeatures(cache, backbone, device=device, on_frames=on_frames) if frozen else None
     train, validate = _datasets(cache, clips, settings, features)
+    model = averaging(trained, ranks, device=device)
+    batch_size = settings.batch_size // ranks.ranks
     return Job(
         settings=settings,
         backbone=backbone,
         trained=trained,
-        model=compiled(trained, device=device) if settings.compile else trained,
+        model=compiled(model, device=device) if settings.compile else model,
         ema=Ema(trained, decay=settings.ema) if settings.ema else None,
         optimizer=make_optimizer(trained, settings),
         scaler=torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
-        loader=CropLoader(train, batch_size=settings.batch_size, shuffle=True, seed=settings.seed),
-        validation=CropLoader(validate, batch_size=settings.batch_size),
+        loader=CropLoader(
+            train, batch_size=batch_size, shuffle=True, seed=settings.seed, rank=ranks.rank, ranks=ranks.ranks
+        ),
+        validation=CropLoader(validate, batch_size=batch_size, rank=ranks.rank, ranks=ranks.ranks),
         device=device,
         precision=precision,
         classes=classes,
+        ranks=ranks,
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from mocrop.training.dataset import Batch
+from mocrop.training.ranks import Ranks
 
 
 class BadLoss(NamedTuple):
@@ -20,20 +22,72 @@ class BadLoss(NamedTuple):
     loss: float
 
 
-class Meter:
-    """Totals since it was made; those of the device are fetched only when they are read, which waits for the device."""
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """What an epoch has come to so far, as plain values."""
 
-    def __init__(self, batches: int, device: torch.device) -> None:
-        self.batches = batches  # of the whole epoch
-        self.batches_done = 0
-        self.clips = 0
-        self.waiting_seconds = 0.0
-        self._earlier_seconds = 0.0  # of the process that began the epoch
+    batches_done: int
+    clips: int = 0
+    loss: float = 0.0  # summed over the clips
+    correct: int = 0  # clips with the right answer first
+    seconds: float = 0.0
+    waiting_seconds: float = 0.0  # of them, for data
+
+    @property
+    def mean_loss(self) -> float:
+        """NaN before the first clip."""
+        return self.loss / self.clips if self.clips else float("nan")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clips with the right answer first; NaN before the first clip."""
+        return self.correct / self.clips if self.clips else float("nan")
+
+    @property
+    def waiting_share(self) -> float:
+        """Part of the time spent waiting for data."""
+        return self.waiting_seconds / max(self.seconds, 1e-9)
+
+    def over(self, ranks: Ranks) -> Totals:
+        """The same over all ranks: sums of counts, means of times. Every rank must call this."""
+        counts = ranks.sums([self.clips, self.loss, self.correct, self.seconds, self.waiting_seconds])
+        clips, loss, correct, seconds, waiting_seconds = counts
+        return Totals(
+            batches_done=self.batches_done,
+            clips=int(clips),
+            loss=loss,
+            correct=int(correct),
+            seconds=seconds / ranks.ranks,
+            waiting_seconds=waiting_seconds / ranks.ranks,
+        )
+
+
+class Meter:
+    """Totals of one rank since it was made; those of the device are fetched when they are read, which waits for it.
+
+    Args:
+        batches: of the whole epoch.
+        ranks: that work through as many clips each.
+        before: what the epoch had come to when its run was interrupted, to the bit; only one of the ranks takes the
+            counts along.
+    """
+
+    def __init__(
+        self, batches: int, device: torch.device, *, ranks: Ranks | None = None, before: Totals | None = None
+    ) -> None:
+        self._ranks = ranks or Ranks()
+        self._before = before or Totals(batches_done=0)
+        counted = self._before if self._ranks.first else Totals(batches_done=0)
+        self.batches = batches
+        self.batches_done = self._before.batches_done
+        self.clips = counted.clips
+        self._clips_here = 0  # since it was made
+        self._waiting_seconds = 0.0
         self._unchecked: list[Tensor] = []  # losses of the latest batches
         self._start = time.perf_counter()
         self._end: float | None = None
-        self._loss = torch.zeros((), dtype=torch.float64, device=device)
-        self._correct = torch.zeros((), dtype=torch.int64, device=device)
+        self._loss = torch.tensor(counted.loss, dtype=torch.float64, device=device)
+        self._correct = torch.tensor(counted.correct, dtype=torch.int64, device=device)
 
     def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Pass batches on and add up how long each let the caller wait."""
@@ -41,7 +95,7 @@ class Meter:
         while True:
             start = time.perf_counter()
             batch = next(iterator, None)
-            self.waiting_seconds += time.perf_counter() - start
+            self._waiting_seconds += time.perf_counter() - start
             if batch is None:
                 self._end = time.perf_counter()
                 return
@@ -53,6 +107,7 @@ class Meter:
         self._unchecked.append(loss.detach())
         self._correct += (logits.detach().argmax(dim=1) == labels).sum()
         self.clips += len(labels)
+        self._clips_here += len(labels)
         self.batches_done += 1
 
     def first_bad_loss(self) -> BadLoss | None:
@@ -62,44 +117,27 @@ class Meter:
         self._unchecked.clear()
         return next((BadLoss(first + n, loss) for n, loss in enumerate(losses) if not math.isfinite(loss)), None)
 
-    def totals(self) -> dict[str, float]:
-        """Everything that it has come to, as plain values, for a checkpoint in the middle of an epoch."""
-        return {
-            "batches_done": self.batches_done,
-            "clips": self.clips,
-            "loss": float(self._loss),
-            "correct": int(self._correct),
-            "seconds": self.seconds,
-            "waiting_seconds": self.waiting_seconds,
-        }
-
-    def go_on_from(self, totals: Mapping[str, float]) -> None:
-        """Start from what :meth:`totals` gave, to the bit, rather than from nothing."""
-        self.batches_done, self.clips = int(totals["batches_done"]), int(totals["clips"])
-        self.waiting_seconds, self._earlier_seconds = totals["waiting_seconds"], totals["seconds"]
-        self._loss.fill_(totals["loss"])
-        self._correct.fill_(totals["correct"])
-
-    @property
-    def loss(self) -> float:
-        """Mean over the clips so far; NaN before the first."""
-        return float(self._loss) / self.clips if self.clips else float("nan")
-
-    @property
-    def accuracy(self) -> float:
-        """Share of clips with the right answer first; NaN before the first clip."""
-        return int(self._correct) / self.clips if self.clips else float("nan")
+    def totals(self) -> Totals:
+        """Everything so far."""
+        return Totals(
+            batches_done=self.batches_done,
+            clips=self.clips,
+            loss=float(self._loss),
+            correct=int(self._correct),
+            seconds=self.seconds,
+            waiting_seconds=self._before.waiting_seconds + self._waiting_seconds,
+        )
 
     @property
     def seconds(self) -> float:
         """Until now, or until the last batch was done with."""
-        return self._earlier_seconds + (self._end or time.perf_counter()) - self._start
+        return self._before.seconds + self._seconds_here
 
     @property
     def clips_per_second(self) -> float:
-        return self.clips / max(self.seconds, 1e-9)
+        """Of all ranks together, since it was made."""
+        return self._clips_here * self._ranks.ranks / max(self._seconds_here, 1e-9)
 
     @property
-    def waiting_share(self) -> float:
-        """Part of the time spent waiting for data."""
-        return self.waiting_seconds / max(self.seconds, 1e-9)
+    def _seconds_here(self) -> float:
+        return (self._end or time.perf_counter()) - self._start

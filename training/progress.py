@@ -92,8 +92,11 @@ def live_line(console: Console) -> Progress:
 
 def describe(facts: RunFacts) -> list[str]:
     """What a run is about to do, in lines."""
+    where = (
+        f"as {facts.processes} processes, this one on {facts.device}" if facts.processes > 1 else f"on {facts.device}"
+    )
     lines = [
-        f"{facts.arch} on {facts.device} in {facts.precision}, into {facts.run_dir}",
+        f"{facts.arch} {where} in {facts.precision}, into {facts.run_dir}",
         f"{facts.train_clips} clips to train on, {facts.validation_clips} held out for validation, "
         f"left out: {facts.left_out}",
     ]
@@ -112,16 +115,18 @@ def describe(facts: RunFacts) -> list[str]:
 
 def describe_meter(meter: Meter) -> str:
     """An epoch so far, in a line."""
+    totals = meter.totals()
     return (
-        f"loss {meter.loss:.3f}, accuracy {meter.accuracy:.1%}, {meter.clips_per_second:.1f} clips/s, "
-        f"waiting for data {meter.waiting_share:.1%}"
+        f"loss {totals.mean_loss:.3f}, accuracy {totals.accuracy:.1%}, {meter.clips_per_second:.1f} clips/s, "
+        f"waiting for data {totals.waiting_share:.1%}"
     )
 
 
 def abbreviate_meter(meter: Meter) -> str:
     """The same for a line of 80 columns, most of which others need."""
+    totals = meter.totals()
     speed = f"{meter.clips_per_second:.{0 if meter.clips_per_second >= 100 else 1}f} clips/s"
-    return f"loss {meter.loss:.3f} acc {meter.accuracy:.1%} {speed} wait {meter.waiting_share:.1%}"
+    return f"loss {totals.mean_loss:.3f} acc {totals.accuracy:.1%} {speed} wait {totals.waiting_share:.1%}"
 
 
 def describe_record(record: EpochRecord) -> str:

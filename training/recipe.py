@@ -37,7 +37,7 @@ class TrainSettings:
     weights: str = "imagenet"  # "imagenet", "none", a name in key_maps.SHIPPED or a file
     split: str = "1"  # name or number from 1
     epochs: int = 100
-    batch_size: int = 32  # clips
+    batch_size: int = 32  # clips, of all processes together
     accumulate: int = 1  # batches per update of the weights
     optimizer: OptimizerName = "adamw"
     learning_rate: float = 1e-3
@@ -63,6 +63,7 @@ class TrainSettings:
     amp: Amp = "auto"  # mixed precision; auto: on a CUDA device only, bfloat16 if it has it, else float16
     channels_last: bool | None = None  # memory order of the network; None: where it is convolutional
     compile: bool = False  # the network, by torch.compile
+    sync_batchnorm: bool = False  # statistics over the clips of all processes, rather than of each by itself
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "segments", "validation_segments"):

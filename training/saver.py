@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from mocrop.pipeline.errors import StoppedError
 from mocrop.training.meter import Meter
+from mocrop.training.ranks import Agreement, Ranks
 from mocrop.training.stop import StopRequest, exit_code
 
 SECONDS_BETWEEN_SAVES = 600.0  # what a crash costs at the most
@@ -23,6 +24,7 @@ class RunControl:
 
     save_every_seconds: float = SECONDS_BETWEEN_SAVES  # within an epoch; 0: after each step
     stop: StopRequest = field(default_factory=StopRequest)  # asked after each step
+    ranks: Ranks = field(default_factory=Ranks)  # the processes that work together
 
     def __post_init__(self) -> None:
         if not self.save_every_seconds >= 0:
@@ -30,16 +32,17 @@ class RunControl:
 
 
 class Saver:
-    """Saves a run within an epoch when the time has come, or when it is to stop.
+    """Saves a run within an epoch when the time has come, or when it is to stop; all ranks do so after the same batch.
 
     Args:
-        save: writes last.pt with the totals of the epoch so far.
+        save: writes last.pt with the totals of the epoch so far; called on every rank.
     """
 
     def __init__(self, control: RunControl, save: Callable[[Meter], None]) -> None:
         self._control = control
         self._save = save
         self._saved = time.monotonic()
+        self._agreement = Agreement(control.ranks)
 
     def begin_epoch(self, epoch: int, meter: Meter) -> None:
         """Epoch ``epoch``, from 1, begins or goes on, and ``meter`` counts it; all before it is saved."""
@@ -50,15 +53,22 @@ class Saver:
     def after_batch(self) -> None:
         """Save, and stop, if it is time to.
 
-        Raises: StoppedError if a signal has asked for it; the run is saved then.
+        Raises: StoppedError if a signal has asked any rank for it; the run is saved then.
         """
-        stop = self._control.stop
-        if stop or time.monotonic() - self._saved >= self._control.save_every_seconds:
+        stop, save = self._agreement.heard([self._control.stop.signal, self._due()])
+        if stop or save:
             self._save(self._meter)
-            self._saved = time.monotonic()
         if stop:
+            self._control.ranks.wait()  # the first one to end ends all, so not before the file is there
             done = f"after batch {self._meter.batches_done} of {self._meter.batches} of epoch {self._epoch}"
             raise StoppedError(
-                f"stopped by {signal.Signals(stop.signal).name} {done}, which is saved; the same command goes on there",
-                exit_code=exit_code(stop.signal),
+                f"stopped by {signal.Signals(stop).name} {done}, which is saved; the same command goes on there",
+                exit_code=exit_code(stop),
             )
+
+    def _due(self) -> bool:
+        """Whether the time has come; says so once."""
+        if not self._control.ranks.first or time.monotonic() - self._saved < self._control.save_every_seconds:
+            return False
+        self._saved = time.monotonic()
+        return True

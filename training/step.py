@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mocrop.training.augment import Mixed, augment, draw_views, mixup
+from mocrop.training.augment import Mixed, augment, draw_views, every_nth, mixup
 from mocrop.training.backbones import clip_logits
 from mocrop.training.dataset import Batch
 from mocrop.training.device import autocast
@@ -32,26 +32,31 @@ def train_step(job: Job, batch: Batch, place: Place) -> StepResult:
     All random numbers follow from the seed and the place, so a run may go on at any step that begins a group.
     """
     group = update_group(place, accumulate=job.settings.accumulate)
-    seed_network(job.settings.seed, epoch=place.epoch, step=place.step)
+    last = place.step == group.stop - 1
+    seed_network(job.settings.seed, epoch=place.epoch, step=place.step, rank=job.ranks.rank)
     labels = batch.labels.to(job.device, non_blocking=True)
-    logits, loss = forward(job, vary(job, batch.frames, labels, place))
     if place.step == group.start:
         job.optimizer.zero_grad()
-    backward(job, loss / len(group))  # all batches of a group are equally large
-    last = place.step == group.stop - 1
+    with job.gradients(averaged=last):
+        logits, loss = forward(job, vary(job, batch.frames, labels, place))
+        backward(job, loss / len(group))  # all batches of a group are equally large
     if last:
         update(job, epochs_passed=moment(place, group))
     return StepResult(loss.detach(), logits.detach(), labels, updated=last)
 
 
 def vary(job: Job, frames: Tensor, labels: Tensor, place: Place) -> Mixed:
-    """Bring uint8 frames to the device, augment and mix them there: float32 frames and soft targets."""
+    """Bring uint8 frames to the device, augment and mix them there: float32 frames and soft targets.
+
+    Views are drawn for the clips of all ranks, and each rank takes its own: they do not depend on how many there are.
+    """
     settings, backbone = job.settings, job.backbone
     rng = augment_generator(settings.seed, epoch=place.epoch, step=place.step)
     varied = frames.to(job.device, non_blocking=True)
     if not job.frozen:  # features no longer change
-        views = draw_views(len(labels), settings, rng, device=job.device)
-        varied = augment(varied, views, mean=backbone.mean, std=backbone.std)
+        rank, ranks = job.ranks.rank, job.ranks.ranks
+        views = draw_views(len(labels) * ranks, settings, rng, device=job.device)
+        varied = augment(varied, every_nth(views, first=rank, step=ranks), mean=backbone.mean, std=backbone.std)
     return mixup(varied, labels, classes=job.classes, alpha=settings.mixup, rng=rng)
 
 

@@ -20,7 +20,8 @@ from mocrop.training.backbones import clip_logits
 from mocrop.training.checkpoint import Checkpoint, describe_cache, plain_settings
 from mocrop.training.device import autocast, precision_name
 from mocrop.training.job import Clips, Job, choose_clips, set_up
-from mocrop.training.meter import Meter
+from mocrop.training.meter import Meter, Totals
+from mocrop.training.parallel import share_buffers
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.run_folder import RunFolder, best_epoch, record_from_json, record_json
 from mocrop.training.saver import RunControl, Saver
@@ -79,22 +80,24 @@ def train(
         settings cause; DiskFullError.
     """
     watch, control = watch or TrainWatch(), control or RunControl()
+    ranks = control.ranks
     cache = CropCache(cache_path)
     described = describe_cache(cache)
     folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
     earlier = folder.unfinished(plain_settings(settings), described)
     clips = choose_clips(cache, settings)
     weights = "none" if earlier else settings.weights
-    job = set_up(cache, clips, settings, weights=weights, on_frames=watch.features)
+    job = set_up(cache, clips, settings, weights=weights, on_frames=watch.features, ranks=ranks)
     history: list[EpochRecord] = []
     if earlier:
         job.restore(earlier)
         history = [record_from_json(values) for values in earlier.resume["history"]]
-    under_way: dict[str, float] = earlier.resume.get("meter", {}) if earlier else {}  # of an epoch that is not over
-    facts = _facts(
-        cache, clips, job, run_dir, epochs_done=len(history), batches_done=int(under_way.get("batches_done", 0))
-    )
-    folder.start(_config(cache, described, facts, settings))
+    under_way = Totals(**earlier.resume["meter"]) if earlier and "meter" in earlier.resume else None
+    batches_done = under_way.batches_done if under_way else 0
+    ranks.require_same(f"{len(history)} epochs and {batches_done} batches done", what=f"what {run_dir} holds")
+    facts = _facts(cache, clips, job, run_dir, epochs_done=len(history), batches_done=batches_done)
+    if ranks.first:
+        folder.start(_config(cache, described, facts, settings))
     watch.started(facts)
     if history:
         watch.resumed(history)
@@ -117,25 +120,29 @@ def train(
 
     def save_within_epoch(meter: Meter) -> None:
         _require_numbers(meter, epoch=len(history))
-        folder.save_within_epoch(checkpoint(), history, resume={**job.training_state(), "meter": meter.totals()})
+        totals, now = asdict(meter.totals().over(ranks)), checkpoint()
+        if ranks.first:
+            folder.save_within_epoch(now, history, resume={**job.training_state(), "meter": totals})
 
     saver = Saver(control, save_within_epoch)
     try:
         for epoch in range(len(history), settings.epochs):
-            meter = Meter(len(job.loader), job.device)
-            if under_way:
-                meter.go_on_from(under_way)
-                under_way = {}
+            meter = Meter(len(job.loader), job.device, ranks=ranks, before=under_way)
+            under_way = None
             saver.begin_epoch(epoch + 1, meter)
             train_epoch(job, epoch, meter, watch, saver)
             start = time.perf_counter()
             validation = validate(job, after_batch=saver.after_batch)
-            history.append(_record(job, epoch, meter, validation, meter.seconds + time.perf_counter() - start))
-            folder.save(checkpoint(), history, resume=job.training_state(), final=epoch + 1 == settings.epochs)
+            seconds = meter.seconds + time.perf_counter() - start
+            history.append(_record(job, epoch, meter, validation, seconds))
+            now = checkpoint()
+            if ranks.first:
+                folder.save(now, history, resume=job.training_state(), final=epoch + 1 == settings.epochs)
             watch.epoch(history[-1])
     finally:
         watch.ended()
-    folder.write_records(history)
+    if ranks.first:
+        folder.write_records(history)
     return TrainResult(checkpoint=folder.best, best=history[best_epoch(history) - 1], last=history[-1], facts=facts)
 
 
@@ -159,13 +166,19 @@ def train_epoch(job: Job, epoch: int, meter: Meter, watch: TrainWatch, saver: Sa
 
 @torch.inference_mode()
 def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
-    """Score the held-out clips on their middle frames, by the moving average if there is one; None without clips.
+    """Score the held-out clips on their middle frames, each on one rank, by the moving average if there is one.
 
+    None where there are no such clips.
+
+    Args:
+        after_batch: called equally often on every rank.
     Raises: TrainingError if the loss is no number; what ``after_batch`` raises.
     """
     model = job.scored.eval()
+    share_buffers(model, job.ranks)
     loss, top1, top5, total = 0.0, 0, 0, 0
-    for batch in job.validation:
+    clips_of_all, batch_size = len(job.validation.dataset) // job.ranks.ranks, job.validation.batch_size
+    for number, batch in enumerate(job.validation):
         frames, labels = batch.frames.to(job.device, non_blocking=True), batch.labels.to(job.device)
         with autocast(job.device, job.precision):
             if not job.frozen:
@@ -175,7 +188,10 @@ def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
         top1 += count_correct(logits, labels)
         top5 += count_correct(logits, labels, k=5)
         total += len(labels)
-        after_batch()
+        if number * batch_size < clips_of_all:  # others may have no clip any more
+            after_batch()
+    loss, *counts = job.ranks.sums([loss, top1, top5, total])
+    top1, top5, total = map(int, counts)
     if not total:
         return None
     if not math.isfinite(loss):
@@ -198,17 +214,18 @@ def _require_finite_weights(job: Job) -> None:
 
 
 def _record(job: Job, epoch: int, meter: Meter, validation: Validation | None, seconds: float) -> EpochRecord:
+    totals = meter.totals().over(job.ranks)
     return EpochRecord(
         epoch=epoch + 1,
         learning_rate=job.optimizer.param_groups[0]["lr"],
-        train_loss=meter.loss,
-        train_accuracy=meter.accuracy,
+        train_loss=totals.mean_loss,
+        train_accuracy=totals.accuracy,
         validation_loss=validation.loss if validation else None,
         validation_top1=validation.top1 if validation else None,
         validation_top5=validation.top5 if validation else None,
         seconds=seconds,
         clips_per_second=meter.clips_per_second,
-        waiting_share=meter.waiting_share,
+        waiting_share=totals.waiting_share,
     )
 
 
@@ -226,6 +243,7 @@ def _facts(cache: CropCache, clips: Clips, job: Job, run_dir: Path, *, epochs_do
         epochs=job.settings.epochs,
         epochs_done=epochs_done,
         batches_done=batches_done,
+        processes=job.ranks.ranks,
     )
 
 
@@ -243,5 +261,6 @@ def _config(
         },
         "device": facts.device,
         "precision": facts.precision,
+        "processes": facts.processes,
         "versions": {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")},
     }

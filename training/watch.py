@@ -27,6 +27,7 @@ class RunFacts:
     epochs: int
     epochs_done: int  # by an earlier, interrupted run
     batches_done: int = 0  # by that run in the epoch after those
+    processes: int = 1  # that train together
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import torch
 from rich.console import Console
 
-from mocrop.training.meter import Meter
+from mocrop.training.meter import Meter, Totals
 from mocrop.training.progress import abbreviate_meter, live_line
 
 
 def test_the_live_line_of_a_long_run_fits_into_80_columns() -> None:
-    meter = Meter(5000, torch.device("cpu"))
-    totals = {"batches_done": 1, "clips": 123456, "loss": 12.345 * 123456, "correct": 123456}
-    meter.go_on_from({**totals, "seconds": 100.0, "waiting_seconds": 100.0})
+    before = Totals(batches_done=1, clips=100, loss=1234.5, correct=100, seconds=1e6, waiting_seconds=1e6)
+    meter = Meter(5000, torch.device("cpu"), before=before)
     facts = abbreviate_meter(meter)
     for part in ("loss 12.345", "acc 100.0%", "clips/s", "wait 100.0%"):
         assert part in facts

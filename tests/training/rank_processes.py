@@ -1,0 +1,68 @@
+"""Run a function in several processes at once, as torchrun would start them, without its start-up time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+
+from mocrop.training.ranks import ENVIRONMENT, Ranks, join_ranks
+
+SECONDS = 60.0  # after which a process that hangs has failed
+
+
+def in_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) -> list[Any]:
+    """Call ``function(ranks, *arguments)`` in each of some processes and return what each returned, or raised.
+
+    A process that ends without either is given as its exit code.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mocrop.training.train", "tests.training.rank_processes"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes, ends = [], []
+    for rank in range(ranks):
+        ours, theirs = context.Pipe()
+        values = (str(rank), str(ranks), str(rank), "127.0.0.1", str(port))
+        environment = dict(zip(ENVIRONMENT, values, strict=True))
+        process = context.Process(target=_call, args=(theirs, environment, function, arguments), daemon=True)
+        process.start()
+        theirs.close()
+        processes.append(process)
+        ends.append(ours)
+    return [_result(process, end) for process, end in zip(processes, ends, strict=True)]
+
+
+def _result(process: Any, end: Connection) -> Any:
+    try:
+        answer = end.recv() if end.poll(SECONDS) else TimeoutError(f"nothing after {SECONDS} s")
+    except EOFError:
+        answer = None
+    process.join(SECONDS)
+    return process.exitcode if answer is None else answer
+
+
+def _call(
+    end: Connection, environment: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    os.environ.update(environment, GLOO_SOCKET_IFNAME="lo")
+    torch.set_num_threads(1)
+    try:
+        with join_ranks() as ranks:
+            answer = function(ranks, *arguments)
+    except Exception as error:
+        traceback.print_exc()
+        answer = error
+    end.send(answer)
+
+
+def only_rank(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The same in this process, by itself."""
+    return function(Ranks(), *arguments)

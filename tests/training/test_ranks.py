@@ -1,0 +1,96 @@
+"""What several processes tell each other, and how they end together."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+import torch
+
+from mocrop.pipeline.errors import SettingsError, StoppedError, TrainingError
+from mocrop.training.ranks import Agreement, Ranks, join_ranks
+
+from .rank_processes import in_ranks
+
+
+def exchange(ranks: Ranks) -> dict[str, Any]:
+    agreement = Agreement(ranks)
+    rows = torch.arange(7)[ranks.rank :: ranks.ranks]
+    return {
+        "sums": ranks.sums([ranks.rank + 1, 2**52]),
+        "rows": ranks.in_order(torch.stack((rows, 10 * rows), dim=1), total=7).tolist(),
+        "heard": [agreement.heard([15 * (ranks.rank == 1 and step == 1), int(ranks.first)]) for step in range(4)],
+    }
+
+
+def test_sums_rows_and_wishes_reach_all_ranks() -> None:
+    first, second = in_ranks(exchange)
+    assert first == second
+    assert first["sums"] == [3, 2**53]
+    assert first["rows"] == [[row, 10 * row] for row in range(7)]
+    assert first["heard"] == [[0, 0], [0, 1], [15, 1], [0, 1]]  # a step later
+
+
+def test_a_process_by_itself_hears_itself_at_once() -> None:
+    assert exchange(Ranks()) == {
+        "sums": [1, 2**52],
+        "rows": [[row, 10 * row] for row in range(7)],
+        "heard": [[0, 1]] * 4,
+    }
+
+
+def test_without_torchrun_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    with join_ranks() as ranks:
+        assert ranks == Ranks()
+
+
+def what_is_there(ranks: Ranks) -> None:
+    ranks.require_same(f"{ranks.rank} epochs", what="the run folder")
+
+
+def test_ranks_that_see_different_files_end_with_one_message() -> None:
+    said = in_ranks(what_is_there)
+    (error,) = [end for end in said if isinstance(end, Exception)]
+    assert isinstance(error, SettingsError)
+    assert "the run folder is not the same for all processes (0 epochs; 1 epochs)" in str(error)
+    assert [end for end in said if not isinstance(end, Exception)] == [1]
+
+
+def failing(ranks: Ranks) -> None:
+    if not ranks.first:
+        raise TrainingError("the loss is nan")
+    ranks.wait()
+
+
+def test_an_error_on_one_rank_is_said_once_and_ends_all() -> None:
+    first, second = in_ranks(failing)
+    assert first == 1  # its exit code; it said nothing
+    assert isinstance(second, TrainingError)
+    assert str(second) == "the loss is nan"
+
+
+def stopped(ranks: Ranks) -> None:
+    ranks.wait()
+    raise StoppedError("stopped", exit_code=143)
+
+
+def test_a_stop_is_said_once_and_is_every_rank_s_exit_code() -> None:
+    said = in_ranks(stopped)
+    assert [end for end in said if not isinstance(end, Exception)] == [143]
+    assert [str(end) for end in said if isinstance(end, Exception)] == ["stopped"]
+
+
+def killed(ranks: Ranks) -> None:
+    if not ranks.first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    ranks.wait()
+
+
+def test_a_rank_that_is_killed_ends_the_others_with_a_message() -> None:
+    first, second = in_ranks(killed)
+    assert second == -signal.SIGKILL
+    assert isinstance(first, TrainingError)
+    assert "another of the 2 processes has ended without a word" in str(first)
