@@ -755,6 +755,31 @@ def coverage(
 
 
 @app.command()
+def bench(
+    cache: Annotated[
+        str | None, typer.Option(help="Name of the crop cache.", show_default="the first there is")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers to estimate the stages for.", show_default="one per core")
+    ] = None,
+    videos: Annotated[
+        bool, typer.Option("--videos/--no-videos", help="Take a few of the videos through the stages.")
+    ] = True,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what this disk and this machine can feed, and what preparing the whole data set would take."""
+    from rich.console import Console
+
+    from mocrop.evaluation.bench import BenchSettings
+    from mocrop.evaluation.bench_report import bench_with_status, say_bench
+
+    settings = BenchSettings(cache=cache, workers=workers, videos=videos)
+    result = bench_with_status(_workspace(workspace), settings, Console(stderr=True))
+    _say(result, say_bench, as_json)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path("mocrop-demo"),
     workers: WorkersOption = None,

@@ -1,19 +1,30 @@
-"""What every benchmark needs: clips to work on, CPU seconds of interleaved runs, and a table with ratios."""
+"""What every benchmark needs: clips to work on, CPU seconds of interleaved runs, and a table with ratios.
+
+Where the environment variable ``MOCROP_BENCHMARK_RESULTS`` names a file, every table is also appended to it as a line
+of JSON; ``report.py`` makes docs/benchmarks.md from such lines.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
-import resource
-import statistics
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
+from mocrop.evaluation.rounds import Case, Timing, ratios, spread, take_turns
+
+RESULTS = "MOCROP_BENCHMARK_RESULTS"
+PACKAGES = ("av", "numpy", "tensorstore", "torch", "zarr")
 REAL_CLIPS = Path(__file__).resolve().parents[1] / "../shared/data/ucf-mini/videos"
 
 
@@ -59,22 +70,10 @@ def count_frames(clips: list[Path]) -> int:
     return total
 
 
-def cpu_seconds() -> float:
-    """User and system time of this process and of its children that have ended, to the microsecond."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
 def interleave(cases: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
     """CPU seconds of each case in ``rounds`` rounds; the cases take turns, and a first round does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for turn in range(rounds + 1):
-        for name, run in cases.items():
-            start = cpu_seconds()
-            run()
-            if turn:
-                seconds[name].append(cpu_seconds() - start)
-    return seconds
+    timings = take_turns({name: Case(run=lambda _, run=run: run()) for name, run in cases.items()}, rounds=rounds)
+    return {name: timing.cpu for name, timing in timings.items()}
 
 
 def report(title: str, seconds: Mapping[str, list[float]], *, unit: str, count: int, peer: str) -> dict[str, float]:
@@ -84,19 +83,80 @@ def report(title: str, seconds: Mapping[str, list[float]], *, unit: str, count: 
         unit: what ``count`` counts, e.g. "frames"; the table gives CPU milliseconds for one.
         peer: the case to compare with; ratios above 1 mean more CPU than the peer.
     """
-    rounds = len(seconds[peer])
-    print(f"{title}: {count:,} {unit}, {rounds} rounds after one warm-up, CPU time")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {_versions()}")
-    ratios = {}
-    print(f"{'':28s} {'ms/' + unit.rstrip('s'):>12s} {'min':>9s} {'max':>9s} {'ratio to ' + peer:>24s}")
-    for name, values in seconds.items():
-        each = [value / count * 1e3 for value in values]
-        pairs = [mine / theirs for mine, theirs in zip(values, seconds[peer], strict=True)]
-        ratios[name] = statistics.median(pairs)
-        spread = f"{ratios[name]:.2f} ({min(pairs):.2f} to {max(pairs):.2f})"
-        print(f"{name:28s} {statistics.median(each):12.3f} {min(each):9.3f} {max(each):9.3f} {spread:>24s}")
-    return ratios
+    timings = {name: Timing(cpu=list(values)) for name, values in seconds.items()}
+    return report_timings(title, timings, unit=unit, count=count, peer=peer)
 
 
-def _versions() -> str:
-    return ", ".join(f"{name} {version(name)}" for name in ("av", "numpy", "zarr", "tensorstore"))
+def report_timings(
+    title: str,
+    timings: Mapping[str, Timing],
+    *,
+    unit: str,
+    count: int,
+    peer: str,
+    clocks: Sequence[str] = ("cpu",),
+    packages: Sequence[str] = (),
+) -> dict[str, float]:
+    """As :func:`report`, on one or both clocks; the returned ratios are those of the first.
+
+    Args:
+        clocks: "cpu" and "wall", which a table each is printed of.
+        packages: distributions whose versions matter, besides the usual ones.
+    """
+    rounds = len(timings[peer].cpu)
+    versions = _versions((*PACKAGES, *packages))
+    print(f"{title}: {count:,} {unit}, {rounds} rounds after one warm-up")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {_said(versions)}")
+    found = [_print_table(timings, clock, unit=unit, count=count, peer=peer) for clock in clocks]
+    seconds = {clock: {name: getattr(timing, clock) for name, timing in timings.items()} for clock in clocks}
+    save({"title": title, "unit": unit, "count": count, "peer": peer, "seconds": seconds, "versions": versions})
+    return found[0]
+
+
+def _print_table(timings: Mapping[str, Timing], clock: str, *, unit: str, count: int, peer: str) -> dict[str, float]:
+    one, width = unit.rstrip("s"), max(28, *(len(name) + 1 for name in timings))
+    head = f"{f'{clock} ms/{one}':>13s} {'min':>9s} {'max':>9s} {'ratio to ' + peer:>32s}"
+    print(f"{'':{width}s} {head}")
+    found = {}
+    theirs = getattr(timings[peer], clock)
+    for name, timing in timings.items():
+        values = getattr(timing, clock)
+        each, ratio = spread([value / count * 1e3 for value in values]), ratios(values, to=theirs)
+        found[name] = ratio.median
+        said = f"{ratio.median:.2f} ({ratio.least:.2f} to {ratio.most:.2f})"
+        print(f"{name:{width}s} {each.median:13.3f} {each.least:9.3f} {each.most:9.3f} {said:>32s}")
+    return found
+
+
+def save_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, note: str = "") -> None:
+    """Save a table that is no comparison of times with a peer, as it is to be shown."""
+    save({"title": title, "columns": list(columns), "rows": [list(row) for row in rows], "note": note})
+
+
+def save(result: Mapping[str, Any]) -> None:
+    """Append one result to the file that ``MOCROP_BENCHMARK_RESULTS`` names, with what it ran on; nothing without."""
+    if file := os.environ.get(RESULTS):
+        program = Path(sys.argv[0]).name
+        where = {
+            "program": program,
+            "command": shlex.join(["python", f"benchmarks/{program}", *sys.argv[1:]]),
+            "date": date.today().isoformat(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            "load": round(os.getloadavg()[0], 1),
+        }
+        with open(file, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps({**where, **result}) + "\n")
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _said(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in versions.items())

@@ -1,184 +1,156 @@
-"""CPU time of reading training batches from a crop cache: mocrop, TensorStore, zarr-python and a numpy memmap gather.
+"""What a batch costs: frames from a crop cache against everything that a user might have instead.
 
-A batch is some clips with a few random frames each, the same for everybody, read into memory that is there already. The
-memmap is a flat .npy file of the same frames, opened read-only; both files are in the page cache. CropLoader, which
-draws its own batches and reads ahead, finds its memory by itself. No worker processes anywhere.
+A training batch is 32 clips with 3 random frames each, an evaluation batch 32 clips with the middle frame of 8
+segments, the same for everybody, but for those who draw their own (CropLoader, WebDataset). Everybody's pixels are
+compared with the cache's before the time counts: to the bit where the cache is read, within some grey levels on average
+where videos or JPEGs are decoded. Three states of the page cache: as writing has left it (warm), with the files evicted
+before each round (cold), and with what those cold reads have left (again). No worker processes anywhere.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from statistics import median
 
+import jpeg_peer
 import numpy as np
-import numpy.typing as npt
-import tensorstore as ts
-import zarr
-from harness import report
+import store_peers as store
+import video_peers
+from harness import REAL_CLIPS, choose_clips, report_timings
+from peers import Absent, Peer, Task, check
 
-from mocrop.pipeline.cache_writer import CacheWriter, Shard
-from mocrop.pipeline.crop_cache import CacheLayout, ClipTable, CropCache, create_cache
-from mocrop.training.dataset import Batch, CropDataset
-from mocrop.training.frame_reader import FrameReader
-from mocrop.training.loader import CropLoader
+from mocrop.evaluation.batch_reads import (
+    EVALUATION,
+    TRAINING,
+    BatchShape,
+    MemmapReader,
+    draw_picks,
+    flat_copy,
+    readable_rows,
+)
+from mocrop.evaluation.page_cache import CAN_EVICT, evict
+from mocrop.evaluation.rounds import Case, take_turns
+from mocrop.evaluation.sample_run import run_sample
+from mocrop.pipeline.crop_cache import CropCache
 
-IntArray = npt.NDArray[np.int64]
-Pick = tuple[IntArray, IntArray]  # rows (clips,) and slots (clips, segments) of one batch
-Read = Callable[[IntArray, IntArray, npt.NDArray[np.uint8]], object]  # fills the last
-Seconds = dict[str, list[float]]
-PEER = "numpy memmap gather"
-SLOW = "zarr-python, frame by frame"
+PICKS = 20  # different batches that take turns
+FLOOR = "numpy memmap gather"
+OURS = "mocrop FrameReader"
+PEER_PACKAGES = ("opencv-python-headless", "torchcodec", "webdataset", "zarrs")
+NO_FFCV = "FFCV: left out, it has no wheel and its source needs the headers of OpenCV and libjpeg-turbo"
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", type=Path, help="a cache to read; default: a synthetic one")
-    parser.add_argument("--clips", type=int, default=256, help="clips of the synthetic cache")
-    parser.add_argument("--size", type=int, default=192, help="frame size of the synthetic cache, pixels")
-    parser.add_argument("--compression", choices=("none", "zstd"), default="none", help="of the synthetic cache")
+    parser.add_argument("--data", type=Path, default=REAL_CLIPS, help="folder of class folders of videos")
+    parser.add_argument("--clips", type=int, default=300, help="clips of the cache, evenly spread over the data set")
+    parser.add_argument("--size", type=int, default=192, help="side of the frames, pixels")
+    parser.add_argument("--compression", choices=("none", "zstd"), default="none", help="of the cache")
     parser.add_argument("--batch", type=int, default=32, help="clips per batch")
-    parser.add_argument("--segments", type=int, default=3, help="frames per clip and batch")
-    parser.add_argument("--batches", type=int, default=40, help="batches per round")
-    parser.add_argument("--rounds", type=int, default=7, help="measured rounds; one more comes first as warm-up")
+    parser.add_argument("--rounds", type=int, default=5, help="measured rounds; one more comes first as warm-up")
+    parser.add_argument("--states", nargs="+", default=["warm", "cold", "again"], help="of the page cache")
     return parser.parse_args()
 
 
-def synthetic_cache(
-    path: Path, *, clips: int, size: int, compression: str, slots: int = 16, per_shard: int = 32
-) -> Path:
-    """A cache of smooth random frames, which compress about as well as pictures do."""
-    table = ClipTable(
-        names=[f"Noise/clip{row}" for row in range(clips)],
-        label=np.zeros(clips, dtype=np.int32),
-        group=np.full(clips, -1, dtype=np.int32),
-        subset=np.ones((clips, 1), dtype=np.uint8),
-        class_names=["Noise"],
-        split_names=["1"],
-    )
-    layout = CacheLayout(frames=slots, size=size, grid=(6, 8), clips_per_shard=per_shard, compression=compression)
-    create_cache(path, layout, table, attributes={"policy": "full"})
-    writer = CacheWriter(path)
-    rng = np.random.default_rng(0)
-    for first in range(0, clips, per_shard):
-        count = min(per_shard, clips - first)
-        coarse = rng.integers(0, 250, (count, slots, 3, -(-size // 8), -(-size // 8)), dtype=np.uint8)
-        frames = coarse.repeat(8, axis=-1).repeat(8, axis=-2)[..., :size, :size]
-        frames = frames + rng.integers(0, 6, frames.shape, dtype=np.uint8)
-        writer.write(
-            Shard(
-                first=first,
-                frames=list(frames),
-                frame_index=np.tile(np.arange(slots, dtype=np.int32), (count, 1)),
-                box=np.zeros((count, 4), dtype=np.float32),
-                density=np.zeros((count, 6, 8), dtype=np.float32),
-                state=np.ones(count, dtype=np.uint8),
-            )
-        )
-    return path
+def everybody(task: Task, cache: CropCache, folder: Path, *, state: str) -> dict[str, Peer]:
+    """All who can take part, with pixels checked; says who cannot, and why."""
+    cold = state == "cold"
+    rows = np.arange(len(cache))
+    videos = video_peers.Videos(cache, folder / "data")
+    zarrs = "zarrs.ZarrsCodecPipeline"
+    makers: dict[str, Callable[[], Peer]] = {
+        "memcpy": lambda: store.memory_copy(task),
+        FLOOR: lambda: store.memmap_gather(task, MemmapReader(folder / "flat.npy", rows)),
+        OURS: lambda: store.frame_reader(task, cache, anew=cold),
+        "mocrop CropLoader": lambda: store.crop_loader(task, cache, anew=cold),
+        "mocrop FrameReader, first epoch": lambda: store.frame_reader(task, cache, anew=True),
+        "TensorStore vindex": lambda: store.tensorstore_vindex(task, cache),
+        "zarr-python, by chunk": lambda: store.zarr_by_chunk(task, cache),
+        "zarr-python, oindex": lambda: store.zarr_oindex(task, cache),
+        "zarrs, by chunk": lambda: store.zarr_by_chunk(task, cache, pipeline=zarrs),
+        "zarrs, oindex": lambda: store.zarr_oindex(task, cache, pipeline=zarrs),
+        "WebDataset, JPEG 90": lambda: jpeg_peer.webdataset_jpeg(task, sorted((folder / "tars").glob("*.tar"))),
+        "torchcodec": lambda: video_peers.torchcodec_decoding(task, videos),
+        "OpenCV, the reference's pattern": lambda: video_peers.opencv_pattern(task, videos),
+    }
+    if cold:  # they would measure what stands in another line already
+        del makers["mocrop FrameReader, first epoch"], makers["memcpy"]
+    peers = {}
+    for name, make in makers.items():
+        try:
+            peers[name] = make()
+        except Absent as why:
+            print(f"{name}: skipped, {why}")
+            continue
+        worst = check(name, peers[name], task)
+        if peers[name].tolerance and state == "warm":
+            print(f"{name}: its frames differ from the cache's by {worst:.1f} grey levels at the most, on average")
+    return peers
 
 
-def flat_copy(cache: CropCache, path: Path) -> npt.NDArray[np.uint8]:
-    """The frames of a cache as one .npy file, mapped read-only."""
-    reader, slots = FrameReader(cache), np.arange(cache.slots)[np.newaxis]
-    flat = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=cache.shape)
-    for row in range(len(cache)):
-        flat[row] = reader.read(np.array([row]), slots)[0]
-    flat.flush()
-    return np.load(path, mmap_mode="r")
+def cases(peers: Mapping[str, Peer], *, cold: bool) -> dict[str, Case]:
+    def prepare(peer: Peer) -> None:
+        if cold:
+            peer.stop()
+            evict(peer.files)
+        peer.start()
 
-
-def readers(cache: CropCache, flat: npt.NDArray[np.uint8]) -> dict[str, Read]:
-    """Every way to read a batch into memory that is there: uint8, shape (clips, segments, 3, size, size)."""
-    reader, store = FrameReader(cache), cache.open_frames()
-    array = zarr.open_group(cache.path, mode="r")["frames"]
-    by_frame = flat.reshape(-1, *flat.shape[2:])
-
-    def gather(clips: IntArray, slots: IntArray, out: npt.NDArray[np.uint8]) -> None:
-        np.take(by_frame, clips[:, np.newaxis] * cache.slots + slots, axis=0, out=out, mode="clip")
-
-    def one_by_one(clips: IntArray, slots: IntArray, out: npt.NDArray[np.uint8]) -> None:
-        for number, segment in np.ndindex(slots.shape):
-            out[number, segment] = array[int(clips[number]), int(slots[number, segment])]
-
+    once = {"mocrop CropLoader"}  # its round is an epoch
     return {
-        PEER: gather,
-        "mocrop FrameReader": lambda clips, slots, out: reader.read(clips, slots, out=out),
-        "TensorStore vindex": lambda clips, slots, out: (
-            ts.array(out).write(store.vindex[clips[:, np.newaxis], slots]).result()
-        ),
-        SLOW: one_by_one,
+        name: Case(
+            run=peer.read,
+            times=peer.times if not cold or name in once else min(2, peer.times),
+            prepare=lambda peer=peer: prepare(peer),  # type: ignore[misc]
+        )
+        for name, peer in peers.items()
     }
 
 
-def epochs(loader: CropLoader) -> Iterator[Batch]:
-    """Batches without end, epoch after epoch."""
-    for epoch in itertools.count():
-        loader.set_epoch(epoch)
-        yield from loader
-
-
-def random_picks(cache: CropCache, rows: IntArray, chosen: argparse.Namespace) -> list[Pick]:
-    rng = np.random.default_rng(0)
-    shape = (min(chosen.batch, len(rows)), chosen.segments)
-    clips = [rng.choice(rows, shape[0], replace=False) for _ in range(chosen.batches)]
-    return [(some, np.sort(rng.integers(0, cache.used_slots[some][:, np.newaxis], shape))) for some in clips]
-
-
-def interleave(
-    cases: Mapping[str, Callable[[int], object]], *, batches: Mapping[str, int], rounds: int
-) -> tuple[Seconds, Seconds]:
-    """CPU and wall seconds per batch of each case; the cases take turns, and a first round does not count."""
-    cpu: Seconds = {name: [] for name in cases}
-    wall: Seconds = {name: [] for name in cases}
-    for turn in range(rounds + 1):
-        for name, read in cases.items():
-            start_cpu, start_wall = time.process_time(), time.perf_counter()
-            for number in range(batches[name]):
-                read(number)
-            if turn:
-                cpu[name].append((time.process_time() - start_cpu) / batches[name])
-                wall[name].append((time.perf_counter() - start_wall) / batches[name])
-    return cpu, wall
-
-
-def report_throughput(wall: Seconds, *, clips: int) -> None:
-    print("throughput in wall time, clips/s, and its ratio to the memmap gather:")
-    for name, values in wall.items():
-        pairs = [theirs / mine for mine, theirs in zip(values, wall[PEER], strict=True)]
-        print(f"{name:28s} {clips / median(values):10,.0f} {median(pairs):6.2f} ({min(pairs):.2f} to {max(pairs):.2f})")
+def compare(task: Task, cache: CropCache, folder: Path, chosen: argparse.Namespace, *, state: str) -> None:
+    peers = everybody(task, cache, folder, state=state)
+    timings = take_turns(cases(peers, cold=state == "cold"), rounds=chosen.rounds)
+    kind = "training" if task.shape.random else "evaluation"
+    said = {"warm": "in memory", "cold": "evicted from memory", "again": "in memory again, after cold reads"}[state]
+    codec = "zstd" if cache.compressed else "uncompressed"
+    title = f"{kind} batch of {task.shape.clips} clips x {task.shape.segments} frames, {cache.size} px, {codec}, {said}"
+    report_timings(
+        title,
+        timings,
+        unit="clips",
+        count=task.shape.clips,
+        peer=OURS,
+        clocks=("wall", "cpu") if state == "cold" else ("cpu", "wall"),
+        packages=PEER_PACKAGES,
+    )
 
 
 def main() -> None:
     chosen = options()
-    with tempfile.TemporaryDirectory() as folder:
-        path = chosen.cache or synthetic_cache(
-            Path(folder) / "noise.zarr", clips=chosen.clips, size=chosen.size, compression=chosen.compression
-        )
-        cache = CropCache(path)
-        rows = np.flatnonzero(cache.usable & (cache.used_slots > 0))
-        picks = random_picks(cache, rows, chosen)
-        ways = readers(cache, flat_copy(cache, Path(folder) / "flat.npy"))
-        expected, out = (np.zeros((*picks[0][1].shape, *cache.shape[2:]), dtype=np.uint8) for _ in range(2))
-        ways[PEER](*picks[0], expected)
-        for name, read in ways.items():
-            out.fill(0)
-            read(*picks[0], out)
-            assert np.array_equal(out, expected), f"{name} reads other pixels"
-        dataset = CropDataset(cache, rows, segments=chosen.segments, random=True)
-        endless = epochs(CropLoader(dataset, batch_size=len(picks[0][0]), shuffle=True))
-        cases = {name: lambda number, read=read: read(*picks[number], out) for name, read in ways.items()}
-        batches = dict.fromkeys(cases, chosen.batches) | {SLOW: max(1, chosen.batches // 20)}
-        cases |= {"mocrop CropLoader": lambda _: next(endless)}
-        cpu, wall = interleave(cases, batches={"mocrop CropLoader": chosen.batches, **batches}, rounds=chosen.rounds)
-        codec = "zstd" if cache.compressed else "uncompressed"
-        title = f"loader, {cache.size} px, {codec}, batches of {len(picks[0][0])} clips x {chosen.segments} frames"
-        report(title, cpu, unit="clips", count=len(picks[0][0]), peer=PEER)
-        report_throughput(wall, clips=len(picks[0][0]))
+    print(NO_FFCV)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        clips = choose_clips(chosen.data, chosen.clips, folder)
+        precrop = {"size": chosen.size, "compression": chosen.compression}
+        made = run_sample(clips, folder, extract={"source": "original"}, precrop=precrop)
+        cache = CropCache(made.workspace.choose_cache(None))
+        rows = readable_rows(cache)
+        stored = np.load(flat_copy(cache, np.arange(len(cache)), folder / "flat.npy"))
+        try:
+            (folder / "tars").mkdir()
+            jpeg_peer.write_tars(cache, stored, folder / "tars")
+        except Absent:
+            pass  # said where it would take part
+        for shape in (TRAINING, EVALUATION):
+            shape = BatchShape(clips=min(chosen.batch, len(rows)), segments=shape.segments, random=shape.random)
+            out = np.zeros((shape.clips, shape.segments, *cache.shape[2:]), dtype=np.uint8)
+            task = Task(shape=shape, picks=draw_picks(cache, rows, shape, batches=PICKS), stored=stored, out=out)
+            for state in chosen.states:
+                if state == "cold" and not CAN_EVICT:
+                    print("cold: skipped, this system does not let a program evict files from memory")
+                    continue
+                compare(task, cache, folder, chosen, state=state)
 
 
 if __name__ == "__main__":

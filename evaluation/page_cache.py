@@ -1,0 +1,40 @@
+"""Have files read from the disk again: paths go in, and their pages leave the memory that the system keeps them in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+CAN_EVICT = hasattr(os, "posix_fadvise")  # Linux and some others; not macOS
+
+
+def evict(files: Iterable[Path]) -> None:
+    """Drop what the system holds of some files in memory; they are written out first. Nothing elsewhere than on Linux.
+
+    Pages that a process has mapped stay, so close memory maps before.
+    """
+    if not CAN_EVICT:
+        return
+    for file in files:
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+
+
+def in_memory(file: Path) -> bool | None:
+    """Whether the first bytes of a file can be read without waiting for a disk; None where that cannot be known."""
+    if not hasattr(os, "RWF_NOWAIT"):
+        return None
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        return os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT) == 1
+    except BlockingIOError:
+        return False
+    except OSError:  # this file system cannot say
+        return None
+    finally:
+        os.close(descriptor)

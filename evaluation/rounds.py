@@ -1,0 +1,92 @@
+"""Time things that take turns: named cases go in, CPU and wall seconds of each come out, and ratios pair by pair.
+
+A machine that others use is fast now and slow then. What runs in the same round sees the same machine, so cases are
+interleaved and compared round by round.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Something to be timed."""
+
+    run: Callable[[int], object]  # takes a number that goes on counting, round after round
+    times: int = 1  # calls a round
+    prepare: Callable[[], object] | None = None  # before each round; not timed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Seconds per call, one value a round."""
+
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Median and range of some values."""
+
+    median: float
+    least: float
+    most: float
+
+
+def take_turns(
+    cases: Mapping[str, Case],
+    *,
+    rounds: int,
+    warm_up: int = 1,
+) -> dict[str, Timing]:
+    """Run every case once a round, in turn.
+
+    Args:
+        rounds: that are measured.
+        warm_up: rounds before them that are not.
+    """
+    timings = {name: Timing() for name in cases}
+    numbers = dict.fromkeys(cases, 0)
+    for turn in range(warm_up + rounds):
+        for name, case in cases.items():
+            if case.prepare:
+                case.prepare()
+            cpu, wall = cpu_seconds(), time.perf_counter()
+            for number in range(numbers[name], numbers[name] + case.times):
+                case.run(number)
+            cpu, wall = cpu_seconds() - cpu, time.perf_counter() - wall
+            numbers[name] += case.times
+            if turn >= warm_up:
+                timings[name].cpu.append(cpu / case.times)
+                timings[name].wall.append(wall / case.times)
+    return timings
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process and of its children that have ended, to the microsecond."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Median and range.
+
+    >>> spread([3.0, 1.0, 2.0])
+    Spread(median=2.0, least=1.0, most=3.0)
+    """
+    return Spread(median=statistics.median(values), least=min(values), most=max(values))
+
+
+def ratios(values: Sequence[float], to: Sequence[float]) -> Spread:
+    """Ratio of two cases in the same rounds.
+
+    >>> ratios([2.0, 6.0, 4.0], to=[1.0, 2.0, 4.0])
+    Spread(median=2.0, least=1.0, most=3.0)
+    """
+    return spread([mine / theirs for mine, theirs in zip(values, to, strict=True)])
