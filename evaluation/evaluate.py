@@ -21,6 +21,7 @@ from mocrop.training.checkpoint import Checkpoint, describe_cache, restore_backb
 from mocrop.training.device import choose_device
 from mocrop.training.foreign_checkpoint import load_any_checkpoint
 from mocrop.training.frame_reader import require_shards
+from mocrop.training.ranks import Ranks
 from mocrop.training.scores import Score
 from mocrop.training.selection import LeftOut, Subset, select_clips, split_index
 
@@ -35,6 +36,7 @@ class EvalSettings:
     segments: int = 8  # middle frames per clip, at most the slots of the cache
     batch_size: int = 32  # clips
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
+    ranks: Ranks = field(default_factory=Ranks)  # the processes that share the clips
 
     def __post_init__(self) -> None:
         for name in ("segments", "batch_size"):
@@ -119,7 +121,7 @@ def evaluate(
     tested = select_clips(cache, split=settings.split, subset=Subset.TEST)
     size = cache.item_shape(checkpoint.input)[-1]
     require_shards(cache, checkpoint.input)
-    device = choose_device(settings.device)
+    device = choose_device(settings.device, settings.ranks)
     backbone = restore_backbone(checkpoint, size=size, source=checkpoint_path)
     outputs = predict(
         cache,
@@ -129,6 +131,7 @@ def evaluate(
         batch_size=settings.batch_size,
         device=device,
         on_batch=on_batch,
+        ranks=settings.ranks,
     )
     predictions = _predictions(cache, checkpoint, checkpoint_path, settings, outputs)
     return EvalResult(

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from mocrop.evaluation.timing import BatchClock, BatchTime
 from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.errors import SettingsError
 from mocrop.training.augment import normalise
 from mocrop.training.backbones import Backbone, clip_logits
 from mocrop.training.dataset import CropDataset
 from mocrop.training.loader import CropLoader
+from mocrop.training.ranks import Ranks
 
 IntArray = npt.NDArray[np.int64]
 OnBatch = Callable[[int, int], None]  # clips done, clips in all
@@ -43,22 +45,33 @@ def predict(
     batch_size: int,
     device: torch.device,
     on_batch: OnBatch | None = None,
+    ranks: Ranks | None = None,
 ) -> Outputs:
-    """Run a network over some clips, in the order of ``rows``, on the middle frame of each segment, in float32."""
+    """Run a network over some clips, in the order of ``rows``, on the middle frame of each segment, in float32.
+
+    Args:
+        batch_size: clips, of all processes together.
+        ranks: the processes that share the clips, each of which is read by one; all return the same logits.
+    Raises: SettingsError if there is not a clip for each process.
+    """
+    ranks = ranks or Ranks()
+    if len(rows) < ranks.ranks:
+        raise SettingsError(f"{len(rows)} clips are too few for {ranks.ranks} processes; start fewer")
     start = time.perf_counter()
     model = backbone.model.to(device).eval()
     dataset = CropDataset(cache, rows, segments=segments, stream=backbone.input)
     clock, logits, done = BatchClock(), [], 0
-    for batch in clock.over(CropLoader(dataset, batch_size=batch_size)):
+    size = max(1, batch_size // ranks.ranks)
+    for batch in clock.over(CropLoader(dataset, batch_size=size, rank=ranks.rank, ranks=ranks.ranks)):
         frames = normalise(batch.frames.to(device, non_blocking=True), mean=backbone.mean, std=backbone.std)
         logits.append(clip_logits(model, frames).float().cpu())  # cpu() waits for the device
         done += len(batch.labels)
         if on_batch:
-            on_batch(done, len(rows))
+            on_batch(min(done * ranks.ranks, len(rows)), len(rows))
     return Outputs(
         rows=rows,
         labels=torch.from_numpy(dataset.labels),
-        logits=torch.cat(logits),
+        logits=ranks.in_order(torch.cat(logits), total=len(rows)),
         seconds=time.perf_counter() - start,
         times=clock.times,
     )

@@ -1,0 +1,58 @@
+"""Two processes evaluate as one does: each clip once, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mocrop.evaluation.evaluate import EvalSettings, evaluate
+from mocrop.pipeline.errors import SettingsError
+from mocrop.training.ranks import Ranks
+from mocrop.training.recipe import TrainSettings
+from mocrop.training.train import train
+
+from ..training.rank_processes import in_ranks
+
+CLIPS = 13  # to test on: one process has one more than the other
+SETTINGS = EvalSettings(segments=4, batch_size=6, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory, make_cache: Callable[..., Path]) -> Path:
+    path = tmp_path_factory.mktemp("evaluation") / "noise.zarr"
+    subset = [1] * 12 + [2] * CLIPS
+    return make_cache(path, label=([0, 1] * 13)[:25], group=[row // 4 for row in range(25)], subset=subset, size=32)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(cache: Path) -> Path:
+    settings = TrainSettings(
+        arch="timm/test_resnet", weights="none", epochs=1, batch_size=4, validation_share=0, device="cpu"
+    )
+    return train(cache, cache.with_name("run"), settings).checkpoint
+
+
+def evaluated(ranks: Ranks, cache: Path, checkpoint: Path) -> Any:
+    result = evaluate(cache, checkpoint, replace(SETTINGS, ranks=ranks))
+    return result.predictions.clips, result.predictions.labels, result.predictions.logits, result.top1
+
+
+def test_two_processes_come_to_the_result_of_one(cache: Path, checkpoint: Path) -> None:
+    clips, labels, logits, top1 = evaluated(Ranks(), cache, checkpoint)
+    assert len(clips) == CLIPS
+    assert np.ptp(logits) > 0.01  # so that a wrong order would show
+    for both in in_ranks(evaluated, cache, checkpoint):
+        assert both[0] == clips
+        assert np.array_equal(both[1], labels)
+        np.testing.assert_allclose(both[2], logits, rtol=1e-5, atol=1e-6)
+        assert both[3] == top1
+
+
+def test_fewer_clips_than_processes_are_refused(cache: Path, checkpoint: Path) -> None:
+    with pytest.raises(SettingsError, match=r"13 clips are too few for 14 processes; start fewer"):
+        evaluated(Ranks(rank=3, ranks=14), cache, checkpoint)
