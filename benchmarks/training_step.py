@@ -1,0 +1,135 @@
+"""What a training step spends its time on, and how much of it waits for data; a real `train` on a crop cache.
+
+Epochs take turns. In one nothing but the run's own meter looks at the clock: that gives the share of waiting, and steps
+per second. In the next each part of a step is timed, on a GPU by waiting for it after each part. Times are wall time,
+since waiting costs no CPU; a machine with other work to do stretches the parts of a step and the waiting alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from loader import synthetic_cache
+
+from mocrop.pipeline.crop_cache import CropCache
+from mocrop.training import step
+from mocrop.training.recipe import RECIPES, TrainSettings, recipe_table
+from mocrop.training.train import train
+from mocrop.training.watch import EpochRecord, RunFacts, TrainWatch
+
+PARTS = {"vary": "augment", "forward": "forward", "backward": "backward", "update": "optimiser"}  # functions of a step
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, help="a cache to train on; default: a synthetic one")
+    parser.add_argument("--steps", type=int, default=8, help="batches per epoch of the synthetic cache")
+    parser.add_argument("--size", type=int, default=192, help="frame size of the synthetic cache, pixels")
+    parser.add_argument("--arch", default="mobilenet_v3_large")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default="reference")
+    parser.add_argument("--batch", type=int, default=32, help="clips per batch")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--amp", default="auto")
+    parser.add_argument("--channels-last", choices=("auto", "on", "off"), default="auto")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3, help="pairs of epochs; one more comes first as warm-up")
+    return parser.parse_args()
+
+
+class Stopwatch(TrainWatch):
+    """Collects seconds of the parts of a step in every other epoch, and what the meter says in the others."""
+
+    def __init__(self) -> None:
+        self.waiting: list[float] = []  # shares, one an epoch
+        self.clips_per_second: list[float] = []
+        self.seconds: dict[str, list[float]] = {part: [] for part in PARTS.values()}  # one a step
+        self._timing = False
+
+    def epoch(self, record: EpochRecord) -> None:
+        if record.epoch <= 2:
+            for seconds in self.seconds.values():
+                seconds.clear()
+        elif not self._timing:
+            self.waiting.append(record.waiting_share)
+            self.clips_per_second.append(record.clips_per_second)
+        self._timing = not self._timing
+
+    def around(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
+        """The function, timed if this epoch is one that is."""
+
+        def timed(job: Any, *arguments: Any, **others: Any) -> Any:
+            if not self._timing:
+                return function(job, *arguments, **others)
+            start = _now(job.device)
+            result = function(job, *arguments, **others)
+            self.seconds[part].append(_now(job.device) - start)
+            return result
+
+        return timed
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def settings_of(chosen: argparse.Namespace) -> TrainSettings:
+    epochs = 2 * (chosen.rounds + 1)
+    return TrainSettings(
+        **recipe_table(chosen.recipe, {"epochs": epochs}),
+        arch=chosen.arch,
+        weights="none",
+        epochs=epochs,
+        batch_size=chosen.batch,
+        validation_share=0.0,
+        device=chosen.device,
+        amp=chosen.amp,
+        channels_last={"auto": None, "on": True, "off": False}[chosen.channels_last],
+        compile=chosen.compile,
+    )
+
+
+def report(watch: Stopwatch, settings: TrainSettings, *, size: int, facts: RunFacts) -> None:
+    cuda = facts.device.startswith("cuda")
+    device = torch.cuda.get_device_name(facts.device) if cuda else f"{torch.get_num_threads()} threads"
+    print(
+        f"training step: {settings.arch}, {size} px, batches of {settings.batch_size} clips x {settings.segments} "
+        f"frames, {facts.train_clips} clips, {facts.precision}, {device}, {len(watch.waiting)} rounds after one warm-up"
+    )
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "tensorstore"))
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
+    whole = sum(median(seconds) for seconds in watch.seconds.values())
+    for part, seconds in watch.seconds.items():
+        spread = f"({min(seconds) * 1e3:.0f} to {max(seconds) * 1e3:.0f})"
+        print(f"{part:10s} {median(seconds) * 1e3:9.1f} ms {spread:>18s} {median(seconds) / whole:7.1%} of a step")
+    spread = f"({min(watch.waiting):.2%} to {max(watch.waiting):.2%})"
+    speed = median(watch.clips_per_second)
+    print(f"waiting for data {median(watch.waiting):.2%} {spread} of the time; {speed:.1f} clips/s")
+
+
+def main() -> None:
+    chosen = options()
+    settings, watch = settings_of(chosen), Stopwatch()
+    for function, part in PARTS.items():
+        setattr(step, function, watch.around(getattr(step, function), part))
+    with tempfile.TemporaryDirectory() as folder:
+        noise = Path(folder) / "noise.zarr"
+        clips = chosen.batch * chosen.steps
+        path = chosen.cache or synthetic_cache(noise, clips=clips, size=chosen.size, compression="none")
+        result = train(path, Path(folder) / "run", settings, watch=watch)
+        report(watch, settings, size=CropCache(path).size, facts=result.facts)
+
+
+if __name__ == "__main__":
+    main()
