@@ -154,6 +154,7 @@ def test_shares_that_are_no_numbers_are_wrong_usage(tmp_path: Path, capsys: pyte
 
 
 def test_settings_that_cannot_be_are_refused_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mocrop.toml").touch()
     with pytest.raises(SystemExit) as end:
         main(["train", "-w", str(tmp_path), "--ema", "2"])
     assert end.value.code == 1
