@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,8 @@ class PrecropSettings:
             raise ValueError(f"source must be h264 or original, not {self.source!r}")
         if self.select not in SELECTIONS:
             raise ValueError(f"select must be {' or '.join(SELECTIONS)}, not {self.select!r}")
+        if self.compression not in get_args(Compression):
+            raise ValueError(f"compression must be {' or '.join(get_args(Compression))}, not {self.compression!r}")
         if self.policy not in POLICIES:
             raise ValueError(f"there is no policy {self.policy!r}; there are {', '.join(POLICIES)}")
         if type(self.policy_settings) is not POLICIES[self.policy].settings:

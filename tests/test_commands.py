@@ -20,6 +20,7 @@ import zarr
 
 from mocrop.cli import main
 from mocrop.pipeline.crop_cache import ClipState, CropCache
+from mocrop.training.frame_reader import FrameReader
 
 MakeVideo = Callable[..., Path]
 MOCROP = [sys.executable, "-c", "from mocrop.cli import main; main()"]
@@ -175,6 +176,22 @@ def test_other_settings_onto_a_name_are_refused_unless_overwritten(
     assert stores(here / "mocrop-work") == before
     assert mocrop("precrop", "--size", "32", "--ratio", "0.5", "--frames", "3", "--overwrite", "--workers", "0") == 0
     assert CropCache(here / "mocrop-work/caches/motion-32.zarr").slots == 3
+
+
+def test_a_compressed_cache_holds_the_same_frames_and_stays_compressed(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = ["--size", "32", "--policy", "center", "--frames", "2", "--workers", "0"]
+    assert mocrop("run", dataset, *plain) == 0
+    assert mocrop("precrop", *plain, "--compression", "zstd", "--name", "small") == 0
+    caches = [CropCache(here / f"mocrop-work/caches/{name}.zarr") for name in ("center-32", "small")]
+    assert [cache.compressed for cache in caches] == [False, True]
+    rows, slots = np.arange(6), np.tile(np.arange(2), (6, 1))
+    one, other = (FrameReader(cache).read(rows, slots) for cache in caches)
+    assert np.array_equal(one, other)
+    assert mocrop("precrop", "--name", "small", "--workers", "0") == 0
+    assert mocrop("precrop", "--name", "small", "--compression", "none", "--workers", "0") == 1
+    assert "compression: zstd there, none asked" in capsys.readouterr().err
 
 
 def test_an_existing_cache_keeps_its_settings_when_none_are_given(dataset: Path, here: Path) -> None:

@@ -477,6 +477,7 @@ def test_clips_per_shard_that_is_given_is_kept() -> None:
         {"source": "web"},
         {"select": "all"},
         {"clips_per_shard": -1},
+        {"compression": "gzip"},
     ],
 )
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
