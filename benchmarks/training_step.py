@@ -19,8 +19,8 @@ from statistics import median
 from typing import Any
 
 import torch
-from loader import synthetic_cache
 
+from mocrop.evaluation.made_cache import make_cache
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.training import step
 from mocrop.training.recipe import RECIPES, TrainSettings, recipe_table
@@ -126,7 +126,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         noise = Path(folder) / "noise.zarr"
         clips = chosen.batch * chosen.steps
-        path = chosen.cache or synthetic_cache(noise, clips=clips, size=chosen.size, compression="none")
+        path = chosen.cache or make_cache(noise, clips=clips, size=chosen.size)
         result = train(path, Path(folder) / "run", settings, watch=watch)
         report(watch, settings, size=CropCache(path).size, facts=result.facts)
 
