@@ -22,7 +22,7 @@ def print_costs(console: Console, costs: Sequence[Cost], *, segments: int) -> No
     """Print one row per network and size."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("backbone", overflow="fold")  # what gives way where names are long
-    for column in ("size", "GFLOPs/frame", f"GFLOPs/clip of {segments}", "parameters", "saved"):
+    for column in ("size", "GFLOPs/frame", "GFLOPs/clip", "parameters", "saved"):
         table.add_column(column, justify="right", no_wrap=True)
     for cost, saved in zip(costs, savings(costs), strict=True):
         table.add_row(
@@ -34,7 +34,7 @@ def print_costs(console: Console, costs: Sequence[Cost], *, segments: int) -> No
             "" if saved is None else f"{100 * saved:.1f} %",
         )
     console.print(table)
-    remark = f"head of {costs[0].classes} classes; a multiply-add counts once; saved: against the largest size"
+    remark = f"clip of {segments} frames, head of {costs[0].classes} classes; saved: against the largest size"
     console.print(remark, style="dim", highlight=False)
 
 
