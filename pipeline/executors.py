@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 SECONDS_BETWEEN_LOOKS = 15  # at whether there are workers, while none of them answers
 SECONDS_TO_RESTART = 60  # for a worker that has died
+ALLOCATOR = {  # bytes; Dask has its workers give back memory so eagerly that page faults double the time of extract-mv
+    "MALLOC_TRIM_THRESHOLD_": 128 << 20,
+    "MALLOC_MMAP_THRESHOLD_": 32 << 20,
+}
 UNITS_PER_WORKER = 3  # in flight: one that runs, one that waits at the worker, one on its way
 
 
@@ -172,6 +176,7 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         "distributed.worker.daemon": True,
         "distributed.comm.timeouts.connect": "60s",
         "distributed.admin.tick.limit": "1h",  # a long FFmpeg call holds the interpreter; that is no news
+        **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in ALLOCATOR.items()},
     }
     with (
         dask.config.set(config),

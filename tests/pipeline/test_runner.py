@@ -276,3 +276,11 @@ def test_a_local_cluster_is_encrypted_and_on_loopback_only(cluster: Executor) ->
     workers = client.scheduler_info(n_workers=-1)["workers"]
     assert [w["nthreads"] for w in workers.values()] == [1, 1]
     assert all(address.startswith("tls://127.0.0.1:") for address in workers)
+
+
+def test_local_workers_keep_the_memory_that_they_will_need_again(cluster: Executor) -> None:
+    """Dask would have them give back whatever is over 64 KiB, and a clip's vectors take megabytes."""
+    client = cluster._client  # type: ignore[attr-defined]
+    client.wait_for_workers(2, timeout=60)
+    told = client.run(lambda: (os.environ["MALLOC_TRIM_THRESHOLD_"], os.environ["MALLOC_MMAP_THRESHOLD_"]))
+    assert list(told.values()) == [(str(128 << 20), str(32 << 20))] * 2
