@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mocrop.pipeline.workspace import Workspace
 
 EXIT_FAILED_CLIPS = 3
+EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -285,9 +286,10 @@ def main(arguments: list[str] | None = None) -> None:
         typer.secho("error: ", err=True, nl=False, fg="red")
         typer.echo(str(error), err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on where this one ended", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:  # typer turns Ctrl-C into it, without a word
+            typer.echo("stopped; the same command goes on where this one ended", err=True)
+        raise
 
 
 @contextlib.contextmanager

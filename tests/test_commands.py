@@ -483,3 +483,14 @@ def test_coverage_of_annotated_clips_is_printed_and_kept(
         "coverage.md",
         "coverage.png",
     }
+
+
+def test_an_interrupted_command_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mocrop.pipeline.status.workspace_status", interrupted)
+    assert mocrop("status", "-w", tmp_path) == 130
+    assert capsys.readouterr().err == "stopped; the same command goes on where this one ended\n"

@@ -8,6 +8,7 @@ import torch
 
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.device import autocast, choose_device, is_convolutional, mixed_precision
+from mocrop.training.ranks import Ranks
 
 
 def test_the_cpu_computes_in_float32_unless_told() -> None:
@@ -50,3 +51,32 @@ def test_a_gpu_without_bfloat16_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_transformers_are_not_convolutional() -> None:
     for name, expected in {"test_resnet": True, "test_convnext": True, "test_vit": False}.items():
         assert is_convolutional(timm.create_model(name)) is expected
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
+    """A machine that says it has two GPUs; which of them was made the current one is noted."""
+    chosen: list[torch.device] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.set_device", chosen.append)
+    return chosen
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_each_of_several_processes_takes_the_gpu_of_its_number(two_gpus: list[torch.device], name: str) -> None:
+    second = Ranks(rank=3, ranks=4, local_rank=1)  # on the second machine
+    assert choose_device(name, second) == torch.device("cuda", 1)
+    assert two_gpus == [torch.device("cuda", 1)]
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_processes_without_a_gpu_of_their_own_are_told() -> None:
+    third = Ranks(rank=2, ranks=3, local_rank=2)
+    with pytest.raises(
+        SettingsError, match=r"process 3 of this machine has no GPU of its own, there are 2; .*--device cpu"
+    ):
+        choose_device("auto", third)
+    with pytest.raises(SettingsError, match="each process of torchrun takes a GPU of its own; pass cuda, auto or cpu"):
+        choose_device("cuda:1", third)
+    assert choose_device("cpu", third) == torch.device("cpu")

@@ -18,7 +18,7 @@ import torch
 
 from mocrop.cli import main
 from mocrop.pipeline.errors import StoppedError, TrainingError
-from mocrop.training import train as train_module
+from mocrop.training import epoch as epoch_module
 from mocrop.training.checkpoint import Checkpoint, load_checkpoint
 from mocrop.training.dataset import CropDataset
 from mocrop.training.meter import Meter
@@ -177,7 +177,7 @@ def test_a_run_stopped_during_validation_validates_again(
         return 0
 
     with monkeypatch.context() as patched:
-        patched.setattr(train_module, "count_correct", asked)
+        patched.setattr(epoch_module, "count_correct", asked)
         with pytest.raises(StoppedError, match=f"SIGINT after batch {BATCHES}") as stopped:
             train(cache, tmp_path, SETTINGS, control=RunControl(stop=stop))
     assert stopped.value.exit_code == 130
@@ -193,13 +193,13 @@ def test_a_signal_ends_the_command_with_one_line_and_its_exit_code(
     number: signal.Signals,
     code: int,
 ) -> None:
-    step = train_module.train_step
+    step = epoch_module.train_step
 
     def signalled(*arguments: Any, **options: Any) -> Any:
         os.kill(os.getpid(), number)
         return step(*arguments, **options)
 
-    monkeypatch.setattr(train_module, "train_step", signalled)
+    monkeypatch.setattr(epoch_module, "train_step", signalled)
     run = f"signal-{code}"
     arguments = ["--arch", SETTINGS.arch, "--weights", "none", "--batch-size", "4", "--device", "cpu", "--name", run]
     with pytest.raises(SystemExit) as end:
@@ -215,13 +215,13 @@ def test_a_signal_ends_the_command_with_one_line_and_its_exit_code(
 def test_a_batch_without_a_loss_is_named_and_not_saved(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = train_module.train_step
+    step = epoch_module.train_step
 
     def spoilt(job: Any, batch: Any, place: Place) -> Any:
         done = step(job, batch, place)
         return done._replace(loss=done.loss * float("nan")) if (place.epoch, place.step) == (1, 2) else done
 
-    monkeypatch.setattr(train_module, "train_step", spoilt)
+    monkeypatch.setattr(epoch_module, "train_step", spoilt)
     with pytest.raises(TrainingError, match=r"the training loss of epoch 2, batch 3 is nan; pass a lower --lr"):
         train(cache, tmp_path, SETTINGS, control=RunControl(save_every_seconds=0))
     left = load_checkpoint(tmp_path / "last.pt")
@@ -232,14 +232,14 @@ def test_a_batch_without_a_loss_is_named_and_not_saved(
 def test_weights_that_the_last_step_has_spoilt_are_not_saved(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = train_module.train_step
+    step = epoch_module.train_step
 
     def overflowing(job: Any, batch: Any, place: Place) -> Any:
         done = step(job, batch, place)  # its loss is of the weights before it
         next(job.model.parameters()).data[0] = float("inf")
         return done
 
-    monkeypatch.setattr(train_module, "train_step", overflowing)
+    monkeypatch.setattr(epoch_module, "train_step", overflowing)
     with pytest.raises(TrainingError, match=r"weights .* are no finite numbers any more; pass a lower --lr"):
         train(cache, tmp_path, replace(SETTINGS, batch_size=64, validation_share=0))
     assert not (tmp_path / "last.pt").exists()

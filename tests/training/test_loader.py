@@ -58,6 +58,26 @@ def test_an_epoch_is_the_same_whenever_it_comes_and_unlike_the_next(data: CropDa
         assert torch.equal(first.frames, second.frames)
 
 
+def test_an_epoch_that_begins_in_the_middle_reads_only_the_rest(
+    data: CropDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = CropLoader(data, batch_size=3, shuffle=True, seed=1)
+    loader.set_epoch(2)
+    whole = list(loader)
+    read: list[int] = []
+    original = data.read
+    monkeypatch.setattr(
+        data, "read", lambda indices, out: (read.extend(indices.tolist()), original(indices, out=out))[1]
+    )
+    loader.set_epoch(2, first_batch=1)
+    rest = list(loader)
+    assert len(loader) == len(whole) == 3
+    for batch, expected in zip(rest, whole[1:], strict=True):
+        assert torch.equal(batch.rows, expected.rows)
+        assert torch.equal(batch.frames, expected.frames)
+    assert sorted(read) == sorted(row for batch in rest for row in batch.rows.tolist())
+
+
 def test_batches_already_given_out_keep_their_pixels(data: CropDataset) -> None:
     batches = list(CropLoader(data, batch_size=1, lookahead=2))
     for index, batch in enumerate(batches):

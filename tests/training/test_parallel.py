@@ -19,6 +19,7 @@ from torch import nn
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError, StoppedError
 from mocrop.training.checkpoint import load_checkpoint
+from mocrop.training.epoch import validate
 from mocrop.training.job import choose_clips, set_up
 from mocrop.training.meter import Meter
 from mocrop.training.parallel import require_parallel, synchronised
@@ -27,7 +28,7 @@ from mocrop.training.recipe import SAME_PIXELS, TrainSettings
 from mocrop.training.saver import RunControl
 from mocrop.training.schedule import Place
 from mocrop.training.step import train_step
-from mocrop.training.train import train, validate
+from mocrop.training.train import train
 from mocrop.training.watch import TrainWatch
 
 from .rank_processes import in_ranks

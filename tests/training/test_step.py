@@ -13,7 +13,7 @@ import torch
 
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.training import compiling
-from mocrop.training import train as train_module
+from mocrop.training import epoch as epoch_module
 from mocrop.training.augment import Mixed, mixup
 from mocrop.training.checkpoint import load_checkpoint, restore_backbone
 from mocrop.training.dataset import Batch
@@ -203,7 +203,7 @@ def test_the_average_is_what_is_validated(cache_path: Path) -> None:
     for parameter in job.model.parameters():
         parameter.data.fill_(float("nan"))
     assert job.ema is not None
-    assert train_module.validate(job, after_batch=lambda: None).loss < 10
+    assert epoch_module.validate(job, after_batch=lambda: None).loss < 10
 
 
 @pytest.mark.parametrize(
@@ -216,14 +216,14 @@ def test_a_modern_run_goes_on_in_the_middle_of_an_epoch_to_the_same_bits(
     if frozen:
         settings = replace(settings, freeze_backbone=True, random_erasing=0.0)
     train(cache_path, tmp_path / "whole", settings)
-    step = train_module.train_step
+    step = epoch_module.train_step
 
     def killed(job: Job, batch: Batch, place: Place) -> Any:
         if (place.epoch, place.step) == (1, 3):
             raise KeyboardInterrupt
         return step(job, batch, place)
 
-    monkeypatch.setattr(train_module, "train_step", killed)
+    monkeypatch.setattr(epoch_module, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
         train(cache_path, tmp_path / "broken", settings, control=RunControl(save_every_seconds=0))
     monkeypatch.undo()
