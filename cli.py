@@ -685,8 +685,16 @@ def evaluate(
     ] = None,
     arch: Annotated[str | None, typer.Option(help="The backbone, if the checkpoint does not say.")] = None,
     cache: CacheOption = None,
-    split: SplitOption = "1",
+    split: Annotated[
+        str,
+        typer.Option(help="Split, by number or name; all: each one by the run that was trained on it, and the mean."),
+    ] = "1",
     segments: Annotated[int, typer.Option(min=1, help="Middle frames per clip.")] = 8,
+    fuse: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Average the softmax with that of another run, on that run's own cache."),
+    ] = None,
+    fuse_weight: Annotated[float, typer.Option(min=0, max=1, help="Weight of the run that --fuse names.")] = 0.5,
     batch_size: BatchOption = 32,
     device: DeviceOption = "auto",
     workspace: WorkspaceOption = None,
@@ -695,18 +703,17 @@ def evaluate(
     """Evaluate a run or a checkpoint on the test clips of a crop cache."""
     from rich.console import Console
 
-    from mocrop.evaluation.commands import evaluate_in
+    from mocrop.evaluation.commands import evaluate_in, print_evaluation
     from mocrop.evaluation.evaluate import EvalSettings
-    from mocrop.evaluation.report import print_result
+    from mocrop.evaluation.sources import Choice
 
     settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device)
-    where, progress = _workspace(workspace).require(), Console(stderr=True)
-    done = evaluate_in(where, settings, run=run, checkpoint=checkpoint, arch=arch, cache=cache, console=progress)
+    choice = Choice(run=run, checkpoint=checkpoint, arch=arch, cache=cache, fuse=fuse, fuse_weight=fuse_weight)
+    done = evaluate_in(_workspace(workspace).require(), settings, choice, console=Console(stderr=True))
     if as_json:
-        typer.echo(json.dumps(done.result.to_json(), indent=2))
+        typer.echo(json.dumps(done.to_json(), indent=2))
     else:
-        print_result(Console(), done.result)
-        typer.echo(f"report: {done.files['.md']} (beside it: {', '.join(done.files)})")
+        print_evaluation(Console(), done)
 
 
 @app.command()

@@ -1,70 +1,158 @@
-"""`mocrop eval` as a call: a workspace and a choice in, a report in it out."""
+"""`mocrop eval` as a call: a workspace and a choice in, reports in it out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from mocrop.evaluation.evaluate import EvalResult, EvalSettings, evaluate
-from mocrop.evaluation.report import evaluation_progress
-from mocrop.evaluation.report_files import write_report
+from mocrop.evaluation.evaluate import EvalResult, EvalSettings, evaluate, seen_by
+from mocrop.evaluation.fusion import Fusion, late_fusion
+from mocrop.evaluation.fusion_report import print_fusion, write_fusion
+from mocrop.evaluation.predictions import Predictions, file_hash, read_predictions
+from mocrop.evaluation.report import evaluation_progress, print_result, remarks, seen_words
+from mocrop.evaluation.report_files import report_files, write_report
+from mocrop.evaluation.sources import ALL_SPLITS, Choice, Source, Task, choose_tasks
+from mocrop.evaluation.split_report import Row, SplitTable, print_splits, split_table, write_splits
+from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.workspace import Workspace
-from mocrop.training.commands import choose_run
-from mocrop.training.foreign_checkpoint import cache_trained_on
+from mocrop.training.checkpoint import describe_cache
+from mocrop.training.selection import split_index
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """A result and the files that keep it."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitEvaluation:
+    """A result on one split and the files that keep it, by suffix; see report_files."""
 
     result: EvalResult
-    files: dict[str, Path]  # by suffix, see report_files
+    files: dict[str, Path]
+    fusion: Fusion | None = None
+    fusion_files: dict[str, Path] = field(default_factory=dict)
+    fusion_notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.result.to_json(), **({"fusion": self.fusion.to_json()} if self.fusion else {})}
 
 
-def evaluate_in(
-    workspace: Workspace,
-    settings: EvalSettings,
-    *,
-    run: str | None = None,
-    checkpoint: Path | None = None,
-    arch: str | None = None,
-    cache: str | None = None,
-    console: Console,
-) -> Evaluation:
-    """Evaluate a run of a workspace, or a checkpoint from elsewhere, and write its report.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """What `mocrop eval` comes to: one split, or all of them and their mean."""
 
-    That is ``reports/<run>-on-<cache>-split<k>`` with the suffixes of :mod:`~mocrop.evaluation.report_files`.
+    splits: tuple[SplitEvaluation, ...]
+    table: SplitTable | None = None  # of all splits
+    files: dict[str, Path] = field(default_factory=dict)  # of the table
 
-    Args:
-        run: name of the run; None: the only one there is.
-        checkpoint: a file, instead of a run; also one that another program has saved.
-        arch: the backbone, if the checkpoint does not say.
-        cache: name of the cache; None: the one trained on if it is there, else the only one.
-    Raises: TrainingError or CacheError if the choice is not clear; what
-        :func:`~mocrop.evaluation.evaluate.evaluate` raises.
+    def to_json(self) -> dict[str, Any]:
+        if self.table is None:
+            return self.splits[0].to_json()
+        return {**self.table.to_json(), "splits": [each.to_json() for each in self.splits]}
+
+
+def evaluate_in(workspace: Workspace, settings: EvalSettings, choice: Choice, *, console: Console) -> Evaluation:
+    """Evaluate a run of a workspace, or a checkpoint from elsewhere, alone or fused with another, and write reports.
+
+    A report is ``reports/<run>-on-<cache>-split<k>`` with the suffixes of :mod:`~mocrop.evaluation.report_files`. Split
+    "all" takes each split's own run and adds the mean over splits.
+
+    Raises: TrainingError, CacheError or SettingsError if the choice is not clear; PredictionsError if what is to be
+        fused is not of the same clips and classes; what :func:`~mocrop.evaluation.evaluate.evaluate` raises.
     """
-    file = checkpoint or choose_run(workspace, run) / "best.pt"
-    path = _cache_for(workspace, cache, file)
+    tasks = choose_tasks(workspace, choice, settings.split)
+    splits = []
+    for task in tasks:
+        one = replace(settings, split=task.split)
+        done = _evaluate(workspace, one, task.source, console=console)
+        if task.other:
+            second, notes = _second(workspace, one, task.other, console=console)
+            done = _fused(workspace, done, second, (task.source, task.other), weight=choice.fuse_weight, notes=notes)
+        splits.append(done)
+    if settings.split != ALL_SPLITS or tasks[0].split == ALL_SPLITS:  # a split may be called that
+        return Evaluation(splits=tuple(splits))
+    table = _table(splits, tasks)
+    stem = f"{choice.family or tasks[0].source.name}-on-{tasks[0].source.cache.stem}-splitall"
+    return Evaluation(splits=tuple(splits), table=table, files=write_splits(table, workspace.reports, stem))
+
+
+def print_evaluation(console: Console, evaluation: Evaluation) -> None:
+    """Print what came out, and where it is kept."""
+    if evaluation.table:
+        print_splits(console, evaluation.table)
+        _say_files(console, evaluation.files)
+    for each in evaluation.splits:
+        if not evaluation.table:
+            print_result(console, each.result)
+        _say_files(console, each.files)
+        if each.fusion:
+            if not evaluation.table:
+                print_fusion(console, each.fusion, each.fusion_notes)
+            _say_files(console, each.fusion_files)
+
+
+def _say_files(console: Console, files: dict[str, Path]) -> None:
+    beside = ", ".join(suffix for suffix in files if suffix != ".md")
+    console.print(f"report: {files['.md']}\n  beside it: {beside}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _evaluate(workspace: Workspace, settings: EvalSettings, source: Source, *, console: Console) -> SplitEvaluation:
     with evaluation_progress(console) as on_batch:
-        result = evaluate(path, file, settings, arch=arch, on_batch=on_batch)
-    stem = f"{source_name(file)}-on-{path.stem}-split{result.split}"
-    return Evaluation(result=result, files=write_report(result, workspace.reports, stem))
+        result = evaluate(source.cache, source.checkpoint, settings, arch=source.arch, on_batch=on_batch)
+    return SplitEvaluation(result=result, files=write_report(result, workspace.reports, source.stem(result.split)))
 
 
-def source_name(checkpoint: Path) -> str:
-    """What a report calls a checkpoint: the run's name for its best one.
+def _second(
+    workspace: Workspace, settings: EvalSettings, other: Source, *, console: Console
+) -> tuple[Predictions, list[str]]:
+    """Predictions of the network that is to be fused, saved ones if there are any, and what must be said of them."""
+    found = saved_predictions(workspace, settings, other)
+    how = "evaluated now" if found is None else "its saved predictions"
+    found = found or _evaluate(workspace, settings, other, console=console).result.predictions
+    seen = seen_words(seen_by(other.cache, other.checkpoint, split=settings.split))
+    return found, [f"{other.name}: {line}" for line in (how, *seen)]
 
-    >>> [source_name(Path(file)) for file in ("runs/resnet50/best.pt", "runs/resnet50/last.pt", "x.pth")]
-    ['resnet50', 'resnet50-last', 'x']
-    """
-    run = checkpoint.absolute().parent.name
-    return {"best.pt": run, "last.pt": f"{run}-last"}.get(checkpoint.name, checkpoint.stem)
+
+def _fused(
+    workspace: Workspace,
+    done: SplitEvaluation,
+    second: Predictions,
+    sources: tuple[Source, Source],
+    *,
+    weight: float,
+    notes: Sequence[str],
+) -> SplitEvaluation:
+    """Fuse a result with the predictions of another network, and write the report of that."""
+    one, other = (f"{source.name} on {source.cache.stem}" for source in sources)
+    fusion = late_fusion(done.result.predictions, second, weight=weight, names=(one, other))
+    stem = f"{sources[0].name}-fused-{sources[1].name}-on-{sources[0].cache.stem}-split{done.result.split}"
+    files = write_fusion(fusion, notes, workspace.reports, stem)
+    return replace(done, fusion=fusion, fusion_files=files, fusion_notes=tuple(notes))
 
 
-def _cache_for(workspace: Workspace, name: str | None, checkpoint: Path) -> Path:
-    if name is None:
-        trained_on = cache_trained_on(checkpoint)
-        name = trained_on if trained_on in workspace.cache_names() else None
-    return workspace.choose_cache(name)
+def saved_predictions(workspace: Workspace, settings: EvalSettings, source: Source) -> Predictions | None:
+    """Predictions that an earlier evaluation has kept, if they are of these very weights, cache, split and segments."""
+    cache = CropCache(source.cache)
+    split = cache.split_names[split_index(cache, settings.split)]
+    try:
+        found = read_predictions(report_files(workspace.reports, source.stem(split))[".npz"])
+    except PredictionsError:
+        return None
+    there = (found.origin.checkpoint_hash, found.origin.cache["hash"], found.origin.segments, found.split)
+    here = (file_hash(source.checkpoint), describe_cache(cache)["hash"], settings.segments, split)
+    return found if there == here else None
+
+
+def _table(splits: Sequence[SplitEvaluation], tasks: Sequence[Task]) -> SplitTable:
+    rows = [
+        Row(name=task.source.name, metrics=each.result.metrics, predictions=each.result.predictions, fusion=each.fusion)
+        for each, task in zip(splits, tasks, strict=True)
+    ]
+    first = splits[0].result
+    notes = [f"{first.segments} frames per clip; every split counts the same"]
+    for each, task in zip(splits, tasks, strict=True):
+        facts = [f"run {task.source.name}, left out: {each.result.left_out}", *([task.note] if task.note else [])]
+        lines = (*facts, *remarks(each.result), *each.fusion_notes)
+        notes += [f"split {each.result.split}: {line}" for line in lines]
+    return split_table(f"{first.arch} on {first.cache['name']}, each split by its own run", rows, notes)

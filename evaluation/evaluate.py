@@ -194,6 +194,13 @@ def _predictions(
     )
 
 
+def seen_by(cache_path: Path, checkpoint_path: Path, *, split: str) -> int | None:
+    """Clips of a test list in the list that a checkpoint was trained on; None if the cache cannot tell."""
+    cache = CropCache(cache_path)
+    checkpoint = load_any_checkpoint(checkpoint_path, cache=cache)
+    return _seen_in_training(cache, select_clips(cache, split=split, subset=Subset.TEST).rows, checkpoint)
+
+
 def _seen_in_training(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> int | None:
     """Test clips that the checkpoint's split trains or validates on, if this cache has a split of that name."""
     try:

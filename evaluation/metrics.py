@@ -109,7 +109,7 @@ def measure(predictions: Predictions) -> Metrics:
         top1=Score(correct=int(top1.sum()), total=total),
         top5=Score(correct=int(top5.sum()), total=total),
         mean_class=mean_class_accuracy(confusion),
-        resampled=_resampled(predictions, top1, top5, mean_class_accuracy(confusion)),
+        resampled=_resampled(predictions),
         classes=class_scores(confusion, predictions.class_names),
         calibration=calibration(softmax(predictions.logits), labels),
         confusion=confusion,
@@ -199,27 +199,40 @@ def calibration(probabilities: DoubleMap, labels: IntArray, *, bins: int = CALIB
     return Calibration(bins=tuple(rows), error=distance)
 
 
-def _resampled(predictions: Predictions, top1: BoolArray, top5: BoolArray, mean_class: float) -> Resampled:
-    clusters = predictions.clusters
-    shares = resampled_shares(predictions, top1, top5)
-    low, high = np.percentile(shares, PERCENTILES_95, axis=0).tolist()
-    found = (top1.mean(), top5.mean(), mean_class)
-    estimates = [Estimate(mean=float(found[n]), low=low[n], high=high[n]) for n in range(3)]
+def share_columns(predictions: Predictions) -> DoubleMap:
+    """What is added up over clips to have all shares: (clips, 2 + 2 * classes), see :func:`shares_of`."""
+    top1, top5 = right(predictions), right(predictions, k=5)
+    classes = np.eye(len(predictions.class_names))[predictions.labels]
+    return np.column_stack((top1, top5, classes * top1[:, None], classes)).astype(np.float64)
+
+
+def shares_of(sums: DoubleMap) -> DoubleMap:
+    """Top-1, top-5 and mean class accuracy, (draws, 3), of sums of :func:`share_columns`, (draws, 2 + 2 * classes).
+
+    A class that a draw lacks does not count in its mean; a draw without a clip is NaN.
+    """
+    correct, clips = np.split(sums[:, 2:], 2, axis=1)
+    there = clips > 0
+    by_class = np.divide(correct, clips, where=there, out=np.zeros_like(clips))
+    with np.errstate(invalid="ignore"):  # 0 / 0 in a draw without a clip
+        mean_class = by_class.sum(axis=1) / there.sum(axis=1)
+        return np.column_stack((sums[:, :2] / clips.sum(axis=1, keepdims=True), mean_class))
+
+
+def estimates_of(found: DoubleMap, drawn: DoubleMap) -> list[Estimate]:
+    """Shares, (3,), with the intervals of their draws, (draws, 3)."""
+    low, high = np.nanpercentile(drawn, PERCENTILES_95, axis=0).tolist()
+    return [Estimate(mean=float(found[n]), low=low[n], high=high[n]) for n in range(len(found))]
+
+
+def _resampled(predictions: Predictions) -> Resampled:
+    clusters, columns = predictions.clusters, share_columns(predictions)
+    drawn = shares_of(resampled_sums(columns, clusters=clusters, seed=SEED, draws=DRAWS))
+    top1, top5, mean_class = estimates_of(shares_of(columns.sum(axis=0, keepdims=True))[0], drawn)
     return Resampled(
         unit="groups" if predictions.grouped else "clips",
         units=len(np.unique(clusters)),
-        top1=estimates[0],
-        top5=estimates[1],
-        mean_class=estimates[2],
+        top1=top1,
+        top5=top5,
+        mean_class=mean_class,
     )
-
-
-def resampled_shares(predictions: Predictions, top1: BoolArray, top5: BoolArray) -> DoubleMap:
-    """(draws, 3) of top-1, top-5 and mean class accuracy; a class that a draw lacks does not count in it."""
-    classes = np.eye(len(predictions.class_names))[predictions.labels]
-    columns = np.column_stack((top1, top5, classes * top1[:, None], classes)).astype(np.float64)
-    sums = resampled_sums(columns, clusters=predictions.clusters, seed=SEED, draws=DRAWS)
-    correct, clips = np.split(sums[:, 2:], 2, axis=1)
-    with np.errstate(invalid="ignore"):  # 0 / 0 where a class is lacking
-        mean_class = np.nanmean(correct / clips, axis=1)
-    return np.column_stack((sums[:, :2] / clips.sum(axis=1, keepdims=True), mean_class))

@@ -167,24 +167,31 @@ def remarks(result: EvalResult) -> list[str]:
         lines.append("only one class is tested: the scores say nothing about telling classes apart")
     if result.classes <= 5:
         lines.append(f"with {result.classes} classes top-5 is always right")
-    if result.seen_in_training:
-        lines.append(
-            f"WARNING: {result.seen_in_training} of these clips are in the training list of the split that the "
-            "checkpoint was trained on; the scores are too good"
-        )
     if result.trained_on["name"] == UNKNOWN:
         lines.append(
             "the checkpoint does not say what it was trained on: its outputs are taken for the classes in the order of "
             "the cache, and clips may have been seen in training"
         )
-    elif result.seen_in_training is None:
-        lines.append("the cache does not have the split that was trained on, so clips may have been seen in training")
-    return lines
+        return lines
+    return lines + seen_words(result.seen_in_training)
+
+
+def seen_words(seen_in_training: int | None) -> list[str]:
+    """What must be said of clips that a network has been trained on, or of not knowing; nothing if there are none."""
+    if seen_in_training is None:
+        return ["the cache does not have the split that was trained on, so clips may have been seen in training"]
+    if not seen_in_training:
+        return []
+    return [
+        f"WARNING: {seen_in_training} of these clips are in the training list of the split that the checkpoint was "
+        "trained on; the scores are too good"
+    ]
 
 
 def is_training_free(result: EvalResult) -> bool:
     """Whether the network was trained on another policy or size than it is tested on."""
-    return any(result.trained_on.get(key) not in (None, result.cache[key]) for key in ("policy", "size"))
+    trained_on, cache = result.trained_on, result.cache
+    return any(trained_on.get(key) and trained_on[key] != cache[key] for key in ("policy", "size"))
 
 
 @contextmanager

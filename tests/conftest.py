@@ -93,8 +93,9 @@ def make_video() -> MakeVideo:
 def make_cache() -> MakeCache:
     """Write a small crop cache of random frames: ``make_cache(path, label=[0, 0, 1], used=[4, 2, 4], ...) -> path``.
 
-    Per-clip lists are as long as ``label``; ``pixels``, shape (clips, slots, 3, size, size), replaces the noise;
-    ``fields``, int8, shape (clips, slots, 2, side, side), are motion fields, without which there are none.
+    Per-clip lists are as long as ``label``; of several splits, ``subset`` has a row a clip; ``pixels``, shape (clips,
+    slots, 3, size, size), replaces the noise; ``fields``, int8, shape (clips, slots, 2, side, side), are motion fields,
+    without which there are none.
     """
 
     def make(
@@ -102,7 +103,7 @@ def make_cache() -> MakeCache:
         *,
         label: Sequence[int],
         group: Sequence[int] | None = None,
-        subset: Sequence[int] | None = None,
+        subset: Sequence[int] | Sequence[Sequence[int]] | None = None,
         used: Sequence[int] | None = None,
         state: Sequence[int] | None = None,
         pixels: npt.NDArray[np.uint8] | None = None,
@@ -118,13 +119,14 @@ def make_cache() -> MakeCache:
         if pixels is None:
             pixels = np.random.default_rng(0).integers(1, 256, (clips, slots, 3, size, size), dtype=np.uint8)
         used = [pixels.shape[1]] * clips if used is None else used
+        subsets = np.array([1] * clips if subset is None else subset, dtype=np.uint8).reshape(clips, -1)
         table = ClipTable(
             names=[f"{class_names[number]}/clip{row}" for row, number in enumerate(label)],
             label=np.array(label, dtype=np.int32),
             group=np.array([-1] * clips if group is None else group, dtype=np.int32),
-            subset=np.array([1] * clips if subset is None else subset, dtype=np.uint8).reshape(clips, 1),
+            subset=subsets,
             class_names=class_names,
-            split_names=["1"],
+            split_names=[str(1 + number) for number in range(subsets.shape[1])],
         )
         layout = CacheLayout(
             frames=pixels.shape[1],
