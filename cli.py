@@ -706,13 +706,16 @@ def evaluate(
     from mocrop.evaluation.commands import evaluate_in, print_evaluation
     from mocrop.evaluation.evaluate import EvalSettings
     from mocrop.evaluation.sources import Choice
+    from mocrop.training.ranks import join_ranks
 
-    settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device)
     choice = Choice(run=run, checkpoint=checkpoint, arch=arch, cache=cache, fuse=fuse, fuse_weight=fuse_weight)
-    done = evaluate_in(_workspace(workspace).require(), settings, choice, console=Console(stderr=True))
-    if as_json:
+    with join_ranks() as ranks:
+        settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device, ranks=ranks)
+        console = Console(stderr=True, quiet=not ranks.first)
+        done = evaluate_in(_workspace(workspace).require(), settings, choice, console=console)
+    if ranks.first and as_json:
         typer.echo(json.dumps(done.to_json(), indent=2))
-    else:
+    elif ranks.first:
         print_evaluation(Console(), done)
 
 

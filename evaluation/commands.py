@@ -62,19 +62,16 @@ def evaluate_in(workspace: Workspace, settings: EvalSettings, choice: Choice, *,
         fused is not of the same clips and classes; what :func:`~mocrop.evaluation.evaluate.evaluate` raises.
     """
     tasks = choose_tasks(workspace, choice, settings.split)
-    splits = []
-    for task in tasks:
-        one = replace(settings, split=task.split)
-        done = _evaluate(workspace, one, task.source, console=console)
-        if task.other:
-            second, notes = _second(workspace, one, task.other, console=console)
-            done = _fused(workspace, done, second, (task.source, task.other), weight=choice.fuse_weight, notes=notes)
-        splits.append(done)
+    splits = tuple(
+        _evaluated(workspace, replace(settings, split=task.split), task, weight=choice.fuse_weight, console=console)
+        for task in tasks
+    )
     if settings.split != ALL_SPLITS or tasks[0].split == ALL_SPLITS:  # a split may be called that
-        return Evaluation(splits=tuple(splits))
+        return Evaluation(splits=splits)
     table = _table(splits, tasks)
     stem = f"{choice.family or tasks[0].source.name}-on-{tasks[0].source.cache.stem}-splitall"
-    return Evaluation(splits=tuple(splits), table=table, files=write_splits(table, workspace.reports, stem))
+    files = write_splits(table, workspace.reports, stem) if settings.ranks.first else {}
+    return Evaluation(splits=splits, table=table, files=files)
 
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
@@ -97,10 +94,27 @@ def _say_files(console: Console, files: dict[str, Path]) -> None:
     console.print(f"report: {files['.md']}\n  beside it: {beside}", highlight=False, markup=False, soft_wrap=True)
 
 
+def _evaluated(
+    workspace: Workspace, settings: EvalSettings, task: Task, *, weight: float, console: Console
+) -> SplitEvaluation:
+    """Evaluate one split, and fuse it if that is asked for."""
+    source, other = task.source, task.other
+    done = _evaluate(workspace, settings, source, console=console)
+    if other is None:
+        return done
+    second, notes = _second(workspace, settings, other, console=console)
+    one, another = (f"{each.name} on {each.cache.stem}" for each in (source, other))
+    fusion = late_fusion(done.result.predictions, second, weight=weight, names=(one, another))
+    stem = f"{source.name}-fused-{other.name}-on-{source.cache.stem}-split{done.result.split}"
+    files = write_fusion(fusion, notes, workspace.reports, stem) if settings.ranks.first else {}
+    return replace(done, fusion=fusion, fusion_files=files, fusion_notes=tuple(notes))
+
+
 def _evaluate(workspace: Workspace, settings: EvalSettings, source: Source, *, console: Console) -> SplitEvaluation:
     with evaluation_progress(console) as on_batch:
         result = evaluate(source.cache, source.checkpoint, settings, arch=source.arch, on_batch=on_batch)
-    return SplitEvaluation(result=result, files=write_report(result, workspace.reports, source.stem(result.split)))
+    files = write_report(result, workspace.reports, source.stem(result.split)) if settings.ranks.first else {}
+    return SplitEvaluation(result=result, files=files)
 
 
 def _second(
@@ -109,26 +123,10 @@ def _second(
     """Predictions of the network that is to be fused, saved ones if there are any, and what must be said of them."""
     found = saved_predictions(workspace, settings, other)
     how = "evaluated now" if found is None else "its saved predictions"
-    found = found or _evaluate(workspace, settings, other, console=console).result.predictions
+    if found is None:
+        found = _evaluate(workspace, settings, other, console=console).result.predictions
     seen = seen_words(seen_by(other.cache, other.checkpoint, split=settings.split))
     return found, [f"{other.name}: {line}" for line in (how, *seen)]
-
-
-def _fused(
-    workspace: Workspace,
-    done: SplitEvaluation,
-    second: Predictions,
-    sources: tuple[Source, Source],
-    *,
-    weight: float,
-    notes: Sequence[str],
-) -> SplitEvaluation:
-    """Fuse a result with the predictions of another network, and write the report of that."""
-    one, other = (f"{source.name} on {source.cache.stem}" for source in sources)
-    fusion = late_fusion(done.result.predictions, second, weight=weight, names=(one, other))
-    stem = f"{sources[0].name}-fused-{sources[1].name}-on-{sources[0].cache.stem}-split{done.result.split}"
-    files = write_fusion(fusion, notes, workspace.reports, stem)
-    return replace(done, fusion=fusion, fusion_files=files, fusion_notes=tuple(notes))
 
 
 def saved_predictions(workspace: Workspace, settings: EvalSettings, source: Source) -> Predictions | None:

@@ -22,6 +22,7 @@ from mocrop.training.device import choose_device
 from mocrop.training.foreign_checkpoint import load_any_checkpoint
 from mocrop.training.frame_reader import require_shards
 from mocrop.training.ranks import Ranks
+from mocrop.training.recipe import Input
 from mocrop.training.scores import Score
 from mocrop.training.selection import LeftOut, Subset, select_clips, split_index
 
@@ -53,6 +54,7 @@ class EvalResult:
     epoch: int  # that the checkpoint is of
     split: str
     segments: int
+    input: Input  # of the network
     metrics: Metrics
     left_out: LeftOut
     classes: int  # outputs of the head
@@ -140,6 +142,7 @@ def evaluate(
         epoch=checkpoint.epoch,
         split=predictions.split,
         segments=settings.segments,
+        input=checkpoint.input,
         metrics=measure(predictions),
         left_out=tested.left_out,
         classes=len(cache.class_names),

@@ -119,10 +119,11 @@ def print_facts(console: Console, lines: dict[str, str]) -> None:
 def facts(result: EvalResult) -> dict[str, str]:
     """What was done, by label."""
     epoch = f"epoch {result.epoch} of " if result.epoch else ""  # other programs may not say
+    kind = "motion fields per clip" if result.input == "motion" else "per clip"
     return {
         "clips": f"{result.top1.total} of {result.classes_tested} classes (the head tells {result.classes} apart), "
         f"left out: {result.left_out}",
-        "frames": f"{result.segments} per clip, of {cache_words(result.cache)}",
+        "frames": f"{result.segments} {kind}, of {cache_words(result.cache)}",
         "network": f"{epoch}{result.checkpoint}, trained on {cache_words(result.trained_on)}",
         "calibration": f"expected calibration error {100 * result.metrics.calibration.error:.1f} % "
         f"({CALIBRATION_BINS} equal bins of the confidence; few clips make it look worse than it is)",

@@ -34,20 +34,33 @@ def train_in(
 
     Args:
         cache: name of the cache; None: the only one there is.
-        name: of the run; None: backbone and cache, e.g. ``resnet50-motion-192``, and ``-fields`` for motion fields.
+        name: of the run; None: see :func:`run_name`.
         save_every_minutes: within an epoch; what a crash costs at the most.
         tensorboard: write for it; None: if it is installed.
         ranks: the processes that train together, of which the first one alone says something.
     Raises: CacheError if the choice of the cache is not clear; what :func:`~mocrop.training.train.train` raises.
     """
     path = workspace.choose_cache(cache)
-    run = name or f"{settings.arch.replace('/', '-')}-{path.stem}{'-fields' if settings.input == 'motion' else ''}"
+    run = name or run_name(settings, cache=path.stem)
     ranks, watch = ranks or Ranks(), TrainWatch()
     if ranks.first:
         watch = Watches(ConsoleWatch(console), CurvesWatch(), tensorboard_watch(tensorboard))
     with stop_on_signals() as stop:
         control = RunControl(save_every_seconds=60 * save_every_minutes, stop=stop, ranks=ranks)
         return train(path, workspace.runs / run, settings, watch=watch, control=control)
+
+
+def run_name(settings: TrainSettings, *, cache: str) -> str:
+    """Name of a run that has been given none: backbone and cache, and what is not as usual.
+
+    >>> run_name(TrainSettings(), cache="motion-192")
+    'resnet50-motion-192'
+    >>> run_name(TrainSettings(arch="timm/resnet18", input="motion", split="2"), cache="motion-192")
+    'timm-resnet18-motion-192-fields-split2'
+    """
+    fields = "-fields" if settings.input == "motion" else ""
+    split = "" if settings.split == "1" else f"-split{settings.split}"
+    return f"{settings.arch.replace('/', '-')}-{cache}{fields}{split}"
 
 
 def choose_run(workspace: Workspace, name: str | None) -> Path:

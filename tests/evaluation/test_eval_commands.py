@@ -23,6 +23,7 @@ from mocrop.pipeline.errors import CacheError, PredictionsError, SettingsError, 
 from mocrop.pipeline.workspace import Workspace
 from mocrop.training.backbones import Backbone, build_backbone
 from mocrop.training.checkpoint import Checkpoint, describe_cache, plain_settings, save_checkpoint
+from mocrop.training.ranks import Ranks
 from mocrop.training.recipe import TrainSettings
 
 COLORS = ["Red", "Green", "Blue"]
@@ -221,6 +222,17 @@ def test_checkpoints_are_named_by_a_path_and_must_be_of_their_splits(workspace: 
     assert evaluation.table.mean.top1.mean == 0.75
     with pytest.raises(TrainingError, match=r"wrong2/best.pt was trained on split 1, not on 2"):
         run_eval(workspace, ALL, checkpoint=workspace.runs / "wrong{split}" / "best.pt")
+
+
+def test_of_several_processes_the_first_alone_writes(workspace: Workspace, make_run: MakeRun) -> None:
+    class Other(Ranks):
+        first = property(lambda _: False)
+
+    for split in ("1", "2"):
+        make_run(f"seeing-{split}", split=split)
+    evaluation = run_eval(workspace, replace(ALL, ranks=Other()), run="seeing-1", fuse="seeing-1")
+    assert evaluation.table is not None
+    assert not workspace.reports.exists()
 
 
 def test_a_run_and_a_checkpoint_at_once_are_refused() -> None:

@@ -48,6 +48,7 @@ def result(*, classes: int = 3) -> EvalResult:
         epoch=3,
         split="1",
         segments=8,
+        input="frames",
         metrics=measure(predictions),
         left_out=LeftOut(),
         classes=classes,
