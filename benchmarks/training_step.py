@@ -19,6 +19,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from harness import save_table
 
 from mocrop.evaluation.made_cache import make_cache
 from mocrop.pipeline.crop_cache import CropCache
@@ -109,13 +110,16 @@ def report(watch: Stopwatch, settings: TrainSettings, *, size: int, facts: RunFa
     )
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "tensorstore"))
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
-    whole = sum(median(seconds) for seconds in watch.seconds.values())
+    whole, rows = sum(median(seconds) for seconds in watch.seconds.values()), []
     for part, seconds in watch.seconds.items():
         spread = f"({min(seconds) * 1e3:.0f} to {max(seconds) * 1e3:.0f})"
-        print(f"{part:10s} {median(seconds) * 1e3:9.1f} ms {spread:>18s} {median(seconds) / whole:7.1%} of a step")
+        rows.append([part, f"{median(seconds) * 1e3:.1f}", spread, f"{median(seconds) / whole:.1%}"])
+        print(f"{part:10s} {rows[-1][1]:>9s} ms {spread:>18s} {rows[-1][3]:>7s} of a step")
     spread = f"({min(watch.waiting):.2%} to {max(watch.waiting):.2%})"
     speed = median(watch.clips_per_second)
-    print(f"waiting for data {median(watch.waiting):.2%} {spread} of the time; {speed:.1f} clips/s")
+    waiting = f"waiting for data {median(watch.waiting):.2%} {spread} of the time; {speed:.1f} clips/s"
+    print(waiting)
+    save_table(f"training step, {settings.arch}", ["part", "ms", "range", "share"], rows, note=waiting)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The benchmark of a training step runs and names the parts; its figures are nobody's business here."""
+"""The benchmarks of training steps run in a small form; their figures are nobody's business here."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "training_step.py"
-SMALL = ["--arch", "timm/test_resnet", "--steps", "2", "--size", "32", "--batch", "2", "--rounds", "1"]
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def run(name: str, *options: str) -> list[str]:
+    command = [sys.executable, str(BENCHMARKS / name), "--arch", "timm/test_resnet", "--size", "32", "--rounds", "1"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 def test_training_step_benchmark_times_each_part() -> None:
-    command = [sys.executable, str(PROGRAM), *SMALL, "--device", "cpu", "--recipe", "modern"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    said = run("training_step.py", "--steps", "2", "--batch", "2", "--device", "cpu", "--recipe", "modern")
     for line in ("augment", "forward", "backward", "optimiser", "waiting for data"):
-        assert any(text.startswith(line) for text in done.stdout.splitlines()), done.stdout
+        assert any(text.startswith(line) for text in said), said
+
+
+def test_memory_orders_are_compared() -> None:
+    said = run("memory_order.py", "--frames", "2")
+    assert [line.split("  ")[0] for line in said[3:]] == ["channels first", "channels last"]

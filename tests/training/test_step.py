@@ -207,12 +207,13 @@ def test_the_average_is_what_is_validated(cache_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arch", "frozen"), [("timm/test_vit", False), ("timm/test_resnet", False), ("timm/test_resnet", True)]
+    ("arch", "frozen", "amp"),
+    [("timm/test_vit", False, "fp16"), ("timm/test_resnet", False, "off"), ("timm/test_resnet", True, "off")],
 )
 def test_a_modern_run_goes_on_in_the_middle_of_an_epoch_to_the_same_bits(
-    cache_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arch: str, frozen: bool
+    cache_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arch: str, frozen: bool, amp: Any
 ) -> None:
-    settings = replace(MODERN, arch=arch, batch_size=4, accumulate=2)
+    settings = replace(MODERN, arch=arch, amp=amp, batch_size=4, accumulate=2)
     if frozen:
         settings = replace(settings, freeze_backbone=True, random_erasing=0.0)
     train(cache_path, tmp_path / "whole", settings)

@@ -19,7 +19,7 @@ from mocrop.training import job as job_module
 from mocrop.training.checkpoint import load_checkpoint
 from mocrop.training.meter import Meter
 from mocrop.training.progress import ConsoleWatch
-from mocrop.training.recipe import TrainSettings
+from mocrop.training.recipe import TrainSettings, recipe_table
 from mocrop.training.train import train
 from mocrop.training.watch import EpochRecord, TrainWatch
 
@@ -220,3 +220,11 @@ def test_the_console_shows_each_epoch(cache_path: Path, tmp_path: Path, terminal
     assert "waiting for data" in shown
     train(cache_path, tmp_path, replace(SETTINGS, epochs=2), watch=ConsoleWatch(console))
     assert "all 2 epochs are done already" in text.getvalue()
+
+
+def test_the_modern_recipe_learns_too(cache_path: Path, tmp_path: Path) -> None:
+    options = {"epochs": 10, "learning_rate": 3e-3, "mixup": 0.0, "color_jitter": 0.0}
+    modern = replace(SETTINGS, **{**recipe_table("modern", options), **options})
+    result = train(cache_path, tmp_path / "run", modern)
+    assert result.best.validation_top1.share == 1.0
+    assert result.last.learning_rate < 1e-4  # the cosine has come down
