@@ -37,6 +37,7 @@ from mocrop.pipeline.workspace import Workspace
 
 MIB = 1 << 20
 BATCH = 32  # clips that the loader reads at once
+SLOTS = 4  # frames of a clip in the cache, few enough that a short clip fills them
 
 
 def short_clip(path: Path, *, size: tuple[int, int], frames: int) -> Path:
@@ -100,6 +101,8 @@ def precrop(work: Work, policy: str, fields: MotionFieldSettings | None = None) 
         size=192,
         policy=policy,
         policy_settings=POLICIES[policy].settings(),
+        frames=SLOTS,
+        clips_per_shard=16,
         motion_fields=fields,
     )
     path = work.workspace.cache(settings.name)
@@ -201,7 +204,7 @@ def table(size: tuple[int, int], options: argparse.Namespace, scratch: Path) -> 
         f"| {width}x{height} | before | peak, {lengths[0]} frames | peak, {lengths[1]} frames | growth, KiB a frame |",
         "|---|---|---|---|---|",
     ]
-    for name in PHASES:
+    for name in options.phases:
         first, second = (measured(name, work) for work in works)
         growth = (second["peak"] - first["peak"]) / (lengths[1] - lengths[0]) / 1024
         before, *peaks = (f"{facts / MIB:.0f}" for facts in (first["before"], first["peak"], second["peak"]))
@@ -216,6 +219,7 @@ def main() -> None:
     parser.add_argument("--short", type=int, default=48, help="frames of a short clip")
     parser.add_argument("--times", type=int, default=8, help="how often a long clip holds a short one")
     parser.add_argument("--clips", type=int, default=2, help="clips in a unit of work")
+    parser.add_argument("--phases", nargs="+", default=list(PHASES), choices=list(PHASES), help="in this order")
     parser.add_argument("--phase", choices=list(PHASES), help=argparse.SUPPRESS)
     parser.add_argument("--workspace", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--clip", type=Path, help=argparse.SUPPRESS)

@@ -29,25 +29,25 @@ class BlockRaster:
 
     def __init__(self, motion: ClipMotion, *, rows: DoubleMap, columns: DoubleMap) -> None:
         self._motion = motion
-        self._first = np.append(0, np.cumsum(motion.vectors_per_frame))
-        self._forward = forward_motion(motion)
-        self._left, self._right, self._across = _axis(motion.x, motion.w, motion.width, columns)
-        self._top, self._bottom, self._down = _axis(motion.y, motion.h, motion.height, rows)
+        self._high, self._wide = (-(-length // UNIT_PX) for length in (motion.height, motion.width))  # units
+        self._down = step_means(rows / UNIT_PX, steps=np.arange(self._high + 1))
+        self._across = step_means(columns / UNIT_PX, steps=np.arange(self._wide + 1))
 
     def painted(self, frames: range) -> DoubleMap:
         """The sum over some frames of the motion forward in time, pixels per frame; zero where nothing moves.
 
         Returns: float64, shape (2, rows, columns) of the grid: x and y, means over the rectangles.
         """
-        own = slice(int(self._first[frames.start]), int(self._first[frames.stop]))
-        high, wide = self._down.shape[1], self._across.shape[1]
-        top, bottom = self._top[own] * wide, self._bottom[own] * wide
-        left, right = self._left[own], self._right[own]
+        motion = self._motion
+        own = motion.vectors_of(frames)
+        high, wide = self._high + 1, self._wide + 1
+        left, right = _ends(motion.x[own], motion.w[own], units=self._wide)
+        top, bottom = (end * wide for end in _ends(motion.y[own], motion.h[own], units=self._high))
         corners = np.concatenate((top + left, bottom + right, top + right, bottom + left))
         share = self._shares(own, frames)
         field = np.empty((2, len(self._down), len(self._across)))
-        for part, moved in zip(field, self._forward, strict=True):
-            value = moved[own] * share
+        for part, moved in zip(field, forward_motion(motion, frames), strict=True):
+            value = moved * share
             steps = np.bincount(corners, np.concatenate((value, value, -value, -value)), minlength=high * wide)
             np.matmul(self._down @ steps.reshape(high, wide), self._across.T, out=part)
         return field
@@ -63,15 +63,11 @@ class BlockRaster:
         return np.asarray(1 / vectors[number])
 
 
-def _axis(
-    centre: npt.NDArray[np.int16], length: npt.NDArray[np.uint8], length_px: int, edges: DoubleMap
-) -> tuple[Units, Units, DoubleMap]:
-    """Where blocks begin and end on one axis, in units within the picture, and :func:`step_means` for every unit."""
-    units = -(-length_px // UNIT_PX)
+def _ends(centre: npt.NDArray[np.int16], length: npt.NDArray[np.uint8], *, units: int) -> tuple[Units, Units]:
+    """Where blocks begin and end on one axis, in units within the picture."""
     twice, sides = 2 * centre.astype(np.int64), length.astype(np.int64)
     start, stop = ((twice + sign * sides + UNIT_PX) // (2 * UNIT_PX) for sign in (-1, 1))
-    means = step_means(edges / UNIT_PX, steps=np.arange(units + 1))
-    return np.clip(start, 0, units), np.clip(stop, 0, units), means
+    return np.clip(start, 0, units), np.clip(stop, 0, units)
 
 
 def step_means(edges: DoubleMap, *, steps: npt.NDArray[np.int64]) -> DoubleMap:

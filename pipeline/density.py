@@ -10,6 +10,8 @@ import numpy.typing as npt
 from mocrop.pipeline.motion import QUARTER_PIXELS, ClipMotion
 from mocrop.pipeline.own_motion import Camera, speeds
 
+VECTORS_AT_ONCE = 1 << 18  # what is worked out of them is some 30 bytes each, and a film has hundreds of millions
+
 
 def clip_generator(seed: int, clip: str) -> np.random.Generator:
     """Random numbers that depend on the seed and the clip's name alone, never on order, worker or process.
@@ -55,16 +57,27 @@ def visible_vectors(motion: ClipMotion, *, eps_px: float, camera: Camera = "igno
     With ``camera="compensate"`` those that depart from the camera's motion by ``eps_px`` a frame or more.
     Codecs fill the picture up to whole macroblocks; what moves in the filling alone is not to be seen.
     """
-    if camera == "ignore":
-        across, down = motion.dx.astype(np.int32), motion.dy.astype(np.int32)
-        squared = (across * across + down * down).view(np.uint32)  # at most 2**31: one too many for int32
-        visible = squared >= (eps_px * QUARTER_PIXELS) ** 2
-    else:
-        visible = speeds(motion, camera=camera) >= eps_px
-    for centre, extent, length in ((motion.x, motion.w, motion.width), (motion.y, motion.h, motion.height)):
-        twice = 2 * centre.astype(np.int32)
-        visible &= (twice + extent > 0) & (twice - extent < 2 * length)
+    own = None if camera == "ignore" else speeds(motion, camera=camera)
+    visible = np.empty(len(motion.x), np.bool_)
+    for start in range(0, len(visible), VECTORS_AT_ONCE):
+        some = slice(start, start + VECTORS_AT_ONCE)
+        moves = _long_enough(motion, some, eps_px) if own is None else own[some] >= eps_px
+        visible[some] = moves & _in_picture(motion, some)
     return np.flatnonzero(visible)
+
+
+def _long_enough(motion: ClipMotion, some: slice, eps_px: float) -> npt.NDArray[np.bool_]:
+    across, down = motion.dx[some].astype(np.int32), motion.dy[some].astype(np.int32)
+    squared = (across * across + down * down).view(np.uint32)  # at most 2**31: one too many for int32
+    return squared >= (eps_px * QUARTER_PIXELS) ** 2
+
+
+def _in_picture(motion: ClipMotion, some: slice) -> npt.NDArray[np.bool_]:
+    inside = np.ones(1, np.bool_)
+    for centre, extent, length in ((motion.x, motion.w, motion.width), (motion.y, motion.h, motion.height)):
+        twice, sides = 2 * centre[some].astype(np.int32), extent[some]
+        inside = inside & (twice + sides > 0) & (twice - sides < 2 * length)
+    return inside
 
 
 def cells(motion: ClipMotion, vectors: npt.NDArray[np.intp], *, grid: tuple[int, int]) -> npt.NDArray[np.intp]:

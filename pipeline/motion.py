@@ -71,6 +71,11 @@ class ClipMotion:
         """int32, shape (n,): the frame of each vector, 0-based, ascending."""
         return np.repeat(np.arange(self.frames, dtype=np.int32), self.vectors_per_frame)
 
+    def vectors_of(self, frames: range) -> slice:
+        """Which rows of the vector arrays belong to some consecutive frames."""
+        before = int(self.vectors_per_frame[: frames.start].sum())
+        return slice(before, before + int(self.vectors_per_frame[frames.start : frames.stop].sum()))
+
     @property
     def displacement(self) -> npt.NDArray[np.float32]:
         """float32, shape (n,): length of each vector in pixels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 import numpy as np
@@ -26,7 +27,8 @@ def speeds(motion: ClipMotion, *, camera: Camera) -> npt.NDArray[np.float32]:
         return motion.displacement
     x, y = motion.x - np.float32(motion.width / 2), motion.y - np.float32(motion.height / 2)
     squared = np.zeros(len(motion.x), np.float32)
-    for own, (shift, by_x, by_y) in zip(forward_motion(motion), _camera_parts(motion), strict=True):
+    forward = forward_motion(motion, range(motion.frames))
+    for own, (shift, by_x, by_y) in zip(forward, _camera_parts(motion), strict=True):
         own -= shift
         own -= by_x * x
         own -= by_y * y
@@ -35,11 +37,16 @@ def speeds(motion: ClipMotion, *, camera: Camera) -> npt.NDArray[np.float32]:
     return np.sqrt(squared, out=squared)
 
 
-def forward_motion(motion: ClipMotion) -> tuple[npt.NDArray[np.float32], ...]:
-    """Where the content of each block goes, forward in time: x and y, pixels per frame, float32, shape (n,) each."""
-    per_frame = _frames_ahead(motion)
+def forward_motion(motion: ClipMotion, frames: range) -> Iterator[npt.NDArray[np.float32]]:
+    """Where the content of each block of some frames goes, forward in time: x, then y, pixels per frame.
+
+    Yields: float32, shape (vectors of these frames,).
+    """
+    per_frame = _frames_ahead(motion, frames)
     per_frame *= QUARTER_PIXELS
-    return tuple((moved / per_frame).astype(np.float32, copy=False) for moved in (motion.dx, motion.dy))
+    own = motion.vectors_of(frames)
+    for moved in (motion.dx, motion.dy):
+        yield (moved[own] / per_frame).astype(np.float32, copy=False)
 
 
 def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:
@@ -55,12 +62,14 @@ def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:
     return np.asarray(np.sqrt((field**2).reshape(-1, 2, 3).sum(axis=1) @ mean_square))
 
 
-def _frames_ahead(motion: ClipMotion) -> npt.NDArray[np.float32]:
-    """From each vector's reference to its frame, negative where the reference is ahead: float32, shape (n,), frames."""
-    past, future = reference_distances(motion.frame_type)
-    ahead = np.repeat(past, motion.vectors_per_frame)
-    from_future = np.flatnonzero(motion.ref > 0)
-    ahead[from_future] = -future[motion.frame[from_future]]
+def _frames_ahead(motion: ClipMotion, frames: range) -> npt.NDArray[np.float32]:
+    """From the reference of each vector of some frames to its frame, negative where the reference is ahead: float32."""
+    some = slice(frames.start, frames.stop)
+    past, future = (distance[some] for distance in reference_distances(motion.frame_type))
+    ahead = np.repeat(past, motion.vectors_per_frame[some])
+    from_future = motion.ref[motion.vectors_of(frames)] > 0
+    if from_future.any():
+        ahead[from_future] = -np.repeat(future, motion.vectors_per_frame[some])[from_future]
     return ahead
 
 

@@ -156,12 +156,13 @@ def _count(flags: npt.NDArray[np.bool_], first_column: npt.NDArray[np.intp]) -> 
     return np.add.reduceat(np.count_nonzero(flags, axis=0), first_column).astype(np.int32)
 
 
-def joined(runs: Sequence[ClipMotion]) -> ClipMotion:
-    """One ClipMotion of consecutive runs of frames of the same picture."""
-    first = runs[0]
-    arrays = {
-        item.name: np.concatenate([getattr(run, item.name) for run in runs])
-        for item in dataclasses.fields(ClipMotion)
-        if item.name not in ("width", "height")
-    }
-    return ClipMotion(width=first.width, height=first.height, **arrays)
+def joined(runs: list[ClipMotion]) -> ClipMotion:
+    """One ClipMotion of consecutive runs of frames of the same picture.
+
+    Empties the list and lets go of one array after the other, so that a long clip is not in memory twice.
+    """
+    width, height = runs[0].width, runs[0].height
+    names = [item.name for item in dataclasses.fields(ClipMotion) if item.name not in ("width", "height")]
+    parts = {name: [getattr(run, name) for run in runs] for name in names}
+    runs.clear()
+    return ClipMotion(width=width, height=height, **{name: np.concatenate(parts.pop(name)) for name in names})

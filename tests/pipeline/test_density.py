@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mocrop.pipeline import density
 from mocrop.pipeline.density import cells, clip_generator, density_map, visible_vectors
 from mocrop.pipeline.motion import ClipMotion
 
@@ -115,3 +116,15 @@ def test_every_visible_vector_has_a_cell(
     assert ((flat >= 0) & (flat < grid[0] * grid[1])).all()
     inside = [(y * grid[0] // 240) * grid[1] + x * grid[1] // 320 for x, y in places if 0 <= x < 320 and 0 <= y < 240]
     assert not set(inside) - set(flat.tolist())
+
+
+@pytest.mark.parametrize("camera", ["ignore", "compensate"])
+def test_vectors_of_a_long_clip_are_looked_at_in_parts_with_the_same_result(
+    camera: str, make_motion: MakeMotion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every third vector moves by itself; every fifth lies outside the picture."""
+    motion = make_motion([(999 if n % 5 == 4 else 8 * n, 8, 1 if n % 3 == 2 else 0.25, 0) for n in range(30)])
+    expected = [n for n in range(30) if n % 3 == 2 and n % 5 != 4]
+    for vectors in (7, 30, 1 << 18):
+        monkeypatch.setattr(density, "VECTORS_AT_ONCE", vectors)
+        assert visible_vectors(motion, eps_px=0.5, camera=camera).tolist() == expected
