@@ -17,6 +17,7 @@ import math
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -25,6 +26,7 @@ import numpy.typing as npt
 from mocrop.pipeline.crop_cache import CropCache, Stream
 from mocrop.pipeline.errors import CacheError
 
+Bytes = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
 MISSING = 2**64 - 1  # in an index, both for offset and size: an all-zero frame, which is not stored
 CHECKSUM_BYTES = 4
@@ -61,28 +63,32 @@ class ShardFiles:
         shards, rows = np.divmod(clips, self._index_shape[0])
         files = [self._file(shard) for shard in shards.tolist()]
         places = (rows * self._index_shape[1] + slots).tolist()
-        pieces = _pieces(out, self._frame_bytes)
-        on_disk = _read_what_is_in_memory(files, places, pieces)
-        for number in on_disk:
-            files[number].ask_for(places[number])
-        for number in on_disk:
-            if not files[number].read(places[number], pieces[number]):
-                raise self._error(int(shards[number]), "is cut off or cannot be read")
-        for number in np.flatnonzero(~self._checked[clips, slots]).tolist():
-            if not files[number].holds(out[number], places[number]):
-                what = f"slot {slots[number]} of {self._cache.clip[clips[number]]}"
-                raise self._error(int(shards[number]), f"is damaged (checksum of {what})")
+        new = (~self._checked[clips, slots]).tolist()
+        reads = list(zip(files, places, out.reshape(-1, self._frame_bytes), new, strict=True))
+        try:
+            on_disk = _unread(reads, IF_IN_MEMORY)
+            for file, place, *_ in on_disk:
+                file.ask_for(place)
+            if cut_off := _unread(on_disk):
+                raise self._error(cut_off[0][0].shard, "is cut off or cannot be read")
+        except _DamagedFrameError as error:
+            raise self._error(error.shard, f"is damaged (checksum of {self._frame_name(error)})") from error
         self._checked[clips, slots] = True
 
     def _open(self, shard: int) -> _ShardFile:
         try:
-            return _ShardFile(self._cache.shard_file(shard, self._stream), self._index_shape, self._frame_bytes)
+            path = self._cache.shard_file(shard, self._stream)
+            return _ShardFile(path, shard, self._index_shape, self._frame_bytes)
         except FileNotFoundError as error:
             raise self._error(shard, "is missing") from error
         except _DamagedIndexError as error:
             raise self._error(shard, str(error)) from error
         except OSError as error:
             raise self._error(shard, f"cannot be opened ({error.strerror})") from error
+
+    def _frame_name(self, damaged: _DamagedFrameError) -> str:
+        row, slot = divmod(damaged.place, self._index_shape[1])
+        return f"slot {slot} of {self._cache.clip[damaged.shard * self._index_shape[0] + row]}"
 
     def _error(self, shard: int, fact: str) -> CacheError:
         rows = self._index_shape[0]
@@ -95,15 +101,25 @@ class _DamagedIndexError(Exception):
     """The index of a shard file cannot be right."""
 
 
+class _DamagedFrameError(Exception):
+    """A frame has another checksum than the one stored behind it."""
+
+    def __init__(self, shard: int, place: int) -> None:
+        super().__init__(shard, place)
+        self.shard, self.place = shard, place
+
+
 class _ShardFile:
     """A shard file open for reading, and where its frames begin.
 
     Attributes:
+        shard: its number.
         offsets: per clip and slot, bytes from the start of the file; -1 for a frame that is not stored.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int], frame_bytes: int) -> None:
+    def __init__(self, path: Path, shard: int, shape: tuple[int, int], frame_bytes: int) -> None:
         self._descriptor = -1
+        self.shard = shard
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._frame_bytes = frame_bytes
         self.offsets: list[int] = _read_index(self._descriptor, shape, frame_bytes).reshape(-1).tolist()
@@ -112,18 +128,29 @@ class _ShardFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
-    def read(self, place: int, out: memoryview, flags: int = 0) -> bool:
-        """Fill ``out``, of the size of a frame, from ``place`` and say whether that could be done."""
+    def read(self, place: int, out: Bytes, check: bool, flags: int) -> bool:
+        """Fill ``out``, of the size of a frame, from ``place``, and say whether that could be done.
+
+        The checksum is looked at straight away, while the frame is in the processor's own cache.
+        Raises: _DamagedFrameError if ``check`` finds another checksum than is stored.
+        """
         offset = self.offsets[place]
         if offset < 0:
-            out[:] = bytes(len(out))
+            out[:] = 0
             return True
-        return self.read_at(offset, out, flags) == len(out)
+        if not check:
+            return self._read_at(offset, [out], flags) == len(out)
+        checksum = bytearray(CHECKSUM_BYTES)
+        if self._read_at(offset, [out, checksum], flags) != len(out) + CHECKSUM_BYTES:
+            return False
+        if google_crc32c.value(out) != int.from_bytes(checksum, "little"):
+            raise _DamagedFrameError(self.shard, place)
+        return True
 
-    def read_at(self, offset: int, out: memoryview, flags: int = 0) -> int:
-        """Fill ``out`` from ``offset`` on and say how many bytes there were."""
+    def _read_at(self, offset: int, buffers: list[Any], flags: int) -> int:
+        """Fill ``buffers``, one after the other, from ``offset`` on and say how many bytes there were."""
         try:
-            return os.preadv(self._descriptor, [out], offset, flags)
+            return os.preadv(self._descriptor, buffers, offset, flags)
         except OSError:  # what a failing disk or a lost network drive says; with IF_IN_MEMORY also: not in memory
             return 0
 
@@ -133,25 +160,13 @@ class _ShardFile:
             length = self._frame_bytes + CHECKSUM_BYTES
             os.posix_fadvise(self._descriptor, self.offsets[place], length, os.POSIX_FADV_WILLNEED)
 
-    def holds(self, frame: npt.NDArray[np.uint8], place: int) -> bool:
-        """Whether a frame read from ``place`` has the checksum that is stored behind it."""
-        if self.offsets[place] < 0:
-            return True
-        checksum = bytearray(CHECKSUM_BYTES)
-        self.read_at(self.offsets[place] + self._frame_bytes, memoryview(checksum))
-        return bool(google_crc32c.value(frame) == int.from_bytes(checksum, "little"))
+
+_Read = tuple[_ShardFile, int, Bytes, bool]  # place in the file, where to put the frame, whether to check it
 
 
-def _pieces(out: npt.NDArray[np.uint8], size: int) -> list[memoryview]:
-    """The memory of ``out``, C-contiguous, in pieces of ``size`` bytes."""
-    memory = out.reshape(-1).data
-    return [memory[start : start + size] for start in range(0, len(memory), size)]
-
-
-def _read_what_is_in_memory(files: list[_ShardFile], places: list[int], pieces: list[memoryview]) -> list[int]:
-    """Fill the pieces that can be filled without waiting for a disk; return the numbers of the others."""
-    reads = enumerate(zip(files, places, pieces, strict=True))  # tight: some 100,000 times a second
-    return [number for number, (file, place, piece) in reads if not file.read(place, piece, IF_IN_MEMORY)]
+def _unread(reads: list[_Read], flags: int = 0) -> list[_Read]:
+    """Read what can be read; return the others."""
+    return [read for read in reads if not read[0].read(*read[1:], flags)]  # tight: some 100,000 times a second
 
 
 def _read_index(descriptor: int, shape: tuple[int, int], frame_bytes: int) -> IntArray:
