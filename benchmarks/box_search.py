@@ -12,12 +12,14 @@ from importlib.metadata import version
 
 import numpy as np
 import numpy.typing as npt
+from harness import save_table
 
 from mocrop.pipeline.boxes import find_box, find_boxes, rectangles
 
 Map = npt.NDArray[np.float32]
 GRIDS = ((6, 8), (9, 16), (36, 64))
 RATIOS = (0.75, 0.5, 0.25)
+COLUMNS = ("grid", "boxes", "first", "one by one", "as a stack", "plain loops", "one by one", "as a stack")
 
 
 def plain_loops(density: Map, ratio: float) -> tuple[int, int, int, int]:
@@ -55,7 +57,8 @@ def check(maps: Map, ratio: float) -> None:
         assert edges == list(find_box(density, ratio=ratio).edges) == expected
 
 
-def measure(grid: tuple[int, int], ratio: float, *, clips: int, rounds: int) -> None:
+def measure(grid: tuple[int, int], ratio: float, *, clips: int, rounds: int) -> list[str]:
+    """Print one row of the table, and return it."""
     maps = np.random.default_rng(0).poisson(10_000 / (grid[0] * grid[1]), (clips, *grid)).astype(np.float32)
     small = grid[0] * grid[1] <= 200  # plain loops over a large grid take seconds a map
     if small:
@@ -71,8 +74,10 @@ def measure(grid: tuple[int, int], ratio: float, *, clips: int, rounds: int) -> 
     cells = [f"{first:9.2f}", spread(one), spread(many)]
     if small:
         cells += [spread(plain), *(f"{ratio_of(plain, ours):8.0f}x" for ours in (one, many))]
-    label = f"{grid[0]}x{grid[1]}, ratio {ratio}"
-    print(f"{label:20s} {len(rectangles(grid, ratio=ratio)):7,d} " + " ".join(cells))
+    label, boxes = f"{grid[0]}x{grid[1]}, ratio {ratio}", f"{len(rectangles(grid, ratio=ratio)):,}"
+    print(f"{label:20s} {boxes:>7s} " + " ".join(cells))
+    row = [label, boxes, *(cell.strip() for cell in cells)]
+    return row + ["-"] * (len(COLUMNS) - len(row))
 
 
 def spread(values: list[float]) -> str:
@@ -97,9 +102,9 @@ def main() -> None:
     print(
         f"{'':20s} {'boxes':>7s} {'first':>9s} {'one by one':>28s} {'as a stack':>28s} {'plain loops':>28s}  speed-ups"
     )
-    for grid in GRIDS:
-        for ratio in RATIOS:
-            measure(grid, ratio, clips=options.clips, rounds=options.rounds)
+    table = [measure(grid, ratio, clips=options.clips, rounds=options.rounds) for grid in GRIDS for ratio in RATIOS]
+    note = "CPU ms a map, min to max; the last two columns: plain loops to each of ours; - : too slow to wait for"
+    save_table(f"box search, {options.clips} maps a grid, {options.rounds} rounds", COLUMNS, table, note=note)
 
 
 if __name__ == "__main__":

@@ -136,16 +136,18 @@ def save_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 def save(result: Mapping[str, Any]) -> None:
     """Append one result to the file that ``MOCROP_BENCHMARK_RESULTS`` names, with what it ran on; nothing without."""
     if file := os.environ.get(RESULTS):
-        program = Path(sys.argv[0]).name
-        where = {
-            "program": program,
-            "command": shlex.join(["python", f"benchmarks/{program}", *sys.argv[1:]]),
-            "date": date.today().isoformat(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            "load": round(os.getloadavg()[0], 1),
-        }
         with open(file, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps({**where, **result}) + "\n")
+            stream.write(json.dumps({**here(Path(sys.argv[0]).name, sys.argv[1:]), **result}) + "\n")
+
+
+def here(program: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """What a result comes from: the command, the machine, and how busy it is."""
+    return {
+        "command": shlex.join(["python", f"benchmarks/{program}", *arguments]),
+        "date": date.today().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "load": round(os.getloadavg()[0], 1),
+    }
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:

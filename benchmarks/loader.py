@@ -19,7 +19,7 @@ import numpy as np
 import store_peers as store
 import video_peers
 from harness import REAL_CLIPS, choose_clips, report_timings
-from peers import Absent, Peer, Task, check
+from peers import Absent, Frames, Peer, Task, check
 
 from mocrop.evaluation.batch_reads import (
     EVALUATION,
@@ -135,22 +135,27 @@ def main() -> None:
         precrop = {"size": chosen.size, "compression": chosen.compression}
         made = run_sample(clips, folder, extract={"source": "original"}, precrop=precrop)
         cache = CropCache(made.workspace.choose_cache(None))
-        rows = readable_rows(cache)
         stored = np.load(flat_copy(cache, np.arange(len(cache)), folder / "flat.npy"))
         try:
             (folder / "tars").mkdir()
             jpeg_peer.write_tars(cache, stored, folder / "tars")
         except Absent:
             pass  # said where it would take part
-        for shape in (TRAINING, EVALUATION):
-            shape = BatchShape(clips=min(chosen.batch, len(rows)), segments=shape.segments, random=shape.random)
-            out = np.zeros((shape.clips, shape.segments, *cache.shape[2:]), dtype=np.uint8)
-            task = Task(shape=shape, picks=draw_picks(cache, rows, shape, batches=PICKS), stored=stored, out=out)
-            for state in chosen.states:
-                if state == "cold" and not CAN_EVICT:
-                    print("cold: skipped, this system does not let a program evict files from memory")
-                    continue
+        tasks = [task_of(shape, cache, stored, batch=chosen.batch) for shape in (TRAINING, EVALUATION)]
+        for state in chosen.states:  # cold reads leave other pages behind, so all that is warm comes first
+            if state == "cold" and not CAN_EVICT:
+                print("cold: skipped, this system does not let a program evict files from memory")
+                continue
+            for task in tasks:
                 compare(task, cache, folder, chosen, state=state)
+
+
+def task_of(standard: BatchShape, cache: CropCache, stored: Frames, *, batch: int) -> Task:
+    """Batches of this kind, no larger than the cache allows."""
+    rows = readable_rows(cache)
+    shape = BatchShape(clips=min(batch, len(rows)), segments=standard.segments, random=standard.random)
+    out = np.zeros((shape.clips, shape.segments, *cache.shape[2:]), dtype=np.uint8)
+    return Task(shape=shape, picks=draw_picks(cache, rows, shape, batches=PICKS), stored=stored, out=out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""The page of benchmarks: saved results and prose go in, Markdown and plots come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from aims import Result, Row, rows
+from plots import draw_loader, draw_ratios, draw_sizes
+
+from mocrop.evaluation.rounds import Spread, ratios, spread
+from mocrop.pipeline.workspace import write_whole
+
+NOTICE = (
+    "<!-- Made by `python benchmarks/report.py` from benchmarks/results/ and benchmarks/reasons.md; "
+    "change those, not this. -->"
+)
+UNITS = {"cpu": "CPU", "wall": "clock"}
+Results = Mapping[str, Sequence[Result]]
+
+
+def write_page(results: Results, *, reasons: Path, page: Path) -> None:
+    """Write ``page`` and the plots beside it."""
+    prose = read_prose(reasons.read_text(encoding="utf-8"))
+    drawn = {
+        "loader": draw_loader(results.get("loader", ()), page.with_name("benchmarks-loader.png")),
+        "cache size": draw_sizes(results.get("cache size", ()), page.with_name("benchmarks-size.png")),
+        "transcode": draw_ratios(results, page.with_name("benchmarks-ratios.png")),
+    }
+    plots = {name: file.name for name, file in drawn.items() if file}
+    write_whole(page, markdown(results, prose, plots=plots).encode())
+
+
+def markdown(results: Results, prose: Mapping[str, str], *, plots: Mapping[str, str]) -> str:
+    """The page's text: what is aimed at, then a section a benchmark."""
+    parts = ["# Benchmarks", NOTICE, prose.get("start", ""), _machine(results)]
+    if found := rows(results):
+        parts += ["## Aims", prose.get("aims", ""), aims_table(found)]
+    for name, saved in results.items():
+        if saved:
+            parts += _section(name, saved, prose.get(name, ""), plots.get(name))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def read_prose(text: str) -> dict[str, str]:
+    """Paragraphs by heading.
+
+    >>> read_prose("## a\\none\\n\\ntwo\\n## b\\nthree\\n")
+    {'a': 'one\\n\\ntwo', 'b': 'three'}
+    """
+    sections = [section.partition("\n") for section in f"\n{text}".split("\n## ")[1:]]
+    return {name.strip(): body.strip() for name, _, body in sections}
+
+
+def aims_table(found: Sequence[Row]) -> str:
+    """One row an aim."""
+    lines = [
+        [row.aim.work, row.aim.compared, row.wanted, said(row.found), "met" if row.met else "**missed**"]
+        for row in found
+    ]
+    return table(["work", "compared with", "aim", "measured", ""], lines)
+
+
+def _section(name: str, saved: Sequence[Result], prose: str, plot: str | None) -> Iterator[str]:
+    yield f"## {name[0].upper()}{name[1:]}"
+    yield f"`{saved[0]['command']}`, {saved[0]['date']}, {_load(saved)}"
+    if plot:
+        yield f"![{name}]({plot})"
+    yield prose
+    for result in saved:
+        if "seconds" in result:
+            yield f"**{result['title']}**, {_rounds(result)} rounds after one warm-up"
+            yield timings_table(result)
+        elif "columns" in result:
+            yield f"**{result['title']}**; {result['note']}"
+            yield table(result["columns"], result["rows"])
+        else:
+            yield f"```\n{result['printed'].rstrip()}\n```"
+
+
+def timings_table(result: Result) -> str:
+    """Milliseconds for one of what is counted, and ratios to the peer, on every clock there is."""
+    unit, peer, clocks = result["unit"].rstrip("s"), result["peer"], list(result["seconds"])
+    titles = [""]
+    for clock in clocks:
+        titles += [f"{UNITS[clock]} ms/{unit}", f"ratio to {peer}"]
+    lines = []
+    for name in result["seconds"][clocks[0]]:
+        cells = [name]
+        for clock in clocks:
+            values = result["seconds"][clock]
+            each = spread([value / result["count"] * 1e3 for value in values[name]])
+            cells += [said(each), said(ratios(values[name], to=values[peer]))]
+        lines.append(cells)
+    return table(titles, lines)
+
+
+def table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first to the right.
+
+    >>> print(table(["a", "b"], [["x", "1"]]))
+    | a | b |
+    |---|---:|
+    | x | 1 |
+    """
+    rule = "|---|" + "---:|" * (len(titles) - 1)
+    return "\n".join([_line(titles), rule, *(_line(line) for line in lines)])
+
+
+def said(values: Spread) -> str:
+    """Median and range.
+
+    >>> said(Spread(median=0.0241, least=0.02, most=350.2))
+    '0.024 (0.020 to 350)'
+    """
+    return f"{figure(values.median)} ({figure(values.least)} to {figure(values.most)})"
+
+
+def figure(value: float) -> str:
+    """A number with about three digits.
+
+    >>> figure(0.0241), figure(1.5), figure(12.34), figure(1234.5)
+    ('0.024', '1.50', '12.3', '1,234')
+    """
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _rounds(result: Result) -> int:
+    return len(next(iter(next(iter(result["seconds"].values())).values())))
+
+
+def _load(saved: Sequence[Result]) -> str:
+    loads = [result["load"] for result in saved]
+    low, high = min(loads), max(loads)
+    return f"load {low:g}" + (f" to {high:g}" if high > low else "")
+
+
+def _machine(results: Results) -> str:
+    """Every machine and version that results are from."""
+    every = [result for saved in results.values() for result in saved]
+    machines = sorted({result["machine"] for result in every})
+    versions: dict[str, set[str]] = {}
+    for result in every:
+        for name, number in result.get("versions", {}).items():
+            versions.setdefault(name, set()).add(number)
+    listed = ", ".join(f"{name} {' and '.join(sorted(numbers))}" for name, numbers in sorted(versions.items()))
+    return f"Machine: {'; '.join(machines)}. Versions: {listed}." if every else ""

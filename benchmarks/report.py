@@ -1,0 +1,97 @@
+"""Run the benchmarks, or take what they have saved, and write docs/benchmarks.md with its plots.
+
+Every program of RUNS saves its tables as lines of JSON in benchmarks/results/; one that saves none is shown as it
+prints. A program that has a file there is not run again unless --rerun names it. The prose of the page, which says why
+things are as they are, is kept in benchmarks/reasons.md, under the names of the programs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import RESULTS, here
+from page import Result, write_page
+
+HERE = Path(__file__).resolve().parent
+SAVED, REASONS, PAGE = HERE / "results", HERE / "reasons.md", HERE.parent / "docs" / "benchmarks.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One benchmark as the page shows it."""
+
+    name: str  # of its file in results/ and of its prose
+    program: str
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        return " ".join(("python", f"benchmarks/{self.program}", *self.arguments))
+
+
+RUNS = (
+    Run(name="loader", program="loader.py"),
+    Run(name="cache size", program="cache_size.py", arguments=("--rounds", "3")),
+    Run(name="transcode", program="transcode.py", arguments=("--clips", "12", "--rounds", "3")),
+    Run(name="extract-mv", program="extract.py", arguments=("--clips", "24")),
+    Run(name="precrop", program="precrop.py", arguments=("--clips", "24")),
+    Run(name="box search", program="box_search.py", arguments=("--clips", "100", "--rounds", "5")),
+    Run(name="workers", program="workers.py", arguments=("--clips", "60", "--copies", "2", "--rounds", "1")),
+    Run(name="training step", program="training_step.py", arguments=("--steps", "4", "--size", "112")),
+    Run(name="scale", program="scale.py"),
+    Run(name="memory", program="memory.py"),
+)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = [run.name for run in RUNS]
+    parser.add_argument("--rerun", nargs="+", choices=[*names, "all"], default=[], help="although there are results")
+    parser.add_argument("--only-saved", action="store_true", help="run nothing: make the page of what is saved")
+    parser.add_argument("--results", type=Path, default=SAVED, help="folder of saved results")
+    parser.add_argument("--page", type=Path, default=PAGE, help="what to write; plots go beside it")
+    return parser.parse_args()
+
+
+def execute(run: Run, file: Path) -> None:
+    """Run one program and keep its tables, or else what it prints, in ``file``; a program that fails leaves none."""
+    partial = file.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    print(f"{run.name}: {run.command}", flush=True)
+    command = [sys.executable, str(HERE / run.program), *run.arguments]
+    environment = {**os.environ, RESULTS: str(partial)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment)
+    if done.returncode:
+        print(f"{run.name}: failed\n{done.stdout}", flush=True)
+        return
+    if not partial.exists():
+        line = {**here(run.program, run.arguments), "title": run.name, "printed": done.stdout}
+        partial.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    os.replace(partial, file)
+
+
+def saved(run: Run, folder: Path) -> list[Result]:
+    """What a program has saved, nothing if it has not run."""
+    file = folder / f"{run.name.replace(' ', '-')}.jsonl"
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+
+
+def main() -> None:
+    chosen = options()
+    chosen.results.mkdir(parents=True, exist_ok=True)
+    for run in RUNS:
+        wanted = not saved(run, chosen.results) or run.name in chosen.rerun or "all" in chosen.rerun
+        if wanted and not chosen.only_saved:
+            execute(run, chosen.results / f"{run.name.replace(' ', '-')}.jsonl")
+    write_page({run.name: saved(run, chosen.results) for run in RUNS}, reasons=REASONS, page=chosen.page)
+    print(f"written: {chosen.page}")
+
+
+if __name__ == "__main__":
+    main()
