@@ -56,6 +56,7 @@ class Job:
     validation: CropLoader
     device: torch.device
     precision: torch.dtype | None  # of mixed precision; None: float32 throughout
+    channels_last: bool  # memory order of the network
     classes: int
     ranks: Ranks  # the processes that train together
 
@@ -149,7 +150,8 @@ def set_up(
     backbone = build_backbone(settings.arch, classes=classes, size=size, weights=weights, input=settings.input)
     frozen = settings.freeze_backbone
     trained = (head_layer(backbone) if frozen else backbone.model).to(device)
-    if is_convolutional(trained) if settings.channels_last is None else settings.channels_last:
+    channels_last = is_convolutional(trained) if settings.channels_last is None else settings.channels_last
+    if channels_last:
         trained = trained.to(memory_format=torch.channels_last)
     if settings.sync_batchnorm and ranks.several:
         trained = synchronised(trained)
@@ -171,6 +173,7 @@ def set_up(
         validation=CropLoader(validate, batch_size=batch_size, rank=ranks.rank, ranks=ranks.ranks),
         device=device,
         precision=precision,
+        channels_last=channels_last,
         classes=classes,
         ranks=ranks,
     )

@@ -100,6 +100,7 @@ def _facts(cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path) ->
         arch=job.settings.arch,
         device=str(job.device),
         precision=precision_name(job.precision),
+        channels_last=job.channels_last,
         train_clips=len(clips.train),
         validation_clips=len(clips.validate),
         left_out=clips.left_out,
@@ -124,6 +125,7 @@ def _config(cache: CropCache, facts: RunFacts, settings: TrainSettings) -> dict[
         },
         "device": facts.device,
         "precision": facts.precision,
+        "channels_last": facts.channels_last,
         "processes": facts.processes,
         "versions": {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")},
     }

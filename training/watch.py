@@ -19,6 +19,7 @@ class RunFacts:
     arch: str
     device: str
     precision: str  # "float32", "bfloat16" or "float16"
+    channels_last: bool  # memory order of the network
     train_clips: int
     validation_clips: int
     left_out: LeftOut

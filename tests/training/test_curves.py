@@ -34,6 +34,7 @@ def facts(run_dir: Path) -> RunFacts:
         arch="resnet50",
         device="cpu",
         precision="float32",
+        channels_last=True,
         train_clips=30,
         validation_clips=10,
         left_out=LeftOut(),

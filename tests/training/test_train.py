@@ -109,6 +109,7 @@ def test_a_run_learns_and_leaves_its_files(cache_path: Path, tmp_path: Path) -> 
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["settings"]["learning_rate"] == 3e-3
     assert config["clips"]["left_out"]["failed"] == 1
+    assert (config["precision"], config["channels_last"]) == ("float32", True)
 
 
 def test_validation_clips_are_whole_groups_of_the_training_list(
