@@ -8,11 +8,12 @@ import socket
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from typing import Any
 
 import torch
 
-from mocrop.training.ranks import ENVIRONMENT, Ranks, join_ranks
+from mocrop.training.ranks import ENVIRONMENT, join_ranks
 
 SECONDS = 60.0  # after which a process that hangs has failed
 
@@ -22,8 +23,7 @@ def in_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) -> l
 
     A process that ends without either is given as its exit code.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mocrop.training.train", "tests.training.rank_processes"])
+    context = process_maker()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -38,6 +38,13 @@ def in_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) -> l
         processes.append(process)
         ends.append(ours)
     return [_result(process, end) for process, end in zip(processes, ends, strict=True)]
+
+
+def process_maker() -> ForkServerContext:
+    """Makes processes that have everything imported already, once for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mocrop.training.train", "tests.training.rank_processes"])
+    return context
 
 
 def _result(process: Any, end: Connection) -> Any:
@@ -61,8 +68,3 @@ def _call(
         traceback.print_exc()
         answer = error
     end.send(answer)
-
-
-def only_rank(function: Callable[..., Any], *arguments: Any) -> Any:
-    """The same in this process, by itself."""
-    return function(Ranks(), *arguments)

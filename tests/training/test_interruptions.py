@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
+import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from mocrop.training.stop import StopRequest
 from mocrop.training.train import train
 from mocrop.training.watch import TrainWatch
 
+from .rank_processes import process_maker
+
 SETTINGS = TrainSettings(  # 24 clips to train on: 6 batches an epoch; all that is random is on, dropout too
     arch="timm/test_efficientnet",
     weights="none",
@@ -41,26 +43,24 @@ SETTINGS = TrainSettings(  # 24 clips to train on: 6 batches an epoch; all that 
 BATCHES = 6
 KILLED_AFTER = 4  # batches of the second epoch
 
-UNTIL_KILLED = f"""
-import json, sys, time
-from pathlib import Path
-import torch
-from mocrop.training.recipe import TrainSettings
-from mocrop.training.schedule import Place
-from mocrop.training.saver import RunControl
-from mocrop.training.train import train
-from mocrop.training.watch import TrainWatch
 
 class Wait(TrainWatch):
-    def step(self, epoch, meter):
-        if (epoch, meter.batches_done) == (2, {KILLED_AFTER}):
-            print("ready", flush=True)
+    """Tells when a batch is done, and waits for the end."""
+
+    def __init__(self, end: Connection, *, epoch: int, batch: int) -> None:
+        self._end = end
+        self._at = epoch, batch
+
+    def step(self, epoch: int, meter: Meter) -> None:
+        if (epoch, meter.batches_done) == self._at:
+            self._end.send("ready")
             time.sleep(600)
 
-torch.set_num_threads(1)
-train(Path(sys.argv[1]), Path(sys.argv[2]), TrainSettings(**json.loads(sys.argv[3])), watch=Wait(),
-      control=RunControl(save_every_seconds=0))
-"""
+
+def train_until_killed(end: Connection, cache: Path, folder: Path) -> None:
+    torch.set_num_threads(1)
+    watch = Wait(end, epoch=2, batch=KILLED_AFTER)
+    train(cache, folder, SETTINGS, watch=watch, control=RunControl(save_every_seconds=0))
 
 
 @pytest.fixture(scope="module")
@@ -131,12 +131,13 @@ def assert_same_run(folder: Path, undisturbed: Path) -> None:
 def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_bits(
     cache: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [sys.executable, "-c", UNTIL_KILLED, str(cache), str(tmp_path), json.dumps(asdict(SETTINGS))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+    ours, theirs = process_maker().Pipe()
+    process = process_maker().Process(target=train_until_killed, args=(theirs, cache, tmp_path))
+    process.start()
+    assert ours.recv() == "ready"
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     left = load_checkpoint(tmp_path / "last.pt")
     assert left.epoch == 1
     assert left.resume["meter"]["batches_done"] == KILLED_AFTER - 1
