@@ -18,10 +18,11 @@ from mocrop.training.ranks import ENVIRONMENT, join_ranks
 SECONDS = 60.0  # after which a process that hangs has failed
 
 
-def in_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) -> list[Any]:
+def in_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2, join: bool = True) -> list[Any]:
     """Call ``function(ranks, *arguments)`` in each of some processes and return what each returned, or raised.
 
-    A process that ends without either is given as its exit code.
+    A process that ends without either is given as its exit code. Without ``join`` the function finds the environment as
+    torchrun leaves it, and joins by itself.
     """
     context = process_maker()
     with socket.socket() as free:
@@ -32,7 +33,7 @@ def in_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) -> l
         ours, theirs = context.Pipe()
         values = (str(rank), str(ranks), str(rank), "127.0.0.1", str(port))
         environment = dict(zip(ENVIRONMENT, values, strict=True))
-        process = context.Process(target=_call, args=(theirs, environment, function, arguments), daemon=True)
+        process = context.Process(target=_call, args=(theirs, environment, function, arguments, join), daemon=True)
         process.start()
         theirs.close()
         processes.append(process)
@@ -57,13 +58,20 @@ def _result(process: Any, end: Connection) -> Any:
 
 
 def _call(
-    end: Connection, environment: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]
+    end: Connection,
+    environment: dict[str, str],
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    join: bool,
 ) -> None:
     os.environ.update(environment, GLOO_SOCKET_IFNAME="lo")
     torch.set_num_threads(1)
     try:
-        with join_ranks() as ranks:
-            answer = function(ranks, *arguments)
+        if join:
+            with join_ranks() as ranks:
+                answer = function(ranks, *arguments)
+        else:
+            answer = function(*arguments)
     except Exception as error:
         traceback.print_exc()
         answer = error
