@@ -404,6 +404,12 @@ def test_the_five_commands_work_one_after_the_other(
     (report,) = (here / "mocrop-work/reports").glob("*.json")
     assert json.loads(report.read_text())["top1"] == result["top1"]
     assert report.with_suffix(".npz").exists()
+    run = "timm-test_resnet.r160_in1k-motion-32"
+    assert mocrop("eval", "--segments", "4", "--fuse", run, "--fuse-weight", "0.25", "--json") == 0
+    fusion = json.loads(capsys.readouterr().out)["fusion"]
+    assert (fusion["weight"], fusion["fused"]["top1"]) == (0.25, result["top1"])  # with itself
+    assert mocrop("eval", "--split", "all") == 1
+    assert f"none like {run} was trained on split 2, 3" in capsys.readouterr().err
     assert mocrop("status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["next_command"] == "mocrop eval"
 
