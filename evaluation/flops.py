@@ -7,8 +7,7 @@ norms and resampling count; what a network does besides (activations, additions,
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.backbones import TORCHVISION_HEADS, Backbone, build_backbone, require_known, require_takes
+from mocrop.training.device import one_thread
 
 ATTENTION = "aten::scaled_dot_product_attention"  # two matrix products that fvcore does not know by this name
 
@@ -77,7 +77,7 @@ def count_cost(arch: str, *, size: int, classes: int = 101) -> Cost:
     """
     backbone = build_backbone(arch, classes=classes, size=size)
     backbone.model.eval()
-    with _one_thread():
+    with one_thread():  # one frame is little work
         require_takes(backbone.model, arch=arch, size=size)
         operations, uncounted = _trace(backbone, size)
     return Cost(
@@ -115,14 +115,3 @@ def _attention(inputs: Sequence[Any], _: Sequence[Any]) -> int:
     """Two products: queries (..., n, d) with keys (..., m, d), and what comes of it with values (..., m, e)."""
     queries, _keys, values = (value.type().sizes() for value in inputs[:3])
     return int(prod(queries) * values[-2] + prod(queries[:-1]) * prod(values[-2:]))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One frame is so little work that several threads wait for each other longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

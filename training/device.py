@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -65,6 +68,17 @@ def autocast(device: torch.device, precision: torch.dtype | None) -> torch.autoc
 def is_convolutional(model: nn.Module) -> bool:
     """Whether a network is made of convolutions; transformers have a single one, which cuts the frame into patches."""
     return sum(isinstance(layer, nn.Conv2d) for layer in model.modules()) > 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: where there is little to do, several wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def precision_name(precision: torch.dtype | None) -> str:

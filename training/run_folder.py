@@ -67,6 +67,8 @@ class RunFolder:
         if best_epoch(history) == history[-1].epoch:
             self._unsaved_best = checkpoint
         if not final and time.monotonic() - self._saved < self._seconds_between_saves:
+            if history[-1].validation_top1 is None:
+                self._unsaved_best = None  # the next epoch is better anyhow
             if self._unsaved_best is checkpoint:  # whose weights go on changing
                 weights = {name: tensor.clone() for name, tensor in checkpoint.state_dict.items()}
                 self._unsaved_best = replace(checkpoint, state_dict=weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional
 from mocrop.training.augment import Mixed, augment, draw_views, every_nth, mixup
 from mocrop.training.backbones import clip_logits
 from mocrop.training.dataset import Batch
-from mocrop.training.device import autocast
+from mocrop.training.device import autocast, one_thread
 from mocrop.training.job import Job
 from mocrop.training.randomness import augment_generator, seed_network
 from mocrop.training.schedule import Place, learning_rate, moment, update_group
@@ -31,6 +32,11 @@ def train_step(job: Job, batch: Batch, place: Place) -> StepResult:
 
     All random numbers follow from the seed and the place, so a run may go on at any step that begins a group.
     """
+    with one_thread() if job.frozen else nullcontext():  # a head is little work
+        return _step(job, batch, place)
+
+
+def _step(job: Job, batch: Batch, place: Place) -> StepResult:
     group = update_group(place, accumulate=job.settings.accumulate)
     last = place.step == group.stop - 1
     seed_network(job.settings.seed, epoch=place.epoch, step=place.step, rank=job.ranks.rank)

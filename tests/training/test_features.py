@@ -168,17 +168,36 @@ def test_a_frozen_run_changes_the_head_alone_and_is_evaluated_like_any_other(cac
 def test_the_network_runs_once_over_all_epochs_and_runs(
     cache: CropCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[int] = []
-    compute = features_module.head_inputs
+    seen: list[int] = []
+    compiled = features_module._compiled
 
-    def count(backbone: Backbone, model: nn.Module, frames: torch.Tensor) -> torch.Tensor:
-        calls.append(len(frames))
-        return compute(backbone, model, frames)
+    def count(backbone: Backbone, model: nn.Module, frames: torch.Tensor) -> features_module.Body:
+        body = compiled(backbone, model, frames)
 
-    monkeypatch.setattr(features_module, "head_inputs", count)
+        def counted(pixels: torch.Tensor) -> torch.Tensor:
+            seen.append(len(pixels))
+            return body(pixels)
+
+        return counted
+
+    monkeypatch.setattr(features_module, "_compiled", count)
     train(cache.path, tmp_path / "first", HEAD_ONLY)
     train(cache.path, tmp_path / "second", replace(HEAD_ONLY, learning_rate=1e-3))
-    assert sum(calls) == 26
+    assert sum(seen) == 26
+
+
+class Untraceable(MeanColorThenHead):
+    """Takes another way for other numbers, which a trace does not see."""
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return super().forward(frames.flip(0) if torch.jit.is_tracing() else frames)
+
+
+@pytest.mark.parametrize("model", [MeanColorThenHead(), Untraceable()])
+def test_a_trace_counts_only_where_it_comes_to_the_same(cache: CropCache, model: nn.Module) -> None:
+    backbone = Backbone(arch="timm/colors", model=model, head=("head",), mean=(0.0,) * 3, std=(1.0,) * 3)
+    features = load_features(cache, backbone, device=CPU)
+    assert np.allclose(features.values[:6, 0] * 255, [0, 1, 2, 3, 10, 11], atol=1e-4)
 
 
 class Interrupt(TrainWatch):
