@@ -800,6 +800,76 @@ def bench(
 
 
 @app.command()
+def ablate(
+    arch: Annotated[str, typer.Option(help="As for `mocrop train`.")] = "resnet50",
+    weights: WeightsOption = "imagenet",
+    policies: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated.", show_default="full,center,center-frame,random,motion,motion-v2,adaptive"),
+    ] = None,
+    ratio: Annotated[str, typer.Option(help="Areas of the crops, e.g. 0.75,0.5.")] = "0.75",
+    sizes: Annotated[str, typer.Option(help="Sizes to train at and to test at, pixels.")] = "192,224",
+    splits: Annotated[str, typer.Option(help="Splits, e.g. 1,2,3; or all.")] = "1",
+    seeds: Annotated[str, typer.Option(help="Seeds of training, e.g. 0,1,2.")] = "0",
+    freeze_backbone: FreezeOption = False,
+    few_shot: Annotated[
+        str | None, typer.Option(metavar="GROUPS", help="Also train on so few groups of each class, e.g. 1,2,4.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=2, help="Draws of those groups.")] = 30,
+    frames: Annotated[int, typer.Option(min=1, help="Frame slots per clip of the caches.")] = 16,
+    segments: Annotated[int, typer.Option(min=1, help="Middle frames per clip in testing.")] = 8,
+    recipe: Annotated[Recipe, typer.Option(help="Where the defaults of training come from.")] = "reference",
+    epochs: EpochsOption = None,
+    batch_size: TrainBatchOption = None,
+    learning_rate: LearningRateOption = None,
+    device: TrainDeviceOption = "auto",
+    name: Annotated[str, typer.Option(help="Of the ablation: reports/<name>/, runs/<name>/.")] = "ablation",
+    workspace: WorkspaceOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    clip_timeout: TimeoutOption = 600,
+    as_json: JsonOption = False,
+) -> None:
+    """Train and test every policy at every size, and say which differences are shown."""
+    from rich.console import Console
+
+    from mocrop.evaluation.ablate import ConsoleAblationWatch, ablate_in, ablation_settings
+    from mocrop.evaluation.ablation_report import report_json
+
+    settings = ablation_settings(
+        policies=policies,
+        ratios=ratio,
+        sizes=sizes,
+        splits=splits,
+        seeds=seeds,
+        frames=frames,
+        segments=segments,
+        recipe=recipe,
+        training={
+            "arch": arch,
+            "weights": weights,
+            "freeze_backbone": freeze_backbone,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "device": device,
+        },
+        few_shot=few_shot,
+        draws=draws,
+    )
+    run = _run_options(workers, scheduler, clip_timeout)
+    watch = ConsoleAblationWatch(Console(stderr=True))
+    result, files = ablate_in(_workspace(workspace), settings, name=name, run=run, watch=watch)
+    if as_json:
+        typer.echo(json.dumps(report_json(result), indent=2))
+    else:
+        from mocrop.evaluation.ablation_words import answers
+
+        typer.echo("\n".join(answers(result.full_data, result.few_shot)))
+        typer.echo("\n".join(f"{kind}: {file}" for kind, file in files.items()))
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path("mocrop-demo"),
     workers: WorkersOption = None,

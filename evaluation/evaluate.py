@@ -135,7 +135,7 @@ def evaluate(
         on_batch=on_batch,
         ranks=settings.ranks,
     )
-    predictions = _predictions(cache, checkpoint, checkpoint_path, settings, outputs)
+    predictions = predictions_of(cache, checkpoint, checkpoint_path, settings, outputs)
     return EvalResult(
         checkpoint=checkpoint_path,
         arch=checkpoint.arch,
@@ -172,10 +172,13 @@ def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Pa
     )
 
 
-def _predictions(
+def predictions_of(
     cache: CropCache, checkpoint: Checkpoint, source: Path, settings: EvalSettings, outputs: Outputs
 ) -> Predictions:
-    """Raises: CheckpointError if the network answers with anything but numbers."""
+    """Put names to what a network makes of some clips.
+
+    Raises: CheckpointError if it answers with anything but numbers.
+    """
     if not torch.isfinite(outputs.logits).all():
         raise CheckpointError(f"{source} answers with NaN or infinity: its training has diverged; train it anew")
     return Predictions(

@@ -443,6 +443,28 @@ def test_frames_and_motion_of_one_cache_are_trained_on_and_evaluated_apart(
     assert [settings["input"] for settings in inputs] == ["frames", "motion"]
 
 
+def test_ablate_makes_the_caches_it_lacks_and_goes_on_where_it_ended(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("transcode", dataset, "--workers", "0") == 0
+    command = ["ablate", "--policies", "full,center", "--sizes", "32", "--few-shot", "1", "--draws", "2"]
+    command += ["--arch", "timm/test_resnet", "--weights", "none", "--freeze-backbone", "--epochs", "1"]
+    command += ["--frames", "2", "--segments", "2", "--workers", "0"]
+    assert mocrop(*command) == 0
+    shown = capsys.readouterr()
+    assert "Does a plain centre crop beat the whole frame? **No difference shown.**" in shown.out
+    assert "cell 2/2: center-0.75-32-split1-seed0" in shown.err
+    report = here / "mocrop-work/reports/ablation/report.md"
+    assert "center 0.75" in report.read_text()
+    assert CropCache(here / "mocrop-work/caches/center-0.75-32.zarr").usable.all()
+    report.unlink()
+    assert mocrop(*command, "--json") == 0
+    again = capsys.readouterr()
+    assert "cell 2/2: center-0.75-32-split1-seed0, done before" in again.err
+    assert len(json.loads(again.out)["full_data"]) == 1
+    assert report.exists()
+
+
 def test_train_and_eval_ask_when_the_choice_is_not_clear(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,152 @@
+"""Lay out an ablation as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mocrop.evaluation.ablation_results import ClassChange, Condition
+from mocrop.evaluation.ablation_words import tally
+from mocrop.evaluation.comparisons import Comparison, Verdict
+from mocrop.evaluation.few_shot_results import PairChange
+from mocrop.evaluation.statistics import Estimate, format_p
+
+if TYPE_CHECKING:
+    from mocrop.evaluation.ablation_report import AblationResult
+
+MARKS = {Verdict.BETTER: "**better**", Verdict.WORSE: "**worse**", Verdict.NOT_SHOWN: "not shown"}
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, with a line break at the end.
+
+    >>> print(markdown_table(["a", "b"], [["1", "2"]]), end="")
+    | a | b |
+    |---|---|
+    | 1 | 2 |
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" if cells[0] != "---" else f"|{'|'.join(cells)}|\n" for cells in lines)
+
+
+def facts(result: AblationResult) -> list[str]:
+    """What a reader must know to trust the tables, in paragraphs."""
+    settings, outcomes = result.settings, result.outcomes
+    training = settings.training
+    how = "its head alone trained on frozen features" if training.freeze_backbone else "fine-tuned"
+    clusters = len(set(outcomes.clusters.tolist()))
+    paragraphs = [
+        f"{training.arch} from weights `{training.weights}`, {how}, {training.epochs} epochs; {len(outcomes.clips)} "
+        f"test clips of {clusters} groups (splits {', '.join(settings.splits)}; {outcomes.left_out} left out because a "
+        f"cache lacks them), {settings.segments} frames a clip, seeds {', '.join(map(str, settings.seeds))}.",
+        "Differences are on the same clips, in points of top-1; intervals are 95 %, from drawing whole groups anew. A "
+        "difference counts as shown if the corrected test (Holm, over all rows of its table) is below 0.05 and the "
+        "interval is without 0. On the whole list the test is McNemar's, exact; it takes clips for independent, which "
+        "those of one group are not.",
+    ]
+    if settings.few_shot:
+        paragraphs.append(
+            f"Few groups: {settings.few_shot.draws} draws of whole groups to train on, the rest tested; logistic "
+            "regression on the mean features of each clip. The test flips the signs of groups. Draws share their "
+            "clips: the interval over draws is of the mean over draws for these clips, the one over groups for clips "
+            "like them."
+        )
+    return paragraphs
+
+
+def summary_table(result: AblationResult) -> str:
+    """Verdicts counted by variant and base."""
+    rows = []
+    for variant in result.settings.variants:
+        families = [
+            [each for each in family if each.variant == variant.name] for family in (result.full_data, result.few_shot)
+        ]
+        bases = list(dict.fromkeys(each.base for family in families for each in family))
+        for base in bases:
+            cells = [
+                tally(chosen) if chosen else "-" for chosen in ([e for e in f if e.base == base] for f in families)
+            ]
+            rows.append([variant.name, base, *cells])
+    return markdown_table(["crop", "against", "whole list", "few groups"], rows)
+
+
+def condition_table(result: AblationResult) -> str:
+    """The layout of the paper's Table 1: one row a crop, a column for each pair of sizes, and what a frame costs."""
+    sizes = result.settings.sizes
+    pairs = [(train, test) for train in sizes for test in sizes]
+    reference = Condition(variant=result.settings.variants[0], train_size=max(sizes), test_size=max(sizes))
+    base = result.outcomes.by_condition[reference].accuracy.mean
+    areas = {area.variant: area for area in result.areas}
+    rows = []
+    for variant in result.settings.variants:
+        area = areas[variant.name]
+        cells = [variant.name, f"{area.area:.3f}"]
+        for train, test in pairs:
+            condition = Condition(variant=variant, train_size=train, test_size=test)
+            accuracy = result.outcomes.by_condition[condition].accuracy
+            delta = "" if condition == reference else f" ({100 * (accuracy.mean - base):+.1f})"
+            cells.append(f"{100 * accuracy.mean:.1f}{delta} [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]")
+        rows.append(cells)
+    header = ["crop", "area", *(f"trained {train}, tested {test}" for train, test in pairs)]
+    gflops = {cost.size: cost.frame_gflops for cost in result.costs}
+    rows.append(["GFLOPs a frame", "", *(f"{gflops[test]:.3f}" for _, test in pairs)])
+    largest = gflops[max(sizes)]
+    rows.append(["against the largest", "", *(f"{gflops[test] / largest - 1:+.0%}" for _, test in pairs)])
+    note = f"Top-1 in %, in round brackets the difference to `full` trained and tested at {max(sizes)}.\n\n"
+    return note + markdown_table(header, rows)
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> str:
+    """One row a comparison."""
+    draws = any(each.over_draws for each in comparisons)
+    header = ["sizes" if not draws else "trained on", "crop", "against", "top-1", "difference"]
+    header += ["over draws"] if draws else ["gained / lost"]
+    rows = []
+    for each in comparisons:
+        extra = signed(each.over_draws) if each.over_draws else f"{each.gained} / {each.lost}"
+        accuracy = f"{100 * each.accuracy:.1f}"
+        cells = [each.where, each.variant, each.base, accuracy, signed(each.difference), extra]
+        rows.append([*cells, format_p(each.p_value), format_p(each.p_corrected), MARKS[each.verdict]])
+    return markdown_table([*header, "p", "p corrected", "difference shown"], rows)
+
+
+def signed(estimate: Estimate) -> str:
+    """A difference in points.
+
+    >>> signed(Estimate(mean=0.012, low=-0.001, high=0.025))
+    '+1.2 [-0.1, +2.5]'
+    """
+    return f"{100 * estimate.mean:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
+
+
+def pair_table(pairs: Sequence[PairChange]) -> str:
+    """The pairs that `full` confuses most, and what each crop does to them."""
+    rows = [
+        [
+            str(each.size),
+            str(each.groups),
+            " / ".join(each.classes),
+            each.variant,
+            f"{100 * each.rate.mean:.1f}",
+            "-" if each.variant == "full" else signed(each.over_full),
+        ]
+        for each in pairs
+    ]
+    note = (
+        "Share of the clips of two classes that are taken for the other, in %; intervals over draws, uncorrected.\n\n"
+    )
+    return note + markdown_table(["size", "groups", "classes", "crop", "confused", "against full"], rows)
+
+
+def class_table(classes: Sequence[ClassChange], *, most: int = 30) -> str:
+    """Clips gained and lost by class, largest changes first."""
+    moved = [each for each in classes if each.gained or each.lost]
+    chosen = sorted(moved, key=lambda each: -abs(each.gained - each.lost))[:most]
+    rows = [[each.name, str(each.clips), *_where(each), f"+{each.gained}", f"-{each.lost}"] for each in chosen]
+    rest = len(moved) - len(chosen)
+    note = f"The {len(chosen)} largest of {len(moved)} changes; report.json has all.\n\n" if rest else ""
+    return note + markdown_table(["class", "clips", "sizes", "crop", "against", "gained", "lost"], rows)
+
+
+def _where(change: ClassChange) -> tuple[str, str, str]:
+    return change.condition.sizes, change.condition.variant.name, change.base

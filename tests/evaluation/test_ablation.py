@@ -1,0 +1,351 @@
+"""Ablations on tiny caches: what runs, what is not run again, and what the report says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mocrop.evaluation import ablate as ablate_module
+from mocrop.evaluation import ablation as ablation_module
+from mocrop.evaluation.ablate import ablate_in, ablation_settings
+from mocrop.evaluation.ablation import AblationFolder, AblationWatch, run_cells, with_names
+from mocrop.evaluation.ablation_results import comparisons, gather
+from mocrop.evaluation.ablation_settings import AblationSettings, Cell, Variant, base_of
+from mocrop.evaluation.ablation_words import answers, overall
+from mocrop.evaluation.comparisons import Comparison, Verdict
+from mocrop.evaluation.evaluate import evaluate
+from mocrop.evaluation.few_shot import FewShotSettings
+from mocrop.evaluation.predictions import read_predictions
+from mocrop.evaluation.statistics import Estimate
+from mocrop.pipeline.errors import CacheError, PredictionsError, SettingsError
+from mocrop.pipeline.session import RunOptions
+from mocrop.pipeline.workspace import Workspace
+from mocrop.training.recipe import SAME_PIXELS, TrainSettings
+
+TRAINING = TrainSettings(
+    arch="timm/test_resnet",
+    weights="none",
+    epochs=2,
+    batch_size=8,
+    validation_share=0,
+    freeze_backbone=True,
+    device="cpu",
+    **SAME_PIXELS,
+)
+SETTINGS = AblationSettings(policies=("full", "center"), sizes=(16, 24), frames=2, segments=2, training=TRAINING)
+LABEL = [0, 1] * 12
+GROUP = [number // 6 for number in range(24)]  # three clips of each class in each of four groups
+SUBSET = [2 if group == 3 else 1 for group in GROUP]
+
+
+class Listen(AblationWatch):
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.kept: list[str] = []
+
+    def cell(self, cell: Cell, done: int, total: int, *, ran: bool) -> None:
+        (self.ran if ran else self.kept).append(cell.name)
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory: pytest.TempPathFactory, make_cache: Callable[..., Path]) -> Workspace:
+    """Caches of `full`, and of `center` whose frames tell the class by their brightness."""
+    place = Workspace(tmp_path_factory.mktemp("ablation") / "work")
+    for variant, size in SETTINGS.caches():
+        pixels = np.random.default_rng(size).integers(1, 256, (24, 2, 3, size, size), dtype=np.uint8)
+        if variant.policy == "center":
+            pixels = (pixels // 4 + 160 * np.array(LABEL, np.uint8)[:, None, None, None, None]).astype(np.uint8)
+        place.caches.mkdir(parents=True, exist_ok=True)
+        make_cache(
+            place.cache(variant.cache_name(size)),
+            label=LABEL,
+            group=GROUP,
+            subset=SUBSET,
+            pixels=pixels,
+            attributes={"policy": variant.policy},
+        )
+    return place
+
+
+@pytest.fixture(scope="module")
+def finished(caches: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Listen]:
+    """A workspace in which all cells are done, which nobody changes."""
+    place = Workspace(tmp_path_factory.mktemp("finished") / "work")
+    shutil.copytree(caches.root, place.root)
+    return place, run(place)
+
+
+@pytest.fixture
+def done(finished: tuple[Workspace, Listen], tmp_path: Path) -> Workspace:
+    """The same, to be changed at will."""
+    shutil.copytree(finished[0].root, tmp_path / "work")
+    return Workspace(tmp_path / "work")
+
+
+@pytest.fixture
+def workspace(caches: Workspace, tmp_path: Path) -> Workspace:
+    """A workspace in which nothing is done."""
+    shutil.copytree(caches.root, tmp_path / "work")
+    return Workspace(tmp_path / "work")
+
+
+def run(workspace: Workspace, settings: AblationSettings = SETTINGS) -> Listen:
+    listen = Listen()
+    run_cells(AblationFolder(workspace, "ablation"), settings, listen)
+    return listen
+
+
+def test_every_variant_and_size_is_one_checkpoint(finished: tuple[Workspace, Listen]) -> None:
+    workspace, listen = finished
+    assert listen.ran == [
+        f"{cache}-split1-seed0" for cache in ("full-16", "center-0.75-16", "full-24", "center-0.75-24")
+    ]
+    assert {path.parent.name for path in (workspace.runs / "ablation").glob("*/best.pt")} == set(listen.ran)
+    assert len(list((workspace.reports / "ablation/predictions").iterdir())) == 4 * 2
+
+
+def test_what_is_done_is_not_done_again(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablation_module, "train", None)
+    listen = run(done)
+    assert (listen.ran, len(listen.kept)) == ([], 4)
+    with pytest.raises(TypeError):  # new cells are trained
+        run(done, replace(SETTINGS, seeds=(0, 1)))
+
+
+def test_predictions_that_are_lost_are_made_again_without_training(
+    done: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cell = AblationFolder(done, "ablation"), SETTINGS.cells[1]
+    before = read_predictions(folder.predictions(cell, 24))
+    folder.predictions(cell, 24).unlink()
+    monkeypatch.setattr(ablation_module, "train", None)
+    assert run(done).ran == [cell.name]
+    assert np.array_equal(read_predictions(folder.predictions(cell, 24)).logits, before.logits)
+
+
+def test_a_killed_ablation_loses_the_cell_that_it_was_at(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, trained = ablation_module.train, []
+
+    def killed(cache: Path, folder: Path, settings: TrainSettings) -> object:
+        trained.append(folder.name)
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        return train(cache, folder, settings)
+
+    monkeypatch.setattr(ablation_module, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(workspace)
+    listen = run(workspace)
+    assert listen.kept == trained[:2]
+    assert listen.ran[0] == trained[2]
+    assert len(listen.ran) == 2
+
+
+def test_other_training_settings_are_refused_under_the_same_name(done: Workspace) -> None:
+    with pytest.raises(SettingsError, match=r"trained otherwise \(epochs: 2 there, 3 now\); pass another --name"):
+        run(done, replace(SETTINGS, training=replace(TRAINING, epochs=3)))
+    with pytest.raises(SettingsError, match="segments: 2 there, 1 now"):
+        run(done, replace(SETTINGS, segments=1))
+
+
+def test_a_cache_that_has_changed_makes_its_cells_stale(done: Workspace, make_cache: Callable[..., Path]) -> None:
+    path = done.cache("center-0.75-24")
+    shutil.rmtree(path)
+    make_cache(path, label=LABEL, group=GROUP, subset=SUBSET, slots=2, size=24, attributes={"policy": "center", "v": 2})
+    assert run(done).ran == ["center-0.75-16-split1-seed0", "center-0.75-24-split1-seed0"]
+
+
+def test_features_give_what_eval_gives(finished: tuple[Workspace, Listen]) -> None:
+    workspace, _ = finished
+    folder = AblationFolder(workspace, "ablation")
+    cell = Cell(variant=Variant(policy="center", ratio=0.75), train_size=16, split="1", seed=0)
+    kept = read_predictions(folder.predictions(cell, 24))
+    found = evaluate(
+        workspace.cache("center-0.75-24"), folder.run(cell) / "best.pt", ablation_module.testing_of(cell, SETTINGS)
+    ).predictions
+    assert kept.clips == found.clips
+    assert np.allclose(kept.logits, found.logits, atol=1e-4)
+    assert kept.origin.same_as(found.origin)
+
+
+def test_a_network_that_is_trained_throughout_is_evaluated_by_eval(workspace: Workspace) -> None:
+    training = TrainSettings(
+        arch="timm/test_resnet", weights="none", epochs=1, batch_size=8, validation_share=0, device="cpu"
+    )
+    settings = replace(SETTINGS, training=training, sizes=(16,))
+    assert len(run(workspace, settings).ran) == 2
+    assert len(gather(AblationFolder(workspace, "ablation"), settings).clips) == 6
+
+
+def test_clips_that_a_cache_lacks_are_left_out_of_all(done: Workspace, make_cache: Callable[..., Path]) -> None:
+    path = done.cache("center-0.75-24")
+    shutil.rmtree(path)
+    make_cache(path, label=LABEL, group=GROUP, subset=SUBSET, state=[1] * 23 + [3], slots=2, size=24)
+    run(done)
+    outcomes = gather(AblationFolder(done, "ablation"), SETTINGS)
+    assert (len(outcomes.clips), outcomes.left_out) == (5, 1)
+    assert all(len(outcome.share) == 5 for outcome in outcomes.by_condition.values())
+
+
+def test_each_variant_is_compared_at_the_same_sizes(finished: tuple[Workspace, Listen]) -> None:
+    found = comparisons(gather(AblationFolder(finished[0], "ablation"), SETTINGS), SETTINGS)
+    assert [(each.variant, each.base, each.where) for each in found] == [
+        ("center 0.75", "full", where) for where in ("16 -> 16", "16 -> 24", "24 -> 16", "24 -> 24")
+    ]
+
+
+def test_missing_predictions_are_an_error(done: Workspace) -> None:
+    next((done.reports / "ablation/predictions").iterdir()).unlink()
+    with pytest.raises(PredictionsError, match="there are no predictions"):
+        gather(AblationFolder(done, "ablation"), SETTINGS)
+
+
+def test_the_report_is_whole_and_says_what_the_numbers_say(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablate_module, "make_caches", lambda *_: None)
+    monkeypatch.setattr(Workspace, "require", lambda self: self)
+    settings = replace(SETTINGS, splits=("all",), few_shot=FewShotSettings(groups=(1, 2), draws=6))
+    result, files = ablate_in(done, settings, name="ablation", run=RunOptions())
+    assert {file.name for file in files.values()} == {
+        "report.md",
+        "report.json",
+        "comparisons.csv",
+        "accuracy.png",
+        "few-shot.png",
+    }
+    report = files["report"].read_text()
+    assert "| crop | area | trained 16, tested 16 | trained 16, tested 24 |" in report
+    assert "6 test clips of 2 groups (splits 1; 0 left out" in report
+    lines = list(csv.DictReader(files["comparisons"].read_text().splitlines()))
+    assert len(lines) == 4 + 2 * 2
+    assert {line["verdict"] for line in lines} <= {verdict.value for verdict in Verdict}
+    content = json.loads(files["json"].read_text())
+    assert content["full_data"][0]["sentence"] == result.full_data[0].sentence
+    assert content["in_words"] == answers(result.full_data, result.few_shot)
+    assert [each["area"] for each in content["areas"]] == [1.0, 1.0]  # boxes of these caches are whole frames
+    assert all(each.over_draws is not None for each in result.few_shot)
+    assert {each.base_accuracy for each in result.few_shot} != {1.0}
+    assert {each.accuracy for each in result.few_shot} == {1.0}  # the classes differ in brightness
+
+
+def test_splits_go_by_name_and_all_means_every_one(caches: Workspace) -> None:
+    assert with_names(replace(SETTINGS, splits=("all",)), caches).splits == ("1",)
+    with pytest.raises(CacheError, match="no split '7'; pass --splits all, or some of: 1"):
+        with_names(replace(SETTINGS, splits=("7",)), caches)
+
+
+def compared(verdict: Verdict, *, mean: float = 0.01) -> Comparison:
+    return Comparison(
+        variant="motion 0.75",
+        base="full",
+        where="",
+        clips=10,
+        accuracy=0.5,
+        base_accuracy=0.5,
+        difference=Estimate(mean=mean, low=mean - 0.01, high=mean + 0.01),
+        p_value=0.5,
+        p_corrected=0.5,
+        verdict=verdict,
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "phrase"),
+    [
+        ([Verdict.NOT_SHOWN, Verdict.NOT_SHOWN], "No difference shown."),
+        ([Verdict.BETTER, Verdict.BETTER], "Yes."),
+        ([Verdict.WORSE], "No, it is worse."),
+        ([Verdict.BETTER, Verdict.WORSE], "It depends: better in some settings, worse in others."),
+        ([Verdict.BETTER, Verdict.NOT_SHOWN], "Better in 1 of 2 settings, no difference shown in the others."),
+        ([Verdict.NOT_SHOWN, Verdict.WORSE], "Worse in 1 of 2 settings, no difference shown in the others."),
+    ],
+)
+def test_the_phrase_follows_from_the_verdicts(verdicts: list[Verdict], phrase: str) -> None:
+    assert overall([compared(verdict) for verdict in verdicts]) == phrase
+
+
+def test_a_question_is_answered_with_counts_and_the_range_of_differences() -> None:
+    (line,) = answers([compared(Verdict.BETTER, mean=0.02), compared(Verdict.NOT_SHOWN, mean=-0.01)], [])
+    assert line == (
+        "Does the paper's crop (motion) beat the whole frame? **Better in 1 of 2 settings, no difference shown in the "
+        "others.** trained on the whole list: 1 better, 0 worse, 1 not shown of 2 (-1.0 to +2.0 points)."
+    )
+
+
+def test_variants_come_at_every_area_and_full_comes_once() -> None:
+    settings = replace(SETTINGS, ratios=(0.75, 0.5))
+    assert [variant.name for variant in settings.variants] == ["full", "center 0.75", "center 0.5"]
+    assert base_of(settings.variants[2], "center") == settings.variants[2]
+
+
+def test_the_centre_crop_of_the_frames_shape_is_a_policy_of_its_own() -> None:
+    options = Variant(policy="center-frame", ratio=0.5).precrop_options(size=192, frames=8)
+    assert options == {
+        "policy": "center",
+        "shape": "frame",
+        "ratio": 0.5,
+        "size": 192,
+        "frames": 8,
+        "name": "center-frame-0.5-192",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("policies", ("full", "center", "maps"), "no policy 'maps'"),
+        ("policies", ("full", "motion"), "must include 'center'"),
+        ("ratios", (1.0,), "below 1"),
+        ("sizes", (), "at least one"),
+        ("seeds", (1, 1), "none twice"),
+        ("segments", 3, "from 1 to the 2 frames"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(name: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(SETTINGS, **{name: value})
+
+
+def options(**changes: object) -> AblationSettings:
+    plain: dict[str, object] = {
+        "policies": None,
+        "ratios": "0.75, 0.5",
+        "sizes": "224,192",
+        "splits": "1,2",
+        "seeds": "0",
+        "frames": 16,
+        "segments": 8,
+        "recipe": "reference",
+        "training": {"arch": "resnet50", "epochs": None},
+        "few_shot": None,
+        "draws": 30,
+    }
+    return ablation_settings(**{**plain, **changes})
+
+
+def test_options_become_settings() -> None:
+    settings = options(few_shot="1,2,4", training={"arch": "swin_b", "freeze_backbone": True})
+    assert (settings.ratios, settings.sizes, settings.splits) == ((0.75, 0.5), (192, 224), ("1", "2"))
+    assert settings.few_shot == FewShotSettings(groups=(1, 2, 4), draws=30)
+    assert settings.training == TrainSettings(arch="swin_b", validation_share=0, freeze_backbone=True, **SAME_PIXELS)
+    assert options().training == TrainSettings(validation_share=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sizes": "big"}, "--sizes takes numbers"),
+        ({"ratios": ""}, "--ratio takes numbers"),
+        ({"few_shot": "0"}, "few-shot takes numbers of groups from 1"),
+        ({"policies": "full,centre"}, "no policy 'centre'"),
+    ],
+)
+def test_options_that_cannot_be_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        options(**changes)
