@@ -53,9 +53,13 @@ def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> l
 def _rows(unit: WorkUnit, settings: ExtractSettings, place: Workspace, outcomes: list[Outcome]) -> Iterator[MotionRow]:
     """One row after the other, so that the vectors of one clip are in memory, not those of all; fills ``outcomes``."""
     for task in unit.clips:
-        outcome, motion = _extract_clip(task, settings, place)
-        outcomes.append(outcome)
-        yield MotionRow(position=task.position, clip=task.name, motion=motion)
+        yield _row(task, settings, place, outcomes)  # kept in no variable, where it would outlive its turn
+
+
+def _row(task: ClipTask, settings: ExtractSettings, place: Workspace, outcomes: list[Outcome]) -> MotionRow:
+    outcome, motion = _extract_clip(task, settings, place)
+    outcomes.append(outcome)
+    return MotionRow(position=task.position, clip=task.name, motion=motion)
 
 
 def _extract_clip(task: ClipTask, settings: ExtractSettings, workspace: Workspace) -> tuple[Outcome, ClipMotion | None]:

@@ -105,6 +105,7 @@ def _write_group(folder: Path, rows: Iterable[MotionRow], description: Mapping[s
             vectors.add(row.motion)
             for name, parts in of_frames.items():
                 parts.append(getattr(row.motion, name))
+        del row  # before the next clip is read
     vectors.close()
     for name, (dtype, tail) in _FRAME_ARRAYS.items():
         _write_array(group, name, np.concatenate([np.empty((0, *tail), dtype), *of_frames[name]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Literal, get_args
 
@@ -12,6 +13,7 @@ from mocrop.pipeline.motion import QUARTER_PIXELS, ClipMotion
 from mocrop.pipeline.vector_block import reference_distances
 
 Camera = Literal["ignore", "compensate"]
+VECTORS_AT_ONCE = 1 << 18  # what is worked out of them is some 60 bytes each
 CAMERAS: tuple[Camera, ...] = get_args(Camera)
 
 
@@ -25,15 +27,18 @@ def speeds(motion: ClipMotion, *, camera: Camera) -> npt.NDArray[np.float32]:
     """
     if camera == "ignore":
         return motion.displacement
-    x, y = motion.x - np.float32(motion.width / 2), motion.y - np.float32(motion.height / 2)
+    of_frame = finite_camera(motion).astype(np.float32)
     squared = np.zeros(len(motion.x), np.float32)
-    forward = forward_motion(motion, range(motion.frames))
-    for own, (shift, by_x, by_y) in zip(forward, _camera_parts(motion), strict=True):
-        own -= shift
-        own -= by_x * x
-        own -= by_y * y
-        own *= own
-        squared += own
+    for frames in _runs(motion):
+        some = motion.vectors_of(frames)
+        x, y = motion.x[some] - np.float32(motion.width / 2), motion.y[some] - np.float32(motion.height / 2)
+        camera_parts = _camera_parts(of_frame, motion, frames)
+        for own, (shift, by_x, by_y) in zip(forward_motion(motion, frames), camera_parts, strict=True):
+            own -= shift
+            own -= by_x * x
+            own -= by_y * y
+            own *= own
+            squared[some] += own
     return np.sqrt(squared, out=squared)
 
 
@@ -73,10 +78,18 @@ def _frames_ahead(motion: ClipMotion, frames: range) -> npt.NDArray[np.float32]:
     return ahead
 
 
-def _camera_parts(motion: ClipMotion) -> npt.NDArray[np.float32]:
-    """The parameters of the camera's motion at each vector: float32, shape (2, 3, n)."""
-    of_frame = finite_camera(motion).astype(np.float32).T
-    return np.repeat(of_frame, motion.vectors_per_frame, axis=1).reshape(2, 3, -1)
+def _runs(motion: ClipMotion) -> Iterator[range]:
+    """The frames of a clip in runs of about ``VECTORS_AT_ONCE`` vectors."""
+    run_of_frame = np.cumsum(motion.vectors_per_frame, dtype=np.int64) // VECTORS_AT_ONCE
+    starts = [0, *(np.flatnonzero(np.diff(run_of_frame)) + 1).tolist(), motion.frames]
+    for start, stop in itertools.pairwise(starts):
+        yield range(start, stop)
+
+
+def _camera_parts(of_frame: npt.NDArray[np.float32], motion: ClipMotion, frames: range) -> npt.NDArray[np.float32]:
+    """The parameters of the camera's motion at each vector of some frames: float32, shape (2, 3, n)."""
+    some = slice(frames.start, frames.stop)
+    return np.repeat(of_frame[some].T, motion.vectors_per_frame[some], axis=1).reshape(2, 3, -1)
 
 
 def finite_camera(motion: ClipMotion) -> npt.NDArray[np.float64]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mocrop.pipeline import own_motion
 from mocrop.pipeline.density import visible_vectors
 from mocrop.pipeline.motion import ClipMotion, FrameType
 from mocrop.pipeline.own_motion import camera_speed, speeds
@@ -77,3 +78,24 @@ def test_camera_that_is_no_number_is_refused(make_motion: MakeMotion) -> None:
     with pytest.raises(ValueError, match="finite"):
         camera_speed(motion)
     assert speeds(motion, camera="ignore").tolist() == [1]
+
+
+def test_speeds_of_a_long_clip_are_worked_out_in_runs_of_frames_with_the_same_result(
+    make_motion: MakeMotion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frame n has n vectors and a camera that pans by n; each vector departs from it by its place in its frame."""
+    counts = np.arange(8, dtype=np.int32)
+    vectors = [(20, 20, n + k, 0) for n in range(8) for k in range(n)]
+    camera = np.zeros((8, 6), np.float32)
+    camera[:, 0] = counts
+    motion = dataclasses.replace(
+        make_motion(vectors),
+        vectors_per_frame=counts,
+        zero_vectors=np.zeros(8, np.int32),
+        frame_type=np.full(8, FrameType.P, np.uint8),
+        camera=camera,
+        camera_support=np.ones(8, np.float32),
+    )
+    for size in (1, 5, 1 << 18):
+        monkeypatch.setattr(own_motion, "VECTORS_AT_ONCE", size)
+        assert speeds(motion, camera="compensate").tolist() == [k for n in range(8) for k in range(n)]
