@@ -945,9 +945,16 @@ def _say(report: Any, say: Callable[[Any, Any], None], as_json: bool) -> None:
     from rich.console import Console
 
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(report), default=str, indent=2))
+        typer.echo(json.dumps(report, default=_for_json, indent=2))
     else:
         say(Console(), report)
+
+
+def _for_json(value: Any) -> Any:
+    """What a report holds besides plain values; ``dataclasses.asdict`` would not do, it makes nonsense of counters."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return str(value)
 
 
 if __name__ == "__main__":  # torchrun -m mocrop.cli

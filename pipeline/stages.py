@@ -28,7 +28,7 @@ def settings_from(
     """Make a settings dataclass from a table of mocrop.toml, overridden by the options that are not None.
 
     >>> settings_from(TranscodeSettings, {"crf": 20}, {"crf": None, "preset": "fast"}, where="[transcode]")
-    TranscodeSettings(key_interval=12, crf=20, preset='fast')
+    TranscodeSettings(key_interval=12, crf=20, preset='fast', entropy='cavlc')
 
     Raises: SettingsError naming what is unknown or cannot be.
     """

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal, get_args
 
 import av
 import av.container
@@ -21,9 +22,10 @@ from mocrop.pipeline.stage import ClipLog, ClipTask, Outcome, WorkUnit, clip_log
 from mocrop.pipeline.video import OpenVideo, PacketAccount, open_video
 from mocrop.pipeline.workspace import Workspace
 
-TRANSCODE_VERSION = 2
+TRANSCODE_VERSION = 3
 FALLBACK_RATE = Fraction(25)  # frames per second, where the source says nothing
 PIXEL_FORMAT = "yuv420p"
+Entropy = Literal["cavlc", "cabac"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +35,15 @@ class TranscodeSettings:
     key_interval: int = 12  # frames from one key frame to the next
     crf: int = 23  # x264's constant quality, 0 (lossless) to 51
     preset: str = "veryfast"  # x264's preset
+    entropy: Entropy = "cavlc"  # cabac: files 7 % smaller, 45 % more time to decode; docs/bitstream.md
 
     def __post_init__(self) -> None:
         if self.key_interval < 1:
             raise ValueError(f"key_interval must be at least 1, not {self.key_interval}")
         if not 0 <= self.crf <= 51:
             raise ValueError(f"crf must be from 0 to 51, not {self.crf}")
+        if self.entropy not in get_args(Entropy):
+            raise ValueError(f"entropy must be {' or '.join(get_args(Entropy))}, not {self.entropy!r}")
 
     @property
     def x264_options(self) -> dict[str, str]:
@@ -48,7 +53,9 @@ class TranscodeSettings:
         nobody has written where the number of macroblocks a row is odd to it, and rounds unlike the rest of x264.
         """
         structure = f"keyint={self.key_interval}:min-keyint={self.key_interval}:scenecut=0:bframes=0:ref=1"
-        return {"preset": self.preset, "crf": str(self.crf), "x264-params": f"{structure}:threads=1:cpu-independent=1"}
+        coder = f"cabac={int(self.entropy == 'cabac')}"
+        parameters = f"{structure}:{coder}:threads=1:cpu-independent=1"
+        return {"preset": self.preset, "crf": str(self.crf), "x264-params": parameters}
 
 
 def transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) -> list[Outcome]:

@@ -104,11 +104,13 @@ def test_original_files_need_no_transcoding(dataset: Path, here: Path) -> None:
 
 
 def test_a_second_run_has_nothing_to_do(dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["run", dataset, "--size", "32", "--frames", "4", "--workers", "0"]
+    command = ["run", dataset, "--size", "32", "--frames", "4", "--workers", "0", "--json"]
     assert mocrop(*command) == 0
     before = {path: path.stat().st_mtime_ns for path in (here / "mocrop-work").rglob("*.mp4")}
-    capsys.readouterr()
-    assert mocrop(*command, "--json") == 0
+    precrop = json.loads(capsys.readouterr().out)["stages"][-1]
+    assert precrop["plan"]["why"] == {"not done yet": precrop["plan"]["to_run"]}
+    assert precrop["summary"]["notes"] == {"fewer-key-frames-than-slots": precrop["summary"]["done"]}
+    assert mocrop(*command) == 0
     report = json.loads(capsys.readouterr().out)
     assert [stage["plan"]["to_run"] for stage in report["stages"]] == [0, 0, 0]
     assert before == {path: path.stat().st_mtime_ns for path in (here / "mocrop-work").rglob("*.mp4")}

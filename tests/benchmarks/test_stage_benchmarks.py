@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,32 @@ def test_transcode_is_compared_with_ffmpeg() -> None:
     assert [line.split("  ")[0] for line in said[3:]] == ["mocrop transcode", "ffmpeg"]
 
 
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg program")
+def test_whole_preprocessing_is_compared_with_transcoding_alone() -> None:
+    said = run("preprocessing.py", "--clips", "2", "--size", "32").splitlines()
+    assert said[0].startswith("preprocessing to 32 px: 2 clips, 1 rounds")
+    names = ["all stages", "all stages, --source original", "vectors: transcode, extract-mv"]
+    assert [line.split("  ")[0] for line in said[3:6]] == names
+
+
+@pytest.mark.skipif(find_spec("mvextractor") is None, reason="compares with motion-vector-extractor")
+def test_vectors_are_the_same_as_those_of_motion_vector_extractor() -> None:
+    said = run("vectors.py", "--clips", "1")
+    for title in ("vectors of H.264", "vectors of the original files"):
+        assert f"{title}: 60 frames, 1 rounds" in said
+    assert said.count("the same by all three ways of getting them") == 2
+
+
+def test_ways_of_writing_h264_are_compared() -> None:
+    said = run("bitstream.py", "--clips", "1", "--variants", "CAVLC").splitlines()
+    head, _, cabac, cavlc = ([cell.strip() for cell in line.split("|")[1:-1]] for line in said[2:])
+    assert cabac[0] == "CABAC"
+    assert cavlc[0] == "CAVLC"
+    assert cabac[head.index("bytes")] == "1.00"
+    assert float(cavlc[head.index("bytes")]) > 1
+
+
 def test_one_and_two_workers_are_compared_for_every_stage() -> None:
     said = run("workers.py", "--clips", "1", "--copies", "2").splitlines()
-    assert said[0].startswith("2 clips, 1 rounds")
+    assert said[0].startswith("workers: 2 clips, 1 rounds")
     assert [line.split()[0] for line in said[2:]] == ["transcode", "extract-mv", "precrop"]
-
-
-def test_scale_goes_through_every_phase() -> None:
-    command = [sys.executable, str(BENCHMARKS / "scale.py"), "--clips", "50", "--workers", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    phases = [line.split()[2] for line in done.stdout.splitlines()[1:]]
-    assert phases == ["init", "transcode", "extract-mv", "precrop", "status", "training"]

@@ -13,9 +13,10 @@ import pytest
 from av.video.frame import PictureType
 
 from mocrop.pipeline import stage as stage_module
+from mocrop.pipeline.bits import BitReader
 from mocrop.pipeline.errors import DiskFullError, Reason
 from mocrop.pipeline.stage import ClipTask, Outcome, WorkUnit
-from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.transcode import Entropy, TranscodeSettings, transcode_unit
 from mocrop.pipeline.workspace import Workspace
 
 MakeVideo = Callable[..., Path]
@@ -97,6 +98,25 @@ def test_a_source_in_the_wanted_form_is_taken_as_it_is(make_video: MakeVideo, tm
 def test_another_key_interval_is_not_the_wanted_form(make_video: MakeVideo, tmp_path: Path) -> None:
     transcode(make_video(tmp_path / "a.avi"), tmp_path / "one", settings=TranscodeSettings(key_interval=6))
     assert transcode(result(tmp_path / "one"), tmp_path / "two").reasons == ()
+
+
+@pytest.mark.parametrize(("entropy", "flag"), [("cavlc", 0), ("cabac", 1)])
+def test_the_entropy_coder_is_the_settings(make_video: MakeVideo, tmp_path: Path, entropy: Entropy, flag: int) -> None:
+    transcode(make_video(tmp_path / "a.avi"), tmp_path, settings=TranscodeSettings(entropy=entropy))
+    with av.open(result(tmp_path)) as container:
+        headers = container.streams.video[0].codec_context.extradata
+    assert headers is not None
+    after_sequence = 8 + int.from_bytes(headers[6:8], "big")
+    bits = BitReader(headers[after_sequence + 3 :], start=8)  # the picture parameter set
+    bits.unsigned()  # its number and that of the sequence's
+    bits.unsigned()
+    assert bits.fixed(1) == flag  # entropy_coding_mode_flag
+
+
+def test_cavlc_is_what_is_written_unless_told_otherwise() -> None:
+    assert TranscodeSettings().entropy == "cavlc"
+    with pytest.raises(ValueError, match="entropy must be cavlc or cabac, not 'huffman'"):
+        TranscodeSettings(entropy="huffman")  # type: ignore[arg-type]
 
 
 def test_audio_is_dropped(make_video: MakeVideo, tmp_path: Path) -> None:
@@ -266,7 +286,8 @@ def test_the_settings_hash_changes_with_every_setting_and_nothing_else() -> None
         return stage_module.settings_hash(settings, "transcode", 1, "")
 
     others = [TranscodeSettings(crf=20), TranscodeSettings(key_interval=10), TranscodeSettings(preset="fast")]
-    assert len({hashed(s) for s in [SETTINGS, *others]}) == 4
+    others.append(TranscodeSettings(entropy="cabac"))
+    assert len({hashed(s) for s in [SETTINGS, *others]}) == 5
     assert hashed(TranscodeSettings()) == hashed(SETTINGS)
 
 

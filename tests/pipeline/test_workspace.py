@@ -56,7 +56,7 @@ def test_comments_and_other_tables_survive_an_edit(workspace: Workspace, tmp_pat
     assert "crf = 20  # my choice" in workspace.settings_file.read_text()
     settings, tables = read_settings(workspace)
     assert (settings.dataset, settings.splits) == (tmp_path / "elsewhere", tmp_path / "lists")
-    assert tables["transcode"] == {"key_interval": 12, "crf": 20, "preset": "veryfast"}
+    assert tables["transcode"] == {"key_interval": 12, "crf": 20, "preset": "veryfast", "entropy": "cavlc"}
 
 
 @pytest.mark.parametrize("text", ["dataset = ", "seed = 3", "dataset = 3"])

@@ -1,0 +1,87 @@
+"""CPU time of whole preprocessing, from videos to a crop cache, against the ffmpeg program that transcodes alone."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from harness import arguments, choose_clips, interleave, report
+from precrop import new_cache, require, units
+from transcode import ffmpeg
+
+from mocrop.pipeline.extract import ExtractSettings, extract_unit
+from mocrop.pipeline.motion_store import CLIPS_PER_SHARD
+from mocrop.pipeline.precrop import PrecropSettings, precrop_unit
+from mocrop.pipeline.stage import ClipTask
+from mocrop.pipeline.stages import CLIPS_PER_TRANSCODE_UNIT
+from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.workspace import Workspace
+
+Tasks = tuple[ClipTask, ...]
+PEER = "ffmpeg, transcoding alone"
+
+
+def transcode(tasks: Tasks, workspace: Workspace) -> None:
+    for unit in units(tasks, CLIPS_PER_TRANSCODE_UNIT):
+        require(transcode_unit(unit, TranscodeSettings(), str(workspace.root)))
+
+
+def extract(tasks: Tasks, workspace: Workspace, *, source: str) -> None:
+    for unit in units(tasks, CLIPS_PER_SHARD):
+        require(extract_unit(unit, ExtractSettings(source=source), str(workspace.root)))
+
+
+def precrop(tasks: Tasks, workspace: Workspace, settings: PrecropSettings) -> None:
+    for unit in units(tasks, settings.clips_per_shard):
+        require(precrop_unit(unit, settings, str(workspace.root)))
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--size", type=int, default=192, help="side of the stored frames, pixels")
+    options = parser.parse_args()
+    if shutil.which("ffmpeg") is None:
+        raise SystemExit("this benchmark compares with the ffmpeg program, which is not installed")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        clips = choose_clips(options.data, options.clips, folder)
+        tasks = tuple(ClipTask(position=n, name=f"A/{n:04d}", path=str(clip)) for n, clip in enumerate(clips))
+        through, direct = Workspace(folder / "through"), Workspace(folder / "direct")
+        settings = {
+            place: PrecropSettings(name="motion", size=options.size, source=source)
+            for place, source in ((through, "h264"), (direct, "original"))
+        }
+        for place, wanted in settings.items():
+            place.root.mkdir()
+            new_cache(wanted, tasks, place)
+        (folder / "ffmpeg").mkdir()
+
+        def by_h264() -> None:
+            transcode(tasks, through)
+            extract(tasks, through, source="h264")
+
+        def all_by_h264() -> None:
+            by_h264()
+            precrop(tasks, through, settings[through])
+
+        def from_originals() -> None:
+            extract(tasks, direct, source="original")
+
+        def all_from_originals() -> None:
+            from_originals()
+            precrop(tasks, direct, settings[direct])
+
+        cases = {
+            "all stages": all_by_h264,
+            "all stages, --source original": all_from_originals,
+            "vectors: transcode, extract-mv": by_h264,
+            "vectors: --source original": from_originals,
+            PEER: lambda: ffmpeg(clips, folder / "ffmpeg"),
+        }
+        seconds = interleave(cases, rounds=options.rounds)
+        report(f"preprocessing to {options.size} px", seconds, unit="clips", count=len(clips), peer=PEER)
+
+
+if __name__ == "__main__":
+    main()
