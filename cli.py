@@ -212,6 +212,9 @@ EmaOption = Annotated[
 SegmentsOption = Annotated[
     int | None, _augmentation(metavar="N", help="Random frames per clip and epoch.", show_default="3")
 ]
+ValidationSegmentsOption = Annotated[
+    int | None, _augmentation(metavar="N", help="Middle frames per held-out clip.", show_default="8")
+]
 ValidationShareOption = Annotated[
     float | None,
     _augmentation(
@@ -605,6 +608,7 @@ def train(
     label_smoothing: LabelSmoothingOption = None,
     ema: EmaOption = None,
     segments: SegmentsOption = None,
+    validation_segments: ValidationSegmentsOption = None,
     validation_share: ValidationShareOption = None,
     augmentation: AugmentOption = None,
     flip: FlipOption = None,
@@ -648,6 +652,7 @@ def train(
         "label_smoothing": label_smoothing,
         "ema": ema,
         "segments": segments,
+        "validation_segments": validation_segments,
         "validation_share": validation_share,
         "flip": flip,
         "crop_scales": crop_scales,

@@ -106,6 +106,7 @@ def test_every_option_reaches_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_p
         "label_smoothing": 0.25,
         "ema": 0.5,
         "segments": 4,
+        "validation_segments": 5,
         "validation_share": 0.25,
         "flip": False,
         "crop_scales": (1.0, 0.5),
