@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from mocrop.evaluation.rounds import Spread, ratios
+from mocrop.evaluation.rounds import Spread, ratios, spread
 
 Result = dict[str, Any]
-Seconds = Mapping[str, Sequence[float]]  # by case, one value a round
-Measure = Callable[[Seconds], Spread | None]  # None: who is compared with did not take part
+Measure = Callable[[Result], Spread | None]  # None: who is compared with did not take part
 OURS = "mocrop FrameReader"
 OTHERS = ("TensorStore", "zarrs", "WebDataset", "torchcodec")
 
@@ -22,7 +22,6 @@ class Aim:
     run: str  # whose results
     title: str  # what its title begins with
     contains: str = ""  # and what stands in it
-    clock: str  # "cpu" or "wall"
     work: str
     compared: str
     measure: Measure
@@ -49,19 +48,35 @@ class Row:
         return f"at least {self.aim.least:g}" if self.aim.least is not None else f"at most {self.aim.most:g}"
 
 
-def slowness(*beginnings: str, than: str = OURS) -> Measure:
+def slowness(*beginnings: str, clock: str, than: str = OURS) -> Measure:
     """How much longer the quickest of some cases takes than one of ours."""
 
-    def measure(seconds: Seconds) -> Spread | None:
+    def measure(result: Result) -> Spread | None:
+        seconds = result["seconds"].get(clock, {})
         found = [ratios(values, to=seconds[than]) for name, values in seconds.items() if name.startswith(beginnings)]
-        return min(found, key=lambda spread: spread.median) if found and than in seconds else None
+        return min(found, key=lambda each: each.median) if found else None
 
     return measure
 
 
-def cost(case: str, *, to: str) -> Measure:
-    """Ratio of a case of ours to its peer."""
-    return lambda seconds: ratios(seconds[case], to=seconds[to]) if {case, to} <= seconds.keys() else None
+def ratio(case: str, *, to: str, clock: str = "cpu") -> Measure:
+    """Time of one case to that of another."""
+
+    def measure(result: Result) -> Spread | None:
+        seconds = result["seconds"].get(clock, {})
+        return ratios(seconds[case], to=seconds[to]) if {case, to} <= seconds.keys() else None
+
+    return measure
+
+
+def cell(row: str, column: int) -> Measure:
+    """A number of a saved table, such as "221x"."""
+
+    def measure(result: Result) -> Spread | None:
+        found = [float(line[column].rstrip("x")) for line in result["rows"] if line[0] == row]
+        return spread(found) if found else None
+
+    return measure
 
 
 def _loader_aims() -> list[Aim]:
@@ -69,11 +84,11 @@ def _loader_aims() -> list[Aim]:
     for kind in ("training", "evaluation"):
         for clock, state in (("cpu", "in memory"), ("cpu", "in memory again"), ("wall", "evicted from memory")):
             compared: list[tuple[str, Measure, float]] = [
-                ("the reference's pattern (OpenCV)", slowness("OpenCV"), 300),
-                ("zarr-python, its quicker way", slowness("zarr-python"), 20),
-                ("the quickest of the others", slowness(*OTHERS), 3),
-                ("throughput of a memory map, share", slowness("numpy memmap"), 0.6),
-                ("throughput of memcpy, share", slowness("memcpy"), 0.25),
+                ("the reference's pattern (OpenCV)", slowness("OpenCV", clock=clock), 300),
+                ("zarr-python, its quicker way", slowness("zarr-python", clock=clock), 20),
+                ("the quickest of the others", slowness(*OTHERS, clock=clock), 3),
+                ("throughput of a memory map, share", slowness("numpy memmap", clock=clock), 0.6),
+                ("throughput of memcpy, share", slowness("memcpy", clock=clock), 0.25),
             ]
             for name, measure, least in compared:
                 aims.append(
@@ -81,7 +96,6 @@ def _loader_aims() -> list[Aim]:
                         run="loader",
                         title=f"{kind} batch",
                         contains=f", {state}{'' if state != 'in memory again' else ','}",
-                        clock=clock,
                         work=f"{kind} batch, {state} ({clock.upper() if clock == 'cpu' else clock})",
                         compared=name,
                         measure=measure,
@@ -91,7 +105,59 @@ def _loader_aims() -> list[Aim]:
     return aims
 
 
-AIMS: tuple[Aim, ...] = tuple(_loader_aims())
+def _box_aims() -> list[Aim]:
+    return [
+        Aim(
+            run="box search",
+            title="box search",
+            work=f"box search, {grid} (CPU)",
+            compared="plain loops",
+            measure=cell(grid, column=-1),
+            least=200,
+        )
+        for grid in ("9x16, ratio 0.75", "9x16, ratio 0.5", "9x16, ratio 0.25")
+    ]
+
+
+def _pipeline_aims() -> list[Aim]:
+    ours, ffmpeg, decode = "mocrop, vectors alone", "ffmpeg, transcoding alone", "plain decode, no loop filter"
+    vectors = partial(Aim, run="vectors", title="vectors of H.264", work="vectors of a clip, from H.264 (CPU)")
+    whole = partial(Aim, run="preprocessing", title="preprocessing to")
+    through, direct = "vectors: transcode, extract-mv", "vectors: --source original"
+    return [
+        vectors(
+            compared="motion-vector-extractor without frames",
+            measure=ratio("the same without frames", to=ours),
+            least=1.3,
+        ),
+        vectors(
+            compared="motion-vector-extractor with frames",
+            measure=ratio("motion-vector-extractor", to=ours),
+            least=1.45,
+        ),
+        vectors(compared="our share of plain decode without loop filter", measure=ratio(ours, to=decode), most=1.15),
+        whole(
+            work="vectors of a data set, from its originals (CPU)",
+            compared="transcode and extract-mv",
+            measure=ratio(through, to=direct),
+            least=7,
+        ),
+        whole(
+            work="whole preprocessing (CPU)",
+            compared="our share of ffmpeg transcoding alone",
+            measure=ratio("all stages", to=ffmpeg),
+            most=1.35,
+        ),
+        whole(
+            work="whole preprocessing, --source original (CPU)",
+            compared="our share of ffmpeg transcoding alone",
+            measure=ratio("all stages, --source original", to=ffmpeg),
+            most=0.35,
+        ),
+    ]
+
+
+AIMS: tuple[Aim, ...] = (*_pipeline_aims(), *_box_aims(), *_loader_aims())
 
 
 def rows(results: Mapping[str, Sequence[Result]], aims: Sequence[Aim] = AIMS) -> list[Row]:
@@ -99,14 +165,15 @@ def rows(results: Mapping[str, Sequence[Result]], aims: Sequence[Aim] = AIMS) ->
     found = []
     for aim in aims:
         for result in results.get(aim.run, ()):
-            if "seconds" not in result or not result["title"].startswith(aim.title) or not _says(result, aim.contains):
+            if not result["title"].startswith(aim.title) or not _says(result, aim.contains):
                 continue
-            spread = aim.measure(result["seconds"].get(aim.clock, {}))
-            if spread is not None:
-                found.append(Row(aim=aim, found=spread))
+            measured = aim.measure(result)
+            if measured is not None:
+                found.append(Row(aim=aim, found=measured))
     return found
 
 
 def _says(result: Result, words: str) -> bool:
     """Whether a title has these words, as a whole part of it."""
-    return f"{words}," in f"{result['title']}," if not words.endswith(",") else words in f"{result['title']},"
+    part = words if words.endswith(",") else f"{words},"
+    return not words or part in f"{result['title']},"

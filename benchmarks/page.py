@@ -25,7 +25,7 @@ def write_page(results: Results, *, reasons: Path, page: Path) -> None:
     drawn = {
         "loader": draw_loader(results.get("loader", ()), page.with_name("benchmarks-loader.png")),
         "cache size": draw_sizes(results.get("cache size", ()), page.with_name("benchmarks-size.png")),
-        "transcode": draw_ratios(results, page.with_name("benchmarks-ratios.png")),
+        "aims": draw_ratios(results, page.with_name("benchmarks-ratios.png")),
     }
     plots = {name: file.name for name, file in drawn.items() if file}
     write_whole(page, markdown(results, prose, plots=plots).encode())
@@ -35,10 +35,10 @@ def markdown(results: Results, prose: Mapping[str, str], *, plots: Mapping[str, 
     """The page's text: what is aimed at, then a section a benchmark."""
     parts = ["# Benchmarks", NOTICE, prose.get("start", ""), _machine(results)]
     if found := rows(results):
-        parts += ["## Aims", prose.get("aims", ""), aims_table(found)]
+        parts += ["## Aims", prose.get("aims", ""), aims_table(found), _picture("aims", plots)]
     for name, saved in results.items():
         if saved:
-            parts += _section(name, saved, prose.get(name, ""), plots.get(name))
+            parts += _section(name, saved, prose.get(name, ""), _picture(name, plots))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -61,11 +61,14 @@ def aims_table(found: Sequence[Row]) -> str:
     return table(["work", "compared with", "aim", "measured", ""], lines)
 
 
-def _section(name: str, saved: Sequence[Result], prose: str, plot: str | None) -> Iterator[str]:
+def _picture(name: str, plots: Mapping[str, str]) -> str:
+    return f"![{name}]({plots[name]})" if name in plots else ""
+
+
+def _section(name: str, saved: Sequence[Result], prose: str, picture: str) -> Iterator[str]:
     yield f"## {name[0].upper()}{name[1:]}"
     yield f"`{saved[0]['command']}`, {saved[0]['date']}, {_load(saved)}"
-    if plot:
-        yield f"![{name}]({plot})"
+    yield picture
     yield prose
     for result in saved:
         if "seconds" in result:
@@ -108,11 +111,13 @@ def table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def said(values: Spread) -> str:
-    """Median and range.
+    """Median and range, if it is one.
 
-    >>> said(Spread(median=0.0241, least=0.02, most=350.2))
-    '0.024 (0.020 to 350)'
+    >>> said(Spread(median=0.0241, least=0.02, most=350.2)), said(Spread(median=1, least=1, most=1))
+    ('0.024 (0.020 to 350)', '1.00')
     """
+    if values.least == values.most:
+        return figure(values.median)
     return f"{figure(values.median)} ({figure(values.least)} to {figure(values.most)})"
 
 

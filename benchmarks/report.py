@@ -36,14 +36,17 @@ class Run:
 
 
 RUNS = (
-    Run(name="loader", program="loader.py"),
+    Run(name="loader", program="loader.py", arguments=("--rounds", "3")),
     Run(name="cache size", program="cache_size.py", arguments=("--rounds", "3")),
+    Run(name="vectors", program="vectors.py", arguments=("--clips", "12", "--rounds", "3")),
+    Run(name="preprocessing", program="preprocessing.py", arguments=("--clips", "20", "--rounds", "3")),
     Run(name="transcode", program="transcode.py", arguments=("--clips", "12", "--rounds", "3")),
     Run(name="extract-mv", program="extract.py", arguments=("--clips", "24")),
     Run(name="precrop", program="precrop.py", arguments=("--clips", "24")),
     Run(name="box search", program="box_search.py", arguments=("--clips", "100", "--rounds", "5")),
     Run(name="workers", program="workers.py", arguments=("--clips", "60", "--copies", "2", "--rounds", "1")),
     Run(name="training step", program="training_step.py", arguments=("--steps", "4", "--size", "112")),
+    Run(name="bitstream", program="bitstream.py", arguments=("--clips", "30", "--rounds", "1")),
     Run(name="scale", program="scale.py"),
     Run(name="memory", program="memory.py"),
 )
