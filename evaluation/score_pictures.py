@@ -13,6 +13,7 @@ from mocrop.evaluation.metrics import Calibration
 from mocrop.training.figures import write_figure
 
 INCHES_PER_CLASS, LEAST_INCHES = 0.19, 2.4  # side of the matrix
+MOST_CLASSES = 150  # in one picture: more could not be read, and would take minutes and gigabytes
 MOST_LARGE_CLASSES = 25  # up to so many, cells are large enough for bold counts
 DPI = 110
 WITHOUT_CLIPS = "#eeeeee"
@@ -22,12 +23,15 @@ def draw_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], file:
     """Draw a confusion matrix, (classes, classes) clips with true classes down, coloured by share of the true class.
 
     Each cell that has clips says how many. A class without clips is grey, and not drawn if it is no answer either.
-    The picture grows with the classes.
+    The picture grows with the classes; of very many, those that are confused most are drawn, and the title says so.
     """
     from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
-    drawn = np.flatnonzero(confusion.any(axis=0) | confusion.any(axis=1))
+    drawn, there = classes_drawn(confusion)
+    if len(drawn) < there:
+        title = f"{title}; the {len(drawn)} most confused of {there} classes"
+    clips = confusion.sum(axis=1)[drawn, None]
     confusion, names = confusion[np.ix_(drawn, drawn)], [names[number] for number in drawn.tolist()]
     few = len(names) <= MOST_LARGE_CLASSES
     side = max(LEAST_INCHES, len(names) * (0.55 if few else INCHES_PER_CLASS))
@@ -35,7 +39,6 @@ def draw_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], file:
     labels = 0.0115 * text * max(map(len, names)) + 0.6  # room for names, inches
     figure = Figure(figsize=(side + labels + 1.0, side + labels + 0.4), layout="constrained")
     axis = figure.add_subplot()
-    clips = confusion.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):  # 0 / 0 for a class without clips
         shares = np.ma.masked_invalid(confusion / clips)
     axis.set_facecolor(WITHOUT_CLIPS)
@@ -55,6 +58,15 @@ def draw_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], file:
     bar = figure.colorbar(image, ax=axis, fraction=0.4 / side, pad=0.02)
     bar.set_label("share of the true class", fontsize=heading)
     write_figure(figure, file, dpi=DPI)
+
+
+def classes_drawn(confusion: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], int]:
+    """Numbers of the classes to draw, ascending, and how many have clips or are answers."""
+    there = np.flatnonzero(confusion.any(axis=0) | confusion.any(axis=1))
+    wrong = confusion - np.diag(confusion.diagonal())
+    mistakes = (wrong.sum(axis=0) + wrong.sum(axis=1))[there]
+    most = np.argsort(-mistakes, kind="stable")[:MOST_CLASSES]
+    return np.sort(there[most]), len(there)
 
 
 def draw_calibration(calibration: Calibration, file: Path, *, title: str) -> None:

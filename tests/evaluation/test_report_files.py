@@ -18,7 +18,7 @@ from mocrop.evaluation.metrics import measure
 from mocrop.evaluation.predictions import Origin, Predictions, read_predictions
 from mocrop.evaluation.report import print_result
 from mocrop.evaluation.report_files import SUFFIXES, write_report
-from mocrop.evaluation.score_pictures import draw_confusion
+from mocrop.evaluation.score_pictures import classes_drawn, draw_confusion
 from mocrop.evaluation.timing import BatchTime, latency
 from mocrop.training.selection import LeftOut
 
@@ -120,15 +120,27 @@ def test_the_same_scores_are_the_same_pictures(files: dict[str, Path], tmp_path:
 
 
 def test_the_picture_grows_with_the_classes_that_there_is_something_to_draw_of(tmp_path: Path) -> None:
-    """Eighty classes of which two have clips are drawn as two; all of them as eighty."""
-    names, two = [f"Class{number}" for number in range(80)], np.zeros((80, 80), np.int64)
+    """Fifty classes of which two have clips are drawn as two; all of them as fifty."""
+    names, two = [f"Class{number}" for number in range(50)], np.zeros((50, 50), np.int64)
     two[3, 3] = two[7, 3] = 5
     sides = []
-    for number, confusion in enumerate((two, two + np.eye(80, dtype=np.int64))):
+    for number, confusion in enumerate((two, two + np.eye(50, dtype=np.int64))):
         draw_confusion(confusion, names, tmp_path / f"{number}.png", title="title")
         sides.append(image.imread(tmp_path / f"{number}.png").shape[1])
     assert sides[0] < 800
-    assert sides[1] > 1600
+    assert sides[1] > 1000
+
+
+def test_of_very_many_classes_the_most_confused_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classes 1 and 4 are taken for each other once, 3 is always right, 0 and 2 have no clips and are no answers."""
+    confusion = np.zeros((5, 5), np.int64)
+    confusion[1, 4] = confusion[4, 1] = 1
+    confusion[3, 3] = 9
+    drawn, there = classes_drawn(confusion)
+    assert (drawn.tolist(), there) == ([1, 3, 4], 3)
+    monkeypatch.setattr("mocrop.evaluation.score_pictures.MOST_CLASSES", 2)
+    drawn, there = classes_drawn(confusion)
+    assert (drawn.tolist(), there) == ([1, 4], 3)
 
 
 def test_a_console_shows_few_classes_whole_and_of_many_the_worst() -> None:
