@@ -277,7 +277,7 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a ca
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors that the user can mend end in one line and exit code 1."""
-    from mocrop.pipeline.errors import MocropError, StoppedError
+    from mocrop.pipeline.errors import MocropError, SilentExit, StoppedError
 
     try:
         with _full_disk_is_our_error():
@@ -290,7 +290,9 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(str(error), err=True)
         sys.exit(1)
     except SystemExit as end:
-        if end.code == EXIT_INTERRUPTED:  # typer turns Ctrl-C into it, without a word
+        if end.code == EXIT_INTERRUPTED and not isinstance(
+            end, SilentExit
+        ):  # typer turns Ctrl-C into it, without a word
             typer.echo("stopped; the same command goes on where this one ended", err=True)
         raise
 
@@ -713,8 +715,8 @@ def evaluate(
     from mocrop.evaluation.sources import Choice
     from mocrop.training.ranks import join_ranks
 
-    choice = Choice(run=run, checkpoint=checkpoint, arch=arch, cache=cache, fuse=fuse, fuse_weight=fuse_weight)
     with join_ranks() as ranks:
+        choice = Choice(run=run, checkpoint=checkpoint, arch=arch, cache=cache, fuse=fuse, fuse_weight=fuse_weight)
         settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device, ranks=ranks)
         console = Console(stderr=True, quiet=not ranks.first)
         done = evaluate_in(_workspace(workspace).require(), settings, choice, console=console)

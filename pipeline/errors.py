@@ -125,6 +125,10 @@ class StoppedError(MocropError):
         return type(self), (str(self), self.exit_code)
 
 
+class SilentExit(SystemExit):
+    """The end of a process beside another one that has said already what there is to say."""
+
+
 class CheckpointError(MocropError):
     """A checkpoint does not fit the backbone, the classes or the format."""
 

@@ -20,6 +20,7 @@ import zarr
 
 from mocrop.cli import main
 from mocrop.pipeline.crop_cache import ClipState, CropCache
+from mocrop.pipeline.errors import SilentExit
 from mocrop.training.frame_reader import FrameReader
 
 MakeVideo = Callable[..., Path]
@@ -524,3 +525,14 @@ def test_an_interrupted_command_says_how_to_go_on(
     monkeypatch.setattr("mocrop.pipeline.status.workspace_status", interrupted)
     assert mocrop("status", "-w", tmp_path) == 130
     assert capsys.readouterr().err == "stopped; the same command goes on where this one ended\n"
+
+
+def test_a_process_beside_one_that_has_spoken_ends_in_silence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def silent(*arguments: object, **options: object) -> None:
+        raise SilentExit(130)
+
+    monkeypatch.setattr("mocrop.pipeline.status.workspace_status", silent)
+    assert mocrop("status", "-w", tmp_path) == 130
+    assert capsys.readouterr().err == ""

@@ -209,7 +209,8 @@ def _write(file: Path, batches: Iterator[FloatArray], *, frames: int, on_frames:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, file)
-    except OSError as error:
+    except BaseException as error:  # a signal may end it too
         partial.unlink(missing_ok=True)
-        raise_if_disk_full(error)
+        if isinstance(error, OSError):
+            raise_if_disk_full(error)
         raise

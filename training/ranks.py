@@ -7,7 +7,6 @@ other here is small and goes through the CPU, so it waits for no device.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from torch import Tensor, distributed
 from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
-from mocrop.pipeline.errors import MocropError, SettingsError, StoppedError, TrainingError
+from mocrop.pipeline.errors import MocropError, SettingsError, SilentExit, StoppedError, TrainingError
 
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets
 ENDED = "mocrop/ended"  # key of the store that all ranks share: how many have ended with an error
@@ -124,10 +123,16 @@ def join_ranks() -> Iterator[Ranks]:
 
     An error on one rank ends all: that rank's goes on to the caller, and the others, which torchrun stops or whose
     messages to that rank fail, end without a word.
+    Raises: SettingsError for an environment that tells half of it.
     """
-    if any(name not in os.environ for name in ENVIRONMENT) or int(os.environ["WORLD_SIZE"]) == 1:
+    if os.environ.get("WORLD_SIZE", "1") == "1":
         yield Ranks()
         return
+    if missing := [name for name in ENVIRONMENT if name not in os.environ]:
+        raise SettingsError(
+            f"WORLD_SIZE tells of {os.environ['WORLD_SIZE']} processes, but {', '.join(missing)} is not set; "
+            "start them with torchrun, or unset WORLD_SIZE"
+        )
     store, rank, ranks = next(rendezvous("env://"))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, store=store, rank=rank, world_size=ranks)
@@ -135,7 +140,7 @@ def join_ranks() -> Iterator[Ranks]:
         yield Ranks(rank=rank, ranks=ranks, local_rank=int(os.environ["LOCAL_RANK"]))
     except Exception as error:
         if not _first_to_end(store):
-            sys.exit(error.exit_code if isinstance(error, StoppedError) else 1)
+            raise SilentExit(error.exit_code if isinstance(error, StoppedError) else 1) from error
         if _lost_another(error):
             raise TrainingError(
                 f"another of the {ranks} processes has ended without a word; look for what ended it, e.g. too little "

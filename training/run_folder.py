@@ -74,18 +74,19 @@ class RunFolder:
                 self._unsaved_best = replace(checkpoint, state_dict=weights)
             return
         self.save_within_epoch(checkpoint, history, resume=resume)
-        self.write_records(history)
 
     def save_within_epoch(
         self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any]
     ) -> None:
-        """Write last.pt, after a best.pt that has waited for it; the records are of whole epochs."""
+        """Write last.pt, after a best.pt that has waited for it, and the records of whole epochs."""
         if self._unsaved_best is not None:
             save_checkpoint(self.best, self._unsaved_best)
             self._unsaved_best = None
         with_history = {**resume, "history": [record_json(record) for record in history]}
         save_checkpoint(self.last, replace(checkpoint, resume=with_history))
         self._saved = time.monotonic()
+        if history:
+            self.write_records(history)
 
     def write_records(self, history: Sequence[EpochRecord]) -> None:
         """Write log.jsonl and metrics.json, which repeat what last.pt holds."""

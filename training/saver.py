@@ -30,6 +30,14 @@ class RunControl:
         if not self.save_every_seconds >= 0:
             raise ValueError(f"save_every_seconds must not be negative, as {self.save_every_seconds} is")
 
+    def stop_while(self, what: str) -> None:
+        """Stop where there is nothing to save.
+
+        Raises: StoppedError if a signal has asked for it.
+        """
+        if self.stop:
+            raise stopped(self.stop.signal, f"while {what}; the same command goes on")
+
 
 class Saver:
     """Saves a run within an epoch when the time has come, or when it is to stop; all ranks do so after the same batch.
@@ -61,10 +69,7 @@ class Saver:
         if stop:
             self._control.ranks.wait()  # the first one to end ends all, so not before the file is there
             done = f"after batch {self._meter.batches_done} of {self._meter.batches} of epoch {self._epoch}"
-            raise StoppedError(
-                f"stopped by {signal.Signals(stop).name} {done}, which is saved; the same command goes on there",
-                exit_code=exit_code(stop),
-            )
+            raise stopped(stop, f"{done}, which is saved; the same command goes on there")
 
     def _due(self) -> bool:
         """Whether the time has come; says so once."""
@@ -72,3 +77,8 @@ class Saver:
             return False
         self._saved = time.monotonic()
         return True
+
+
+def stopped(number: int, where: str) -> StoppedError:
+    """The end that signal ``number`` has asked for, in words."""
+    return StoppedError(f"stopped by {signal.Signals(number).name} {where}", exit_code=exit_code(number))

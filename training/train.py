@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -64,18 +65,26 @@ def train(
     earlier = folder.unfinished(plain_settings(settings), describe_cache(cache))
     clips = choose_clips(cache, settings)
     weights = "none" if earlier else settings.weights
-    job = set_up(cache, clips, settings, weights=weights, on_frames=watch.features, ranks=control.ranks)
+
+    def on_frames(done: int, total: int) -> None:
+        watch.features(done, total)
+        control.stop_while("features were computed")
+
+    job = set_up(cache, clips, settings, weights=weights, on_frames=on_frames, ranks=control.ranks)
     run = Run(cache, job, folder, earlier=earlier)
     facts = _facts(cache, clips, job, run, run_dir)
     if control.ranks.first:
         folder.start(_config(cache, facts, settings))
-    watch.started(facts)
-    if run.history:
-        watch.resumed(run.history)
     try:
+        watch.started(facts)
+        if run.history:
+            watch.resumed(run.history)
         train_epochs(job, run, watch, Saver(control, run.save_within_epoch))
-    finally:
-        watch.ended()
+    except BaseException:
+        with suppress(Exception):  # why the run has ended matters more than a picture that cannot be drawn
+            watch.ended()
+        raise
+    watch.ended()
     if control.ranks.first:
         folder.write_records(run.history)
     best = run.history[best_epoch(run.history) - 1]

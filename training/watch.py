@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,5 +97,6 @@ class Watches(TrainWatch):
             watch.epoch(record)
 
     def ended(self) -> None:
-        for watch in self._watches:
-            watch.ended()
+        with ExitStack() as stack:  # all of them, also when one fails
+            for watch in reversed(self._watches):
+                stack.callback(watch.ended)

@@ -22,12 +22,12 @@ from mocrop.training import epoch as epoch_module
 from mocrop.training.checkpoint import Checkpoint, load_checkpoint
 from mocrop.training.dataset import CropDataset
 from mocrop.training.meter import Meter
-from mocrop.training.recipe import TrainSettings
+from mocrop.training.recipe import SAME_PIXELS, TrainSettings
 from mocrop.training.saver import RunControl
 from mocrop.training.schedule import Place
 from mocrop.training.stop import StopRequest
 from mocrop.training.train import train
-from mocrop.training.watch import TrainWatch
+from mocrop.training.watch import TrainWatch, Watches
 
 from .rank_processes import process_maker
 
@@ -245,3 +245,31 @@ def test_weights_that_the_last_step_has_spoilt_are_not_saved(
         train(cache, tmp_path, replace(SETTINGS, batch_size=64, validation_share=0))
     assert not (tmp_path / "last.pt").exists()
     assert not (tmp_path / "best.pt").exists()
+
+
+def test_a_frozen_run_stops_while_its_features_are_computed(cache: Path, tmp_path: Path) -> None:
+    frozen = replace(SETTINGS, freeze_backbone=True, **SAME_PIXELS)
+    stop = StopRequest()
+    stop.signal = signal.SIGTERM
+    with pytest.raises(StoppedError, match="stopped by SIGTERM while features were computed; the same command goes on"):
+        train(cache, tmp_path, frozen, control=RunControl(stop=stop))
+    assert not [*cache.with_suffix(".features").glob(".*")]  # nothing half-written
+    train(cache, tmp_path, frozen)
+
+
+def test_what_ends_a_run_is_not_hidden_by_a_watch_that_fails(cache: Path, tmp_path: Path) -> None:
+    class Broken(TrainWatch):
+        def ended(self) -> None:
+            raise OSError("no space for the picture")
+
+    class Listening(TrainWatch):
+        told = False
+
+        def ended(self) -> None:
+            self.told = True
+
+    listening, stop = Listening(), StopRequest()
+    stop.signal = signal.SIGTERM
+    with pytest.raises(StoppedError):
+        train(cache, tmp_path, SETTINGS, watch=Watches(Broken(), listening), control=RunControl(stop=stop))
+    assert listening.told

@@ -42,9 +42,18 @@ def test_a_process_by_itself_hears_itself_at_once() -> None:
 
 
 def test_without_torchrun_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
     with join_ranks() as ranks:
         assert ranks == Ranks()
+
+
+def test_half_an_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each process would train by itself, all of them into one folder."""
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(SettingsError, match="tells of 2 processes, but LOCAL_RANK is not set"), join_ranks():
+        pass
 
 
 def what_is_there(ranks: Ranks) -> None:

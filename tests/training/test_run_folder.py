@@ -72,25 +72,38 @@ def test_a_damaged_folder_is_an_error_and_not_overwritten(tmp_path: Path) -> Non
         folder.unfinished({}, {"name": "c", "hash": "0"})
 
 
+def checkpoint(epoch: int, weight: torch.Tensor) -> Checkpoint:
+    return Checkpoint(
+        arch="a",
+        class_names=[],
+        size=8,
+        mean=(),
+        std=(),
+        settings={},
+        cache={},
+        epoch=epoch,
+        metrics={},
+        state_dict={"weight": weight},
+    )
+
+
+def test_a_stop_between_two_saves_leaves_the_records_of_all_epochs(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, seconds_between_saves=1000)
+    history = [record(1, correct=3), record(2, correct=5)]
+    folder.save(checkpoint(2, torch.zeros(1)), history, resume={}, final=False)
+    assert not (tmp_path / "log.jsonl").exists()
+    folder.save_within_epoch(checkpoint(2, torch.zeros(1)), history, resume={})
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+    assert json.loads((tmp_path / "metrics.json").read_text())["best"]["epoch"] == 2
+
+
 def test_the_best_epoch_is_kept_although_it_ended_between_two_saves(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, seconds_between_saves=1000)
     weight, history = torch.zeros(1), []
     for epoch, correct in ((1, 3), (2, 5), (3, 4)):
         weight.fill_(epoch)  # as an optimiser does it, in place
         history.append(record(epoch, correct=correct))
-        checkpoint = Checkpoint(
-            arch="a",
-            class_names=[],
-            size=8,
-            mean=(),
-            std=(),
-            settings={},
-            cache={},
-            epoch=epoch,
-            metrics={},
-            state_dict={"weight": weight},
-        )
-        folder.save(checkpoint, history, resume={}, final=epoch == 3)
+        folder.save(checkpoint(epoch, weight), history, resume={}, final=epoch == 3)
         assert folder.last.exists() == (epoch == 3)
     assert load_checkpoint(folder.best).state_dict["weight"] == 2
     assert load_checkpoint(folder.last).state_dict["weight"] == 3
