@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +55,20 @@ class RunFolder:
             )
         return checkpoint
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs out of the folder, which is made where missing; a killed process lets go of it.
+
+        Raises: TrainingError if another process trains into it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            _lock(folder, self.path)
+            yield
+        finally:
+            os.close(folder)
+
     def start(self, config: Mapping[str, Any]) -> None:
         """Make the folder and write config.json."""
         write_whole(self.path / "config.json", _json(config))
@@ -94,6 +111,17 @@ class RunFolder:
         write_whole(self.path / "log.jsonl", "".join(lines).encode())
         best = history[best_epoch(history) - 1]
         write_whole(self.path / "metrics.json", _json({"best": record_json(best), "last": record_json(history[-1])}))
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise TrainingError(
+            f"another `mocrop train` is at work in {folder}; wait for it or stop it, or pass another --name"
+        ) from error
+    except OSError:  # a network file system without such locks
+        return
 
 
 def best_epoch(history: Sequence[EpochRecord]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -73,20 +73,21 @@ def train(
     job = set_up(cache, clips, settings, weights=weights, on_frames=on_frames, ranks=control.ranks)
     run = Run(cache, job, folder, earlier=earlier)
     facts = _facts(cache, clips, job, run, run_dir)
-    if control.ranks.first:
-        folder.start(_config(cache, facts, settings))
-    try:
-        watch.started(facts)
-        if run.history:
-            watch.resumed(run.history)
-        train_epochs(job, run, watch, Saver(control, run.save_within_epoch))
-    except BaseException:
-        with suppress(Exception):  # why the run has ended matters more than a picture that cannot be drawn
-            watch.ended()
-        raise
-    watch.ended()
-    if control.ranks.first:
-        folder.write_records(run.history)
+    with folder.held() if control.ranks.first else nullcontext():
+        if control.ranks.first:
+            folder.start(_config(cache, facts, settings))
+        try:
+            watch.started(facts)
+            if run.history:
+                watch.resumed(run.history)
+            train_epochs(job, run, watch, Saver(control, run.save_within_epoch))
+        except BaseException:
+            with suppress(Exception):  # why the run has ended matters more than a picture that cannot be drawn
+                watch.ended()
+            raise
+        watch.ended()
+        if control.ranks.first:
+            folder.write_records(run.history)
     best = run.history[best_epoch(run.history) - 1]
     return TrainResult(checkpoint=folder.best, best=best, last=run.history[-1], facts=facts)
 

@@ -20,6 +20,7 @@ from mocrop.training.checkpoint import load_checkpoint
 from mocrop.training.meter import Meter
 from mocrop.training.progress import ConsoleWatch
 from mocrop.training.recipe import TrainSettings, recipe_table
+from mocrop.training.run_folder import RunFolder
 from mocrop.training.train import train
 from mocrop.training.watch import EpochRecord, TrainWatch
 
@@ -165,6 +166,15 @@ def test_another_run_in_the_folder_is_refused_with_the_difference(cache_path: Pa
         TrainingError, match=r"other settings \(epochs: 1, now 2; seed: 0, now 5\); pass another --name"
     ):
         train(cache_path, tmp_path, replace(SETTINGS, epochs=2, seed=5))
+
+
+def test_two_runs_at_once_in_one_folder_are_refused(cache_path: Path, tmp_path: Path) -> None:
+    short = replace(SETTINGS, epochs=1)
+    with RunFolder(tmp_path).held():
+        with pytest.raises(TrainingError, match=r"another `mocrop train` is at work in .*; wait for it or stop it"):
+            train(cache_path, tmp_path, short)
+        assert not [*tmp_path.iterdir()]
+    train(cache_path, tmp_path, short)
 
 
 def test_another_device_may_take_a_run_over(cache_path: Path, tmp_path: Path) -> None:
