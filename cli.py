@@ -123,7 +123,7 @@ FieldCameraOption = Annotated[
 ]
 CompressionOption = Annotated[
     Compression | None,
-    typer.Option(help="Of the frames; zstd takes a third less room and is slower to read.", show_default="none"),
+    typer.Option(help="Of the frames; zstd takes about 37 % less room and is slower to read.", show_default="none"),
 ]
 NameOption = Annotated[str | None, typer.Option(help="Name of the cache.", show_default="<policy>-<size>")]
 ArchOption = Annotated[

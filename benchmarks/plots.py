@@ -15,6 +15,7 @@ from mocrop.training.figures import write_figure
 
 Result = dict[str, Any]
 OURS_COLOUR, PEER_COLOUR, FLOOR_COLOUR = "#d1495b", "#8d99ae", "#2b2d42"
+OTHERS = ("motion-vector-extractor", "the same without frames", "the ffmpeg program")
 FLOORS = ("memcpy", "numpy memmap")
 DPI = 110
 
@@ -82,14 +83,15 @@ def draw_ratios(results: Mapping[str, Sequence[Result]], file: Path) -> Path | N
     names = list(found)[::-1]
     figure = Figure(figsize=(9.5, 1.2 + 0.3 * len(names)), layout="constrained")
     axis = figure.subplots()
-    medians = [found[name].median for name in names]
-    low = [found[name].median - found[name].least for name in names]
-    high = [found[name].most - found[name].median for name in names]
-    axis.errorbar(medians, range(len(names)), xerr=[low, high], fmt="o", color=OURS_COLOUR, ecolor=PEER_COLOUR)
+    for place, name in enumerate(names):
+        low, middle, high = found[name].least, found[name].median, found[name].most
+        colour = PEER_COLOUR if name.partition(": ")[2].startswith(OTHERS) else OURS_COLOUR
+        axis.plot([low, high], [place, place], color=colour, linewidth=2)
+        axis.plot([middle], [place], marker="o", color=colour)
     axis.set_yticks(range(len(names)), names, fontsize=8)
     axis.axvline(1, color=FLOOR_COLOUR, linewidth=1)
     axis.set_xlim(left=0)
-    axis.set_xlabel("CPU time to that of the peer, median and range of rounds")
+    axis.set_xlabel("CPU time to that of the peer, median and range of rounds; grey: other programs")
     axis.spines[["top", "right"]].set_visible(False)
     write_figure(figure, file, dpi=DPI)
     return file

@@ -77,10 +77,11 @@ def readable_rows(cache: CropCache) -> IntArray:
 def flat_copy(cache: CropCache, rows: IntArray, path: Path) -> Path:
     """Write all frames of some rows into one .npy file, shape (rows, slots, 3, size, size)."""
     reader, slots = FrameReader(cache), np.arange(cache.slots)[np.newaxis]
-    flat = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(rows), *cache.shape[1:]))
-    for number, row in enumerate(rows):
-        reader.read(np.array([row]), slots, out=flat[number : number + 1])
-    flat.flush()
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *cache.shape[1:])}
+    with path.open("wb") as file:  # written, not mapped: a full disk is an error here, and the end of the process there
+        np.lib.format.write_array_header_1_0(file, header)
+        for row in rows:
+            file.write(reader.read(np.array([row]), slots).data)
     return path
 
 

@@ -14,7 +14,7 @@ from mocrop.evaluation.video_speed import VideoSpeed
 from mocrop.pipeline.workspace import Workspace
 
 RESNET50_GFLOPS_224 = 4.11  # a multiplication with its addition counts once: `mocrop flops --arch resnet50 --size 224`
-OPERATIONS_PER_FORWARD = 2 * 3  # the addition counts too, and a training step is about three forward passes
+OPERATIONS_OF_TRAINING = 2 * 3  # per one counted there: the addition, too, and about three forward passes a step
 PLACES = {"memory": "from memory", "disk": "from the disk"}
 
 
@@ -67,7 +67,7 @@ def verdict(result: BenchResult) -> Iterator[str]:
 
 def resnet50_tflops(speed: ReadSpeed, *, size: int) -> float:
     """What training a ResNet-50 on that many clips a second means in 1e12 operations a second."""
-    per_frame = RESNET50_GFLOPS_224 * (size / 224) ** 2 * OPERATIONS_PER_FORWARD
+    per_frame = RESNET50_GFLOPS_224 * (size / 224) ** 2 * OPERATIONS_OF_TRAINING
     return speed.clips_per_second * speed.segments * per_frame / 1e3
 
 

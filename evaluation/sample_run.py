@@ -50,14 +50,16 @@ def run_sample(
     """Link some videos into ``folder``, make a workspace of them and run every stage that their crop cache needs.
 
     Args:
-        videos: each in a folder that is called like its class.
+        videos: the folder that one is in gives its class; of the same names, all but the first are numbered.
         folder: where ``data`` and ``work`` are made.
         transcode, extract, precrop: options of the stages, as their commands take them. With ``source`` "original" in
             ``extract`` there is nothing to transcode.
     Raises: what the stages raise.
     """
-    for video in videos:
+    for number, video in enumerate(videos):
         link = folder / "data" / video.parent.name / video.name
+        if link.is_symlink():
+            link = link.with_name(f"{number}-{video.name}")
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(video.resolve())
     workspace, run = Workspace(folder / "work"), RunOptions(workers=0, console=Console(file=StringIO()))

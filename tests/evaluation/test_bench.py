@@ -105,6 +105,16 @@ def test_one_video_that_takes_long_is_enough(
     assert (measured.videos, measured.clips) == (1, 2)
 
 
+def test_videos_of_the_same_name_in_nested_folders_stay_apart(tmp_path: Path, make_video: MakeVideo) -> None:
+    for place in ("A/train/1", "B/train/1", "C/train/1"):
+        make_video(tmp_path / f"data/{place}.avi")
+    workspace = Workspace(tmp_path / "work")
+    commands.init(workspace, dataset=tmp_path / "data")
+    measured = video_speed.measure_videos(workspace, cache=None, workers=1, folder=tmp_path, say=lambda _: None)
+    assert measured is not None
+    assert (measured.videos, measured.failed) == (2, 0)
+
+
 def test_a_workspace_whose_videos_are_gone_has_no_video_speed(tmp_path: Path, make_video: MakeVideo) -> None:
     video = make_video(tmp_path / "data/Run/clip0.avi")
     workspace = Workspace(tmp_path / "work")
