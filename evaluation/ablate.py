@@ -29,6 +29,7 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.session import RunOptions
 from mocrop.pipeline.stages import settings_from
 from mocrop.pipeline.workspace import Workspace
+from mocrop.training.device import one_thread
 from mocrop.training.recipe import SAME_PIXELS, Recipe, TrainSettings, recipe_table
 
 
@@ -94,7 +95,8 @@ def run_few_shot(workspace: Workspace, settings: AblationSettings, watch: Ablati
         def heard(done: int, total: int, size: int = size) -> None:
             watch.draw(size, done, total)
 
-        curves[size] = few_shot_curves(same, table, settings.few_shot, on_draw=heard)
+        with one_thread():  # many small fits
+            curves[size] = few_shot_curves(same, table, settings.few_shot, on_draw=heard)
     return FewShot(table=table, curves=curves)
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mocrop.evaluation.ablation_results import ClassChange, Outcomes
-from mocrop.evaluation.ablation_settings import AblationSettings
+from mocrop.evaluation.ablation_settings import BASES, AblationSettings
 from mocrop.evaluation.ablation_tables import (
     class_table,
     comparison_table,
     condition_table,
+    curve_table,
     facts,
     pair_table,
     summary_table,
@@ -71,6 +72,8 @@ def report_markdown(result: AblationResult) -> str:
         parts += [
             "## Trained on a few groups\n",
             "![few-shot curves](few-shot.png)\n",
+            "Points of top-1, intervals over groups of test clips; bold where a difference is shown.\n",
+            *(curve_table(result.few_shot, base) for base in BASES),
             comparison_table(result.few_shot),
             "## Classes taken for each other\n",
             pair_table(result.pairs),

@@ -110,6 +110,26 @@ def comparison_table(comparisons: Sequence[Comparison]) -> str:
     return markdown_table([*header, "p", "p corrected", "difference shown"], rows)
 
 
+def curve_table(comparisons: Sequence[Comparison], base: str) -> str:
+    """Differences to one base: a row a crop, a column a setting; bold where a difference is shown.
+
+    Args:
+        base: a policy; that of the same area where it crops.
+    """
+    chosen = [each for each in comparisons if each.base.split(" ")[0] == base]
+    columns = list(dict.fromkeys(each.where for each in comparisons))
+    found = {(each.variant, each.where): each for each in chosen}
+    rows = []
+    for variant in dict.fromkeys(each.variant for each in chosen):
+        cells = (found[variant, column] for column in columns)
+        rows.append([variant, *(_bold(signed(each.difference), each.verdict) for each in cells)])
+    return markdown_table([f"crop, against {base}", *columns], rows)
+
+
+def _bold(text: str, verdict: Verdict) -> str:
+    return text if verdict is Verdict.NOT_SHOWN else f"**{text}**"
+
+
 def signed(estimate: Estimate) -> str:
     """A difference in points.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 DoubleArray = npt.NDArray[np.float64]
@@ -32,7 +33,8 @@ class Probe:
 
     def logits(self, features: npt.NDArray[np.floating]) -> DoubleArray:
         """(clips, width) to (clips, classes)."""
-        return np.asarray(features @ self.weight.T + self.bias)
+        points = torch.from_numpy(features.astype(np.float64))
+        return np.asarray(points @ torch.from_numpy(self.weight.T) + torch.from_numpy(self.bias))
 
 
 def fit_probe(
@@ -45,18 +47,16 @@ def fit_probe(
         labels: (clips,), from 0 to ``classes`` - 1.
         strength: weight of the summed cross-entropy against half the squared weights.
     """
-    mean = features.mean(axis=0, dtype=np.float64)
-    centred = features - mean
-    length = float(np.sqrt((centred**2).sum(axis=1).mean())) or 1.0
-    span, coordinates = np.linalg.qr(centred.T / length)  # (width, rank), (rank, clips)
-    weight, bias = _minimise(torch.from_numpy(coordinates.T.copy()), torch.from_numpy(labels), classes, strength)
+    points = torch.from_numpy(features.astype(np.float64))  # all by PyTorch, whose threads can be told to be few
+    mean = points.mean(dim=0)
+    length = float((points - mean).square().sum(dim=1).mean().sqrt()) or 1.0
+    span, coordinates = torch.linalg.qr((points - mean).T / length)  # (width, rank), (rank, clips)
+    weight, bias = _minimise(coordinates.T.contiguous(), torch.from_numpy(labels), classes, strength)
     weight = weight @ span.T / length
-    return Probe(weight=weight, bias=bias - weight @ mean)
+    return Probe(weight=weight.numpy(), bias=(bias - weight @ mean).numpy())
 
 
-def _minimise(
-    points: torch.Tensor, labels: torch.Tensor, classes: int, strength: float
-) -> tuple[DoubleArray, DoubleArray]:
+def _minimise(points: Tensor, labels: Tensor, classes: int, strength: float) -> tuple[Tensor, Tensor]:
     """The minimum, from zero: (classes, rank) and (classes,)."""
     weight = torch.zeros((classes, points.shape[1]), dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
@@ -64,12 +64,12 @@ def _minimise(
         [weight, bias], max_iter=MOST_STEPS, tolerance_grad=GRADIENT_TOLERANCE, line_search_fn="strong_wolfe"
     )
 
-    def loss() -> torch.Tensor:
+    def loss() -> Tensor:
         optimizer.zero_grad()
         error = functional.cross_entropy(points @ weight.T + bias, labels, reduction="sum")
-        total: torch.Tensor = strength * error + weight.square().sum() / 2
+        total: Tensor = strength * error + weight.square().sum() / 2
         torch.autograd.backward(total)
         return total
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return weight.detach().numpy(), bias.detach().numpy()
+    return weight.detach(), bias.detach()

@@ -18,6 +18,7 @@ from mocrop.evaluation.ablate import ablate_in, ablation_settings
 from mocrop.evaluation.ablation import AblationFolder, AblationWatch, run_cells, with_names
 from mocrop.evaluation.ablation_results import comparisons, gather
 from mocrop.evaluation.ablation_settings import AblationSettings, Cell, Variant, base_of
+from mocrop.evaluation.ablation_tables import curve_table
 from mocrop.evaluation.ablation_words import answers, overall
 from mocrop.evaluation.comparisons import Comparison, Verdict
 from mocrop.evaluation.evaluate import evaluate
@@ -221,6 +222,7 @@ def test_the_report_is_whole_and_says_what_the_numbers_say(done: Workspace, monk
     }
     report = files["report"].read_text()
     assert "| crop | area | trained 16, tested 16 | trained 16, tested 24 |" in report
+    assert "| crop, against full | 1 group, 16 | 2 groups, 16 | 1 group, 24 | 2 groups, 24 |" in report
     assert "6 test clips of 2 groups (splits 1; 0 left out" in report
     lines = list(csv.DictReader(files["comparisons"].read_text().splitlines()))
     assert len(lines) == 4 + 2 * 2
@@ -276,6 +278,16 @@ def test_a_question_is_answered_with_counts_and_the_range_of_differences() -> No
         "Does the paper's crop (motion) beat the whole frame? **Better in 1 of 2 settings, no difference shown in the "
         "others.** trained on the whole list: 1 better, 0 worse, 1 not shown of 2 (-1.0 to +2.0 points)."
     )
+
+
+def test_only_differences_that_are_shown_are_bold() -> None:
+    shown, not_shown = (
+        replace(compared(verdict), where=verdict.value) for verdict in (Verdict.BETTER, Verdict.NOT_SHOWN)
+    )
+    assert curve_table([shown, not_shown], "full").splitlines()[2] == (
+        "| motion 0.75 | **+1.0 [+0.0, +2.0]** | +1.0 [+0.0, +2.0] |"
+    )
+    assert curve_table([shown], "center").count("\n") == 2  # nothing but the header
 
 
 def test_variants_come_at_every_area_and_full_comes_once() -> None:
