@@ -30,7 +30,9 @@ from mocrop.pipeline.session import RunOptions
 from mocrop.pipeline.stages import settings_from
 from mocrop.pipeline.workspace import Workspace
 from mocrop.training.device import one_thread
+from mocrop.training.progress import ConsoleWatch
 from mocrop.training.recipe import SAME_PIXELS, Recipe, TrainSettings, recipe_table
+from mocrop.training.watch import TrainWatch
 
 
 def ablate_in(
@@ -177,6 +179,10 @@ class ConsoleAblationWatch(AblationWatch):
     def cell(self, cell: Cell, done: int, total: int, *, ran: bool) -> None:
         if ran or done == total:
             self._say(f"cell {done}/{total}: {cell.name}" + ("" if ran else ", done before"))
+
+    def training(self, cell: Cell) -> TrainWatch:
+        self._say(f"training {cell.name}")
+        return ConsoleWatch(self._console)
 
     def features(self, cache: str, done: int, total: int) -> None:
         quarter = 4 * done // max(total, 1)

@@ -31,9 +31,12 @@ from mocrop.training.backbones import Backbone, build_backbone
 from mocrop.training.checkpoint import describe_cache, load_checkpoint, plain_settings, restore_backbone
 from mocrop.training.device import choose_device, one_thread
 from mocrop.training.features import Features, head_layer, load_features
+from mocrop.training.saver import RunControl
 from mocrop.training.segments import middle_slots
 from mocrop.training.selection import Subset, select_clips
+from mocrop.training.stop import stop_on_signals
 from mocrop.training.train import train
+from mocrop.training.watch import TrainWatch
 
 FREE = ("split", "seed", "device")  # training settings that may differ under one name
 
@@ -46,6 +49,10 @@ class AblationWatch:
 
     def cell(self, cell: Cell, done: int, total: int, *, ran: bool) -> None:
         """A cell is finished, now or (``ran`` is False) earlier."""
+
+    def training(self, cell: Cell) -> TrainWatch:
+        """Who hears of the epochs of a cell that is trained throughout, which takes long."""
+        return TrainWatch()
 
     def features(self, cache: str, done: int, total: int) -> None:
         """The frozen backbone has seen ``done`` of ``total`` frames of a cache."""
@@ -145,7 +152,10 @@ def _run_cell(
     best = run / "best.pt"
     if not best.exists() or (run / "last.pt").exists() or _trained_on(best) != _cache_hash(folder, cell):
         trained = _cache(folder.workspace, cell.variant, cell.train_size)
-        best = train(trained.path, run, settings.training_of(cell)).checkpoint
+        listener = TrainWatch() if settings.training.freeze_backbone else watch.training(cell)
+        with stop_on_signals() as stop:
+            control = RunControl(stop=stop)
+            best = train(trained.path, run, settings.training_of(cell), watch=listener, control=control).checkpoint
         (run / "last.pt").unlink(missing_ok=True)  # only of use to go on with
     for size in test_sizes:
         cache = _cache(folder.workspace, cell.variant, size)

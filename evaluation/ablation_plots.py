@@ -33,7 +33,7 @@ def draw_accuracy(outcomes: Outcomes, costs: Sequence[Cost], settings: AblationS
         variants = [each for each in settings.variants if each.policy == "full" or each.ratio == ratio]
         _draw_panel(axis, outcomes, variants, clip_gflops, settings)
         axis.set_title(f"area {ratio:g} of the frame", fontsize=10)
-    axes[0].legend(fontsize=8)
+    axes[0].legend(fontsize=8, loc="center")  # between the sizes
     figure.supxlabel(f"GFLOPs a clip of {settings.segments} frames")
     figure.supylabel("top-1, %")
     write_figure(figure, file, dpi=DPI)

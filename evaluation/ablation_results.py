@@ -13,6 +13,7 @@ from mocrop.evaluation.ablation_settings import FRAME_CENTER, AblationSettings, 
 from mocrop.evaluation.comparisons import Comparison, compare, corrected
 from mocrop.evaluation.metrics import right
 from mocrop.evaluation.predictions import Predictions, read_predictions, shared_clips
+from mocrop.evaluation.split_mean import pooled_clusters
 from mocrop.evaluation.statistics import Estimate, bootstrap
 
 IntArray = npt.NDArray[np.int64]
@@ -85,7 +86,7 @@ def gather(folder: AblationFolder, settings: AblationSettings) -> Outcomes:
     ]
     splits = [_gather_split(folder, settings, conditions, split) for split in settings.splits]
     first = [each[0][conditions[0]][0] for each in splits]
-    clusters = _clusters(first)
+    clusters = pooled_clusters(first)
     return Outcomes(
         clips=tuple(clip for predictions in first for clip in predictions.clips),
         labels=np.concatenate([predictions.labels for predictions in first]),
@@ -185,14 +186,3 @@ def _outcome(splits: Sequence[Sequence[Predictions]], clusters: IntArray) -> Out
         answers=answers,
         accuracy=Estimate(mean=float(mean), low=float(low), high=float(high)),
     )
-
-
-def _clusters(splits: Sequence[Predictions]) -> IntArray:
-    """(clips,) the same number for clips of one group of one class, over all splits."""
-    labels = np.concatenate([each.labels for each in splits])
-    groups = np.concatenate([each.groups for each in splits])
-    names = [clip for each in splits for clip in each.clips]
-    keys = [
-        f"{label}/{group}" if group >= 0 else name for label, group, name in zip(labels, groups, names, strict=True)
-    ]
-    return np.unique(keys, return_inverse=True)[1].reshape(-1)

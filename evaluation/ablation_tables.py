@@ -9,7 +9,9 @@ from mocrop.evaluation.ablation_results import ClassChange, Condition
 from mocrop.evaluation.ablation_words import tally
 from mocrop.evaluation.comparisons import Comparison, Verdict
 from mocrop.evaluation.few_shot_results import PairChange
-from mocrop.evaluation.statistics import Estimate, format_p
+from mocrop.evaluation.fusion_report import points
+from mocrop.evaluation.report_files import table_lines
+from mocrop.evaluation.statistics import format_p
 
 if TYPE_CHECKING:
     from mocrop.evaluation.ablation_report import AblationResult
@@ -18,15 +20,8 @@ MARKS = {Verdict.BETTER: "**better**", Verdict.WORSE: "**worse**", Verdict.NOT_S
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown, with a line break at the end.
-
-    >>> print(markdown_table(["a", "b"], [["1", "2"]]), end="")
-    | a | b |
-    |---|---|
-    | 1 | 2 |
-    """
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" if cells[0] != "---" else f"|{'|'.join(cells)}|\n" for cells in lines)
+    """A table in Markdown, with a line break at the end."""
+    return "\n".join([*table_lines(header, rows), ""])
 
 
 def facts(result: AblationResult) -> list[str]:
@@ -35,6 +30,7 @@ def facts(result: AblationResult) -> list[str]:
     training = settings.training
     how = "its head alone trained on frozen features" if training.freeze_backbone else "fine-tuned"
     clusters = len(set(outcomes.clusters.tolist()))
+    one = len(settings.seeds) == 1
     paragraphs = [
         f"{training.arch} from weights `{training.weights}`, {how}, {training.epochs} epochs; {len(outcomes.clips)} "
         f"test clips of {clusters} groups (splits {', '.join(settings.splits)}; {outcomes.left_out} left out because a "
@@ -43,6 +39,10 @@ def facts(result: AblationResult) -> list[str]:
         "difference counts as shown if the corrected test (Holm, over all rows of its table) is below 0.05 and the "
         "interval is without 0. On the whole list the test is McNemar's, exact; it takes clips for independent, which "
         "those of one group are not.",
+        "One seed: all of it is about these checkpoints, not about what other seeds would have given."
+        if one
+        else "Accuracies and intervals are of the mean over seeds, McNemar's test is of the mean of their logits; "
+        "neither says what other seeds would have given.",
     ]
     if settings.few_shot:
         paragraphs.append(
@@ -103,9 +103,9 @@ def comparison_table(comparisons: Sequence[Comparison]) -> str:
     header += ["over draws"] if draws else ["gained / lost"]
     rows = []
     for each in comparisons:
-        extra = signed(each.over_draws) if each.over_draws else f"{each.gained} / {each.lost}"
+        extra = points(each.over_draws) if each.over_draws else f"{each.gained} / {each.lost}"
         accuracy = f"{100 * each.accuracy:.1f}"
-        cells = [each.where, each.variant, each.base, accuracy, signed(each.difference), extra]
+        cells = [each.where, each.variant, each.base, accuracy, points(each.difference), extra]
         rows.append([*cells, format_p(each.p_value), format_p(each.p_corrected), MARKS[each.verdict]])
     return markdown_table([*header, "p", "p corrected", "difference shown"], rows)
 
@@ -122,21 +122,12 @@ def curve_table(comparisons: Sequence[Comparison], base: str) -> str:
     rows = []
     for variant in dict.fromkeys(each.variant for each in chosen):
         cells = (found[variant, column] for column in columns)
-        rows.append([variant, *(_bold(signed(each.difference), each.verdict) for each in cells)])
+        rows.append([variant, *(_bold(points(each.difference), each.verdict) for each in cells)])
     return markdown_table([f"crop, against {base}", *columns], rows)
 
 
 def _bold(text: str, verdict: Verdict) -> str:
     return text if verdict is Verdict.NOT_SHOWN else f"**{text}**"
-
-
-def signed(estimate: Estimate) -> str:
-    """A difference in points.
-
-    >>> signed(Estimate(mean=0.012, low=-0.001, high=0.025))
-    '+1.2 [-0.1, +2.5]'
-    """
-    return f"{100 * estimate.mean:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
 
 
 def pair_table(pairs: Sequence[PairChange]) -> str:
@@ -148,7 +139,7 @@ def pair_table(pairs: Sequence[PairChange]) -> str:
             " / ".join(each.classes),
             each.variant,
             f"{100 * each.rate.mean:.1f}",
-            "-" if each.variant == "full" else signed(each.over_full),
+            "-" if each.variant == "full" else points(each.over_full),
         ]
         for each in pairs
     ]

@@ -21,7 +21,7 @@ BoolArray = npt.NDArray[np.bool_]
 DoubleArray = npt.NDArray[np.float64]
 
 LEVEL = 0.05  # of the corrected tests
-SIGN_FLIPS = 20_000
+SIGN_FLIPS, FLIPS_AT_ONCE = 20_000, 1_000
 
 
 class Verdict(StrEnum):
@@ -188,7 +188,10 @@ def sign_flip_test(difference: DoubleArray, *, clusters: IntArray, flips: int = 
     """
     _, position = np.unique(clusters, return_inverse=True)
     sums = np.bincount(position, weights=difference)
-    rng = np.random.default_rng(seed)
-    signs = rng.integers(0, 2, (flips, len(sums)), dtype=np.int8) * 2 - 1
-    as_large = np.abs(signs @ sums) >= abs(sums.sum()) - 1e-9  # rounding must not break ties
-    return float((1 + np.count_nonzero(as_large)) / (1 + flips))
+    rng, as_large = np.random.default_rng(seed), 0
+    for start in range(0, flips, FLIPS_AT_ONCE):  # so that memory does not grow with the clusters
+        signs = rng.integers(0, 2, (min(FLIPS_AT_ONCE, flips - start), len(sums)), dtype=np.int8) * 2 - 1
+        as_large += int(
+            np.count_nonzero(np.abs(signs @ sums) >= abs(sums.sum()) - 1e-9)
+        )  # rounding must not break ties
+    return float((1 + as_large) / (1 + flips))

@@ -134,7 +134,7 @@ def test_predictions_that_are_lost_are_made_again_without_training(
 def test_a_killed_ablation_loses_the_cell_that_it_was_at(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     train, trained = ablation_module.train, []
 
-    def killed(cache: Path, folder: Path, settings: TrainSettings) -> object:
+    def killed(cache: Path, folder: Path, settings: TrainSettings, **_: object) -> object:
         trained.append(folder.name)
         if len(trained) == 3:
             raise KeyboardInterrupt
