@@ -26,9 +26,11 @@ from mocrop.evaluation.few_shot_results import FewShot, few_shot_comparisons, pa
 from mocrop.evaluation.flops import FlopsSettings, count_costs
 from mocrop.pipeline.crop_cache import ClipState, CropCache
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.manifest import Manifest
 from mocrop.pipeline.session import RunOptions
 from mocrop.pipeline.stages import settings_from
 from mocrop.pipeline.workspace import Workspace
+from mocrop.training.backbones import build_backbone
 from mocrop.training.device import one_thread
 from mocrop.training.progress import ConsoleWatch
 from mocrop.training.recipe import SAME_PIXELS, Recipe, TrainSettings, recipe_table
@@ -52,8 +54,10 @@ def ablate_in(
     """
     watch = watch or AblationWatch()
     folder = AblationFolder(workspace.require(), name)
+    settings = with_names(settings, split_names(workspace))
+    for size in settings.sizes:  # what cannot be had is said before hours of work
+        build_backbone(settings.training.arch, classes=2, size=size, weights=settings.training.weights)
     make_caches(workspace, settings, run, watch)
-    settings = with_names(settings, workspace)
     run_cells(folder, settings, watch)
     outcomes = gather(folder, settings)
     few_shot = run_few_shot(workspace, settings, watch) if settings.few_shot else None
@@ -74,6 +78,12 @@ def ablate_in(
         pairs=pair_changes(few_shot, settings) if few_shot else [],
     )
     return result, write_result(result, folder.reports)
+
+
+def split_names(workspace: Workspace) -> list[str]:
+    """Names of the splits of a workspace."""
+    with Manifest(workspace.manifest_file) as manifest:
+        return manifest.names("split_names")
 
 
 def run_few_shot(workspace: Workspace, settings: AblationSettings, watch: AblationWatch) -> FewShot:

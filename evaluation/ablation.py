@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from mocrop.evaluation.predict import Outputs
 from mocrop.evaluation.predictions import Predictions, read_predictions, write_predictions
 from mocrop.pipeline.commands import precrop
 from mocrop.pipeline.crop_cache import CropCache
-from mocrop.pipeline.errors import CacheError, PredictionsError, SettingsError
+from mocrop.pipeline.errors import PredictionsError, SettingsError
 from mocrop.pipeline.session import RunOptions
 from mocrop.pipeline.workspace import Workspace, write_whole
 from mocrop.training.backbones import Backbone, build_backbone
@@ -230,13 +230,22 @@ def _trained_on(checkpoint: Path) -> str:
     return str(load_checkpoint(checkpoint).cache["hash"])
 
 
-def with_names(settings: AblationSettings, workspace: Workspace) -> AblationSettings:
-    """Settings whose splits go by their names, "all" standing for every one.
+def with_names(settings: AblationSettings, names: Sequence[str]) -> AblationSettings:
+    """Settings whose splits go by their names; they may be given by name, by number from 1, or as "all".
 
-    Raises: CacheError for a split that the caches do not have.
+    Args:
+        names: of the splits that there are.
+    Raises: SettingsError for a split that there is not, or one that is given twice.
     """
-    names = _cache(workspace, settings.variants[0], settings.sizes[0]).split_names
-    chosen = names if settings.splits == ("all",) else list(settings.splits)
-    if unknown := [split for split in chosen if split not in names]:
-        raise CacheError(f"the caches have no split {unknown[0]!r}; pass --splits all, or some of: {', '.join(names)}")
-    return replace(settings, splits=tuple(chosen))
+    chosen = []
+    for split in names if settings.splits == ("all",) else settings.splits:
+        if split in names:
+            chosen.append(split)
+        elif split.isdecimal() and 1 <= int(split) <= len(names):
+            chosen.append(names[int(split) - 1])
+        else:
+            raise SettingsError(f"there is no split {split!r}; pass --splits all, or some of: {', '.join(names)}")
+    try:
+        return replace(settings, splits=tuple(chosen))
+    except ValueError as error:
+        raise SettingsError(str(error)) from error

@@ -25,7 +25,7 @@ from mocrop.evaluation.evaluate import evaluate
 from mocrop.evaluation.few_shot import FewShotSettings
 from mocrop.evaluation.predictions import read_predictions
 from mocrop.evaluation.statistics import Estimate
-from mocrop.pipeline.errors import CacheError, PredictionsError, SettingsError
+from mocrop.pipeline.errors import PredictionsError, SettingsError
 from mocrop.pipeline.session import RunOptions
 from mocrop.pipeline.workspace import Workspace
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings
@@ -210,6 +210,7 @@ def test_missing_predictions_are_an_error(done: Workspace) -> None:
 
 def test_the_report_is_whole_and_says_what_the_numbers_say(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablate_module, "make_caches", lambda *_: None)
+    monkeypatch.setattr(ablate_module, "split_names", lambda _: ["1"])
     monkeypatch.setattr(Workspace, "require", lambda self: self)
     settings = replace(SETTINGS, splits=("all",), few_shot=FewShotSettings(groups=(1, 2), draws=6))
     result, files = ablate_in(done, settings, name="ablation", run=RunOptions())
@@ -236,10 +237,14 @@ def test_the_report_is_whole_and_says_what_the_numbers_say(done: Workspace, monk
     assert {each.accuracy for each in result.few_shot} == {1.0}  # the classes differ in brightness
 
 
-def test_splits_go_by_name_and_all_means_every_one(caches: Workspace) -> None:
-    assert with_names(replace(SETTINGS, splits=("all",)), caches).splits == ("1",)
-    with pytest.raises(CacheError, match="no split '7'; pass --splits all, or some of: 1"):
-        with_names(replace(SETTINGS, splits=("7",)), caches)
+def test_splits_go_by_name_or_number_and_all_means_every_one() -> None:
+    names = ["first", "second"]
+    assert with_names(replace(SETTINGS, splits=("all",)), names).splits == ("first", "second")
+    assert with_names(replace(SETTINGS, splits=("second", "1")), names).splits == ("second", "first")
+    with pytest.raises(SettingsError, match="no split '3'; pass --splits all, or some of: first, second"):
+        with_names(replace(SETTINGS, splits=("3",)), names)
+    with pytest.raises(SettingsError, match="none twice"):
+        with_names(replace(SETTINGS, splits=("1", "first")), names)
 
 
 def compared(verdict: Verdict, *, mean: float = 0.01) -> Comparison:
