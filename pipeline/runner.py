@@ -68,7 +68,8 @@ def run_units(
 ) -> StageSummary:
     """Run every unit and record every outcome; what has come back stays if this is interrupted.
 
-    Only a process that is killed loses outcomes, those of about the last second: their units are run again.
+    Only a process that is killed loses outcomes: those that came within a second of a commit and were not yet followed
+    by another. Their units are run again.
     Raises: DiskFullError, ClusterError, and whatever a bug in a stage raises.
     """
     run = _Run(stage, executor, manifest, workspace, progress)
