@@ -91,8 +91,6 @@ class TrainSettings:
                 "freeze_backbone computes the features of each frame once, so its pixels must stay the same: "
                 "no flip, no multi-scale crop, no colour jitter, no random erasing"
             )
-        if self.freeze_backbone and self.input != "frames":
-            raise ValueError("freeze_backbone computes features of frames; leave it out, or train on --input frames")
         for name, kind in (("input", Input), ("optimizer", OptimizerName), ("schedule", Schedule), ("amp", Amp)):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}")

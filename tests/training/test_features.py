@@ -223,11 +223,6 @@ def test_an_interrupted_frozen_run_comes_to_the_same_weights(
         assert all(torch.equal(value, other.state_dict[key]) for key, value in one.state_dict.items())
 
 
-def test_a_frozen_backbone_sees_frames_only() -> None:
-    with pytest.raises(ValueError, match="computes features of frames"):
-        replace(HEAD_ONLY, input="motion")
-
-
 @pytest.mark.parametrize(("name", "value"), [("flip", True), ("crop_scales", (1.0, 0.5)), ("color_jitter", 0.1)])
 def test_settings_that_change_pixels_contradict_a_frozen_backbone(name: str, value: object) -> None:
     with pytest.raises(ValueError, match="its pixels must stay the same"):
