@@ -211,7 +211,8 @@ def sweep(workspace: Workspace) -> None:
     shutil.rmtree(workspace.partial, ignore_errors=True)
     for cache in workspace.caches.glob(".*"):
         shutil.rmtree(cache, ignore_errors=True)
-    for litter in (*workspace.caches.rglob("*.partial"), *workspace.caches.rglob("*.__lock")):
-        litter.unlink(missing_ok=True)
     for group in workspace.motion.glob(".*"):
         shutil.rmtree(group, ignore_errors=True)
+    caches, motion = workspace.caches, workspace.motion
+    for litter in (*caches.rglob("*.partial"), *caches.rglob("*.__lock"), *motion.glob("*.partial")):
+        litter.unlink(missing_ok=True)

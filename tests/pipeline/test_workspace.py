@@ -117,6 +117,7 @@ def test_litter_is_swept_after_a_killed_run_only(workspace: Workspace, killed: b
         workspace.cache("motion-192") / "box/c/0/.0.12ab.partial",
         workspace.cache("motion-192") / "frames/c/0/0/0/0/0.__lock",
         workspace.motion / ".shard-00003/zarr.json",
+        workspace.motion / "zarr.12ab.partial",
     ]
     kept = workspace.cache("motion-192") / "box/c/0/0"
     for file in [*litter, kept]:
