@@ -9,15 +9,15 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mocrop.pipeline.choices import Camera, Compression, Select, Source, Stream
 from mocrop.training.recipe import (
     DEFAULT_ARCH,
     SAME_PIXELS,
     Amp,
-    Input,
     OptimizerName,
     Recipe,
     Schedule,
@@ -43,11 +43,6 @@ app = typer.Typer(
     "mocrop precrop --size 192 · mocrop train --arch resnet50 · mocrop eval",
 )
 
-
-Source = Literal["h264", "original"]
-Select = Literal["keyframes", "uniform"]
-Camera = Literal["compensate", "ignore"]
-Compression = Literal["none", "zstd"]
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -134,7 +129,7 @@ ArchOption = Annotated[
     ),
 ]
 InputOption = Annotated[
-    Input, typer.Option(help="What the network takes: the frames of the cache, or its motion fields.")
+    Stream, typer.Option(help="What the network takes: the frames of the cache, or its motion fields.")
 ]
 WeightsOption = Annotated[
     str, typer.Option(help="Weights to start from: imagenet, none, lite0 (with the extra `weights`), or a file.")

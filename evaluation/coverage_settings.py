@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from mocrop.pipeline.adaptive import AdaptiveSettings
+from mocrop.pipeline.choices import Camera
 from mocrop.pipeline.errors import SettingsError
-from mocrop.pipeline.own_motion import Camera
 from mocrop.pipeline.policies import POLICIES, CenterSettings
 from mocrop.pipeline.policy import PolicySettings, VectorSettings
 

@@ -15,6 +15,7 @@ from mocrop.evaluation.metrics import Metrics, measure
 from mocrop.evaluation.predict import OnBatch, Outputs, predict
 from mocrop.evaluation.predictions import Origin, Predictions, differing_classes, file_hash
 from mocrop.evaluation.timing import Latency, latency
+from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError, SettingsError
 from mocrop.training.checkpoint import Checkpoint, describe_cache, restore_backbone
@@ -22,7 +23,6 @@ from mocrop.training.device import choose_device
 from mocrop.training.foreign_checkpoint import load_any_checkpoint
 from mocrop.training.frame_reader import require_shards
 from mocrop.training.ranks import Ranks
-from mocrop.training.recipe import Input
 from mocrop.training.scores import Score
 from mocrop.training.selection import LeftOut, Subset, select_clips, split_index
 
@@ -54,7 +54,7 @@ class EvalResult:
     epoch: int  # that the checkpoint is of
     split: str
     segments: int
-    input: Input  # of the network
+    input: Stream  # of the network
     metrics: Metrics
     left_out: LeftOut
     classes: int  # outputs of the head

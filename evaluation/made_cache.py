@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from mocrop.pipeline.cache_writer import CacheWriter, Shard
-from mocrop.pipeline.crop_cache import CacheLayout, ClipTable, Compression, create_cache
+from mocrop.pipeline.choices import Compression
+from mocrop.pipeline.crop_cache import CacheLayout, ClipTable, create_cache
 
 
 def make_cache(

@@ -10,17 +10,16 @@ import numpy.typing as npt
 
 from mocrop.pipeline.boxes import CropBox
 from mocrop.pipeline.camera import following_distance_px
+from mocrop.pipeline.choices import Camera, require_choice
 from mocrop.pipeline.density import cells, visible_vectors
 from mocrop.pipeline.motion import ClipMotion
-from mocrop.pipeline.own_motion import Camera, camera_speed, speeds
+from mocrop.pipeline.own_motion import camera_speed, speeds
 from mocrop.pipeline.policy import (
     AreaSettings,
     PictureSize,
     PolicyResult,
     Shape,
     box_extent,
-    require_camera,
-    require_shape,
     whole_frame,
 )
 
@@ -43,8 +42,8 @@ class AdaptiveSettings(AreaSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_camera(self.camera)
-        require_shape(self.shape)
+        require_choice("camera", self.camera, Camera)
+        require_choice("shape", self.shape, Shape)
         for name in ("blur_cells", "prior_size", "prior_still", "prior_moving"):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -41,12 +41,11 @@ import tensorstore as ts
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from mocrop.pipeline.choices import Compression, Stream
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.motion import STEPS_PER_PIXEL
 
 SCHEMA_VERSION = 1
-Compression = Literal["none", "zstd"]
-Stream = Literal["frames", "motion"]  # the arrays with something in every slot
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from mocrop.pipeline.block_raster import BlockRaster, DoubleMap
 from mocrop.pipeline.boxes import CropBox
+from mocrop.pipeline.choices import Camera, require_choice
 from mocrop.pipeline.motion import STEPS_PER_PIXEL, ClipMotion
-from mocrop.pipeline.own_motion import Camera, finite_camera
-from mocrop.pipeline.policy import require_camera
+from mocrop.pipeline.own_motion import finite_camera
 
 MOST_STEPS = 127  # faster motion, 8 pixels per frame and more, is clipped
 HALF_MARGIN = 2.0**-20  # steps; products of matrices differ by some 2**-40 between processors
@@ -37,7 +37,7 @@ class MotionFieldSettings:
         for name in ("side", "span"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} of the motion fields must be at least 1, not {getattr(self, name)}")
-        require_camera(self.camera)
+        require_choice("camera", self.camera, Camera)
 
 
 def dense_motion(

@@ -7,8 +7,9 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.pipeline.choices import Camera
 from mocrop.pipeline.motion import QUARTER_PIXELS, ClipMotion
-from mocrop.pipeline.own_motion import Camera, speeds
+from mocrop.pipeline.own_motion import speeds
 
 VECTORS_AT_ONCE = 1 << 18  # what is worked out of them is some 30 bytes each, and a film has hundreds of millions
 

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from mocrop.pipeline.choices import Source, require_choice
 from mocrop.pipeline.motion import ClipMotion
 from mocrop.pipeline.motion_store import MotionRow, write_shard
 from mocrop.pipeline.stage import ClipTask, Outcome, WorkUnit, clip_log, raise_if_disk_full
@@ -21,11 +21,10 @@ EXTRACT_VERSION = 1
 class ExtractSettings:
     """Where motion vectors come from."""
 
-    source: Literal["h264", "original"] = "h264"  # the transcoded files, or the data set's own
+    source: Source = "h264"  # the transcoded files, or the data set's own
 
     def __post_init__(self) -> None:
-        if self.source not in ("h264", "original"):
-            raise ValueError(f"source must be h264 or original, not {self.source!r}")
+        require_choice("source", self.source, Source)
 
 
 def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> list[Outcome]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.pipeline.choices import Camera
 from mocrop.pipeline.motion import QUARTER_PIXELS, ClipMotion
 from mocrop.pipeline.vector_block import reference_distances
 
-Camera = Literal["ignore", "compensate"]
 VECTORS_AT_ONCE = 1 << 18  # what is worked out of them is some 60 bytes each
-CAMERAS: tuple[Camera, ...] = get_args(Camera)
 
 
 def speeds(motion: ClipMotion, *, camera: Camera) -> npt.NDArray[np.float32]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from mocrop.pipeline import adaptive, maps, motion_v2
 from mocrop.pipeline.boxes import WHOLE_FRAME, CropBox, find_box, rectangles
+from mocrop.pipeline.choices import require_choice
 from mocrop.pipeline.density import clip_generator, density_map
 from mocrop.pipeline.motion import ClipMotion
 from mocrop.pipeline.policy import (
@@ -20,7 +21,6 @@ from mocrop.pipeline.policy import (
     Shape,
     VectorSettings,
     box_extent,
-    require_shape,
     whole_frame,
 )
 
@@ -33,7 +33,7 @@ class CenterSettings(AreaSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_shape(self.shape)
+        require_choice("shape", self.shape, Shape)
 
 
 @dataclass(frozen=True, kw_only=True)

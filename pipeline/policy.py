@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.boxes import WHOLE_FRAME, CropBox, rectangles
+from mocrop.pipeline.choices import Camera, require_choice
 from mocrop.pipeline.motion import ClipMotion
-from mocrop.pipeline.own_motion import CAMERAS, Camera
 
 LARGEST_GRID = 128  # rows or columns; beyond, the rectangles to choose from would fill a worker's memory
 
 Shape = Literal["frame", "square"]
-SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 PictureSize = tuple[int, int]  # width, height of the upright picture, pixels
 
@@ -87,19 +86,7 @@ class VectorSettings(GridBoxSettings):
         super().__post_init__()
         if not (self.eps_px >= 0 and math.isfinite(self.eps_px)):
             raise ValueError(f"eps_px must be a length in pixels, not {self.eps_px}")
-        require_camera(self.camera)
-
-
-def require_camera(camera: str) -> None:
-    """Raise ValueError unless ``camera`` names a way to treat the camera's motion."""
-    if camera not in CAMERAS:
-        raise ValueError(f"camera must be {' or '.join(CAMERAS)}, not {camera!r}")
-
-
-def require_shape(shape: str) -> None:
-    """Raise ValueError unless ``shape`` names a shape of boxes."""
-    if shape not in SHAPES:
-        raise ValueError(f"shape must be {' or '.join(SHAPES)}, not {shape!r}")
+        require_choice("camera", self.camera, Camera)
 
 
 def box_extent(picture: PictureSize, *, ratio: float, shape: Shape) -> tuple[float, float]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,8 @@ from av.video.frame import VideoFrame
 
 from mocrop.pipeline.boxes import CropBox
 from mocrop.pipeline.cache_writer import CacheWriter, Shard
-from mocrop.pipeline.crop_cache import CacheLayout, ClipState, Compression
+from mocrop.pipeline.choices import Compression, Select, Source, require_choice
+from mocrop.pipeline.crop_cache import CacheLayout, ClipState
 from mocrop.pipeline.crops import Cropper, decode_frames, quarter_turns, upright_size
 from mocrop.pipeline.dense_motion import Fields, MotionFieldSettings, dense_motion
 from mocrop.pipeline.errors import ClipError, Reason
@@ -23,7 +23,7 @@ from mocrop.pipeline.motion import ClipMotion
 from mocrop.pipeline.motion_store import MotionReader
 from mocrop.pipeline.policies import POLICIES, MotionSettings
 from mocrop.pipeline.policy import PictureSize, PolicyResult, PolicySettings, whole_frame
-from mocrop.pipeline.slots import SELECTIONS, UNUSED, Select, chosen_frames
+from mocrop.pipeline.slots import UNUSED, chosen_frames
 from mocrop.pipeline.stage import ClipLog, ClipTask, Outcome, WorkUnit, clip_log, raise_if_disk_full
 from mocrop.pipeline.timeline import read_timeline
 from mocrop.pipeline.video import open_video
@@ -55,7 +55,7 @@ class PrecropSettings:
 
     name: str  # of the cache: caches/<name>.zarr
     size: int  # of the stored frames, both sides, pixels
-    source: Literal["h264", "original"] = "h264"  # decode the transcoded files, or the data set's own
+    source: Source = "h264"  # decode the transcoded files, or the data set's own
     policy: str = "motion"  # a key of POLICIES
     policy_settings: PolicySettings = field(default_factory=MotionSettings)  # of the class that the policy names
     frames: int = 16  # slots per clip
@@ -68,12 +68,9 @@ class PrecropSettings:
         for name in ("size", "frames"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.source not in ("h264", "original"):
-            raise ValueError(f"source must be h264 or original, not {self.source!r}")
-        if self.select not in SELECTIONS:
-            raise ValueError(f"select must be {' or '.join(SELECTIONS)}, not {self.select!r}")
-        if self.compression not in get_args(Compression):
-            raise ValueError(f"compression must be {' or '.join(get_args(Compression))}, not {self.compression!r}")
+        require_choice("source", self.source, Source)
+        require_choice("select", self.select, Select)
+        require_choice("compression", self.compression, Compression)
         if self.policy not in POLICIES:
             raise ValueError(f"there is no policy {self.policy!r}; there are {', '.join(POLICIES)}")
         if type(self.policy_settings) is not POLICIES[self.policy].settings:

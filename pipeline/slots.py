@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
-Select = Literal["keyframes", "uniform"]
-SELECTIONS: tuple[Select, ...] = get_args(Select)
+from mocrop.pipeline.choices import Select
+
 UNUSED = -1  # frame number of a slot that holds no frame
 
 

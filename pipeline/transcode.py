@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import av
 import av.container
@@ -16,6 +16,7 @@ from av.filter import Graph
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
+from mocrop.pipeline.choices import require_choice
 from mocrop.pipeline.conformity import conforms
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.stage import ClipLog, ClipTask, Outcome, WorkUnit, clip_log
@@ -42,8 +43,7 @@ class TranscodeSettings:
             raise ValueError(f"key_interval must be at least 1, not {self.key_interval}")
         if not 0 <= self.crf <= 51:
             raise ValueError(f"crf must be from 0 to 51, not {self.crf}")
-        if self.entropy not in get_args(Entropy):
-            raise ValueError(f"entropy must be {' or '.join(get_args(Entropy))}, not {self.entropy!r}")
+        require_choice("entropy", self.entropy, Entropy)
 
     @property
     def x264_options(self) -> dict[str, str]:

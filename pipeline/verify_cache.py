@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mocrop.pipeline.crop_cache import STREAMS, CropCache, Stream, worker_context
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.crop_cache import STREAMS, CropCache, worker_context
 from mocrop.pipeline.damage import Damage
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.verify_columns import USABLE, Column, Fault, Scope, column_faults, read_columns, short

@@ -11,7 +11,7 @@ import torch
 import torchvision  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-from mocrop.pipeline.crop_cache import Stream
+from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import SettingsError, WeightsError
 from mocrop.training.key_maps import SHIPPED, shipped_file, to_our_keys
 from mocrop.training.motion_input import MOTION_MEAN, MOTION_STD, take_motion

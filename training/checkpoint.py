@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mocrop.pipeline.crop_cache import CropCache, Stream
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError
 from mocrop.pipeline.stage import raise_if_disk_full
 from mocrop.training.backbones import Backbone, build_backbone

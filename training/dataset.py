@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mocrop.pipeline.crop_cache import CropCache, Stream
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.crop_cache import CropCache
 from mocrop.training.frame_reader import FrameReader
 from mocrop.training.segments import middle_slots, random_slots
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from mocrop.pipeline.crop_cache import CropCache, Stream
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError
 from mocrop.training.shard_files import CACHE_WAY_OUT, ShardFiles
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-Input = Literal["frames", "motion"]  # the same as mocrop.pipeline.crop_cache.Stream, which is dear to import
+from mocrop.pipeline.choices import Stream, require_choice
+
 Amp = Literal["auto", "off", "bf16", "fp16"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
 Recipe = Literal["reference", "modern"]
 Schedule = Literal["step", "cosine"]
 
-DEFAULT_ARCH: Mapping[Input, str] = MappingProxyType(
+DEFAULT_ARCH: Mapping[Stream, str] = MappingProxyType(
     {
         "frames": "resnet50",
         "motion": "timm/resnet18",  # fields hold less than frames
@@ -33,7 +34,7 @@ class TrainSettings:
     """
 
     arch: str = "resnet50"  # see mocrop.training.backbones
-    input: Input = "frames"  # of the network; motion: the motion fields of the cache
+    input: Stream = "frames"  # of the network; motion: the motion fields of the cache
     weights: str = "imagenet"  # "imagenet", "none", a name in key_maps.SHIPPED or a file
     split: str = "1"  # name or number from 1
     epochs: int = 100
@@ -91,9 +92,8 @@ class TrainSettings:
                 "freeze_backbone computes the features of each frame once, so its pixels must stay the same: "
                 "no flip, no multi-scale crop, no colour jitter, no random erasing"
             )
-        for name, kind in (("input", Input), ("optimizer", OptimizerName), ("schedule", Schedule), ("amp", Amp)):
-            if getattr(self, name) not in get_args(kind):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}")
+        for name, kind in (("input", Stream), ("optimizer", OptimizerName), ("schedule", Schedule), ("amp", Amp)):
+            require_choice(name, getattr(self, name), kind)
 
 
 RECIPES: Mapping[Recipe, Mapping[str, Any]] = {  # where they differ from the defaults of TrainSettings

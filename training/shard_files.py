@@ -23,7 +23,8 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.pipeline.crop_cache import CropCache, Stream
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError
 
 Bytes = npt.NDArray[np.uint8]

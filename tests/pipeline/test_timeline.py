@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline import timeline as timeline_module
+from mocrop.pipeline.choices import Select
 from mocrop.pipeline.crops import decode_frames
 from mocrop.pipeline.errors import ClipError, Reason
-from mocrop.pipeline.slots import Select, chosen_frames
+from mocrop.pipeline.slots import chosen_frames
 from mocrop.pipeline.stage import ClipLog
 from mocrop.pipeline.timeline import Timeline, read_timeline
 from mocrop.pipeline.video import open_video

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from mocrop.pipeline.crop_cache import STREAMS
 from mocrop.pipeline.errors import CacheError, CheckpointError, SettingsError
 from mocrop.training.backbones import IMAGENET_MEAN, build_backbone
 from mocrop.training.checkpoint import load_checkpoint, restore_backbone, save_checkpoint
 from mocrop.training.motion_input import MOTION_MEAN, take_motion
-from mocrop.training.recipe import DEFAULT_ARCH, Input, TrainSettings
+from mocrop.training.recipe import DEFAULT_ARCH, TrainSettings
 from mocrop.training.train import train
 
 TINY = "timm/test_resnet"
@@ -92,7 +90,6 @@ def test_network_that_does_not_begin_with_a_convolution_of_rgb_is_refused() -> N
 
 
 def test_default_network_of_each_input_is_known() -> None:
-    assert get_args(Input) == STREAMS
     assert DEFAULT_ARCH == {"frames": "resnet50", "motion": "timm/resnet18"}
     assert TrainSettings().arch == DEFAULT_ARCH["frames"]
     with pytest.raises(ValueError, match="input"):
