@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mocrop.pipeline.choices import Camera, Compression, Select, Source, Stream
-from mocrop.training.recipe import (
-    DEFAULT_ARCH,
-    SAME_PIXELS,
-    Amp,
-    OptimizerName,
-    Recipe,
-    Schedule,
-    TrainSettings,
-    parse_shares,
-    recipe_table,
+from mocrop.pipeline.choices import Camera, Compression, Select, Source
+from mocrop.training.options import (
+    CacheOption,
+    EpochsOption,
+    FreezeOption,
+    LearningRateOption,
+    TrainBatchOption,
+    TrainDeviceOption,
+    TrainOptions,
+    WeightsOption,
 )
+from mocrop.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from mocrop.pipeline.commands import Report
@@ -43,6 +45,7 @@ app = typer.Typer(
     "mocrop precrop --size 192 · mocrop train --arch resnet50 · mocrop eval",
 )
 
+Command = Callable[..., None]
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -53,47 +56,21 @@ WorkspaceOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; 0: a plain loop.", show_default="one per core")
 ]
-SchedulerOption = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="Use an existing Dask cluster, e.g. tcp://10.0.0.1:8786.")
-]
-TimeoutOption = Annotated[
-    float, typer.Option(metavar="SECONDS", min=0, help="Give a clip up after this long; 0: never.")
-]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say for each clip why it would run, and stop.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 SplitsOption = Annotated[
     Path | None,
     typer.Option(help="Split lists: the official UCF folder, a `path label` list, or a CSV. Without: a split is made."),
 ]
-DatasetArgument = Annotated[Path, typer.Argument(help="Folder that holds one folder of videos per class.")]
 NewDatasetArgument = Annotated[
     Path | None, typer.Argument(help="Folder that holds one folder of videos per class; needed once.")
 ]
-SeedOption = Annotated[int | None, typer.Option(help="Seed of the split that is made without lists.", show_default="0")]
-
-
-CrfOption = Annotated[int | None, typer.Option(min=0, max=51, help="x264's constant quality.", show_default="23")]
-PresetOption = Annotated[str | None, typer.Option(help="x264's preset.", show_default="veryfast")]
-KeyIntervalOption = Annotated[int | None, typer.Option(min=1, help="Frames between key frames.", show_default="12")]
 SourceOption = Annotated[
     Source | None,
     typer.Option(help="Take vectors from the transcoded files, or straight from the originals.", show_default="h264"),
 ]
-SizeOption = Annotated[
-    int | None, typer.Option(min=1, help="Side of the cropped frames in pixels.", show_default="192")
-]
-PolicyOption = Annotated[
-    str | None, typer.Option(help="full, center, random, motion, motion-v2, adaptive, maps.", show_default="motion")
-]
-RatioOption = Annotated[
-    float | None, typer.Option(help="Area of the crop, as a share of the frame.", show_default="0.75")
-]
 GridOption = Annotated[
     str | None, typer.Option(metavar="ROWSxCOLS", help="Cells of the density map.", show_default="6x8")
-]
-FramesOption = Annotated[int | None, typer.Option(min=1, help="Frame slots per clip.", show_default="16")]
-SelectOption = Annotated[
-    Select | None, typer.Option(help="Decode key frames only, or frames at even distances.", show_default="keyframes")
 ]
 PolicySeedOption = Annotated[
     int | None, typer.Option("--seed", help="Seed of the policy's sampling.", show_default="0")
@@ -102,172 +79,94 @@ CameraOption = Annotated[
     Camera | None,
     typer.Option(help="Take the camera's motion out of the vectors, or not.", show_default="as the policy does"),
 ]
-DensityFromOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR", help="Crop by the reference's `.npy` maps in this folder: policy maps, needs no motion."
-    ),
-]
-MotionFieldsOption = Annotated[
-    bool | None, typer.Option("--motion-fields", help="Store a dense motion field beside every frame.")
-]
-FieldSideOption = Annotated[int | None, typer.Option(min=1, help="Side of the motion fields.", show_default="56")]
-FieldCameraOption = Annotated[
-    Camera | None,
-    typer.Option(help="Take the camera's motion out of the motion fields, or not.", show_default="ignore"),
-]
-CompressionOption = Annotated[
-    Compression | None,
-    typer.Option(help="Of the frames; zstd takes about 37 % less room and is slower to read.", show_default="none"),
-]
-NameOption = Annotated[str | None, typer.Option(help="Name of the cache.", show_default="<policy>-<size>")]
-ArchOption = Annotated[
-    str | None,
-    typer.Option(
-        help="resnet50, resnet152, mobilenet_v3_large, efficientnet_b1, swin_t, swin_b, or timm/<name>.",
-        show_default="resnet50; timm/resnet18 for motion fields",
-    ),
-]
-InputOption = Annotated[
-    Stream, typer.Option(help="What the network takes: the frames of the cache, or its motion fields.")
-]
-WeightsOption = Annotated[
-    str, typer.Option(help="Weights to start from: imagenet, none, lite0 (with the extra `weights`), or a file.")
-]
-CacheOption = Annotated[str | None, typer.Option(help="Name of the crop cache.", show_default="the only one")]
-SplitOption = Annotated[str, typer.Option(help="Split of the data set, by number or name.")]
-BatchOption = Annotated[int, typer.Option(min=1, help="Clips per batch.")]
-FreezeOption = Annotated[
-    bool,
-    typer.Option(
-        "--freeze-backbone", help="Train the head alone, on features computed once; no augmentation of pixels."
-    ),
-]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
-# Options of `train`, in the panels of its help; None leaves a setting to the recipe.
-_optimisation = partial(typer.Option, rich_help_panel="Optimisation")
-_augmentation = partial(typer.Option, rich_help_panel="Clips and augmentation")
-_machine = partial(typer.Option, rich_help_panel="Machine")
-EpochsOption = Annotated[
-    int | None, _optimisation(metavar="N", help="Times through the training clips.", show_default="100")
-]
-TrainBatchOption = Annotated[
-    int | None, _optimisation("--batch-size", metavar="N", help="Clips per batch.", show_default="32")
-]
-AccumulateOption = Annotated[
-    int | None, _optimisation(metavar="N", help="Batches per update of the weights.", show_default="1")
-]
-OptimizerOption = Annotated[
-    OptimizerName | None,
-    _optimisation(help="Another than the recipe's brings its usual weight decay.", show_default="adamw"),
-]
-LearningRateOption = Annotated[
-    float | None,
-    _optimisation("--lr", metavar="RATE", help="Highest learning rate.", show_default="0.001, modern: 0.0005"),
-]
-ScheduleOption = Annotated[
-    Schedule | None, _optimisation(help="How the rate falls.", show_default="step, modern: cosine")
-]
-LrStepsOption = Annotated[
-    Any,
-    _optimisation(
-        parser=parse_shares,
-        metavar="SHARES",
-        help="Divide the rate by 10 at these shares of the epochs; not with cosine.",
-        show_default="0.4,0.8",
-    ),
-]
-WarmupOption = Annotated[
-    float | None,
-    _optimisation(metavar="EPOCHS", help="The rate first rises for so long.", show_default="0, modern: 5 of 100"),
-]
-WeightDecayOption = Annotated[
-    float | None,
-    _optimisation(
-        metavar="DECAY", help="adamw: apart from the gradient; else: in it.", show_default="0.01, modern: 0.05"
-    ),
-]
-DecayNormsOption = Annotated[
-    bool | None,
-    _optimisation("--decay-norms/--no-decay-norms", help="Decay norms and biases too.", show_default="on, modern: off"),
-]
-ClipGradOption = Annotated[
-    float | None, _optimisation(metavar="NORM", help="Longest gradient; 0: any.", show_default="0, modern: 1")
-]
-LabelSmoothingOption = Annotated[
-    float | None,
-    _optimisation(metavar="SHARE", help="Of the target, to all classes alike.", show_default="0, modern: 0.1"),
-]
-EmaOption = Annotated[
-    float | None,
-    _optimisation(
-        metavar="DECAY", help="Keep a moving average of the weights; 0: none.", show_default="0, modern: 0.999"
-    ),
-]
-SegmentsOption = Annotated[
-    int | None, _augmentation(metavar="N", help="Random frames per clip and epoch.", show_default="3")
-]
-ValidationSegmentsOption = Annotated[
-    int | None, _augmentation(metavar="N", help="Middle frames per held-out clip.", show_default="8")
-]
-ValidationShareOption = Annotated[
-    float | None,
-    _augmentation(
-        metavar="SHARE",
-        help="Of the training groups, held out to choose the best epoch.",
-        show_default="0.1",
-    ),
-]
-AugmentOption = Annotated[
-    bool | None,
-    _augmentation(
-        "--augment/--no-augment",
-        help="Off: no flip, crop, jitter, erasing unless asked for by name.",
-        show_default="on, frozen: off",
-    ),
-]
-FlipOption = Annotated[
-    bool | None,
-    _augmentation("--flip/--no-flip", help="Half of the clips, left to right.", show_default="on"),
-]
-CropScalesOption = Annotated[
-    Any,
-    _augmentation(
-        parser=parse_shares,
-        metavar="SHARES",
-        help="Sides of the multi-scale crop; 1: none.",
-        show_default="1,0.875,0.75,0.66",
-    ),
-]
-ColorJitterOption = Annotated[
-    float | None,
-    _augmentation(metavar="STRENGTH", help="Of brightness, contrast and saturation; 0: none.", show_default="0.2"),
-]
-RandomErasingOption = Annotated[
-    float | None,
-    _augmentation(metavar="SHARE", help="Of the clips, in which a part is blanked.", show_default="0, modern: 0.25"),
-]
-MixupOption = Annotated[
-    float | None, _augmentation(metavar="ALPHA", help="Blend clips in pairs; 0: none.", show_default="0.2")
-]
-TrainDeviceOption = Annotated[str, _machine("--device", help="auto, cpu, cuda, cuda:1, ...")]
-AmpOption = Annotated[Amp, _machine(help="Mixed precision; auto: on a GPU, bf16 if it has it.")]
-ChannelsLastOption = Annotated[
-    bool | None,
-    _machine("--channels-last/--no-channels-last", help="Memory order.", show_default="on for convolutions"),
-]
-CompileOption = Annotated[bool, _machine("--compile", help="Compile the network; needs a C++ compiler.")]
-SyncBatchNormOption = Annotated[
-    bool, _machine("--sync-batchnorm", help="Under torchrun: batch statistics over the clips of all GPUs.")
-]
-SaveEveryOption = Annotated[
-    float, _machine(metavar="MINUTES", min=0, help="Save this often within an epoch too; 0: after each update.")
-]
-TensorboardOption = Annotated[
-    bool | None,
-    _machine("--tensorboard/--no-tensorboard", help="Write for TensorBoard.", show_default="if installed"),
-]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a cache that has other settings.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropOptions:
+    """Settings of a crop cache by the names that `mocrop.pipeline.caches` has for them; None: as they are."""
+
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Side of the cropped frames in pixels.", show_default="192")
+    ] = None
+    policy: Annotated[
+        str | None, typer.Option(help="full, center, random, motion, motion-v2, adaptive, maps.", show_default="motion")
+    ] = None
+    ratio: Annotated[
+        float | None, typer.Option(help="Area of the crop, as a share of the frame.", show_default="0.75")
+    ] = None
+    grid: GridOption = None
+    frames: Annotated[int | None, typer.Option(min=1, help="Frame slots per clip.", show_default="16")] = None
+    select: Annotated[
+        Select | None,
+        typer.Option(help="Decode key frames only, or frames at even distances.", show_default="keyframes"),
+    ] = None
+    seed: PolicySeedOption = None
+    camera: CameraOption = None
+    motion_fields: Annotated[
+        bool | None, typer.Option("--motion-fields", help="Store a dense motion field beside every frame.")
+    ] = None
+    field_side: Annotated[int | None, typer.Option(min=1, help="Side of the motion fields.", show_default="56")] = None
+    field_camera: Annotated[
+        Camera | None,
+        typer.Option(help="Take the camera's motion out of the motion fields, or not.", show_default="ignore"),
+    ] = None
+    compression: Annotated[
+        Compression | None,
+        typer.Option(help="Of the frames; zstd takes about 37 % less room and is slower to read.", show_default="none"),
+    ] = None
+    name: Annotated[str | None, typer.Option(help="Name of the cache.", show_default="<policy>-<size>")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrecropOptions(CropOptions):
+    """What `mocrop precrop` takes besides."""
+
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--density-from",
+            metavar="DIR",
+            help="Crop by the reference's `.npy` maps in this folder: policy maps, needs no motion.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
+    """Where stages run, and for how long."""
+
+    workers: WorkersOption = None
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use an existing Dask cluster, e.g. tcp://10.0.0.1:8786.")
+    ] = None
+    clip_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Give a clip up after this long; 0: never.")
+    ] = 600
+
+    def run(self) -> RunOptions:
+        from mocrop.pipeline.session import RunOptions
+
+        return RunOptions(workers=self.workers, scheduler=self.scheduler, clip_seconds=self.clip_timeout)
+
+
+def grouped(command: Command) -> Command:
+    """Take each parameter that is a dataclass of options apart, into one parameter a field, as Typer wants them."""
+    parameters = inspect.signature(command, eval_str=True).parameters.values()
+    groups: dict[str, Any] = {
+        each.name: each.annotation for each in parameters if dataclasses.is_dataclass(each.annotation)
+    }
+    fields = {name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()}
+
+    @functools.wraps(command)
+    def with_fields(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field: values.pop(field) for field in fields[name]})
+        command(**values)
+
+    flat = [field for each in parameters for field in fields.get(each.name, {each.name: each}).values()]
+    with_fields.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    return with_fields
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -306,9 +205,11 @@ def _full_disk_is_our_error() -> Iterator[None]:
 
 @app.command()
 def init(
-    dataset: DatasetArgument,
+    dataset: Annotated[Path, typer.Argument(help="Folder that holds one folder of videos per class.")],
     splits: SplitsOption = None,
-    seed: SeedOption = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the split that is made without lists.", show_default="0")
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -319,16 +220,18 @@ def init(
 
 
 @app.command()
+@grouped
 def transcode(
+    *,
     dataset: NewDatasetArgument = None,
     splits: SplitsOption = None,
-    crf: CrfOption = None,
-    preset: PresetOption = None,
-    key_interval: KeyIntervalOption = None,
+    crf: Annotated[int | None, typer.Option(min=0, max=51, help="x264's constant quality.", show_default="23")] = None,
+    preset: Annotated[str | None, typer.Option(help="x264's preset.", show_default="veryfast")] = None,
+    key_interval: Annotated[
+        int | None, typer.Option(min=1, help="Frames between key frames.", show_default="12")
+    ] = None,
     workspace: WorkspaceOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
-    clip_timeout: TimeoutOption = 600,
+    cluster: ClusterOptions,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -339,17 +242,16 @@ def transcode(
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "transcode", options)
-    run = _run_options(workers, scheduler, clip_timeout)
-    _finish(commands.transcode(where, run, dataset=dataset, splits=splits, options=options), as_json)
+    _finish(commands.transcode(where, cluster.run(), dataset=dataset, splits=splits, options=options), as_json)
 
 
 @app.command()
+@grouped
 def extract_mv(
+    *,
     source: SourceOption = None,
     workspace: WorkspaceOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
-    clip_timeout: TimeoutOption = 600,
+    cluster: ClusterOptions,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -360,69 +262,40 @@ def extract_mv(
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "extract-mv", options)
-    _finish(commands.extract_mv(where, _run_options(workers, scheduler, clip_timeout), options=options), as_json)
+    _finish(commands.extract_mv(where, cluster.run(), options=options), as_json)
 
 
 @app.command()
+@grouped
 def precrop(
-    size: SizeOption = None,
-    policy: PolicyOption = None,
-    ratio: RatioOption = None,
-    grid: GridOption = None,
-    frames: FramesOption = None,
-    select: SelectOption = None,
-    seed: PolicySeedOption = None,
-    camera: CameraOption = None,
-    motion_fields: MotionFieldsOption = None,
-    field_side: FieldSideOption = None,
-    field_camera: FieldCameraOption = None,
-    compression: CompressionOption = None,
-    density_from: DensityFromOption = None,
-    name: NameOption = None,
+    *,
+    crop: PrecropOptions,
     overwrite: OverwriteOption = False,
     workspace: WorkspaceOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
-    clip_timeout: TimeoutOption = 600,
+    cluster: ClusterOptions,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find crop boxes and write the cropped frames to a cache that training reads directly."""
     from mocrop.pipeline import commands
 
-    options = _precrop_options(size, policy, ratio, grid, frames, select, seed, camera, name)
-    options |= _field_options(motion_fields, field_side, field_camera)
-    options |= {"folder": density_from, "compression": compression}
     where = _workspace(workspace)
     if dry_run:
-        return _explain(where, "precrop", options)
-    run = _run_options(workers, scheduler, clip_timeout)
-    _finish(commands.precrop(where, run, options=options, overwrite=overwrite), as_json)
+        return _explain(where, "precrop", vars(crop))
+    _finish(commands.precrop(where, cluster.run(), options=vars(crop), overwrite=overwrite), as_json)
 
 
 @app.command()
+@grouped
 def run(
+    *,
     dataset: NewDatasetArgument = None,
     splits: SplitsOption = None,
     source: SourceOption = None,
-    size: SizeOption = None,
-    policy: PolicyOption = None,
-    ratio: RatioOption = None,
-    grid: GridOption = None,
-    frames: FramesOption = None,
-    select: SelectOption = None,
-    seed: PolicySeedOption = None,
-    camera: CameraOption = None,
-    motion_fields: MotionFieldsOption = None,
-    field_side: FieldSideOption = None,
-    field_camera: FieldCameraOption = None,
-    compression: CompressionOption = None,
-    name: NameOption = None,
+    crop: CropOptions,
     overwrite: OverwriteOption = False,
     workspace: WorkspaceOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
-    clip_timeout: TimeoutOption = 600,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Run transcode, extract-mv and precrop in order, resuming what is there."""
@@ -430,30 +303,23 @@ def run(
 
     report = commands.run_all(
         _workspace(workspace),
-        _run_options(workers, scheduler, clip_timeout),
+        cluster.run(),
         dataset=dataset,
         splits=splits,
         extract_options={"source": source},
-        precrop_options=_precrop_options(size, policy, ratio, grid, frames, select, seed, camera, name)
-        | _field_options(motion_fields, field_side, field_camera)
-        | {"compression": compression},
+        precrop_options=vars(crop),
         overwrite=overwrite,
     )
     _finish(report, as_json)
 
 
 @app.command()
-def retry(
-    workspace: WorkspaceOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
-    clip_timeout: TimeoutOption = 600,
-    as_json: JsonOption = False,
-) -> None:
+@grouped
+def retry(*, workspace: WorkspaceOption = None, cluster: ClusterOptions, as_json: JsonOption = False) -> None:
     """Try the clips again that failed."""
     from mocrop.pipeline import commands
 
-    _finish(commands.retry(_workspace(workspace), _run_options(workers, scheduler, clip_timeout)), as_json)
+    _finish(commands.retry(_workspace(workspace), cluster.run()), as_json)
 
 
 @app.command()
@@ -579,99 +445,22 @@ def import_npy(
 
 
 @app.command()
-def train(
-    arch: ArchOption = None,
-    input: InputOption = "frames",
-    weights: WeightsOption = "imagenet",
-    recipe: Annotated[Recipe, typer.Option(help="Where the defaults of the options below come from.")] = "reference",
-    cache: CacheOption = None,
-    split: SplitOption = "1",
-    freeze_backbone: FreezeOption = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
-    name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="<arch>-<cache>")] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    epochs: EpochsOption = None,
-    batch_size: TrainBatchOption = None,
-    accumulate: AccumulateOption = None,
-    optimizer: OptimizerOption = None,
-    learning_rate: LearningRateOption = None,
-    schedule: ScheduleOption = None,
-    lr_steps: LrStepsOption = None,
-    warmup_epochs: WarmupOption = None,
-    weight_decay: WeightDecayOption = None,
-    decay_norms: DecayNormsOption = None,
-    clip_grad: ClipGradOption = None,
-    label_smoothing: LabelSmoothingOption = None,
-    ema: EmaOption = None,
-    segments: SegmentsOption = None,
-    validation_segments: ValidationSegmentsOption = None,
-    validation_share: ValidationShareOption = None,
-    augmentation: AugmentOption = None,
-    flip: FlipOption = None,
-    crop_scales: CropScalesOption = None,
-    color_jitter: ColorJitterOption = None,
-    random_erasing: RandomErasingOption = None,
-    mixup: MixupOption = None,
-    device: TrainDeviceOption = "auto",
-    amp: AmpOption = "auto",
-    channels_last: ChannelsLastOption = None,
-    compile_network: CompileOption = False,
-    sync_batchnorm: SyncBatchNormOption = False,
-    save_every: SaveEveryOption = 10,
-    tensorboard: TensorboardOption = None,
-) -> None:
+@grouped
+def train(*, options: TrainOptions, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Train a backbone on a crop cache."""
     from rich.console import Console
 
-    from mocrop.pipeline.stages import settings_from
     from mocrop.training.commands import train_in
     from mocrop.training.ranks import join_ranks
 
-    options = {
-        "arch": arch or DEFAULT_ARCH[input],
-        "input": input,
-        "weights": weights,
-        "split": split,
-        "freeze_backbone": freeze_backbone,
-        "seed": seed,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "accumulate": accumulate,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "learning_rate_steps": lr_steps,
-        "warmup_epochs": warmup_epochs,
-        "weight_decay": weight_decay,
-        "decay_norms": decay_norms,
-        "clip_grad": clip_grad,
-        "label_smoothing": label_smoothing,
-        "ema": ema,
-        "segments": segments,
-        "validation_segments": validation_segments,
-        "validation_share": validation_share,
-        "flip": flip,
-        "crop_scales": crop_scales,
-        "color_jitter": color_jitter,
-        "random_erasing": random_erasing,
-        "mixup": mixup,
-        "device": device,
-        "amp": amp,
-        "channels_last": channels_last,
-        "compile": compile_network,
-        "sync_batchnorm": sync_batchnorm,
-    }
-    varied = not freeze_backbone if augmentation is None else augmentation
-    table = {**recipe_table(recipe, options), **({} if varied else SAME_PIXELS)}
     with join_ranks() as ranks:
         result = train_in(
             _workspace(workspace).require(),
-            settings_from(TrainSettings, table, options, where="mocrop train"),
-            cache=cache,
-            name=name,
-            save_every_minutes=save_every,
-            tensorboard=tensorboard,
+            options.settings(),
+            cache=options.cache,
+            name=options.name,
+            save_every_minutes=options.save_every,
+            tensorboard=options.tensorboard,
             ranks=ranks,
             console=Console(stderr=as_json),
         )
@@ -697,8 +486,8 @@ def evaluate(
         typer.Option(metavar="RUN", help="Average the softmax with that of another run, on that run's own cache."),
     ] = None,
     fuse_weight: Annotated[float, typer.Option(min=0, max=1, help="Weight of the run that --fuse names.")] = 0.5,
-    batch_size: BatchOption = 32,
-    device: DeviceOption = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips per batch.")] = 32,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -802,7 +591,9 @@ def bench(
 
 
 @app.command()
+@grouped
 def ablate(
+    *,
     arch: Annotated[str, typer.Option(help="As for `mocrop train`.")] = "resnet50",
     weights: WeightsOption = "imagenet",
     policies: Annotated[
@@ -827,9 +618,7 @@ def ablate(
     device: TrainDeviceOption = "auto",
     name: Annotated[str, typer.Option(help="Of the ablation: reports/<name>/, runs/<name>/.")] = "ablation",
     workspace: WorkspaceOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
-    clip_timeout: TimeoutOption = 600,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Train and test every policy at every size, and say which differences are shown."""
@@ -859,9 +648,8 @@ def ablate(
         few_shot=few_shot,
         draws=draws,
     )
-    run = _run_options(workers, scheduler, clip_timeout)
     watch = ConsoleAblationWatch(Console(stderr=True))
-    result, files = ablate_in(_workspace(workspace), settings, name=name, run=run, watch=watch)
+    result, files = ablate_in(_workspace(workspace), settings, name=name, run=cluster.run(), watch=watch)
     if as_json:
         typer.echo(json.dumps(report_json(result), indent=2))
     else:
@@ -882,47 +670,13 @@ def demo(
     from mocrop.evaluation.demo import run_demo, say_demo
 
     console = Console()
-    say_demo(console, run_demo(folder, run=_run_options(workers, None, 600), console=console))
+    say_demo(console, run_demo(folder, run=ClusterOptions(workers=workers).run(), console=console))
 
 
 def _workspace(option: Path | None) -> Workspace:
     from mocrop.pipeline.workspace import Workspace, locate_workspace
 
     return Workspace(locate_workspace(option))
-
-
-def _run_options(workers: int | None, scheduler: str | None, clip_timeout: float) -> RunOptions:
-    from mocrop.pipeline.session import RunOptions
-
-    return RunOptions(workers=workers, scheduler=scheduler, clip_seconds=clip_timeout)
-
-
-def _precrop_options(
-    size: int | None,
-    policy: str | None,
-    ratio: float | None,
-    grid: str | None,
-    frames: int | None,
-    select: Select | None,
-    seed: int | None,
-    camera: Camera | None,
-    name: str | None,
-) -> dict[str, Any]:
-    return {
-        "size": size,
-        "policy": policy,
-        "ratio": ratio,
-        "grid": grid,
-        "frames": frames,
-        "select": select,
-        "seed": seed,
-        "camera": camera,
-        "name": name,
-    }
-
-
-def _field_options(fields: bool | None, side: int | None, camera: Camera | None) -> dict[str, Any]:
-    return {"motion_fields": fields, "field_side": side, "field_camera": camera}
 
 
 def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:
