@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError
-from mocrop.pipeline.stage import raise_if_disk_full
+from mocrop.pipeline.workspace import whole_file
 from mocrop.training.backbones import Backbone, build_backbone
 from mocrop.training.weights import mismatches
 
@@ -65,17 +64,8 @@ def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
 
     Raises: DiskFullError.
     """
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            torch.save(vars(checkpoint), stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, file)
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
-        raise_if_disk_full(error)
-        raise
+    with whole_file(file) as stream:
+        torch.save(vars(checkpoint), stream)
 
 
 def load_checkpoint(file: Path) -> Checkpoint:

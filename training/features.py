@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, SettingsError
-from mocrop.pipeline.stage import raise_if_disk_full
+from mocrop.pipeline.workspace import whole_file
 from mocrop.training.augment import normalise
 from mocrop.training.backbones import Backbone
 from mocrop.training.checkpoint import describe_cache
@@ -193,24 +193,12 @@ def head_inputs(backbone: Backbone, model: nn.Module, frames: Tensor) -> Tensor:
 
 def _write(file: Path, batches: Iterator[FloatArray], *, frames: int, on_frames: OnFrames) -> None:
     """Write the batches as one .npy file that appears under its name only when it is whole and on the disk."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")  # two runs may come to the same features at once
     done = 0
-    try:
-        with partial.open("wb") as stream:
-            for batch in batches:
-                if not done:
-                    shape = (frames, batch.shape[1])
-                    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-                    np.lib.format.write_array_header_1_0(stream, header)
-                stream.write(np.ascontiguousarray(batch, dtype="<f4").tobytes())
-                done += len(batch)
-                on_frames(done, frames)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, file)
-    except BaseException as error:  # a signal may end it too
-        partial.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise_if_disk_full(error)
-        raise
+    with whole_file(file, writer=str(os.getpid())) as stream:  # two runs may come to the same features at once
+        for batch in batches:
+            if not done:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (frames, batch.shape[1])}
+                np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(np.ascontiguousarray(batch, dtype="<f4").tobytes())
+            done += len(batch)
+            on_frames(done, frames)

@@ -94,6 +94,7 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(OSError, match="Input/output"):
         write_whole(tmp_path / "file", b"new and longer")
     assert (tmp_path / "file").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_only_one_process_writes_a_workspace(workspace: Workspace) -> None:
