@@ -107,6 +107,9 @@ class CropOptions:
         bool | None, typer.Option("--motion-fields", help="Store a dense motion field beside every frame.")
     ] = None
     field_side: Annotated[int | None, typer.Option(min=1, help="Side of the motion fields.", show_default="56")] = None
+    field_span: Annotated[
+        int | None, typer.Option(min=1, help="Frames that a motion field is the mean of, at most.", show_default="12")
+    ] = None
     field_camera: Annotated[
         Camera | None,
         typer.Option(help="Take the camera's motion out of the motion fields, or not.", show_default="ignore"),
