@@ -122,8 +122,8 @@ def _second(
 ) -> tuple[Predictions, list[str]]:
     """Predictions of the network that is to be fused, saved ones if there are any, and what must be said of them."""
     found = saved_predictions(workspace, settings, other)
-    if not settings.ranks.most([float(settings.ranks.first and found is not None)])[0]:
-        found = None  # the first rank decides for all: another may see what that one has only just written
+    if settings.ranks.most([float(found is None)])[0]:
+        found = None  # what one rank must evaluate, all must, as it waits for them; not all need see a new file yet
     how = "evaluated now" if found is None else "its saved predictions"
     if found is None:
         found = _evaluate(workspace, settings, other, console=console).result.predictions
