@@ -44,7 +44,7 @@ class ConsoleWatch(TrainWatch):
             self._say(line)
             return
         progress, task = self._bar
-        facts = abbreviate_meter(meter)
+        facts = describe_meter(meter)
         progress.update(task, description=title, completed=meter.batches_done, total=meter.batches, facts=facts)
 
     def features(self, done: int, total: int) -> None:
@@ -114,25 +114,21 @@ def describe(facts: RunFacts) -> list[str]:
 
 
 def describe_meter(meter: Meter) -> str:
-    """An epoch so far, in a line."""
-    totals = meter.totals()
+    """An epoch so far, in part of a line of 80 columns."""
+    totals, speed = meter.totals(), meter.clips_per_second
     return (
-        f"loss {totals.mean_loss:.3f}, accuracy {totals.accuracy:.1%}, {meter.clips_per_second:.1f} clips/s, "
-        f"waiting for data {totals.waiting_share:.1%}"
+        f"loss {totals.mean_loss:.3f} acc {totals.accuracy:.1%} {speed:.{0 if speed >= 100 else 1}f} clips/s "
+        f"wait {totals.waiting_share:.1%}"
     )
 
 
-def abbreviate_meter(meter: Meter) -> str:
-    """The same for a line of 80 columns, most of which others need."""
-    totals = meter.totals()
-    speed = f"{meter.clips_per_second:.{0 if meter.clips_per_second >= 100 else 1}f} clips/s"
-    return f"loss {totals.mean_loss:.3f} acc {totals.accuracy:.1%} {speed} wait {totals.waiting_share:.1%}"
-
-
 def describe_record(record: EpochRecord) -> str:
-    """A finished epoch, in a line."""
-    text = f"loss {record.train_loss:.3f}, accuracy {record.train_accuracy:.1%}"
+    """A finished epoch, in part of a line of 80 columns; log.jsonl has more."""
+    validation = ""
     if record.validation_top1 is not None:
-        text += f"; validation loss {record.validation_loss:.3f}, top-1 {record.validation_top1}"
-    speed = f"{record.clips_per_second:.1f} clips/s, waiting for data {record.waiting_share:.1%}"
-    return f"{text}; {record.seconds:.3g} s, {speed}"
+        validation = f", held out {record.validation_loss:.3f} acc {record.validation_top1.share:.1%}"
+    seconds = f"{record.seconds:.{0 if record.seconds >= 10 else 2}f} s"
+    return (
+        f"loss {record.train_loss:.3f} acc {record.train_accuracy:.1%}{validation}, {seconds} "
+        f"wait {record.waiting_share:.0%}"
+    )

@@ -228,7 +228,7 @@ def test_the_console_shows_each_epoch(cache_path: Path, tmp_path: Path, terminal
     assert "only 2 of 3 classes have clips to train on" in shown
     assert "left out: 1 failed" in shown
     assert "epoch 2/2: loss" in shown
-    assert "waiting for data" in shown
+    assert " wait " in shown
     train(cache_path, tmp_path, replace(SETTINGS, epochs=2), watch=ConsoleWatch(console))
     assert "all 2 epochs are done already" in text.getvalue()
 
