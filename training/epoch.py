@@ -50,7 +50,7 @@ def train_epoch(job: Job, epoch: int, meter: Meter, watch: TrainWatch, saver: Sa
             require_numbers(meter, epoch=epoch)
         watch.step(epoch + 1, meter)
         if done.updated:  # gradients are not saved
-            saver.after_batch()
+            saver.after_batch(epoch, meter)
 
 
 @torch.inference_mode()

@@ -52,23 +52,23 @@ class Saver:
         self._saved = time.monotonic()
         self._agreement = Agreement(control.ranks)
 
-    def begin_epoch(self, epoch: int, meter: Meter) -> None:
-        """Epoch ``epoch``, from 1, begins or goes on, and ``meter`` counts it; all before it is saved."""
-        self._epoch = epoch
-        self._meter = meter
+    def begin_epoch(self) -> None:
+        """An epoch begins or goes on; all before it is saved."""
         self._saved = time.monotonic()
 
-    def after_batch(self) -> None:
+    def after_batch(self, epoch: int, meter: Meter) -> None:
         """Save, and stop, if it is time to.
 
+        Args:
+            epoch: the one under way, from 0, which ``meter`` counts.
         Raises: StoppedError if a signal has asked any rank for it; the run is saved then.
         """
         stop, save = self._agreement.heard([self._control.stop.signal, self._due()])
         if stop or save:
-            self._save(self._meter)
+            self._save(meter)
         if stop:
             self._control.ranks.wait()  # the first one to end ends all, so not before the file is there
-            done = f"after batch {self._meter.batches_done} of {self._meter.batches} of epoch {self._epoch}"
+            done = f"after batch {meter.batches_done} of {meter.batches} of epoch {epoch + 1}"
             raise stopped(stop, f"{done}, which is saved; the same command goes on there")
 
     def _due(self) -> bool:

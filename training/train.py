@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -96,10 +97,10 @@ def train_epochs(job: Job, run: Run, watch: TrainWatch, saver: Saver) -> None:
     """Go through the epochs that are left, the first of them perhaps in the middle."""
     for epoch in range(len(run.history), job.settings.epochs):
         meter = run.meter()
-        saver.begin_epoch(epoch + 1, meter)
+        saver.begin_epoch()
         train_epoch(job, epoch, meter, watch, saver)
         start = time.perf_counter()
-        validation = validate(job, after_batch=saver.after_batch)
+        validation = validate(job, after_batch=partial(saver.after_batch, epoch, meter))
         seconds = meter.seconds + time.perf_counter() - start
         watch.epoch(run.save_epoch(meter, validation, seconds=seconds))
 
