@@ -26,7 +26,7 @@ WORST_CLASSES = 10
 def print_result(console: Console, result: EvalResult) -> None:
     """Print scores with counts and intervals, and everything a reader must know to trust them."""
     console.print(scores_table(result.metrics, title=headline(result)))
-    console.print(class_table(result.metrics))
+    console.print(worst_classes_table(result.metrics))
     print_facts(console, facts(result))
     for line in remarks(result):
         console.print(line, highlight=False, markup=False)
@@ -82,7 +82,7 @@ def _interval(low: float, high: float) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
-def class_table(metrics: Metrics) -> Table:
+def worst_classes_table(metrics: Metrics) -> Table:
     """One row a class; of many classes, those that fare worst."""
     tested = [each for each in metrics.classes if each.clips]
     shown, title = tested, "by class"

@@ -23,7 +23,7 @@ PLACE = "{split}"  # in the name of a run or checkpoint: the split's name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class TrainedRun:
     """A trained run, as its config.json has it."""
 
     name: str
@@ -31,18 +31,18 @@ class Run:
     split: str  # name or number
     rest: str  # JSON of everything else that two runs of one kind have in common
 
-    def twin_of(self, other: Run) -> bool:
+    def twin_of(self, other: TrainedRun) -> bool:
         """Whether both differ in the split alone."""
         return self.rest == other.rest
 
 
-def trained_runs(workspace: Workspace) -> list[Run]:
+def trained_runs(workspace: Workspace) -> list[TrainedRun]:
     """Runs that have a checkpoint and say what they are, by name."""
     files = sorted(workspace.runs.glob("*/config.json"))
     return [_run(file) for file in files if (file.parent / "best.pt").exists()]
 
 
-def _run(file: Path) -> Run:
+def _run(file: Path) -> TrainedRun:
     """Raises: TrainingError if the file is damaged."""
     try:
         config = json.loads(file.read_text())
@@ -50,7 +50,7 @@ def _run(file: Path) -> Run:
         split = str(settings.pop("split"))
         kept = {name: value for name, value in settings.items() if name not in FREE_SETTINGS}
         rest = json.dumps([kept, cache["name"], cache["hash"]], sort_keys=True)
-        return Run(name=file.parent.name, cache=str(cache["name"]), split=split, rest=rest)
+        return TrainedRun(name=file.parent.name, cache=str(cache["name"]), split=split, rest=rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{file} cannot be read ({error}); delete the run's folder, or train it anew") from error
 
@@ -64,7 +64,7 @@ def cache_of_family(workspace: Workspace, name: str | None) -> str | None:
     return caches.pop() if len(caches) == 1 else None
 
 
-def runs_by_split(workspace: Workspace, cache: CropCache, name: str | None) -> dict[str, Run]:
+def runs_by_split(workspace: Workspace, cache: CropCache, name: str | None) -> dict[str, TrainedRun]:
     """A run for each split of a cache, by the split's name.
 
     Args:
@@ -81,7 +81,7 @@ def runs_by_split(workspace: Workspace, cache: CropCache, name: str | None) -> d
     return _one_each(whole[0] if whole else max(families, key=len), cache)
 
 
-def _candidates(workspace: Workspace, name: str | None) -> list[Run]:
+def _candidates(workspace: Workspace, name: str | None) -> list[TrainedRun]:
     """Raises: TrainingError if no run is meant."""
     runs = trained_runs(workspace)
     if name is None:
@@ -97,14 +97,14 @@ def _candidates(workspace: Workspace, name: str | None) -> list[Run]:
     return meant
 
 
-def _families(runs: Sequence[Run]) -> list[list[Run]]:
+def _families(runs: Sequence[TrainedRun]) -> list[list[TrainedRun]]:
     kinds = dict.fromkeys(run.rest for run in runs)
     return [[run for run in runs if run.rest == kind] for kind in kinds]
 
 
-def _covered(family: Sequence[Run], cache: CropCache) -> dict[str, list[Run]]:
+def _covered(family: Sequence[TrainedRun], cache: CropCache) -> dict[str, list[TrainedRun]]:
     """Runs by the name of the split that they were trained on, of those that the cache has."""
-    covered: dict[str, list[Run]] = {}
+    covered: dict[str, list[TrainedRun]] = {}
     for run in family:
         try:
             covered.setdefault(cache.split_names[split_index(cache, run.split)], []).append(run)
@@ -113,7 +113,7 @@ def _covered(family: Sequence[Run], cache: CropCache) -> dict[str, list[Run]]:
     return covered
 
 
-def _one_each(family: Sequence[Run], cache: CropCache) -> dict[str, Run]:
+def _one_each(family: Sequence[TrainedRun], cache: CropCache) -> dict[str, TrainedRun]:
     covered = _covered(family, cache)
     if missing := [split for split in cache.split_names if split not in covered]:
         like = family[0].name
