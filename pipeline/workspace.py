@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from mocrop.pipeline.errors import CacheError, WorkspaceError
+from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
 from mocrop.pipeline.stage import raise_if_disk_full
 
 SETTINGS_FILE = "mocrop.toml"
@@ -86,8 +86,18 @@ class Workspace:
         return self.h264 / f"{clip}.mp4"
 
     def cache(self, name: str) -> Path:
-        """Where the crop cache of that name lies."""
-        return self.caches / f"{name}.zarr"
+        """Where the crop cache of that name lies.
+
+        Raises: SettingsError if it could not be found again under that name.
+        """
+        return self.caches / f"{_require_name(name)}.zarr"
+
+    def run(self, name: str) -> Path:
+        """Where the training run of that name lies.
+
+        Raises: SettingsError if it could not be found again under that name.
+        """
+        return self.runs / _require_name(name)
 
     def cache_names(self) -> list[str]:
         """Names of the crop caches that are there, sorted."""
@@ -117,6 +127,12 @@ class Workspace:
                 f"there is no mocrop workspace at {self.root}; make one with `mocrop init DATASET`, or name one with -w"
             )
         return self
+
+
+def _require_name(name: str) -> str:
+    if not name or name.startswith(".") or {"/", "\\", "\0"} & set(name):
+        raise SettingsError(f"--name {name!r} is no name of a folder; leave out slashes and a dot at the start")
+    return name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,8 @@ def train_in(
         save_every_minutes: within an epoch; what a crash costs at the most.
         tensorboard: write for it; None: if it is installed.
         ranks: the processes that train together, of which the first one alone says something.
-    Raises: CacheError if the choice of the cache is not clear; what :func:`~mocrop.training.train.train` raises.
+    Raises: CacheError if the choice of the cache is not clear; SettingsError for a name that no folder can have; what
+        :func:`~mocrop.training.train.train` raises.
     """
     path = workspace.choose_cache(cache)
     run = name or run_name(settings, cache=path.stem)
@@ -47,7 +48,7 @@ def train_in(
         watch = Watches(ConsoleWatch(console), CurvesWatch(), tensorboard_watch(tensorboard))
     with stop_on_signals() as stop:
         control = RunControl(save_every_seconds=60 * save_every_minutes, stop=stop, ranks=ranks)
-        return train(path, workspace.runs / run, settings, watch=watch, control=control)
+        return train(path, workspace.run(run), settings, watch=watch, control=control)
 
 
 def run_name(settings: TrainSettings, *, cache: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mocrop.pipeline.errors import CacheError, WorkspaceError
+from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
 from mocrop.pipeline.transcode import TranscodeSettings
 from mocrop.pipeline.workspace import (
     DatasetSettings,
@@ -83,6 +83,15 @@ def test_one_cache_needs_no_name_and_two_do(workspace: Workspace) -> None:
     assert workspace.choose_cache("motion-192") == workspace.cache("motion-192")
     with pytest.raises(CacheError, match="no crop cache 'full-9'"):
         workspace.choose_cache("full-9")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a\\b"])
+def test_a_name_that_could_not_be_found_again_is_refused(workspace: Workspace, name: str) -> None:
+    for place in (workspace.cache, workspace.run):
+        with pytest.raises(SettingsError, match="no name of a folder"):
+            place(name)
+    assert workspace.cache("motion-192.v2") == workspace.caches / "motion-192.v2.zarr"
+    assert workspace.run("first run") == workspace.runs / "first run"
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
