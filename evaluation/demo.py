@@ -22,6 +22,7 @@ from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.session import RunOptions
 from mocrop.pipeline.sprites import SpriteSettings, SpriteTruth, make_sprites
 from mocrop.pipeline.workspace import Workspace
+from mocrop.training.device import one_thread
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.train import train
 from mocrop.training.watch import EpochRecord, TrainWatch
@@ -68,7 +69,8 @@ def run_demo(folder: Path, *, run: RunOptions, console: Console, sprites: Sprite
     console.rule("2. every stage: transcode, extract-mv, precrop")
     _make_caches(workspace, truth.dataset, run, console)
     console.rule("3. the same small network, trained on whole frames and on crops")
-    scores = {policy: _train_and_evaluate(workspace, policy, console) for policy in POLICIES}
+    with one_thread():  # the network is small: two threads gain little, and on busy cores they wait for each other
+        scores = {policy: _train_and_evaluate(workspace, policy, console) for policy in POLICIES}
     caches = {policy: CropCache(workspace.cache(f"{policy}-{SIZE_PX}")) for policy in POLICIES}
     size = settings.width, settings.height
     inside = {policy: _share_inside(cache, truth, size) for policy, cache in caches.items()}
