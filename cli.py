@@ -612,6 +612,11 @@ def ablate(
         str | None, typer.Option(metavar="GROUPS", help="Also train on so few groups of each class, e.g. 1,2,4.")
     ] = None,
     draws: Annotated[int, typer.Option(min=2, help="Draws of those groups.")] = 30,
+    motion_stream: Annotated[
+        str | None,
+        typer.Option(metavar="ARCH", help="Also train this on motion fields, and fuse it, e.g. timm/resnet18."),
+    ] = None,
+    motion_weights: Annotated[str, typer.Option(help="Weights that it starts from, as --weights.")] = "imagenet",
     frames: Annotated[int, typer.Option(min=1, help="Frame slots per clip of the caches.")] = 16,
     segments: Annotated[int, typer.Option(min=1, help="Middle frames per clip in testing.")] = 8,
     recipe: Annotated[Recipe, typer.Option(help="Where the defaults of training come from.")] = "reference",
@@ -628,7 +633,7 @@ def ablate(
     from rich.console import Console
 
     from mocrop.evaluation.ablate import ConsoleAblationWatch, ablate_in, ablation_settings
-    from mocrop.evaluation.ablation_report import report_json
+    from mocrop.evaluation.ablation_report import in_words, report_json
 
     settings = ablation_settings(
         policies=policies,
@@ -648,6 +653,7 @@ def ablate(
             "learning_rate": learning_rate,
             "device": device,
         },
+        stream={"arch": motion_stream, "weights": motion_weights} if motion_stream else None,
         few_shot=few_shot,
         draws=draws,
     )
@@ -656,10 +662,11 @@ def ablate(
     if as_json:
         typer.echo(json.dumps(report_json(result), indent=2))
     else:
-        from mocrop.evaluation.ablation_words import answers
-
-        typer.echo("\n".join(answers(result.full_data, result.few_shot)))
+        typer.echo("\n".join(in_words(result)))
         typer.echo("\n".join(f"{kind}: {file}" for kind, file in files.items()))
+    if result.failed:
+        typer.echo(f"{result.failed} clips failed and are left out; `mocrop status --failed` names them", err=True)
+        raise typer.Exit(EXIT_FAILED_CLIPS)
 
 
 @app.command()

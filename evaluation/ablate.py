@@ -12,28 +12,30 @@ from rich.console import Console
 from mocrop.evaluation.ablation import (
     AblationFolder,
     AblationWatch,
+    keep_plan,
     make_caches,
     mean_features,
     run_cells,
     variant_features,
-    with_names,
 )
+from mocrop.evaluation.ablation_checks import checked
 from mocrop.evaluation.ablation_report import AblationResult, Area, write_result
 from mocrop.evaluation.ablation_results import class_changes, comparisons, gather
 from mocrop.evaluation.ablation_settings import POLICIES, AblationSettings, Cell, numbers, words
+from mocrop.evaluation.ablation_streams import stream_comparisons
 from mocrop.evaluation.few_shot import ClipTable, FewShotSettings, clip_table, few_shot_curves
 from mocrop.evaluation.few_shot_results import FewShot, few_shot_comparisons, pair_changes
 from mocrop.evaluation.flops import FlopsSettings, count_costs
 from mocrop.pipeline.crop_cache import ClipState, CropCache
 from mocrop.pipeline.errors import SettingsError
-from mocrop.pipeline.manifest import Manifest
 from mocrop.pipeline.session import RunOptions
 from mocrop.pipeline.stages import settings_from
 from mocrop.pipeline.workspace import Workspace
-from mocrop.training.backbones import build_backbone
 from mocrop.training.device import one_thread
 from mocrop.training.progress import ConsoleWatch
 from mocrop.training.recipe import SAME_PIXELS, Recipe, TrainSettings, recipe_table
+from mocrop.training.saver import RunControl
+from mocrop.training.stop import stop_on_signals
 from mocrop.training.watch import TrainWatch
 
 
@@ -50,29 +52,33 @@ def ablate_in(
     Args:
         name: of the ablation; its runs lie in ``runs/<name>/``.
         run: how caches are made.
-    Raises: SettingsError, CacheError, WorkspaceError, TrainingError, WeightsError for what settings and files cause.
+    Raises: StoppedError if a signal has asked for it once the caches are there; SettingsError, CacheError,
+        WorkspaceError, TrainingError, WeightsError for what settings and files cause.
     """
     watch = watch or AblationWatch()
     folder = AblationFolder(workspace.require(), name)
-    settings = with_names(settings, split_names(workspace))
-    for size in settings.sizes:  # what cannot be had is said before hours of work
-        build_backbone(settings.training.arch, classes=2, size=size, weights=settings.training.weights)
-    make_caches(workspace, settings, run, watch)
-    run_cells(folder, settings, watch)
+    settings = checked(workspace, settings)
+    keep_plan(folder, settings)
+    failed = make_caches(workspace, settings, run, watch)
+    with stop_on_signals() as stop:
+        control = RunControl(stop=stop)
+        run_cells(folder, settings, watch, control)
+        few_shot = run_few_shot(workspace, settings, watch, control) if settings.few_shot else None
     outcomes = gather(folder, settings)
-    few_shot = run_few_shot(workspace, settings, watch) if settings.few_shot else None
     cost = FlopsSettings(
         archs=(settings.training.arch,),
         sizes=settings.sizes,
-        classes=len(outcomes.class_names),
+        classes=len(outcomes.clips.class_names),
         segments=settings.segments,
     )
     result = AblationResult(
         settings=settings,
         outcomes=outcomes,
+        failed=failed,
         costs=count_costs(cost),
         areas=list(_areas(workspace, settings)),
         full_data=comparisons(outcomes, settings),
+        streams=stream_comparisons(folder, settings),
         classes=class_changes(outcomes, settings),
         few_shot=few_shot_comparisons(few_shot, settings) if few_shot else [],
         pairs=pair_changes(few_shot, settings) if few_shot else [],
@@ -80,20 +86,19 @@ def ablate_in(
     return result, write_result(result, folder.reports)
 
 
-def split_names(workspace: Workspace) -> list[str]:
-    """Names of the splits of a workspace."""
-    with Manifest(workspace.manifest_file) as manifest:
-        return manifest.names("split_names")
+def run_few_shot(
+    workspace: Workspace, settings: AblationSettings, watch: AblationWatch, control: RunControl
+) -> FewShot:
+    """The curves of every size, on the clips that every variant has at every size.
 
-
-def run_few_shot(workspace: Workspace, settings: AblationSettings, watch: AblationWatch) -> FewShot:
-    """The curves of every size, on the clips that every variant has at every size."""
+    Raises: StoppedError if it was asked to stop; what :func:`variant_features` raises.
+    """
     assert settings.few_shot is not None
     features: dict[int, dict[str, tuple[list[str], np.ndarray[Any, Any]]]] = {}
     cache: CropCache | None = None
     for size in settings.sizes:
         features[size] = {}
-        for variant, cache, found in variant_features(workspace, settings, size, watch):
+        for variant, cache, found in variant_features(workspace, settings, size, watch, control):
             rows = np.flatnonzero(found.used > 0)
             names = [cache.clip[row] for row in rows.tolist()]
             features[size][variant.name] = (names, mean_features(found, rows, segments=settings.segments).numpy())
@@ -106,6 +111,7 @@ def run_few_shot(workspace: Workspace, settings: AblationSettings, watch: Ablati
 
         def heard(done: int, total: int, size: int = size) -> None:
             watch.draw(size, done, total)
+            control.stop_while("few-shot draws were made")
 
         with one_thread():  # many small fits
             curves[size] = few_shot_curves(same, table, settings.few_shot, on_draw=heard)
@@ -146,6 +152,7 @@ def ablation_settings(
     segments: int,
     recipe: Recipe,
     training: Mapping[str, Any],
+    stream: Mapping[str, Any] | None,
     few_shot: str | None,
     draws: int,
 ) -> AblationSettings:
@@ -154,10 +161,10 @@ def ablation_settings(
     Args:
         policies, ratios, sizes, splits, seeds, few_shot: values that commas part.
         training: options of `mocrop train`; None: the recipe's.
+        stream: those in which networks that look at motion fields differ, which are trained throughout; None: no such
+            networks.
     Raises: SettingsError naming what cannot be.
     """
-    frozen = bool(training.get("freeze_backbone"))
-    table = {**recipe_table(recipe, training), "validation_share": 0.0, **(SAME_PIXELS if frozen else {})}
     try:
         return AblationSettings(
             policies=tuple(words(policies)) if policies else POLICIES,
@@ -167,13 +174,23 @@ def ablation_settings(
             seeds=numbers(seeds, option="--seeds", kind=int),
             frames=frames,
             segments=segments,
-            training=settings_from(TrainSettings, table, training, where="mocrop ablate"),
+            training=_training(recipe, training),
+            stream=None
+            if stream is None
+            else _training(recipe, {**training, **stream, "input": "motion", "freeze_backbone": False}),
             few_shot=FewShotSettings(groups=numbers(few_shot, option="--few-shot", kind=int), draws=draws)
             if few_shot
             else None,
         )
     except ValueError as error:
         raise SettingsError(str(error)) from error
+
+
+def _training(recipe: Recipe, options: Mapping[str, Any]) -> TrainSettings:
+    """How networks are trained: on all of the training list, and with frames as they are where they are frozen."""
+    pixels = SAME_PIXELS if options.get("freeze_backbone") else {}
+    table = {**recipe_table(recipe, options), "validation_share": 0.0, **pixels}
+    return settings_from(TrainSettings, table, options, where="mocrop ablate")
 
 
 class ConsoleAblationWatch(AblationWatch):

@@ -1,17 +1,17 @@
 """Run an ablation: a workspace and settings go in, one checkpoint a cell and the logits of every tested clip come out.
 
 What is done is done: a cell whose predictions are there, of the caches as they are now, is not run again, so a killed
-ablation loses the cell that it was at. Policies, areas, sizes, splits and seeds may be added later; how a cell is
-trained may not change under one name.
+ablation loses the cell that it was at. Policies, areas, sizes, splits, seeds and a second stream may be added later;
+how a cell is trained may not change under one name.
 """
 
 from __future__ import annotations
 
 import collections
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,20 @@ from mocrop.evaluation.ablation_settings import AblationSettings, Cell, Variant
 from mocrop.evaluation.evaluate import EvalSettings, evaluate, predictions_of, require_same_classes
 from mocrop.evaluation.predict import Outputs
 from mocrop.evaluation.predictions import Predictions, read_predictions, write_predictions
+from mocrop.evaluation.report_files import write_json
 from mocrop.pipeline.commands import precrop
-from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.crop_cache import ClipState, CropCache
 from mocrop.pipeline.errors import PredictionsError, SettingsError
 from mocrop.pipeline.session import RunOptions
-from mocrop.pipeline.workspace import Workspace, write_whole
+from mocrop.pipeline.workspace import Workspace
 from mocrop.training.backbones import Backbone, build_backbone
 from mocrop.training.checkpoint import describe_cache, load_checkpoint, plain_settings, restore_backbone
 from mocrop.training.device import choose_device, one_thread
 from mocrop.training.features import Features, head_layer, load_features
+from mocrop.training.recipe import TrainSettings
 from mocrop.training.saver import RunControl
 from mocrop.training.segments import middle_slots
 from mocrop.training.selection import Subset, select_clips
-from mocrop.training.stop import stop_on_signals
 from mocrop.training.train import train
 from mocrop.training.watch import TrainWatch
 
@@ -84,53 +85,64 @@ class AblationFolder:
         return self.reports / "predictions" / f"{cell.tested_name(test_size)}.npz"
 
 
-def make_caches(workspace: Workspace, settings: AblationSettings, run: RunOptions, watch: AblationWatch) -> None:
+def make_caches(workspace: Workspace, settings: AblationSettings, run: RunOptions, watch: AblationWatch) -> int:
     """Crop what is missing or stale; clips that fail are left out of every comparison.
 
+    Returns: how many clips failed, for one cache or for several.
     Raises: CacheError if a cache of one of the names has other settings; WorkspaceError if an earlier stage has not
         run.
     """
-    wanted = list(settings.caches())
+    wanted, failed = list(settings.caches()), set[str]()
     for number, (variant, size) in enumerate(wanted, start=1):
         precrop(workspace, run, options=variant.precrop_options(size=size, frames=settings.frames))
+        cache = _cache(workspace, variant, size)
+        failed.update(cache.clip[row] for row in np.flatnonzero(cache.state == ClipState.FAILED).tolist())
         watch.cache(variant.cache_name(size), number, len(wanted))
+    return len(failed)
 
 
-def run_cells(folder: AblationFolder, settings: AblationSettings, watch: AblationWatch) -> None:
+def run_cells(
+    folder: AblationFolder, settings: AblationSettings, watch: AblationWatch, control: RunControl | None = None
+) -> None:
     """Train and test every cell that is not done.
 
-    Raises: SettingsError if cells of this name were trained otherwise; what training and evaluation raise.
+    Raises: SettingsError if cells of this name were trained otherwise; StoppedError if it was asked to stop; what
+        training and evaluation raise.
     """
     keep_plan(folder, settings)
-    cells = settings.cells
-    frozen = settings.training.freeze_backbone
-    if frozen:  # on all threads; what is left is little work
+    cells, control = settings.cells, control or RunControl()
+    if settings.training.freeze_backbone:  # on all threads; what is left is little work
         for size in settings.sizes:
-            collections.deque(variant_features(folder.workspace, settings, size, watch), maxlen=0)
-    with one_thread() if frozen else nullcontext():
-        for number, cell in enumerate(cells, start=1):
-            missing = [size for size in settings.sizes if not is_done(folder, cell, size, settings)]
-            if missing:
-                _run_cell(folder, settings, cell, missing, watch)
-            watch.cell(cell, number, len(cells), ran=bool(missing))
+            collections.deque(variant_features(folder.workspace, settings, size, watch, control), maxlen=0)
+    for number, cell in enumerate(cells, start=1):
+        missing = [size for size in settings.sizes if not is_done(folder, cell, size, settings)]
+        if missing:
+            with one_thread() if settings.training_of(cell).freeze_backbone else nullcontext():
+                _run_cell(folder, settings, cell, missing, watch, control)
+        watch.cell(cell, number, len(cells), ran=bool(missing))
 
 
 def keep_plan(folder: AblationFolder, settings: AblationSettings) -> None:
-    """Write down how cells are trained and tested, and refuse to mix two ways.
+    """Write down how cells are trained and tested, and refuse to mix two ways; a second stream may come later.
 
     Raises: SettingsError naming what differs.
     """
-    training = {key: value for key, value in plain_settings(settings.training).items() if key not in FREE}
-    plan = {"segments": settings.segments, "training": training}
-    if folder.plan.exists():
-        there: dict[str, Any] = json.loads(folder.plan.read_text())
-        before, now = there["training"] | {"segments": there["segments"]}, training | {"segments": settings.segments}
-        if differing := [name for name in now if before.get(name) != now[name]]:
-            shown = "; ".join(f"{name}: {before.get(name)} there, {now[name]} now" for name in differing)
+    plan = {name: _fixed(training) for name, training in zip(("training", "stream"), settings.trainings, strict=False)}
+    plan["testing"] = {"segments": settings.segments}
+    there = json.loads(folder.plan.read_text()) if folder.plan.exists() else {}
+    for name in plan.keys() & there.keys():
+        before, now = there[name], plan[name]
+        if differing := [key for key in now if before.get(key) != now[key]]:
+            shown = "; ".join(f"{key}: {before.get(key)} there, {now[key]} now" for key in differing)
             raise SettingsError(
-                f"{folder.reports} holds an ablation whose cells are trained otherwise ({shown}); pass another --name"
+                f"{folder.reports} holds an ablation with other settings of {name} ({shown}); pass another --name"
             )
-    write_whole(folder.plan, (json.dumps(plan, indent=2) + "\n").encode())
+    write_json({**there, **plan}, folder.plan)
+
+
+def _fixed(training: TrainSettings) -> dict[str, Any]:
+    """What may not differ under one name."""
+    return {key: value for key, value in plain_settings(training).items() if key not in FREE}
 
 
 def is_done(folder: AblationFolder, cell: Cell, test_size: int, settings: AblationSettings) -> bool:
@@ -145,22 +157,26 @@ def is_done(folder: AblationFolder, cell: Cell, test_size: int, settings: Ablati
 
 
 def _run_cell(
-    folder: AblationFolder, settings: AblationSettings, cell: Cell, test_sizes: list[int], watch: AblationWatch
+    folder: AblationFolder,
+    settings: AblationSettings,
+    cell: Cell,
+    test_sizes: list[int],
+    watch: AblationWatch,
+    control: RunControl,
 ) -> None:
     """Train a cell, or go on with it, and keep what it makes of the test clips."""
-    run = folder.run(cell)
+    run, training = folder.run(cell), settings.training_of(cell)
     best = run / "best.pt"
     if not best.exists() or (run / "last.pt").exists() or _trained_on(best) != _cache_hash(folder, cell):
         trained = _cache(folder.workspace, cell.variant, cell.train_size)
-        listener = TrainWatch() if settings.training.freeze_backbone else watch.training(cell)
-        with stop_on_signals() as stop:
-            control = RunControl(stop=stop)
-            best = train(trained.path, run, settings.training_of(cell), watch=listener, control=control).checkpoint
+        listener = TrainWatch() if training.freeze_backbone else watch.training(cell)
+        best = train(trained.path, run, training, watch=listener, control=control).checkpoint
         (run / "last.pt").unlink(missing_ok=True)  # only of use to go on with
     for size in test_sizes:
+        control.stop_while(f"{cell.name} was to be tested")
         cache = _cache(folder.workspace, cell.variant, size)
-        if settings.training.freeze_backbone:
-            predictions = predict_from_features(cache, best, cell, settings, watch)
+        if training.freeze_backbone:
+            predictions = predict_from_features(cache, best, cell, settings, watch, control)
         else:
             predictions = evaluate(cache.path, best, testing_of(cell, settings)).predictions
         write_predictions(predictions, folder.predictions(cell, size))
@@ -172,16 +188,18 @@ def testing_of(cell: Cell, settings: AblationSettings) -> EvalSettings:
 
 
 def predict_from_features(
-    cache: CropCache, checkpoint_file: Path, cell: Cell, settings: AblationSettings, watch: AblationWatch
+    cache: CropCache,
+    checkpoint_file: Path,
+    cell: Cell,
+    settings: AblationSettings,
+    watch: AblationWatch,
+    control: RunControl,
 ) -> Predictions:
     """What `mocrop eval` would find, but for rounding, from the features that cells share."""
     checkpoint = load_checkpoint(checkpoint_file)
     require_same_classes(checkpoint, cache, source=checkpoint_file)
-    device = choose_device(settings.training.device)
     backbone = restore_backbone(checkpoint, size=cache.size, source=checkpoint_file)
-    features = load_features(
-        cache, backbone, device=device, on_frames=lambda done, total: watch.features(cache.path.stem, done, total)
-    )
+    features = _load_features(cache, backbone, settings, watch, control)
     rows = select_clips(cache, split=cell.split, subset=Subset.TEST).rows
     with torch.inference_mode():
         head = head_layer(backbone).cpu()
@@ -197,11 +215,11 @@ def mean_features(features: Features, rows: np.ndarray[Any, Any], *, segments: i
 
 
 def variant_features(
-    workspace: Workspace, settings: AblationSettings, size: int, watch: AblationWatch
+    workspace: Workspace, settings: AblationSettings, size: int, watch: AblationWatch, control: RunControl
 ) -> Iterator[tuple[Variant, CropCache, Features]]:
-    """The frozen backbone's features of every variant at one size.
+    """The frozen backbone's features of every variant of frames at one size.
 
-    Raises: what :func:`~mocrop.training.features.load_features` raises.
+    Raises: StoppedError if it was asked to stop; what :func:`~mocrop.training.features.load_features` raises.
     """
     training = settings.training
     backbone: Backbone | None = None
@@ -211,11 +229,17 @@ def variant_features(
             torch.manual_seed(training.seed)  # of random weights, as in training
             classes = len(cache.class_names)
             backbone = build_backbone(training.arch, classes=classes, size=size, weights=training.weights)
+        yield variant, cache, _load_features(cache, backbone, settings, watch, control)
 
-        def heard(done: int, total: int, name: str = cache.path.stem) -> None:
-            watch.features(name, done, total)
 
-        yield variant, cache, load_features(cache, backbone, device=choose_device(training.device), on_frames=heard)
+def _load_features(
+    cache: CropCache, backbone: Backbone, settings: AblationSettings, watch: AblationWatch, control: RunControl
+) -> Features:
+    def heard(done: int, total: int) -> None:
+        watch.features(cache.path.stem, done, total)
+        control.stop_while(f"features of {cache.path.stem} were computed")
+
+    return load_features(cache, backbone, device=choose_device(settings.training.device), on_frames=heard)
 
 
 def _cache(workspace: Workspace, variant: Variant, size: int) -> CropCache:
@@ -228,24 +252,3 @@ def _cache_hash(folder: AblationFolder, cell: Cell) -> str:
 
 def _trained_on(checkpoint: Path) -> str:
     return str(load_checkpoint(checkpoint).cache["hash"])
-
-
-def with_names(settings: AblationSettings, names: Sequence[str]) -> AblationSettings:
-    """Settings whose splits go by their names; they may be given by name, by number from 1, or as "all".
-
-    Args:
-        names: of the splits that there are.
-    Raises: SettingsError for a split that there is not, or one that is given twice.
-    """
-    chosen = []
-    for split in names if settings.splits == ("all",) else settings.splits:
-        if split in names:
-            chosen.append(split)
-        elif split.isdecimal() and 1 <= int(split) <= len(names):
-            chosen.append(names[int(split) - 1])
-        else:
-            raise SettingsError(f"there is no split {split!r}; pass --splits all, or some of: {', '.join(names)}")
-    try:
-        return replace(settings, splits=tuple(chosen))
-    except ValueError as error:
-        raise SettingsError(str(error)) from error

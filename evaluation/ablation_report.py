@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -20,12 +19,14 @@ from mocrop.evaluation.ablation_tables import (
     curve_table,
     facts,
     pair_table,
+    stream_note,
     summary_table,
 )
 from mocrop.evaluation.ablation_words import answers
 from mocrop.evaluation.comparisons import Comparison
 from mocrop.evaluation.few_shot_results import PairChange
 from mocrop.evaluation.flops import Cost
+from mocrop.evaluation.report_files import write_json
 from mocrop.evaluation.statistics import Estimate
 from mocrop.pipeline.workspace import write_whole
 
@@ -48,7 +49,9 @@ class AblationResult:
     outcomes: Outcomes
     costs: Sequence[Cost]  # one a size
     areas: Sequence[Area]
+    failed: int  # clips that could not be cropped for every cache
     full_data: Sequence[Comparison]
+    streams: Sequence[Comparison]  # of motion fields beside frames; empty without
     classes: Sequence[ClassChange]
     few_shot: Sequence[Comparison]  # empty without
     pairs: Sequence[PairChange]
@@ -60,7 +63,7 @@ def report_markdown(result: AblationResult) -> str:
         "# Which crop helps\n",
         *(f"{line}\n" for line in facts(result)),
         "## In words\n",
-        *(f"- {line}" for line in answers(result.full_data, result.few_shot)),
+        *(f"- {line}" for line in in_words(result)),
         "\n" + summary_table(result),
         "## Accuracy and cost\n",
         condition_table(result),
@@ -68,6 +71,8 @@ def report_markdown(result: AblationResult) -> str:
         "## Trained on the whole list\n",
         comparison_table(result.full_data),
     ]
+    if result.streams:
+        parts += ["## A second stream\n", stream_note(result), comparison_table(result.streams)]
     if result.few_shot:
         parts += [
             "## Trained on a few groups\n",
@@ -82,13 +87,19 @@ def report_markdown(result: AblationResult) -> str:
     return "\n".join(parts)
 
 
+def in_words(result: AblationResult) -> list[str]:
+    """What was asked, and what the tests say to it."""
+    return answers([*result.full_data, *result.streams], result.few_shot)
+
+
 def report_json(result: AblationResult) -> dict[str, Any]:
     """Everything as plain values."""
     return {
         "mocrop": version("mocrop"),
         "settings": asdict(result.settings),
-        "clips": len(result.outcomes.clips),
+        "clips": len(result.outcomes.clips.names),
         "left_out": result.outcomes.left_out,
+        "failed": result.failed,
         "areas": [asdict(area) for area in result.areas],
         "costs": [asdict(cost) for cost in result.costs],
         "conditions": [
@@ -96,10 +107,11 @@ def report_json(result: AblationResult) -> dict[str, Any]:
             for condition, outcome in result.outcomes.by_condition.items()
         ],
         "full_data": [comparison_json(each) for each in result.full_data],
+        "streams": [comparison_json(each) for each in result.streams],
         "few_shot": [comparison_json(each) for each in result.few_shot],
         "pairs": [asdict(each) for each in result.pairs],
         "classes": [asdict(each) for each in result.classes],
-        "in_words": answers(result.full_data, result.few_shot),
+        "in_words": in_words(result),
     }
 
 
@@ -108,20 +120,20 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     return {**asdict(comparison), "sentence": comparison.sentence}
 
 
-def comparisons_csv(full_data: Sequence[Comparison], few_shot: Sequence[Comparison]) -> str:
+def comparisons_csv(result: AblationResult) -> str:
     """One line a comparison; shares from 0 to 1."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = ("low", "high")
     writer.writerow(
-        ["training", "where", "variant", "base", "clips", "accuracy", "base_accuracy", "difference"]
+        ["family", "where", "variant", "base", "clips", "accuracy", "base_accuracy", "difference"]
         + [f"groups_95_{name}" for name in names]
         + [f"draws_95_{name}" for name in names]
         + ["gained", "lost", "p", "p_corrected", "verdict"]
     )
-    for training, family in (("all", full_data), ("few", few_shot)):
-        for each in family:
-            own = [training, each.where, each.variant, each.base, each.clips]
+    for family in ("full_data", "streams", "few_shot"):
+        for each in getattr(result, family):
+            own = [family, each.where, each.variant, each.base, each.clips]
             shares = [each.accuracy, each.base_accuracy, *_ends(each.difference, mean=True), *_ends(each.over_draws)]
             writer.writerow(
                 own
@@ -147,8 +159,8 @@ def write_result(result: AblationResult, folder: Path) -> dict[str, Path]:
         "json": folder / "report.json",
         "accuracy": folder / "accuracy.png",
     }
-    write_whole(files["json"], (json.dumps(report_json(result), indent=1) + "\n").encode())
-    write_whole(files["comparisons"], comparisons_csv(result.full_data, result.few_shot).encode())
+    write_json(report_json(result), files["json"])
+    write_whole(files["comparisons"], comparisons_csv(result).encode())
     draw_accuracy(result.outcomes, result.costs, result.settings, files["accuracy"])
     if result.few_shot:
         files["few-shot"] = folder / "few-shot.png"

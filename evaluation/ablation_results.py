@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from mocrop.evaluation.statistics import Estimate, bootstrap
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 DoubleArray = npt.NDArray[np.float64]
+Seeds = Sequence[Predictions]  # of one condition and split, one a seed
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -40,12 +42,22 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
-    """What all splits and seeds of one condition come to; rows are test clips, split after split."""
+class ListedClips:
+    """The clips that the test lists of all splits hold, each once."""
 
-    share: DoubleArray  # (clips,) of the seeds that get a clip right
-    together: BoolArray  # (clips,) whether they do by the mean of their logits
+    names: tuple[str, ...]
+    labels: IntArray  # (clips,)
+    clusters: IntArray  # (clips,) groups
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What all splits and seeds of one condition come to."""
+
+    share: DoubleArray  # (clips,) of the networks that test a clip, those that get it right
     answers: IntArray  # (clips,) by the mean of their logits
+    together: BoolArray  # (clips,) whether that is right
     accuracy: Estimate  # interval over groups
 
 
@@ -53,10 +65,7 @@ class Outcome:
 class Outcomes:
     """All conditions on the clips that all of them have."""
 
-    clips: tuple[str, ...]
-    labels: IntArray  # (clips,)
-    clusters: IntArray  # (clips,) groups
-    class_names: tuple[str, ...]
+    clips: ListedClips
     left_out: int  # clips that some condition lacks
     by_condition: Mapping[Condition, Outcome]
 
@@ -74,48 +83,118 @@ class ClassChange:
 
 
 def gather(folder: AblationFolder, settings: AblationSettings) -> Outcomes:
-    """Read the predictions of all cells and bring them to the same clips.
+    """Read the predictions of all cells of frames and bring them to the same clips.
 
     Raises: PredictionsError if some are missing or do not fit together.
     """
-    conditions = [
+    conditions = conditions_of(settings, settings.variants)
+    found, left_out = gather_predictions(folder, settings, conditions)
+    clips = clips_of(found[conditions[0]])
+    return Outcomes(
+        clips=clips,
+        left_out=left_out,
+        by_condition={condition: outcome_of(several, clips) for condition, several in found.items()},
+    )
+
+
+def conditions_of(settings: AblationSettings, variants: Sequence[Variant]) -> list[Condition]:
+    """Variants at every pair of sizes, in the order of tables."""
+    return [
         Condition(variant=variant, train_size=train_size, test_size=test_size)
         for train_size in settings.sizes
         for test_size in settings.sizes
-        for variant in settings.variants
+        for variant in variants
     ]
-    splits = [_gather_split(folder, settings, conditions, split) for split in settings.splits]
-    first = [each[0][conditions[0]][0] for each in splits]
-    clusters = pooled_clusters(first)
-    return Outcomes(
-        clips=tuple(clip for predictions in first for clip in predictions.clips),
-        labels=np.concatenate([predictions.labels for predictions in first]),
-        clusters=clusters,
+
+
+def gather_predictions(
+    folder: AblationFolder, settings: AblationSettings, conditions: Sequence[Condition]
+) -> tuple[dict[Condition, list[Seeds]], int]:
+    """Predictions by condition, split and seed, all of one split of the same clips; and how many clips some lack.
+
+    Raises: PredictionsError if some are missing or do not fit together.
+    """
+    found: dict[Condition, list[Seeds]] = {condition: [] for condition in conditions}
+    lacking: set[str] = set()
+    for split in settings.splits:
+        read = [
+            read_predictions(folder.predictions(_cell(condition, split, seed), condition.test_size))
+            for condition in conditions
+            for seed in settings.seeds
+        ]
+        kept = shared_clips(*read)
+        lacking.update({clip for predictions in read for clip in predictions.clips}.difference(kept[0].clips))
+        for number, condition in enumerate(conditions):
+            found[condition].append(kept[number * len(settings.seeds) :][: len(settings.seeds)])
+    return found, len(lacking)
+
+
+def clips_of(splits: Sequence[Seeds]) -> ListedClips:
+    """The clips of predictions by split and seed; one that several splits test comes once."""
+    first = [seeds[0] for seeds in splits]
+    names = [clip for predictions in first for clip in predictions.clips]
+    rows = np.sort(np.unique(names, return_index=True)[1])
+    return ListedClips(
+        names=tuple(names[row] for row in rows.tolist()),
+        labels=np.concatenate([predictions.labels for predictions in first])[rows],
+        clusters=pooled_clusters(first)[rows],
         class_names=first[0].class_names,
-        left_out=sum(left_out for _, left_out in splits),
-        by_condition={
-            condition: _outcome([found[condition] for found, _ in splits], clusters) for condition in conditions
-        },
+    )
+
+
+def outcome_of(splits: Sequence[Seeds], clips: ListedClips) -> Outcome:
+    """What predictions by split and seed come to, clip by clip.
+
+    Whatever the splits share, a clip has one share and one answer: no test may count it twice.
+    """
+    place = {clip: row for row, clip in enumerate(clips.names)}
+    tests, rights = np.zeros(len(place)), np.zeros(len(place))
+    logits = np.zeros((len(place), len(clips.class_names)))
+    for predictions in chain.from_iterable(splits):
+        rows = [place[clip] for clip in predictions.clips]
+        tests[rows] += 1
+        rights[rows] += right(predictions)
+        logits[rows] += predictions.logits
+    share, answers = rights / tests, logits.argmax(axis=1)
+    mean, low, high = bootstrap(share, clusters=clips.clusters, seed=0)
+    return Outcome(
+        share=share,
+        answers=answers,
+        together=answers == clips.labels,
+        accuracy=Estimate(mean=float(mean), low=float(low), high=float(high)),
+    )
+
+
+def compare_outcomes(
+    variant: tuple[str, Outcome], base: tuple[str, Outcome], clips: ListedClips, *, where: str
+) -> Comparison:
+    """Compare two outcomes by name; not corrected yet."""
+    (name, outcome), (base_name, other) = variant, base
+    return compare(
+        (name, outcome.share, outcome.together),
+        (base_name, other.share, other.together),
+        where=where,
+        clusters=clips.clusters,
     )
 
 
 def comparisons(outcomes: Outcomes, settings: AblationSettings) -> list[Comparison]:
     """Every variant against its bases, at the same sizes; corrected as one family."""
-    family = []
+    return corrected(
+        [
+            compare_outcomes(
+                (condition.variant.name, outcome), (base.name, other), outcomes.clips, where=condition.sizes
+            )
+            for condition, outcome, base, other in _pairs(outcomes, settings)
+        ]
+    )
+
+
+def _pairs(outcomes: Outcomes, settings: AblationSettings) -> Iterator[tuple[Condition, Outcome, Variant, Outcome]]:
+    """Every condition beside each of its bases at the same sizes."""
     for condition, outcome in outcomes.by_condition.items():
         for base in bases_of(condition.variant, settings):
-            other = outcomes.by_condition[
-                Condition(variant=base, train_size=condition.train_size, test_size=condition.test_size)
-            ]
-            family.append(
-                compare(
-                    (condition.variant.name, outcome.share, outcome.together),
-                    (base.name, other.share, other.together),
-                    where=condition.sizes,
-                    clusters=outcomes.clusters,
-                )
-            )
-    return corrected(family)
+            yield condition, outcome, base, outcomes.by_condition[replace(condition, variant=base)]
 
 
 def bases_of(variant: Variant, settings: AblationSettings) -> Iterator[Variant]:
@@ -132,57 +211,21 @@ def bases_of(variant: Variant, settings: AblationSettings) -> Iterator[Variant]:
 
 def class_changes(outcomes: Outcomes, settings: AblationSettings) -> list[ClassChange]:
     """Clips gained and lost, class by class, against the bases; classes without a test clip are left out."""
-    changes = []
-    for condition, outcome in outcomes.by_condition.items():
-        for base in bases_of(condition.variant, settings):
-            other = outcomes.by_condition[
-                Condition(variant=base, train_size=condition.train_size, test_size=condition.test_size)
-            ]
-            for label in np.unique(outcomes.labels).tolist():
-                members = outcomes.labels == label
-                now, before = outcome.together[members], other.together[members]
-                changes.append(
-                    ClassChange(
-                        condition=condition,
-                        base=base.name,
-                        name=outcomes.class_names[label],
-                        clips=int(members.sum()),
-                        gained=int((now & ~before).sum()),
-                        lost=int((before & ~now).sum()),
-                    )
-                )
-    return changes
-
-
-def _gather_split(
-    folder: AblationFolder, settings: AblationSettings, conditions: Sequence[Condition], split: str
-) -> tuple[dict[Condition, list[Predictions]], int]:
-    """Predictions of one split by condition, one a seed, all of the same clips; and how many clips some lack."""
-    keys = [(condition, seed) for condition in conditions for seed in settings.seeds]
-    read = [
-        read_predictions(folder.predictions(_cell(condition, split, seed), condition.test_size))
-        for condition, seed in keys
+    clips = outcomes.clips
+    members = {label: clips.labels == label for label in np.unique(clips.labels).tolist()}
+    return [
+        ClassChange(
+            condition=condition,
+            base=base.name,
+            name=clips.class_names[label],
+            clips=int(chosen.sum()),
+            gained=int((outcome.together & ~other.together)[chosen].sum()),
+            lost=int((other.together & ~outcome.together)[chosen].sum()),
+        )
+        for condition, outcome, base, other in _pairs(outcomes, settings)
+        for label, chosen in members.items()
     ]
-    kept = shared_clips(*read)
-    found: dict[Condition, list[Predictions]] = {condition: [] for condition in conditions}
-    for (condition, _), predictions in zip(keys, kept, strict=True):
-        found[condition].append(predictions)
-    return found, len({clip for predictions in read for clip in predictions.clips}) - len(kept[0])
 
 
 def _cell(condition: Condition, split: str, seed: int) -> Cell:
     return Cell(variant=condition.variant, train_size=condition.train_size, split=split, seed=seed)
-
-
-def _outcome(splits: Sequence[Sequence[Predictions]], clusters: IntArray) -> Outcome:
-    """Args: splits: predictions by split and seed."""
-    share = np.concatenate([np.mean([right(each) for each in seeds], axis=0) for seeds in splits])
-    answers = np.concatenate([np.mean([each.logits for each in seeds], axis=0).argmax(axis=1) for seeds in splits])
-    labels = np.concatenate([seeds[0].labels for seeds in splits])
-    mean, low, high = bootstrap(share, clusters=clusters, seed=0)
-    return Outcome(
-        share=share,
-        together=answers == labels,
-        answers=answers,
-        accuracy=Estimate(mean=float(mean), low=float(low), high=float(high)),
-    )

@@ -1,7 +1,7 @@
 """Say what an ablation compares: options of a command line in; variants, caches to make and cells to run out.
 
-A variant is a policy at one area of the crop. A cell is one checkpoint: a variant, the size that it is trained at, a
-split and a seed; it is tested at every testing size on the same variant.
+A variant is a policy at one area of the crop, or the motion fields of the whole frame. A cell is one checkpoint: a
+variant, the size that it is trained at, a split and a seed; it is tested at every testing size on the same variant.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from mocrop.training.recipe import TrainSettings
 BASES = ("full", "center")  # what every variant is compared with: no crop, and the plain crop of the same area
 FRAME_CENTER = "center-frame"  # the centre crop of the frame's own shape, which is that of `adaptive`
 POLICIES = ("full", "center", FRAME_CENTER, "random", "motion", "motion-v2", "adaptive")
+FIELDS = "fields"  # the whole frame, and the network looks at its motion fields
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Variant:
     """A policy at one area of the crop."""
 
-    policy: str  # one of POLICIES
-    ratio: float = 1.0  # area as a fraction of the frame; 1 for `full`
+    policy: str  # one of POLICIES, or FIELDS
+    ratio: float = 1.0  # area as a fraction of the frame; 1 for the whole of it
 
     @property
     def name(self) -> str:
@@ -34,7 +35,12 @@ class Variant:
         >>> Variant(policy="motion", ratio=0.5).name, Variant(policy="full").name
         ('motion 0.5', 'full')
         """
-        return self.policy if self.policy == "full" else f"{self.policy} {self.ratio:g}"
+        return f"{self.policy} {self.ratio:g}" if self.crops else self.policy
+
+    @property
+    def crops(self) -> bool:
+        """Whether it leaves anything out."""
+        return self.policy not in ("full", FIELDS)
 
     @property
     def file_name(self) -> str:
@@ -52,10 +58,12 @@ class Variant:
     def precrop_options(self, *, size: int, frames: int) -> dict[str, Any]:
         """What `mocrop precrop` needs to make that cache."""
         options: dict[str, Any] = {"policy": self.policy, "size": size, "frames": frames, "name": self.cache_name(size)}
-        if self.policy != "full":
+        if self.crops:
             options["ratio"] = self.ratio
         if self.policy == FRAME_CENTER:
             options |= {"policy": "center", "shape": "frame"}
+        if self.policy == FIELDS:
+            options |= {"policy": "full", "motion_fields": True}
         return options
 
 
@@ -94,6 +102,7 @@ class AblationSettings:
     frames: int = 16  # slots per clip of the caches
     segments: int = 8  # middle frames per clip in testing
     training: TrainSettings = field(default_factory=TrainSettings)  # split and seed are each cell's own
+    stream: TrainSettings | None = None  # the same of networks that look at motion fields; None: there are none
     few_shot: FewShotSettings | None = None
 
     def __post_init__(self) -> None:
@@ -109,15 +118,22 @@ class AblationSettings:
             raise ValueError(f"ratios must be above 0 and below 1 (`full` is always there), not {self.ratios}")
         if not 1 <= self.segments <= self.frames:
             raise ValueError(f"segments must be from 1 to the {self.frames} frames of a clip, not {self.segments}")
+        if self.stream and self.stream.input != "motion":
+            raise ValueError(f"the second stream must take motion, not {self.stream.input}")
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """In the order of tables: `full`, then all policies at one area after the other."""
+        """Of frames, in the order of tables: `full`, then all policies at one area after the other."""
         cropping = [policy for policy in POLICIES if policy in self.policies and policy != "full"]
         return (
             Variant(policy="full"),
             *(Variant(policy=policy, ratio=ratio) for ratio in self.ratios for policy in cropping),
         )
+
+    @property
+    def streams(self) -> tuple[Variant, ...]:
+        """Of motion fields."""
+        return (Variant(policy=FIELDS),) if self.stream else ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -127,16 +143,27 @@ class AblationSettings:
             for seed in self.seeds
             for split in self.splits
             for size in self.sizes
-            for variant in self.variants
+            for variant in (*self.variants, *self.streams)
         )
+
+    @property
+    def trainings(self) -> tuple[TrainSettings, ...]:
+        """How the cells are trained, but for their splits and seeds."""
+        return (self.training, self.stream) if self.stream else (self.training,)
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether anything works on features of a frozen backbone."""
+        return self.training.freeze_backbone or self.few_shot is not None
 
     def caches(self) -> Iterator[tuple[Variant, int]]:
         """Variants and sizes whose crop caches are needed."""
-        yield from ((variant, size) for size in self.sizes for variant in self.variants)
+        yield from ((variant, size) for size in self.sizes for variant in (*self.variants, *self.streams))
 
     def training_of(self, cell: Cell) -> TrainSettings:
         """How one cell is trained."""
-        return replace(self.training, split=cell.split, seed=cell.seed)
+        training = self.stream if self.stream and cell.variant in self.streams else self.training
+        return replace(training, split=cell.split, seed=cell.seed)
 
 
 def base_of(variant: Variant, base: str) -> Variant:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mocrop.evaluation.ablation_results import ClassChange, Condition
 from mocrop.evaluation.ablation_words import tally
 from mocrop.evaluation.comparisons import Comparison, Verdict
@@ -29,12 +31,13 @@ def facts(result: AblationResult) -> list[str]:
     settings, outcomes = result.settings, result.outcomes
     training = settings.training
     how = "its head alone trained on frozen features" if training.freeze_backbone else "fine-tuned"
-    clusters = len(set(outcomes.clusters.tolist()))
+    clips, groups = len(outcomes.clips.names), len(np.unique(outcomes.clips.clusters))
+    splits, seeds = ", ".join(settings.splits), ", ".join(map(str, settings.seeds))
     one = len(settings.seeds) == 1
     paragraphs = [
-        f"{training.arch} from weights `{training.weights}`, {how}, {training.epochs} epochs; {len(outcomes.clips)} "
-        f"test clips of {clusters} groups (splits {', '.join(settings.splits)}; {outcomes.left_out} left out because a "
-        f"cache lacks them), {settings.segments} frames a clip, seeds {', '.join(map(str, settings.seeds))}.",
+        f"{training.arch} from weights `{training.weights}`, {how}, {training.epochs} epochs; {clips} test clips of "
+        f"{groups} groups (splits {splits}; {outcomes.left_out} left out because a cache lacks them), "
+        f"{settings.segments} frames a clip, seeds {seeds}. A clip that several lists test counts once.",
         "Differences are on the same clips, in points of top-1; intervals are 95 %, from drawing whole groups anew. A "
         "difference counts as shown if the corrected test (Holm, over all rows of its table) is below 0.05 and the "
         "interval is without 0. On the whole list the test is McNemar's, exact; it takes clips for independent, which "
@@ -44,6 +47,11 @@ def facts(result: AblationResult) -> list[str]:
         else "Accuracies and intervals are of the mean over seeds, McNemar's test is of the mean of their logits; "
         "neither says what other seeds would have given.",
     ]
+    if result.failed:
+        paragraphs.append(
+            f"{result.failed} clips failed in precrop, for one cache or for several, and no test counts them; "
+            "`mocrop status --failed` names them."
+        )
     if settings.few_shot:
         paragraphs.append(
             f"Few groups: {settings.few_shot.draws} draws of whole groups to train on, the rest tested; logistic "
@@ -108,6 +116,17 @@ def comparison_table(comparisons: Sequence[Comparison]) -> str:
         cells = [each.where, each.variant, each.base, accuracy, points(each.difference), extra]
         rows.append([*cells, format_p(each.p_value), format_p(each.p_corrected), MARKS[each.verdict]])
     return markdown_table([*header, "p", "p corrected", "difference shown"], rows)
+
+
+def stream_note(result: AblationResult) -> str:
+    """What the second stream is, and what its control is for."""
+    stream = result.settings.stream
+    assert stream is not None
+    return (
+        f"`fields` is {stream.arch} from weights `{stream.weights}`, trained throughout on the motion fields of whole "
+        "frames; `+` is late fusion of two networks of one split and seed, half the weight each. Any two networks "
+        "together tend to beat one: the fusion with the network of the centre crop is the control.\n"
+    )
 
 
 def curve_table(comparisons: Sequence[Comparison], base: str) -> str:

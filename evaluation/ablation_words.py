@@ -17,6 +17,10 @@ QUESTIONS: Mapping[tuple[str, str], str] = {  # by policy and what it is compare
     ("adaptive", "center-frame"): "Does adaptive beat a centre crop of the same area and shape?",
     ("center", "full"): "Does a plain centre crop beat the whole frame?",
     ("random", "full"): "Does a crop anywhere (random) beat the whole frame?",
+    ("fields", "full"): "Do motion fields alone beat the whole frame?",
+    ("full + fields", "full"): "Does the whole frame fused with motion fields beat it alone?",
+    ("full + center", "full"): "Does the whole frame fused with a centre crop beat it alone?",
+    ("full + fields", "full + center"): "Are motion fields the better second stream of the two?",
 }
 
 
@@ -37,7 +41,10 @@ def answer(full_data: Sequence[Comparison], few_shot: Sequence[Comparison]) -> s
     """What some comparisons of one question show together, and how far the differences go."""
     parts = [
         f"{name}: {tally(family)}"
-        for name, family in (("trained on the whole list", full_data), ("trained on a few groups", few_shot))
+        for name, family in (
+            ("trained on the whole list, of these checkpoints", full_data),
+            ("trained on a few groups", few_shot),
+        )
         if family
     ]
     return f"**{overall([*full_data, *few_shot])}** {'; '.join(parts)}."
@@ -74,9 +81,9 @@ def tally(comparisons: Sequence[Comparison]) -> str:
 
 
 def _policy(variant: str) -> str:
-    """The policy that a variant's name begins with.
+    """A variant's name without its area.
 
-    >>> _policy("motion-v2 0.5")
-    'motion-v2'
+    >>> _policy("motion-v2 0.5"), _policy("full + center 0.75")
+    ('motion-v2', 'full + center')
     """
-    return variant.split(" ", 1)[0]
+    return " + ".join(part.split(" ", 1)[0] for part in variant.split(" + "))

@@ -14,14 +14,21 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.statistics import PERCENTILES_95, Estimate, format_p, mcnemar, paired_difference, resampled_sums
+from mocrop.evaluation.statistics import (
+    PERCENTILES_95,
+    Estimate,
+    format_p,
+    mcnemar,
+    paired_difference,
+    resampled_sums,
+    sign_flip_test,
+)
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 DoubleArray = npt.NDArray[np.float64]
 
 LEVEL = 0.05  # of the corrected tests
-SIGN_FLIPS, FLIPS_AT_ONCE = 20_000, 1_000
 
 
 class Verdict(StrEnum):
@@ -176,22 +183,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(order))
     adjusted[order] = raised
     return [float(value) for value in adjusted]
-
-
-def sign_flip_test(difference: DoubleArray, *, clusters: IntArray, flips: int = SIGN_FLIPS, seed: int = 0) -> float:
-    """Two-sided test of whether differences sum to nothing: if so, each cluster's could as well have the other sign.
-
-    Args:
-        difference: (clips,).
-        clusters: (clips,); clips of one cluster go together.
-    Returns: the share of random signs that give as large a sum, those observed included; never 0.
-    """
-    _, position = np.unique(clusters, return_inverse=True)
-    sums = np.bincount(position, weights=difference)
-    rng, as_large = np.random.default_rng(seed), 0
-    for start in range(0, flips, FLIPS_AT_ONCE):  # so that memory does not grow with the clusters
-        signs = rng.integers(0, 2, (min(FLIPS_AT_ONCE, flips - start), len(sums)), dtype=np.int8) * 2 - 1
-        as_large += int(
-            np.count_nonzero(np.abs(signs @ sums) >= abs(sums.sum()) - 1e-9)
-        )  # rounding must not break ties
-    return float((1 + as_large) / (1 + flips))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.evaluation.statistics import cluster_numbers
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.probe import fit_probe
 
@@ -50,8 +51,7 @@ class ClipTable:
     @property
     def clusters(self) -> IntArray:
         """(clips,) the same number for the clips of one group of one class."""
-        pairs = np.column_stack((self.labels, self.groups))
-        return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+        return cluster_numbers(self.labels, self.groups, self.clips)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

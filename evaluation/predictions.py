@@ -28,6 +28,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.evaluation.statistics import cluster_numbers
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.workspace import write_whole
 
@@ -97,9 +98,7 @@ class Predictions:
     @property
     def clusters(self) -> IntArray:
         """(clips,) the same number for the clips of one UCF group of one class; a clip without a group has its own."""
-        alone = -1 - np.arange(len(self))
-        pairs = np.column_stack((self.labels, np.where(self.groups >= 0, self.groups, alone)))
-        return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+        return cluster_numbers(self.labels, self.groups, self.clips)
 
     def take(self, rows: npt.NDArray[np.integer]) -> Predictions:
         """Those of some clips, in the order of ``rows``."""

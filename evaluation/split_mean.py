@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mocrop.evaluation.metrics import DRAWS, SEED, estimates_of, share_columns, shares_of
 from mocrop.evaluation.predictions import Predictions
-from mocrop.evaluation.statistics import Estimate, resampled_sums
+from mocrop.evaluation.statistics import Estimate, cluster_numbers, resampled_sums
 
 IntArray = npt.NDArray[np.int64]
 
@@ -50,9 +50,5 @@ def mean_over_splits(predictions: Sequence[Predictions]) -> SplitMean:
 
 def pooled_clusters(predictions: Sequence[Predictions]) -> IntArray:
     """Clusters of the clips of all splits one after the other; a clip or group in two splits has one number."""
-    names = [
-        f"{label}/g{group}" if group >= 0 else clip
-        for each in predictions
-        for clip, label, group in zip(each.clips, each.labels.tolist(), each.groups.tolist(), strict=True)
-    ]
-    return np.unique(names, return_inverse=True)[1].reshape(-1)
+    labels, groups = (np.concatenate([getattr(each, name) for each in predictions]) for name in ("labels", "groups"))
+    return cluster_numbers(labels, groups, [clip for each in predictions for clip in each.clips])

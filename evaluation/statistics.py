@@ -7,7 +7,7 @@ large. Read both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 BOOTSTRAP_DRAWS = 10_000
+SIGN_FLIPS = 20_000
 COUNTS_AT_ONCE = 4_000_000  # draws times clusters held in memory at once
 PERCENTILES_95 = (2.5, 97.5)
 
@@ -72,6 +73,37 @@ def sign_test(heads: int, tails: int) -> float:
     return min(1.0, 2 * ways / (1 << tosses))
 
 
+def sign_flip_test(
+    differences: DoubleMap, *, clusters: IntArray | None = None, flips: int = SIGN_FLIPS, seed: int = 0
+) -> float:
+    """Two-sided test of whether differences sum to nothing: if so, each cluster's could as well have the other sign.
+
+    Args:
+        differences: (clips,).
+        clusters: see :func:`resampled_sums`.
+    Returns: the share of random signs that give as large a sum, those observed included; never 0.
+    """
+    sums = _sums_by_cluster(differences[:, np.newaxis], clusters)[:, 0]
+    least = abs(sums.sum()) - 1e-9  # rounding must not break ties
+    rng, as_large = np.random.default_rng(seed), 0
+    for size in _blocks(flips, clusters=len(sums)):
+        signs = rng.integers(0, 2, (size, len(sums)), dtype=np.int8) * 2.0 - 1
+        as_large += int(np.count_nonzero(np.abs(signs @ sums) >= least))
+    return (1 + as_large) / (1 + flips)
+
+
+def cluster_numbers(labels: npt.NDArray[np.integer], groups: npt.NDArray[np.integer], clips: Sequence[str]) -> IntArray:
+    """(clips,) the same number for the clips of one group of one class; a clip without a group has its own.
+
+    Args:
+        labels, groups: (clips,); group -1 = none.
+        clips: (clips,) names; a clip that comes twice has one number.
+    """
+    alone = np.unique(clips, return_inverse=True)[1].reshape(-1)
+    pairs = np.column_stack((labels, np.where(groups >= 0, groups, -1 - alone)))
+    return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+
+
 def paired_difference(
     first: npt.NDArray[np.generic],
     second: npt.NDArray[np.generic],
@@ -120,21 +152,26 @@ def resampled_sums(
         clusters: (clips,), any number per cluster; None: every clip is one of its own.
     Returns: float64, (draws, columns); the same for the same number of clusters and seed, which pairs them.
     """
-    if clusters is not None:
-        values = _sums_by_cluster(values, clusters)
-    return np.concatenate([counts @ values for counts in _draws(len(values), draws=draws, seed=seed)])
+    sums = _sums_by_cluster(values, clusters)
+    return np.concatenate([counts @ sums for counts in _draws(len(sums), draws=draws, seed=seed)])
 
 
 def _draws(clusters: int, *, draws: int, seed: int) -> Iterator[DoubleMap]:
-    """How often each cluster is drawn, (some draws, clusters) at a time, so that memory does not grow."""
+    """How often each cluster is drawn, (some draws, clusters) at a time."""
     rng = np.random.default_rng(seed)
-    block = max(1, COUNTS_AT_ONCE // clusters)
-    for start in range(0, draws, block):
-        size = min(block, draws - start)
+    for size in _blocks(draws, clusters=clusters):
         yield rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=size).astype(np.float64)
 
 
-def _sums_by_cluster(values: DoubleMap, clusters: IntArray) -> DoubleMap:
+def _blocks(draws: int, *, clusters: int) -> Iterator[int]:
+    """Part draws so that the memory for (draws, clusters) numbers does not grow with the clusters."""
+    block = max(1, COUNTS_AT_ONCE // clusters)
+    return (min(block, draws - start) for start in range(0, draws, block))
+
+
+def _sums_by_cluster(values: DoubleMap, clusters: IntArray | None) -> DoubleMap:
+    if clusters is None:
+        return values
     _, position = np.unique(clusters, return_inverse=True)
     sums = np.zeros((int(position.max()) + 1, values.shape[1]))
     np.add.at(sums, position, values)

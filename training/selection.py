@@ -57,12 +57,21 @@ def split_index(cache: CropCache, split: str) -> int:
 
     Raises: SettingsError if there is no such split; lists those that are.
     """
-    names = cache.split_names
+    if (place := find_split(cache.split_names, split)) is not None:
+        return place
+    names = ", ".join(cache.split_names)
+    raise SettingsError(f"{cache.path} has no split {split!r}; pass --split with one of: {names}")
+
+
+def find_split(names: Sequence[str], split: str) -> int | None:
+    """The place of a split among the names of all: by its name, else by its number from 1; None if there is none.
+
+    >>> find_split(["first", "second"], "2"), find_split(["first", "second"], "third")
+    (1, None)
+    """
     if split in names:
         return names.index(split)
-    if split.isdecimal() and 1 <= int(split) <= len(names):
-        return int(split) - 1
-    raise SettingsError(f"{cache.path} has no split {split!r}; pass --split with one of: {', '.join(names)}")
+    return int(split) - 1 if split.isdecimal() and 1 <= int(split) <= len(names) else None
 
 
 def select_clips(cache: CropCache, *, split: str, subset: Subset) -> Selection:

@@ -15,8 +15,9 @@ import pytest
 from mocrop.evaluation import ablate as ablate_module
 from mocrop.evaluation import ablation as ablation_module
 from mocrop.evaluation.ablate import ablate_in, ablation_settings
-from mocrop.evaluation.ablation import AblationFolder, AblationWatch, run_cells, with_names
-from mocrop.evaluation.ablation_results import comparisons, gather
+from mocrop.evaluation.ablation import AblationFolder, AblationWatch, make_caches, run_cells
+from mocrop.evaluation.ablation_checks import checked, with_names
+from mocrop.evaluation.ablation_results import class_changes, comparisons, gather
 from mocrop.evaluation.ablation_settings import AblationSettings, Cell, Variant, base_of
 from mocrop.evaluation.ablation_tables import curve_table
 from mocrop.evaluation.ablation_words import answers, overall
@@ -25,10 +26,13 @@ from mocrop.evaluation.evaluate import evaluate
 from mocrop.evaluation.few_shot import FewShotSettings
 from mocrop.evaluation.predictions import read_predictions
 from mocrop.evaluation.statistics import Estimate
-from mocrop.pipeline.errors import PredictionsError, SettingsError
+from mocrop.pipeline import commands
+from mocrop.pipeline.errors import PredictionsError, SettingsError, StoppedError, WeightsError
 from mocrop.pipeline.session import RunOptions
 from mocrop.pipeline.workspace import Workspace
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings
+from mocrop.training.saver import RunControl
+from mocrop.training.stop import StopRequest
 
 TRAINING = TrainSettings(
     arch="timm/test_resnet",
@@ -39,6 +43,9 @@ TRAINING = TrainSettings(
     freeze_backbone=True,
     device="cpu",
     **SAME_PIXELS,
+)
+STREAM = TrainSettings(
+    arch="timm/test_resnet", input="motion", weights="none", epochs=1, batch_size=8, validation_share=0, device="cpu"
 )
 SETTINGS = AblationSettings(policies=("full", "center"), sizes=(16, 24), frames=2, segments=2, training=TRAINING)
 LABEL = [0, 1] * 12
@@ -150,7 +157,7 @@ def test_a_killed_ablation_loses_the_cell_that_it_was_at(workspace: Workspace, m
 
 
 def test_other_training_settings_are_refused_under_the_same_name(done: Workspace) -> None:
-    with pytest.raises(SettingsError, match=r"trained otherwise \(epochs: 2 there, 3 now\); pass another --name"):
+    with pytest.raises(SettingsError, match=r"settings of training \(epochs: 2 there, 3 now\); pass another --name"):
         run(done, replace(SETTINGS, training=replace(TRAINING, epochs=3)))
     with pytest.raises(SettingsError, match="segments: 2 there, 1 now"):
         run(done, replace(SETTINGS, segments=1))
@@ -182,7 +189,7 @@ def test_a_network_that_is_trained_throughout_is_evaluated_by_eval(workspace: Wo
     )
     settings = replace(SETTINGS, training=training, sizes=(16,))
     assert len(run(workspace, settings).ran) == 2
-    assert len(gather(AblationFolder(workspace, "ablation"), settings).clips) == 6
+    assert len(gather(AblationFolder(workspace, "ablation"), settings).clips.names) == 6
 
 
 def test_clips_that_a_cache_lacks_are_left_out_of_all(done: Workspace, make_cache: Callable[..., Path]) -> None:
@@ -191,7 +198,7 @@ def test_clips_that_a_cache_lacks_are_left_out_of_all(done: Workspace, make_cach
     make_cache(path, label=LABEL, group=GROUP, subset=SUBSET, state=[1] * 23 + [3], slots=2, size=24)
     run(done)
     outcomes = gather(AblationFolder(done, "ablation"), SETTINGS)
-    assert (len(outcomes.clips), outcomes.left_out) == (5, 1)
+    assert (len(outcomes.clips.names), outcomes.left_out) == (5, 1)
     assert all(len(outcome.share) == 5 for outcome in outcomes.by_condition.values())
 
 
@@ -209,10 +216,10 @@ def test_missing_predictions_are_an_error(done: Workspace) -> None:
 
 
 def test_the_report_is_whole_and_says_what_the_numbers_say(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ablate_module, "make_caches", lambda *_: None)
-    monkeypatch.setattr(ablate_module, "split_names", lambda _: ["1"])
+    monkeypatch.setattr(ablate_module, "make_caches", lambda *_: 7)
+    monkeypatch.setattr(ablate_module, "checked", lambda _, settings: settings)
     monkeypatch.setattr(Workspace, "require", lambda self: self)
-    settings = replace(SETTINGS, splits=("all",), few_shot=FewShotSettings(groups=(1, 2), draws=6))
+    settings = replace(SETTINGS, few_shot=FewShotSettings(groups=(1, 2), draws=6))
     result, files = ablate_in(done, settings, name="ablation", run=RunOptions())
     assert {file.name for file in files.values()} == {
         "report.md",
@@ -225,12 +232,15 @@ def test_the_report_is_whole_and_says_what_the_numbers_say(done: Workspace, monk
     assert "| crop | area | trained 16, tested 16 | trained 16, tested 24 |" in report
     assert "| crop, against full | 1 group, 16 | 2 groups, 16 | 1 group, 24 | 2 groups, 24 |" in report
     assert "6 test clips of 2 groups (splits 1; 0 left out" in report
+    assert "7 clips failed in precrop" in report
+    assert "second stream" not in report
     lines = list(csv.DictReader(files["comparisons"].read_text().splitlines()))
     assert len(lines) == 4 + 2 * 2
     assert {line["verdict"] for line in lines} <= {verdict.value for verdict in Verdict}
     content = json.loads(files["json"].read_text())
     assert content["full_data"][0]["sentence"] == result.full_data[0].sentence
     assert content["in_words"] == answers(result.full_data, result.few_shot)
+    assert (content["failed"], content["streams"]) == (7, [])
     assert [each["area"] for each in content["areas"]] == [1.0, 1.0]  # boxes of these caches are whole frames
     assert all(each.over_draws is not None for each in result.few_shot)
     assert {each.base_accuracy for each in result.few_shot} != {1.0}
@@ -245,6 +255,132 @@ def test_splits_go_by_name_or_number_and_all_means_every_one() -> None:
         with_names(replace(SETTINGS, splits=("3",)), names)
     with pytest.raises(SettingsError, match="none twice"):
         with_names(replace(SETTINGS, splits=("1", "first")), names)
+
+
+@pytest.fixture
+def two_lists(tmp_path: Path, make_cache: Callable[..., Path]) -> tuple[AblationFolder, AblationSettings]:
+    """Cells of two splits that test the same clips of group 3; the second one also those of group 2."""
+    place = Workspace(tmp_path / "work")
+    place.caches.mkdir(parents=True)
+    subsets = [[first, 2 if group == 2 else first] for first, group in zip(SUBSET, GROUP, strict=True)]
+    settings = replace(SETTINGS, sizes=(16,), splits=("1", "2"))
+    for variant, size in settings.caches():
+        make_cache(place.cache(variant.cache_name(size)), label=LABEL, group=GROUP, subset=subsets, slots=2, size=size)
+    run(place, settings)
+    return AblationFolder(place, "ablation"), settings
+
+
+def test_a_clip_in_the_test_lists_of_two_splits_counts_once(
+    two_lists: tuple[AblationFolder, AblationSettings],
+) -> None:
+    folder, settings = two_lists
+    outcomes = gather(folder, settings)
+    assert len(outcomes.clips.names) == len(set(outcomes.clips.names)) == 12
+    assert len(np.unique(outcomes.clips.clusters)) == 4
+    (found,) = comparisons(outcomes, settings)
+    assert found.clips == 12
+    assert found.gained + found.lost <= 12
+    assert sum(change.clips for change in class_changes(outcomes, settings)) == 12
+    first, second = (
+        read_predictions(folder.predictions(replace(settings.cells[0], split=split), 16)) for split in ("1", "2")
+    )
+    shared = [second.clips.index(clip) for clip in first.clips]
+    assert len(shared) == 6
+    outcome = next(iter(outcomes.by_condition.values()))
+    rows = [outcomes.clips.names.index(clip) for clip in first.clips]
+    right = [(each.logits.argmax(axis=1) == each.labels) for each in (first, second.take(np.array(shared)))]
+    assert np.array_equal(outcome.share[rows], np.mean(right, axis=0))
+    assert np.array_equal(outcome.answers[rows], (first.logits + second.logits[shared]).argmax(axis=1))
+
+
+class Counted(StopRequest):
+    """A signal that comes when it was looked for so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def __bool__(self) -> bool:
+        self.times -= 1
+        if self.times < 0:
+            self.signal = 15
+        return super().__bool__()
+
+
+@pytest.mark.parametrize("looks", [0, 3, 8, 17])
+def test_a_signal_stops_an_ablation_wherever_it_is_and_the_same_call_goes_on(
+    workspace: Workspace, finished: tuple[Workspace, Listen], looks: int
+) -> None:
+    control = RunControl(stop=Counted(looks))
+    with pytest.raises(StoppedError, match="stopped by SIGTERM") as stopped:
+        run_cells(AblationFolder(workspace, "ablation"), SETTINGS, AblationWatch(), control)
+    assert stopped.value.exit_code == 143
+    listen = run(workspace)
+    assert len(listen.ran) + len(listen.kept) == 4
+    for cell in SETTINGS.cells:
+        here, there = (
+            read_predictions(AblationFolder(place, "ablation").predictions(cell, 16))
+            for place in (workspace, finished[0])
+        )
+        assert np.array_equal(here.logits, there.logits)
+
+
+def test_clips_that_fail_in_several_caches_are_counted_once(
+    workspace: Workspace, make_cache: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablation_module, "precrop", lambda *_, **__: None)
+    options = (SETTINGS, RunOptions(), AblationWatch())
+    assert make_caches(workspace, *options) == 0
+    for name, failed in (("full-16", [0, 5]), ("center-0.75-24", [5, 7])):
+        shutil.rmtree(workspace.cache(name))
+        state = [3 if row in failed else 1 for row in range(24)]
+        make_cache(workspace.cache(name), label=LABEL, group=GROUP, subset=SUBSET, state=state, slots=2)
+    assert make_caches(workspace, *options) == 3
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace that knows two groups of each of two classes, and has done nothing with them."""
+    root = tmp_path_factory.mktemp("known")
+    for name in ("Dig", "Run"):
+        (root / "videos" / name).mkdir(parents=True)
+        for group in (1, 2):
+            (root / "videos" / name / f"v_{name}_g0{group}_c01.avi").write_bytes(b"not looked at")
+    lists = root / "lists"
+    lists.mkdir()
+    (lists / "classInd.txt").write_text("1 Dig\n2 Run\n")
+    (lists / "trainlist01.txt").write_text("Dig/v_Dig_g01_c01.avi 1\nRun/v_Run_g01_c01.avi 2\n")
+    (lists / "testlist01.txt").write_text("Dig/v_Dig_g02_c01.avi\nRun/v_Run_g02_c01.avi\n")
+    (lists / "trainlist02.txt").write_text("Dig/v_Dig_g01_c01.avi 1\n")
+    (lists / "testlist02.txt").write_text("")
+    workspace = Workspace(root / "work")
+    commands.init(workspace, dataset=root / "videos", splits=lists)
+    return workspace
+
+
+def test_what_can_be_had_passes_the_checks(known: Workspace) -> None:
+    settings = replace(SETTINGS, splits=("1",), few_shot=FewShotSettings(groups=(1,), draws=2))
+    assert checked(known, settings) == settings
+    assert checked(known, replace(settings, stream=STREAM)).stream == STREAM
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"splits": ("3",)}, SettingsError, "no split '3'"),
+        ({"splits": ("2",)}, SettingsError, "split 2 has no test clip"),
+        ({"few_shot": FewShotSettings(groups=(1, 2))}, SettingsError, "class Dig has 2 groups, of which 2"),
+        ({"training": replace(TRAINING, weights="/nowhere.pt")}, WeightsError, "nowhere"),
+        ({"training": replace(TRAINING, arch="vgg16")}, SettingsError, "vgg16"),
+        ({"stream": replace(TRAINING, input="motion", arch="timm/nothing")}, SettingsError, "unknown --arch"),
+    ],
+)
+def test_what_cannot_be_had_is_said_before_any_work(
+    known: Workspace, changes: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        checked(known, replace(SETTINGS, **changes))
+    assert not known.caches.exists()
 
 
 def compared(verdict: Verdict, *, mean: float = 0.01) -> Comparison:
@@ -281,7 +417,8 @@ def test_a_question_is_answered_with_counts_and_the_range_of_differences() -> No
     (line,) = answers([compared(Verdict.BETTER, mean=0.02), compared(Verdict.NOT_SHOWN, mean=-0.01)], [])
     assert line == (
         "Does the paper's crop (motion) beat the whole frame? **Better in 1 of 2 settings, no difference shown in the "
-        "others.** trained on the whole list: 1 better, 0 worse, 1 not shown of 2 (-1.0 to +2.0 points)."
+        "others.** trained on the whole list, of these checkpoints: 1 better, 0 worse, 1 not shown of 2 (-1.0 to +2.0 "
+        "points)."
     )
 
 
@@ -322,6 +459,7 @@ def test_the_centre_crop_of_the_frames_shape_is_a_policy_of_its_own() -> None:
         ("sizes", (), "at least one"),
         ("seeds", (1, 1), "none twice"),
         ("segments", 3, "from 1 to the 2 frames"),
+        ("stream", TRAINING, "must take motion"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(name: str, value: object, message: str) -> None:
@@ -340,6 +478,7 @@ def options(**changes: object) -> AblationSettings:
         "segments": 8,
         "recipe": "reference",
         "training": {"arch": "resnet50", "epochs": None},
+        "stream": None,
         "few_shot": None,
         "draws": 30,
     }
@@ -352,6 +491,14 @@ def test_options_become_settings() -> None:
     assert settings.few_shot == FewShotSettings(groups=(1, 2, 4), draws=30)
     assert settings.training == TrainSettings(arch="swin_b", validation_share=0, freeze_backbone=True, **SAME_PIXELS)
     assert options().training == TrainSettings(validation_share=0)
+
+
+def test_the_second_stream_is_trained_throughout_whatever_the_first_is() -> None:
+    frozen = {"arch": "swin_b", "weights": "none", "freeze_backbone": True, "epochs": 7}
+    settings = options(training=frozen, stream={"arch": "timm/resnet18", "weights": "imagenet"})
+    assert settings.training.freeze_backbone
+    assert settings.stream == TrainSettings(arch="timm/resnet18", input="motion", epochs=7, validation_share=0)
+    assert options(training=frozen).stream is None
 
 
 @pytest.mark.parametrize(

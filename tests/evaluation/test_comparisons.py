@@ -12,7 +12,6 @@ from mocrop.evaluation.comparisons import (
     compare_sums,
     corrected,
     holm,
-    sign_flip_test,
     verdict,
 )
 from mocrop.evaluation.statistics import Estimate
@@ -81,17 +80,6 @@ def test_holm_never_lowers_and_keeps_the_order() -> None:
     adjusted = holm(p_values)
     assert adjusted == pytest.approx([0.4, 0.005, 0.12, 0.5, 0.048])
     assert holm([0.7, 0.8]) == [1.0, 1.0]
-
-
-def test_six_groups_that_agree_are_two_of_64_signs() -> None:
-    difference, clusters = np.ones(12), np.arange(12) // 2
-    assert sign_flip_test(difference, clusters=clusters) == pytest.approx(2 / 64, abs=0.004)
-    assert sign_flip_test(-difference, clusters=clusters) == sign_flip_test(difference, clusters=clusters)
-
-
-def test_groups_that_cancel_out_show_nothing() -> None:
-    assert sign_flip_test(np.array([1.0, -1.0, 2.0, -2.0]), clusters=np.arange(4)) == 1.0
-    assert sign_flip_test(np.zeros(4), clusters=np.arange(4)) == 1.0
 
 
 def test_a_clip_that_was_tested_often_weighs_more() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from mocrop.evaluation import statistics
 from mocrop.evaluation.statistics import (
     McNemar,
     bootstrap,
+    cluster_numbers,
     format_p,
     mcnemar,
     paired_difference,
     resampled_sums,
+    sign_flip_test,
     sign_test,
 )
 
@@ -114,3 +119,34 @@ def test_a_p_value_is_never_shown_as_zero() -> None:
         "0.50",
         "1.00",
     ]
+
+
+def test_six_groups_that_agree_are_two_of_64_signs() -> None:
+    difference, clusters = np.ones(12), np.arange(12) // 2
+    assert sign_flip_test(difference, clusters=clusters) == pytest.approx(2 / 64, abs=0.004)
+    assert sign_flip_test(-difference, clusters=clusters) == sign_flip_test(difference, clusters=clusters)
+
+
+def test_groups_that_cancel_out_show_nothing() -> None:
+    assert sign_flip_test(np.array([1.0, -1.0, 2.0, -2.0]), clusters=np.arange(4)) == 1.0
+    assert sign_flip_test(np.zeros(4), clusters=np.arange(4)) == 1.0
+
+
+def test_memory_does_not_grow_with_flips_times_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million numbers at a time are 8 MB, where 500 signs of each of 20,000 clusters would be 80."""
+    monkeypatch.setattr(statistics, "COUNTS_AT_ONCE", 1_000_000)
+    tracemalloc.start()
+    found = sign_flip_test(np.ones(20_000), clusters=np.arange(20_000), flips=500)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == 1 / 501
+    assert peak < 40_000_000
+
+
+def test_clips_of_one_group_of_one_class_have_one_number_and_loners_their_own() -> None:
+    numbers = cluster_numbers(
+        np.array([0, 0, 1, 0, 0, 0]), np.array([3, 3, 3, -1, -1, -1]), ["a", "b", "c", "d", "e", "d"]
+    )
+    assert numbers[0] == numbers[1]
+    assert numbers[3] == numbers[5]
+    assert len(set(numbers.tolist())) == 4
