@@ -58,6 +58,9 @@ class ClipState(IntEnum):
     FAILED = 3
 
 
+USABLE = (ClipState.CROPPED, ClipState.WHOLE_FRAME)  # states of clips that have frames
+
+
 @dataclass(frozen=True, kw_only=True)
 class CacheLayout:
     """Shapes and codecs of a crop cache; enough to create it."""
@@ -285,7 +288,7 @@ class CropCache:
     @cached_property
     def usable(self) -> npt.NDArray[np.bool_]:
         """(clips,) True where frames may be read: states 1 and 2."""
-        return np.isin(self.state, (ClipState.CROPPED, ClipState.WHOLE_FRAME))
+        return np.isin(self.state, USABLE)
 
     @cached_property
     def frame_index(self) -> npt.NDArray[np.int32]:

@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from mocrop.pipeline.cache_table import clip_table
-from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.crop_cache import USABLE, CropCache
 from mocrop.pipeline.damage import Damage, mend_commands
 from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.manifest import Manifest, StageRow
@@ -26,7 +26,7 @@ from mocrop.pipeline.session import RunOptions, open_session
 from mocrop.pipeline.stage import ClipTask, clip_log
 from mocrop.pipeline.stages import precrop_name
 from mocrop.pipeline.verify_cache import part_name, verify_cache, ways_out
-from mocrop.pipeline.verify_columns import TABLE_COLUMNS, USABLE, Column, Fault
+from mocrop.pipeline.verify_columns import TABLE_COLUMNS, Column, Fault
 from mocrop.pipeline.video import PacketAccount, open_video, require_all_frames
 from mocrop.pipeline.workspace import Workspace
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from mocrop.pipeline.choices import Stream
-from mocrop.pipeline.crop_cache import STREAMS, CropCache, worker_context
+from mocrop.pipeline.crop_cache import STREAMS, USABLE, CropCache, worker_context
 from mocrop.pipeline.damage import Damage
 from mocrop.pipeline.errors import CacheError
-from mocrop.pipeline.verify_columns import USABLE, Column, Fault, Scope, column_faults, read_columns, short
+from mocrop.pipeline.verify_columns import Column, Fault, Scope, column_faults, read_columns, short
 
 READ_CACHE_BYTES = 64 << 20  # without it TensorStore reads a shard's index again for every clip
 NO_WAY_OUT: Mapping[Scope, str] = {"shard": "", "table": "", "cache": ""}  # nobody here knows how the cache was made

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from mocrop.pipeline.crop_cache import ClipState, CropCache, open_array
+from mocrop.pipeline.crop_cache import USABLE, ClipState, CropCache, open_array
 from mocrop.pipeline.slots import UNUSED
 
 SHARD_COLUMNS = ("state", "frame_index", "box", "density")  # written with the frames, one file a shard
 TABLE_COLUMNS = ("label", "group", "subset")  # kept in step with the manifest
-USABLE = (ClipState.CROPPED, ClipState.WHOLE_FRAME)
 SUBSETS = 3  # neither list, train, test
 
 Column = npt.NDArray[Any]

@@ -245,12 +245,18 @@ def exclusive(workspace: Workspace) -> Iterator[None]:
 
 
 def sweep(workspace: Workspace) -> None:
-    """Remove everything unfinished that a killed run can have left in the workspace."""
+    """Remove everything unfinished that a killed stage can have left in the workspace.
+
+    What training writes, runs and the features beside a cache, is left alone: a training may be going on.
+    """
     shutil.rmtree(workspace.partial, ignore_errors=True)
     for cache in workspace.caches.glob(".*"):
         shutil.rmtree(cache, ignore_errors=True)
     for group in workspace.motion.glob(".*"):
         shutil.rmtree(group, ignore_errors=True)
-    caches, motion = workspace.caches, workspace.motion
-    for litter in (*caches.rglob("*.partial"), *caches.rglob("*.__lock"), *motion.glob("*.partial")):
+    for litter in workspace.motion.glob("*.partial"):
         litter.unlink(missing_ok=True)
+    for name in workspace.cache_names():
+        cache = workspace.cache(name)
+        for litter in (*cache.rglob("*.partial"), *cache.rglob("*.__lock")):
+            litter.unlink(missing_ok=True)

@@ -141,6 +141,20 @@ def test_litter_is_swept_after_a_killed_run_only(workspace: Workspace, killed: b
     assert (workspace.root / ".lock").read_text() == ""
 
 
+def test_what_a_training_is_writing_survives_the_sweep(workspace: Workspace) -> None:
+    """A stage may be killed and run again while a network trains on another cache."""
+    growing = [
+        workspace.caches / "motion-192.features/.resnet50-0a1b.npy.4711.partial",
+        workspace.runs / "resnet50/.last.pt.partial",
+    ]
+    for file in growing:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (workspace.root / ".lock").write_text("12345")
+    with exclusive(workspace):
+        assert all(file.exists() for file in growing)
+
+
 def test_an_error_inside_leaves_the_mark_that_makes_the_next_run_sweep(workspace: Workspace) -> None:
     with pytest.raises(KeyError), exclusive(workspace):
         raise KeyError
