@@ -15,7 +15,7 @@ from mocrop.evaluation.evaluate import EvalResult
 from mocrop.evaluation.metrics import CALIBRATION_BINS, ClassScore, Metrics
 from mocrop.evaluation.predict import OnBatch
 from mocrop.evaluation.statistics import Estimate
-from mocrop.evaluation.timing import Latency, Spread
+from mocrop.evaluation.timing import Latency, Percentiles
 from mocrop.training.foreign_checkpoint import UNKNOWN
 from mocrop.training.scores import Score
 
@@ -152,7 +152,7 @@ def latency_words(latency: Latency) -> str:
     )
 
 
-def _ms(spread: Spread) -> str:
+def _ms(spread: Percentiles) -> str:
     return f"{spread.median:.3g} ms ({spread.p95:.3g})"
 
 

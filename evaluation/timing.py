@@ -24,7 +24,7 @@ class BatchTime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class Percentiles:
     """Median and 95th percentile over batches."""
 
     median: float
@@ -39,8 +39,8 @@ class Latency:
     segments: int  # frames per clip
     batches: int  # measured
     warm_up: int  # batches left out before them
-    network: Spread  # reading excluded
-    with_reading: Spread  # which goes on in the background: only the time that it was waited for
+    network: Percentiles  # reading excluded
+    with_reading: Percentiles  # which goes on in the background: only the time that it was waited for
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, per clip and per frame."""
@@ -51,9 +51,9 @@ class Latency:
             "ms_per_frame": {name: asdict(self.per_frame(spread)) for name, spread in spreads.items()},
         }
 
-    def per_frame(self, spread: Spread) -> Spread:
+    def per_frame(self, spread: Percentiles) -> Percentiles:
         """Milliseconds per frame instead of per clip."""
-        return Spread(median=spread.median / self.segments, p95=spread.p95 / self.segments)
+        return Percentiles(median=spread.median / self.segments, p95=spread.p95 / self.segments)
 
 
 class BatchClock:
@@ -91,11 +91,11 @@ def latency(times: Sequence[BatchTime], *, segments: int) -> Latency:
         segments=segments,
         batches=len(network),
         warm_up=warm_up,
-        network=_spread(network),
-        with_reading=_spread(network + waiting),
+        network=_percentiles(network),
+        with_reading=_percentiles(network + waiting),
     )
 
 
-def _spread(values: np.ndarray[Any, np.dtype[np.float64]]) -> Spread:
+def _percentiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> Percentiles:
     median, p95 = np.percentile(values, [50, 95]).tolist()
-    return Spread(median=median, p95=p95)
+    return Percentiles(median=median, p95=p95)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mocrop.evaluation.timing import BatchClock, BatchTime, Latency, Spread, latency
+from mocrop.evaluation.timing import BatchClock, BatchTime, Latency, Percentiles, latency
 from mocrop.training.dataset import Batch
 
 
@@ -19,14 +19,14 @@ def test_seconds_of_a_batch_become_milliseconds_of_a_clip_and_of_a_frame() -> No
     """Batches of 4 clips in 2 s: 500 ms a clip, 100 ms more for reading, 8 frames a clip."""
     found = latency(times(99, 99, 2, 2, 2), segments=8)
     assert (found.batch_size, found.batches, found.warm_up) == (4, 3, 2)
-    assert found.network == Spread(median=500, p95=500)
-    assert found.with_reading == Spread(median=pytest.approx(600), p95=pytest.approx(600))
-    assert found.per_frame(found.network) == Spread(median=62.5, p95=62.5)
+    assert found.network == Percentiles(median=500, p95=500)
+    assert found.with_reading == Percentiles(median=pytest.approx(600), p95=pytest.approx(600))
+    assert found.per_frame(found.network) == Percentiles(median=62.5, p95=62.5)
 
 
 def test_the_95th_percentile_shows_the_slow_batches_and_the_median_does_not() -> None:
     found = latency(times(9, 9, *[4] * 18, 8, 8), segments=1).network
-    assert found == Spread(median=1000, p95=2000)
+    assert found == Percentiles(median=1000, p95=2000)
 
 
 def test_an_incomplete_last_batch_is_not_measured_unless_it_is_alone() -> None:
@@ -36,8 +36,8 @@ def test_an_incomplete_last_batch_is_not_measured_unless_it_is_alone() -> None:
         segments=1,
         batches=1,
         warm_up=0,
-        network=Spread(median=1000, p95=1000),
-        with_reading=Spread(median=pytest.approx(1000 + 400 / 3), p95=pytest.approx(1000 + 400 / 3)),
+        network=Percentiles(median=1000, p95=1000),
+        with_reading=Percentiles(median=pytest.approx(1000 + 400 / 3), p95=pytest.approx(1000 + 400 / 3)),
     )
 
 
