@@ -12,6 +12,7 @@ from mocrop.evaluation.rounds import Spread, ratios, spread
 Result = dict[str, Any]
 Measure = Callable[[Result], Spread | None]  # None: who is compared with did not take part
 OURS = "mocrop FrameReader"
+STAGES = ("transcode", "extract-mv", "precrop")
 OTHERS = ("TensorStore", "zarrs", "WebDataset", "torchcodec")
 
 
@@ -157,7 +158,62 @@ def _pipeline_aims() -> list[Aim]:
     ]
 
 
-AIMS: tuple[Aim, ...] = (*_pipeline_aims(), *_box_aims(), *_loader_aims())
+def at_most_clips(phase: str, *, what: str, each: bool = False) -> Measure:
+    """CPU seconds of what scale.py has measured at its largest number of clips, or milliseconds for each of them."""
+
+    def measure(result: Result) -> Spread | None:
+        most = result["facts"][-1]
+        seconds = float(most[phase][what])
+        return spread([1e3 * seconds / most["clips"] if each else seconds])
+
+    return measure
+
+
+def speed_up(stage: str, *, workers: int) -> Measure:
+    """Of a whole stage over one worker, by the number of workers."""
+
+    def measure(result: Result) -> Spread | None:
+        found = [
+            fact["speed-up"] / workers
+            for fact in result["facts"]
+            if (fact["stage"], fact["workers"]) == (stage, workers)
+        ]
+        return spread(found) if found else None
+
+    return measure
+
+
+def _scale_aims() -> list[Aim]:
+    aims = [
+        Aim(
+            run="workers",
+            title="workers",
+            work=f"parallel efficiency of 2 workers, {stage} (wall)",
+            compared="one worker",
+            measure=speed_up(stage, workers=2),
+            least=0.9,
+        )
+        for stage in STAGES
+    ]
+    many = partial(Aim, run="scale", title="scale", compared="the most clips measured")
+    aims += [
+        many(
+            work=f"scheduling {stage}, ms a clip (CPU)",
+            measure=at_most_clips(stage, what="run, cpu", each=True),
+            most=2,
+        )
+        for stage in STAGES
+    ]
+    for clock in ("CPU", "wall"):
+        what = f"run, {clock.lower()}"
+        aims += [
+            many(work=f"`mocrop status`, s ({clock})", measure=at_most_clips("status", what=what), most=2),
+            many(work=f"start of training, s ({clock})", measure=at_most_clips("training", what=what), most=5),
+        ]
+    return aims
+
+
+AIMS: tuple[Aim, ...] = (*_pipeline_aims(), *_box_aims(), *_loader_aims(), *_scale_aims())
 
 
 def rows(results: Mapping[str, Sequence[Result]], aims: Sequence[Aim] = AIMS) -> list[Row]:

@@ -10,6 +10,8 @@ import argparse
 import json
 import os
 import platform
+import re
+import resource
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -128,9 +130,21 @@ def _print_table(timings: Mapping[str, Timing], clock: str, *, unit: str, count:
     return found
 
 
-def save_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, note: str = "") -> None:
-    """Save a table that is no comparison of times with a peer, as it is to be shown."""
-    save({"title": title, "columns": list(columns), "rows": [list(row) for row in rows], "note": note})
+def save_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    note: str = "",
+    facts: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Save a table that is no comparison of times with a peer, as it is to be shown.
+
+    Args:
+        facts: the numbers behind it, where something else is worked out from them.
+    """
+    result = {"title": title, "columns": list(columns), "rows": [list(row) for row in rows], "note": note}
+    save({**result, "facts": list(facts)} if facts else result)
 
 
 def save(result: Mapping[str, Any]) -> None:
@@ -138,6 +152,14 @@ def save(result: Mapping[str, Any]) -> None:
     if file := os.environ.get(RESULTS):
         with open(file, "a", encoding="utf-8") as stream:
             stream.write(json.dumps({**here(Path(sys.argv[0]).name, sys.argv[1:]), **result}) + "\n")
+
+
+def peak_bytes() -> int:
+    """Largest resident size of this process so far; getrusage also counts the one that has started it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def here(program: str, arguments: Sequence[str]) -> dict[str, Any]:

@@ -14,8 +14,6 @@ import importlib
 import json
 import os
 import platform
-import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +23,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from harness import peak_bytes, save_table
 
 from mocrop.pipeline.crop_cache import ClipTable, create_cache
 from mocrop.pipeline.dense_motion import MotionFieldSettings
@@ -150,14 +149,6 @@ PHASES: dict[str, Callable[[Work], list[Outcome]]] = {  # each needs what those 
 }
 
 
-def peak_bytes() -> int:
-    """Largest resident size of this process so far; getrusage also counts the one that has started it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def run_phase(name: str, work: Work) -> None:
     """Do the work of one phase and print what it took; runs in a process of its own."""
     if name == "loader":
@@ -190,8 +181,8 @@ def measured(name: str, work: Work) -> dict[str, int]:
     return facts
 
 
-def table(size: tuple[int, int], options: argparse.Namespace, scratch: Path) -> list[str]:
-    """Measure all phases on clips of one size, short and long: lines of a Markdown table."""
+def table(size: tuple[int, int], options: argparse.Namespace, scratch: Path) -> tuple[list[str], list[list[str]]]:
+    """Measure all phases on clips of one size, short and long: head and rows of a table."""
     width, height = size
     lengths = (options.short, options.short * options.times)
     short = short_clip(scratch / "short.avi", size=size, frames=options.short)
@@ -200,17 +191,15 @@ def table(size: tuple[int, int], options: argparse.Namespace, scratch: Path) -> 
     for work in works:
         work.workspace.root.mkdir()
         (work.workspace.root / "mocrop.toml").touch()
-    lines = [
-        f"| {width}x{height} | before | peak, {lengths[0]} frames | peak, {lengths[1]} frames | growth, KiB a frame |",
-        "|---|---|---|---|---|",
-    ]
+    head = [f"{width}x{height}", "before", *(f"peak, {frames} frames" for frames in lengths), "growth, KiB a frame"]
+    rows = []
     for name in options.phases:
         first, second = (measured(name, work) for work in works)
         growth = (second["peak"] - first["peak"]) / (lengths[1] - lengths[0]) / 1024
         before, *peaks = (f"{facts / MIB:.0f}" for facts in (first["before"], first["peak"], second["peak"]))
-        lines.append(f"| {name} | {before} | {peaks[0]} | {peaks[1]} | {growth:.1f} |")
-        print(lines[-1], file=sys.stderr)
-    return lines
+        rows.append([name, before, *peaks, f"{growth:.1f}"])
+        print(*rows[-1], sep=", ", file=sys.stderr)
+    return head, rows
 
 
 def main() -> None:
@@ -228,11 +217,16 @@ def main() -> None:
         work = Work(workspace=Workspace(options.workspace), clip=options.clip, clips=options.clips)
         return run_phase(options.phase, work)
     versions = ", ".join(f"{name} {version(name)}" for name in ("av", "numpy", "zarr", "tensorstore", "torch"))
-    print(f"{platform.machine()}, Python {platform.python_version()}, {versions}; {options.clips} clips a unit; MiB")
+    note = f"MiB, largest resident size of a process that does one unit of {options.clips} clips"
+    print(f"{platform.machine()}, Python {platform.python_version()}, {versions}; {note}")
     for text in options.sizes:
         width, _, height = text.partition("x")
         with tempfile.TemporaryDirectory() as scratch:
-            print("\n".join(["", *table((int(width), int(height)), options, Path(scratch))]))
+            head, rows = table((int(width), int(height)), options, Path(scratch))
+        print()
+        for line in (head, ["---"] * len(head), *rows):
+            print(f"| {' | '.join(line)} |")
+        save_table(f"memory at {text}", head, rows, note=note)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def _picture(name: str, plots: Mapping[str, str]) -> str:
 
 def _section(name: str, saved: Sequence[Result], prose: str, picture: str) -> Iterator[str]:
     yield f"## {name[0].upper()}{name[1:]}"
-    yield f"`{saved[0]['command']}`, {saved[0]['date']}, {_load(saved)}"
+    yield origin(saved)
     yield picture
     yield prose
     for result in saved:
@@ -138,6 +138,11 @@ def _line(cells: Sequence[str]) -> str:
 
 def _rounds(result: Result) -> int:
     return len(next(iter(next(iter(result["seconds"].values())).values())))
+
+
+def origin(saved: Sequence[Result]) -> str:
+    """Command, day, and how busy the machine was."""
+    return f"`{saved[0]['command']}`, {saved[0]['date']}, {_load(saved)}"
 
 
 def _load(saved: Sequence[Result]) -> str:

@@ -97,6 +97,46 @@ def draw_ratios(results: Mapping[str, Sequence[Result]], file: Path) -> Path | N
     return file
 
 
+def draw_scale(saved: Sequence[Result], file: Path) -> Path | None:
+    """Growth with the number of clips: seconds of single actions, the client's time per clip, its memory."""
+    if not saved:
+        return None
+    facts = saved[0]["facts"]
+    clips = [each["clips"] for each in facts]
+    actions = {
+        "init": ("init", "run"),
+        "transcode, nothing to do": ("transcode", "again"),
+        "creating a cache": ("precrop", "create"),
+        "mocrop status": ("status", "run"),
+        "start of training": ("training", "run"),
+    }
+    stages = ("transcode", "extract-mv", "precrop")
+    seconds = {name: [each[phase][f"{what}, cpu"] for each in facts] for name, (phase, what) in actions.items()}
+    each_clip = {stage: [1e3 * each[stage]["run, cpu"] / each["clips"] for each in facts] for stage in stages}
+    memory = {stage: [each[stage]["MB"] for each in facts] for stage in ("init", *stages)}
+    memory["training, beside PyTorch"] = [each["training"]["MB"] - each["training"]["before MB"] for each in facts]
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    panels = (
+        ("CPU seconds", seconds, True),
+        ("CPU ms of the client per clip", each_clip, False),
+        ("memory, MB", memory, False),
+    )
+    for axis, (title, lines, logarithmic) in zip(figure.subplots(1, 3), panels, strict=True):
+        for name, values in lines.items():
+            axis.plot(clips, values, marker="o", markersize=3, label=name)
+        axis.set_xscale("log")
+        if logarithmic:
+            axis.set_yscale("log")
+        else:
+            axis.set_ylim(bottom=0)
+        axis.set_title(title, loc="left", fontsize=10)
+        axis.set_xlabel("clips")
+        axis.legend(fontsize=7, frameon=False)
+        axis.spines[["top", "right"]].set_visible(False)
+    write_figure(figure, file, dpi=DPI)
+    return file
+
+
 def _training(saved: Sequence[Result], words: str) -> Result | None:
     found = (result for result in saved if result["title"].startswith("training") and result["title"].endswith(words))
     return next(found, None)

@@ -1,15 +1,22 @@
-"""CPU time of whole preprocessing, from videos to a crop cache, against the ffmpeg program that transcodes alone."""
+"""CPU time of whole preprocessing, from videos to a crop cache, against the ffmpeg program that transcodes alone.
+
+Also what a clip takes on the disk, by kind of file.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from harness import arguments, choose_clips, interleave, report
+import av
+import numpy as np
+from harness import arguments, choose_clips, interleave, report, save_table
 from precrop import new_cache, require, units
 from transcode import ffmpeg
 
+from mocrop.pipeline.crop_cache import CropCache
 from mocrop.pipeline.extract import ExtractSettings, extract_unit
 from mocrop.pipeline.motion_store import CLIPS_PER_SHARD
 from mocrop.pipeline.precrop import PrecropSettings, precrop_unit
@@ -19,6 +26,7 @@ from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
 from mocrop.pipeline.workspace import Workspace
 
 Tasks = tuple[ClipTask, ...]
+Facts = dict[str, Any]
 PEER = "ffmpeg, transcoding alone"
 
 
@@ -35,6 +43,48 @@ def extract(tasks: Tasks, workspace: Workspace, *, source: str) -> None:
 def precrop(tasks: Tasks, workspace: Workspace, settings: PrecropSettings) -> None:
     for unit in units(tasks, settings.clips_per_shard):
         require(precrop_unit(unit, settings, str(workspace.root)))
+
+
+def disk_facts(clips: list[Path], workspace: Workspace, settings: PrecropSettings) -> Facts:
+    """Means of a clip: its frames and their pixels, and bytes of the files that come of it."""
+    cache, count = CropCache(workspace.cache(settings.name)), len(clips)
+    cached_frames = float(np.sum(cache.used_slots)) / count
+    sizes = [picture_size(clip) for clip in clips]
+    return {
+        "source": settings.source,
+        "frames": sum(frames for frames, _ in sizes) / count,
+        "pixels": sum(frames * pixels for frames, pixels in sizes) / count,
+        "original": sum(clip.stat().st_size for clip in clips) / count,
+        "h264": folder_bytes(workspace.h264) / count,
+        "motion": folder_bytes(workspace.motion) / count,
+        "cache": folder_bytes(cache.path) / count,
+        "cached frames": cached_frames,
+        "slots": settings.frames,
+        "frame bytes": 3 * settings.size**2,
+    }
+
+
+def picture_size(clip: Path) -> tuple[int, int]:
+    """Frames, and pixels of one."""
+    with av.open(f"file:{clip}", metadata_errors="ignore") as container:
+        stream = container.streams.video[0]
+        return stream.frames, stream.width * stream.height
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def disk_table(found: list[Facts]) -> list[list[str]]:
+    kinds = ("original", "h264", "motion", "cache")
+    return [
+        [
+            f"--source {facts['source']}",
+            *(f"{facts[kind] / 1e3:,.0f}" for kind in kinds),
+            f"{facts['cached frames']:.1f}",
+        ]
+        for facts in found
+    ]
 
 
 def main() -> None:
@@ -81,6 +131,13 @@ def main() -> None:
         }
         seconds = interleave(cases, rounds=options.rounds)
         report(f"preprocessing to {options.size} px", seconds, unit="clips", count=len(clips), peer=PEER)
+        found = [disk_facts(clips, place, wanted) for place, wanted in settings.items()]
+        columns = ["", "original file", "H.264", "vectors", "cache", "frames in the cache"]
+        note = f"KB, means of clips of {found[0]['frames']:.0f} frames"
+        print(f"on the disk, {note}")
+        for cells in (columns, *disk_table(found)):
+            print("".join(f"{cell:>20s}" for cell in cells))
+        save_table("on the disk, a clip", columns, disk_table(found), note=note, facts=found)
 
 
 if __name__ == "__main__":

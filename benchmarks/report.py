@@ -1,7 +1,7 @@
-"""Run the benchmarks, or take what they have saved, and write docs/benchmarks.md with its plots.
+"""Run the benchmarks, or take what they have saved, and write docs/benchmarks.md and docs/scaling.md with their plots.
 
 Every program of RUNS saves its tables as lines of JSON in benchmarks/results/; one that saves none is shown as it
-prints. A program that has a file there is not run again unless --rerun names it. The prose of the page, which says why
+prints. A program that has a file there is not run again unless --rerun names it. The prose of the pages, which says why
 things are as they are, is kept in benchmarks/reasons.md, under the names of the programs.
 """
 
@@ -17,9 +17,10 @@ from pathlib import Path
 
 from harness import RESULTS, here
 from page import Result, write_page
+from scaling import write_scaling
 
 HERE = Path(__file__).resolve().parent
-SAVED, REASONS, PAGE = HERE / "results", HERE / "reasons.md", HERE.parent / "docs" / "benchmarks.md"
+SAVED, REASONS, PAGES = HERE / "results", HERE / "reasons.md", HERE.parent / "docs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +45,11 @@ RUNS = (
     Run(name="extract-mv", program="extract.py", arguments=("--clips", "24")),
     Run(name="precrop", program="precrop.py", arguments=("--clips", "24")),
     Run(name="box search", program="box_search.py", arguments=("--clips", "100", "--rounds", "5")),
-    Run(name="workers", program="workers.py", arguments=("--clips", "60", "--copies", "2", "--rounds", "1")),
+    Run(name="workers", program="workers.py", arguments=("--clips", "60", "--copies", "4", "--rounds", "1")),
     Run(name="training step", program="training_step.py", arguments=("--steps", "4", "--size", "112")),
-    Run(name="bitstream", program="bitstream.py", arguments=("--clips", "30", "--rounds", "1")),
+    Run(name="bitstream", program="bitstream.py", arguments=("--clips", "20", "--rounds", "1")),
     Run(name="scale", program="scale.py"),
-    Run(name="memory", program="memory.py"),
+    Run(name="memory", program="memory.py", arguments=("--short", "48", "--times", "5")),
 )
 
 
@@ -58,7 +59,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rerun", nargs="+", choices=[*names, "all"], default=[], help="although there are results")
     parser.add_argument("--only-saved", action="store_true", help="run nothing: make the page of what is saved")
     parser.add_argument("--results", type=Path, default=SAVED, help="folder of saved results")
-    parser.add_argument("--page", type=Path, default=PAGE, help="what to write; plots go beside it")
+    parser.add_argument("--pages", type=Path, default=PAGES, help="folder of the pages and plots to write")
     return parser.parse_args()
 
 
@@ -92,8 +93,10 @@ def main() -> None:
         wanted = not saved(run, chosen.results) or run.name in chosen.rerun or "all" in chosen.rerun
         if wanted and not chosen.only_saved:
             execute(run, chosen.results / f"{run.name.replace(' ', '-')}.jsonl")
-    write_page({run.name: saved(run, chosen.results) for run in RUNS}, reasons=REASONS, page=chosen.page)
-    print(f"written: {chosen.page}")
+    results = {run.name: saved(run, chosen.results) for run in RUNS}
+    for name, write in (("benchmarks.md", write_page), ("scaling.md", write_scaling)):
+        write(results, reasons=REASONS, page=chosen.pages / name)
+        print(f"written: {chosen.pages / name}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What a data set of many clips costs besides its pixels: the real runner, manifest, status and loader index.
 
 The clips are files of one byte, and the units of work do nothing, or write frames of a few pixels, so what is left is
-what mocrop itself needs per clip. Each figure is of a process of its own. Kinetics-400 has 240,000 clips.
+what mocrop itself needs per clip. Each figure is of a process of its own: CPU seconds of the client, in which the
+scheduler of Dask runs too, seconds on the clock, and the most memory it held. Kinetics-400 has 240,000 clips.
 """
 
 from __future__ import annotations
@@ -11,27 +12,31 @@ import dataclasses
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import peak_bytes, save_table
 
+from mocrop.evaluation.rounds import cpu_seconds
 from mocrop.pipeline.cache_writer import CacheWriter, Shard
 from mocrop.pipeline.caches import prepare_cache, resolve_precrop
 from mocrop.pipeline.dataset import init_workspace
 from mocrop.pipeline.precrop import PrecropSettings
 from mocrop.pipeline.session import RunOptions, Session, open_session
 from mocrop.pipeline.stage import Outcome, Stage, WorkUnit
-from mocrop.pipeline.status import workspace_status
 from mocrop.pipeline.workspace import Workspace, write_stage_settings
 
 MOST_CLASSES, GROUPS = 400, 25
+STAGES = ("transcode", "extract-mv", "precrop")
+HOLDERS = ("init", *STAGES, "training")  # whose memory is told
+NOTE = "CPU time of the client, on the clock in brackets"
 FRAME_PX = 4
 Facts = dict[str, float]
 
@@ -74,26 +79,31 @@ def idle(stage: Stage, work: Callable[[WorkUnit, Any, str], list[Outcome]], ther
     return dataclasses.replace(stage, function=work, output=lambda *_: there, upstream=upstream)
 
 
+@contextmanager
+def timed(facts: Facts, name: str) -> Iterator[None]:
+    """Add what the body takes to ``facts``: seconds on the clock, and of CPU in this process."""
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    yield
+    facts[f"{name}, wall"], facts[f"{name}, cpu"] = time.perf_counter() - wall, cpu_seconds() - cpu
+
+
 def run_stage(session: Session, stage: Stage) -> Facts:
-    """Run a stage, then run it again when there is nothing left to do; the scheduler of Dask is in this process."""
-    start, start_cpu = time.perf_counter(), time.process_time()
-    report = session.run(stage)
-    middle, cpu = time.perf_counter(), time.process_time() - start_cpu
-    again = session.run(stage)
+    """Run a stage, then run it again when there is nothing left to do."""
+    facts: Facts = {}
+    with timed(facts, "run"):
+        report = session.run(stage)
+    with timed(facts, "again"):
+        again = session.run(stage)
     assert report.summary.done == report.plan.to_run
     assert again.plan.to_run == 0
-    return {
-        "seconds": middle - start,
-        "ms a clip": 1e3 * (middle - start) / report.summary.done,
-        "CPU ms a clip": 1e3 * cpu / report.summary.done,
-        "seconds again": time.perf_counter() - middle,
-    }
+    return facts
 
 
 def phase_init(workspace: Workspace, dataset: Path, workers: int) -> Facts:
-    start = time.perf_counter()
-    init_workspace(workspace, dataset=dataset)
-    return {"seconds": time.perf_counter() - start}
+    facts: Facts = {}
+    with timed(facts, "run"):
+        init_workspace(workspace, dataset=dataset)
+    return facts
 
 
 def phase_transcode(workspace: Workspace, dataset: Path, workers: int) -> Facts:
@@ -111,22 +121,26 @@ def phase_extract(workspace: Workspace, dataset: Path, workers: int) -> Facts:
 
 
 def phase_precrop(workspace: Workspace, dataset: Path, workers: int) -> Facts:
+    facts: Facts = {}
     with open_session(workspace, RunOptions(workers=workers)) as session:
         options = {"policy": "center", "size": FRAME_PX, "frames": 1}
         stage = idle(
             session.stages.precrop(resolve_precrop(workspace, session.stages, options)), write_specks, workspace.root
         )
-        start = time.perf_counter()
-        prepare_cache(workspace, session.manifest, stage, overwrite=True)
-        prepared = time.perf_counter() - start
-        return {"seconds to create": prepared, **run_stage(session, stage)}
+        with timed(facts, "create"):
+            prepare_cache(workspace, session.manifest, stage, overwrite=True)
+        return {**facts, **run_stage(session, stage)}
 
 
 def phase_status(workspace: Workspace, dataset: Path, workers: int) -> Facts:
-    start = time.perf_counter()
-    state = workspace_status(workspace)
-    assert all(stage.done == state.clips for stage in state.stages)
-    return {"seconds": time.perf_counter() - start}
+    """The whole command, the start of Python included."""
+    facts: Facts = {}
+    command = [sys.executable, "-c", "from mocrop.cli import main; main()", "status", "--json"]
+    with timed(facts, "run"):
+        said = subprocess.run([*command, "-w", str(workspace.root)], stdout=subprocess.PIPE, check=True).stdout
+    state = json.loads(said)
+    assert all(stage["done"] == state["clips"] for stage in state["stages"])
+    return facts
 
 
 def phase_training(workspace: Workspace, dataset: Path, workers: int) -> Facts:
@@ -139,16 +153,17 @@ def phase_training(workspace: Workspace, dataset: Path, workers: int) -> Facts:
     from mocrop.training.loader import CropLoader
     from mocrop.training.recipe import TrainSettings
 
-    start = time.perf_counter()
-    cache = CropCache(workspace.choose_cache(None))
-    describe_cache(cache)
-    require_shards(cache)
-    clips = choose_clips(cache, TrainSettings())
-    dataset_of_crops = CropDataset(cache, clips.train, segments=3, random=True)
-    loader = CropLoader(dataset_of_crops, batch_size=32, shuffle=True)
-    loader.set_epoch(1)
-    next(iter(loader))
-    return {"seconds": time.perf_counter() - start}
+    facts: Facts = {"before MB": peak_bytes() / 1e6}
+    with timed(facts, "run"):
+        cache = CropCache(workspace.choose_cache(None))
+        describe_cache(cache)
+        require_shards(cache)
+        clips = choose_clips(cache, TrainSettings())
+        dataset_of_crops = CropDataset(cache, clips.train, segments=3, random=True)
+        loader = CropLoader(dataset_of_crops, batch_size=32, shuffle=True)
+        loader.set_epoch(1)
+        next(iter(loader))
+    return facts
 
 
 PHASES: dict[str, Callable[[Workspace, Path, int], Facts]] = {
@@ -171,14 +186,37 @@ def measured(phase: str, folder: Path, workers: int) -> Facts:
     return facts
 
 
-def show(clips: int, phase: str, facts: Facts) -> None:
-    numbers = ", ".join(f"{name} {value:,.2f}" for name, value in facts.items())
-    print(f"{clips:9,} clips  {phase:11s} {numbers}", flush=True)
+def table(found: Mapping[int, Mapping[str, Facts]]) -> list[list[str]]:
+    """A row a figure, a column a number of clips."""
+
+    def row(name: str, cell: Callable[[int, Mapping[str, Facts]], str]) -> list[str]:
+        return [name, *(cell(clips, phases) for clips, phases in found.items())]
+
+    def seconds(phase: str, what: str = "run") -> Callable[[int, Mapping[str, Facts]], str]:
+        return lambda _, phases: f"{phases[phase][f'{what}, cpu']:.2f} ({phases[phase][f'{what}, wall']:.2f})"
+
+    def each(phase: str) -> Callable[[int, Mapping[str, Facts]], str]:
+        def cell(clips: int, phases: Mapping[str, Facts]) -> str:
+            cpu, wall = (1e3 * phases[phase][f"run, {clock}"] / clips for clock in ("cpu", "wall"))
+            return f"{cpu:.2f} ({wall:.2f})"
+
+        return cell
+
+    return [
+        row("init, s", seconds("init")),
+        *(row(f"{stage}, ms a clip", each(stage)) for stage in STAGES),
+        *(row(f"{stage} with nothing to do, s", seconds(stage, "again")) for stage in STAGES),
+        row("creating a cache, s", seconds("precrop", "create")),
+        row("`mocrop status`, s", seconds("status")),
+        row("start of training, s", seconds("training")),
+        *(row(f"memory of {phase}, MB", lambda _, phases, p=phase: f"{phases[p]['MB']:.0f}") for phase in HOLDERS),
+        row("of it PyTorch before a cache is opened, MB", lambda _, phases: f"{phases['training']['before MB']:.0f}"),
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", type=int, nargs="+", default=[1_000, 10_000, 100_000, 240_000])
+    parser.add_argument("--clips", type=int, nargs="+", default=[1_000, 10_000, 60_000, 240_000])
     parser.add_argument("--workers", type=int, default=2, help="Dask workers; 0: a plain loop")
     parser.add_argument("--phase", choices=PHASES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -186,17 +224,20 @@ def main() -> None:
     if options.phase:
         workspace = Workspace(options.folder / "work")
         facts = PHASES[options.phase](workspace, options.folder / "data", options.workers)
-        facts["client MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-        print(json.dumps(facts))
+        print(json.dumps({**facts, "MB": peak_bytes() / 1e6}))
         return
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {options.workers} workers"
-    )
+    title = f"scale: {options.workers} workers that do nothing"
+    print(f"{title}; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {NOTE}")
+    found: dict[int, dict[str, Facts]] = {}
     for clips in options.clips:
         with tempfile.TemporaryDirectory() as scratch:
             make_dataset(Path(scratch) / "data", clips)
-            for phase in PHASES:
-                show(clips, phase, measured(phase, Path(scratch), options.workers))
+            found[clips] = {phase: measured(phase, Path(scratch), options.workers) for phase in PHASES}
+            print(f"\n{clips:,} clips")
+            for name, value in table({clips: found[clips]}):
+                print(f"{name:36s} {value:>20s}", flush=True)
+    columns = ["clips", *(f"{clips:,}" for clips in found)]
+    save_table(title, columns, table(found), note=NOTE, facts=[{"clips": n, **phases} for n, phases in found.items()])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Wall time of whole stages with one and with two workers, start-up apart, and the memory of workers and client.
+"""Wall time of whole stages with one worker and with more, start-up apart, and the memory of workers and client.
 
 A stage's seconds are its own, from the first unit to the last; what the command takes besides is start-up: Python,
 Dask and the workers, the same however many clips there are. Two workers on a busy machine cannot be twice as fast as
-one, so the table says how much of the cores other work had, and what CPU time alone would allow: both cores ours.
+one, so the table says how much of the cores other work had, and what CPU time alone would allow: all cores ours.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 from harness import arguments, choose_clips, save_table
@@ -27,7 +28,23 @@ STAGES = {
     "h264": (["transcode"], ["extract-mv"], ["precrop", "--size", "192"]),
     "original": (["extract-mv", "--source", "original"], ["precrop", "--size", "192"]),
 }
-COLUMNS = ("stage", "1 worker s", "2 workers s", "speed-up", "with start-up", "by CPU", "start-up s", "others", "MB")
+COUNTS = (1, 2, 4, 8, 16)  # of workers, as far as there are cores
+COLUMNS = (
+    "stage, workers",
+    "seconds",
+    "speed-up",
+    "efficiency",
+    "with start-up",
+    "efficiency by CPU",
+    "start-up s",
+    "others",
+    "MB of a worker",
+    "MB of the client",
+)
+NOTE = (
+    "speed-ups over one worker; efficiency: speed-up by number of workers; by CPU: what CPU time, start-up included, "
+    "would allow on cores of one's own; others: share of all cores that other work had"
+)
 
 
 @dataclass
@@ -99,47 +116,63 @@ def copies(clips: list[Path], count: int, folder: Path) -> Path:
     return folder
 
 
-def row(stage: str, one: list[Measured], two: list[Measured]) -> list[str]:
-    """Medians over the rounds; ratios round by round."""
+def row(stage: str, workers: int, alone: list[Measured], many: list[Measured]) -> tuple[list[str], dict[str, Any]]:
+    """Medians over the rounds, as shown and as numbers; ratios to one worker round by round."""
 
-    def median(values: list[float]) -> float:
-        return statistics.median(values)
+    def median(name: str) -> float:
+        return statistics.median(getattr(each, name) for each in many)
 
     def ratio(name: str) -> float:
-        return median([getattr(a, name) / getattr(b, name) for a, b in zip(one, two, strict=True)])
+        return statistics.median(getattr(a, name) / getattr(b, name) for a, b in zip(alone, many, strict=True))
 
-    return [
-        stage,
-        f"{median([m.stage_seconds for m in one]):.1f}",
-        f"{median([m.stage_seconds for m in two]):.1f}",
-        f"{ratio('stage_seconds'):.2f}",
+    speed_up = ratio("stage_seconds")
+    cells = [
+        f"{stage}, {workers}",
+        f"{median('stage_seconds'):.1f}",
+        f"{speed_up:.2f}",
+        f"{speed_up / workers:.2f}",
         f"{ratio('seconds'):.2f}",
-        f"{2 * ratio('cpu'):.2f}",
-        f"{median([m.start_up for m in one]):.1f}, {median([m.start_up for m in two]):.1f}",
-        f"{median([m.others for m in one]):.0%}, {median([m.others for m in two]):.0%}",
-        f"{max(m.worker_mb for m in one + two):.0f}, {max(m.client_mb for m in one + two):.0f}",
+        f"{ratio('cpu'):.2f}",
+        f"{median('start_up'):.1f}",
+        f"{median('others'):.0%}",
+        f"{max(each.worker_mb for each in many):.0f}",
+        f"{max(each.client_mb for each in many):.0f}",
     ]
+    return cells, {"stage": stage, "workers": workers, "speed-up": speed_up, "others": median("others")}
 
 
 def main() -> None:
+    cores = os.cpu_count() or 1
     parser = arguments(__doc__ or "")
     parser.add_argument("--copies", type=int, default=4, help="how often each clip stands in the data set")
     parser.add_argument("--source", choices=sorted(STAGES), default="h264", help="as `mocrop extract-mv --source`")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        nargs="+",
+        default=[count for count in COUNTS if count <= cores],
+        help="numbers of workers to compare with one; default: 1 to 16 by twos, as far as there are cores",
+    )
     options = parser.parse_args()
+    runs: dict[int, list[dict[str, Measured]]] = {workers: [] for workers in sorted({1, *options.workers})}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         clips = choose_clips(options.data, options.clips, folder)
         dataset = copies(clips, options.copies, folder / "data")
-        runs: dict[int, list[dict[str, Measured]]] = {1: [], 2: []}
         for turn in range(options.rounds):
             for workers, results in runs.items():
                 results.append(run_stages(dataset, folder / f"work-{turn}-{workers}", workers, options.source))
-    title = f"workers: {len(clips) * options.copies} clips, {options.rounds} rounds, {os.cpu_count()} cores"
-    rows = [row(stage[0], *([run[stage[0]] for run in runs[n]] for n in (1, 2))) for stage in STAGES[options.source]]
-    print(f"{title}; start-up and others: with 1 worker, with 2; MB: a worker, the client")
+    title = f"workers: {len(clips) * options.copies} clips, {options.rounds} rounds, {cores} cores"
+    rows, facts = [], []
+    for name, *_ in STAGES[options.source]:
+        for workers, results in runs.items():
+            cells, fact = row(name, workers, [each[name] for each in runs[1]], [each[name] for each in results])
+            rows.append(cells)
+            facts.append(fact)
+    print(f"{title}; {NOTE}")
     for cells in (COLUMNS, *rows):
-        print("".join(f"{cell:{'>14' if n else '12'}s}" for n, cell in enumerate(cells)))
-    save_table(title, COLUMNS, rows, note="start-up and others: with 1 worker, with 2; MB: a worker, the client")
+        print("".join(f"{cell:{'>18' if n else '16'}s}" for n, cell in enumerate(cells)))
+    save_table(title, COLUMNS, rows, note=NOTE, facts=facts)
 
 
 if __name__ == "__main__":

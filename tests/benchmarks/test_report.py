@@ -1,4 +1,4 @@
-"""The page of benchmarks is what the suite makes of its saved results; aims are judged as one would with a pencil."""
+"""The pages of benchmarks are what the suite makes of its saved results; aims and costs are what a pencil says."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ def aims(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("aims")
 
 
+@pytest.fixture
+def scaling(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("scaling")
+
+
+@pytest.fixture
+def cost_model(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("cost_model")
+
+
 def result(title: str, **seconds: list[float]) -> dict[str, Any]:
     """Seconds for two clips, on both clocks."""
     cases = {name.replace("_", " "): values for name, values in seconds.items()}
@@ -45,15 +57,15 @@ def result(title: str, **seconds: list[float]) -> dict[str, Any]:
     }
 
 
-def test_the_page_is_what_the_suite_makes_of_its_saved_results(tmp_path: Path) -> None:
+def test_the_pages_are_what_the_suite_makes_of_its_saved_results(tmp_path: Path) -> None:
     """So that nobody edits figures by hand; prose is changed in benchmarks/reasons.md."""
-    made = tmp_path / "benchmarks.md"
-    command = [sys.executable, str(BENCHMARKS / "report.py"), "--only-saved", "--page", str(made)]
+    command = [sys.executable, str(BENCHMARKS / "report.py"), "--only-saved", "--pages", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert made.read_text() == (ROOT / "docs" / "benchmarks.md").read_text()
+    for name in ("benchmarks.md", "scaling.md"):
+        assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text()
     plots = {path.name for path in tmp_path.glob("*.png")}
-    assert plots == {path.name for path in (ROOT / "docs").glob("benchmarks-*.png")}
+    assert plots == {"scaling.png", *(path.name for path in (ROOT / "docs").glob("benchmarks-*.png"))}
 
 
 def test_an_aim_is_met_from_its_limit_on(aims: ModuleType) -> None:
@@ -90,6 +102,75 @@ def test_each_state_of_the_page_cache_has_its_own_aims(aims: ModuleType, state: 
     saved = [result(f"training batch of 2, {state}", mocrop_FrameReader=[1.0], OpenCV=[300.0])]
     rows = aims.rows({"loader": saved})
     assert [row.aim.work.partition(" (")[0] for row in rows] == [f"training batch, {state.partition(', after')[0]}"]
+
+
+def test_two_workers_are_judged_by_half_their_speed_up(aims: ModuleType) -> None:
+    facts = [{"stage": "precrop", "workers": workers, "speed-up": speed} for workers, speed in ((1, 1.0), (2, 1.9))]
+    (row,) = aims.rows({"workers": [{"title": "workers: 9 clips", "facts": facts}]})
+    assert (row.found.median, row.met) == (0.95, True)
+
+
+def scale_facts(clips: int, *, seconds: float) -> dict[str, Any]:
+    """Every action takes ``seconds``."""
+    times = {f"{what}, {clock}": seconds for what in ("run", "again", "create") for clock in ("cpu", "wall")}
+    phases = ("init", "transcode", "extract-mv", "precrop", "status", "training")
+    return {"clips": clips, **{phase: {**times, "MB": 100.0, "before MB": 50.0} for phase in phases}}
+
+
+def test_scheduling_is_judged_for_one_clip_of_the_most(aims: ModuleType) -> None:
+    """4 s for 1000 clips are 4 ms each, 4 s for 2000 are 2."""
+    facts = [scale_facts(1000, seconds=4.0), scale_facts(2000, seconds=4.0)]
+    rows = aims.rows({"scale": [{"title": "scale", "facts": facts}]})
+    found = {row.aim.work: (row.found.median, row.met) for row in rows}
+    assert found["scheduling transcode, ms a clip (CPU)"] == (2.0, True)
+    assert found["`mocrop status`, s (CPU)"] == (4.0, False)
+    assert found["start of training, s (wall)"] == (4.0, True)
+
+
+@pytest.fixture
+def measured() -> dict[str, Any]:
+    """Two clips of 100 frames of 320x240 in 2 s of CPU time, and 1000 clips that the client spent 1 s a stage on."""
+    preprocessing = result("preprocessing", all_stages=[2.0], **{"all_stages,_--source_original": [0.2]})
+    common = {"frames": 100, "pixels": 100 * 320 * 240, "motion": 10e3, "slots": 16, "frame bytes": 1000}
+    disk = [
+        {**common, "source": "h264", "h264": 50e3, "cached frames": 9.0},
+        {**common, "source": "original", "h264": 0, "cached frames": 6.0},
+    ]
+    facts = [scale_facts(500, seconds=0.5), scale_facts(1000, seconds=1.0)]
+    scale = {**result("scale"), "columns": ["clips", "1,000"], "rows": [["init, s", "1.00"]], "facts": facts}
+    return {"preprocessing": [preprocessing, {**result("on the disk"), "facts": disk}], "scale": [scale]}
+
+
+def test_a_clip_twice_as_long_costs_the_workers_twice_and_the_client_the_same(
+    cost_model: ModuleType, measured: dict[str, Any]
+) -> None:
+    del measured["preprocessing"][1]["seconds"]
+    cost = cost_model.measured_cost("h264", **measured)
+    assert (cost.worker_seconds, cost.client_seconds, cost.most_workers) == (1.0, 0.003, pytest.approx(1000 / 3))
+    longer = cost.of(cost_model.DataSet(name="longer", clips=1, frames=200, width=320, height=240))
+    assert (longer.worker_seconds, longer.client_seconds) == (2.0, 0.003)
+    assert longer.bytes == {"h264": 100e3, "motion": 20e3, "cache": 16e3}  # 18 frames, of which 16 have a slot
+    direct = cost_model.measured_cost("original", **measured)
+    assert (direct.worker_seconds, direct.client_seconds) == (0.1, 0.002)
+    assert direct.bytes == {"motion": 10e3, "cache": 6e3}
+
+
+def test_clips_of_kinetics_are_86_per_cent_larger_than_those_of_ucf_101(cost_model: ModuleType) -> None:
+    """300 x 340 x 256 pixels against 183 x 320 x 240."""
+    assert cost_model.KINETICS400.pixels / cost_model.UCF101.pixels == pytest.approx(1.858, abs=0.001)
+
+
+def test_the_page_of_scaling_says_where_a_limit_is_reached_and_what_a_million_clips_cost(
+    scaling: ModuleType, measured: dict[str, Any]
+) -> None:
+    """A second at 1000 clips and half of it at 500 are two seconds at 2000; memory has not grown."""
+    del measured["preprocessing"][1]["seconds"]
+    made = scaling.markdown(measured, {"scaling: limits": "Why."}, picture="scaling.png")
+    assert "## The first bottleneck\n\nWhy.\n\n|" in made
+    assert "| `mocrop status`, CPU s | 1.00 | 2.00 | 2,000 |" in made
+    assert "| memory of the client, MB | 100 | 2,000 | does not grow |" in made
+    assert f"| UCF-101, through H.264 | 13,320 | {13320 * 1.83 / 3600:.2f} |" in made
+    assert f"| {(1.83 + 0.003) * 1e6 / 3600:.0f} p |" in made
 
 
 def test_times_are_given_for_one_of_what_is_counted(page: ModuleType) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -53,6 +55,21 @@ def test_ways_of_writing_h264_are_compared() -> None:
 
 
 def test_one_and_two_workers_are_compared_for_every_stage() -> None:
-    said = run("workers.py", "--clips", "1", "--copies", "2").splitlines()
+    said = run("workers.py", "--clips", "1", "--copies", "2", "--workers", "2").splitlines()
     assert said[0].startswith("workers: 2 clips, 1 rounds")
-    assert [line.split()[0] for line in said[2:]] == ["transcode", "extract-mv", "precrop"]
+    stages = ("transcode", "extract-mv", "precrop")
+    assert [line.split("  ")[0] for line in said[2:]] == [f"{stage}, {n}" for stage in stages for n in (1, 2)]
+
+
+def test_many_clips_go_through_every_phase_without_work(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    command = [sys.executable, str(BENCHMARKS / "scale.py"), "--clips", "30", "60", "--workers", "0"]
+    environment = {**os.environ, "MOCROP_BENCHMARK_RESULTS": str(results)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    saved = json.loads(results.read_text())
+    assert [facts["clips"] for facts in saved["facts"]] == [30, 60]
+    assert {len(row) for row in saved["rows"]} == {len(saved["columns"])} == {3}
+    for facts in saved["facts"]:
+        assert set(facts) == {"clips", "init", "transcode", "extract-mv", "precrop", "status", "training"}
+        assert facts["training"]["MB"] > facts["training"]["before MB"] > 0
