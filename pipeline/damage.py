@@ -18,8 +18,11 @@ class Damage:
     mend: str = ""  # command that mends it; empty: nothing in this workspace can
 
 
-def mend_commands(damage: Iterable[Damage]) -> list[str]:
+def mend_commands(damage: Iterable[Damage], *, workspace: str = "") -> list[str]:
     """Shell commands that mend all of some damage, in its order: files that must go are removed first.
+
+    Args:
+        workspace: to be named in them; empty: they find it by themselves.
 
     >>> files = ["a b.mp4", "c.mp4"]
     >>> mend_commands(Damage(part="h264", clip=f, fact="cut off", remove=f, mend="mocrop transcode") for f in files)
@@ -30,8 +33,9 @@ def mend_commands(damage: Iterable[Damage]) -> list[str]:
         files = doomed.setdefault(each.mend, {})
         if each.remove:
             files[each.remove] = None
+    named = f" -w {shlex.quote(workspace)}" if workspace else ""
     return [
-        f"{shlex.join(['rm', '-rf', *files])} && {command}" if files else command
+        f"{shlex.join(['rm', '-rf', *files])} && {command}{named}" if files else f"{command}{named}"
         for command, files in doomed.items()
         if command
     ]

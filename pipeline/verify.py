@@ -28,7 +28,7 @@ from mocrop.pipeline.stages import precrop_name
 from mocrop.pipeline.verify_cache import part_name, verify_cache, ways_out
 from mocrop.pipeline.verify_columns import TABLE_COLUMNS, Column, Fault
 from mocrop.pipeline.video import PacketAccount, open_video, require_all_frames
-from mocrop.pipeline.workspace import Workspace
+from mocrop.pipeline.workspace import Workspace, locate_workspace
 
 H264, MOTION = "h264", "motion.zarr"
 Advance = Callable[[int], None]
@@ -64,27 +64,29 @@ def verify(workspace: Workspace, *, cache: str | None = None, deep: bool = False
         cache.
     """
     if cache is not None and _elsewhere(workspace, Path(cache)):
-        return _report([_check_cache(Path(cache), None, console)], deep)
+        return _report([_check_cache(Path(cache), None, console)], workspace, deep)
     with open_session(workspace, RunOptions()) as session:
         manifest = session.manifest
         if cache is not None:
             path = workspace.choose_cache(Path(cache).stem if Path(cache).is_dir() else cache)
-            return _report([_check_cache(path, manifest, console)], deep)
+            return _report([_check_cache(path, manifest, console)], workspace, deep)
         checks = [_check_h264(workspace, manifest, console, deep=deep), _check_motion(workspace, manifest, console)]
         caches = [_check_cache(workspace.cache(name), manifest, console) for name in workspace.cache_names()]
-        return _report([*checks, *caches], deep)
+        return _report([*checks, *caches], workspace, deep)
 
 
 Check = tuple[str, int, list[Damage]]  # part, clips looked at, what is wrong with them
 
 
-def _report(checks: Iterable[Check], deep: bool) -> VerifyReport:
+def _report(checks: Iterable[Check], workspace: Workspace, deep: bool) -> VerifyReport:
     checks = [check for check in checks if check[1] or check[2]]
     damage = tuple(each for _, _, found in checks for each in found)
     parts = tuple(
         CheckedPart(part=part, clips=clips, damaged=len({each.clip for each in found})) for part, clips, found in checks
     )
-    return VerifyReport(deep=deep, parts=parts, damage=damage, mend=tuple(mend_commands(damage)))
+    found_anyhow = locate_workspace(None).resolve() == workspace.root.resolve()
+    mend = mend_commands(damage, workspace="" if found_anyhow else os.fspath(workspace.root))
+    return VerifyReport(deep=deep, parts=parts, damage=damage, mend=tuple(mend))
 
 
 def _elsewhere(workspace: Workspace, path: Path) -> bool:

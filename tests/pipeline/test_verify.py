@@ -160,7 +160,7 @@ def test_a_motion_shard_that_is_gone_is_found(workspace: Workspace) -> None:
     shutil.rmtree(workspace.motion / "shard-00000")
     report = check(workspace)
     assert facts(report) == dict.fromkeys(CLIPS, "its shard is gone: shard-00000")
-    assert report.mend == ("mocrop extract-mv",)
+    assert report.mend == (f"mocrop extract-mv -w {workspace.root}",)
 
 
 def cache_of_two_shards(make_cache: MakeCache, folder: Path, **options: object) -> Path:
@@ -214,7 +214,8 @@ def test_damaged_motion_fields_are_found(workspace: Workspace) -> None:
     flip(cache.shard_file(0, "motion"), 3)
     report = check(workspace)
     assert facts(report) == {CLIPS[0]: "its motion fields are damaged (checksum differs, motion/c/0/0/0/0/0)"}
-    assert report.mend == (f"rm -rf {cache.shard_file(0)} && mocrop precrop --name motion-16",)  # as the stage asks it
+    remove = f"rm -rf {cache.shard_file(0)}"  # as the stage asks it
+    assert report.mend == (f"{remove} && mocrop precrop --name motion-16 -w {workspace.root}",)
 
 
 @pytest.mark.parametrize(
@@ -294,14 +295,13 @@ def test_a_cache_that_lags_behind_its_manifest_is_found(workspace: Workspace) ->
     assert [part.part for part in report.parts] == ["cache center-16"]  # nothing else was looked at
 
 
-def test_the_commands_mend_everything_that_they_are_for(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_mend_everything_that_they_are_for(workspace: Workspace) -> None:
     cut(workspace.h264_file(CLIPS[0]), 0.5)
     workspace.h264_file(CLIPS[1]).unlink()
     cut(next(f for f in (workspace.motion / "shard-00000/camera/c").rglob("*") if f.is_file()), 0.5)
     flip(CropCache(workspace.cache("motion-16")).shard_file(0), 5)
     cut(workspace.cache("center-16") / "box/c/0/0", 0.5)
     zarr.open_group(workspace.cache("center-16"), mode="r+")["label"][0] = 1
-    monkeypatch.setenv("MOCROP_WORKSPACE", str(workspace.root))
     for line in check(workspace).mend:
         remove, _, command = line.rpartition(" && ")
         for file in shlex.split(remove)[2:]:  # after rm -rf
@@ -319,7 +319,7 @@ def main_exit(arguments: list[str]) -> int:
 
 
 def test_the_command_ends_with_3_if_anything_is_wrong_and_with_0_if_nothing_is(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main_exit(["verify", "-w", str(workspace.root)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "h264: 4 clips checked, all sound"
@@ -327,8 +327,9 @@ def test_the_command_ends_with_3_if_anything_is_wrong_and_with_0_if_nothing_is(
     assert main_exit(["verify", "-w", str(workspace.root)]) == 3
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["h264: 4 clips checked, 1 damaged", f"  {CLIPS[0]}: the file is gone"]
-    assert said[-2:] == ["to mend it:", "  mocrop transcode"]
-    assert main_exit(["verify", "-w", str(workspace.root), "--json"]) == 3
+    assert said[-2:] == ["to mend it:", f"  mocrop transcode -w {workspace.root}"]
+    monkeypatch.chdir(workspace.root)
+    assert main_exit(["verify", "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
     assert report["damage"][0]["clip"] == CLIPS[0]
     assert report["mend"] == ["mocrop transcode"]
