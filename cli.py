@@ -79,6 +79,13 @@ CameraOption = Annotated[
     Camera | None,
     typer.Option(help="Take the camera's motion out of the vectors, or not.", show_default="as the policy does"),
 ]
+EpsOption = Annotated[
+    float | None,
+    typer.Option("--eps-px", metavar="PIXELS", min=0, help="Shorter vectors are noise.", show_default="0.5"),
+]
+SamplesOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Vectors drawn per clip, by policy motion.", show_default="10000")
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a cache that has other settings.")]
 
 
@@ -102,6 +109,8 @@ class CropOptions:
         typer.Option(help="Decode key frames only, or frames at even distances.", show_default="keyframes"),
     ] = None
     seed: PolicySeedOption = None
+    eps_px: EpsOption = None
+    samples: SamplesOption = None
     camera: CameraOption = None
     motion_fields: Annotated[
         bool | None, typer.Option("--motion-fields", help="Store a dense motion field beside every frame.")
@@ -410,10 +419,8 @@ def gallery(
 def export_npy(
     folder: Annotated[Path, typer.Argument(help="Where to put them: <folder>/<Class>/<clip>/motion_vectors_....npy.")],
     grid: GridOption = None,
-    eps_px: Annotated[
-        float | None, typer.Option(min=0, help="Shorter vectors are noise, pixels.", show_default="0.5")
-    ] = None,
-    samples: Annotated[int | None, typer.Option(min=1, help="Vectors drawn per clip.", show_default="10000")] = None,
+    eps_px: EpsOption = None,
+    samples: SamplesOption = None,
     seed: PolicySeedOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace maps of this grid in the folder.")] = False,
     workspace: WorkspaceOption = None,

@@ -64,10 +64,16 @@ class AblationWatch:
 
 @dataclass(frozen=True)
 class AblationFolder:
-    """Names of everything that one ablation writes; touches no file."""
+    """Names of everything that one ablation writes; touches no file.
+
+    Raises: SettingsError for a name that no folder can have.
+    """
 
     workspace: Workspace
     name: str
+
+    def __post_init__(self) -> None:
+        self.workspace.run(self.name)
 
     @property
     def reports(self) -> Path:
@@ -79,7 +85,7 @@ class AblationFolder:
 
     def run(self, cell: Cell) -> Path:
         """Folder of the run that trains a cell; deeper than runs that `mocrop eval` chooses from."""
-        return self.workspace.runs / self.name / cell.name
+        return self.workspace.run(self.name) / cell.name
 
     def predictions(self, cell: Cell, test_size: int) -> Path:
         return self.reports / "predictions" / f"{cell.tested_name(test_size)}.npz"

@@ -206,6 +206,22 @@ def test_an_existing_cache_keeps_its_settings_when_none_are_given(dataset: Path,
     assert stores(here / "mocrop-work") == before
 
 
+def test_constants_that_the_paper_leaves_open_are_options(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """20 of the vectors are drawn; none is 99 pixels long; a centred box has no use for either."""
+    plain = ["--size", "32", "--frames", "2", "--workers", "0"]
+    assert mocrop("run", dataset, *plain, "--samples", "20", "--name", "few") == 0
+    assert mocrop("precrop", *plain, "--eps-px", "99", "--name", "none") == 0
+    few, none = (zarr.open_group(here / f"mocrop-work/caches/{name}.zarr", mode="r") for name in ("few", "none"))
+    assert np.asarray(few["density"][...]).sum(axis=(1, 2)).tolist() == [20] * 6
+    assert not np.asarray(none["density"][...]).any()
+    assert (CropCache(here / "mocrop-work/caches/none.zarr").state == ClipState.WHOLE_FRAME).all()
+    capsys.readouterr()
+    assert mocrop("precrop", *plain, "--policy", "center", "--samples", "20") == 1
+    assert "policy 'center' has no setting 'samples'" in capsys.readouterr().err
+
+
 def test_motion_fields_are_the_same_from_workers_and_a_plain_loop(dataset: Path, here: Path) -> None:
     """The square moves 2 pixels to the right a frame; 64 pixels become 32, and a step is a sixteenth of a pixel."""
     for workers in ("0", "2"):

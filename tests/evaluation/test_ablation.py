@@ -513,3 +513,10 @@ def test_the_second_stream_is_trained_throughout_whatever_the_first_is() -> None
 def test_options_that_cannot_be_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         options(**changes)
+
+
+@pytest.mark.parametrize("name", ["a/b", "../elsewhere", ".hidden", ""])
+def test_a_name_that_no_folder_can_have_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="leave out slashes and a dot at the start"):
+        AblationFolder(Workspace(tmp_path), name)
+    assert AblationFolder(Workspace(tmp_path), "plain").reports == tmp_path / "reports/plain"
