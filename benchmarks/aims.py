@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from harness import STAGES
+
 from mocrop.evaluation.rounds import Spread, ratios, spread
 
 Result = dict[str, Any]
 Measure = Callable[[Result], Spread | None]  # None: who is compared with did not take part
 OURS = "mocrop FrameReader"
-STAGES = ("transcode", "extract-mv", "precrop")
 OTHERS = ("TensorStore", "zarrs", "WebDataset", "torchcodec")
 
 

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness import STAGES
+
 Result = dict[str, Any]
-STAGES = {"h264": ("transcode", "extract-mv", "precrop"), "original": ("extract-mv", "precrop")}  # by source
+STAGES_OF = {"h264": STAGES, "original": STAGES[1:]}  # by source
 CASES = {"h264": "all stages", "original": "all stages, --source original"}  # of preprocessing.py
 
 
@@ -120,7 +122,7 @@ def measured_cost(source: str, *, preprocessing: Sequence[Result], scale: Sequen
         frames=files["frames"],
         pixels=files["pixels"],
         worker_seconds=seconds[len(seconds) // 2] / times["count"],
-        client_seconds=sum(most[stage]["run, cpu"] for stage in STAGES[source]) / most["clips"],
+        client_seconds=sum(most[stage]["run, cpu"] for stage in STAGES_OF[source]) / most["clips"],
         file_bytes={kind: files[kind] for kind in ("h264", "motion") if files[kind]},
         cached_frames=files["cached frames"],
         slots=files["slots"],

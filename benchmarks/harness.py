@@ -25,6 +25,7 @@ import numpy as np
 
 from mocrop.evaluation.rounds import Case, Timing, ratios, spread, take_turns
 
+STAGES = ("transcode", "extract-mv", "precrop")  # in order
 RESULTS = "MOCROP_BENCHMARK_RESULTS"
 PACKAGES = ("av", "numpy", "tensorstore", "torch", "zarr")
 REAL_CLIPS = Path(__file__).resolve().parents[1] / "../shared/data/ucf-mini/videos"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import STAGES
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -110,10 +111,9 @@ def draw_scale(saved: Sequence[Result], file: Path) -> Path | None:
         "mocrop status": ("status", "run"),
         "start of training": ("training", "run"),
     }
-    stages = ("transcode", "extract-mv", "precrop")
     seconds = {name: [each[phase][f"{what}, cpu"] for each in facts] for name, (phase, what) in actions.items()}
-    each_clip = {stage: [1e3 * each[stage]["run, cpu"] / each["clips"] for each in facts] for stage in stages}
-    memory = {stage: [each[stage]["MB"] for each in facts] for stage in ("init", *stages)}
+    each_clip = {stage: [1e3 * each[stage]["run, cpu"] / each["clips"] for each in facts] for stage in STAGES}
+    memory = {stage: [each[stage]["MB"] for each in facts] for stage in ("init", *STAGES)}
     memory["training, beside PyTorch"] = [each["training"]["MB"] - each["training"]["before MB"] for each in facts]
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     panels = (

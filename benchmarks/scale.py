@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import peak_bytes, save_table
+from harness import STAGES, peak_bytes, save_table
 
 from mocrop.evaluation.rounds import cpu_seconds
 from mocrop.pipeline.cache_writer import CacheWriter, Shard
@@ -34,7 +34,6 @@ from mocrop.pipeline.stage import Outcome, Stage, WorkUnit
 from mocrop.pipeline.workspace import Workspace, write_stage_settings
 
 MOST_CLASSES, GROUPS = 400, 25
-STAGES = ("transcode", "extract-mv", "precrop")
 HOLDERS = ("init", *STAGES, "training")  # whose memory is told
 NOTE = "CPU time of the client, on the clock in brackets"
 FRAME_PX = 4

@@ -9,7 +9,6 @@ from aims import Result
 from cost_model import (
     CASES,
     KINETICS400,
-    STAGES,
     UCF101,
     ClipCost,
     DataSet,
@@ -18,6 +17,7 @@ from cost_model import (
     hours,
     measured_cost,
 )
+from harness import STAGES
 from page import NOTICE, Results, figure, origin, read_prose, table
 from plots import draw_scale
 
@@ -33,8 +33,8 @@ LIMITS: tuple[tuple[str, float, Callable[[Fact], float]], ...] = (
     ("`mocrop status`, CPU s", 2, lambda fact: fact["status"]["run, cpu"]),
     ("start of training, CPU s", 5, lambda fact: fact["training"]["run, cpu"]),
     ("`mocrop init`, CPU s", 60, lambda fact: fact["init"]["run, cpu"]),
-    ("a stage with nothing to do, CPU s", 60, lambda fact: max(fact[stage]["again, cpu"] for stage in STAGES["h264"])),
-    ("memory of the client, MB", 2000, lambda fact: max(fact[phase]["MB"] for phase in ("init", *STAGES["h264"]))),
+    ("a stage with nothing to do, CPU s", 60, lambda fact: max(fact[stage]["again, cpu"] for stage in STAGES)),
+    ("memory of the client, MB", 2000, lambda fact: max(fact[phase]["MB"] for phase in ("init", *STAGES))),
     (
         "memory of the loader beside PyTorch, MB",
         2000,
