@@ -27,6 +27,7 @@ from mocrop.pipeline.policy import AreaSettings
 from mocrop.pipeline.stage import ClipLog, ClipTask, WorkUnit
 from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
 from mocrop.pipeline.vectors import read_motion
+from mocrop.pipeline.video import open_container
 from mocrop.pipeline.workspace import Workspace
 
 VARIANTS: Mapping[str, tuple[str, str]] = {  # x264's preset, and what is added to its parameters
@@ -70,7 +71,7 @@ class Results:
 
 def decode(path: Path, *, key_frames_only: bool) -> list[npt.NDArray[np.uint8]]:
     """Luma of all frames, or of the key frames; deblocked, if the stream says so."""
-    with av.open(f"file:{path}", metadata_errors="ignore") as container:
+    with open_container(path) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         if key_frames_only:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import av
 from harness import arguments, choose_clips, interleave, report
 
 from mocrop.pipeline.extract import ExtractSettings, extract_unit
 from mocrop.pipeline.motion_store import CLIPS_PER_SHARD
 from mocrop.pipeline.stage import ClipTask, WorkUnit
 from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.video import open_container
 from mocrop.pipeline.workspace import Workspace
 
 TARGETS: dict[Literal["h264", "original"], float] = {"h264": 1.4, "original": 1.7}
@@ -26,7 +26,7 @@ def bare_loop(files: Sequence[Path]) -> int:
     """Decode every frame and take its vectors as an array. Returns the number of frames."""
     frames = 0
     for file in files:
-        with av.open(f"file:{file}", metadata_errors="ignore") as container:
+        with open_container(file) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             stream.codec_context.options = {"flags2": "+export_mvs"}

@@ -24,6 +24,7 @@ import av
 import numpy as np
 
 from mocrop.evaluation.rounds import Case, Timing, ratios, spread, take_turns
+from mocrop.pipeline.video import open_container
 
 STAGES = ("transcode", "extract-mv", "precrop")  # in order
 RESULTS = "MOCROP_BENCHMARK_RESULTS"
@@ -68,7 +69,7 @@ def count_frames(clips: list[Path]) -> int:
     """Frames of all clips, from their containers."""
     total = 0
     for clip in clips:
-        with av.open(f"file:{clip}", metadata_errors="ignore") as container:
+        with open_container(clip) as container:
             total += container.streams.video[0].frames
     return total
 

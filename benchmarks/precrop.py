@@ -26,6 +26,7 @@ from mocrop.pipeline.policies import POLICIES
 from mocrop.pipeline.precrop import PrecropSettings, precrop_unit
 from mocrop.pipeline.stage import ClipTask, Outcome, WorkUnit
 from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.video import open_container
 from mocrop.pipeline.workspace import Workspace
 
 PEER = "bare loop"
@@ -35,7 +36,7 @@ FIELDS = ", with fields"  # what a policy is called here that stores motion fiel
 def bare_loop(clips: list[Path], *, size: int, frames: int) -> None:
     """The least that anybody must do: the same number of key frames, decoded and scaled, kept nowhere."""
     for clip in clips:
-        with av.open(f"file:{clip}", metadata_errors="ignore") as container:
+        with open_container(clip) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             stream.codec_context.skip_frame = "NONKEY"

@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from harness import arguments, choose_clips, interleave, report, save_table
 from precrop import new_cache, require, units
@@ -23,6 +22,7 @@ from mocrop.pipeline.precrop import PrecropSettings, precrop_unit
 from mocrop.pipeline.stage import ClipTask
 from mocrop.pipeline.stages import CLIPS_PER_TRANSCODE_UNIT
 from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.video import open_container
 from mocrop.pipeline.workspace import Workspace
 
 Tasks = tuple[ClipTask, ...]
@@ -66,7 +66,7 @@ def disk_facts(clips: list[Path], workspace: Workspace, settings: PrecropSetting
 
 def picture_size(clip: Path) -> tuple[int, int]:
     """Frames, and pixels of one."""
-    with av.open(f"file:{clip}", metadata_errors="ignore") as container:
+    with open_container(clip) as container:
         stream = container.streams.video[0]
         return stream.frames, stream.width * stream.height
 

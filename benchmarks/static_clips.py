@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.evaluation.actor_boxes import Tube, read_actor_boxes
+from mocrop.pipeline.video import open_container
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3) RGB
 DoubleMap = npt.NDArray[np.float64]
@@ -128,7 +129,7 @@ def _soft_mask(height: int, width: int) -> npt.NDArray[np.float32]:
 
 def read_frames(path: Path, count: int) -> list[Picture]:
     """The first frames of a video."""
-    with av.open(f"file:{path}", metadata_errors="ignore") as container:
+    with open_container(path) as container:
         return [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), count)]
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 from harness import arguments, choose_clips, count_frames, interleave, report
@@ -22,7 +21,7 @@ from mocrop.pipeline import vectors
 from mocrop.pipeline.stage import ClipLog, ClipTask, WorkUnit
 from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
 from mocrop.pipeline.vector_block import RAW_VECTOR
-from mocrop.pipeline.video import open_video
+from mocrop.pipeline.video import open_container, open_video
 from mocrop.pipeline.workspace import Workspace
 
 try:
@@ -61,7 +60,7 @@ def peers_vectors(file: Path, *, frames: bool) -> Iterator[npt.NDArray[np.int32]
 
 def plain_decode(file: Path) -> None:
     """What nobody can do without: a decoder on one thread, spared its loop filter; nothing exported."""
-    with av.open(f"file:{file}", metadata_errors="ignore") as container:
+    with open_container(file) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         stream.codec_context.options = {"skip_loop_filter": "all"}

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.video import open_container
 from mocrop.training.figures import write_figure
 
 BOX_COLOUR, TRUTH_COLOUR = "#ff9500", "white"
@@ -50,7 +50,7 @@ def panel(cache: CropCache, row: int, *, video: Path, title: str, slot: int) -> 
 
 
 def _frame(video: Path, number: int) -> npt.NDArray[np.uint8]:
-    with av.open(f"file:{video}", metadata_errors="ignore") as container:
+    with open_container(video) as container:
         for n, frame in enumerate(container.decode(video=0)):
             if n == number:
                 return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)

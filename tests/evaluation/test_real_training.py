@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from mocrop.evaluation.evaluate import EvalSettings, evaluate
+from mocrop.pipeline.video import open_container
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.train import train
 
@@ -20,7 +20,7 @@ TEST_GROUPS = range(1, 7)
 
 def whole_frames(path: Path) -> np.ndarray:
     """The first key frames of a clip, squashed: uint8, (SLOTS, 3, SIZE, SIZE); the last one is repeated if need be."""
-    with av.open(str(path), metadata_errors="ignore") as container:
+    with open_container(path) as container:
         container.streams.video[0].codec_context.skip_frame = "NONKEY"
         frames = [
             frame.to_ndarray(format="rgb24", width=SIZE, height=SIZE, interpolation="AREA").transpose(2, 0, 1)

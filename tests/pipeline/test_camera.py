@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -32,6 +31,7 @@ from mocrop.pipeline.motion import ClipMotion, FrameType
 from mocrop.pipeline.stage import ClipLog
 from mocrop.pipeline.transcode import TranscodeSettings
 from mocrop.pipeline.vectors import read_motion
+from mocrop.pipeline.video import open_container
 
 MakeVideo = Callable[..., Path]
 Affine = tuple[float, float, float, float, float, float]
@@ -254,7 +254,7 @@ def pictures(request: pytest.FixtureRequest) -> tuple[Picture, Picture]:
     folder = request.getfixturevalue("real_clips") / "videos"
     found = []
     for name in ("BasketballDunk/v_BasketballDunk_g01_c01.avi", "HorseRace/v_HorseRace_g01_c01.avi"):
-        with av.open(folder / name, metadata_errors="ignore") as container:
+        with open_container(folder / name) as container:
             found.append(next(container.decode(video=0)).to_ndarray(format="rgb24"))
     return found[0], found[1]
 

@@ -17,7 +17,7 @@ from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion import ClipMotion, FrameType
 from mocrop.pipeline.stage import ClipLog
 from mocrop.pipeline.vectors import EXPORTING_CODECS, read_motion
-from mocrop.pipeline.video import duration_seconds
+from mocrop.pipeline.video import duration_seconds, open_container
 
 MakeVideo = Callable[..., Path]
 Picture = npt.NDArray[np.uint8]
@@ -65,7 +65,7 @@ def usual_displacement(motion: ClipMotion) -> tuple[int, int]:
 def plain_loop(path: Path) -> list[tuple[str, list[tuple[int, ...]]]]:
     """Picture type and x, y, dx, dy, w, h, ref of every vector, read the slow and obvious way."""
     frames = []
-    with av.open(path, metadata_errors="ignore") as container:
+    with open_container(path) as container:
         container.streams.video[0].codec_context.thread_count = 1
         container.streams.video[0].codec_context.options = {"flags2": "+export_mvs"}
         for frame in container.decode(video=0):
