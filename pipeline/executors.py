@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 SECONDS_BETWEEN_LOOKS = 15  # at whether there are workers, while none of them answers
-SECONDS_TO_RESTART = 60  # for a worker that has died
+SECONDS_TO_RESTART = (
+    300  # for a worker that has died; starting one takes a second, or minutes on a machine that is busy
+)
 ALLOCATOR = {  # bytes; Dask has its workers give back memory so eagerly that page faults double the time of extract-mv
     "MALLOC_TRIM_THRESHOLD_": 128 << 20,
     "MALLOC_MMAP_THRESHOLD_": 32 << 20,
@@ -81,10 +83,16 @@ class PlainLoop:
 
 
 class DaskCluster:
-    """Runs units on the workers of a ``distributed.Client``."""
+    """Runs units on the workers of a ``distributed.Client``.
 
-    def __init__(self, client: Client) -> None:
+    Args:
+        client: connected to a cluster with workers.
+        if_lost: what to do about workers that are gone for good, for the error that says they are.
+    """
+
+    def __init__(self, client: Client, *, if_lost: str) -> None:
         self._client = client
+        self._if_lost = if_lost
         self._workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         self._in_flight: set[Future[list[Outcome]]] = set()
         self._finished: queue.SimpleQueue[tuple[WorkUnit, Future[list[Outcome]]]] = queue.SimpleQueue()
@@ -136,9 +144,7 @@ class DaskCluster:
         try:
             self._client.wait_for_workers(1, timeout=SECONDS_TO_RESTART)
         except TimeoutError as error:
-            raise ClusterError(
-                "all Dask workers are gone and none came back; look at their logs: mocrop must be installed on each"
-            ) from error
+            raise ClusterError(f"all worker processes are gone and none came back; {self._if_lost}") from error
 
     def cancel(self) -> None:
         self._finished = queue.SimpleQueue()
@@ -157,12 +163,16 @@ def open_executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
     """
     if scheduler is not None:
         with _existing_cluster(scheduler) as client:
-            yield DaskCluster(client)
+            yield DaskCluster(client, if_lost="look at their logs: mocrop must be installed on each")
     elif workers == 0:
         yield PlainLoop()
     else:
         with _local_cluster(workers) as client:
-            yield DaskCluster(client)
+            yield DaskCluster(
+                client,
+                if_lost="something on this machine ends them, perhaps for want of memory; finished clips are kept: go "
+                "on with the same command and --workers 1, or 0 for a plain loop",
+            )
 
 
 @contextmanager
@@ -174,6 +184,8 @@ def _local_cluster(workers: int) -> Iterator[Client]:
     config = {
         "distributed.scheduler.allowed-failures": 0,  # the runner itself finds the clip that kills its worker
         "distributed.worker.daemon": True,
+        # Dask closes a worker for good that does not come back in 15 s after a clip has killed it.
+        "distributed.deploy.lost-worker-timeout": f"{SECONDS_TO_RESTART}s",
         "distributed.comm.timeouts.connect": "60s",
         "distributed.admin.tick.limit": "1h",  # a long FFmpeg call holds the interpreter; that is no news
         **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in ALLOCATOR.items()},

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cloudpickle
+import dask
 import pytest
 
 from mocrop.pipeline import executors, runner
@@ -265,8 +266,24 @@ def test_a_cluster_whose_workers_never_come_back_ends_the_run(monkeypatch: pytes
         client.cluster.scale(0)
         until(lambda: not client.scheduler_info(n_workers=-1)["workers"])
         executor.submit(stage(Behaviour()), work_units()[0], "/nowhere")
-        with pytest.raises(ClusterError, match="all Dask workers are gone"):
+        with pytest.raises(ClusterError, match=r"none came back; something on this machine .* --workers 1"):
             executor.next_finished()
+
+
+def test_a_worker_that_is_slow_to_come_back_is_waited_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A worker takes longer to start than Dask waits for one, were it not told to wait; scaled down from 15 s."""
+    seconds = 1
+    monkeypatch.setattr(executors, "SECONDS_TO_RESTART", 60)
+    with (
+        dask.config.set({"distributed.worker.preload": [f"import time; time.sleep({seconds})"]}),
+        dask.config.set({"distributed.deploy.lost-worker-timeout": f"{seconds / 10}s"}),
+        open_executor(1, None) as executor,
+    ):
+        summary, failures = run(Behaviour(kills=(1,)), executor)
+    assert summary.done == CLIPS - 1
+    assert failures == {"A/1": (Reason.KILLED_WORKER,)}
 
 
 def test_a_local_cluster_is_encrypted_and_on_loopback_only(cluster: Executor) -> None:
