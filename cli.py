@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Motion-guided cropping for video classification: videos in, ready-cropped frames and trained models out.",
     epilog="UCF-101 in five commands: mocrop transcode UCF-101/ --splits ucfTrainTestlist/ · mocrop extract-mv · "
     "mocrop precrop --size 192 · mocrop train --arch resnet50 · mocrop eval",
@@ -156,10 +158,22 @@ class ClusterOptions:
         float, typer.Option(metavar="SECONDS", min=0, help="Give a clip up after this long; 0: never.")
     ] = 600
 
-    def run(self) -> RunOptions:
-        from mocrop.pipeline.session import RunOptions
+    def run(self, *, as_json: bool = False) -> RunOptions:
+        """These as the pipeline has them; what a look at the data set finds is printed as soon as it is known.
 
-        return RunOptions(workers=self.workers, scheduler=self.scheduler, clip_seconds=self.clip_timeout)
+        Args:
+            as_json: standard output is for programs, so people are told on the other.
+        """
+        from mocrop.pipeline.console import LineConsole
+        from mocrop.pipeline.session import RunOptions
+        from mocrop.pipeline.terminal import say_dataset
+
+        return RunOptions(
+            workers=self.workers,
+            scheduler=self.scheduler,
+            clip_seconds=self.clip_timeout,
+            on_dataset=functools.partial(say_dataset, LineConsole(stderr=as_json)),
+        )
 
 
 def grouped(command: Command) -> Command:
@@ -181,10 +195,30 @@ def grouped(command: Command) -> Command:
     return with_fields
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"mocrop {version('mocrop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    # Options that stand before the name of a command; the help text of mocrop itself is that of `app`.
+    pass
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors that the user can mend end in one line and exit code 1."""
     from mocrop.pipeline.errors import MocropError, SilentExit, StoppedError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # lines keep their order among those of stderr, in a file as well
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         with _full_disk_is_our_error():
             app(arguments, prog_name="mocrop")
@@ -254,7 +288,10 @@ def transcode(
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "transcode", options)
-    _finish(commands.transcode(where, cluster.run(), dataset=dataset, splits=splits, options=options), as_json)
+    _finish(
+        commands.transcode(where, cluster.run(as_json=as_json), dataset=dataset, splits=splits, options=options),
+        as_json,
+    )
 
 
 @app.command()
@@ -315,7 +352,7 @@ def run(
 
     report = commands.run_all(
         _workspace(workspace),
-        cluster.run(),
+        cluster.run(as_json=as_json),
         dataset=dataset,
         splits=splits,
         extract_options={"source": source},
@@ -330,8 +367,11 @@ def run(
 def retry(*, workspace: WorkspaceOption = None, cluster: ClusterOptions, as_json: JsonOption = False) -> None:
     """Try the clips again that failed."""
     from mocrop.pipeline import commands
+    from mocrop.pipeline.terminal import say_retry
 
-    _finish(commands.retry(_workspace(workspace), cluster.run()), as_json)
+    report = commands.retry(_workspace(workspace), cluster.run())
+    _say(report, say_retry, as_json)
+    _exit_with_3_if_any_failed(report)
 
 
 @app.command()
@@ -359,12 +399,11 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Look for damage: files that are gone or cut off, checksums, values that cannot be; say what mends it."""
-    from rich.console import Console
-
+    from mocrop.pipeline.console import LineConsole
     from mocrop.pipeline.terminal import say_verify
     from mocrop.pipeline.verify import verify as verify_in
 
-    report = verify_in(_workspace(workspace), cache=cache, deep=deep, console=Console(stderr=True))
+    report = verify_in(_workspace(workspace), cache=cache, deep=deep, console=LineConsole(stderr=True))
     _say(report, say_verify, as_json)
     if report.damage:
         raise typer.Exit(EXIT_FAILED_CLIPS)
@@ -458,8 +497,7 @@ def import_npy(
 @grouped
 def train(*, options: TrainOptions, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Train a backbone on a crop cache."""
-    from rich.console import Console
-
+    from mocrop.pipeline.console import LineConsole
     from mocrop.training.commands import train_in
     from mocrop.training.ranks import join_ranks
 
@@ -472,7 +510,7 @@ def train(*, options: TrainOptions, workspace: WorkspaceOption = None, as_json: 
             save_every_minutes=options.save_every,
             tensorboard=options.tensorboard,
             ranks=ranks,
-            console=Console(stderr=as_json),
+            console=LineConsole(stderr=as_json),
         )
     if ranks.first:
         _say(result, lambda console, done: console.print(f"best epoch {done.best.epoch}: {done.checkpoint}"), as_json)
@@ -502,22 +540,21 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a run or a checkpoint on the test clips of a crop cache."""
-    from rich.console import Console
-
     from mocrop.evaluation.commands import evaluate_in, print_evaluation
     from mocrop.evaluation.evaluate import EvalSettings
     from mocrop.evaluation.sources import Choice
+    from mocrop.pipeline.console import LineConsole
     from mocrop.training.ranks import join_ranks
 
     with join_ranks() as ranks:
         choice = Choice(run=run, checkpoint=checkpoint, arch=arch, cache=cache, fuse=fuse, fuse_weight=fuse_weight)
         settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device, ranks=ranks)
-        console = Console(stderr=True, quiet=not ranks.first)
+        console = LineConsole(stderr=True, quiet=not ranks.first)
         done = evaluate_in(_workspace(workspace).require(), settings, choice, console=console)
     if ranks.first and as_json:
         typer.echo(json.dumps(done.to_json(), indent=2))
     elif ranks.first:
-        print_evaluation(Console(), done)
+        print_evaluation(LineConsole(), done)
 
 
 @app.command()
@@ -534,19 +571,20 @@ def flops(
     as_json: JsonOption = False,
 ) -> None:
     """Count what backbones cost per frame and per clip, and what a smaller size saves."""
-    from rich.console import Console
-
     from mocrop.evaluation.flops import FlopsSettings
     from mocrop.evaluation.flops_report import costs_json, count_with_status, print_costs
+    from mocrop.pipeline.console import LineConsole
     from mocrop.pipeline.stages import settings_from
 
     options = {"archs": tuple(arch) if arch else None, "sizes": tuple(size) if size else None}
     counts = {"classes": classes, "segments": segments}
-    costs = count_with_status(settings_from(FlopsSettings, counts, options, where="mocrop flops"), Console(stderr=True))
+    costs = count_with_status(
+        settings_from(FlopsSettings, counts, options, where="mocrop flops"), LineConsole(stderr=True)
+    )
     if as_json:
         typer.echo(json.dumps(costs_json(costs, segments=segments), indent=2))
     else:
-        print_costs(Console(), costs, segments=segments)
+        print_costs(LineConsole(), costs, segments=segments)
 
 
 @app.command()
@@ -590,13 +628,12 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure what this disk and this machine can feed, and what preparing the whole data set would take."""
-    from rich.console import Console
-
     from mocrop.evaluation.bench import BenchSettings
     from mocrop.evaluation.bench_report import bench_with_status, say_bench
+    from mocrop.pipeline.console import LineConsole
 
     settings = BenchSettings(cache=cache, workers=workers, videos=videos)
-    result = bench_with_status(_workspace(workspace), settings, Console(stderr=True))
+    result = bench_with_status(_workspace(workspace), settings, LineConsole(stderr=True))
     _say(result, say_bench, as_json)
 
 
@@ -637,10 +674,9 @@ def ablate(
     as_json: JsonOption = False,
 ) -> None:
     """Train and test every policy at every size, and say which differences are shown."""
-    from rich.console import Console
-
     from mocrop.evaluation.ablate import ConsoleAblationWatch, ablate_in, ablation_settings
     from mocrop.evaluation.ablation_report import in_words, report_json
+    from mocrop.pipeline.console import LineConsole
 
     settings = ablation_settings(
         policies=policies,
@@ -664,7 +700,7 @@ def ablate(
         few_shot=few_shot,
         draws=draws,
     )
-    watch = ConsoleAblationWatch(Console(stderr=True))
+    watch = ConsoleAblationWatch(LineConsole(stderr=True))
     result, files = ablate_in(_workspace(workspace), settings, name=name, run=cluster.run(), watch=watch)
     if as_json:
         typer.echo(json.dumps(report_json(result), indent=2))
@@ -682,11 +718,10 @@ def demo(
     workers: WorkersOption = None,
 ) -> None:
     """Show all of it on clips that are made on the spot: every stage, training, a table, a picture."""
-    from rich.console import Console
-
     from mocrop.evaluation.demo import run_demo, say_demo
+    from mocrop.pipeline.console import LineConsole
 
-    console = Console()
+    console = LineConsole()
     say_demo(console, run_demo(folder, run=ClusterOptions(workers=workers).run(), console=console))
 
 
@@ -697,12 +732,11 @@ def _workspace(option: Path | None) -> Workspace:
 
 
 def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:
-    from rich.console import Console
-
     from mocrop.pipeline.commands import explain
+    from mocrop.pipeline.console import LineConsole
     from mocrop.pipeline.terminal import say_plan
 
-    say_plan(Console(), stage, explain(workspace, stage, options=options))
+    say_plan(LineConsole(), stage, explain(workspace, stage, options=options))
 
 
 def _finish(report: Report, as_json: bool) -> None:
@@ -710,17 +744,21 @@ def _finish(report: Report, as_json: bool) -> None:
     from mocrop.pipeline.terminal import say_report
 
     _say(report, say_report, as_json)
+    _exit_with_3_if_any_failed(report)
+
+
+def _exit_with_3_if_any_failed(report: Report) -> None:
     if report.failed:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 
 
 def _say(report: Any, say: Callable[[Any, Any], None], as_json: bool) -> None:
-    from rich.console import Console
+    from mocrop.pipeline.console import LineConsole
 
     if as_json:
         typer.echo(json.dumps(report, default=_for_json, indent=2))
     else:
-        say(Console(), report)
+        say(LineConsole(), report)
 
 
 def _for_json(value: Any) -> Any:

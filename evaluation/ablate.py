@@ -225,4 +225,4 @@ class ConsoleAblationWatch(AblationWatch):
             self._say(line)
 
     def _say(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(line, markup=False)

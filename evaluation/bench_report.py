@@ -21,7 +21,7 @@ PLACES = {"memory": "from memory", "disk": "from the disk"}
 def bench_with_status(workspace: Workspace, settings: BenchSettings, console: Console) -> BenchResult:
     """Measure, and show on ``console`` what is being done."""
     if not console.is_terminal:
-        return bench_in(workspace, settings, say=lambda what: console.print(what, highlight=False))
+        return bench_in(workspace, settings, say=lambda what: console.print(what))
     with console.status("") as status:
         return bench_in(workspace, settings, say=status.update)
 
@@ -32,16 +32,16 @@ def say_bench(console: Console, result: BenchResult) -> None:
     what = (
         f"{result.cache}: {result.clips_read:,} clips of {result.size} px, {codec}, in batches of {result.batch_size}"
     )
-    console.print(escape(what), highlight=False, soft_wrap=True)
+    console.print(escape(what))
     console.print(_read_table(result))
     if result.disk_mb_per_second is not None:
-        console.print(f"the disk, one file from end to end: {result.disk_mb_per_second:,.0f} MB/s", highlight=False)
+        console.print(f"the disk, one file from end to end: {result.disk_mb_per_second:,.0f} MB/s")
     if result.videos:
         console.print()
         console.print(_stage_table(result.videos))
     console.print()
     for sentence in verdict(result):
-        console.print(sentence, highlight=False)
+        console.print(sentence)
 
 
 def verdict(result: BenchResult) -> Iterator[str]:

@@ -91,7 +91,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
 
 def _say_files(console: Console, files: dict[str, Path]) -> None:
     beside = ", ".join(suffix for suffix in files if suffix != ".md")
-    console.print(f"report: {files['.md']}\n  beside it: {beside}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"report: {files['.md']}\n  beside it: {beside}", markup=False)
 
 
 def _evaluated(

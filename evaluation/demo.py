@@ -64,7 +64,7 @@ def run_demo(folder: Path, *, run: RunOptions, console: Console, sprites: Sprite
     console.rule("1. a data set: textured sprites moving over clutter, the camera still or panning")
     settings = sprites or SpriteSettings()
     truth = make_sprites(folder / "data", settings)
-    console.print(f"{len(truth.boxes)} clips of MPEG-4 Part 2, like UCF-101's, in {truth.dataset}", highlight=False)
+    console.print(f"{len(truth.boxes)} clips of MPEG-4 Part 2, like UCF-101's, in {truth.dataset}")
     workspace = Workspace(folder / "work")
     console.rule("2. every stage: transcode, extract-mv, precrop")
     _make_caches(workspace, truth.dataset, run, console)
@@ -90,8 +90,8 @@ def say_demo(console: Console, result: DemoResult) -> None:
         still, panning = (f"{share:.0%}" for share in result.inside[policy])
         table.add_row(policy, *score_cells(scored.top1), still, panning)
     console.print(table)
-    console.print("A small data set and one seed: read the intervals before the numbers.", highlight=False)
-    console.print(f"picture: {result.picture}", highlight=False, soft_wrap=True)
+    console.print("A small data set and one seed: read the intervals before the numbers.")
+    console.print(f"picture: {result.picture}")
 
 
 class _LastEpoch(TrainWatch):

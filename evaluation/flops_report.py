@@ -35,7 +35,7 @@ def print_costs(console: Console, costs: Sequence[Cost], *, segments: int) -> No
         )
     console.print(table)
     remark = f"clip of {segments} frames, head of {costs[0].classes} classes; saved: against the largest size"
-    console.print(remark, style="dim", highlight=False)
+    console.print(remark, style="dim")
 
 
 def costs_json(costs: Sequence[Cost], *, segments: int) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def print_fusion(console: Console, fusion: Fusion, notes: Sequence[str]) -> None
         table.add_row(*(escape(cell) for cell in (role, *stream_cells(stream))))
     console.print(table)
     for line in (*names(fusion), explanation(fusion), *notes):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, markup=False)
 
 
 def stream_cells(stream: Stream) -> tuple[str, str, str, str]:

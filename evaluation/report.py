@@ -29,7 +29,7 @@ def print_result(console: Console, result: EvalResult) -> None:
     console.print(worst_classes_table(result.metrics))
     print_facts(console, facts(result))
     for line in remarks(result):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, markup=False)
 
 
 def headline(result: EvalResult) -> str:

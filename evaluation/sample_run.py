@@ -10,10 +10,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from rich.console import Console
-
 from mocrop.evaluation.rounds import cpu_seconds
 from mocrop.pipeline import commands
+from mocrop.pipeline.console import LineConsole
 from mocrop.pipeline.session import RunOptions
 from mocrop.pipeline.workspace import Workspace
 
@@ -62,7 +61,7 @@ def run_sample(
             link = link.with_name(f"{number}-{video.name}")
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(video.resolve())
-    workspace, run = Workspace(folder / "work"), RunOptions(workers=0, console=Console(file=StringIO()))
+    workspace, run = Workspace(folder / "work"), RunOptions(workers=0, console=LineConsole(file=StringIO()))
     commands.init(workspace, dataset=folder / "data")
     seconds: list[StageSeconds] = []
     failed = 0

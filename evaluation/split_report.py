@@ -104,7 +104,7 @@ def print_splits(console: Console, table: SplitTable) -> None:
     if fused := fusion_rows(table):
         console.print(_rich("late fusion, top-1", FUSED_HEAD, fused))
     for line in table.notes:
-        console.print(line, highlight=False, markup=False)
+        console.print(line, markup=False)
 
 
 def write_splits(table: SplitTable, folder: Path, stem: str) -> dict[str, Path]:

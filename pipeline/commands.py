@@ -44,7 +44,7 @@ def transcode(
     options: Options | None = None,
 ) -> Report:
     """Make the H.264 files; looks through the data set first if one is named or the workspace is new."""
-    looked = _look_through(workspace, dataset, splits)
+    looked = _look_through(workspace, run, dataset, splits)
     with open_session(workspace, run) as session:
         return Report(dataset=looked, stages=(_transcode(session, options or {}),))
 
@@ -72,7 +72,7 @@ def run_all(
     overwrite: bool = False,
 ) -> Report:
     """Run every stage that the wanted cache needs, in order, resuming what is there."""
-    looked = _look_through(workspace, dataset, splits)
+    looked = _look_through(workspace, run, dataset, splits)
     with open_session(workspace, run) as session:
         settings = session.stages.extract(extract_options).settings
         reports = [] if settings.source == "original" else [_transcode(session, {})]
@@ -104,10 +104,15 @@ def explain(workspace: Workspace, stage_of: str, *, options: Options) -> Iterato
                 yield decision.row.name, decision.why.value
 
 
-def _look_through(workspace: Workspace, dataset: Path | None, splits: Path | None) -> DatasetReport | None:
+def _look_through(
+    workspace: Workspace, run: RunOptions, dataset: Path | None, splits: Path | None
+) -> DatasetReport | None:
     if dataset is None and splits is None and workspace.settings_file.is_file():
         return None
-    return init_workspace(workspace, dataset=dataset, splits=splits)
+    report = init_workspace(workspace, dataset=dataset, splits=splits)
+    if run.on_dataset is not None:
+        run.on_dataset(report)
+    return report
 
 
 def _stage(session: Session, name: str, options: Options) -> Stage:

@@ -44,6 +44,12 @@ class FindingCode(StrEnum):
     CLASS_NOT_TESTED = "class-not-tested"
 
 
+SERIOUS = frozenset(  # what makes labels or test scores wrong, or leaves out videos that were meant to be in
+    {FindingCode.WITHOUT_CLASS, FindingCode.NAME_NOT_UTF8, FindingCode.UNREADABLE_FOLDER, FindingCode.MALFORMED_LINE}
+    | {FindingCode.AMBIGUOUS, FindingCode.TRAIN_AND_TEST, FindingCode.GROUP_ON_BOTH_SIDES, FindingCode.UNKNOWN_CLASS}
+    | {FindingCode.TWO_LABELS, FindingCode.NO_TRAIN_CLIPS, FindingCode.NO_TEST_CLIPS, FindingCode.NO_GROUPS}
+)
+
 _SENTENCES: dict[FindingCode, tuple[str, str]] = {
     FindingCode.SAME_NAME: (
         "{n} clip differs from another in its suffix only and keeps the suffix in its name",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from rich.console import Console
 
+from mocrop.pipeline.console import LineConsole
+from mocrop.pipeline.dataset import DatasetReport
 from mocrop.pipeline.errors import Reason, WorkspaceError
 from mocrop.pipeline.executors import Executor, open_executor
 from mocrop.pipeline.manifest import Manifest, StageRow
@@ -35,7 +37,8 @@ class RunOptions:
     workers: int | None = None  # processes of a local cluster; 0: a plain loop; None: one per core
     scheduler: str | None = None  # address of an existing Dask cluster
     clip_seconds: float = 600.0  # a clip that takes longer is given up; 0: never
-    console: Console = field(default_factory=lambda: Console(stderr=True))  # for progress
+    console: Console = field(default_factory=lambda: LineConsole(stderr=True))  # for progress
+    on_dataset: Callable[[DatasetReport], None] | None = None  # told what was found in the data set, at once
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from rich.table import Table
 from mocrop.pipeline.commands import Report
 from mocrop.pipeline.dataset import DatasetReport
 from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.findings import SERIOUS, Finding
 from mocrop.pipeline.map_commands import ExportReport, ImportReport
 from mocrop.pipeline.session import StageReport
 from mocrop.pipeline.status import StageStatus, WorkspaceStatus
@@ -29,29 +30,44 @@ def count(number: int, noun: str, *, plural: str = "") -> str:
 
 
 def say_report(console: Console, report: Report) -> None:
-    """Print what one command did."""
-    if report.dataset is not None:
+    """Print what one command did.
+
+    What a look at the data set found was printed before the stages ran (`RunOptions.on_dataset`), and stands above
+    minutes or hours of progress by now: what is serious in it is said again.
+    """
+    if report.dataset is not None and not report.stages:
         say_dataset(console, report.dataset)
+    elif report.dataset is not None:
+        _say_findings(console, [each for each in report.dataset.findings if each.code in SERIOUS])
     for stage in report.stages:
         say_stage(console, stage)
     if report.failed:
-        console.print(
-            "`mocrop status --failed` names the failed clips, `mocrop retry` tries them again", highlight=False
-        )
+        console.print("`mocrop status --failed` names the failed clips, `mocrop retry` tries them again")
 
 
 def say_dataset(console: Console, report: DatasetReport) -> None:
     """Print what was found in a data set."""
     classes = count(report.classes, "class", plural="classes")
     listed = f" (the lists know {report.listed_classes})" if report.listed_classes != report.classes else ""
-    console.print(f"{count(report.clips, 'clip')} in {classes}{listed}", highlight=False)
+    console.print(f"{count(report.clips, 'clip')} in {classes}{listed}")
     for name, (train, test) in report.splits.items():
-        console.print(f"  split {escape(name)}: {train:,} to train on, {test:,} to test on", highlight=False)
+        console.print(f"  split {escape(name)}: {train:,} to train on, {test:,} to test on")
     if report.absent:
-        console.print(f"  {count(report.absent, 'clip')} seen earlier, gone now", highlight=False)
-    for finding in report.findings:
-        console.print(f"  [yellow]note[/yellow] {escape(finding.sentence)}", highlight=False)
-    console.print(f"workspace: {escape(str(report.workspace))}", highlight=False, soft_wrap=True)
+        console.print(f"  {count(report.absent, 'clip')} seen earlier, gone now")
+    _say_findings(console, report.findings)
+    console.print(f"workspace: {escape(str(report.workspace))}")
+
+
+def _say_findings(console: Console, findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        console.print(f"  [yellow]note[/yellow] {escape(finding.sentence)}")
+
+
+def say_retry(console: Console, report: Report) -> None:
+    """Print what `mocrop retry` did."""
+    if not report.stages:
+        console.print("no clip has failed, so there is nothing to try again")
+    say_report(console, report)
 
 
 def say_stage(console: Console, report: StageReport) -> None:
@@ -66,19 +82,19 @@ def say_stage(console: Console, report: StageReport) -> None:
         parts.append(f"{plan.waiting:,} waiting for the stage before")
     if summary.clips:
         parts.append(f"{summary.seconds:.1f} s, {summary.clips / max(summary.seconds, 1e-9):.1f} clips/s")
-    console.print(", ".join(parts), highlight=False)
+    console.print(", ".join(parts))
     _say_reasons(console, "red", "failed", report.failed)
     _say_reasons(console, "dim", "noted", summary.notes)
 
 
 def _say_reasons(console: Console, style: str, word: str, reasons: Mapping[Reason, int]) -> None:
     for reason, clips in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
-        console.print(f"  [{style}]{word}[/{style}] {clips:>6,}  {reason.value}", highlight=False)
+        console.print(f"  [{style}]{word}[/{style}] {clips:>6,}  {reason.value}")
 
 
 def say_status(console: Console, status: WorkspaceStatus, *, failures: bool) -> None:
     """Print a table of stages, the reasons of failures, and the next command."""
-    console.print(f"{count(status.clips, 'clip')} of {escape(str(status.dataset))}", highlight=False, soft_wrap=True)
+    console.print(f"{count(status.clips, 'clip')} of {escape(str(status.dataset))}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("stage")
     for title in ("done", "to do", "stale", "failed"):
@@ -88,13 +104,13 @@ def say_status(console: Console, status: WorkspaceStatus, *, failures: bool) -> 
     console.print(table)
     for stage in status.stages:
         if stage.failed:
-            console.print(f"{stage.stage}:", highlight=False)
+            console.print(f"{stage.stage}:")
             _say_reasons(console, "red", "failed", stage.failed)
         if failures:
             for failure in stage.failures:
-                console.print(f"    {escape(failure.message)}", highlight=False, soft_wrap=True)
+                console.print(f"    {escape(failure.message)}")
     if status.next_command:
-        console.print(f"next: [bold]{escape(status.next_command)}[/bold]", highlight=False, soft_wrap=True)
+        console.print(f"next: [bold]{escape(status.next_command)}[/bold]")
 
 
 def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:
@@ -105,26 +121,26 @@ def say_export(console: Console, report: ExportReport) -> None:
     """Print how many maps were written and which clips have none."""
     rows, cols = report.grid
     written = f"{count(report.written, f'{rows}x{cols} map')} written below {escape(str(report.folder))}"
-    console.print(written, highlight=False, soft_wrap=True)
+    console.print(written)
     for clips, why in (
         (report.nothing_moves, "no map: nothing in them moves"),
         (report.without_motion, "no map: they have no motion vectors"),
         (report.stale, "no map: `mocrop extract-mv` has not run on them as they are now"),
     ):
         if clips:
-            console.print(f"  [yellow]{clips:>6,}[/yellow]  {why}", highlight=False)
+            console.print(f"  [yellow]{clips:>6,}[/yellow]  {why}")
 
 
 def say_import(console: Console, report: ImportReport) -> None:
     """Print how many maps fit, which do not, and how to crop by them."""
     rows, cols = report.grid
     fit = f"{count(report.fitting, f'{rows}x{cols} map')} of {escape(str(report.folder))} can be used"
-    console.print(fit, highlight=False, soft_wrap=True)
+    console.print(fit)
     _say_examples(console, "missing, the whole frame is kept:", report.missing)
     _say_examples(console, "bad, the clip would fail:", [bad.message for bad in report.bad])
     if report.strangers:
-        console.print(f"  [dim]{report.strangers:>6,}[/dim]  of no clip of this workspace", highlight=False)
-    console.print("next: [bold]mocrop precrop --policy maps --size 192[/bold]", highlight=False)
+        console.print(f"  [dim]{report.strangers:>6,}[/dim]  of no clip of this workspace")
+    console.print("next: [bold]mocrop precrop --policy maps --size 192[/bold]")
 
 
 def say_verify(console: Console, report: VerifyReport) -> None:
@@ -133,32 +149,32 @@ def say_verify(console: Console, report: VerifyReport) -> None:
         found = [damage for damage in report.damage if damage.part == checked.part]
         lines = [f"{damage.clip}: {damage.fact}" if damage.clip else damage.fact for damage in found]
         sound = f"[red]{checked.damaged:,} damaged[/red]" if found else "all sound"
-        console.print(f"[bold]{checked.part}[/bold]: {count(checked.clips, 'clip')} checked, {sound}", highlight=False)
+        console.print(f"[bold]{checked.part}[/bold]: {count(checked.clips, 'clip')} checked, {sound}")
         lines = [
             f"{one.clip}: {one.fact}" if one.clip else one.fact for one in report.damage if one.part == checked.part
         ]
         for line in lines[:EXAMPLES]:
-            console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+            console.print(f"  {escape(line)}")
         if len(lines) > EXAMPLES:
-            console.print(f"  and {len(lines) - EXAMPLES:,} more; --json lists all", highlight=False)
+            console.print(f"  and {len(lines) - EXAMPLES:,} more; --json lists all")
     if not report.parts:
-        console.print("there is nothing to check yet", highlight=False)
+        console.print("there is nothing to check yet")
     if report.mend:
-        console.print("to mend it:", highlight=False)
+        console.print("to mend it:")
     for command in report.mend:
-        console.print(f"  [bold]{escape(command)}[/bold]", highlight=False, soft_wrap=True)
+        console.print(f"  [bold]{escape(command)}[/bold]")
     if any(not one.mend for one in report.damage):
-        console.print("a cache outside a workspace is mended by copying it anew", highlight=False)
+        console.print("a cache outside a workspace is mended by copying it anew")
 
 
 def _say_examples(console: Console, what: str, lines: Sequence[str]) -> None:
     if not lines:
         return
-    console.print(f"  [yellow]{len(lines):>6,}[/yellow]  {what}", highlight=False)
+    console.print(f"  [yellow]{len(lines):>6,}[/yellow]  {what}")
     for line in lines[:EXAMPLES]:
-        console.print(f"          {escape(line)}", highlight=False, soft_wrap=True)
+        console.print(f"          {escape(line)}")
     if len(lines) > EXAMPLES:
-        console.print(f"          and {len(lines) - EXAMPLES:,} more; --json lists all", highlight=False)
+        console.print(f"          and {len(lines) - EXAMPLES:,} more; --json lists all")
 
 
 def say_plan(console: Console, stage: str, lines: Iterable[tuple[str, str]]) -> None:
@@ -166,5 +182,5 @@ def say_plan(console: Console, stage: str, lines: Iterable[tuple[str, str]]) -> 
     total = 0
     for clip, why in lines:
         total += 1
-        console.print(f"{stage}  {escape(clip)}  {why}", highlight=False, soft_wrap=True)
-    console.print(f"{stage}: {count(total, 'clip')} would run", highlight=False)
+        console.print(f"{stage}  {escape(clip)}  {why}")
+    console.print(f"{stage}: {count(total, 'clip')} would run")

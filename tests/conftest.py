@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -20,6 +21,8 @@ from mocrop.pipeline.crop_cache import CacheLayout, ClipTable, create_cache
 # A busy machine is no failure, and a check of somebody's change draws the same examples each time.
 settings.register_profile("mocrop", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("mocrop")
+
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="trains a network, and torch is not installed")
 
 REAL_CLIPS = Path(__file__).resolve().parents[1] / "../shared/data/ucf-mini"
 Frames = Sequence[npt.NDArray[np.uint8]]

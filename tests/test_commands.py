@@ -22,6 +22,7 @@ from mocrop.cli import main
 from mocrop.pipeline.crop_cache import ClipState, CropCache
 from mocrop.pipeline.errors import SilentExit
 from mocrop.training.frame_reader import FrameReader
+from tests.conftest import needs_torch
 
 MakeVideo = Callable[..., Path]
 MOCROP = [sys.executable, "-c", "from mocrop.cli import main; main()"]
@@ -407,6 +408,7 @@ def test_real_clips_run_through_every_stage(real_clips: Path, here: Path) -> Non
 
 
 @pytest.mark.smoke
+@needs_torch
 def test_the_five_commands_work_one_after_the_other(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -433,6 +435,7 @@ def test_the_five_commands_work_one_after_the_other(
     assert json.loads(capsys.readouterr().out)["next_command"] == "mocrop eval"
 
 
+@needs_torch
 def test_a_frozen_backbone_refuses_augmentation_that_is_asked_for(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -445,6 +448,7 @@ def test_a_frozen_backbone_refuses_augmentation_that_is_asked_for(
     assert mocrop("eval", "--segments", "2") == 0
 
 
+@needs_torch
 def test_frames_and_motion_of_one_cache_are_trained_on_and_evaluated_apart(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -462,6 +466,7 @@ def test_frames_and_motion_of_one_cache_are_trained_on_and_evaluated_apart(
     assert [settings["input"] for settings in inputs] == ["frames", "motion"]
 
 
+@needs_torch
 def test_ablate_makes_the_caches_it_lacks_and_goes_on_where_it_ended(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -484,6 +489,7 @@ def test_ablate_makes_the_caches_it_lacks_and_goes_on_where_it_ended(
     assert report.exists()
 
 
+@needs_torch
 def test_train_and_eval_ask_when_the_choice_is_not_clear(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

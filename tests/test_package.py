@@ -11,10 +11,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ["pipeline", "training", "evaluation"]  # each may import itself and what stands before it
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 
 
 def modules() -> list[Path]:
@@ -40,8 +43,12 @@ def test_package_list_matches_the_tree() -> None:
     assert set(PROJECT["tool"]["setuptools"]["packages"]) == found
 
 
-def test_only_cli_lies_at_the_root() -> None:
-    assert [path.name for path in ROOT.glob("*.py")] == ["cli.py"]
+AT_THE_ROOT = ["__main__.py", "cli.py"]
+
+
+def test_nothing_else_lies_at_the_root() -> None:
+    """It would be packed into the wheel."""
+    assert sorted(path.name for path in ROOT.glob("*.py")) == AT_THE_ROOT
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -86,4 +93,16 @@ def test_wheel_holds_only_the_package_and_its_metadata(tmp_path: Path) -> None:
     outside = [n for n in names if not n.startswith(("mocrop/", f"mocrop-{PROJECT['project']['version']}.dist-info/"))]
     assert outside == []
     packed = {name for name in names if name.endswith(".py")}
-    assert packed == {f"mocrop/{path.relative_to(ROOT).as_posix()}" for path in [*modules(), ROOT / "cli.py"]}
+    assert packed == {
+        f"mocrop/{path.relative_to(ROOT).as_posix()}" for path in [*modules(), *(ROOT / name for name in AT_THE_ROOT)]
+    }
+
+
+def test_the_lowest_versions_that_are_tested_are_those_that_are_promised() -> None:
+    requirements = [Requirement(each) for each in PROJECT["project"]["dependencies"]]
+    requirements += [Requirement(each) for n in ("weights", "tensorboard", "test") for each in EXTRAS[n]]
+    promised = {each.name: str(each.specifier).removeprefix(">=") for each in requirements if each.name != "mocrop"}
+    lines = (line for line in (ROOT / ".ci/lowest.txt").read_text().splitlines() if not line.startswith("#"))
+    tested = dict(line.split("==") for line in lines)
+    assert tested.pop("distributed") == tested["dask"]
+    assert {name: Version(text) for name, text in tested.items()} == {n: Version(text) for n, text in promised.items()}

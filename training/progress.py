@@ -68,7 +68,7 @@ class ConsoleWatch(TrainWatch):
 
     def _say(self, line: str) -> None:
         """Print a line as it is, also where it is longer than the console is wide."""
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(line, markup=False)
 
 
 def live_line(console: Console) -> Progress:

@@ -13,7 +13,7 @@ from mocrop.cli import app, main
 from mocrop.training import commands
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings, recipe_table
 
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "training.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 SETTINGS = {"lr": "learning_rate", "lr_steps": "learning_rate_steps"}  # of options that are called otherwise
 REFERENCE, MODERN = (TrainSettings(**recipe_table(recipe, {})) for recipe in ("reference", "modern"))
 

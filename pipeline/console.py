@@ -1,0 +1,57 @@
+"""The console on which mocrop speaks: lines break between words only, and nowhere once they go to a file."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+
+class LineConsole(Console):
+    """A rich console for sentences and paths.
+
+    On a terminal a line is broken between words, so that a path stays in one piece however long it is. Elsewhere, in a
+    file or a pipe, a line is never broken: programs and people search there. Tables are fitted to the width, as rich
+    does. Numbers and paths are not coloured by themselves, and ``:name:`` in a path is no emoji.
+    """
+
+    def __init__(self, *, stderr: bool = False, quiet: bool = False, **options: Any) -> None:
+        super().__init__(stderr=stderr, quiet=quiet, highlight=False, emoji=False, **options)
+
+    def print(self, *objects: Any, markup: bool | None = None, **options: Any) -> None:
+        """Print as rich does, but no word is broken."""
+        if len(objects) == 1 and isinstance(objects[0], str):
+            text = self.render_str(objects[0], markup=markup)
+            if self.is_terminal:
+                text = _between_words(text, self.width)
+            super().print(text, soft_wrap=True, **options)
+        else:
+            super().print(*objects, markup=markup, **options)
+
+
+def _between_words(text: Text, width: int) -> Text:
+    lines = []
+    for line in text.split("\n", allow_blank=True):
+        for part in line.divide(line_starts(line.plain, width)):
+            part.rstrip()
+            lines.append(part)
+    return Text("\n").join(lines)
+
+
+def line_starts(line: str, width: int) -> list[int]:
+    """Where to break a line so that each part is at most ``width`` columns wide, unless it is a single word.
+
+    >>> line_starts("to /a/long/path it goes", 10)
+    [3, 16]
+    """
+    starts = []
+    column = 0
+    for word in re.finditer(r"\s*\S+\s*", line):
+        if column and column + cell_len(word[0].rstrip()) > width:
+            starts.append(word.start())
+            column = 0
+        column += cell_len(word[0])
+    return starts
