@@ -30,9 +30,9 @@ from mocrop.training.options import (
 from mocrop.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mocrop.pipeline.commands import Report
-    from mocrop.pipeline.session import RunOptions
-    from mocrop.pipeline.workspace import Workspace
+    from mocrop.pipeline.commands.preprocess import Report
+    from mocrop.pipeline.run.session import RunOptions
+    from mocrop.pipeline.workspace.paths import Workspace
 
 EXIT_FAILED_CLIPS = 3
 EXIT_INTERRUPTED = 130
@@ -93,7 +93,7 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a ca
 
 @dataclass(frozen=True, kw_only=True)
 class CropOptions:
-    """Settings of a crop cache by the names that `mocrop.pipeline.caches` has for them; None: as they are."""
+    """Settings of a crop cache by the names that `resolve_precrop` has for them; None: as they are."""
 
     size: Annotated[
         int | None, typer.Option(min=1, help="Side of the cropped frames in pixels.", show_default="192")
@@ -164,9 +164,9 @@ class ClusterOptions:
         Args:
             as_json: standard output is for programs, so people are told on the other.
         """
-        from mocrop.pipeline.console import LineConsole
-        from mocrop.pipeline.session import RunOptions
-        from mocrop.pipeline.terminal import say_dataset
+        from mocrop.pipeline.commands.console import say_dataset
+        from mocrop.pipeline.run.session import RunOptions
+        from mocrop.pipeline.terminal import LineConsole
 
         return RunOptions(
             workers=self.workers,
@@ -243,7 +243,7 @@ def _full_disk_is_our_error() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        from mocrop.pipeline.stage import raise_if_disk_full
+        from mocrop.pipeline.errors import raise_if_disk_full
 
         raise_if_disk_full(error)
         raise
@@ -260,9 +260,9 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Find clips, classes and splits, and write the workspace."""
-    from mocrop.pipeline import commands
+    from mocrop.pipeline.commands import preprocess
 
-    _finish(commands.init(_workspace(workspace), dataset=dataset, splits=splits, seed=seed), as_json)
+    _finish(preprocess.init(_workspace(workspace), dataset=dataset, splits=splits, seed=seed), as_json)
 
 
 @app.command()
@@ -282,14 +282,14 @@ def transcode(
     as_json: JsonOption = False,
 ) -> None:
     """Turn the clips into H.264 whose key frames come at a fixed interval."""
-    from mocrop.pipeline import commands
+    from mocrop.pipeline.commands import preprocess
 
     options = {"crf": crf, "preset": preset, "key_interval": key_interval}
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "transcode", options)
     _finish(
-        commands.transcode(where, cluster.run(as_json=as_json), dataset=dataset, splits=splits, options=options),
+        preprocess.transcode(where, cluster.run(as_json=as_json), dataset=dataset, splits=splits, options=options),
         as_json,
     )
 
@@ -305,13 +305,13 @@ def extract_mv(
     as_json: JsonOption = False,
 ) -> None:
     """Extract motion vectors and the motion of the camera."""
-    from mocrop.pipeline import commands
+    from mocrop.pipeline.commands import preprocess
 
     options = {"source": source}
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "extract-mv", options)
-    _finish(commands.extract_mv(where, cluster.run(), options=options), as_json)
+    _finish(preprocess.extract_mv(where, cluster.run(), options=options), as_json)
 
 
 @app.command()
@@ -326,12 +326,12 @@ def precrop(
     as_json: JsonOption = False,
 ) -> None:
     """Find crop boxes and write the cropped frames to a cache that training reads directly."""
-    from mocrop.pipeline import commands
+    from mocrop.pipeline.commands import preprocess
 
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "precrop", vars(crop))
-    _finish(commands.precrop(where, cluster.run(), options=vars(crop), overwrite=overwrite), as_json)
+    _finish(preprocess.precrop(where, cluster.run(), options=vars(crop), overwrite=overwrite), as_json)
 
 
 @app.command()
@@ -348,9 +348,9 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run transcode, extract-mv and precrop in order, resuming what is there."""
-    from mocrop.pipeline import commands
+    from mocrop.pipeline.commands import preprocess
 
-    report = commands.run_all(
+    report = preprocess.run_all(
         _workspace(workspace),
         cluster.run(as_json=as_json),
         dataset=dataset,
@@ -366,10 +366,10 @@ def run(
 @grouped
 def retry(*, workspace: WorkspaceOption = None, cluster: ClusterOptions, as_json: JsonOption = False) -> None:
     """Try the clips again that failed."""
-    from mocrop.pipeline import commands
-    from mocrop.pipeline.terminal import say_retry
+    from mocrop.pipeline.commands import preprocess
+    from mocrop.pipeline.commands.console import say_retry
 
-    report = commands.retry(_workspace(workspace), cluster.run())
+    report = preprocess.retry(_workspace(workspace), cluster.run())
     _say(report, say_retry, as_json)
     _exit_with_3_if_any_failed(report)
 
@@ -381,8 +381,8 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say what is done, stale and failed, and which command comes next."""
-    from mocrop.pipeline.status import workspace_status
-    from mocrop.pipeline.terminal import say_status
+    from mocrop.pipeline.commands.console import say_status
+    from mocrop.pipeline.commands.status import workspace_status
 
     state = workspace_status(_workspace(workspace), failures=failed or as_json)
     _say(state, lambda console, report: say_status(console, report, failures=failed), as_json)
@@ -399,9 +399,9 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Look for damage: files that are gone or cut off, checksums, values that cannot be; say what mends it."""
-    from mocrop.pipeline.console import LineConsole
-    from mocrop.pipeline.terminal import say_verify
-    from mocrop.pipeline.verify import verify as verify_in
+    from mocrop.pipeline.commands.console import say_verify
+    from mocrop.pipeline.commands.verify import verify as verify_in
+    from mocrop.pipeline.terminal import LineConsole
 
     report = verify_in(_workspace(workspace), cache=cache, deep=deep, console=LineConsole(stderr=True))
     _say(report, say_verify, as_json)
@@ -424,7 +424,7 @@ def show(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Draw one clip: its frames, motion vectors, density maps and boxes, and how the camera moves."""
-    from mocrop.evaluation.show import show_in
+    from mocrop.evaluation.pictures.show import show_in
 
     where = _workspace(workspace)
     typer.echo(show_in(where, clip, policies=policy or (), ratio=ratio, frames=frames, video=video, output=output))
@@ -448,7 +448,7 @@ def gallery(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Draw many clips on one page: the middle key frame of each with the boxes of policies, or a cache's crops."""
-    from mocrop.evaluation.gallery_page import gallery_in
+    from mocrop.evaluation.pictures.gallery_page import gallery_in
 
     where = _workspace(workspace)
     typer.echo(gallery_in(where, cache=cache, policies=policy or (), ratio=ratio, clips=clips, output=output))
@@ -466,8 +466,8 @@ def export_npy(
     as_json: JsonOption = False,
 ) -> None:
     """Write the density map of every clip as the reference implementation stores it."""
-    from mocrop.pipeline.map_commands import export_maps, export_settings
-    from mocrop.pipeline.terminal import say_export
+    from mocrop.pipeline.commands.console import say_export
+    from mocrop.pipeline.commands.maps import export_maps, export_settings
 
     settings = export_settings({"grid": grid, "eps_px": eps_px, "samples": samples, "seed": seed})
     _say(export_maps(_workspace(workspace), folder, settings, overwrite=overwrite), say_export, as_json)
@@ -483,9 +483,9 @@ def import_npy(
     as_json: JsonOption = False,
 ) -> None:
     """Check the reference's density maps against the clips, and remember the folder for `precrop --policy maps`."""
-    from mocrop.pipeline.caches import parse_grid
-    from mocrop.pipeline.map_commands import import_maps
-    from mocrop.pipeline.terminal import say_import
+    from mocrop.pipeline.commands.console import say_import
+    from mocrop.pipeline.commands.maps import import_maps
+    from mocrop.pipeline.stages.cache_settings import parse_grid
 
     report = import_maps(_workspace(workspace), folder, grid=parse_grid(grid) if grid else None)
     _say(report, say_import, as_json)
@@ -497,9 +497,9 @@ def import_npy(
 @grouped
 def train(*, options: TrainOptions, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Train a backbone on a crop cache."""
-    from mocrop.pipeline.console import LineConsole
+    from mocrop.pipeline.terminal import LineConsole
     from mocrop.training.commands import train_in
-    from mocrop.training.ranks import join_ranks
+    from mocrop.training.distributed import join_ranks
 
     with join_ranks() as ranks:
         result = train_in(
@@ -541,10 +541,10 @@ def evaluate(
 ) -> None:
     """Evaluate a run or a checkpoint on the test clips of a crop cache."""
     from mocrop.evaluation.commands import evaluate_in, print_evaluation
-    from mocrop.evaluation.evaluate import EvalSettings
-    from mocrop.evaluation.sources import Choice
-    from mocrop.pipeline.console import LineConsole
-    from mocrop.training.ranks import join_ranks
+    from mocrop.evaluation.scores.evaluate import EvalSettings
+    from mocrop.evaluation.scores.targets import Choice
+    from mocrop.pipeline.terminal import LineConsole
+    from mocrop.training.distributed import join_ranks
 
     with join_ranks() as ranks:
         choice = Choice(run=run, checkpoint=checkpoint, arch=arch, cache=cache, fuse=fuse, fuse_weight=fuse_weight)
@@ -572,9 +572,9 @@ def flops(
 ) -> None:
     """Count what backbones cost per frame and per clip, and what a smaller size saves."""
     from mocrop.evaluation.flops import FlopsSettings
-    from mocrop.evaluation.flops_report import costs_json, count_with_status, print_costs
-    from mocrop.pipeline.console import LineConsole
-    from mocrop.pipeline.stages import settings_from
+    from mocrop.evaluation.report.flops import costs_json, count_with_status, print_costs
+    from mocrop.pipeline.settings import settings_from
+    from mocrop.pipeline.terminal import LineConsole
 
     options = {"archs": tuple(arch) if arch else None, "sizes": tuple(size) if size else None}
     counts = {"classes": classes, "segments": segments}
@@ -601,8 +601,8 @@ def coverage(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how much of the annotated actor each policy keeps, with intervals, paired with the centre crop."""
-    from mocrop.evaluation.coverage_report import coverage_in, coverage_json
-    from mocrop.evaluation.coverage_settings import coverage_settings
+    from mocrop.evaluation.coverage.report import coverage_in, coverage_json
+    from mocrop.evaluation.coverage.settings import coverage_settings
 
     settings = coverage_settings(policies=policy or (), camera=camera, ratios=ratio or (), groups=groups, seed=seed)
     measured, files = coverage_in(_workspace(workspace), settings, boxes=boxes)
@@ -628,9 +628,9 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure what this disk and this machine can feed, and what preparing the whole data set would take."""
-    from mocrop.evaluation.bench import BenchSettings
-    from mocrop.evaluation.bench_report import bench_with_status, say_bench
-    from mocrop.pipeline.console import LineConsole
+    from mocrop.evaluation.bench.bench import BenchSettings
+    from mocrop.evaluation.bench.report import bench_with_status, say_bench
+    from mocrop.pipeline.terminal import LineConsole
 
     settings = BenchSettings(cache=cache, workers=workers, videos=videos)
     result = bench_with_status(_workspace(workspace), settings, LineConsole(stderr=True))
@@ -674,9 +674,9 @@ def ablate(
     as_json: JsonOption = False,
 ) -> None:
     """Train and test every policy at every size, and say which differences are shown."""
-    from mocrop.evaluation.ablate import ConsoleAblationWatch, ablate_in, ablation_settings
-    from mocrop.evaluation.ablation_report import in_words, report_json
-    from mocrop.pipeline.console import LineConsole
+    from mocrop.evaluation.ablation.command import ConsoleAblationWatch, ablate_in, ablation_settings
+    from mocrop.evaluation.ablation.report import in_words, report_json
+    from mocrop.pipeline.terminal import LineConsole
 
     settings = ablation_settings(
         policies=policies,
@@ -718,30 +718,30 @@ def demo(
     workers: WorkersOption = None,
 ) -> None:
     """Show all of it on clips that are made on the spot: every stage, training, a table, a picture."""
-    from mocrop.evaluation.demo import run_demo, say_demo
-    from mocrop.pipeline.console import LineConsole
+    from mocrop.evaluation.demo.demo import run_demo, say_demo
+    from mocrop.pipeline.terminal import LineConsole
 
     console = LineConsole()
     say_demo(console, run_demo(folder, run=ClusterOptions(workers=workers).run(), console=console))
 
 
 def _workspace(option: Path | None) -> Workspace:
-    from mocrop.pipeline.workspace import Workspace, locate_workspace
+    from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 
     return Workspace(locate_workspace(option))
 
 
 def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:
-    from mocrop.pipeline.commands import explain
-    from mocrop.pipeline.console import LineConsole
-    from mocrop.pipeline.terminal import say_plan
+    from mocrop.pipeline.commands.console import say_plan
+    from mocrop.pipeline.commands.preprocess import explain
+    from mocrop.pipeline.terminal import LineConsole
 
     say_plan(LineConsole(), stage, explain(workspace, stage, options=options))
 
 
 def _finish(report: Report, as_json: bool) -> None:
     """Print a report and end with the exit code that it deserves."""
-    from mocrop.pipeline.terminal import say_report
+    from mocrop.pipeline.commands.console import say_report
 
     _say(report, say_report, as_json)
     _exit_with_3_if_any_failed(report)
@@ -753,7 +753,7 @@ def _exit_with_3_if_any_failed(report: Report) -> None:
 
 
 def _say(report: Any, say: Callable[[Any, Any], None], as_json: bool) -> None:
-    from mocrop.pipeline.console import LineConsole
+    from mocrop.pipeline.terminal import LineConsole
 
     if as_json:
         typer.echo(json.dumps(report, default=_for_json, indent=2))

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mocrop.evaluation.actor_boxes import read_actor_boxes
-from mocrop.evaluation.coverage import Coverage, annotated_clips, measure_coverage
-from mocrop.evaluation.coverage_settings import CoverageSettings, coverage_settings
-from mocrop.pipeline.adaptive import AdaptiveSettings
-from mocrop.pipeline.policies import POLICIES
-from mocrop.pipeline.policy import PolicySettings
-from mocrop.pipeline.workspace import Workspace
+from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
+from mocrop.evaluation.coverage.measure import Coverage, annotated_clips, measure_coverage
+from mocrop.evaluation.coverage.settings import CoverageSettings, coverage_settings
+from mocrop.pipeline.policies.adaptive import AdaptiveSettings
+from mocrop.pipeline.policies.base import PolicySettings
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.workspace.paths import Workspace
 
 CONSTANTS = ("prior_size", "prior_still", "prior_moving", "blur_cells")
 KEPT = AdaptiveSettings()

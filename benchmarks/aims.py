@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import STAGES
 
-from mocrop.evaluation.rounds import Spread, ratios, spread
+from mocrop.evaluation.bench.interleaved_timing import Spread, ratios, spread
 
 Result = dict[str, Any]
 Measure = Callable[[Result], Spread | None]  # None: who is compared with did not take part

@@ -19,16 +19,17 @@ import numpy as np
 import numpy.typing as npt
 from harness import arguments, choose_clips, save_table
 
-from mocrop.evaluation.actor_boxes import ActorBoxes, fractions, read_actor_boxes
-from mocrop.evaluation.coverage import overlap
-from mocrop.pipeline.boxes import CropBox
-from mocrop.pipeline.policies import POLICIES
-from mocrop.pipeline.policy import AreaSettings
-from mocrop.pipeline.stage import ClipLog, ClipTask, WorkUnit
-from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
-from mocrop.pipeline.vectors import read_motion
-from mocrop.pipeline.video import open_container
-from mocrop.pipeline.workspace import Workspace
+from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, fractions, read_actor_boxes
+from mocrop.evaluation.coverage.measure import overlap
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.motion.vectors import read_motion
+from mocrop.pipeline.outcome import ClipLog, ClipTask
+from mocrop.pipeline.policies.base import AreaSettings
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.video.open import open_container
+from mocrop.pipeline.workspace.paths import Workspace
 
 VARIANTS: Mapping[str, tuple[str, str]] = {  # x264's preset, and what is added to its parameters
     "CABAC": ("veryfast", "cabac=1"),

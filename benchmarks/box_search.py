@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from harness import save_table
 
-from mocrop.pipeline.boxes import find_box, find_boxes, rectangles
+from mocrop.pipeline.policies.box_search import find_box, find_boxes, rectangles
 
 Map = npt.NDArray[np.float32]
 GRIDS = ((6, 8), (9, 16), (36, 64))

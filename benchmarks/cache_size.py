@@ -20,11 +20,12 @@ import tensorstore as ts
 from harness import REAL_CLIPS, choose_clips, save_table
 from peers import Absent, Frames, Task
 
-from mocrop.evaluation.batch_reads import TRAINING, BatchShape, Pick, draw_picks, flat_copy, readable_rows
-from mocrop.evaluation.rounds import Case, Spread, spread, take_turns
-from mocrop.evaluation.sample_run import run_sample
-from mocrop.pipeline.crop_cache import CropCache, worker_context
-from mocrop.training.frame_reader import INDEX_CACHE_BYTES, FrameReader
+from mocrop.evaluation.bench.batch_reads import TRAINING, BatchShape, Pick, draw_picks, flat_copy, readable_rows
+from mocrop.evaluation.bench.interleaved_timing import Case, Spread, spread, take_turns
+from mocrop.evaluation.bench.sample_run import run_sample
+from mocrop.pipeline.arrays import worker_context
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.training.data.frame_reader import INDEX_CACHE_BYTES, FrameReader
 
 PICKS = 8
 CODECS: dict[str, list[dict[str, Any]]] = {

@@ -12,12 +12,13 @@ from typing import Literal
 
 from harness import arguments, choose_clips, interleave, report
 
-from mocrop.pipeline.extract import ExtractSettings, extract_unit
-from mocrop.pipeline.motion_store import CLIPS_PER_SHARD
-from mocrop.pipeline.stage import ClipTask, WorkUnit
-from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
-from mocrop.pipeline.video import open_container
-from mocrop.pipeline.workspace import Workspace
+from mocrop.pipeline.motion.store import CLIPS_PER_SHARD
+from mocrop.pipeline.outcome import ClipTask
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
+from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.video.open import open_container
+from mocrop.pipeline.workspace.paths import Workspace
 
 TARGETS: dict[Literal["h264", "original"], float] = {"h264": 1.4, "original": 1.7}
 

@@ -23,8 +23,8 @@ from typing import Any
 import av
 import numpy as np
 
-from mocrop.evaluation.rounds import Case, Timing, ratios, spread, take_turns
-from mocrop.pipeline.video import open_container
+from mocrop.evaluation.bench.interleaved_timing import Case, Timing, ratios, spread, take_turns
+from mocrop.pipeline.video.open import open_container
 
 STAGES = ("transcode", "extract-mv", "precrop")  # in order
 RESULTS = "MOCROP_BENCHMARK_RESULTS"

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from peers import INSTALL, Absent, Drawn, Frames, Peer, Task
 
-from mocrop.evaluation.batch_reads import draw_slots
-from mocrop.pipeline.crop_cache import CropCache
+from mocrop.evaluation.bench.batch_reads import draw_slots
+from mocrop.pipeline.cache.crop_cache import CropCache
 
 QUALITY = 90
 CLIPS_PER_TAR = 16

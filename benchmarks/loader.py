@@ -21,7 +21,7 @@ import video_peers
 from harness import REAL_CLIPS, choose_clips, report_timings
 from peers import Absent, Frames, Peer, Task, check
 
-from mocrop.evaluation.batch_reads import (
+from mocrop.evaluation.bench.batch_reads import (
     EVALUATION,
     TRAINING,
     BatchShape,
@@ -30,10 +30,10 @@ from mocrop.evaluation.batch_reads import (
     flat_copy,
     readable_rows,
 )
-from mocrop.evaluation.page_cache import CAN_EVICT, evict
-from mocrop.evaluation.rounds import Case, take_turns
-from mocrop.evaluation.sample_run import run_sample
-from mocrop.pipeline.crop_cache import CropCache
+from mocrop.evaluation.bench.interleaved_timing import Case, take_turns
+from mocrop.evaluation.bench.page_cache import CAN_EVICT, evict
+from mocrop.evaluation.bench.sample_run import run_sample
+from mocrop.pipeline.cache.crop_cache import CropCache
 
 PICKS = 20  # different batches that take turns
 FLOOR = "numpy memmap gather"

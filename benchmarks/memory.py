@@ -25,14 +25,15 @@ import av
 import numpy as np
 from harness import peak_bytes, save_table
 
-from mocrop.pipeline.crop_cache import ClipTable, create_cache
-from mocrop.pipeline.dense_motion import MotionFieldSettings
-from mocrop.pipeline.extract import ExtractSettings, extract_unit
-from mocrop.pipeline.policies import POLICIES
-from mocrop.pipeline.precrop import PrecropSettings, precrop_unit
-from mocrop.pipeline.stage import ClipTask, Outcome, WorkUnit
-from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
-from mocrop.pipeline.workspace import Workspace
+from mocrop.pipeline.cache.crop_cache import ClipTable, create_cache
+from mocrop.pipeline.motion.fields import MotionFieldSettings
+from mocrop.pipeline.outcome import ClipTask, Outcome
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
+from mocrop.pipeline.stages.precrop import PrecropSettings, precrop_unit
+from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.workspace.paths import Workspace
 
 MIB = 1 << 20
 BATCH = 32  # clips that the loader reads at once
@@ -121,9 +122,9 @@ def create_table(path: Path, settings: PrecropSettings, clips: int) -> None:
 
 def load(work: Work) -> list[Outcome]:
     """Ten epochs of batches, as training reads them, without a network."""
-    from mocrop.pipeline.crop_cache import CropCache
-    from mocrop.training.dataset import CropDataset
-    from mocrop.training.loader import CropLoader
+    from mocrop.pipeline.cache.crop_cache import CropCache
+    from mocrop.training.data.dataset import CropDataset
+    from mocrop.training.data.loader import CropLoader
 
     rows = np.arange(BATCH, dtype=np.int64) % work.clips
     loader = CropLoader(
@@ -152,7 +153,7 @@ PHASES: dict[str, Callable[[Work], list[Outcome]]] = {  # each needs what those 
 def run_phase(name: str, work: Work) -> None:
     """Do the work of one phase and print what it took; runs in a process of its own."""
     if name == "loader":
-        importlib.import_module("mocrop.training.loader")
+        importlib.import_module("mocrop.training.data.loader")
     before = peak_bytes()
     outcomes = PHASES[name](work)
     failed = [outcome.message for outcome in outcomes if outcome.status != "done"]

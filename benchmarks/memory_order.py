@@ -9,7 +9,7 @@ import torch
 from harness import interleave, report
 from torch.nn import functional
 
-from mocrop.training.backbones import build_backbone
+from mocrop.training.model.backbones import build_backbone
 
 PEER = "channels first"
 ORDERS = {PEER: torch.contiguous_format, "channels last": torch.channels_last}

@@ -8,8 +8,8 @@ from pathlib import Path
 from aims import Result, Row, rows
 from plots import draw_loader, draw_ratios, draw_sizes
 
-from mocrop.evaluation.rounds import Spread, ratios, spread
-from mocrop.pipeline.workspace import write_whole
+from mocrop.evaluation.bench.interleaved_timing import Spread, ratios, spread
+from mocrop.pipeline.files import write_whole
 
 NOTICE = (
     "<!-- Made by `python benchmarks/report.py` from benchmarks/results/ and benchmarks/reasons.md; "

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.batch_reads import BatchShape, Pick
+from mocrop.evaluation.bench.batch_reads import BatchShape, Pick
 
 IntArray = npt.NDArray[np.int64]
 Frames = npt.NDArray[np.uint8]

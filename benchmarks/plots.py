@@ -11,8 +11,8 @@ from harness import STAGES
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mocrop.evaluation.rounds import ratios
-from mocrop.training.figures import write_figure
+from mocrop.evaluation.bench.interleaved_timing import ratios
+from mocrop.training.report.figure_file import write_figure
 
 Result = dict[str, Any]
 OURS_COLOUR, PEER_COLOUR, FLOOR_COLOUR = "#d1495b", "#8d99ae", "#2b2d42"

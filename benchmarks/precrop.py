@@ -18,16 +18,17 @@ import numpy as np
 from av.filter import Graph
 from harness import arguments, choose_clips, interleave, report
 
-from mocrop.pipeline.crop_cache import ClipTable, create_cache
-from mocrop.pipeline.dense_motion import MotionFieldSettings
-from mocrop.pipeline.extract import ExtractSettings, extract_unit
-from mocrop.pipeline.motion_store import CLIPS_PER_SHARD
-from mocrop.pipeline.policies import POLICIES
-from mocrop.pipeline.precrop import PrecropSettings, precrop_unit
-from mocrop.pipeline.stage import ClipTask, Outcome, WorkUnit
-from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
-from mocrop.pipeline.video import open_container
-from mocrop.pipeline.workspace import Workspace
+from mocrop.pipeline.cache.crop_cache import ClipTable, create_cache
+from mocrop.pipeline.motion.fields import MotionFieldSettings
+from mocrop.pipeline.motion.store import CLIPS_PER_SHARD
+from mocrop.pipeline.outcome import ClipTask, Outcome
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
+from mocrop.pipeline.stages.precrop import PrecropSettings, precrop_unit
+from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.video.open import open_container
+from mocrop.pipeline.workspace.paths import Workspace
 
 PEER = "bare loop"
 FIELDS = ", with fields"  # what a policy is called here that stores motion fields, too

@@ -15,15 +15,15 @@ from harness import arguments, choose_clips, interleave, report, save_table
 from precrop import new_cache, require, units
 from transcode import ffmpeg
 
-from mocrop.pipeline.crop_cache import CropCache
-from mocrop.pipeline.extract import ExtractSettings, extract_unit
-from mocrop.pipeline.motion_store import CLIPS_PER_SHARD
-from mocrop.pipeline.precrop import PrecropSettings, precrop_unit
-from mocrop.pipeline.stage import ClipTask
-from mocrop.pipeline.stages import CLIPS_PER_TRANSCODE_UNIT
-from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
-from mocrop.pipeline.video import open_container
-from mocrop.pipeline.workspace import Workspace
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.motion.store import CLIPS_PER_SHARD
+from mocrop.pipeline.outcome import ClipTask
+from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
+from mocrop.pipeline.stages.precrop import PrecropSettings, precrop_unit
+from mocrop.pipeline.stages.registry import CLIPS_PER_TRANSCODE_UNIT
+from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.video.open import open_container
+from mocrop.pipeline.workspace.paths import Workspace
 
 Tasks = tuple[ClipTask, ...]
 Facts = dict[str, Any]

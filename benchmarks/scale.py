@@ -24,14 +24,16 @@ from typing import Any
 import numpy as np
 from harness import STAGES, peak_bytes, save_table
 
-from mocrop.evaluation.rounds import cpu_seconds
-from mocrop.pipeline.cache_writer import CacheWriter, Shard
-from mocrop.pipeline.caches import prepare_cache, resolve_precrop
-from mocrop.pipeline.dataset import init_workspace
-from mocrop.pipeline.precrop import PrecropSettings
-from mocrop.pipeline.session import RunOptions, Session, open_session
-from mocrop.pipeline.stage import Outcome, Stage, WorkUnit
-from mocrop.pipeline.workspace import Workspace, write_stage_settings
+from mocrop.evaluation.bench.interleaved_timing import cpu_seconds
+from mocrop.pipeline.cache.writer import CacheWriter, Shard
+from mocrop.pipeline.dataset.init import init_workspace
+from mocrop.pipeline.outcome import Outcome
+from mocrop.pipeline.run.session import RunOptions, Session, open_session
+from mocrop.pipeline.stages.cache_settings import prepare_cache, resolve_precrop
+from mocrop.pipeline.stages.contract import Stage, WorkUnit
+from mocrop.pipeline.stages.precrop import PrecropSettings
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.settings_file import write_stage_settings
 
 MOST_CLASSES, GROUPS = 400, 25
 HOLDERS = ("init", *STAGES, "training")  # whose memory is told
@@ -144,12 +146,12 @@ def phase_status(workspace: Workspace, dataset: Path, workers: int) -> Facts:
 
 def phase_training(workspace: Workspace, dataset: Path, workers: int) -> Facts:
     """From a path to the first batch, without what every program with PyTorch pays for importing it."""
-    from mocrop.pipeline.crop_cache import CropCache
-    from mocrop.training.checkpoint import describe_cache
-    from mocrop.training.dataset import CropDataset
-    from mocrop.training.frame_reader import require_shards
-    from mocrop.training.job import choose_clips
-    from mocrop.training.loader import CropLoader
+    from mocrop.pipeline.cache.crop_cache import CropCache
+    from mocrop.training.data.dataset import CropDataset
+    from mocrop.training.data.frame_reader import require_shards
+    from mocrop.training.data.loader import CropLoader
+    from mocrop.training.loop.job import choose_clips
+    from mocrop.training.model.checkpoint import describe_cache
     from mocrop.training.recipe import TrainSettings
 
     facts: Facts = {"before MB": peak_bytes() / 1e6}

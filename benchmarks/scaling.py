@@ -21,7 +21,7 @@ from harness import STAGES
 from page import NOTICE, Results, figure, origin, read_prose, table
 from plots import draw_scale
 
-from mocrop.pipeline.workspace import write_whole
+from mocrop.pipeline.files import write_whole
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128)
 MILLION = 1_000_000

@@ -21,8 +21,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.actor_boxes import Tube, read_actor_boxes
-from mocrop.pipeline.video import open_container
+from mocrop.evaluation.coverage.actor_boxes import Tube, read_actor_boxes
+from mocrop.pipeline.video.open import open_container
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3) RGB
 DoubleMap = npt.NDArray[np.float64]

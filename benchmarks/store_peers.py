@@ -11,9 +11,9 @@ import tensorstore as ts
 import zarr
 from peers import INSTALL, Absent, Drawn, Frames, Peer, Task
 
-from mocrop.evaluation.batch_reads import MemmapReader, MemoryCopy, Pick, endless_batches, readable_rows
-from mocrop.pipeline.crop_cache import CropCache
-from mocrop.training.frame_reader import FrameReader
+from mocrop.evaluation.bench.batch_reads import MemmapReader, MemoryCopy, Pick, endless_batches, readable_rows
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.training.data.frame_reader import FrameReader
 
 Into = Callable[[Pick, Frames], object]
 

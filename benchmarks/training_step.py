@@ -21,12 +21,12 @@ from typing import Any
 import torch
 from harness import save_table
 
-from mocrop.evaluation.made_cache import make_cache
-from mocrop.pipeline.crop_cache import CropCache
-from mocrop.training import step
+from mocrop.evaluation.bench.synthetic_cache import make_cache
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.training.loop import step
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainWatch
+from mocrop.training.loop.train import train
 from mocrop.training.recipe import RECIPES, TrainSettings, recipe_table
-from mocrop.training.train import train
-from mocrop.training.watch import EpochRecord, RunFacts, TrainWatch
 
 PARTS = {"vary": "augment", "forward": "forward", "backward": "backward", "update": "optimiser"}  # functions of a step
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from harness import arguments, choose_clips, count_frames, interleave, report
 
-from mocrop.pipeline.stage import ClipTask, WorkUnit
-from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.outcome import ClipTask
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
 
 SETTINGS = TranscodeSettings()
 

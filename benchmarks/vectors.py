@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from harness import arguments, choose_clips, count_frames, interleave, report
 
-from mocrop.pipeline import vectors
-from mocrop.pipeline.stage import ClipLog, ClipTask, WorkUnit
-from mocrop.pipeline.transcode import TranscodeSettings, transcode_unit
-from mocrop.pipeline.vector_block import RAW_VECTOR
-from mocrop.pipeline.video import open_container, open_video
-from mocrop.pipeline.workspace import Workspace
+from mocrop.pipeline.motion import vectors
+from mocrop.pipeline.motion.raw_vectors import RAW_VECTOR
+from mocrop.pipeline.outcome import ClipLog, ClipTask
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.video.open import open_container, open_video
+from mocrop.pipeline.workspace.paths import Workspace
 
 try:
     from mvextractor.videocap import VideoCap

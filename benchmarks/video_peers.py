@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from peers import INSTALL, Absent, Drawn, Frames, IntArray, Peer, Task
 
-from mocrop.pipeline.crop_cache import CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache
 
 TOLERANCE = 8.0  # grey levels on average; scalers differ by 1 to 5 on real clips, a frame next to it by more
 

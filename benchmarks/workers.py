@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 from harness import arguments, choose_clips, save_table
 
-from mocrop.evaluation.rounds import cpu_seconds
+from mocrop.evaluation.bench.interleaved_timing import cpu_seconds
 
 STAGES = {
     "h264": (["transcode"], ["extract-mv"], ["precrop", "--size", "192"]),

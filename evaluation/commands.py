@@ -9,19 +9,19 @@ from typing import Any
 
 from rich.console import Console
 
-from mocrop.evaluation.evaluate import EvalResult, EvalSettings, evaluate, seen_by
-from mocrop.evaluation.fusion import Fusion, late_fusion
-from mocrop.evaluation.fusion_report import print_fusion, write_fusion
-from mocrop.evaluation.predictions import Predictions, file_hash, read_predictions
-from mocrop.evaluation.report import evaluation_progress, print_result, remarks, seen_words
-from mocrop.evaluation.report_files import report_files, write_report
-from mocrop.evaluation.sources import ALL_SPLITS, Choice, Source, Task, choose_tasks
-from mocrop.evaluation.split_report import Row, SplitTable, print_splits, split_table, write_splits
-from mocrop.pipeline.crop_cache import CropCache
+from mocrop.evaluation.report.console import evaluation_progress, print_result, remarks, seen_words
+from mocrop.evaluation.report.files import report_files, write_report
+from mocrop.evaluation.report.fusion import print_fusion, write_fusion
+from mocrop.evaluation.report.splits import Row, SplitTable, print_splits, split_table, write_splits
+from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate, seen_by
+from mocrop.evaluation.scores.fusion import Fusion, late_fusion
+from mocrop.evaluation.scores.predictions import Predictions, file_hash, read_predictions
+from mocrop.evaluation.scores.targets import ALL_SPLITS, Choice, Source, Task, choose_tasks
+from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import PredictionsError
-from mocrop.pipeline.workspace import Workspace
-from mocrop.training.checkpoint import describe_cache
-from mocrop.training.selection import split_index
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.training.data.selection import split_index
+from mocrop.training.model.checkpoint import describe_cache
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,11 +55,11 @@ class Evaluation:
 def evaluate_in(workspace: Workspace, settings: EvalSettings, choice: Choice, *, console: Console) -> Evaluation:
     """Evaluate a run of a workspace, or a checkpoint from elsewhere, alone or fused with another, and write reports.
 
-    A report is ``reports/<run>-on-<cache>-split<k>`` with the suffixes of :mod:`~mocrop.evaluation.report_files`. Split
+    A report is ``reports/<run>-on-<cache>-split<k>`` with the suffixes of :mod:`~mocrop.evaluation.report.files`. Split
     "all" takes each split's own run and adds the mean over splits.
 
     Raises: TrainingError, CacheError or SettingsError if the choice is not clear; PredictionsError if what is to be
-        fused is not of the same clips and classes; what :func:`~mocrop.evaluation.evaluate.evaluate` raises.
+        fused is not of the same clips and classes; what :func:`~mocrop.evaluation.scores.evaluate.evaluate` raises.
     """
     tasks = choose_tasks(workspace, choice, settings.split)
     splits = tuple(

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from mocrop.pipeline.errors import SettingsError
-from mocrop.training.backbones import TORCHVISION_HEADS, Backbone, build_backbone, require_known, require_takes
-from mocrop.training.device import one_thread
+from mocrop.training.model.backbones import TORCHVISION_HEADS, Backbone, build_backbone, require_known, require_takes
+from mocrop.training.model.device import one_thread
 
 ATTENTION = "aten::scaled_dot_product_attention"  # two matrix products that fvcore does not know by this name
 

@@ -23,6 +23,7 @@ Mistakes in a program that calls mocrop are ``ValueError`` or ``TypeError``, as 
 
 from __future__ import annotations
 
+import errno
 from enum import StrEnum
 
 
@@ -139,3 +140,13 @@ class PredictionsError(MocropError):
 
 class WeightsError(MocropError):
     """Pretrained weights cannot be had."""
+
+
+def raise_if_disk_full(error: BaseException) -> None:
+    """Raise DiskFullError if ``error`` says that the disk is full, whichever library says it."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    words = ("no space left on device", "disk quota exceeded", "database or disk is full")
+    if full or any(word in str(error).lower() for word in words):
+        raise DiskFullError(
+            "no space is left on the disk; free some and run the same command again: finished clips are kept"
+        ) from error

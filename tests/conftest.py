@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pytest
 from hypothesis import settings
 
-from mocrop.pipeline.cache_writer import CacheWriter, Shard
+from mocrop.pipeline.cache.crop_cache import CacheLayout, ClipTable, create_cache
+from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression
-from mocrop.pipeline.crop_cache import CacheLayout, ClipTable, create_cache
 
 # A busy machine is no failure, and a check of somebody's change draws the same examples each time.
 settings.register_profile("mocrop", deadline=None, derandomize="CI" in os.environ)

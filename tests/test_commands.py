@@ -19,9 +19,9 @@ import pytest
 import zarr
 
 from mocrop.cli import main
-from mocrop.pipeline.crop_cache import ClipState, CropCache
+from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
 from mocrop.pipeline.errors import SilentExit
-from mocrop.training.frame_reader import FrameReader
+from mocrop.training.data.frame_reader import FrameReader
 from tests.conftest import needs_torch
 
 MakeVideo = Callable[..., Path]
@@ -544,7 +544,7 @@ def test_an_interrupted_command_says_how_to_go_on(
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mocrop.pipeline.status.workspace_status", interrupted)
+    monkeypatch.setattr("mocrop.pipeline.commands.status.workspace_status", interrupted)
     assert mocrop("status", "-w", tmp_path) == 130
     assert capsys.readouterr().err == "stopped; the same command goes on where this one ended\n"
 
@@ -555,6 +555,6 @@ def test_a_process_beside_one_that_has_spoken_ends_in_silence(
     def silent(*arguments: object, **options: object) -> None:
         raise SilentExit(130)
 
-    monkeypatch.setattr("mocrop.pipeline.status.workspace_status", silent)
+    monkeypatch.setattr("mocrop.pipeline.commands.status.workspace_status", silent)
     assert mocrop("status", "-w", tmp_path) == 130
     assert capsys.readouterr().err == ""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mocrop.cli import main
-from mocrop.pipeline.crop_cache import ClipState, CropCache
+from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
 
 MakeVideo = Callable[..., Path]
 SMALL = ["--size", "32", "--frames", "4", "--workers", "0"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mocrop.cli import main
-from mocrop.pipeline.console import LineConsole
+from mocrop.pipeline.terminal import LineConsole
 from tests.conftest import MakeVideo
 
 LONG_PATH = "/a/folder/" + "/".join(["with-a-rather-long-name"] * 6)
@@ -70,7 +70,7 @@ def test_what_init_finds_is_said_before_the_stages_start(
         said_before.append(capsys.readouterr().out)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mocrop.pipeline.session.run_units", stop)
+    monkeypatch.setattr("mocrop.pipeline.run.session.run_units", stop)
     assert mocrop(command, dataset, "--workers", "0") == 130
     assert "4 clips in 2 classes" in said_before[0]
     assert "1 video lies outside any class folder and is left out: stray.avi" in said_before[0]

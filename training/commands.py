@@ -7,16 +7,16 @@ from pathlib import Path
 from rich.console import Console
 
 from mocrop.pipeline.errors import TrainingError
-from mocrop.pipeline.workspace import Workspace
-from mocrop.training.curves import CurvesWatch
-from mocrop.training.progress import ConsoleWatch
-from mocrop.training.ranks import Ranks
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.training.distributed import Ranks
+from mocrop.training.loop.callbacks import TrainWatch, Watches
+from mocrop.training.loop.saver import SECONDS_BETWEEN_SAVES, RunControl
+from mocrop.training.loop.signals import stop_on_signals
+from mocrop.training.loop.train import TrainResult, train
 from mocrop.training.recipe import TrainSettings
-from mocrop.training.saver import SECONDS_BETWEEN_SAVES, RunControl
-from mocrop.training.stop import stop_on_signals
-from mocrop.training.tensorboard import tensorboard_watch
-from mocrop.training.train import TrainResult, train
-from mocrop.training.watch import TrainWatch, Watches
+from mocrop.training.report.console import ConsoleWatch
+from mocrop.training.report.curves import CurvesWatch
+from mocrop.training.report.tensorboard import tensorboard_watch
 
 
 def train_in(
@@ -39,7 +39,7 @@ def train_in(
         tensorboard: write for it; None: if it is installed.
         ranks: the processes that train together, of which the first one alone says something.
     Raises: CacheError if the choice of the cache is not clear; SettingsError for a name that no folder can have; what
-        :func:`~mocrop.training.train.train` raises.
+        :func:`~mocrop.training.loop.train.train` raises.
     """
     path = workspace.choose_cache(cache)
     run = name or run_name(settings, cache=path.stem)

@@ -198,7 +198,7 @@ class TrainOptions:
 
         Raises: SettingsError for a setting that cannot be.
         """
-        from mocrop.pipeline.stages import settings_from
+        from mocrop.pipeline.settings import settings_from
 
         given = {field.name: getattr(self, field.name) for field in fields(TrainSettings)}
         given["arch"] = self.arch or DEFAULT_ARCH[self.input]

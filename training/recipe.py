@@ -33,7 +33,7 @@ class TrainSettings:
     strength of the colour jitter.
     """
 
-    arch: str = "resnet50"  # see mocrop.training.backbones
+    arch: str = "resnet50"  # see mocrop.training.model.backbones
     input: Stream = "frames"  # of the network; motion: the motion fields of the cache
     weights: str = "imagenet"  # "imagenet", "none", a name in key_maps.SHIPPED or a file
     split: str = "1"  # name or number from 1

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mocrop.evaluation.actor_boxes import read_actor_boxes
+from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
 
 MakeVideo = Callable[..., Path]
 PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "static_clips.py"

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from mocrop.cli import main
 from mocrop.evaluation.flops import Cost, FlopsSettings, count_cost, count_costs, savings
-from mocrop.evaluation.flops_report import costs_json, print_costs
+from mocrop.evaluation.report.flops import costs_json, print_costs
 from mocrop.pipeline.errors import SettingsError
-from mocrop.training.backbones import Backbone
+from mocrop.training.model.backbones import Backbone
 
 TINY = "timm/test_vit"
 PUBLISHED = {  # GFLOPs per frame at 224 and 192 px, head of 101 classes

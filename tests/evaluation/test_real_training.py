@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mocrop.evaluation.evaluate import EvalSettings, evaluate
-from mocrop.pipeline.video import open_container
+from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate
+from mocrop.pipeline.video.open import open_container
+from mocrop.training.loop.train import train
 from mocrop.training.recipe import TrainSettings
-from mocrop.training.train import train
 
 SIZE, SLOTS = 64, 4
 GROUPS = range(1, 17)  # of each class; the first six are the test list's, as in split 1 of UCF-101

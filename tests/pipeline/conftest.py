@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mocrop.pipeline.motion import ClipMotion
+from mocrop.pipeline.motion.clip_motion import ClipMotion
 
 MakeMotion = Callable[..., ClipMotion]
 TextbookCrop = Callable[..., npt.NDArray[np.float64]]

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from mocrop.pipeline.clips import find_clips
+from mocrop.pipeline.dataset.clips import find_clips
 from mocrop.pipeline.sprite_art import SHADOW_PX, paint_scene
 from mocrop.pipeline.sprites import SCENES, TRUTH_FILE, SpriteSettings, SpriteTruth, make_sprites, view
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from mocrop.training.ranks import ENVIRONMENT, join_ranks
+from mocrop.training.distributed import ENVIRONMENT, join_ranks
 
 SECONDS = 60.0  # after which a process that hangs has failed
 
@@ -44,7 +44,7 @@ def in_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2, join
 def process_maker() -> ForkServerContext:
     """Makes processes that have everything imported already, once for all of them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mocrop.training.train", "tests.training.rank_processes"])
+    context.set_forkserver_preload(["mocrop.training.loop.train", "tests.training.rank_processes"])
     return context
 
 

@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from mocrop.pipeline.errors import SettingsError, StoppedError, TrainingError
-from mocrop.training.ranks import Agreement, Ranks, join_ranks
-
-from .rank_processes import in_ranks
+from mocrop.training.distributed import Agreement, Ranks, join_ranks
+from tests.training.rank_processes import in_ranks
 
 
 def exchange(ranks: Ranks) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""Say before hours of work what an ablation cannot have: a workspace and settings in, settings that can be met out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mocrop.evaluation.ablation.few_shot import clip_table, draw_groups
+from mocrop.evaluation.ablation.settings import AblationSettings
+from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.motion.fields import MotionFieldSettings
+from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.training.data.features import head_layer
+from mocrop.training.data.selection import Subset, find_split
+from mocrop.training.model.backbones import build_backbone
+
+
+def checked(workspace: Workspace, settings: AblationSettings) -> AblationSettings:
+    """Settings whose splits go by their names, if the clips, the networks and their weights are there.
+
+    Raises: SettingsError or WeightsError naming what is not.
+    """
+    with Manifest(workspace.manifest_file) as manifest:
+        splits, classes = manifest.names("split_names"), manifest.names("class_names")
+        clips = list(manifest.clips())
+    settings = with_names(settings, splits)
+    for split in settings.splits:
+        require_both_lists(clips, split, place=splits.index(split))
+    if settings.few_shot:
+        labels, groups = (np.array([getattr(clip, name) for clip in clips], np.int64) for name in ("label", "group"))
+        table = clip_table([clip.name for clip in clips], labels, groups, classes)
+        draw_groups(table, groups=max(settings.few_shot.groups), draw=0, seed=settings.few_shot.seed)
+    require_networks(settings)
+    return settings
+
+
+def with_names(settings: AblationSettings, names: Sequence[str]) -> AblationSettings:
+    """Settings whose splits go by their names; they may be given by name, by number from 1, or as "all".
+
+    Args:
+        names: of the splits that there are.
+    Raises: SettingsError for a split that there is not, or one that is given twice.
+    """
+    chosen = []
+    for split in names if settings.splits == ("all",) else settings.splits:
+        place = find_split(names, split)
+        if place is None:
+            raise SettingsError(f"there is no split {split!r}; pass --splits all, or some of: {', '.join(names)}")
+        chosen.append(names[place])
+    try:
+        return replace(settings, splits=tuple(chosen))
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def require_both_lists(clips: Sequence[ClipRow], split: str, *, place: int) -> None:
+    """Check that a split has clips to train on and clips to test on.
+
+    Raises: SettingsError naming the side that has none.
+    """
+    for subset in Subset:
+        if not any(clip.subset[place] == subset for clip in clips):
+            raise SettingsError(f"split {split} has no {subset.name.lower()} clip; pass --splits without it")
+
+
+def require_networks(settings: AblationSettings) -> None:
+    """Build every network once, from the weights that it is to start from.
+
+    Raises: SettingsError if one cannot be built, or not be frozen; WeightsError if its weights cannot be had.
+    """
+    for training in settings.trainings:
+        fields = training.input == "motion"
+        for size in [MotionFieldSettings().side] if fields else settings.sizes:
+            backbone = build_backbone(
+                training.arch, classes=2, size=size, weights=training.weights, input=training.input
+            )
+            if settings.needs_features and not fields:
+                head_layer(backbone)

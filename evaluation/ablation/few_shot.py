@@ -1,0 +1,147 @@
+"""Compare crops with few training clips: features of clips go in, accuracies of many paired draws come out.
+
+In every draw, G groups of each class are trained on and all others tested on, the same ones for every variant. A draw's
+accuracy depends on which groups it got, so variants are compared draw by draw. All draws share their clips: an interval
+over draws is of the mean over draws for *these* clips; one over groups says what other clips might have given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.evaluation.ablation.probe import fit_probe
+from mocrop.evaluation.scores.statistics import cluster_numbers
+from mocrop.pipeline.errors import SettingsError
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+DoubleArray = npt.NDArray[np.float64]
+
+STREAM = 6  # last part of the seed, so that no two uses share random numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewShotSettings:
+    """What to draw."""
+
+    groups: tuple[int, ...] = (1, 2, 4)  # of each class to train on
+    draws: int = 30
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.groups or min(self.groups) < 1 or len(set(self.groups)) < len(self.groups):
+            raise ValueError(f"few-shot takes numbers of groups from 1, none twice, not {self.groups}")
+        if self.draws < 2:
+            raise ValueError(f"draws must be at least 2, not {self.draws}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClipTable:
+    """Clips that every variant has; only classes that have clips count, numbered anew."""
+
+    clips: tuple[str, ...]
+    labels: IntArray  # (clips,) from 0
+    groups: IntArray  # (clips,) UCF group, or a number of its own
+    class_names: tuple[str, ...]
+
+    @property
+    def clusters(self) -> IntArray:
+        """(clips,) the same number for the clips of one group of one class."""
+        return cluster_numbers(self.labels, self.groups, self.clips)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """What one number of groups gives, for all variants."""
+
+    groups: int  # of each class trained on
+    tested: BoolArray  # (draws, clips) which clips were tested
+    answers: Mapping[str, IntArray]  # by variant: (draws, clips) answered class; -1 where not tested
+
+    def right(self, variant: str, labels: IntArray) -> BoolArray:
+        """(draws, clips) whether a tested clip was recognised."""
+        return np.asarray(self.answers[variant] == labels)
+
+    def accuracy(self, variant: str, labels: IntArray) -> DoubleArray:
+        """(draws,) share of the tested clips that were recognised."""
+        return np.asarray(self.right(variant, labels).sum(axis=1) / self.tested.sum(axis=1))
+
+
+def draw_groups(table: ClipTable, *, groups: int, draw: int, seed: int) -> BoolArray:
+    """Choose the clips to train on: ``groups`` whole groups of each class; (clips,).
+
+    Raises: SettingsError naming a class that would have none left to test on.
+    """
+    rng = np.random.default_rng((seed, groups, draw, STREAM))
+    chosen = np.zeros(len(table.clips), np.bool_)
+    for label, name in enumerate(table.class_names):
+        members = table.labels == label
+        available = np.unique(table.groups[members])
+        if len(available) <= groups:
+            raise SettingsError(
+                f"class {name} has {len(available)} groups, of which {groups} are to be trained on and some tested; "
+                "pass --few-shot with smaller numbers"
+            )
+        chosen |= members & np.isin(table.groups, rng.choice(available, groups, replace=False))
+    return chosen
+
+
+def few_shot_curves(
+    features: Mapping[str, npt.NDArray[np.floating]],
+    table: ClipTable,
+    settings: FewShotSettings,
+    *,
+    on_draw: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Curve]:
+    """Train a linear head on each draw for each variant, and let it answer for the clips that it has not seen.
+
+    Args:
+        features: by variant, (clips, width), mean over the frames of each clip.
+        on_draw: hears how many draws are done, of how many.
+    """
+    curves = []
+    for number, groups in enumerate(settings.groups):
+        tested = np.zeros((settings.draws, len(table.clips)), np.bool_)
+        answers = {name: np.full(tested.shape, -1, np.int64) for name in features}
+        for draw in range(settings.draws):
+            trained = draw_groups(table, groups=groups, draw=draw, seed=settings.seed)
+            tested[draw] = ~trained
+            for name, values in features.items():
+                probe = fit_probe(values[trained], table.labels[trained], classes=len(table.class_names))
+                answers[name][draw, ~trained] = probe.logits(values[~trained]).argmax(axis=1)
+            on_draw(number * settings.draws + draw + 1, len(settings.groups) * settings.draws)
+        curves.append(Curve(groups=groups, tested=tested, answers=answers))
+    return curves
+
+
+def confusion_rates(curve: Curve, variant: str, labels: IntArray, *, classes: int) -> DoubleArray:
+    """(draws, classes, classes): share of the tested clips of a class (down) that are taken for another (across)."""
+    rates = np.zeros((len(curve.tested), classes, classes))
+    for true in range(classes):
+        members = labels == true
+        tested = curve.tested[:, members].sum(axis=1)
+        for answer in range(classes):
+            taken = (curve.answers[variant][:, members] == answer).sum(axis=1)
+            rates[:, true, answer] = taken / np.maximum(tested, 1)
+    return rates
+
+
+def clip_sums(curve: Curve, variant: str, labels: IntArray) -> tuple[DoubleArray, DoubleArray]:
+    """(clips,) how often each clip was recognised, and how often it was tested, over all draws."""
+    return curve.right(variant, labels).sum(axis=0).astype(np.float64), curve.tested.sum(axis=0).astype(np.float64)
+
+
+def clip_table(clips: Sequence[str], labels: IntArray, groups: IntArray, class_names: Sequence[str]) -> ClipTable:
+    """Number the classes that have clips anew, and give a clip without a group one of its own."""
+    present, numbered = np.unique(labels, return_inverse=True)
+    alone = groups.max(initial=0) + 1 + np.arange(len(groups))
+    return ClipTable(
+        clips=tuple(clips),
+        labels=numbered.reshape(-1).astype(np.int64),
+        groups=np.where(groups >= 0, groups, alone).astype(np.int64),
+        class_names=tuple(class_names[label] for label in present.tolist()),
+    )

@@ -1,0 +1,231 @@
+"""Hold an ablation's predictions against each other: files of logits go in, accuracies and comparisons come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.evaluation.ablation.cells import AblationFolder
+from mocrop.evaluation.ablation.settings import FRAME_CENTER, AblationSettings, Cell, Variant, base_of
+from mocrop.evaluation.scores.comparisons import Comparison, compare, corrected
+from mocrop.evaluation.scores.metrics import right
+from mocrop.evaluation.scores.predictions import Predictions, read_predictions, shared_clips
+from mocrop.evaluation.scores.split_mean import pooled_clusters
+from mocrop.evaluation.scores.statistics import Estimate, bootstrap
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+DoubleArray = npt.NDArray[np.float64]
+Seeds = Sequence[Predictions]  # of one condition and split, one a seed
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Condition:
+    """What one row of a table is about."""
+
+    variant: Variant
+    train_size: int  # pixels
+    test_size: int
+
+    @property
+    def sizes(self) -> str:
+        """For tables.
+
+        >>> Condition(variant=Variant(policy="full"), train_size=192, test_size=224).sizes
+        '192 -> 224'
+        """
+        return f"{self.train_size} -> {self.test_size}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ListedClips:
+    """The clips that the test lists of all splits hold, each once."""
+
+    names: tuple[str, ...]
+    labels: IntArray  # (clips,)
+    clusters: IntArray  # (clips,) groups
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What all splits and seeds of one condition come to."""
+
+    share: DoubleArray  # (clips,) of the networks that test a clip, those that get it right
+    answers: IntArray  # (clips,) by the mean of their logits
+    together: BoolArray  # (clips,) whether that is right
+    accuracy: Estimate  # interval over groups
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcomes:
+    """All conditions on the clips that all of them have."""
+
+    clips: ListedClips
+    left_out: int  # clips that some condition lacks
+    by_condition: Mapping[Condition, Outcome]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassChange:
+    """How one class fares under a variant and its base."""
+
+    condition: Condition
+    base: str
+    name: str  # of the class
+    clips: int
+    gained: int  # clips that only the variant gets right
+    lost: int
+
+
+def gather(folder: AblationFolder, settings: AblationSettings) -> Outcomes:
+    """Read the predictions of all cells of frames and bring them to the same clips.
+
+    Raises: PredictionsError if some are missing or do not fit together.
+    """
+    conditions = conditions_of(settings, settings.variants)
+    found, left_out = gather_predictions(folder, settings, conditions)
+    clips = clips_of(found[conditions[0]])
+    return Outcomes(
+        clips=clips,
+        left_out=left_out,
+        by_condition={condition: outcome_of(several, clips) for condition, several in found.items()},
+    )
+
+
+def conditions_of(settings: AblationSettings, variants: Sequence[Variant]) -> list[Condition]:
+    """Variants at every pair of sizes, in the order of tables."""
+    return [
+        Condition(variant=variant, train_size=train_size, test_size=test_size)
+        for train_size in settings.sizes
+        for test_size in settings.sizes
+        for variant in variants
+    ]
+
+
+def gather_predictions(
+    folder: AblationFolder, settings: AblationSettings, conditions: Sequence[Condition]
+) -> tuple[dict[Condition, list[Seeds]], int]:
+    """Predictions by condition, split and seed, all of one split of the same clips; and how many clips some lack.
+
+    Raises: PredictionsError if some are missing or do not fit together.
+    """
+    found: dict[Condition, list[Seeds]] = {condition: [] for condition in conditions}
+    lacking: set[str] = set()
+    for split in settings.splits:
+        read = [
+            read_predictions(folder.predictions(_cell(condition, split, seed), condition.test_size))
+            for condition in conditions
+            for seed in settings.seeds
+        ]
+        kept = shared_clips(*read)
+        lacking.update({clip for predictions in read for clip in predictions.clips}.difference(kept[0].clips))
+        for number, condition in enumerate(conditions):
+            found[condition].append(kept[number * len(settings.seeds) :][: len(settings.seeds)])
+    return found, len(lacking)
+
+
+def clips_of(splits: Sequence[Seeds]) -> ListedClips:
+    """The clips of predictions by split and seed; one that several splits test comes once."""
+    first = [seeds[0] for seeds in splits]
+    names = [clip for predictions in first for clip in predictions.clips]
+    rows = np.sort(np.unique(names, return_index=True)[1])
+    return ListedClips(
+        names=tuple(names[row] for row in rows.tolist()),
+        labels=np.concatenate([predictions.labels for predictions in first])[rows],
+        clusters=pooled_clusters(first)[rows],
+        class_names=first[0].class_names,
+    )
+
+
+def outcome_of(splits: Sequence[Seeds], clips: ListedClips) -> Outcome:
+    """What predictions by split and seed come to, clip by clip.
+
+    Whatever the splits share, a clip has one share and one answer: no test may count it twice.
+    """
+    place = {clip: row for row, clip in enumerate(clips.names)}
+    tests, rights = np.zeros(len(place)), np.zeros(len(place))
+    logits = np.zeros((len(place), len(clips.class_names)))
+    for predictions in chain.from_iterable(splits):
+        rows = [place[clip] for clip in predictions.clips]
+        tests[rows] += 1
+        rights[rows] += right(predictions)
+        logits[rows] += predictions.logits
+    share, answers = rights / tests, logits.argmax(axis=1)
+    mean, low, high = bootstrap(share, clusters=clips.clusters, seed=0)
+    return Outcome(
+        share=share,
+        answers=answers,
+        together=answers == clips.labels,
+        accuracy=Estimate(mean=float(mean), low=float(low), high=float(high)),
+    )
+
+
+def compare_outcomes(
+    variant: tuple[str, Outcome], base: tuple[str, Outcome], clips: ListedClips, *, where: str
+) -> Comparison:
+    """Compare two outcomes by name; not corrected yet."""
+    (name, outcome), (base_name, other) = variant, base
+    return compare(
+        (name, outcome.share, outcome.together),
+        (base_name, other.share, other.together),
+        where=where,
+        clusters=clips.clusters,
+    )
+
+
+def comparisons(outcomes: Outcomes, settings: AblationSettings) -> list[Comparison]:
+    """Every variant against its bases, at the same sizes; corrected as one family."""
+    return corrected(
+        [
+            compare_outcomes(
+                (condition.variant.name, outcome), (base.name, other), outcomes.clips, where=condition.sizes
+            )
+            for condition, outcome, base, other in _pairs(outcomes, settings)
+        ]
+    )
+
+
+def _pairs(outcomes: Outcomes, settings: AblationSettings) -> Iterator[tuple[Condition, Outcome, Variant, Outcome]]:
+    """Every condition beside each of its bases at the same sizes."""
+    for condition, outcome in outcomes.by_condition.items():
+        for base in bases_of(condition.variant, settings):
+            yield condition, outcome, base, outcomes.by_condition[replace(condition, variant=base)]
+
+
+def bases_of(variant: Variant, settings: AblationSettings) -> Iterator[Variant]:
+    """What a variant is compared with: no crop, the centre crop of its area, and `adaptive` also that of its shape."""
+    if variant.policy == "full":
+        return
+    yield base_of(variant, "full")
+    if variant.policy == "center":
+        return
+    yield base_of(variant, "center")
+    if variant.policy == "adaptive" and FRAME_CENTER in settings.policies:
+        yield base_of(variant, FRAME_CENTER)
+
+
+def class_changes(outcomes: Outcomes, settings: AblationSettings) -> list[ClassChange]:
+    """Clips gained and lost, class by class, against the bases; classes without a test clip are left out."""
+    clips = outcomes.clips
+    members = {label: clips.labels == label for label in np.unique(clips.labels).tolist()}
+    return [
+        ClassChange(
+            condition=condition,
+            base=base.name,
+            name=clips.class_names[label],
+            clips=int(chosen.sum()),
+            gained=int((outcome.together & ~other.together)[chosen].sum()),
+            lost=int((other.together & ~outcome.together)[chosen].sum()),
+        )
+        for condition, outcome, base, other in _pairs(outcomes, settings)
+        for label, chosen in members.items()
+    ]
+
+
+def _cell(condition: Condition, split: str, seed: int) -> Cell:
+    return Cell(variant=condition.variant, train_size=condition.train_size, split=split, seed=seed)

@@ -1,0 +1,201 @@
+"""Say what an ablation compares: options of a command line in; variants, caches to make and cells to run out.
+
+A variant is a policy at one area of the crop, or the motion fields of the whole frame. A cell is one checkpoint: a
+variant, the size that it is trained at, a split and a seed; it is tested at every testing size on the same variant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mocrop.evaluation.ablation.few_shot import FewShotSettings
+from mocrop.pipeline.errors import SettingsError
+from mocrop.training.recipe import TrainSettings
+
+BASES = ("full", "center")  # what every variant is compared with: no crop, and the plain crop of the same area
+FRAME_CENTER = "center-frame"  # the centre crop of the frame's own shape, which is that of `adaptive`
+POLICIES = ("full", "center", FRAME_CENTER, "random", "motion", "motion-v2", "adaptive")
+FIELDS = "fields"  # the whole frame, and the network looks at its motion fields
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Variant:
+    """A policy at one area of the crop."""
+
+    policy: str  # one of POLICIES, or FIELDS
+    ratio: float = 1.0  # area as a fraction of the frame; 1 for the whole of it
+
+    @property
+    def name(self) -> str:
+        """For tables.
+
+        >>> Variant(policy="motion", ratio=0.5).name, Variant(policy="full").name
+        ('motion 0.5', 'full')
+        """
+        return f"{self.policy} {self.ratio:g}" if self.crops else self.policy
+
+    @property
+    def crops(self) -> bool:
+        """Whether it leaves anything out."""
+        return self.policy not in ("full", FIELDS)
+
+    @property
+    def file_name(self) -> str:
+        """For caches and runs.
+
+        >>> Variant(policy="motion-v2", ratio=0.75).file_name
+        'motion-v2-0.75'
+        """
+        return self.name.replace(" ", "-")
+
+    def cache_name(self, size: int) -> str:
+        """Name of its crop cache of frames of ``size`` pixels."""
+        return f"{self.file_name}-{size}"
+
+    def precrop_options(self, *, size: int, frames: int) -> dict[str, Any]:
+        """What `mocrop precrop` needs to make that cache."""
+        options: dict[str, Any] = {"policy": self.policy, "size": size, "frames": frames, "name": self.cache_name(size)}
+        if self.crops:
+            options["ratio"] = self.ratio
+        if self.policy == FRAME_CENTER:
+            options |= {"policy": "center", "shape": "frame"}
+        if self.policy == FIELDS:
+            options |= {"policy": "full", "motion_fields": True}
+        return options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One checkpoint of an ablation."""
+
+    variant: Variant
+    train_size: int  # pixels
+    split: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its run.
+
+        >>> Cell(variant=Variant(policy="motion", ratio=0.5), train_size=192, split="1", seed=0).name
+        'motion-0.5-192-split1-seed0'
+        """
+        return f"{self.variant.cache_name(self.train_size)}-split{self.split}-seed{self.seed}"
+
+    def tested_name(self, test_size: int) -> str:
+        """Of its predictions at one testing size."""
+        return f"{self.name}-on-{test_size}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationSettings:
+    """Everything that an ablation depends on besides the clips."""
+
+    policies: tuple[str, ...] = POLICIES
+    ratios: tuple[float, ...] = (0.75,)  # areas of the crop, fractions of the frame
+    sizes: tuple[int, ...] = (192, 224)  # trained at, and tested at; pixels
+    splits: tuple[str, ...] = ("1",)  # names
+    seeds: tuple[int, ...] = (0,)
+    frames: int = 16  # slots per clip of the caches
+    segments: int = 8  # middle frames per clip in testing
+    training: TrainSettings = field(default_factory=TrainSettings)  # split and seed are each cell's own
+    stream: TrainSettings | None = None  # the same of networks that look at motion fields; None: there are none
+    few_shot: FewShotSettings | None = None
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.policies if name not in POLICIES]:
+            raise ValueError(f"there is no policy {unknown[0]!r} to compare; there is {', '.join(POLICIES)}")
+        if missing := [name for name in BASES if name not in self.policies]:
+            raise ValueError(f"the policies must include {missing[0]!r}, which the others are compared with")
+        for name in ("policies", "ratios", "sizes", "splits", "seeds"):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"{name} must hold at least one value, and none twice, not {values}")
+        if not all(0 < ratio < 1 for ratio in self.ratios):
+            raise ValueError(f"ratios must be above 0 and below 1 (`full` is always there), not {self.ratios}")
+        if not 1 <= self.segments <= self.frames:
+            raise ValueError(f"segments must be from 1 to the {self.frames} frames of a clip, not {self.segments}")
+        if self.stream and self.stream.input != "motion":
+            raise ValueError(f"the second stream must take motion, not {self.stream.input}")
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Of frames, in the order of tables: `full`, then all policies at one area after the other."""
+        cropping = [policy for policy in POLICIES if policy in self.policies and policy != "full"]
+        return (
+            Variant(policy="full"),
+            *(Variant(policy=policy, ratio=ratio) for ratio in self.ratios for policy in cropping),
+        )
+
+    @property
+    def streams(self) -> tuple[Variant, ...]:
+        """Of motion fields."""
+        return (Variant(policy=FIELDS),) if self.stream else ()
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """In the order of work: what can be compared first comes first."""
+        return tuple(
+            Cell(variant=variant, train_size=size, split=split, seed=seed)
+            for seed in self.seeds
+            for split in self.splits
+            for size in self.sizes
+            for variant in (*self.variants, *self.streams)
+        )
+
+    @property
+    def trainings(self) -> tuple[TrainSettings, ...]:
+        """How the cells are trained, but for their splits and seeds."""
+        return (self.training, self.stream) if self.stream else (self.training,)
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether anything works on features of a frozen backbone."""
+        return self.training.freeze_backbone or self.few_shot is not None
+
+    def caches(self) -> Iterator[tuple[Variant, int]]:
+        """Variants and sizes whose crop caches are needed."""
+        yield from ((variant, size) for size in self.sizes for variant in (*self.variants, *self.streams))
+
+    def training_of(self, cell: Cell) -> TrainSettings:
+        """How one cell is trained."""
+        training = self.stream if self.stream and cell.variant in self.streams else self.training
+        return replace(training, split=cell.split, seed=cell.seed)
+
+
+def base_of(variant: Variant, base: str) -> Variant:
+    """What a variant is compared with: no crop, or the plain crop of the same area.
+
+    >>> base_of(Variant(policy="motion", ratio=0.5), "center").name
+    'center 0.5'
+    """
+    return Variant(policy=base) if base == "full" else Variant(policy=base, ratio=variant.ratio)
+
+
+def numbers(text: str, *, option: str, kind: type[int] | type[float]) -> tuple[Any, ...]:
+    """Read numbers that commas or blanks part.
+
+    >>> numbers("192,224", option="--sizes", kind=int), numbers("0.75 0.5", option="--ratio", kind=float)
+    ((192, 224), (0.75, 0.5))
+
+    Raises: SettingsError if one is no finite number of that kind.
+    """
+    try:
+        values = tuple(kind(part) for part in words(text))
+    except ValueError as error:
+        raise SettingsError(f"{option} takes numbers such as 1,2,4, not {text!r}") from error
+    if not values or not all(math.isfinite(value) for value in values):
+        raise SettingsError(f"{option} takes numbers such as 1,2,4, not {text!r}")
+    return values
+
+
+def words(text: str) -> Sequence[str]:
+    """Part a text at commas and blanks.
+
+    >>> words("full, center")
+    ['full', 'center']
+    """
+    return text.replace(",", " ").split()

@@ -1,0 +1,137 @@
+"""Batches to read in a measurement, and the least that reading them costs anybody: a copy of the same bytes.
+
+A pick is what one batch holds, the same for everybody who is compared. The floors are a numpy memory map of the same
+frames, gathered into memory that is there already, and a plain copy of as many bytes that lie one behind the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.training.data.dataset import Batch, CropDataset
+from mocrop.training.data.frame_reader import FrameReader
+from mocrop.training.data.loader import CropLoader
+from mocrop.training.data.segments import middle_slots, random_slots
+
+IntArray = npt.NDArray[np.int64]
+Frames = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchShape:
+    """What a batch is made of."""
+
+    clips: int
+    segments: int  # frames per clip
+    random: bool  # a random frame of each segment, as for training; else the middle one
+
+    @property
+    def frames(self) -> int:
+        return self.clips * self.segments
+
+
+TRAINING = BatchShape(clips=32, segments=3, random=True)
+EVALUATION = BatchShape(clips=32, segments=8, random=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pick:
+    """One batch."""
+
+    rows: IntArray  # (clips,), of the cache
+    slots: IntArray  # (clips, segments), ascending
+
+
+Read = Callable[[Pick, Frames], object]  # fills the second: uint8, (clips, segments, 3, size, size)
+
+
+def draw_picks(cache: CropCache, rows: IntArray, shape: BatchShape, *, batches: int, seed: int = 0) -> list[Pick]:
+    """Batches of clips drawn at random from ``rows``, no clip twice in a batch."""
+    rng = np.random.default_rng(seed)
+    picks = []
+    for _ in range(batches):
+        chosen = rng.choice(rows, min(shape.clips, len(rows)), replace=False)
+        picks.append(Pick(rows=chosen, slots=draw_slots(cache.used_slots[chosen], shape, rng)))
+    return picks
+
+
+def draw_slots(used_slots: npt.NDArray[np.integer], shape: BatchShape, rng: np.random.Generator) -> IntArray:
+    """The slots that a batch takes of clips with so many slots in use: int64, shape (clips, segments)."""
+    if shape.random:
+        return random_slots(used_slots, segments=shape.segments, rng=rng)
+    return middle_slots(used_slots, segments=shape.segments)
+
+
+def readable_rows(cache: CropCache) -> IntArray:
+    """Rows of a cache that frames can be read of."""
+    return np.flatnonzero(cache.usable & (cache.used_slots > 0))
+
+
+def flat_copy(cache: CropCache, rows: IntArray, path: Path) -> Path:
+    """Write all frames of some rows into one .npy file, shape (rows, slots, 3, size, size)."""
+    reader, slots = FrameReader(cache), np.arange(cache.slots)[np.newaxis]
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *cache.shape[1:])}
+    with path.open("wb") as file:  # written, not mapped: a full disk is an error here, and the end of the process there
+        np.lib.format.write_array_header_1_0(file, header)
+        for row in rows:
+            file.write(reader.read(np.array([row]), slots).data)
+    return path
+
+
+class MemmapReader:
+    """The floor of random access: a gather from a flat file that is mapped into memory.
+
+    Args:
+        path: what :func:`flat_copy` has written.
+        rows: the rows of the cache that it holds, ascending.
+    """
+
+    def __init__(self, path: Path, rows: IntArray) -> None:
+        self.path = path
+        self._rows = rows
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Map the file anew: pages that are mapped cannot be evicted."""
+        self._flat: Frames = np.load(self.path, mmap_mode="r")
+
+    def close(self) -> None:
+        """Give the map up."""
+        del self._flat
+
+    def read(self, pick: Pick, out: Frames) -> None:
+        """Gather one batch."""
+        slots, frame = self._flat.shape[1], self._flat.shape[2:]
+        place = np.searchsorted(self._rows, pick.rows)[:, np.newaxis] * slots + pick.slots
+        np.take(self._flat.reshape(-1, *frame), place, axis=0, out=out, mode="clip")
+
+
+class MemoryCopy:
+    """The floor of any reading: as many bytes as a batch, copied from one end to the other.
+
+    It copies from one of several blocks in turn, together larger than a processor's own cache.
+    """
+
+    def __init__(self, batch_shape: tuple[int, ...], *, most_bytes: int = 160 * 10**6) -> None:
+        blocks = max(1, most_bytes // int(np.prod(batch_shape)))
+        self._blocks = [np.full(batch_shape, number % 251, dtype=np.uint8) for number in range(blocks)]
+
+    def copy(self, number: int, out: Frames) -> None:
+        """Copy one block."""
+        np.copyto(out, self._blocks[number % len(self._blocks)])
+
+
+def endless_batches(cache: CropCache, rows: IntArray, shape: BatchShape) -> Iterator[Batch]:
+    """Batches of :class:`CropLoader`, epoch after epoch; it draws its own and reads ahead."""
+    dataset = CropDataset(cache, rows, segments=shape.segments, random=shape.random)
+    loader = CropLoader(dataset, batch_size=min(shape.clips, len(rows)), shuffle=True)
+    for epoch in itertools.count():
+        loader.set_epoch(epoch)
+        yield from loader

@@ -1,0 +1,82 @@
+"""Take a few videos through the stages in a folder of their own: files and settings in, seconds of each stage out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from mocrop.evaluation.bench.interleaved_timing import cpu_seconds
+from mocrop.pipeline.commands import preprocess
+from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.terminal import LineConsole
+from mocrop.pipeline.workspace.paths import Workspace
+
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSeconds:
+    """What one stage took for all clips of a sample, in one process."""
+
+    stage: str
+    cpu: float
+    wall: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRun:
+    """A sample and what became of it."""
+
+    workspace: Workspace
+    clips: int
+    failed: int  # clips, counted once a stage
+    stages: tuple[StageSeconds, ...]
+
+
+def run_sample(
+    videos: Sequence[Path],
+    folder: Path,
+    *,
+    transcode: Options | None = None,
+    extract: Options | None = None,
+    precrop: Options,
+) -> SampleRun:
+    """Link some videos into ``folder``, make a workspace of them and run every stage that their crop cache needs.
+
+    Args:
+        videos: the folder that one is in gives its class; of the same names, all but the first are numbered.
+        folder: where ``data`` and ``work`` are made.
+        transcode, extract, precrop: options of the stages, as their commands take them. With ``source`` "original" in
+            ``extract`` there is nothing to transcode.
+    Raises: what the stages raise.
+    """
+    for number, video in enumerate(videos):
+        link = folder / "data" / video.parent.name / video.name
+        if link.is_symlink():
+            link = link.with_name(f"{number}-{video.name}")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(video.resolve())
+    workspace, run = Workspace(folder / "work"), RunOptions(workers=0, console=LineConsole(file=StringIO()))
+    preprocess.init(workspace, dataset=folder / "data")
+    seconds: list[StageSeconds] = []
+    failed = 0
+    if (extract or {}).get("source") != "original":
+        with _timed("transcode", seconds):
+            failed += preprocess.transcode(workspace, run, options=transcode).failed
+    with _timed("extract-mv", seconds):
+        failed += preprocess.extract_mv(workspace, run, options=extract).failed
+    with _timed("precrop", seconds):
+        failed += preprocess.precrop(workspace, run, options=precrop).failed
+    return SampleRun(workspace=workspace, clips=len(videos), failed=failed, stages=tuple(seconds))
+
+
+@contextmanager
+def _timed(stage: str, seconds: list[StageSeconds]) -> Iterator[None]:
+    cpu, wall = cpu_seconds(), perf_counter()
+    yield
+    seconds.append(StageSeconds(stage=stage, cpu=cpu_seconds() - cpu, wall=perf_counter() - wall))

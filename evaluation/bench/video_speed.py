@@ -1,0 +1,115 @@
+"""What making a crop cache of a workspace's own videos takes: a few of them in, seconds for all of them out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mocrop.evaluation.bench.sample_run import SampleRun, run_sample
+from mocrop.pipeline.policies.precomputed import POLICY as MAPS
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.stages.cache_settings import read_precrop_settings
+from mocrop.pipeline.stages.precrop import PrecropSettings
+from mocrop.pipeline.workspace.manifest import Manifest
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.settings_file import read_settings
+
+MOST_VIDEOS = 9
+VIDEO_SECONDS = 15.0  # about as long are videos taken through the stages
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageCost:
+    """One stage; in one process."""
+
+    stage: str
+    cpu_ms_per_clip: float
+    wall_ms_per_clip: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSpeed:
+    """What making a cache of the workspace's own videos takes."""
+
+    videos: int  # measured
+    failed: int  # of them, counted once a stage
+    stages: tuple[StageCost, ...]
+    clips: int  # of the data set
+    workers: int
+    total_seconds: float  # for all clips, with that many workers as fast as this one process was
+
+
+def measure_videos(
+    workspace: Workspace, *, cache: str | None, workers: int, folder: Path, say: Callable[[str], object]
+) -> VideoSpeed | None:
+    """Take a few videos through the stages as the workspace is set, in ``folder``: first one, then as many as fit.
+
+    Args:
+        cache: whose settings precrop takes; None: its defaults.
+        workers: that the estimate is for.
+    Returns: None if no video of the data set is there.
+    """
+    tables = read_settings(workspace)[1]
+    videos = present_videos(workspace)
+    if not videos:
+        return None
+    options: dict[str, Any] = {
+        "transcode": tables.get("transcode"),
+        "extract": tables.get("extract-mv"),
+        "precrop": _precrop_options(read_precrop_settings(workspace, cache)) if cache else {},
+    }
+    say("taking a video through the stages")
+    first = run_sample(videos[:1], folder / "first", **options)
+    more = min(MOST_VIDEOS - 1, len(videos) - 1, int(VIDEO_SECONDS / sum(stage.wall for stage in first.stages)))
+    if more < 1:
+        return _summed(first, clips=len(videos), workers=workers)
+    say(f"taking {more} more through the stages")
+    chosen = [videos[1 + n * (len(videos) - 1) // more] for n in range(more)]
+    rest = run_sample(chosen, folder / "more", **options)
+    return _summed(rest, clips=len(videos), workers=workers)  # the first has warmed up what is slow only once
+
+
+def present_videos(workspace: Workspace) -> list[Path]:
+    """The files of a data set, in the manifest's order, as far as they are there."""
+    dataset = read_settings(workspace)[0].dataset
+    with Manifest(workspace.manifest_file) as manifest:
+        files = [dataset / clip.path for clip in manifest.clips()]
+    return [file for file in files if file.is_file()]
+
+
+def _precrop_options(settings: PrecropSettings) -> dict[str, Any]:
+    """Settings of a cache as options for another; maps, which belong to other clips, become whole frames."""
+    names = ("size", "frames", "select", "compression")
+    options = {name: getattr(settings, name) for name in names}
+    if settings.policy == MAPS:
+        return {**options, "policy": "full"}
+    kept = {field.name for field in dataclasses.fields(POLICIES[settings.policy].settings)}
+    return {
+        **options,
+        "policy": settings.policy,
+        **{name: getattr(settings.policy_settings, name) for name in kept},
+    }
+
+
+def _summed(run: SampleRun, *, clips: int, workers: int) -> VideoSpeed:
+    measured = run.clips
+    stages = tuple(
+        StageCost(
+            stage=stage.stage,
+            cpu_ms_per_clip=stage.cpu / measured * 1e3,
+            wall_ms_per_clip=stage.wall / measured * 1e3,
+        )
+        for stage in run.stages
+    )
+    each = sum(stage.wall_ms_per_clip for stage in stages) / 1e3
+    return VideoSpeed(
+        videos=measured,
+        failed=run.failed,
+        stages=stages,
+        clips=clips,
+        workers=workers,
+        total_seconds=each * clips / workers,
+    )

@@ -1,0 +1,198 @@
+"""Collect what there is to show of one clip: a name and policies in; its file, motion and boxes out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.cache.slots import evenly
+from mocrop.pipeline.errors import ClipError, CropBoxError, Reason, SettingsError
+from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
+from mocrop.pipeline.motion.store import MotionReader
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.policies.base import AreaSettings, PictureSize, PolicyResult
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.settings import settings_from
+from mocrop.pipeline.stages.registry import Stages
+from mocrop.pipeline.video.frames import decode_frames, quarter_turns, upright_size
+from mocrop.pipeline.video.open import open_video
+from mocrop.pipeline.video.timeline import Timeline, read_timeline
+from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.settings_file import read_settings
+
+NAMES_LISTED = 5  # of the clips that an unclear name may mean
+SAME_EDGE = 0.01  # edges this near cannot be told apart in a picture, fractions of the frame
+
+Picture = npt.NDArray[np.uint8]  # (height, width, 3) RGB, upright
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowSettings:
+    """What to show of a clip."""
+
+    policies: tuple[str, ...] = ()  # keys of POLICIES; empty: all that can decide on the clip
+    ratio: float = 0.75  # area of the boxes as a fraction of the frame
+    frames: int = 6  # on the contact sheet, at most; key frames as far as there are enough
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.policies if name not in POLICIES]:
+            raise ValueError(f"there is no policy {unknown[0]!r}; there is {', '.join(POLICIES)}")
+        if not 0 < self.ratio <= 1:
+            raise ValueError(f"ratio must be above 0 and at most 1, not {self.ratio}")
+        if self.frames < 1:
+            raise ValueError(f"frames must be at least 1, not {self.frames}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClipView:
+    """One clip, ready to be drawn."""
+
+    name: str
+    label: str  # its class
+    source: str  # h264 or original: where vectors and frames come from
+    path: Path  # that file
+    timeline: Timeline
+    picture: PictureSize
+    motion: ClipMotion | None
+    no_motion: str  # why there is none, in words; empty if there is
+    results: Mapping[str, PolicyResult]  # by policy
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of the clip."""
+        return len(self.timeline.shown)
+
+    def some_frames(self, count: int) -> list[int]:
+        """Numbers of at most ``count`` key frames, evenly spread; where there are fewer, of frames between them too."""
+        key_frames = self.timeline.key_frames.tolist()
+        starts = [int(key_frames[place]) for place in evenly(len(key_frames), slots=count)] or [0]
+        lengths = np.diff([*starts, self.frames])
+        parts = np.ones_like(lengths)
+        for _ in range(min(count, self.frames - starts[0]) - len(starts)):
+            parts[np.argmax(lengths / parts)] += 1
+        return [
+            start + length * part // of
+            for start, length, of in zip(starts, lengths.tolist(), parts.tolist(), strict=True)
+            for part in range(of)
+        ]
+
+    def following_p_frame(self, number: int) -> int | None:
+        """Number of the first P frame after a frame and before the next key frame; None if there is none."""
+        if self.motion is None:
+            return None
+        types = self.motion.frame_type[number + 1 : self.frames]
+        ends = np.flatnonzero((types == FrameType.I) | (types == FrameType.P))
+        return number + 1 + int(ends[0]) if len(ends) and types[ends[0]] == FrameType.P else None
+
+    def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+        """Decode some frames, ascending; yields number and picture, all of one size. Raises: ClipError."""
+        with open_video(self.path, clip=self.name, log=ClipLog(0)) as video:
+            for number, frame in decode_frames(video, self.timeline, numbers, key_frames_only=False, clip=self.name):
+                turns = quarter_turns(frame)
+                width, height = self.picture[::-1] if turns % 2 else self.picture
+                stored = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+                yield number, np.rot90(stored.astype(np.uint8, copy=False), turns)
+
+
+def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipView:
+    """Find a clip in a workspace and ask the policies for its box.
+
+    Args:
+        clip: its name, or an ending that no other clip's name has.
+    Raises: WorkspaceError without a workspace; SettingsError if the name is not clear; ClipError if the file cannot
+        be read; MotionStoreError; what :func:`decided` raises.
+    """
+    dataset, tables = read_settings(workspace)
+    source = Stages(workspace, tables).extract().settings.source
+    with Manifest(workspace.manifest_file) as manifest:
+        position, row = find_clip(list(manifest.clips()), clip)
+        label = manifest.names("class_names")[row.label]
+        failures = {name: message.removeprefix(f"{name}: ") for name, _, message in manifest.failures("extract-mv")}
+    path = workspace.h264_file(row.name) if source == "h264" else dataset.dataset / row.path
+    if source == "h264" and not path.is_file():
+        raise ClipError(Reason.VANISHED, f"{row.name}: {path} is not there; run `mocrop transcode` first")
+    motion = MotionReader(workspace.motion).read(position)
+    with open_video(path, clip=row.name, log=ClipLog(position)) as video:
+        timeline = read_timeline(video, path, clip=row.name, log=ClipLog(position))
+        first = next(decode_frames(video, timeline, [0], key_frames_only=False, clip=row.name), None)
+    if first is None:
+        raise ClipError(Reason.NO_FRAMES, f"{row.name}: its first frame cannot be decoded")
+    picture = upright_size(first[1])
+    return ClipView(
+        name=row.name,
+        label=label,
+        source=source,
+        path=path,
+        timeline=timeline,
+        picture=picture,
+        motion=motion,
+        no_motion="" if motion else failures.get(row.name, "mocrop extract-mv has not run on it yet"),
+        results=decided(row.name, motion, picture, settings),
+    )
+
+
+def find_clip(rows: Sequence[ClipRow], wanted: str) -> tuple[int, ClipRow]:
+    """Position and row of the clip of that name or path, or of the only one whose name ends like that.
+
+    Raises: SettingsError that lists up to five clips that may be meant.
+    """
+    exact = [found for found in enumerate(rows) if wanted in (found[1].name, found[1].path)]
+    ending = exact or [found for found in enumerate(rows) if wanted and found[1].name.endswith(wanted)]
+    if len(ending) == 1:
+        return ending[0]
+    if ending:
+        listed = [row.name for _, row in islice(ending, NAMES_LISTED)]
+        more = ", ..." if len(ending) > NAMES_LISTED else ""
+        raise SettingsError(f"{len(ending)} clips end in {wanted!r}; name one of {', '.join(listed)}{more}")
+    names = [row.name for row in rows]
+    alike = [name for name in names if wanted and wanted.lower() in name.lower()]
+    alike = alike or difflib.get_close_matches(wanted, names, n=NAMES_LISTED, cutoff=0)
+    near = f"the nearest are {', '.join(alike[:NAMES_LISTED])}" if alike else "the workspace has no clips"
+    raise SettingsError(f"no clip is called {wanted!r} or ends in it; {near}")
+
+
+def decided(
+    clip: str, motion: ClipMotion | None, picture: PictureSize, settings: ShowSettings
+) -> dict[str, PolicyResult]:
+    """What each policy says of a clip; of all policies those that can, of named ones each.
+
+    Raises: CropBoxError if a named policy has no box of the ratio; SettingsError if it needs more settings than that.
+    """
+    results = {}
+    for name in settings.policies or POLICIES:
+        policy = POLICIES[name]
+        area = {"ratio": settings.ratio} if issubclass(policy.settings, AreaSettings) else {}
+        try:
+            policy_settings = settings_from(policy.settings, area, {}, where=f"--policy {name}")
+        except (SettingsError, CropBoxError):  # a setting that has no default, or no box of the ratio
+            if settings.policies:
+                raise
+            continue
+        result = policy.decide(motion if policy.needs_motion else None, picture, clip, policy_settings)
+        if result.usable or settings.policies:
+            results[name] = result
+    return results
+
+
+def edge_widths(results: Mapping[str, PolicyResult]) -> dict[str, tuple[int, ...]]:
+    """Width of the left, top, right and bottom edge of each box that is not the whole frame, in strokes, at least 1.
+
+    An edge is as much wider as later boxes have the same: drawn over one another they show as stripes.
+
+    >>> from mocrop.pipeline.policies.box_search import CropBox
+    >>> wide, high = CropBox(left=0, top=0, right=1, bottom=0.5), CropBox(left=0, top=0, right=0.5, bottom=1)
+    >>> edge_widths({n: PolicyResult(box=b, density=np.zeros((1, 1))) for n, b in (("a", wide), ("b", high))})
+    {'a': (2, 2, 1, 1), 'b': (1, 1, 1, 1)}
+    """
+    outlined = [name for name in results if results[name].box.area < 1]
+    edges = np.array([results[name].box.edges for name in outlined]).reshape(-1, 4)
+    same = np.abs(edges[:, np.newaxis] - edges) < SAME_EDGE
+    counts = [1 + same[number, number + 1 :].sum(axis=0) for number in range(len(outlined))]
+    return {name: tuple(count.tolist()) for name, count in zip(outlined, counts, strict=True)}

@@ -1,0 +1,175 @@
+"""Collect many clips of a workspace or a cache, a tile each: how many to show goes in, pictures with boxes come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mocrop.evaluation.pictures.clip_view import Picture, ShowSettings, view_clip
+from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
+from mocrop.pipeline.cache.slots import evenly
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.errors import CacheError, ClipError, SettingsError
+from mocrop.pipeline.policies.base import PictureSize, PolicyResult
+from mocrop.pipeline.workspace.manifest import Manifest
+from mocrop.pipeline.workspace.paths import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class GallerySettings:
+    """What to show of many clips."""
+
+    policies: tuple[str, ...] = ("motion",)  # keys of POLICIES
+    ratio: float = 0.75  # area of the boxes as a fraction of the frame
+    clips: int = 48  # at most, evenly over the classes
+
+    def __post_init__(self) -> None:
+        if self.clips < 1:
+            raise ValueError(f"clips must be at least 1, not {self.clips}")
+        if not self.policies:
+            raise ValueError("a gallery needs at least one policy")
+        self.show  # noqa: B018  checks the rest
+
+    @property
+    def show(self) -> ShowSettings:
+        """What to show of one of them."""
+        return ShowSettings(policies=self.policies, ratio=self.ratio, frames=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tile:
+    """One clip of the gallery."""
+
+    clip: str
+    label: str  # its class
+    picture: Picture | None  # None: it cannot be had
+    size: PictureSize  # of the picture, pixels
+    words: str = ""  # what is worth knowing, or why there is no picture
+    results: Mapping[str, PolicyResult] = field(default_factory=dict)  # boxes to draw on the picture, by policy
+    place: CropBox | None = None  # which part of the frame the picture is, where it is a crop
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gallery:
+    """Tiles by class, and what they are of."""
+
+    title: str
+    tiles: Sequence[Tile]
+
+
+def workspace_gallery(workspace: Workspace, settings: GallerySettings) -> Gallery:
+    """The middle key frame of clips of a workspace, with the box of each policy.
+
+    Raises: WorkspaceError without a workspace; SettingsError or CropBoxError if a policy cannot decide at all.
+    """
+    with Manifest(workspace.require().manifest_file) as manifest:
+        rows, classes = list(manifest.clips()), manifest.names("class_names")
+    chosen = choose_clips([row.label for row in rows], count=settings.clips)
+    tiles = [_workspace_tile(workspace, rows[row].name, classes[rows[row].label], settings) for row in chosen]
+    shown = f"{len(tiles)} of {len(rows):,} clips   ·   middle key frame"
+    return Gallery(title=f"{shown}   ·   boxes of area {settings.ratio:g}", tiles=tiles)
+
+
+def _workspace_tile(workspace: Workspace, clip: str, label: str, settings: GallerySettings) -> Tile:
+    try:
+        view = view_clip(workspace, clip, settings.show)
+        _, picture = next(view.pictures(view.some_frames(1)), (0, None))
+    except ClipError as error:
+        return Tile(clip=clip, label=label, picture=None, size=(4, 3), words=str(error).removeprefix(f"{clip}: "))
+    whole = [name for name, result in view.results.items() if not result.usable]
+    words = f"not cropped: {view.no_motion or 'nothing moves'}" if whole else ""
+    return Tile(clip=clip, label=label, picture=picture, size=view.picture, words=words, results=view.results)
+
+
+def cache_gallery(path: Path, *, clips: int) -> Gallery:
+    """The middle frame of clips of a crop cache, as training sees it, and which part of the whole frame it is.
+
+    Raises: CacheError if it is none, or has no frames yet.
+    """
+    cache = CropCache(path)
+    rows = np.flatnonzero(cache.usable & (cache.used_slots > 0))
+    if not rows.size:
+        raise CacheError(f"{path} has no frames yet; write them with `mocrop precrop`")
+    chosen = rows[choose_clips(cache.label[rows].tolist(), count=clips)].tolist()
+    title = f"{len(chosen)} of {len(rows):,} clips   ·   middle frame of each   ·   cache {path.stem}, {cache.size} px"
+    return Gallery(title=title, tiles=list(_cache_tiles(cache, chosen)))
+
+
+def _cache_tiles(cache: CropCache, rows: Sequence[int]) -> Iterator[Tile]:
+    frames = cache.open_frames()
+    missing = set(cache.missing_shards())
+    for row in rows:
+        slot, picture, words = int(cache.used_slots[row]) // 2, None, ""
+        if row // cache.clips_per_shard in missing:
+            words = "the file of its frames is gone; see `mocrop verify`"
+        else:
+            try:
+                picture = np.asarray(frames[row, slot].read().result()).transpose(1, 2, 0)
+            except ValueError:  # TensorStore's word for a damaged file
+                words = "its frames are damaged; see `mocrop verify`"
+        if cache.state[row] == ClipState.WHOLE_FRAME:
+            words = words or "whole frame: no usable motion"
+        left, top, right, bottom = cache.box[row].tolist()
+        label = int(cache.label[row])
+        yield Tile(
+            clip=cache.clip[row],
+            label=cache.class_names[label] if label >= 0 else "no class",
+            picture=picture,
+            size=(cache.size, cache.size),
+            words=words,
+            place=CropBox(left=left, top=top, right=right, bottom=bottom),
+        )
+
+
+def choose_clips(labels: Sequence[int], *, count: int) -> list[int]:
+    """Choose clips evenly: the same number of each class as far as it has them, spread over the clips of a class.
+
+    Args:
+        labels: class of each clip.
+        count: how many to choose, at most; if there are more classes than that, some classes have none.
+    Returns: positions in ``labels``, by class, ascending within a class.
+
+    >>> choose_clips([1, 0, 0, 0, 1, 0], count=4)
+    [2, 5, 0, 4]
+    """
+    members: dict[int, list[int]] = {}
+    for position, label in enumerate(labels):
+        members.setdefault(label, []).append(position)
+    classes = sorted(members)
+    classes = [classes[place] for place in evenly(len(classes), slots=count)]
+    shares = share_out([len(members[label]) for label in classes], total=count)
+    return [
+        members[label][place]
+        for label, share in zip(classes, shares, strict=True)
+        for place in evenly(len(members[label]), slots=share)
+    ]
+
+
+def share_out(most: Sequence[int], *, total: int) -> list[int]:
+    """Share a number out evenly, to each at most what it can take; the first ones get what is left over.
+
+    >>> share_out([5, 1, 5], total=6)
+    [3, 1, 2]
+    """
+    shares = [0] * len(most)
+    while total and (open_ends := [place for place, share in enumerate(shares) if share < most[place]]):
+        for place in open_ends[:total]:
+            shares[place] += 1
+        total -= min(total, len(open_ends))
+    return shares
+
+
+def gallery_settings(policies: Sequence[str], ratio: float | None, clips: int) -> GallerySettings:
+    """Settings from what a command line says; what is empty or None stays as it is.
+
+    Raises: SettingsError naming what cannot be.
+    """
+    usual = GallerySettings()
+    chosen = tuple(dict.fromkeys(policies)) or usual.policies
+    try:
+        return GallerySettings(policies=chosen, ratio=usual.ratio if ratio is None else ratio, clips=clips)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error

@@ -1,0 +1,182 @@
+"""Draw a gallery on one page, a PNG; `mocrop gallery` as a call: a workspace or a cache in, the file out."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from math import ceil, sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mocrop.evaluation.pictures.contact_sheet import WARNING_COLOUR, draw_boxes, policy_colour
+from mocrop.evaluation.pictures.gallery import Gallery, Tile, cache_gallery, gallery_settings, workspace_gallery
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.policies.base import PictureSize
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.training.report.figure_file import write_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 110
+TILE_INCHES = 1.75  # width
+TITLE_INCHES = 0.2  # above each tile
+WIDER = 1.7  # the page is about as much wider than high
+MOST_COLUMNS = 12
+CLASS_LETTERS, NAME_LETTERS = 17, 11  # that fit above a tile, side by side
+SHADE = 0.5  # of what the box of a single policy leaves out
+MAP_SHARE = 0.2  # of a crop's width that the map of where it lies takes
+MAP_HEIGHT = 0.75  # of it, as a share of its width; the cache does not say what shape the frames had
+MAP_COLOUR = "#ffd400"
+
+
+def gallery_in(
+    workspace: Workspace,
+    *,
+    cache: str | None = None,
+    policies: Sequence[str] = (),
+    ratio: float | None = None,
+    clips: int = 48,
+    output: Path | None = None,
+) -> Path:
+    """Draw many clips of a workspace with the boxes of policies, or the crops of a cache.
+
+    Args:
+        cache: its name in the workspace, or its folder anywhere; None: whole frames with boxes.
+        policies: whose boxes; empty: motion.
+        ratio: area of the boxes; None: 0.75.
+        output: the file to write; None: ``reports/gallery/`` and what it is of, beside a cache that lies elsewhere.
+    Returns: the file.
+    Raises: SettingsError for a choice that cannot be; what the two kinds of gallery raise.
+    """
+    settings = gallery_settings(policies, ratio, clips)
+    if cache is None:
+        gallery = workspace_gallery(workspace, settings)
+        name = workspace.reports / "gallery" / f"{'+'.join(settings.policies)}-{settings.ratio:g}.png"
+    else:
+        if policies or ratio is not None:
+            raise SettingsError("the boxes of a cache are what they are; leave out either --cache or --policy, --ratio")
+        path = Path(cache) if Path(cache).is_dir() else workspace.require().choose_cache(cache)
+        gallery = cache_gallery(path, clips=clips)
+        inside = path.resolve().parent == workspace.caches.resolve()
+        folder = workspace.reports / "gallery" if inside else path.parent
+        name = folder / f"cache-{path.stem}.png"
+    file = output / name.name if output and output.is_dir() else output or name
+    draw_gallery(gallery, file)
+    return file
+
+
+def draw_gallery(gallery: Gallery, file: Path) -> None:
+    """Write the page."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    columns = column_count(len(gallery.tiles))
+    rows = ceil(len(gallery.tiles) / columns)
+    height = max(tile.size[1] / tile.size[0] for tile in gallery.tiles) * TILE_INCHES + TITLE_INCHES
+    layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03)
+    figure = Figure(figsize=(columns * TILE_INCHES + 0.3, rows * height + 0.8), layout=layout)
+    figure.suptitle(gallery.title, fontsize=11, fontweight="bold", parse_math=False)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    before = ""
+    for axis, tile in zip(axes, gallery.tiles, strict=False):
+        _draw_tile(axis, tile, new_class=tile.label != before)
+        before = tile.label
+    _add_legend(figure, gallery)
+    write_figure(figure, file, dpi=DPI)
+
+
+def column_count(tiles: int) -> int:
+    """Columns of a page of so many tiles.
+
+    >>> [column_count(tiles) for tiles in (1, 2, 6, 48, 500)]
+    [3, 3, 4, 10, 12]
+    """
+    return min(MOST_COLUMNS, max(3, ceil(sqrt(tiles * WIDER))))
+
+
+def short_name(clip: str, label: str) -> str:
+    """What tells a clip from others of its class.
+
+    >>> short_name("Archery/v_Archery_g01_c02", "Archery"), short_name("run/a_long_name_of_a_clip", "run")
+    ('g01_c02', '…e_of_a_clip')
+    """
+    name = clip.rpartition("/")[2].removeprefix("v_").removeprefix(f"{label}_")
+    return name if len(name) <= NAME_LETTERS else f"…{name[-NAME_LETTERS:]}"
+
+
+def _draw_tile(axis: Axes, tile: Tile, *, new_class: bool) -> None:
+    width, height = tile.size
+    picture = np.full((1, 1, 3), 232, np.uint8) if tile.picture is None else tile.picture
+    axis.imshow(picture, extent=(0, width, height, 0))
+    margin = width / 80  # so that outlines at the border show in full
+    axis.set_xlim(-margin, width + margin)
+    axis.set_ylim(height + margin, -margin)
+    label = textwrap.shorten(tile.label, CLASS_LETTERS, placeholder="…") or tile.label[:CLASS_LETTERS]
+    weight, colour = ("bold", "black") if new_class else ("normal", "0.4")
+    axis.set_title(label, loc="left", fontsize=7.5, pad=3, fontweight=weight, color=colour, parse_math=False)
+    name = short_name(tile.clip, tile.label)
+    axis.set_title(name, loc="right", fontsize=6.5, pad=3, color="0.4", parse_math=False)
+    if len(tile.results) == 1:
+        _shade_outside(axis, next(iter(tile.results.values())).box, tile.size)
+    draw_boxes(axis, tile.results, tile.size)
+    if tile.place is not None and tile.picture is not None:
+        _draw_place(axis, tile.place, tile.size)
+    if tile.words:
+        _write(axis, tile)
+
+
+def _shade_outside(axis: Axes, box: CropBox, size: PictureSize) -> None:
+    """Darken what a crop leaves out."""
+    from matplotlib.patches import Rectangle
+
+    width, height = size
+    left, top, right, bottom = np.array(box.edges) * (*size, *size)
+    for x, y, w, h in (
+        (0, 0, width, top),
+        (0, bottom, width, height - bottom),
+        (0, top, left, bottom - top),
+        (right, top, width - right, bottom - top),
+    ):
+        axis.add_patch(Rectangle((x, y), w, h, facecolor="black", alpha=SHADE, linewidth=0))
+
+
+def _draw_place(axis: Axes, box: CropBox, size: PictureSize) -> None:
+    """A small map of the whole frame in the corner: which part of it the crop is."""
+    from matplotlib.patches import Rectangle
+
+    width, height = MAP_SHARE * size[0], MAP_SHARE * size[1] * MAP_HEIGHT
+    x, y = size[0] - width, size[1] - height
+    axis.add_patch(Rectangle((x, y), width, height, facecolor="black", edgecolor="white", linewidth=0.5))
+    left, top, right, bottom = np.array(box.edges) * (width, height, width, height)
+    inside = Rectangle((x + left, y + top), right - left, bottom - top, facecolor=MAP_COLOUR, linewidth=0)
+    axis.add_patch(inside)
+
+
+def _write(axis: Axes, tile: Tile) -> None:
+    """Words in the middle of an empty plate, else at the foot of the picture."""
+    text = textwrap.fill(tile.words, 30)
+    where = (tile.size[0] / 2, tile.size[1] / 2 if tile.picture is None else tile.size[1] * 0.97)
+    plate = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5}
+    align = "center" if tile.picture is None else "bottom"
+    axis.text(*where, text, ha="center", va=align, fontsize=6.5, color=WARNING_COLOUR, parse_math=False, bbox=plate)
+
+
+def _add_legend(figure: Figure, gallery: Gallery) -> None:
+    """What the colours mean."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    names = dict.fromkeys(name for tile in gallery.tiles for name in tile.results)
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=policy_colour(name), linewidth=3, label=name) for name in names
+    ]
+    if any(tile.place for tile in gallery.tiles):
+        handles.append(Patch(color=MAP_COLOUR, label="where the crop lies in the whole frame"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=max(1, len(handles)), frameon=False, fontsize=9)

@@ -1,0 +1,146 @@
+"""Draw motion vectors and boxes over every frame of a clip, the camera's motion below; an MP4 out."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from matplotlib.figure import Figure
+
+from mocrop.evaluation.pictures.clip_view import ClipView, Picture, edge_widths
+from mocrop.evaluation.pictures.contact_sheet import (
+    CAMERA_COLOUR,
+    OWN_COLOUR,
+    arrow_handles,
+    draw_camera,
+    policy_colour,
+    policy_handles,
+)
+from mocrop.evaluation.pictures.motion_arrows import ArrowMaker, Arrows
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.policies.base import PolicyResult
+from mocrop.pipeline.video.open import open_video
+
+Points = npt.NDArray[np.float64]  # (n, 2): x, y in pixels
+
+LEAST_WIDTH_PX = 640  # smaller pictures are enlarged by a whole number, so that thin lines hide little of them
+BAND_PX, BAND_DPI = 240, 100  # height of the strip below the pictures
+CRF = 20  # of x264
+DIMMED = 0.7  # brightness of the pictures, so that arrows stand out
+HEAD_PX = 9  # length of the strokes of an arrow's head
+USUAL_RATE = Fraction(25)  # frames per second, where the file tells none
+
+
+def write_overlay(view: ClipView, file: Path) -> None:
+    """Write the video of one clip: every frame of it, at its frame rate.
+
+    Raises: ClipError if frames cannot be decoded.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        with av.open(f"file:{partial}", "w", format="mp4") as output:
+            _encode(view, output)
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _encode(view: ClipView, output: OutputContainer) -> None:
+    scale = max(1, -(-LEAST_WIDTH_PX // view.picture[0]))
+    width, height = (side * scale // 2 * 2 for side in view.picture)  # yuv420p wants even sides
+    stream = output.add_stream("libx264", rate=_rate(view), options={"crf": str(CRF), "preset": "veryfast"})
+    stream.width, stream.height, stream.pix_fmt = width, height + BAND_PX, "yuv420p"
+    stream.codec_context.thread_count = 1
+    maker = ArrowMaker(view.motion) if view.motion else None
+    band, (rows, columns) = _band(view, maker, width)
+    for number, picture in view.pictures(range(view.frames)):
+        canvas = np.concatenate([_enlarged(picture, scale)[:height, :width], band])
+        if maker is not None:
+            paint_arrows(canvas[:height], maker.of_frame(number), scale=scale)
+        paint_boxes(canvas[:height], view.results)
+        now = columns.start + len(columns) * number // view.frames
+        canvas[height + rows.start : height + rows.stop, now : now + 2] //= 2
+        output.mux(stream.encode(VideoFrame.from_ndarray(canvas, format="rgb24")))
+    output.mux(stream.encode(None))
+
+
+def _rate(view: ClipView) -> Fraction:
+    with open_video(view.path, clip=view.name, log=ClipLog(0)) as video:
+        return video.stream.average_rate or USUAL_RATE
+
+
+def _enlarged(picture: Picture, scale: int) -> Picture:
+    return (picture * DIMMED).astype(np.uint8).repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def paint_boxes(picture: Picture, results: Mapping[str, PolicyResult]) -> None:
+    """Outline every box, in place, with lines of four pixels; where edges coincide, in stripes."""
+    height, width = picture.shape[:2]
+    for name, strokes in edge_widths(results).items():
+        left, top, right, bottom = edges = results[name].box.pixels(width, height)
+        for number, (at, stroke) in enumerate(zip(edges, strokes, strict=True)):
+            thickness = 2 + 2 * stroke
+            start = min(max(at - thickness // 2, 0), (height if number % 2 else width) - thickness)
+            line = slice(start, start + thickness)
+            place = (line, slice(left, right)) if number % 2 else (slice(top, bottom), line)
+            picture[place] = _rgb(policy_colour(name))
+
+
+def paint_arrows(picture: Picture, arrows: Arrows, *, scale: int) -> None:
+    """Draw arrows, in place: those that follow the camera below, those that do not above, in another colour.
+
+    Args:
+        scale: pixels of ``picture`` for each of the clip's.
+    """
+    for own, colour in ((False, CAMERA_COLOUR), (True, OWN_COLOUR)):
+        start, end = (points[arrows.own == own] * scale for points in (arrows.start, arrows.end))
+        if not len(start):
+            continue
+        length = np.linalg.norm(end - start, axis=1, keepdims=True)
+        back = (start - end) / length * np.minimum(HEAD_PX, length)
+        _paint_lines(picture, start, end, colour)
+        for turn in (0.45, -0.45):  # radians
+            turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+            _paint_lines(picture, end, end + back @ turned, colour)
+
+
+def _paint_lines(picture: Picture, start: Points, end: Points, colour: str) -> None:
+    """Lines two pixels wide; what lies outside the picture is left out."""
+    steps = int(np.abs(end - start).max()) + 1
+    along = np.linspace(0, 1, steps + 1)[:, np.newaxis, np.newaxis]
+    thick = np.array([(0, 0), (-1, 0), (0, -1), (-1, -1)])[:, np.newaxis]
+    places = (np.rint(start + along * (end - start)).astype(np.intp).reshape(-1, 2) + thick).reshape(-1, 2)
+    height, width = picture.shape[:2]
+    x, y = places[((places >= 0) & (places < (width, height))).all(axis=1)].T
+    picture[y, x] = _rgb(colour)
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    """A colour such as #ffd400 as red, green and blue, 0 to 255."""
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
+def _band(view: ClipView, maker: ArrowMaker | None, width: int) -> tuple[Picture, tuple[range, range]]:
+    """The strip below the pictures, camera plot and legend; and the rows and columns over which the plot spreads."""
+    half = 0.5  # of a pixel more, as sizes in inches times dots per inch are rounded down
+    size_inches = ((width + half) / BAND_DPI, (BAND_PX + half) / BAND_DPI)
+    figure = Figure(figsize=size_inches, dpi=BAND_DPI, layout="constrained")
+    axis = figure.subplots()
+    draw_camera(axis, view)
+    handles = [*policy_handles(view.results), *arrow_handles(maker)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=7)
+    pixels = io.BytesIO()
+    figure.savefig(pixels, format="rgba", dpi=BAND_DPI)
+    band = np.frombuffer(pixels.getvalue(), np.uint8).reshape(BAND_PX, width, 4)[..., :3]
+    extent = axis.get_window_extent()
+    left, right, bottom, top = (int(side) for side in (extent.x0, extent.x1, extent.y0, extent.y1))
+    return band, (range(BAND_PX - top, BAND_PX - bottom), range(left, right))

@@ -1,0 +1,49 @@
+"""`mocrop show` as a call: a workspace and a clip in, the file with its picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mocrop.evaluation.pictures.clip_view import ShowSettings, view_clip
+from mocrop.evaluation.pictures.contact_sheet import draw_contact_sheet
+from mocrop.evaluation.pictures.overlay_video import write_overlay
+from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.workspace.paths import Workspace
+
+
+def show_in(
+    workspace: Workspace,
+    clip: str,
+    *,
+    policies: Sequence[str] = (),
+    ratio: float = 0.75,
+    frames: int = 6,
+    video: bool = False,
+    output: Path | None = None,
+) -> Path:
+    """Draw one clip of a workspace.
+
+    Args:
+        clip: its name, or an ending that no other clip's name has.
+        policies: whose boxes; empty: of all that can decide on the clip.
+        ratio: area of the boxes as a fraction of the frame.
+        frames: how many to show on the contact sheet, at most.
+        video: write an MP4 of all frames instead of the contact sheet.
+        output: the file to write, or a folder to write ``<clip>.png`` or ``.mp4`` into; None: ``reports/show``.
+    Returns: the file.
+    Raises: SettingsError; what :func:`~mocrop.evaluation.pictures.clip_view.view_clip` raises.
+    """
+    try:
+        settings = ShowSettings(policies=tuple(policies), ratio=ratio, frames=frames)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    view = view_clip(workspace.require(), clip, settings)
+    name = f"{view.name.replace('/', '__')}.{'mp4' if video else 'png'}"
+    output = output or workspace.reports / "show" / name
+    file = output / name if output.is_dir() else output
+    if video:
+        write_overlay(view, file)
+    else:
+        draw_contact_sheet(view, file, frames=settings.frames)
+    return file

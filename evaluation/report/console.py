@@ -1,0 +1,182 @@
+"""Show the result of an evaluation on a console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mocrop.evaluation.report.format import class_cells, interval_cell, score_cells
+from mocrop.evaluation.scores.evaluate import EvalResult
+from mocrop.evaluation.scores.latency import Latency, Percentiles
+from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics
+from mocrop.evaluation.scores.predict import OnBatch
+from mocrop.training.model.external_checkpoint import UNKNOWN
+
+MOST_CLASSES = 20  # in the table of a console; of more, the worst
+WORST_CLASSES = 10
+
+
+def print_result(console: Console, result: EvalResult) -> None:
+    """Print scores with counts and intervals, and everything a reader must know to trust them."""
+    console.print(scores_table(result.metrics, title=headline(result)))
+    console.print(worst_classes_table(result.metrics))
+    print_facts(console, facts(result))
+    for line in remarks(result):
+        console.print(line, markup=False)
+
+
+def headline(result: EvalResult) -> str:
+    """What was tested on what."""
+    return f"{result.arch} on {result.cache['name']}, test list of split {result.split}"
+
+
+def scores_table(metrics: Metrics, *, title: str) -> Table:
+    """Top-1, top-5 and mean class accuracy with both intervals."""
+    table = Table(title=escape(title))
+    table.add_column("")
+    for column in ("right", "correct / total", "95 % interval", drawn_unit(metrics)):
+        table.add_column(column, justify="right")
+    for name, *cells in score_rows(metrics):
+        table.add_row(name, *cells)
+    return table
+
+
+def score_rows(metrics: Metrics) -> list[tuple[str, str, str, str, str]]:
+    """Name, share, counts, Wilson's interval and the resampled one of each score."""
+    resampled = metrics.resampled
+    return [
+        ("top-1", *score_cells(metrics.top1), interval_cell(resampled.top1)),
+        ("top-5", *score_cells(metrics.top5), interval_cell(resampled.top5)),
+        ("mean class", f"{100 * metrics.mean_class:.1f} %", "", "", interval_cell(resampled.mean_class)),
+    ]
+
+
+def drawn_unit(metrics: Metrics) -> str:
+    """What the resampled interval draws, as the head of its column."""
+    return f"drawing {metrics.resampled.units} {metrics.resampled.unit}"
+
+
+def worst_classes_table(metrics: Metrics) -> Table:
+    """One row a class; of many classes, those that fare worst."""
+    tested = [each for each in metrics.classes if each.clips]
+    shown, title = tested, "by class"
+    if len(tested) > MOST_CLASSES:
+        shown = sorted(tested, key=lambda each: (each.share or 0.0, each.name))[:WORST_CLASSES]
+        title = f"the {WORST_CLASSES} worst of {len(tested)} classes"
+    table = Table(title=title)
+    table.add_column("class", overflow="fold")
+    for column in ("right", "correct / total"):
+        table.add_column(column, justify="right")
+    table.add_column("wrong ones most often taken for")
+    for each in shown:
+        table.add_row(*(escape(cell) for cell in class_cells(each)))
+    return table
+
+
+def print_facts(console: Console, lines: dict[str, str]) -> None:
+    """Print labelled sentences, wrapped beside their labels."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    for label, text in lines.items():
+        grid.add_row(label, escape(text))
+    console.print(grid)
+
+
+def facts(result: EvalResult) -> dict[str, str]:
+    """What was done, by label."""
+    epoch = f"epoch {result.epoch} of " if result.epoch else ""  # other programs may not say
+    kind = "motion fields per clip" if result.input == "motion" else "per clip"
+    return {
+        "clips": f"{result.top1.total} of {result.classes_tested} classes (the head tells {result.classes} apart), "
+        f"left out: {result.left_out}",
+        "frames": f"{result.segments} {kind}, of {cache_words(result.cache)}",
+        "network": f"{epoch}{result.checkpoint}, trained on {cache_words(result.trained_on)}",
+        "calibration": f"expected calibration error {100 * result.metrics.calibration.error:.1f} % "
+        f"({CALIBRATION_BINS} equal bins of the confidence; few clips make it look worse than it is)",
+        "time": f"{result.clips_per_second:.1f} clips/s on {result.device} in all, reading included",
+        "latency": latency_words(result.latency),
+    }
+
+
+def cache_words(cache: dict[str, Any]) -> str:
+    """A cache in a few words: its name, and what is in it if that is known.
+
+    >>> cache_words({"name": "motion-192", "policy": "motion", "size": 192})
+    'motion-192 (policy motion, 192 px)'
+    """
+    return f"{cache['name']} (policy {cache['policy']}, {cache['size']} px)" if cache.get("policy") else cache["name"]
+
+
+def latency_words(latency: Latency) -> str:
+    """Milliseconds per clip and frame, and what they are of."""
+    network, whole = latency.network, latency.with_reading
+    frame = latency.per_frame(network), latency.per_frame(whole)
+    return (
+        f"network alone {_ms(network)} a clip, {_ms(frame[0])} a frame; waiting for frames included {_ms(whole)} a "
+        f"clip, {_ms(frame[1])} a frame. Median and 95th percentile of batches of {latency.batch_size} clips: "
+        f"{latency.batches} measured after {latency.warm_up} to warm up"
+    )
+
+
+def _ms(spread: Percentiles) -> str:
+    return f"{spread.median:.3g} ms ({spread.p95:.3g})"
+
+
+def remarks(result: EvalResult) -> list[str]:
+    """What makes the scores other than they look, in sentences."""
+    lines = []
+    if is_training_free(result):
+        lines.append(
+            f"the network was trained on other frames: {cache_words(result.trained_on)}; "
+            "this is the training-free use of a crop"
+        )
+    if result.classes_tested < 2:
+        lines.append("only one class is tested: the scores say nothing about telling classes apart")
+    if result.classes <= 5:
+        lines.append(f"with {result.classes} classes top-5 is always right")
+    if result.trained_on["name"] == UNKNOWN:
+        lines.append(
+            "the checkpoint does not say what it was trained on: its outputs are taken for the classes in the order of "
+            "the cache, and clips may have been seen in training"
+        )
+        return lines
+    return lines + seen_words(result.seen_in_training)
+
+
+def seen_words(seen_in_training: int | None) -> list[str]:
+    """What must be said of clips that a network has been trained on, or of not knowing; nothing if there are none."""
+    if seen_in_training is None:
+        return ["the cache does not have the split that was trained on, so clips may have been seen in training"]
+    if not seen_in_training:
+        return []
+    return [
+        f"WARNING: {seen_in_training} of these clips are in the training list of the split that the checkpoint was "
+        "trained on; the scores are too good"
+    ]
+
+
+def is_training_free(result: EvalResult) -> bool:
+    """Whether the network was trained on another policy or size than it is tested on."""
+    trained_on, cache = result.trained_on, result.cache
+    return any(trained_on.get(key) and trained_on[key] != cache[key] for key in ("policy", "size"))
+
+
+@contextmanager
+def evaluation_progress(console: Console) -> Iterator[OnBatch]:
+    """A bar on a terminal, nothing elsewhere; the body passes what it gets to :func:`~.evaluate.evaluate`."""
+    columns = (
+        TextColumn("eval"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} clips"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("eval", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,106 @@
+"""Keep the result of an evaluation: JSON, Markdown, tables as CSV, pictures and logits go into the reports folder.
+
+=======================  ===========================================================
+``<stem>.json``          everything but the logits and the confusion matrix
+``<stem>.md``            the same to read
+``<stem>.csv``           confusion matrix: a row a true class, a column an answer
+``<stem>-classes.csv``   a row a class
+``<stem>.png``           confusion matrix
+``<stem>-calibration.png``  how often right against how sure
+``<stem>.npz``           logits clip by clip, see :mod:`~mocrop.evaluation.scores.predictions`
+=======================  ===========================================================
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mocrop.evaluation.report.console import drawn_unit, facts, headline, remarks, score_rows
+from mocrop.evaluation.report.format import class_cells, table_lines
+from mocrop.evaluation.report.plots import draw_calibration, draw_confusion
+from mocrop.evaluation.scores.evaluate import EvalResult
+from mocrop.evaluation.scores.metrics import Metrics, confused_pairs
+from mocrop.evaluation.scores.predictions import Predictions, write_predictions
+from mocrop.pipeline.files import write_whole
+
+SUFFIXES = (".json", ".md", ".csv", "-classes.csv", ".png", "-calibration.png", ".npz")
+MOST_PAIRS = 10  # of confused classes
+
+
+def write_report(result: EvalResult, folder: Path, stem: str) -> dict[str, Path]:
+    """Write all files of one evaluation, each whole or not at all, the JSON last; returns them by suffix."""
+    files = report_files(folder, stem)
+    write_scores(result.metrics, result.predictions, files, title=headline(result))
+    write_whole(files[".md"], markdown(result, stem).encode())
+    write_json(result.to_json(), files[".json"])
+    return files
+
+
+def report_files(folder: Path, stem: str) -> dict[str, Path]:
+    """Names of the files of a report, by suffix."""
+    return {suffix: folder / f"{stem}{suffix}" for suffix in SUFFIXES}  # with_suffix would cut a name with a dot
+
+
+def write_json(values: Mapping[str, Any], file: Path) -> None:
+    """Write plain values."""
+    write_whole(file, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def write_scores(metrics: Metrics, predictions: Predictions, files: Mapping[str, Path], *, title: str) -> None:
+    """Write what follows from predictions alone: tables, pictures and the predictions."""
+    names = predictions.class_names
+    write_csv(("true class", *names), zip(names, *metrics.confusion.T.tolist(), strict=True), files[".csv"])
+    write_csv(
+        ("class", "clips", "correct", "share", "answered", "taken_for", "taken_for_clips"),
+        (
+            (row.name, row.clips, row.correct, row.share, row.answered, row.taken_for, row.taken_for_clips)
+            for row in metrics.classes
+        ),
+        files["-classes.csv"],
+    )
+    score = f"{title}: {100 * metrics.top1.share:.1f} % of {metrics.top1.total} clips right"
+    draw_confusion(metrics.confusion, names, files[".png"], title=score)
+    draw_calibration(metrics.calibration, files["-calibration.png"], title=title)
+    write_predictions(predictions, files[".npz"])
+
+
+def write_csv(head: Sequence[str], rows: Iterable[Sequence[object]], file: Path) -> None:
+    """Write a table; None becomes an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    write_whole(file, text.getvalue().encode())
+
+
+def markdown(result: EvalResult, stem: str) -> str:
+    """The report to read; pictures are taken from beside it."""
+    lines = [
+        f"# {headline(result)}",
+        *score_lines(result.metrics),
+        *(f"- **{label}**: {text}" for label, text in facts(result).items()),
+        *(f"- {line}" for line in remarks(result)),
+        *class_lines(result.metrics, result.predictions.class_names),
+        f"\n![Confusion matrix]({stem}.png)\n\n![Calibration]({stem}-calibration.png)",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def score_lines(metrics: Metrics) -> list[str]:
+    """Scores as a Markdown table."""
+    head = ("", "right", "correct / total", "95 % interval", drawn_unit(metrics))
+    return ["", *table_lines(head, score_rows(metrics)), ""]
+
+
+def class_lines(metrics: Metrics, names: tuple[str, ...]) -> list[str]:
+    """Classes and the most frequent confusions as Markdown tables."""
+    pairs = confused_pairs(metrics.confusion, names, most=MOST_PAIRS)
+    confused = ["\n## Most frequent confusions\n", *table_lines(("class", "taken for", "clips"), pairs)]
+    rows = [class_cells(row) for row in metrics.classes if row.clips]
+    head = ("class", "right", "correct / total", "wrong ones most often taken for")
+    return [*(confused if pairs else []), "\n## By class\n", *table_lines(head, rows)]

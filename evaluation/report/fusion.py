@@ -1,0 +1,80 @@
+"""Show and keep a late fusion: its rows go onto a console and into the files of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mocrop.evaluation.report.console import drawn_unit
+from mocrop.evaluation.report.files import class_lines, report_files, score_lines, write_json, write_scores
+from mocrop.evaluation.report.format import points, score_cells, table_lines
+from mocrop.evaluation.scores.fusion import Fusion, Stream
+from mocrop.evaluation.scores.statistics import format_p
+from mocrop.pipeline.files import write_whole
+
+HEAD = ("", "right", "over the first", "only it / first", "p")
+ROLES = ("first", "second", "fused")
+
+
+def print_fusion(console: Console, fusion: Fusion, notes: Sequence[str]) -> None:
+    """Print both networks and their fusion."""
+    table = Table(title=f"late fusion, split {escape(fusion.first.predictions.split)}")
+    table.add_column("")
+    for column in HEAD[1:]:
+        table.add_column(column, justify="right")
+    for role, stream in zip(ROLES, fusion.streams, strict=True):
+        table.add_row(*(escape(cell) for cell in (role, *stream_cells(stream))))
+    console.print(table)
+    for line in (*names(fusion), explanation(fusion), *notes):
+        console.print(line, markup=False)
+
+
+def stream_cells(stream: Stream) -> tuple[str, str, str, str]:
+    """Share, what it gains over the first in points, clips that one alone gets right, McNemar's p."""
+    share, *_ = score_cells(stream.metrics.top1)
+    if stream.over_first is None or stream.test is None:
+        return share, "", "", ""
+    alone = f"{stream.test.only_second} / {stream.test.only_first}"
+    return share, points(stream.over_first), alone, format_p(stream.test.p_value)
+
+
+def names(fusion: Fusion) -> list[str]:
+    """Which network is which, with counts."""
+    return [
+        f"{role}: {stream.name}, {' of '.join(score_cells(stream.metrics.top1)[1].split(' / '))} clips right"
+        for role, stream in zip(ROLES, fusion.streams, strict=True)
+    ]
+
+
+def explanation(fusion: Fusion) -> str:
+    """What the columns are."""
+    return (
+        f"top-1; fused: the mean softmax, weight of the second {fusion.weight:g}; over the first in points, 95 % "
+        f"interval from {drawn_unit(fusion.fused.metrics)}; clips that one of the two alone gets right, and p of "
+        "McNemar's exact test of them, which takes clips for independent"
+    )
+
+
+def write_fusion(fusion: Fusion, notes: Sequence[str], folder: Path, stem: str) -> dict[str, Path]:
+    """Write the files of a report for the fusion, both networks beside it in the JSON and the Markdown."""
+    files, metrics, predictions = report_files(folder, stem), fusion.fused.metrics, fusion.fused.predictions
+    title = f"{fusion.first.name} and {fusion.second.name}, test list of split {predictions.split}"
+    write_scores(metrics, predictions, files, title=title)
+    lines = [
+        f"# Late fusion of {title}",
+        "",
+        *table_lines(HEAD, ((role, *stream_cells(each)) for role, each in zip(ROLES, fusion.streams, strict=True))),
+        "",
+        *(f"- {line}" for line in (*names(fusion), explanation(fusion), *notes)),
+        "\n## The fusion",
+        *score_lines(metrics),
+        *class_lines(metrics, predictions.class_names),
+        f"\n![Confusion matrix]({stem}.png)\n\n![Calibration]({stem}-calibration.png)",
+    ]
+    write_whole(files[".md"], ("\n".join(lines) + "\n").encode())
+    write_json({**fusion.to_json(), "notes": list(notes)}, files[".json"])
+    return files

@@ -1,0 +1,136 @@
+"""Show and keep the mean over splits: one row a split and one for the mean, on a console, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mocrop.evaluation.report.files import write_json
+from mocrop.evaluation.report.format import interval_cell, points, score_cells, table_lines
+from mocrop.evaluation.scores.fusion import Fusion
+from mocrop.evaluation.scores.metrics import Metrics
+from mocrop.evaluation.scores.predictions import Predictions
+from mocrop.evaluation.scores.split_mean import SplitMean, mean_over_splits
+from mocrop.evaluation.scores.statistics import format_p
+from mocrop.pipeline.files import write_whole
+
+HEAD = ("split", "right", "correct / total", "95 % interval", "top-5", "mean class")
+FUSED_HEAD = ("split", "first", "second", "fused", "over the first", "p")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """One network on one split."""
+
+    name: str  # of its run
+    metrics: Metrics
+    predictions: Predictions
+    fusion: Fusion | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitTable:
+    """Each split by its own network, and the means."""
+
+    title: str
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    mean: SplitMean
+    fused: Mapping[str, SplitMean]  # "first", "second" and "fused"; empty without a fusion
+
+    def to_json(self) -> dict[str, Any]:
+        """The means; the splits have reports of their own."""
+        return {
+            "runs": {row.predictions.split: row.name for row in self.rows},
+            "mean": self.mean.to_json(),
+            "fusion": {name: mean.to_json() for name, mean in self.fused.items()},
+            "notes": list(self.notes),
+        }
+
+
+def split_table(title: str, rows: Sequence[Row], notes: Sequence[str]) -> SplitTable:
+    """Average over the splits, also of a fusion if there is one for each."""
+    fusions = [row.fusion for row in rows if row.fusion]
+    return SplitTable(
+        title=title,
+        rows=tuple(rows),
+        notes=tuple(notes),
+        mean=mean_over_splits([row.predictions for row in rows]),
+        fused={
+            name: mean_over_splits([getattr(fusion, name).predictions for fusion in fusions])
+            for name in ("first", "second", "fused")
+            if fusions
+        },
+    )
+
+
+def table_rows(table: SplitTable) -> list[tuple[str, ...]]:
+    """A row a split, and the mean."""
+    rows = []
+    for row in table.rows:
+        mean_class = f"{100 * row.metrics.mean_class:.1f} %"
+        cells = score_cells(row.metrics.top1)
+        rows.append((row.predictions.split, *cells, _percent(row.metrics.top5.share), mean_class))
+    mean = table.mean
+    last = (_percent(mean.top1.mean), "", interval_cell(mean.top1), _percent(mean.top5.mean))
+    return [*rows, ("mean", *last, _percent(mean.mean_class.mean))]
+
+
+def fusion_rows(table: SplitTable) -> list[tuple[str, ...]]:
+    """A row a split, and the mean; empty without a fusion."""
+    rows = []
+    for row in table.rows:
+        if row.fusion and row.fusion.fused.test and row.fusion.fused.over_first:
+            shares = [_percent(stream.metrics.top1.share) for stream in row.fusion.streams]
+            over, p = points(row.fusion.fused.over_first), format_p(row.fusion.fused.test.p_value)
+            rows.append((row.predictions.split, *shares, over, p))
+    if not rows:
+        return []
+    means = [_percent(mean.top1.mean) for mean in table.fused.values()]
+    gain = 100 * (table.fused["fused"].top1.mean - table.fused["first"].top1.mean)
+    return [*rows, ("mean", *means, f"{gain:+.1f}", "")]
+
+
+def print_splits(console: Console, table: SplitTable) -> None:
+    """Print the tables and what must be said to them."""
+    console.print(_rich(table.title, HEAD, table_rows(table)))
+    if fused := fusion_rows(table):
+        console.print(_rich("late fusion, top-1", FUSED_HEAD, fused))
+    for line in table.notes:
+        console.print(line, markup=False)
+
+
+def write_splits(table: SplitTable, folder: Path, stem: str) -> dict[str, Path]:
+    """Write the means as Markdown and JSON; returns the files by suffix."""
+    files = {suffix: folder / f"{stem}{suffix}" for suffix in (".json", ".md")}
+    fused = fusion_rows(table)
+    lines = [
+        f"# {table.title}\n",
+        *table_lines(HEAD, table_rows(table)),
+        *(["\n## Late fusion, top-1\n", *table_lines(FUSED_HEAD, fused)] if fused else []),
+        "",
+        *(f"- {line}" for line in table.notes),
+    ]
+    write_whole(files[".md"], ("\n".join(lines) + "\n").encode())
+    write_json(table.to_json(), files[".json"])
+    return files
+
+
+def _rich(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=escape(title))
+    table.add_column(head[0], overflow="fold")
+    for column in head[1:]:
+        table.add_column(column, justify="right")
+    for number, row in enumerate(rows):
+        table.add_row(*(escape(cell) for cell in row), end_section=number == len(rows) - 2)
+    return table
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

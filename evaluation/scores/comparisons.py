@@ -1,0 +1,185 @@
+"""Say whether one variant beats another: who got which clip right goes in, differences, tests and a verdict come out.
+
+A difference counts as shown only if two things agree: the test, corrected for how many are made, and the 95 % interval
+of the difference when whole groups of clips are drawn anew. Everything else is "no difference shown", which does not
+mean that there is none: the interval says how large it may well be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.evaluation.scores.statistics import (
+    PERCENTILES_95,
+    Estimate,
+    format_p,
+    mcnemar,
+    paired_difference,
+    resampled_sums,
+    sign_flip_test,
+)
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+DoubleArray = npt.NDArray[np.float64]
+
+LEVEL = 0.05  # of the corrected tests
+
+
+class Verdict(StrEnum):
+    """What a comparison shows."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    NOT_SHOWN = "no difference shown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One variant against another, on the same clips."""
+
+    variant: str
+    base: str
+    where: str  # what both have in common, e.g. "192 -> 224" or "2 groups, 192"
+    clips: int
+    accuracy: float
+    base_accuracy: float
+    difference: Estimate  # interval over groups of clips
+    over_draws: Estimate | None = None  # of a few-shot comparison: of the mean over draws, for these clips
+    gained: int | None = None  # clips that only the variant gets right
+    lost: int | None = None
+    p_value: float
+    p_corrected: float  # for all comparisons of its family
+    verdict: Verdict
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        return say(self.variant, self.base, self.difference, self.p_corrected, self.verdict)
+
+
+def compare(
+    variant: tuple[str, DoubleArray, BoolArray],
+    base: tuple[str, DoubleArray, BoolArray],
+    *,
+    where: str,
+    clusters: IntArray,
+) -> Comparison:
+    """Compare two variants that were tested on the same clips; the test is not corrected yet, see :func:`corrected`.
+
+    Args:
+        variant, base: name; (clips,) share of the seeds that get a clip right; (clips,) whether all seeds together,
+            by the mean of their logits, do.
+        clusters: (clips,) see :func:`~mocrop.evaluation.scores.statistics.resampled_sums`.
+    """
+    test = mcnemar(base[2], variant[2])
+    return Comparison(
+        variant=variant[0],
+        base=base[0],
+        where=where,
+        clips=len(clusters),
+        accuracy=float(variant[1].mean()),
+        base_accuracy=float(base[1].mean()),
+        difference=paired_difference(base[1], variant[1], clusters=clusters),
+        gained=test.only_second,
+        lost=test.only_first,
+        p_value=test.p_value,
+        p_corrected=test.p_value,
+        verdict=Verdict.NOT_SHOWN,
+    )
+
+
+def compare_sums(
+    variant: tuple[str, DoubleArray],
+    base: tuple[str, DoubleArray],
+    *,
+    where: str,
+    tests: DoubleArray,
+    clusters: IntArray,
+    over_draws: Estimate,
+) -> Comparison:
+    """Compare two variants that were tested on each clip several times.
+
+    Args:
+        variant, base: name; (clips,) how often each clip was got right.
+        tests: (clips,) how often it was tested, by both.
+        over_draws: the difference as the draws give it.
+    """
+    difference = variant[1] - base[1]
+    sums = resampled_sums(np.column_stack((difference, tests)), clusters=clusters, seed=0)
+    low, high = np.percentile(sums[:, 0] / sums[:, 1], PERCENTILES_95).tolist()
+    p_value = sign_flip_test(difference, clusters=clusters)
+    return Comparison(
+        variant=variant[0],
+        base=base[0],
+        where=where,
+        clips=len(clusters),
+        accuracy=float(variant[1].sum() / tests.sum()),
+        base_accuracy=float(base[1].sum() / tests.sum()),
+        difference=Estimate(mean=float(difference.sum() / tests.sum()), low=low, high=high),
+        over_draws=over_draws,
+        p_value=p_value,
+        p_corrected=p_value,
+        verdict=Verdict.NOT_SHOWN,
+    )
+
+
+def corrected(family: Sequence[Comparison]) -> list[Comparison]:
+    """Correct the tests of a family of comparisons for how many they are, and give the verdicts."""
+    adjusted = holm([each.p_value for each in family])
+    return [
+        replace(each, p_corrected=p, verdict=verdict(each.difference, p))
+        for each, p in zip(family, adjusted, strict=True)
+    ]
+
+
+def verdict(difference: Estimate, p_corrected: float) -> Verdict:
+    """What a difference with its interval and its corrected test shows.
+
+    >>> verdict(Estimate(mean=0.02, low=0.01, high=0.03), 0.01)
+    <Verdict.BETTER: 'better'>
+    >>> verdict(Estimate(mean=0.02, low=-0.01, high=0.05), 0.01)
+    <Verdict.NOT_SHOWN: 'no difference shown'>
+    """
+    if p_corrected < LEVEL and difference.low > 0:
+        return Verdict.BETTER
+    if p_corrected < LEVEL and difference.high < 0:
+        return Verdict.WORSE
+    return Verdict.NOT_SHOWN
+
+
+def say(variant: str, base: str, difference: Estimate, p_corrected: float, shown: Verdict) -> str:
+    """A verdict as a sentence.
+
+    >>> say("motion", "full", Estimate(mean=0.021, low=0.011, high=0.031), 0.0004, Verdict.BETTER)
+    'motion is better than full by 2.1 points (1.1 to 3.1, p < 0.001)'
+    >>> say("motion", "center", Estimate(mean=0.004, low=-0.01, high=0.018), 0.7, Verdict.NOT_SHOWN)
+    'no difference between motion and center is shown (+0.4 points, -1.0 to +1.8, p 0.70)'
+    """
+    p = f"p {format_p(p_corrected)}"
+    mean, low, high = (100 * value for value in (difference.mean, difference.low, difference.high))
+    if shown is Verdict.NOT_SHOWN:
+        return (
+            f"no difference between {variant} and {base} is shown ({mean:+.1f} points, {low:+.1f} to {high:+.1f}, {p})"
+        )
+    ends = (low, high) if shown is Verdict.BETTER else (-high, -low)
+    return f"{variant} is {shown} than {base} by {abs(mean):.1f} points ({ends[0]:.1f} to {ends[1]:.1f}, {p})"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number, after Holm (1979): the chance of one false alarm among all stays at its level.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(order), 0, -1)
+    raised = np.minimum(np.maximum.accumulate(np.asarray(p_values)[order] * factors), 1.0)
+    adjusted = np.empty(len(order))
+    adjusted[order] = raised
+    return [float(value) for value in adjusted]

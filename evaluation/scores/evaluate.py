@@ -1,0 +1,216 @@
+"""Evaluate a checkpoint: a crop cache and a checkpoint go in, scores on the test list of a split come out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mocrop.evaluation.scores.latency import Latency, latency
+from mocrop.evaluation.scores.metrics import Metrics, measure
+from mocrop.evaluation.scores.predict import OnBatch, Outputs, predict
+from mocrop.evaluation.scores.predictions import Origin, Predictions, differing_classes, file_hash
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.errors import CheckpointError, SettingsError
+from mocrop.training.data.frame_reader import require_shards
+from mocrop.training.data.selection import LeftOut, Subset, select_clips, split_index
+from mocrop.training.distributed import Ranks
+from mocrop.training.model.checkpoint import Checkpoint, describe_cache, restore_backbone
+from mocrop.training.model.device import choose_device
+from mocrop.training.model.external_checkpoint import load_any_checkpoint
+from mocrop.training.scores import Score
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalSettings:
+    """Settings of one evaluation; it computes in float32."""
+
+    split: str = "1"  # name or number from 1
+    segments: int = 8  # middle frames per clip, at most the slots of the cache
+    batch_size: int = 32  # clips
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
+    ranks: Ranks = field(default_factory=Ranks)  # the processes that share the clips
+
+    def __post_init__(self) -> None:
+        for name in ("segments", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalResult:
+    """Scores of one checkpoint on the test list of one split of one cache."""
+
+    checkpoint: Path
+    arch: str
+    epoch: int  # that the checkpoint is of
+    split: str
+    segments: int
+    input: Stream  # of the network
+    metrics: Metrics
+    left_out: LeftOut
+    classes: int  # outputs of the head
+    classes_tested: int  # those with a clip in the test list
+    seen_in_training: int | None  # clips of this test list in the list trained on; None if the cache cannot tell
+    cache: dict[str, Any]  # evaluated on; see describe_cache
+    trained_on: dict[str, Any]  # cache that the checkpoint was trained on
+    device: str
+    seconds: float  # reading included
+    latency: Latency
+    predictions: Predictions = field(repr=False)  # clip by clip
+
+    @property
+    def top1(self) -> Score:
+        return self.metrics.top1
+
+    @property
+    def top5(self) -> Score:
+        return self.metrics.top5
+
+    @property
+    def clips_per_second(self) -> float:
+        return self.top1.total / max(self.seconds, 1e-9)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the logits and the confusion matrix as plain values, intervals and versions included."""
+        structured = ("metrics", "predictions")
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in structured}
+        return {
+            **plain,
+            "checkpoint": str(self.checkpoint),
+            "left_out": asdict(self.left_out),
+            "clips_per_second": self.clips_per_second,
+            "latency": self.latency.to_json(),
+            **self.metrics.to_json(),
+            "versions": {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")},
+        }
+
+
+def evaluate(
+    cache_path: Path,
+    checkpoint_path: Path,
+    settings: EvalSettings,
+    *,
+    arch: str | None = None,
+    on_batch: OnBatch | None = None,
+) -> EvalResult:
+    """Score a checkpoint on the test list of a split, by the mean logits of the middle frames of each clip's segments.
+
+    The cache may be another than the one trained on, of another policy or size; its classes must be the same.
+
+    Args:
+        cache_path: a crop cache.
+        checkpoint_path: best.pt or last.pt of a run, or weights that another program has saved.
+        arch: the backbone, if the checkpoint does not say.
+        on_batch: hears of each batch.
+    Raises: SettingsError for a split without usable test clips or more segments than slots; CheckpointError for a
+        checkpoint that does not fit; CacheError for a cache that cannot be read, or has no motion fields for a
+        checkpoint that takes them.
+    """
+    cache = CropCache(cache_path)
+    checkpoint = load_any_checkpoint(checkpoint_path, cache=cache, arch=arch)
+    require_same_classes(checkpoint, cache, source=checkpoint_path)
+    if settings.segments > cache.slots:
+        raise SettingsError(f"{cache.path} has {cache.slots} frames per clip; pass --segments {cache.slots} or fewer")
+    tested = select_clips(cache, split=settings.split, subset=Subset.TEST)
+    size = cache.item_shape(checkpoint.input)[-1]
+    require_shards(cache, checkpoint.input)
+    device = choose_device(settings.device, settings.ranks)
+    backbone = restore_backbone(checkpoint, size=size, source=checkpoint_path)
+    outputs = predict(
+        cache,
+        tested.rows,
+        backbone,
+        segments=settings.segments,
+        batch_size=settings.batch_size,
+        device=device,
+        on_batch=on_batch,
+        ranks=settings.ranks,
+    )
+    predictions = predictions_of(cache, checkpoint, checkpoint_path, settings, outputs)
+    return EvalResult(
+        checkpoint=checkpoint_path,
+        arch=checkpoint.arch,
+        epoch=checkpoint.epoch,
+        split=predictions.split,
+        segments=settings.segments,
+        input=checkpoint.input,
+        metrics=measure(predictions),
+        left_out=tested.left_out,
+        classes=len(cache.class_names),
+        classes_tested=len(np.unique(predictions.labels)),
+        seen_in_training=_seen_in_training(cache, tested.rows, checkpoint),
+        cache=predictions.origin.cache,
+        trained_on=checkpoint.cache,
+        device=str(device),
+        seconds=outputs.seconds,
+        latency=latency(outputs.times, segments=settings.segments),
+        predictions=predictions,
+    )
+
+
+def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Path) -> None:
+    """Check that the outputs of a checkpoint mean the classes of a cache.
+
+    Raises: CheckpointError naming both lists where they part.
+    """
+    theirs, ours = checkpoint.class_names, cache.class_names
+    if theirs == ours:
+        return
+    there, here = differing_classes(theirs, ours)
+    raise CheckpointError(
+        f"{source} was trained on {there}, {cache.path} has {here}; "
+        "pass a checkpoint and a --cache of the same data set"
+    )
+
+
+def predictions_of(
+    cache: CropCache, checkpoint: Checkpoint, source: Path, settings: EvalSettings, outputs: Outputs
+) -> Predictions:
+    """Put names to what a network makes of some clips.
+
+    Raises: CheckpointError if it answers with anything but numbers.
+    """
+    if not torch.isfinite(outputs.logits).all():
+        raise CheckpointError(f"{source} answers with NaN or infinity: its training has diverged; train it anew")
+    return Predictions(
+        clips=tuple(cache.clip[row] for row in outputs.rows.tolist()),
+        labels=outputs.labels.numpy(),
+        groups=cache.group[outputs.rows],
+        logits=outputs.logits.numpy(),
+        class_names=tuple(cache.class_names),
+        split=cache.split_names[split_index(cache, settings.split)],
+        origin=Origin(
+            checkpoint=str(source),
+            checkpoint_hash=file_hash(source),
+            arch=checkpoint.arch,
+            epoch=checkpoint.epoch,
+            trained_on=checkpoint.cache,
+            cache=describe_cache(cache),
+            segments=settings.segments,
+        ),
+    )
+
+
+def seen_by(cache_path: Path, checkpoint_path: Path, *, split: str) -> int | None:
+    """Clips of a test list in the list that a checkpoint was trained on; None if the cache cannot tell."""
+    cache = CropCache(cache_path)
+    checkpoint = load_any_checkpoint(checkpoint_path, cache=cache)
+    return _seen_in_training(cache, select_clips(cache, split=split, subset=Subset.TEST).rows, checkpoint)
+
+
+def _seen_in_training(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> int | None:
+    """Test clips that the checkpoint's split trains or validates on, if this cache has a split of that name."""
+    try:
+        column = split_index(cache, str(checkpoint.settings["split"]))
+    except SettingsError:
+        return None
+    return int(np.count_nonzero(cache.subset[rows, column] == Subset.TRAIN))

@@ -1,0 +1,122 @@
+"""Late fusion: what two networks make of the same clips goes in, what both together make of them comes out.
+
+The softmax of the clip's logits is averaged, with a weight for the second network. A weight that was chosen on the same
+clips flatters the result: choose it elsewhere, or leave it at one half.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mocrop.evaluation.scores.metrics import Metrics, measure, right, softmax
+from mocrop.evaluation.scores.predictions import Origin, Predictions, align
+from mocrop.evaluation.scores.statistics import Estimate, McNemar, mcnemar, paired_difference
+
+LEAST = np.finfo(np.float32).tiny  # probability; its logarithm is a number
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stream:
+    """One row of a fusion: a network, or both."""
+
+    name: str
+    predictions: Predictions
+    metrics: Metrics
+    over_first: Estimate | None = None  # top-1, interval from drawing groups or clips; None for the first itself
+    test: McNemar | None = None  # against the first
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "origin": asdict(self.predictions.origin),
+            **self.metrics.to_json(),
+            "top1_over_first_95": self.over_first and asdict(self.over_first),
+            "mcnemar": self.test and asdict(self.test),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fusion:
+    """Both networks and their fusion, on the same clips in the same order."""
+
+    weight: float  # of the second
+    first: Stream
+    second: Stream
+    fused: Stream
+
+    @property
+    def streams(self) -> tuple[Stream, Stream, Stream]:
+        return self.first, self.second, self.fused
+
+    def to_json(self) -> dict[str, Any]:
+        streams = {name: getattr(self, name).to_json() for name in ("first", "second", "fused")}
+        return {"weight": self.weight, "split": self.first.predictions.split, **streams}
+
+
+def late_fusion(
+    first: Predictions, second: Predictions, *, weight: float = 0.5, names: tuple[str, str] = ("first", "second")
+) -> Fusion:
+    """Fuse two networks and hold the second and the fusion against the first.
+
+    Args:
+        weight: of the second, from 0 to 1.
+        names: what to call them.
+    Raises: PredictionsError if classes or clips differ, both named; ValueError for another weight.
+    """
+    first, second = align(first, second)
+    fused = fuse(first, second, weight=weight)
+    base = Stream(name=names[0], predictions=first, metrics=measure(first))
+    return Fusion(
+        weight=weight,
+        first=base,
+        second=_against(base, second, name=names[1]),
+        fused=_against(base, fused, name=f"weights {1 - weight:g} and {weight:g}"),
+    )
+
+
+def fuse(first: Predictions, second: Predictions, *, weight: float = 0.5) -> Predictions:
+    """Average the softmax of two networks; the logits of the result are the logarithm of that.
+
+    Raises: PredictionsError if classes or clips differ; ValueError for a weight outside 0 to 1.
+    """
+    if not 0 <= weight <= 1:
+        raise ValueError(f"weight must be from 0 to 1, not {weight}")
+    first, second = align(first, second)
+    mixed = (1 - weight) * softmax(first.logits) + weight * softmax(second.logits)
+    logits = np.log(np.maximum(mixed, LEAST)).astype(np.float32)
+    return replace(first, logits=logits, origin=_joined(first.origin, second.origin, weight=weight))
+
+
+def _against(base: Stream, predictions: Predictions, *, name: str) -> Stream:
+    before, now = right(base.predictions), right(predictions)
+    return Stream(
+        name=name,
+        predictions=predictions,
+        metrics=measure(predictions),
+        over_first=paired_difference(before, now, clusters=predictions.clusters),
+        test=mcnemar(before, now),
+    )
+
+
+def _joined(first: Origin, second: Origin, *, weight: float) -> Origin:
+    """Where fused predictions come from; its hashes are those of both parts."""
+
+    def both(*parts: object) -> str:
+        return hashlib.sha256(repr((*parts, weight)).encode()).hexdigest()[:16]
+
+    def caches(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+        return {"name": f"{one.get('name')} + {other.get('name')}", "hash": both(one.get("hash"), other.get("hash"))}
+
+    return Origin(
+        checkpoint=f"{first.checkpoint} + {second.checkpoint}",
+        checkpoint_hash=both(first.checkpoint_hash, second.checkpoint_hash),
+        arch=f"{first.arch} + {second.arch}",
+        epoch=first.epoch,
+        trained_on=caches(first.trained_on, second.trained_on),
+        cache=caches(first.cache, second.cache),
+        segments=first.segments,
+    )

@@ -1,0 +1,77 @@
+"""Run a network over clips of a crop cache: rows go in, logits come out, and how long each batch took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mocrop.evaluation.scores.latency import BatchClock, BatchTime
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.errors import SettingsError
+from mocrop.training.data.augment import normalise
+from mocrop.training.data.dataset import CropDataset
+from mocrop.training.data.loader import CropLoader
+from mocrop.training.distributed import Ranks
+from mocrop.training.model.backbones import Backbone, clip_logits
+
+IntArray = npt.NDArray[np.int64]
+OnBatch = Callable[[int, int], None]  # clips done, clips in all
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outputs:
+    """What a network makes of some clips; one row a clip."""
+
+    rows: IntArray  # (clips,) of the cache
+    labels: Tensor  # int64, (clips,)
+    logits: Tensor  # float32, (clips, classes), averaged over the frames of the clip; on the CPU
+    seconds: float  # in all
+    times: Sequence[BatchTime]
+
+
+@torch.inference_mode()
+def predict(
+    cache: CropCache,
+    rows: IntArray,
+    backbone: Backbone,
+    *,
+    segments: int,
+    batch_size: int,
+    device: torch.device,
+    on_batch: OnBatch | None = None,
+    ranks: Ranks | None = None,
+) -> Outputs:
+    """Run a network over some clips, in the order of ``rows``, on the middle frame of each segment, in float32.
+
+    Args:
+        batch_size: clips, of all processes together.
+        ranks: the processes that share the clips, each of which is read by one; all return the same logits.
+    Raises: SettingsError if there is not a clip for each process.
+    """
+    ranks = ranks or Ranks()
+    if len(rows) < ranks.ranks:
+        raise SettingsError(f"{len(rows)} clips are too few for {ranks.ranks} processes; start fewer")
+    start = time.perf_counter()
+    model = backbone.model.to(device).eval()
+    dataset = CropDataset(cache, rows, segments=segments, stream=backbone.input)
+    clock, logits, done = BatchClock(), [], 0
+    size = max(1, batch_size // ranks.ranks)
+    for batch in clock.over(CropLoader(dataset, batch_size=size, rank=ranks.rank, ranks=ranks.ranks)):
+        frames = normalise(batch.frames.to(device, non_blocking=True), mean=backbone.mean, std=backbone.std)
+        logits.append(clip_logits(model, frames).float().cpu())  # cpu() waits for the device
+        done += len(batch.labels)
+        if on_batch:
+            on_batch(min(done * ranks.ranks, len(rows)), len(rows))
+    return Outputs(
+        rows=rows,
+        labels=torch.from_numpy(dataset.labels),
+        logits=ranks.in_order(torch.cat(logits), total=len(rows)),
+        seconds=time.perf_counter() - start,
+        times=clock.times,
+    )

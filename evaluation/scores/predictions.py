@@ -1,0 +1,228 @@
+"""Keep what a network made of each clip: logits, names and where they come from go into one .npz and come out again.
+
+===============  =========================  ========================================================
+array            shape, dtype               meaning
+===============  =========================  ========================================================
+``logits``       (clips, classes) float32   mean over the frames of the clip
+``label``        (clips,) int64             index of the true class
+``group``        (clips,) int32             UCF group, -1 where there is none
+``clip``         (clips,) string            as the array ``clip`` of a crop cache
+``class_names``  (classes,) string          by output of the head
+``about``        () string                  JSON: format, split and the fields of :class:`Origin`
+===============  =========================  ========================================================
+
+Any numpy reads it, ``numpy.load(file, allow_pickle=False)``; the same predictions are the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.evaluation.scores.statistics import cluster_numbers
+from mocrop.pipeline.errors import PredictionsError
+from mocrop.pipeline.files import write_whole
+
+FORMAT = 1
+MOST_NAMES = 3  # of clips or classes in a message
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What predictions come from; equal origins give equal logits, but for rounding."""
+
+    checkpoint: str  # file
+    checkpoint_hash: str  # see file_hash
+    arch: str
+    epoch: int  # that the checkpoint is of
+    trained_on: dict[str, Any]  # cache, see training.checkpoint.describe_cache
+    cache: dict[str, Any]  # predicted on, the same
+    segments: int  # frames per clip
+
+    def same_as(self, other: Self) -> bool:
+        """Whether both are the same weights on the same frames, wherever the files lie."""
+        return self._identity == other._identity
+
+    @property
+    def _identity(self) -> tuple[str, str, int]:
+        return self.checkpoint_hash, str(self.cache["hash"]), self.segments
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictions:
+    """What one network makes of some clips, one row a clip.
+
+    Raises: ValueError if the parts do not fit together.
+    """
+
+    clips: tuple[str, ...]  # names, each once
+    labels: IntArray  # (clips,)
+    groups: npt.NDArray[np.int32]  # (clips,), -1 = none
+    logits: npt.NDArray[np.float32]  # (clips, classes)
+    class_names: tuple[str, ...]
+    split: str  # whose test list the clips are
+    origin: Origin
+
+    def __post_init__(self) -> None:
+        clips, classes = len(self.clips), len(self.class_names)
+        for name, shape in (("labels", (clips,)), ("groups", (clips,)), ("logits", (clips, classes))):
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape} instead of {shape}")
+        if not clips or len(set(self.clips)) < clips:
+            raise ValueError("there must be a clip, and no name twice")
+        if self.labels.min() < 0 or self.labels.max() >= classes:
+            raise ValueError(f"labels must be from 0 to {classes - 1}")
+        if not np.isfinite(self.logits).all():
+            worst = int(np.isfinite(self.logits).all(axis=1).argmin())
+            raise ValueError(f"logits of {self.clips[worst]} are no numbers")
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether any clip belongs to a UCF group."""
+        return bool((self.groups >= 0).any())
+
+    @property
+    def clusters(self) -> IntArray:
+        """(clips,) the same number for the clips of one UCF group of one class; a clip without a group has its own."""
+        return cluster_numbers(self.labels, self.groups, self.clips)
+
+    def take(self, rows: npt.NDArray[np.integer]) -> Predictions:
+        """Those of some clips, in the order of ``rows``."""
+        return replace(
+            self,
+            clips=tuple(self.clips[row] for row in rows.tolist()),
+            labels=self.labels[rows],
+            groups=self.groups[rows],
+            logits=self.logits[rows],
+        )
+
+
+def file_hash(file: Path) -> str:
+    """The first 16 hexadecimal digits of a file's SHA-256."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+def write_predictions(predictions: Predictions, file: Path) -> None:
+    """Write predictions to one file that appears only when it is whole."""
+    about = {"format": FORMAT, "split": predictions.split, **asdict(predictions.origin)}
+    content = io.BytesIO()
+    np.savez(
+        content,
+        logits=predictions.logits.astype(np.float32),
+        label=predictions.labels.astype(np.int64),
+        group=predictions.groups.astype(np.int32),
+        clip=np.array(predictions.clips),
+        class_names=np.array(predictions.class_names),
+        about=np.array(json.dumps(about)),
+    )
+    write_whole(file, content.getvalue())
+
+
+def read_predictions(file: Path) -> Predictions:
+    """Read what :func:`write_predictions` has written; nothing is unpickled.
+
+    Raises: PredictionsError if the file is missing, damaged or something else.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            if about.pop("format") != FORMAT:
+                raise ValueError(f"this mocrop reads format {FORMAT}")
+            return Predictions(
+                clips=tuple(arrays["clip"].tolist()),
+                labels=arrays["label"],
+                groups=arrays["group"],
+                logits=arrays["logits"],
+                class_names=tuple(arrays["class_names"].tolist()),
+                split=about.pop("split"),
+                origin=Origin(**about),
+            )
+    except FileNotFoundError as error:
+        raise PredictionsError(f"there are no predictions {file}; make them with `mocrop eval`") from error
+    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise PredictionsError(
+            f"{file} cannot be read as predictions ({error}); it is damaged or something else: run `mocrop eval` again"
+        ) from error
+
+
+def align(first: Predictions, *others: Predictions) -> tuple[Predictions, ...]:
+    """Bring predictions of the same clips into the order of the first, so that row ``n`` is one clip in all of them.
+
+    Raises: PredictionsError if classes, clips or labels differ; names what both have.
+    """
+    return (first, *(_in_order_of(first, other) for other in others))
+
+
+def shared_clips(*several: Predictions) -> tuple[Predictions, ...]:
+    """Keep the clips that all have, in the order of the first; for caches that have left out different clips.
+
+    Raises: PredictionsError if there is none, or if classes or labels differ.
+    """
+    names = set(several[0].clips).intersection(*(each.clips for each in several[1:]))
+    if not names:
+        raise PredictionsError("no clip is in all of " + ", ".join(describe(each) for each in several))
+    kept = (each.take(np.flatnonzero([name in names for name in each.clips])) for each in several)
+    return align(*kept)
+
+
+def describe(predictions: Predictions) -> str:
+    """A few words for messages: file of the checkpoint, cache and split."""
+    origin = predictions.origin
+    return f"{origin.checkpoint} on {origin.cache['name']}, split {predictions.split}"
+
+
+def differing_classes(here: Sequence[str], there: Sequence[str]) -> tuple[str, str]:
+    """Both lists in a few words, from where they part.
+
+    >>> differing_classes(["Dig", "Run"], ["Dig", "Swim", "Walk"])
+    ('2 classes (from number 2: Run)', '3 classes (from number 2: Swim, Walk)')
+    """
+    parts = (number for number, pair in enumerate(zip(here, there, strict=False)) if pair[0] != pair[1])
+    first = next(parts, min(len(here), len(there)))
+
+    def words(classes: Sequence[str]) -> str:
+        return f"{len(classes)} classes (from number {first + 1}: {', '.join(classes[first:][:MOST_NAMES]) or 'none'})"
+
+    return words(here), words(there)
+
+
+def _in_order_of(first: Predictions, other: Predictions) -> Predictions:
+    pair = f"{describe(first)}, and {describe(other)}"
+    if first.class_names != other.class_names:
+        here, there = differing_classes(first.class_names, other.class_names)
+        raise PredictionsError(f"{pair}: {here} and {there}; compare runs of one data set")
+    if set(first.clips) != set(other.clips):
+        here, there = _only(first.clips, other.clips), _only(other.clips, first.clips)
+        raise PredictionsError(
+            f"{pair}: clips differ: {here} in the first alone, {there} in the second alone; compare the same split, on "
+            "caches that hold all its clips (`mocrop status` says what is missing)"
+        )
+    row = {name: number for number, name in enumerate(other.clips)}
+    ordered = other.take(np.array([row[name] for name in first.clips]))
+    for wrong in np.flatnonzero(ordered.labels != first.labels).tolist():
+        here, there = (first.class_names[each.labels[wrong]] for each in (first, ordered))
+        raise PredictionsError(
+            f"{pair}: {first.clips[wrong]} is {here} in the first and {there} in the second; write the caches anew"
+        )
+    return ordered
+
+
+def _only(names: Sequence[str], others: Sequence[str]) -> str:
+    extra = sorted(set(names) - set(others))
+    dots = ", ..." if len(extra) > MOST_NAMES else ""
+    return f"{len(extra)} ({', '.join(extra[:MOST_NAMES])}{dots})" if extra else "none"

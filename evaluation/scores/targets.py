@@ -1,0 +1,156 @@
+"""Find what `mocrop eval` is asked for: names and paths go in, checkpoints and the caches to test them on come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mocrop.evaluation.scores.runs import PLACE, cache_of_family, checkpoints_by_split, runs_by_split
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.training.commands import choose_run
+from mocrop.training.model.external_checkpoint import cache_trained_on
+
+ALL_SPLITS = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What to evaluate, as the command line has it; ``{split}`` in a name or path stands for the split."""
+
+    run: str | None = None  # name of a run; None: the only one there is
+    checkpoint: Path | None = None  # a file, instead of a run; also one that another program has saved
+    arch: str | None = None  # the backbone, if the checkpoint does not say
+    cache: str | None = None  # name; None: the one trained on if it is there, else the only one
+    fuse: str | None = None  # name of another run, to be fused with the first; on the cache that it was trained on
+    fuse_weight: float = 0.5  # of the other run
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fuse_weight <= 1:
+            raise ValueError(f"fuse_weight must be from 0 to 1, not {self.fuse_weight}")
+        if self.run and self.checkpoint:
+            raise SettingsError("--run and --checkpoint both say what to evaluate; pass one of them")
+
+    @property
+    def family(self) -> str | None:
+        """Name of what is meant for all splits, if it has a pattern."""
+        pattern = str(self.run or (self.checkpoint and self.checkpoint.stem) or "")
+        return pattern.replace(PLACE, ALL_SPLITS) if PLACE in pattern else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A network and the frames to test it on."""
+
+    checkpoint: Path
+    cache: Path
+    arch: str | None = None
+
+    @property
+    def name(self) -> str:
+        return source_name(self.checkpoint)
+
+    def stem(self, split: str) -> str:
+        """Name of the files of its report."""
+        return f"{self.name}-on-{self.cache.stem}-split{split}"
+
+
+def source_name(checkpoint: Path) -> str:
+    """What a report calls a checkpoint: the run's name for its best one.
+
+    >>> [source_name(Path(file)) for file in ("runs/resnet50/best.pt", "runs/resnet50/last.pt", "x.pth")]
+    ['resnet50', 'resnet50-last', 'x']
+    """
+    run = checkpoint.absolute().parent.name
+    return {"best.pt": run, "last.pt": f"{run}-last"}.get(checkpoint.name, checkpoint.stem)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One split to test."""
+
+    split: str
+    source: Source
+    other: Source | None = None  # to fuse it with
+    note: str | None = None  # what must be said of this choice
+
+
+def choose_tasks(workspace: Workspace, choice: Choice, split: str) -> list[Task]:
+    """What to test on which split, and what to fuse it with; one task, or for split "all" one for each split.
+
+    A cache that has a split called "all" means that one.
+
+    Raises: TrainingError, CacheError or SettingsError if the choice is not clear.
+    """
+    if split == ALL_SPLITS and ALL_SPLITS not in CropCache(_family_cache(workspace, choice)).split_names:
+        return _for_all_splits(workspace, choice)
+    file = choice.checkpoint or choose_run(workspace, choice.run and choice.run.replace(PLACE, split)) / "best.pt"
+    file = Path(str(file).replace(PLACE, split))
+    source = Source(checkpoint=file, cache=_cache_for(workspace, choice.cache, file), arch=choice.arch)
+    if choice.fuse is None:
+        return [Task(split=split, source=source)]
+    fused = choose_run(workspace, choice.fuse.replace(PLACE, split)) / "best.pt"
+    return [Task(split=split, source=source, other=Source(checkpoint=fused, cache=_cache_for(workspace, None, fused)))]
+
+
+def _for_all_splits(workspace: Workspace, choice: Choice) -> list[Task]:
+    path = _family_cache(workspace, choice)
+    cache = CropCache(path)
+    if choice.checkpoint:
+        files = checkpoints_by_split(choice.checkpoint, cache)
+        tasks = [
+            Task(split=split, source=Source(checkpoint=file, cache=path, arch=choice.arch))
+            for split, file in files.items()
+        ]
+    else:
+        tasks = [
+            Task(split=split, source=source, note=note)
+            for split, source, note in _runs(workspace, path, choice.run, arch=choice.arch)
+        ]
+    return _with_others(workspace, tasks, choice.fuse) if choice.fuse else tasks
+
+
+def _with_others(workspace: Workspace, tasks: list[Task], name: str) -> list[Task]:
+    """Add to each task the run of its split that it is to be fused with."""
+    path = workspace.choose_cache(cache_of_family(workspace, name))
+    others = {split: (source, note) for split, source, note in _runs(workspace, path, name)}
+    if missing := [task.split for task in tasks if task.split not in others]:
+        raise SettingsError(
+            f"{path} has no split {', '.join(missing)}, only {', '.join(others)}; fuse runs of one data set"
+        )
+    return [
+        replace(task, other=source, note="; ".join(filter(None, (task.note, note))) or None)
+        for task in tasks
+        for source, note in [others[task.split]]
+    ]
+
+
+def _runs(
+    workspace: Workspace, cache: Path, name: str | None, *, arch: str | None = None
+) -> Iterator[tuple[str, Source, str | None]]:
+    """A run for each split of a cache: split, source, and what must be said of it."""
+    runs = runs_by_split(workspace, CropCache(cache), name)
+    first = next(iter(runs.values()))
+    for split, run in runs.items():
+        note = None if run.twin_of(first) else f"run {run.name} differs from {first.name} in more than the split"
+        yield split, Source(checkpoint=workspace.runs / run.name / "best.pt", cache=cache, arch=arch), note
+
+
+def _family_cache(workspace: Workspace, choice: Choice) -> Path:
+    """The cache that all splits are tested on."""
+    if choice.cache:
+        return workspace.choose_cache(choice.cache)
+    if choice.checkpoint:
+        first = Path(str(choice.checkpoint).replace(PLACE, "1"))
+        return _cache_for(workspace, None, first) if first.exists() else workspace.choose_cache(None)
+    trained_on = cache_of_family(workspace, choice.run)
+    return workspace.choose_cache(trained_on if trained_on in workspace.cache_names() else None)
+
+
+def _cache_for(workspace: Workspace, name: str | None, checkpoint: Path) -> Path:
+    if name is None:
+        trained_on = cache_trained_on(checkpoint)
+        name = trained_on if trained_on in workspace.cache_names() else None
+    return workspace.choose_cache(name)

@@ -1,0 +1,44 @@
+"""Arrays of a Zarr v3 store through TensorStore, as the crop cache and the motion store both use them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorstore as ts
+import zarr
+
+
+def write_names(group: zarr.Group, names: Sequence[str]) -> None:
+    """Write the array ``clip`` of a group anew: the name of each row, as strings."""
+    with warnings.catch_warnings():  # zarr warns that the string type has no final specification yet
+        warnings.simplefilter("ignore")
+        array = group.create_array("clip", shape=(len(names),), chunks=(len(names),), dtype="string", overwrite=True)
+        array[:] = np.array(list(names), dtype=np.dtypes.StringDType())
+
+
+def worker_context(*, cache_bytes: int = 0) -> ts.Context:
+    """TensorStore for a worker. They are processes, one per core: a thread pool in each would only have them fight."""
+    limits = {"data_copy_concurrency": {"limit": 1}, "file_io_concurrency": {"limit": 1}}
+    return ts.Context({**limits, "cache_pool": {"total_bytes_limit": cache_bytes}})
+
+
+def open_array(
+    path: Path, name: str, *, context: ts.Context | None = None, store_data_equal_to_fill_value: bool = False
+) -> ts.TensorStore:
+    """Open one array of a Zarr v3 group with TensorStore.
+
+    Args:
+        path: folder of the group.
+        store_data_equal_to_fill_value: write chunks that hold nothing else too.
+    """
+    spec = {
+        "driver": "zarr3",
+        "kvstore": {"driver": "file", "path": os.fspath(path / name)},
+        "recheck_cached_data": False,
+        "store_data_equal_to_fill_value": store_data_equal_to_fill_value,
+    }
+    return ts.open(spec, context=context, open=True).result()

@@ -1,0 +1,118 @@
+"""Check one crop cache for damage: its folder goes in, what is wrong with which clip comes out.
+
+Every frame and motion field in use is read and its checksum compared; every column is read and must make sense. Clips
+that failed or are not written yet are no damage.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mocrop.pipeline.arrays import worker_context
+from mocrop.pipeline.cache.columns import Column, Fault, Scope, column_faults, read_columns, short
+from mocrop.pipeline.cache.crop_cache import STREAMS, USABLE, CropCache
+from mocrop.pipeline.cache.damage import Damage
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.errors import CacheError
+
+READ_CACHE_BYTES = 64 << 20  # without it TensorStore reads a shard's index again for every clip
+NO_WAY_OUT: Mapping[Scope, str] = {"shard": "", "table": "", "cache": ""}  # nobody here knows how the cache was made
+
+
+def ways_out(name: str) -> Mapping[Scope, str]:
+    """Commands that mend a cache of a workspace: shards whose file is gone, its table, all of it."""
+    command = f"mocrop precrop --name {name}"
+    return {"shard": command, "table": command, "cache": f"{command} --overwrite"}
+
+
+def verify_cache(
+    path: Path,
+    commands: Mapping[Scope, str] = NO_WAY_OUT,
+    *,
+    more: Callable[[CropCache, Mapping[str, Column]], Iterable[Fault]] = lambda *_: (),
+    on_clips: Callable[[int], None] = lambda _: None,
+) -> list[Damage]:
+    """Check a cache from its description down to the checksum of each frame.
+
+    Args:
+        commands: what mends it, see :func:`ways_out`.
+        more: finds what else is wrong, in the columns that can be read.
+        on_clips: hears how many more clips are done.
+    """
+    try:
+        cache = CropCache(path)
+    except CacheError as error:
+        return [Damage(part=part_name(path), clip="", fact=str(error))]
+    names, faults = _names(cache)
+    columns, unreadable = read_columns(cache)
+    columns |= {} if faults else {"clip": np.array(names)}
+    sound = np.ones(len(cache), np.bool_)
+    sound[[fault.row for fault in unreadable if fault.row is not None]] = False
+    faults += [*unreadable, *column_faults(cache, columns, rows=sound), *more(cache, columns)]
+    if {"state", "frame_index"} <= columns.keys():
+        faults += _frame_faults(cache, columns, on_clips=on_clips)
+    return list(_damage(cache, names, faults, commands))
+
+
+def part_name(path: Path) -> str:
+    """What reports call a cache."""
+    return f"cache {path.stem}"
+
+
+def _names(cache: CropCache) -> tuple[list[str], list[Fault]]:
+    """Names of the clips, or their rows where there is something wrong with the names."""
+    try:
+        names = cache.clip
+    except CacheError as error:
+        fact = f"the names of the clips cannot be read ({error.__cause__})"
+    else:
+        if len(names) == len(cache) == len(set(names)):
+            return names, []
+        fact = f"{len(names)} names, {len(set(names))} of them different, for {len(cache)} clips"
+    return [f"row {row}" for row in range(len(cache))], [Fault(fact=fact, scope="cache")]
+
+
+def _frame_faults(
+    cache: CropCache, columns: Mapping[str, Column], *, on_clips: Callable[[int], None]
+) -> Iterator[Fault]:
+    """Read every used slot, shard by shard, so that its checksum is compared."""
+    used = np.count_nonzero(columns["frame_index"] >= 0, axis=1) * np.isin(columns["state"], USABLE)
+    streams = STREAMS if cache.has_motion else STREAMS[:1]
+    context = worker_context(cache_bytes=READ_CACHE_BYTES)
+    opened = {stream: cache.open_stream(stream, context=context) for stream in streams}
+    for first in range(0, len(cache), cache.clips_per_shard):
+        rows = range(first, min(first + cache.clips_per_shard, len(cache)))
+        read = {row: int(used[row]) for row in rows if used[row]}
+        for stream in streams:
+            if not (file := cache.shard_file(first // cache.clips_per_shard, stream)).exists():
+                fact = f"the file of its {_CONTENT[stream]} is gone: {file.relative_to(cache.path)}"
+                yield from (Fault(fact=fact, scope="shard", row=row) for row in read)
+                continue
+            pending = {row: opened[stream][row, :slots].read() for row, slots in read.items()}
+            for row, frames in pending.items():
+                try:
+                    frames.result()
+                except ValueError as error:
+                    where = f"{short(error)}, {file.relative_to(cache.path)}"
+                    yield Fault(fact=f"its {_CONTENT[stream]} are damaged ({where})", scope="shard", row=row)
+        on_clips(len(rows))
+
+
+_CONTENT: Mapping[Stream, str] = {"frames": "frames", "motion": "motion fields"}
+
+
+def _damage(
+    cache: CropCache, names: list[str], faults: Iterable[Fault], commands: Mapping[Scope, str]
+) -> Iterator[Damage]:
+    """Name the clips, and say what mends them: a shard is written anew once the file of its frames is gone."""
+    for fault in faults:
+        mend, remove = commands[fault.scope], ""
+        if mend and fault.scope == "shard" and fault.row is not None:
+            file = cache.shard_file(fault.row // cache.clips_per_shard)
+            remove = os.fspath(file) if file.exists() else ""
+        clip = "" if fault.row is None else names[fault.row]
+        yield Damage(part=part_name(cache.path), clip=clip, fact=fault.fact, remove=remove, mend=mend)

@@ -1,0 +1,98 @@
+"""Write crop caches: the frames and columns of one shard go in, its files come out, whole and with the states last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import tensorstore as ts
+
+from mocrop.pipeline.arrays import open_array, worker_context
+from mocrop.pipeline.cache.crop_cache import STREAMS, ClipState, column_file, has_motion, open_stream, shard_file
+from mocrop.pipeline.errors import CacheError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """Everything one precrop unit writes; rows are the clips ``first .. first + len(state)``."""
+
+    first: int
+    frames: Sequence[npt.NDArray[np.uint8]]  # per clip (used slots, 3, size, size); may be empty
+    frame_index: npt.NDArray[np.int32]  # (n, frames)
+    box: npt.NDArray[np.float32]  # (n, 4)
+    density: npt.NDArray[np.float32]  # (n, rows, cols)
+    state: npt.NDArray[np.uint8]  # (n,)
+    motion: Sequence[npt.NDArray[np.int8]] = ()  # per clip (used slots, 2, side, side), in a cache that has them
+
+
+class CacheWriter:
+    """Writes whole shards of one cache; writers of different shards never touch the same file.
+
+    Args:
+        path: the ``.zarr`` folder.
+    Raises: CacheError if there is no cache.
+    """
+
+    def __init__(self, path: Path) -> None:
+        context = worker_context()
+        self._path = path
+        try:
+            self._frames = open_stream(path, "frames", context=context)
+            self._motion = open_stream(path, "motion", context=context) if has_motion(path) else None
+            columns = ("frame_index", "box", "density")
+            self._columns = {name: open_array(path, name, context=context) for name in columns}
+            self._state = open_array(path, "state", context=context)
+        except ValueError as error:
+            raise CacheError(f"{path} is not a crop cache that can be written to ({error})") from error
+        self._clips = self._frames.shape[0]
+        self._clips_per_shard = cast("tuple[int, ...]", self._frames.chunk_layout.write_chunk.shape)[0]
+
+    def write(self, shard: Shard) -> None:
+        """Write one shard; its states last. Same shard, same bytes, whatever was there before.
+
+        Raises: ValueError if the rows are not exactly those of one shard.
+        """
+        index, offset = divmod(shard.first, self._clips_per_shard)
+        rows = slice(shard.first, min(shard.first + self._clips_per_shard, self._clips))
+        if offset or len(shard.frames) != rows.stop - rows.start:
+            raise ValueError(f"{len(shard.frames)} clips from {shard.first} on are not one shard of {self._path}")
+        if len(shard.motion) != (len(shard.frames) if self._motion is not None else 0):
+            raise ValueError(f"motion fields of {len(shard.motion)} clips do not go with {self._path}")
+        not_written = np.full(rows.stop - rows.start, ClipState.NOT_WRITTEN, np.uint8)
+        self._write_column("state", self._state, rows, index, not_written)
+        for stream in STREAMS:
+            shard_file(self._path, index, stream).unlink(missing_ok=True)
+        self._write_frames(shard)
+        for name, array in self._columns.items():
+            self._write_column(name, array, rows, index, getattr(shard, name))
+        self._write_column("state", self._state, rows, index, shard.state)
+
+    def _write_column(
+        self, name: str, array: ts.TensorStore, rows: slice, index: int, values: npt.NDArray[Any]
+    ) -> None:
+        """Write the rows of one shard. Of the last one, which may be short, TensorStore reads what is there first."""
+        try:
+            array[rows].write(values).result()
+        except ValueError:  # what is there is damaged
+            column_file(self._path, name, index, array.ndim).unlink(missing_ok=True)
+            array[rows].write(values).result()
+
+    def _write_frames(self, shard: Shard) -> None:
+        """Write motion fields, then frames, as the file of the latter is what is looked for later."""
+        if self._motion is not None:
+            _write_slots(self._motion, shard.motion, first=shard.first)
+        _write_slots(self._frames, shard.frames, first=shard.first)
+
+
+def _write_slots(stream: ts.TensorStore, clips: Sequence[npt.NDArray[Any]], *, first: int) -> None:
+    """Write the used slots of all clips in one transaction, so that the shard is encoded and written once."""
+    with ts.Transaction() as transaction:
+        shard = stream.with_transaction(transaction)
+        used = [(row, clip) for row, clip in enumerate(clips, start=first) if len(clip)]
+        writes = [shard[row, : len(clip)].write(clip) for row, clip in used]
+        for write in writes:  # kept until then: TensorStore drops a write that nobody waits for
+            write.copy.result()

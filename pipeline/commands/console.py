@@ -1,0 +1,186 @@
+"""Say reports in words: what `mocrop init`, the stages, `status` and `--dry-run` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mocrop.pipeline.commands.maps import ExportReport, ImportReport
+from mocrop.pipeline.commands.preprocess import Report
+from mocrop.pipeline.commands.status import StageStatus, WorkspaceStatus
+from mocrop.pipeline.commands.verify import VerifyReport
+from mocrop.pipeline.dataset.init import DatasetReport
+from mocrop.pipeline.dataset.issues import SERIOUS, Finding
+from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.run.session import StageReport
+
+EXAMPLES = 5  # of many, how many are named
+
+
+def count(number: int, noun: str, *, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> count(1, "clip"), count(13320, "clip"), count(2, "class", plural="classes")
+    ('1 clip', '13,320 clips', '2 classes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def say_report(console: Console, report: Report) -> None:
+    """Print what one command did.
+
+    What a look at the data set found was printed before the stages ran (`RunOptions.on_dataset`), and stands above
+    minutes or hours of progress by now: what is serious in it is said again.
+    """
+    if report.dataset is not None and not report.stages:
+        say_dataset(console, report.dataset)
+    elif report.dataset is not None:
+        _say_findings(console, [each for each in report.dataset.findings if each.code in SERIOUS])
+    for stage in report.stages:
+        say_stage(console, stage)
+    if report.failed:
+        console.print("`mocrop status --failed` names the failed clips, `mocrop retry` tries them again")
+
+
+def say_dataset(console: Console, report: DatasetReport) -> None:
+    """Print what was found in a data set."""
+    classes = count(report.classes, "class", plural="classes")
+    listed = f" (the lists know {report.listed_classes})" if report.listed_classes != report.classes else ""
+    console.print(f"{count(report.clips, 'clip')} in {classes}{listed}")
+    for name, (train, test) in report.splits.items():
+        console.print(f"  split {escape(name)}: {train:,} to train on, {test:,} to test on")
+    if report.absent:
+        console.print(f"  {count(report.absent, 'clip')} seen earlier, gone now")
+    _say_findings(console, report.findings)
+    console.print(f"workspace: {escape(str(report.workspace))}")
+
+
+def _say_findings(console: Console, findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        console.print(f"  [yellow]note[/yellow] {escape(finding.sentence)}")
+
+
+def say_retry(console: Console, report: Report) -> None:
+    """Print what `mocrop retry` did."""
+    if not report.stages:
+        console.print("no clip has failed, so there is nothing to try again")
+    say_report(console, report)
+
+
+def say_stage(console: Console, report: StageReport) -> None:
+    """Print what one command did to one stage: a line, then reasons."""
+    summary, plan = report.summary, report.plan
+    parts = [f"[bold]{report.stage}[/bold]: {count(summary.done, 'clip')} done"]
+    if plan.done:
+        parts.append(f"{plan.done:,} done before")
+    if failed := sum(report.failed.values()):
+        parts.append(f"[red]{failed:,} failed[/red]")
+    if plan.waiting:
+        parts.append(f"{plan.waiting:,} waiting for the stage before")
+    if summary.clips:
+        parts.append(f"{summary.seconds:.1f} s, {summary.clips / max(summary.seconds, 1e-9):.1f} clips/s")
+    console.print(", ".join(parts))
+    _say_reasons(console, "red", "failed", report.failed)
+    _say_reasons(console, "dim", "noted", summary.notes)
+
+
+def _say_reasons(console: Console, style: str, word: str, reasons: Mapping[Reason, int]) -> None:
+    for reason, clips in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
+        console.print(f"  [{style}]{word}[/{style}] {clips:>6,}  {reason.value}")
+
+
+def say_status(console: Console, status: WorkspaceStatus, *, failures: bool) -> None:
+    """Print a table of stages, the reasons of failures, and the next command."""
+    console.print(f"{count(status.clips, 'clip')} of {escape(str(status.dataset))}")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("stage")
+    for title in ("done", "to do", "stale", "failed"):
+        table.add_column(title, justify="right")
+    for stage in status.stages:
+        table.add_row(escape(stage.stage), *(f"{n:,}" if n else "-" for n in _numbers(stage)))
+    console.print(table)
+    for stage in status.stages:
+        if stage.failed:
+            console.print(f"{stage.stage}:")
+            _say_reasons(console, "red", "failed", stage.failed)
+        if failures:
+            for failure in stage.failures:
+                console.print(f"    {escape(failure.message)}")
+    if status.next_command:
+        console.print(f"next: [bold]{escape(status.next_command)}[/bold]")
+
+
+def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:
+    return stage.done, stage.to_do, stage.stale, sum(stage.failed.values())
+
+
+def say_export(console: Console, report: ExportReport) -> None:
+    """Print how many maps were written and which clips have none."""
+    rows, cols = report.grid
+    written = f"{count(report.written, f'{rows}x{cols} map')} written below {escape(str(report.folder))}"
+    console.print(written)
+    for clips, why in (
+        (report.nothing_moves, "no map: nothing in them moves"),
+        (report.without_motion, "no map: they have no motion vectors"),
+        (report.stale, "no map: `mocrop extract-mv` has not run on them as they are now"),
+    ):
+        if clips:
+            console.print(f"  [yellow]{clips:>6,}[/yellow]  {why}")
+
+
+def say_import(console: Console, report: ImportReport) -> None:
+    """Print how many maps fit, which do not, and how to crop by them."""
+    rows, cols = report.grid
+    fit = f"{count(report.fitting, f'{rows}x{cols} map')} of {escape(str(report.folder))} can be used"
+    console.print(fit)
+    _say_examples(console, "missing, the whole frame is kept:", report.missing)
+    _say_examples(console, "bad, the clip would fail:", [bad.message for bad in report.bad])
+    if report.strangers:
+        console.print(f"  [dim]{report.strangers:>6,}[/dim]  of no clip of this workspace")
+    console.print("next: [bold]mocrop precrop --policy maps --size 192[/bold]")
+
+
+def say_verify(console: Console, report: VerifyReport) -> None:
+    """Print for each part how much is damaged, which clips, and the commands that mend it."""
+    for checked in report.parts:
+        found = [damage for damage in report.damage if damage.part == checked.part]
+        lines = [f"{damage.clip}: {damage.fact}" if damage.clip else damage.fact for damage in found]
+        sound = f"[red]{checked.damaged:,} damaged[/red]" if found else "all sound"
+        console.print(f"[bold]{checked.part}[/bold]: {count(checked.clips, 'clip')} checked, {sound}")
+        lines = [
+            f"{one.clip}: {one.fact}" if one.clip else one.fact for one in report.damage if one.part == checked.part
+        ]
+        for line in lines[:EXAMPLES]:
+            console.print(f"  {escape(line)}")
+        if len(lines) > EXAMPLES:
+            console.print(f"  and {len(lines) - EXAMPLES:,} more; --json lists all")
+    if not report.parts:
+        console.print("there is nothing to check yet")
+    if report.mend:
+        console.print("to mend it:")
+    for command in report.mend:
+        console.print(f"  [bold]{escape(command)}[/bold]")
+    if any(not one.mend for one in report.damage):
+        console.print("a cache outside a workspace is mended by copying it anew")
+
+
+def _say_examples(console: Console, what: str, lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    console.print(f"  [yellow]{len(lines):>6,}[/yellow]  {what}")
+    for line in lines[:EXAMPLES]:
+        console.print(f"          {escape(line)}")
+    if len(lines) > EXAMPLES:
+        console.print(f"          and {len(lines) - EXAMPLES:,} more; --json lists all")
+
+
+def say_plan(console: Console, stage: str, lines: Iterable[tuple[str, str]]) -> None:
+    """Print for each clip why it would run; nothing has run."""
+    total = 0
+    for clip, why in lines:
+        total += 1
+        console.print(f"{stage}  {escape(clip)}  {why}")
+    console.print(f"{stage}: {count(total, 'clip')} would run")

@@ -1,0 +1,99 @@
+"""Say how far a workspace is: per stage what is done, stale, failed and to do, and which command comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.stages.cache_settings import read_precrop_settings
+from mocrop.pipeline.stages.contract import Stage
+from mocrop.pipeline.stages.registry import Stages
+from mocrop.pipeline.workspace.manifest import Manifest
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.settings_file import read_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why one clip failed."""
+
+    clip: str
+    reasons: tuple[Reason, ...]
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageStatus:
+    """Where the clips of a workspace are in one stage."""
+
+    stage: str
+    done: int
+    to_do: int
+    stale: int
+    failed: dict[Reason, int]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspaceStatus:
+    """How far a workspace is."""
+
+    workspace: Path
+    dataset: Path
+    clips: int
+    stages: tuple[StageStatus, ...]
+    next_command: str  # empty if there is nothing to do before training
+
+
+def known_stages(workspace: Workspace) -> list[Stage]:
+    """The stages that a workspace uses, in order: those its vectors come from, then one per crop cache."""
+    stages = Stages(workspace, read_settings(workspace)[1])
+    extract = stages.extract()
+    first = [extract.upstream] if extract.upstream else []
+    caches = [stages.precrop(read_precrop_settings(workspace, name)) for name in workspace.cache_names()]
+    return [*first, extract, *caches]
+
+
+def workspace_status(workspace: Workspace, *, failures: bool = False) -> WorkspaceStatus:
+    """Count outcomes in the manifest; opens no video and starts no worker.
+
+    Args:
+        failures: also list every failed clip with its message.
+    Raises: WorkspaceError if there is no workspace.
+    """
+    workspace.require()
+    with Manifest(workspace.manifest_file) as manifest:
+        stages = tuple(_status(manifest, stage, failures) for stage in known_stages(workspace))
+        return WorkspaceStatus(
+            workspace=workspace.root,
+            dataset=read_settings(workspace)[0].dataset,
+            clips=manifest.present_count(),
+            stages=stages,
+            next_command=_next_command(workspace, stages),
+        )
+
+
+def _status(manifest: Manifest, stage: Stage, failures: bool) -> StageStatus:
+    counts = manifest.counts(stage.name, stage.settings_hash)
+    listed = manifest.failures(stage.name) if failures else ()
+    return StageStatus(
+        stage=stage.name,
+        done=counts.done,
+        to_do=counts.missing,
+        stale=counts.stale,
+        failed=counts.failed,
+        failures=tuple(Failure(clip=clip, reasons=reasons, message=text) for clip, reasons, text in listed),
+    )
+
+
+def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...]) -> str:
+    for stage in stages:
+        if stage.to_do or stage.stale:
+            command, _, cache = stage.stage.partition(":")
+            return f"mocrop {command} --name {cache}" if cache else f"mocrop {command}"
+    if not workspace.cache_names():
+        return "mocrop precrop --size 192"
+    if not any(workspace.runs.glob("*/best.pt")):
+        return "mocrop train --arch resnet50"
+    return "mocrop eval"

@@ -1,0 +1,209 @@
+"""Check a workspace for damage: what the manifest says is done must be there, whole and readable.
+
+What has failed, is stale or still to do is no damage; `mocrop status` says that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from mocrop.pipeline.cache.columns import TABLE_COLUMNS, Column, Fault
+from mocrop.pipeline.cache.crop_cache import USABLE, CropCache
+from mocrop.pipeline.cache.damage import Damage, mend_commands
+from mocrop.pipeline.cache.table import clip_table
+from mocrop.pipeline.cache.verify import part_name, verify_cache, ways_out
+from mocrop.pipeline.errors import MotionStoreError
+from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
+from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, MotionReader, shard_folder
+from mocrop.pipeline.outcome import ClipTask, clip_log
+from mocrop.pipeline.run.progress import stage_progress
+from mocrop.pipeline.run.session import RunOptions, open_session
+from mocrop.pipeline.stages.registry import precrop_name
+from mocrop.pipeline.video.mp4 import mp4_fault
+from mocrop.pipeline.video.open import PacketAccount, open_video, require_all_frames
+from mocrop.pipeline.workspace.manifest import Manifest, StageRow
+from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
+
+H264, MOTION = "h264", "motion.zarr"
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedPart:
+    """How much of a workspace's part was looked at."""
+
+    part: str
+    clips: int
+    damaged: int  # clips with anything wrong; damage to all of the part counts as one
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyReport:
+    """What `mocrop verify` found."""
+
+    deep: bool
+    parts: tuple[CheckedPart, ...]
+    damage: tuple[Damage, ...]
+    mend: tuple[str, ...]  # commands that mend it, in this order
+
+
+def verify(workspace: Workspace, *, cache: str | None = None, deep: bool = False, console: Console) -> VerifyReport:
+    """Check a workspace, or one crop cache in it or elsewhere.
+
+    Args:
+        cache: its name in the workspace, or its folder anywhere; None: everything in the workspace.
+        deep: also decode every H.264 file.
+        console: for progress.
+    Raises: WorkspaceError without a workspace, or if another process is writing to it; CacheError if there is no such
+        cache.
+    """
+    if cache is not None and _elsewhere(workspace, Path(cache)):
+        return _report([_check_cache(Path(cache), None, console)], workspace, deep)
+    with open_session(workspace, RunOptions()) as session:
+        manifest = session.manifest
+        if cache is not None:
+            path = workspace.choose_cache(Path(cache).stem if Path(cache).is_dir() else cache)
+            return _report([_check_cache(path, manifest, console)], workspace, deep)
+        checks = [_check_h264(workspace, manifest, console, deep=deep), _check_motion(workspace, manifest, console)]
+        caches = [_check_cache(workspace.cache(name), manifest, console) for name in workspace.cache_names()]
+        return _report([*checks, *caches], workspace, deep)
+
+
+Check = tuple[str, int, list[Damage]]  # part, clips looked at, what is wrong with them
+
+
+def _report(checks: Iterable[Check], workspace: Workspace, deep: bool) -> VerifyReport:
+    checks = [check for check in checks if check[1] or check[2]]
+    damage = tuple(each for _, _, found in checks for each in found)
+    parts = tuple(
+        CheckedPart(part=part, clips=clips, damaged=len({each.clip for each in found})) for part, clips, found in checks
+    )
+    found_anyhow = locate_workspace(None).resolve() == workspace.root.resolve()
+    mend = mend_commands(damage, workspace="" if found_anyhow else os.fspath(workspace.root))
+    return VerifyReport(deep=deep, parts=parts, damage=damage, mend=tuple(mend))
+
+
+def _elsewhere(workspace: Workspace, path: Path) -> bool:
+    return path.is_dir() and path.resolve().parent != workspace.caches.resolve()
+
+
+def _done(manifest: Manifest, stage: str) -> list[StageRow]:
+    """Clips that a stage has done, with whatever settings."""
+    return [row for row in manifest.stage_rows(stage, "", upstream=None) if row.status == "done"]
+
+
+def _check_h264(workspace: Workspace, manifest: Manifest, console: Console, *, deep: bool) -> Check:
+    rows = _done(manifest, "transcode")
+    found: list[Damage] = []
+    with stage_progress(console, f"verify {H264}", total=len(rows)) as progress:
+        for row in rows:
+            file = workspace.h264_file(row.name)
+            if fact := mp4_fault(file) or (_decoding_fault(file, row.name) if deep else ""):
+                remove = os.fspath(file) if file.exists() else ""
+                damage = Damage(part=H264, clip=row.name, fact=fact, remove=remove, mend="mocrop transcode")
+                found.append(damage)
+            progress.advance(clips=1, failed=bool(fact))
+    return H264, len(rows), found
+
+
+def _decoding_fault(file: Path, clip: str) -> str:
+    """Decode every frame and say what is wrong; empty if nothing is, or if a change left a stream that can be."""
+    account, frames = PacketAccount(), 0
+    damaged: list[int] = []
+    with clip_log(ClipTask(position=0, name=clip, path=os.fspath(file))) as log:
+        with open_video(file, clip=clip, log=log) as video:
+            for packet in video.container.demux(video.stream):
+                account.count(packet)
+                for frame in packet.decode():
+                    damaged += [frames] if frame.is_corrupt else []
+                    frames += 1
+            account.require_whole(video.stream, clip=clip)
+        require_all_frames(clip, decoded=frames, declared=account.packets)
+    if log.outcome is not None and log.failed:
+        return log.outcome.message.removeprefix(f"{clip}: ")
+    return f"{len(damaged)} of {frames} frames are damaged, the first is frame {damaged[0]}" if damaged else ""
+
+
+def _check_motion(workspace: Workspace, manifest: Manifest, console: Console) -> Check:
+    rows = _done(manifest, "extract-mv")
+    reader = MotionReader(workspace.motion)
+    found: list[Damage] = []
+    with stage_progress(console, f"verify {MOTION}", total=len(rows)) as progress:
+        for row in rows:
+            folder = shard_folder(workspace.motion, row.position // CLIPS_PER_SHARD)
+            if fact := _motion_fault(reader, row.position, folder):
+                remove = os.fspath(folder) if folder.exists() else ""
+                found.append(Damage(part=MOTION, clip=row.name, fact=fact, remove=remove, mend="mocrop extract-mv"))
+            progress.advance(clips=1, failed=bool(fact))
+    return MOTION, len(rows), found
+
+
+def _motion_fault(reader: MotionReader, position: int, folder: Path) -> str:
+    if not folder.is_dir():
+        return f"its shard is gone: {folder.name}"
+    try:
+        motion = reader.read(position)
+    except MotionStoreError as error:
+        return f"its shard {folder.name} is damaged ({error.__cause__})"
+    if motion is None:
+        return f"{folder.name} has nothing of it"
+    return "" if _possible(motion) else f"its vectors in {folder.name} cannot be"
+
+
+def _possible(motion: ClipMotion) -> bool:
+    """Whether vectors are what extract-mv can have written."""
+    return bool(
+        motion.vectors_per_frame.sum() == len(motion.x)
+        and np.isin(motion.ref, (-1, 1)).all()
+        and ((motion.dx != 0) | (motion.dy != 0)).all()
+        and np.isin(motion.frame_type, list(FrameType)).all()
+        and np.isfinite(motion.camera).all()
+    )
+
+
+def _check_cache(path: Path, manifest: Manifest | None, console: Console) -> Check:
+    """Check a cache; with a manifest also that it has what is done, and the same table of clips."""
+    try:
+        clips = len(CropCache(path))
+    except Exception:  # which the check says again, in words
+        clips = 0
+    with stage_progress(console, f"verify {path.stem}", total=clips) as progress:
+
+        def advance(count: int) -> None:
+            progress.advance(clips=count, failed=0)
+
+        if manifest is None:
+            return part_name(path), clips, verify_cache(path, on_clips=advance)
+        more = _Expected(manifest, path.stem).faults
+        return part_name(path), clips, verify_cache(path, ways_out(path.stem), more=more, on_clips=advance)
+
+
+class _Expected:
+    """What a manifest says of a cache."""
+
+    def __init__(self, manifest: Manifest, name: str) -> None:
+        self._table = clip_table(manifest)
+        self._done = [row.position for row in _done(manifest, precrop_name(name))]
+
+    def faults(self, cache: CropCache, columns: Mapping[str, Column]) -> Iterator[Fault]:
+        """Where a cache says something else; clips that are new since it was written are none."""
+        known = min(len(cache), len(self._table.names))
+        if self._done and self._done[-1] >= len(cache):
+            yield Fault(fact=f"{len(cache)} clips are there, the manifest says that more are done", scope="table")
+        if "clip" in columns and columns["clip"][:known].tolist() != list(self._table.names[:known]):
+            yield Fault(fact="its rows are of other clips than the manifest says", scope="cache")
+        if "state" in columns:
+            usable = np.isin(columns["state"], USABLE)
+            for row in self._done:
+                if row < len(cache) and not usable[row]:
+                    fact = "the manifest says that it is done, its state does not"
+                    yield Fault(fact=fact, scope="shard", row=row)
+        for name in TABLE_COLUMNS:
+            if name in columns and not np.array_equal(columns[name][:known], getattr(self._table, name)[:known]):
+                yield Fault(fact=f"{name} is not what the data set says now", scope="table")

@@ -1,0 +1,230 @@
+"""Find the clips of a data set: a folder of class folders goes in, a sorted list of clips comes out."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mocrop.pipeline.dataset.issues import Finding, FindingCode, FindingLog, printable
+from mocrop.pipeline.errors import DatasetError
+
+WORKSPACE_MARK = "mocrop.toml"  # a workspace inside the data set: its videos are copies
+VIDEO_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm")
+_GROUP = re.compile(r".*_g([0-9]{1,9})_")  # greedy: the last one of a name counts, as in v_my_g3_trick_g01_c02
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clip:
+    """One video file of a data set."""
+
+    name: str  # path under the data set without suffix, "/" between parts: "Surfing/v_Surfing_g01_c01"
+    path: str  # path under the data set with suffix, "/" between parts
+    class_name: str  # first folder of the path
+    group: int  # UCF group, from "_gNN_" in the file name; -1 if it has none
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundClips:
+    """The clips of a data set, sorted by name, and what is worth saying about its folders."""
+
+    clips: tuple[Clip, ...]
+    findings: tuple[Finding, ...]
+
+
+def find_clips(dataset: Path) -> FoundClips:
+    """Find every video under the class folders of ``dataset``, in nested folders as well.
+
+    Links are followed; hidden files and folders and mocrop's own workspaces are not looked at. Nothing else is left out
+    without a finding.
+
+    Args:
+        dataset: the folder that holds one folder per class.
+    Raises: DatasetError if ``dataset`` is no readable folder, holds no clips, or is the parent of the data set.
+    """
+    if not dataset.is_dir():
+        fact = "is a file" if dataset.exists() else "does not exist"
+        raise DatasetError(f"{dataset} {fact}; pass the folder that holds one folder of videos per class")
+    sweep = _Sweep(dataset)
+    for folder, entry in _walk(dataset, sweep):
+        _collect(folder, entry, sweep)
+    clips = _named(sweep)
+    if not clips:
+        raise DatasetError(_nothing_found(sweep))
+    _check_depth(clips, sweep)
+    with_clips = {clip.class_name for clip in clips}
+    for name in sweep.class_folders:
+        if name not in with_clips:
+            sweep.log.note(FindingCode.EMPTY_CLASS, name)
+    return FoundClips(clips=clips, findings=sweep.log.findings)
+
+
+def without_video_suffix(path: str) -> str:
+    """Cut the suffix of a video off a path, if it has one.
+
+    >>> without_video_suffix("Archery/a.b.AVI"), without_video_suffix("Archery/a.b")
+    ('Archery/a.b', 'Archery/a.b')
+    """
+    stem, suffix = os.path.splitext(path)
+    return stem if suffix.lower() in VIDEO_SUFFIXES else path
+
+
+def group_of(name: str) -> int:
+    """UCF group of a clip's name, -1 if it has none.
+
+    >>> group_of("Surfing/v_Surfing_g07_c02"), group_of("Surfing/big_wave")
+    (7, -1)
+    """
+    match = _GROUP.match(name.rpartition("/")[2])
+    return int(match[1]) if match else -1
+
+
+@dataclass
+class _Sweep:
+    """What one walk over the folders of a data set collects."""
+
+    dataset: Path
+    log: FindingLog = field(default_factory=FindingLog)
+    videos: list[tuple[str, int, int]] = field(default_factory=list)  # path, size in bytes, mtime in ns
+    class_folders: list[str] = field(default_factory=list)
+    other_suffixes: Counter[str] = field(default_factory=Counter)
+    without_class: int = 0
+
+
+def _walk(dataset: Path, sweep: _Sweep) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield ("Class/sub/", entry) for everything that is no folder, in an order that does not depend on the disk."""
+    start = os.stat(dataset)
+    stack: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ((start.st_dev, start.st_ino),))]
+    while stack:
+        folder, above = stack.pop()
+        entries = _entries(dataset, folder, sweep.log)
+        if folder and any(entry.name == WORKSPACE_MARK for entry in entries):
+            continue
+        if folder.count("/") == 1:
+            sweep.class_folders.append(folder[:-1])
+        for entry in entries:
+            if not _is_folder(entry):
+                yield folder, entry
+                continue
+            status = _status(entry)
+            identity = (status.st_dev, status.st_ino) if status else None
+            if identity is None:
+                sweep.log.note(FindingCode.UNREADABLE_FOLDER, folder + entry.name)
+            elif identity in above:
+                sweep.log.note(FindingCode.FOLDER_LOOP, folder + entry.name)
+            else:
+                stack.append((f"{folder}{entry.name}/", (*above, identity)))
+
+
+def _entries(dataset: Path, folder: str, log: FindingLog) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(dataset / folder) as entries:
+            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        if not folder:
+            raise DatasetError(f"{dataset} cannot be read ({error.strerror}); check its permissions") from error
+        log.note(FindingCode.UNREADABLE_FOLDER, folder)
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that may not be entered
+        return False
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat()
+    except OSError:  # a broken link, gone since, or in a folder that may not be entered
+        return None
+
+
+def _collect(folder: str, entry: os.DirEntry[str], sweep: _Sweep) -> None:
+    path = folder + entry.name
+    suffix = os.path.splitext(entry.name)[1].lower()
+    if suffix not in VIDEO_SUFFIXES:
+        sweep.other_suffixes[suffix or "no suffix"] += 1
+        sweep.log.note(FindingCode.OTHER_SUFFIX, path)
+    elif not folder:
+        sweep.without_class += 1
+        sweep.log.note(FindingCode.WITHOUT_CLASS, path)
+    elif not _is_utf8(path):
+        sweep.log.note(FindingCode.NAME_NOT_UTF8, path)
+    else:
+        status = _status(entry)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            sweep.log.note(FindingCode.NOT_A_FILE, path)
+        else:
+            sweep.videos.append((path, status.st_size, status.st_mtime_ns))
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:  # os.scandir stands for the odd bytes with lone surrogates
+        return False
+    return True
+
+
+def _named(sweep: _Sweep) -> tuple[Clip, ...]:
+    """Give every video its name; of two that differ in their suffix only, the first in sorted order gets the short one.
+
+    In sorted order a full path can never be taken already: whatever had it as its name would be longer.
+    """
+    taken: set[str] = set()
+    clips = []
+    for path, size_bytes, mtime_ns in sorted(sweep.videos):
+        name = without_video_suffix(path)
+        if name in taken:
+            sweep.log.note(FindingCode.SAME_NAME, path)
+            name = path
+        taken.add(name)
+        class_name = path.partition("/")[0]
+        group = group_of(name)
+        clips.append(
+            Clip(name=name, path=path, class_name=class_name, group=group, size_bytes=size_bytes, mtime_ns=mtime_ns)
+        )
+    return tuple(sorted(clips, key=lambda clip: clip.name))
+
+
+def _check_depth(clips: tuple[Clip, ...], sweep: _Sweep) -> None:
+    """Notice folders that hold class folders rather than clips.
+
+    Raises: DatasetError if there is a single one: its parent was given instead of the data set.
+    """
+    deeper = {clip.class_name for clip in clips} - {clip.class_name for clip in clips if clip.path.count("/") == 1}
+    if not deeper:
+        return
+    if deeper == {clip.class_name for clip in clips} and len(deeper) == 1:
+        folder = sweep.dataset / deeper.pop()
+        inner = sorted({clip.path.split("/")[1] for clip in clips})
+        raise DatasetError(
+            f"{sweep.dataset} holds a single class folder, {folder.name}/, and that holds only folders "
+            f"({printable(', '.join(inner[:3]))}{', ...' if len(inner) > 3 else ''}); "
+            f"if those are the classes, pass {folder}"
+        )
+    for name in sorted(deeper):
+        sweep.log.note(FindingCode.DEEPER_CLASSES, name)
+
+
+def _nothing_found(sweep: _Sweep) -> str:
+    looked_for = ", ".join(suffix[1:] for suffix in VIDEO_SUFFIXES)
+    if sweep.without_class:
+        return (
+            f"{sweep.dataset} holds {sweep.without_class} videos but no class folder with videos; "
+            "put each video into a folder named for its class"
+        )
+    found = [f"{count} {suffix}" for suffix, count in sweep.other_suffixes.most_common(3)]
+    folders = f"{len(sweep.class_folders)} folders" if sweep.class_folders else "no folders"
+    return (
+        f"{sweep.dataset} holds no clips: {folders}, {', '.join(found) or 'no files'}; "
+        f"looked for {looked_for} in class folders"
+    )

@@ -1,0 +1,87 @@
+"""Look through a data set and bring the workspace up to date with it: what `mocrop init` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocrop.pipeline.dataset.clips import find_clips
+from mocrop.pipeline.dataset.issues import Finding
+from mocrop.pipeline.dataset.splits import read_splits
+from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.workspace.lock import exclusive
+from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetReport:
+    """What was found in a data set."""
+
+    workspace: Path
+    dataset: Path
+    clips: int
+    classes: int  # with clips
+    listed_classes: int
+    absent: int  # clips that an earlier look found and this one did not
+    splits: dict[str, tuple[int, int]]  # name -> clips to train on, clips to test on
+    findings: tuple[Finding, ...]
+
+
+def init_workspace(
+    workspace: Workspace, *, dataset: Path | None = None, splits: Path | None = None, seed: int | None = None
+) -> DatasetReport:
+    """Find clips, classes and splits and write the workspace; what is not given stays as mocrop.toml has it.
+
+    Clips that are known keep their row in every cache; clips that are gone keep theirs too, marked absent.
+    Raises: DatasetError if there are no clips or the lists cannot be read, SettingsError without a data set.
+    """
+    settings = _settings(workspace, dataset, splits, seed)
+    if settings.dataset.resolve() == workspace.root.resolve():
+        raise SettingsError(f"{workspace.root} is the data set itself; name another folder for the workspace with -w")
+    found = find_clips(settings.dataset)
+    lists = read_splits(settings.splits, found.clips, seed=settings.seed)
+    rows = [
+        ClipRow(
+            name=clip.name,
+            path=clip.path,
+            label=int(label),
+            group=clip.group,
+            subset=tuple(int(side) for side in sides),
+            size_bytes=clip.size_bytes,
+            mtime_ns=clip.mtime_ns,
+        )
+        for clip, label, sides in zip(found.clips, lists.label, lists.subset, strict=True)
+    ]
+    with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
+        write_settings(workspace, settings)
+        manifest.replace_clips(rows, class_names=lists.class_names, split_names=lists.split_names)
+        absent = manifest.clip_count() - manifest.present_count()
+    sides_of = {name: [row.subset[n] for row in rows] for n, name in enumerate(lists.split_names)}
+    return DatasetReport(
+        workspace=workspace.root,
+        dataset=settings.dataset,
+        clips=len(rows),
+        classes=len({row.label for row in rows if row.label >= 0}),
+        listed_classes=len(lists.class_names),
+        absent=absent,
+        splits={name: (sides.count(1), sides.count(2)) for name, sides in sides_of.items()},
+        findings=(*found.findings, *lists.findings),
+    )
+
+
+def _settings(workspace: Workspace, dataset: Path | None, splits: Path | None, seed: int | None) -> DatasetSettings:
+    if workspace.settings_file.is_file():
+        known, _ = read_settings(workspace)
+        kept = known if dataset is None or dataset.absolute() == known.dataset else None
+        return DatasetSettings(
+            dataset=(dataset or known.dataset).absolute(),
+            splits=splits or (kept.splits if kept else None),
+            seed=known.seed if seed is None else seed,
+        )
+    if dataset is None:
+        raise SettingsError(
+            f"there is no workspace at {workspace.root} yet; name the data set, e.g. `mocrop init UCF-101/`"
+        )
+    return DatasetSettings(dataset=dataset.absolute(), splits=splits, seed=seed or 0)

@@ -1,0 +1,251 @@
+"""Read split lists as they are written: a file or folder goes in, one entry per listed clip comes out.
+
+Three forms are understood: the official UCF-101 folder (``classInd.txt``, ``trainlist01.txt``, ``testlist01.txt``),
+lists of ``path label`` lines whose file names hold train, test or val, and a CSV with the columns ``path`` and
+``subset`` and, if wanted, ``label`` and ``split``.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES
+from mocrop.pipeline.dataset.issues import FindingCode, FindingLog
+from mocrop.pipeline.errors import DatasetError
+
+CLASS_INDEX = "classInd.txt"
+MOST_CLASSES = 100_000  # a larger number at the end of a line is no label
+
+
+class Subset(StrEnum):
+    """What a list wants a clip for."""
+
+    TRAIN = "train"
+    TEST = "test"
+    VAL = "val"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of a list."""
+
+    split: str
+    subset: Subset
+    path: str  # as written, with "/" for "\\"
+    label: str | None  # index or class name as written, None if the line has none
+    file: str
+    line: int
+
+    @property
+    def where(self) -> str:
+        """ "file:line", for findings."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitLists:
+    """Everything the lists say, before it is held against the clips on disk."""
+
+    split_names: tuple[str, ...]
+    class_names: tuple[str, ...] | None  # in the order of classInd.txt; None without one
+    listed: tuple[Listed, ...]
+
+
+def read_lists(path: Path, log: FindingLog) -> SplitLists:
+    """Read a folder of lists, one list together with its counterpart, or a CSV.
+
+    Lines that cannot be read are noted as "file:line". Given ``trainlist01.txt``, ``testlist01.txt`` beside it is
+    read too; given the folder, all of them.
+
+    Raises: DatasetError if there are no lists at ``path`` or no line of them can be read.
+    """
+    if not path.exists():
+        raise DatasetError(f"split lists {path} do not exist; pass a folder of lists, a list or a CSV")
+    if path.is_file() and path.suffix.lower() == ".csv":
+        listed, class_names = tuple(_csv_entries(path, log)), None
+    else:
+        files = _list_files(path)
+        listed = tuple(entry for file in files for entry in _list_entries(file, log))
+        class_names = _class_index(files[0].path.with_name(CLASS_INDEX))
+    if not listed:
+        raise DatasetError(f"{path} lists no clip; expected lines like `Class/video.avi 0`")
+    return SplitLists(split_names=_sorted_names(listed), class_names=class_names, listed=listed)
+
+
+def _sorted_names(listed: tuple[Listed, ...]) -> tuple[str, ...]:
+    return tuple(
+        sorted({entry.split for entry in listed}, key=lambda name: (len(name) if name.isdigit() else 99, name))
+    )
+
+
+# lists of "path label" lines
+
+
+@dataclass(frozen=True)
+class _ListFile:
+    path: Path
+    split: str
+    subset: Subset
+
+
+_SUBSET_WORDS = (  # the first that a file name holds counts: "trainval" is train
+    (re.compile("train(ing)?", re.IGNORECASE), Subset.TRAIN),
+    (re.compile("test(ing)?", re.IGNORECASE), Subset.TEST),
+    (re.compile("val(idation)?", re.IGNORECASE), Subset.VAL),
+)
+
+
+def _list_files(path: Path) -> list[_ListFile]:
+    """Find the lists at ``path``; those whose names differ in train, test or val only belong to one split."""
+    folder = path if path.is_dir() else path.parent
+    keys = {file: key for file in sorted(folder.iterdir()) if file.is_file() and (key := _subset_and_key(file))}
+    if path.is_file():
+        if path not in keys:
+            raise DatasetError(
+                f"{path}: the file name says neither train nor test nor val; "
+                "rename it, or pass a CSV with a subset column"
+            )
+        wanted = keys[path][1]
+        keys = {file: key for file, key in keys.items() if key[1] == wanted}
+    if not keys:
+        raise DatasetError(
+            f"{path} holds no split lists; expected files such as trainlist01.txt and testlist01.txt, or pass a CSV"
+        )
+    names = _split_names(sorted({key for _, key in keys.values()}))
+    return [_ListFile(file, names[key], subset) for file, (subset, key) in keys.items()]
+
+
+def _subset_and_key(file: Path) -> tuple[Subset, str] | None:
+    """Subset that a list's name tells, and the rest of the name, which it shares with its counterparts."""
+    if file.name.startswith(".") or file.suffix.lower() not in (".txt", ".list", ".lst", ""):
+        return None
+    for word, subset in _SUBSET_WORDS:
+        if word.search(file.stem):
+            return subset, word.sub("", file.stem, count=1) + file.suffix
+    return None
+
+
+def _split_names(keys: list[str]) -> dict[str, str]:
+    """Name splits by the last number in their keys where that tells them apart: "list01.txt" is split "1"."""
+    numbers = {key: re.findall("[0-9]+", key)[-1:] for key in keys}
+    names = {key: str(int(found[0])) if found else "" for key, found in numbers.items()}
+    if len(keys) == 1 and not names[keys[0]]:
+        return {keys[0]: "1"}
+    if all(names.values()) and len(set(names.values())) == len(keys):
+        return names
+    return {key: key.rpartition(".")[0].strip("-_ ") or "1" for key in keys}
+
+
+def _list_entries(file: _ListFile, log: FindingLog) -> Iterator[Listed]:
+    for number, line in enumerate(_lines(file.path), start=1):
+        if not line.strip():
+            continue
+        path, label = _path_and_label(line.strip())
+        if _is_label(label):
+            yield Listed(file.split, file.subset, path.replace("\\", "/"), label, file.path.name, number)
+        else:
+            log.note(FindingCode.MALFORMED_LINE, f"{file.path.name}:{number}")
+
+
+def _path_and_label(line: str) -> tuple[str, str | None]:
+    """Take the last word for the label, unless it is the end of a path.
+
+    >>> _path_and_label("A/my clip.avi 3"), _path_and_label("A/my clip.avi"), _path_and_label("A/clip")
+    (('A/my clip.avi', '3'), ('A/my clip.avi', None), ('A/clip', None))
+    """
+    words = line.rsplit(maxsplit=1)
+    if len(words) == 1 or line.lower().endswith(VIDEO_SUFFIXES):
+        return line, None
+    return words[0], words[1]
+
+
+def _is_label(label: str | None) -> bool:
+    if label is None or not label.lstrip("+-").isdecimal():
+        return True
+    return label.isdecimal() and int(label) < MOST_CLASSES
+
+
+def _class_index(path: Path) -> tuple[str, ...] | None:
+    """Read ``classInd.txt``: lines ``1 ApplyEyeMakeup``, numbered from 1 without gaps; None if there is no such file.
+
+    Raises: DatasetError naming the line if it is of another form.
+    """
+    if not path.is_file():
+        return None
+    names: dict[int, str] = {}
+    for number, line in enumerate(_lines(path), start=1):
+        words = line.split(maxsplit=1)
+        if not words:
+            continue
+        if len(words) != 2 or not words[0].isdecimal() or int(words[0]) in names:
+            raise DatasetError(f"{path}:{number}: expected a new number and a class, such as `1 ApplyEyeMakeup`")
+        names[int(words[0])] = words[1].strip()
+    if sorted(names) != list(range(1, len(names) + 1)) or len(set(names.values())) != len(names):
+        raise DatasetError(f"{path}: the classes must be different and numbered from 1 without gaps")
+    return tuple(names[index] for index in sorted(names))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+
+
+# CSV
+
+_SUBSETS = {
+    "train": Subset.TRAIN,
+    "training": Subset.TRAIN,
+    "test": Subset.TEST,
+    "testing": Subset.TEST,
+    "val": Subset.VAL,
+    "validation": Subset.VAL,
+    "none": Subset.NONE,
+    "": Subset.NONE,
+}
+
+
+def _csv_entries(path: Path, log: FindingLog) -> Iterator[Listed]:
+    lines = _lines(path)
+    delimiter = max(",;\t", key=lines[0].count)
+    reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    try:
+        reader.fieldnames = _columns(path, reader.fieldnames or [])
+        for row in reader:
+            entry = _csv_entry(row, path.name, reader.line_num)
+            if entry is None:
+                log.note(FindingCode.MALFORMED_LINE, f"{path.name}:{reader.line_num}")
+            else:
+                yield entry
+    except csv.Error as error:  # such as a quotation mark that is never closed: what follows cannot be trusted
+        raise DatasetError(f"{path}:{reader.line_num + 1}: {error}; mend the quotation marks of that line") from error
+
+
+def _columns(path: Path, names: Sequence[str]) -> list[str]:
+    columns = [name.strip().lower() for name in names]
+    if not {"path", "subset"} <= set(columns):
+        raise DatasetError(
+            f"{path}: the first line must name the columns path, subset and, if wanted, label and split; "
+            f"it names {', '.join(filter(None, columns)) or 'none'}"
+        )
+    return columns
+
+
+def _csv_entry(row: dict[str, str], file: str, line: int) -> Listed | None:
+    """Turn a row into an entry; None if it has too many or too few cells or one of them makes no sense."""
+    if None in row or None in row.values():  # how csv marks cells without a column and columns without a cell
+        return None
+    cells = {name: cell.strip() for name, cell in row.items()}
+    subset, label = _SUBSETS.get(cells["subset"].lower()), cells.get("label") or None
+    if subset is None or not cells["path"] or not _is_label(label):
+        return None
+    return Listed(cells.get("split") or "1", subset, cells["path"].replace("\\", "/"), label, file, line)

@@ -1,0 +1,82 @@
+"""The motion of one clip as a value: its vectors, what they leave out, and how the camera moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+QUARTER_PIXELS = 4  # stored displacement units per pixel
+
+
+class FrameType(IntEnum):
+    """Picture type of a frame; only P and B frames can have vectors."""
+
+    OTHER = 0
+    I = 1  # noqa: E741  (the standard's own letter)
+    P = 2
+    B = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClipMotion:
+    """Motion vectors with any displacement, in presentation order, and per-frame facts of one clip.
+
+    All coordinates are in the upright picture: the display rotation of the source is applied already.
+
+    Attributes:
+        width, height: pixels of the upright picture.
+        vectors_per_frame: int32, shape (frames,): how many rows of the vector arrays belong to each frame.
+        x, y: int16, shape (n,): centre of the block in its frame, pixels; may lie outside the picture.
+        dx, dy: int16, shape (n,): block minus reference position, quarter pixels; never both zero.
+        w, h: uint8, shape (n,): block size, pixels.
+        ref: int8, shape (n,): -1 if the block is predicted from the past, +1 from the future. Content moves forward
+            in time by (dx, dy) for -1 and by (-dx, -dy) for +1.
+        zero_vectors: int32, shape (frames,): vectors without displacement, which are counted and not kept. A frame
+            with neither these nor others is a key frame, wholly intra-coded, or one whose vectors cannot be had.
+        frame_type: uint8, shape (frames,): see FrameType.
+        camera: float32, shape (frames, 6): affine motion of the background forward in time,
+            ``u = a0 + a1*X + a2*Y``, ``v = a3 + a4*X + a5*Y`` in pixels per frame, where X and Y are pixels
+            relative to the centre of the picture; zeros for frames without vectors or whose vectors do not agree.
+        camera_support: float32, shape (frames,): share of the picture that follows ``camera``, in [0, 1]: the area of
+            the blocks that do, over that of the picture or, where blocks have two vectors, of all vectors. Blocks
+            without vectors follow nothing. 0 where there is no camera motion to be had.
+    """
+
+    width: int
+    height: int
+    vectors_per_frame: npt.NDArray[np.int32]
+    x: npt.NDArray[np.int16]
+    y: npt.NDArray[np.int16]
+    dx: npt.NDArray[np.int16]
+    dy: npt.NDArray[np.int16]
+    w: npt.NDArray[np.uint8]
+    h: npt.NDArray[np.uint8]
+    ref: npt.NDArray[np.int8]
+    zero_vectors: npt.NDArray[np.int32]
+    frame_type: npt.NDArray[np.uint8]
+    camera: npt.NDArray[np.float32]
+    camera_support: npt.NDArray[np.float32]
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of the clip."""
+        return len(self.vectors_per_frame)
+
+    @property
+    def frame(self) -> npt.NDArray[np.int32]:
+        """int32, shape (n,): the frame of each vector, 0-based, ascending."""
+        return np.repeat(np.arange(self.frames, dtype=np.int32), self.vectors_per_frame)
+
+    def vectors_of(self, frames: range) -> slice:
+        """Which rows of the vector arrays belong to some consecutive frames."""
+        before = int(self.vectors_per_frame[: frames.start].sum())
+        return slice(before, before + int(self.vectors_per_frame[frames.start : frames.stop].sum()))
+
+    @property
+    def displacement(self) -> npt.NDArray[np.float32]:
+        """float32, shape (n,): length of each vector in pixels."""
+        length = np.hypot(self.dx.astype(np.float32), self.dy.astype(np.float32))
+        return (length / np.float32(QUARTER_PIXELS)).astype(np.float32, copy=False)

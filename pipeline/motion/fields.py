@@ -1,0 +1,112 @@
+"""Turn the motion vectors of one clip into dense motion fields, one for each chosen frame, cropped like the frame.
+
+The field of a frame is the mean motion over the frames from it on (:func:`field_frames`), as a key frame has no vectors
+of its own. It says where the picture content goes: forward in time, x to the right and y down, in pixels of the cropped
+and scaled frame per frame of the video, kept as int8 in steps of a sixteenth of a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.cache.crop_cache import STEPS_PER_PIXEL
+from mocrop.pipeline.choices import Camera, require_choice
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.motion.block_raster import BlockRaster, DoubleMap
+from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.motion.residual import finite_camera
+
+MOST_STEPS = 127  # faster motion, 8 pixels per frame and more, is clipped
+HALF_MARGIN = 2.0**-20  # steps; products of matrices differ by some 2**-40 between processors
+
+Fields = npt.NDArray[np.int8]  # (slots, 2, side, side)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionFieldSettings:
+    """How the motion fields of a crop cache are made."""
+
+    side: int = 56  # of a field, cells; one for every 4 pixels of a 224 px frame
+    span: int = 12  # frames that a field is the mean of, at most; transcode puts as many from key frame to key frame
+    camera: Camera = "ignore"  # compensate: less the camera's motion
+
+    def __post_init__(self) -> None:
+        for name in ("side", "span"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} of the motion fields must be at least 1, not {getattr(self, name)}")
+        require_choice("camera", self.camera, Camera)
+
+
+def dense_motion(
+    motion: ClipMotion, numbers: Sequence[int], *, box: CropBox, size: int, settings: MotionFieldSettings
+) -> Fields:
+    """The motion fields of the chosen frames of a clip inside its crop box.
+
+    A cell of a field is the mean over the part of the picture that it covers. A block without a vector, because it
+    stands still or was coded afresh, counts as one that does not move. Frames without vectors at all do not count.
+
+    Args:
+        numbers: of the chosen frames in the clip, ascending.
+        box: what the cropped frames show of the picture.
+        size: side of the cropped and scaled frames, pixels.
+    Returns: int8, shape (len(numbers), 2, side, side): motion in x and in y.
+    Raises: ValueError if the camera's motion is not finite.
+    """
+    left, top, right, bottom = box.pixels(motion.width, motion.height)
+    columns, rows = (np.linspace(*ends, settings.side + 1) for ends in ((left, right), (top, bottom)))
+    raster = BlockRaster(motion, rows=rows, columns=columns)
+    steps_per_px = STEPS_PER_PIXEL * size / np.array([right - left, bottom - top]).reshape(2, 1, 1)
+    coded = (motion.vectors_per_frame + motion.zero_vectors) > 0
+    fields = np.zeros((len(numbers), 2, settings.side, settings.side), np.int8)
+    for slot in range(len(numbers)):
+        frames = field_frames(numbers, slot, coded=coded, span=settings.span)
+        count = int(np.count_nonzero(coded[frames.start : frames.stop]))
+        if count:
+            field = raster.painted(frames)
+            if settings.camera == "compensate":
+                field -= _camera_field(motion, frames, rows=rows, columns=columns)
+            fields[slot] = _rounded(field * (steps_per_px / count))
+    return fields
+
+
+def field_frames(numbers: Sequence[int], slot: int, *, coded: npt.NDArray[np.bool_], span: int) -> range:
+    """The frames whose motion makes the field of a chosen frame.
+
+    They run from it until the next chosen one, ``span`` at most. Where none of them has vectors, as for a key frame at
+    the end of a clip, it is the ``span`` frames up to it.
+
+    >>> coded = np.array([False, True, True, False, True, True, False])  # key frames 0, 3 and 6
+    >>> [field_frames([0, 3, 6], slot, coded=coded, span=12) for slot in range(3)]
+    [range(0, 3), range(3, 6), range(0, 7)]
+
+    Args:
+        numbers: of all chosen frames, ascending; the field is that of ``numbers[slot]``.
+        coded: shape (frames,): whether a frame has vectors.
+    """
+    first = min(numbers[slot], len(coded) - 1)
+    following = min([first + span, len(coded), *numbers[slot + 1 : slot + 2]])
+    if coded[first:following].any():
+        return range(first, following)
+    return range(max(0, first + 1 - span), first + 1)
+
+
+def _camera_field(motion: ClipMotion, frames: range, *, rows: DoubleMap, columns: DoubleMap) -> DoubleMap:
+    """The sum over some frames of the camera's motion in the middle of every cell: float64, shape (2, rows, columns).
+
+    Args:
+        rows, columns: edges of the cells, pixels of the picture.
+    """
+    total = finite_camera(motion)[frames.start : frames.stop].sum(axis=0)
+    shift, by_x, by_y = total.reshape(2, 3).T.reshape(3, 2, 1, 1)
+    x, y = (columns[1:] + columns[:-1] - motion.width) / 2, (rows[1:] + rows[:-1] - motion.height) / 2
+    return np.asarray(shift + by_x * x + by_y * y[:, np.newaxis])
+
+
+def _rounded(steps: DoubleMap) -> Fields:
+    """Nearest whole steps, clipped; halves go away from zero, with a margin for rounding errors of the processor."""
+    away = np.copysign(0.5 + HALF_MARGIN, steps)
+    return np.clip(np.trunc(steps + away), -MOST_STEPS, MOST_STEPS).astype(np.int8)

@@ -1,0 +1,97 @@
+"""Take the camera's motion out of a clip's vectors: what each block does by itself, and how much the camera does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.choices import Camera
+from mocrop.pipeline.motion.clip_motion import QUARTER_PIXELS, ClipMotion
+from mocrop.pipeline.motion.raw_vectors import reference_distances
+
+VECTORS_AT_ONCE = 1 << 18  # what is worked out of them is some 60 bytes each
+
+
+def speeds(motion: ClipMotion, *, camera: Camera) -> npt.NDArray[np.float32]:
+    """How much each vector moves.
+
+    Returns: float32, shape (n,): with ``ignore`` its length in pixels, as published; with ``compensate`` how far its
+        content departs from where the camera takes it, pixels per frame. A block that the camera holds still has no
+        vector here, so what the camera follows counts through the parts of it that move.
+    Raises: ValueError if the camera's motion is not finite.
+    """
+    if camera == "ignore":
+        return motion.displacement
+    of_frame = finite_camera(motion).astype(np.float32)
+    squared = np.zeros(len(motion.x), np.float32)
+    for frames in _runs(motion):
+        some = motion.vectors_of(frames)
+        x, y = motion.x[some] - np.float32(motion.width / 2), motion.y[some] - np.float32(motion.height / 2)
+        camera_parts = _camera_parts(of_frame, motion, frames)
+        for own, (shift, by_x, by_y) in zip(forward_motion(motion, frames), camera_parts, strict=True):
+            own -= shift
+            own -= by_x * x
+            own -= by_y * y
+            own *= own
+            squared[some] += own
+    return np.sqrt(squared, out=squared)
+
+
+def forward_motion(motion: ClipMotion, frames: range) -> Iterator[npt.NDArray[np.float32]]:
+    """Where the content of each block of some frames goes, forward in time: x, then y, pixels per frame.
+
+    Yields: float32, shape (vectors of these frames,).
+    """
+    per_frame = _frames_ahead(motion, frames)
+    per_frame *= QUARTER_PIXELS
+    own = motion.vectors_of(frames)
+    for moved in (motion.dx, motion.dy):
+        yield (moved[own] / per_frame).astype(np.float32, copy=False)
+
+
+def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:
+    """Root mean square over the picture of the camera's motion in each frame that has vectors, pixels per frame.
+
+    A zoom or a turn counts although the middle of the picture stands still.
+
+    Returns: float64, shape (frames with vectors,).
+    Raises: ValueError if the camera's motion is not finite.
+    """
+    field = finite_camera(motion)[(motion.vectors_per_frame + motion.zero_vectors) > 0]
+    mean_square = np.array([1, motion.width**2 / 12, motion.height**2 / 12])  # of 1, X and Y over the picture
+    return np.asarray(np.sqrt((field**2).reshape(-1, 2, 3).sum(axis=1) @ mean_square))
+
+
+def _frames_ahead(motion: ClipMotion, frames: range) -> npt.NDArray[np.float32]:
+    """From the reference of each vector of some frames to its frame, negative where the reference is ahead: float32."""
+    some = slice(frames.start, frames.stop)
+    past, future = (distance[some] for distance in reference_distances(motion.frame_type))
+    ahead = np.repeat(past, motion.vectors_per_frame[some])
+    from_future = motion.ref[motion.vectors_of(frames)] > 0
+    if from_future.any():
+        ahead[from_future] = -np.repeat(future, motion.vectors_per_frame[some])[from_future]
+    return ahead
+
+
+def _runs(motion: ClipMotion) -> Iterator[range]:
+    """The frames of a clip in runs of about ``VECTORS_AT_ONCE`` vectors."""
+    run_of_frame = np.cumsum(motion.vectors_per_frame, dtype=np.int64) // VECTORS_AT_ONCE
+    starts = [0, *(np.flatnonzero(np.diff(run_of_frame)) + 1).tolist(), motion.frames]
+    for start, stop in itertools.pairwise(starts):
+        yield range(start, stop)
+
+
+def _camera_parts(of_frame: npt.NDArray[np.float32], motion: ClipMotion, frames: range) -> npt.NDArray[np.float32]:
+    """The parameters of the camera's motion at each vector of some frames: float32, shape (2, 3, n)."""
+    some = slice(frames.start, frames.stop)
+    return np.repeat(of_frame[some].T, motion.vectors_per_frame[some], axis=1).reshape(2, 3, -1)
+
+
+def finite_camera(motion: ClipMotion) -> npt.NDArray[np.float64]:
+    """The camera's motion in each frame, float64, shape (frames, 6). Raises: ValueError if it is not finite."""
+    if not np.isfinite(motion.camera).all():
+        raise ValueError("the camera's motion must be finite in every frame")
+    return motion.camera.astype(np.float64)

@@ -1,0 +1,154 @@
+"""Decode one video file into its motion: the vectors with any displacement, and how the camera moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
+from mocrop.pipeline.motion.raw_vectors import Orientation, VectorBlock, joined
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.video.open import OpenVideo, PacketAccount, let_go_of_side_data, open_video
+
+EXPORTING_CODECS = frozenset(  # FFmpeg's names of the codecs whose vectors it exports, each of them tried
+    {"flv1", "h261", "h263", "h264", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v2", "msmpeg4v3", "rv10", "rv20"}
+    | {"snow", "wmv1", "wmv2"}
+)
+NO_B_VECTORS = frozenset({"mpeg4", "rv20"})  # FFmpeg's H.263 decoders do not keep those of B-frames, and export others
+_FRAME_TYPE: dict[int, FrameType] = {
+    PictureType.I: FrameType.I,
+    PictureType.SI: FrameType.I,
+    PictureType.P: FrameType.P,
+    PictureType.SP: FrameType.P,
+    PictureType.S: FrameType.P,  # MPEG-4 sprite: predicted from the past
+    PictureType.B: FrameType.B,
+    PictureType.BI: FrameType.B,
+}
+
+
+def read_motion(path: Path, *, clip: str, log: ClipLog) -> ClipMotion:
+    """Read every motion vector of a file, in presentation order, decoding no more of the pictures than it must.
+
+    Positions and displacements are those of the upright picture; where the frame size changes they are scaled to that
+    of the first frame. Displacements beyond 8191 pixels are clipped there; positions outside the picture are kept.
+    B-frames of MPEG-4 Part 2 count as frames without vectors: what FFmpeg exports for them is not theirs.
+
+    Args:
+        path: the file.
+        clip: its name, for messages.
+        log: gets ROTATED, SIZE_CHANGES, ONE_FRAME, ALL_KEY_FRAMES and NOTHING_MOVES where they hold.
+    Raises: ClipError with NO_FRAMES, TRUNCATED, NO_MOTION_VECTORS, or what :func:`open_video` raises.
+    """
+    with open_video(path, clip=clip, log=log) as video:
+        codec = video.stream.codec_context.codec.canonical_name
+        _export_vectors(video.stream, codec)
+        source = _Source(video, codec)
+        runs: list[ClipMotion] = []
+        picture: tuple[int, int] | None = None
+        for block in _blocks(source.frames(), log):
+            picture = picture or block.orientation.upright
+            runs.append(block.motion(picture))
+        source.account.require_whole(video.stream, clip=clip)
+        if not runs:
+            raise ClipError(Reason.NO_FRAMES, f"{clip}: no frame could be decoded")
+    motion = joined(runs)
+    _note_what_is_missing(motion, codec, clip, log)
+    return motion
+
+
+def _export_vectors(stream: VideoStream, codec: str) -> None:
+    """Ask the decoder for its vectors, and spare it what does not change them."""
+    options = {"flags2": "+export_mvs", "skip_loop_filter": "all"}
+    if codec == "mpeg4":
+        options["skip_idct"] = "all"
+    stream.codec_context.options = options
+
+
+class _Frame(NamedTuple):
+    """What is of interest in a decoded frame."""
+
+    orientation: Orientation
+    frame_type: FrameType
+    raw_vectors: bytes
+
+
+def _looked_through(frame: VideoFrame, codec: str) -> _Frame:
+    frame_type = _FRAME_TYPE.get(frame.pict_type, FrameType.OTHER)
+    orientation = Orientation(decoded=(frame.width, frame.height), turn=round(frame.rotation / 90) % 4)
+    usable = frame_type != FrameType.B or codec not in NO_B_VECTORS
+    return _Frame(orientation, frame_type, _taken_vectors(frame) if usable else b"")
+
+
+def _taken_vectors(frame: VideoFrame) -> bytes:
+    """The raw vectors of a frame, which is then free to go."""
+    vectors = frame.side_data.get("MOTION_VECTORS")
+    raw = b"" if vectors is None else bytes(vectors)
+    del vectors
+    let_go_of_side_data(frame)
+    return raw
+
+
+@dataclass
+class _Source:
+    """Decodes a video and keeps account of its packets."""
+
+    video: OpenVideo
+    codec: str
+    account: PacketAccount = field(default_factory=PacketAccount)
+
+    def frames(self) -> Iterator[_Frame]:
+        """All frames in presentation order."""
+        for packet in self.video.container.demux(self.video.stream):
+            self.account.count(packet)
+            for frame in packet.decode():
+                yield _looked_through(frame, self.codec)
+
+
+def _blocks(frames: Iterable[_Frame], log: ClipLog) -> Iterator[VectorBlock]:
+    """Gather frames into blocks, each of one size and rotation."""
+    block: VectorBlock | None = None
+    for frame in frames:
+        if block is None or block.full or block.orientation != frame.orientation:
+            if block is not None:
+                yield block
+            _note_orientation(frame.orientation, block.orientation if block else None, log)
+            block = VectorBlock(orientation=frame.orientation)
+        block.add(frame.raw_vectors, frame.frame_type)
+    if block is not None:
+        yield block
+
+
+def _note_orientation(now: Orientation, before: Orientation | None, log: ClipLog) -> None:
+    if now.turn:
+        log.note(Reason.ROTATED, f"turned by {90 * now.turn} degrees")
+    if before is not None and before.upright != now.upright:
+        log.note(Reason.SIZE_CHANGES, f"the frame size changes; vectors are scaled to {before.upright}")
+
+
+def _note_what_is_missing(motion: ClipMotion, codec: str, clip: str, log: ClipLog) -> None:
+    """Tell apart: too few frames for vectors, a codec without them, no block predicted, and nothing moving.
+
+    A codec counts as one without vectors if none came and it is not known to have any.
+    """
+    moving, still = len(motion.x), int(motion.zero_vectors.sum())
+    if motion.frames == 1:
+        log.note(Reason.ONE_FRAME, "the clip has one frame, so nothing moves in it")
+    elif moving + still == 0 and codec not in EXPORTING_CODECS:
+        raise ClipError(
+            Reason.NO_MOTION_VECTORS,
+            f"{clip}: FFmpeg exports no motion vectors from {codec}; run `mocrop transcode`, then "
+            "`mocrop extract-mv --source h264`",
+        )
+    elif moving + still == 0:
+        fact = (
+            "every frame is a key frame" if (motion.frame_type == FrameType.I).all() else "every block is intra-coded"
+        )
+        log.note(Reason.ALL_KEY_FRAMES, f"{fact}, so there are no motion vectors")
+    elif moving == 0:
+        log.note(Reason.NOTHING_MOVES, "no motion vector has any displacement")

@@ -1,0 +1,97 @@
+"""The clip that a stage is given, what it notices while it works on it, and the outcome that it returns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mocrop.pipeline.errors import ClipError, DiskFullError, MocropError, Reason, raise_if_disk_full
+from mocrop.pipeline.time_limit import time_limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipTask:
+    """One clip of a work unit: what a worker needs to know of it."""
+
+    position: int  # row of the clip in the manifest and in every crop cache
+    name: str  # path under the data set without suffix, "/" between parts: "Surfing/v_Surfing_g01_c01"
+    path: str  # absolute path of the data set's own file
+    refusal: tuple[Reason, str] | None = None  # decided by the client: record this failure, do not open the clip
+    whole_frame: str | None = None  # decided by the client: why a policy must do without vectors
+    limit_seconds: float = 0.0  # after which the clip counts as hanging; 0: never
+
+    def require_accepted(self) -> None:
+        """First call of every stage inside :func:`clip_log`. Raises: ClipError if the client has refused the clip."""
+        if self.refusal is not None:
+            raise ClipError(*self.refusal)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a stage says about one clip."""
+
+    position: int
+    status: Literal["done", "failed"]
+    reasons: tuple[Reason, ...] = ()
+    message: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class ClipLog:
+    """Collects what a stage notices about a clip while it works on it."""
+
+    position: int
+    reasons: list[Reason] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    outcome: Outcome | None = None
+
+    def note(self, reason: Reason, message: str = "") -> None:
+        """Record something worth knowing about a clip that is still good; a repeated reason counts once."""
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+            if message:
+                self.messages.append(message)
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome is not None and self.outcome.status == "failed"
+
+
+@contextmanager
+def clip_log(task: ClipTask) -> Iterator[ClipLog]:
+    """Run the body for one clip and turn whatever it raises into ``log.outcome``.
+
+    A full disk is nobody's clip: it leaves as DiskFullError. Any other exception becomes a failed outcome, so the
+    code after the block must look at ``log.failed``.
+
+    >>> task = ClipTask(position=3, name="A/b", path="/data/A/b.avi", refusal=(Reason.EMPTY_FILE, "A/b is empty"))
+    >>> with clip_log(task) as log:
+    ...     task.require_accepted()
+    >>> log.outcome.status, log.outcome.reasons[0].value
+    ('failed', 'empty-file')
+    """
+    log = ClipLog(task.position)
+    start = time.perf_counter()
+
+    def outcome(status: Literal["done", "failed"], reasons: list[Reason], message: str) -> Outcome:
+        seconds = time.perf_counter() - start
+        return Outcome(position=task.position, status=status, reasons=tuple(reasons), message=message, seconds=seconds)
+
+    try:
+        with time_limit(task.limit_seconds, clip=task.name):
+            yield log
+        log.outcome = outcome("done", log.reasons, "; ".join(log.messages))
+    except ClipError as error:
+        log.outcome = outcome("failed", [error.reason, *log.reasons], str(error))
+    except DiskFullError:
+        raise
+    except MocropError as error:
+        log.outcome = outcome("failed", [Reason.UNREADABLE, *log.reasons], str(error))
+    except Exception as error:
+        raise_if_disk_full(error)
+        text = f"{task.name}: {type(error).__name__}: {error}"
+        log.outcome = outcome("failed", [Reason.UNEXPECTED, *log.reasons], text)

@@ -1,0 +1,139 @@
+"""Policy `adaptive`: own and camera motion of a clip in; a box out, central unless motion says otherwise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.choices import Camera, require_choice
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.motion.camera import following_distance_px
+from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.motion.residual import camera_speed, speeds
+from mocrop.pipeline.policies.base import AreaSettings, PictureSize, PolicyResult, Shape, box_extent, whole_frame
+from mocrop.pipeline.policies.density import cells, visible_vectors
+
+FEW_VECTORS = 10.0  # so many, in a frame or a clip, say as much as none: a stray one must not move the box
+
+DoubleMap = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveSettings(AreaSettings):
+    """Ours. docs/adaptive.md says how the constants were found, and how little 30 % more or less of each changes."""
+
+    grid: tuple[int, int] = (24, 32)
+    camera: Camera = "compensate"  # motion is what departs from the camera's
+    shape: Shape = "frame"  # of the box: the frame's own, or a square in pixels as far as the frame allows
+    blur_cells: float = 2.0  # standard deviation of the blur of the density, cells
+    prior_size: float = 0.22  # standard deviation of the centre prior, fractions of the frame's width and height
+    prior_still: float = 0.4  # what the prior weighs, against 1 for all motion, when the camera stands still
+    prior_moving: float = 3.0  # what it weighs more when the camera moves all the time
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("camera", self.camera, Camera)
+        require_choice("shape", self.shape, Shape)
+        for name in ("blur_cells", "prior_size", "prior_still", "prior_moving"):
+            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        if self.prior_size == 0:
+            raise ValueError("prior_size must be above 0")
+
+
+def decide(motion: ClipMotion | None, picture: PictureSize, _clip: str, settings: AdaptiveSettings) -> PolicyResult:
+    """The box that holds the most of the clip's motion and of the centre prior together."""
+    if motion is None:
+        return whole_frame(settings, why="there are no motion vectors of it")
+    density = motion_density(motion, grid=settings.grid, camera=settings.camera, blur_cells=settings.blur_cells)
+    if density is None:
+        return whole_frame(settings, why="nothing moves in it by itself")
+    weight = settings.prior_still + settings.prior_moving * camera_share(motion)
+    evidence = density + weight * centre_prior(settings.grid, size=settings.prior_size)
+    extent = box_extent(picture, ratio=settings.ratio, shape=settings.shape)
+    return PolicyResult(box=fullest_box(evidence, extent=extent), density=evidence.astype(np.float32))
+
+
+def motion_density(motion: ClipMotion, *, grid: tuple[int, int], camera: Camera, blur_cells: float) -> DoubleMap | None:
+    """Where more moves than on average: vectors count by how sure they are to move, all busy frames about the same.
+
+    Returns: float64, shape grid: non-negative, sum below 1: near 1 if all motion is in few cells, near 0 if it is
+        everywhere or nearly nothing moves. None if nothing moves.
+    """
+    vectors = visible_vectors(motion, eps_px=0)
+    moves = departs(speeds(motion, camera=camera)[vectors], motion)
+    total = float(moves.sum())
+    if total < 1e-12:  # what rounding can leave of a pan that everything follows
+        return None
+    frame = motion.frame[vectors]
+    in_frame = np.bincount(frame, moves, minlength=motion.frames)
+    share = moves / (in_frame + FEW_VECTORS)[frame]
+    summed = np.bincount(cells(motion, vectors, grid=grid), share, minlength=math.prod(grid)).reshape(grid)
+    blurred = _blur(grid[0], blur_cells) @ summed @ _blur(grid[1], blur_cells).T
+    excess = np.maximum(blurred / blurred.sum() - 1 / blurred.size, 0)
+    return np.asarray(excess * (total / (total + FEW_VECTORS)))
+
+
+def camera_share(motion: ClipMotion) -> float:
+    """How much of the time the camera moves: 0 for a tripod, towards 1 for a camera that never rests."""
+    speed = camera_speed(motion)
+    return float(departs(speed, motion).mean()) if len(speed) else 0.0
+
+
+def departs(speed: npt.NDArray[np.floating], motion: ClipMotion) -> DoubleMap:
+    """How sure a speed, pixels per frame, is to be no noise: 0 at rest, a half at the following distance, towards 1."""
+    squared = speed.astype(np.float64) ** 2
+    return squared / (squared + following_distance_px(motion.width, motion.height) ** 2)
+
+
+def centre_prior(grid: tuple[int, int], *, size: float) -> DoubleMap:
+    """A Gaussian around the middle of the picture, of sum 1: where camera operators keep what they film."""
+    down, across = (np.exp(-((_middles(count) - 0.5) ** 2) / (2 * size**2)) for count in grid)
+    prior = np.outer(down, across)
+    return np.asarray(prior / prior.sum())
+
+
+def fullest_box(evidence: DoubleMap, *, extent: tuple[float, float]) -> CropBox:
+    """Of the boxes of one size, at steps as fine as the cells, the one that holds the most; of equals the most central.
+
+    Boxes cut through cells, so their size is exact. Equal means equal to a billionth of the map's sum.
+
+    Args:
+        evidence: shape (rows, cols), non-negative, not all zero.
+        extent: width and height, fractions of the picture.
+    """
+    lefts, tops = (_starts(count, length) for count, length in zip(evidence.shape[::-1], extent, strict=True))
+    held = _overlaps(evidence.shape[0], tops, extent[1]) @ evidence @ _overlaps(evidence.shape[1], lefts, extent[0]).T
+    off_centre = np.add.outer((tops - (1 - extent[1]) / 2) ** 2, (lefts - (1 - extent[0]) / 2) ** 2)
+    score = np.rint(held / evidence.sum() * 1e9)
+    best = np.lexsort((off_centre.ravel(), -score.ravel()))[0]
+    top, left = (float(start) for start in (tops[best // len(lefts)], lefts[best % len(lefts)]))
+    return CropBox(left=left, top=top, right=min(left + extent[0], 1.0), bottom=min(top + extent[1], 1.0))
+
+
+def _starts(count: int, length: float) -> DoubleMap:
+    """Where boxes of a length may begin, in fractions: evenly spaced, as many as cells, the centred one among them."""
+    return np.linspace(0, 1 - length, 2 * (count // 2) + 1) if length < 1 else np.zeros(1)
+
+
+def _overlaps(count: int, starts: DoubleMap, length: float) -> DoubleMap:
+    """Share of each of ``count`` equal cells that lies in each box, along one side: shape (boxes, cells)."""
+    edges = np.arange(count + 1) / count
+    inside = np.clip(edges, starts[:, np.newaxis], starts[:, np.newaxis] + length)
+    return np.diff(inside, axis=1) * count
+
+
+def _blur(count: int, sigma_cells: float) -> DoubleMap:
+    """Matrix that blurs along one side, but for a factor; what it carries over the edge is lost: (count, count)."""
+    if sigma_cells < 0.1:  # the next cell would get exp(-50) of it, and the smallest numbers would overflow
+        return np.eye(count)
+    distance = np.subtract.outer(np.arange(count), np.arange(count))
+    return np.asarray(np.exp(-0.5 * (distance / sigma_cells) ** 2))
+
+
+def _middles(count: int) -> DoubleMap:
+    """Middles of equal cells in fractions."""
+    return (np.arange(count) + 0.5) / count

@@ -1,0 +1,119 @@
+"""What a policy is: settings in, and for each clip a crop box and the map it was found on out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.choices import Camera, require_choice
+from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
+from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.policies.box_search import rectangles
+
+LARGEST_GRID = 128  # rows or columns; beyond, the rectangles to choose from would fill a worker's memory
+
+Shape = Literal["frame", "square"]
+
+PictureSize = tuple[int, int]  # width, height of the upright picture, pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyResult:
+    """What a policy says of one clip."""
+
+    box: CropBox
+    density: npt.NDArray[np.float32]  # shape (rows, cols): what the box was found on; zeros for policies without one
+    usable: bool = True  # False: the box is the whole frame because the policy had nothing to go by
+    why: str = ""  # then, what was missing
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySettings:
+    """What every policy has."""
+
+    grid: tuple[int, int] = (6, 8)  # rows, cols of the density map
+
+    def __post_init__(self) -> None:
+        if len(self.grid) != 2 or not all(1 <= side <= LARGEST_GRID for side in self.grid):
+            raise ValueError(f"grid must be two numbers, rows and cols, from 1 to {LARGEST_GRID}, not {self.grid}")
+
+    @property
+    def no_density(self) -> npt.NDArray[np.float32]:
+        """A map of zeros."""
+        return np.zeros(self.grid, np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaSettings(PolicySettings):
+    """What every policy that crops has."""
+
+    ratio: float = 0.75  # area of the box as a fraction of the frame, above 0 and at most 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.ratio <= 1:
+            raise ValueError(f"ratio must be above 0 and at most 1, not {self.ratio}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridBoxSettings(AreaSettings):
+    """What every policy has whose boxes are rectangles of whole cells.
+
+    Raises: CropBoxError if no rectangle of the grid comes within 10 % of the ratio.
+    """
+
+    seed: int = 0  # of all that is random, together with the clip's name
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, not {self.seed}")
+        rectangles(self.grid, ratio=self.ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorSettings(GridBoxSettings):
+    """What both published policies have: which vectors count as motion. Neither constant is published."""
+
+    eps_px: float = 0.5  # shorter vectors are noise, pixels; two steps of MPEG-4's and H.264's quarter-pixel grid
+    camera: Camera = "ignore"  # compensate: motion is what differs from the camera's, pixels per frame
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.eps_px >= 0 and math.isfinite(self.eps_px)):
+            raise ValueError(f"eps_px must be a length in pixels, not {self.eps_px}")
+        require_choice("camera", self.camera, Camera)
+
+
+def box_extent(picture: PictureSize, *, ratio: float, shape: Shape) -> tuple[float, float]:
+    """Width and height of a box in fractions of the picture.
+
+    >>> box_extent((320, 240), ratio=0.25, shape="frame"), box_extent((320, 240), ratio=0.75, shape="square")
+    ((0.5, 0.5), (0.75, 1.0))
+    """
+    if shape == "frame":
+        return math.sqrt(ratio), math.sqrt(ratio)
+    width, height = picture
+    side = math.sqrt(ratio * width * height)
+    return max(min(side / width, 1.0), ratio), max(min(side / height, 1.0), ratio)
+
+
+def whole_frame(settings: PolicySettings, *, why: str) -> PolicyResult:
+    """The result for a clip that a policy cannot crop."""
+    return PolicyResult(box=WHOLE_FRAME, density=settings.no_density, usable=False, why=why)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """A way to crop. ``decide`` takes the clip's motion (None if it has none), the size of its upright picture, its
+    name and settings of the class ``settings``; it is pure, so order and workers do not matter.
+    """
+
+    settings: type[PolicySettings]
+    decide: Callable[[ClipMotion | None, PictureSize, str, Any], PolicyResult]  # Any: an instance of ``settings``
+    needs_motion: bool

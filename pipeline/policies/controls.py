@@ -1,0 +1,50 @@
+"""The baseline, which does not crop, and the controls that every policy must beat: centre and random boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mocrop.pipeline.choices import require_choice
+from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
+from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.policies.base import (
+    AreaSettings,
+    GridBoxSettings,
+    PictureSize,
+    PolicyResult,
+    PolicySettings,
+    Shape,
+    box_extent,
+)
+from mocrop.pipeline.policies.box_search import rectangles
+from mocrop.pipeline.policies.density import clip_generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class CenterSettings(AreaSettings):
+    """The control that every policy must beat."""
+
+    shape: Shape = "square"  # in pixels, as far as the frame allows; or the frame's own shape
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("shape", self.shape, Shape)
+
+
+def _full(_motion: ClipMotion | None, _picture: PictureSize, _clip: str, settings: PolicySettings) -> PolicyResult:
+    """No crop: the baseline."""
+    return PolicyResult(box=WHOLE_FRAME, density=settings.no_density)
+
+
+def _center(_motion: ClipMotion | None, picture: PictureSize, _clip: str, settings: CenterSettings) -> PolicyResult:
+    """The centred box of the wanted area."""
+    across, down = box_extent(picture, ratio=settings.ratio, shape=settings.shape)
+    left, top = (1 - across) / 2, (1 - down) / 2
+    return PolicyResult(box=CropBox(left=left, top=top, right=1 - left, bottom=1 - top), density=settings.no_density)
+
+
+def _random(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: GridBoxSettings) -> PolicyResult:
+    """One of the rectangles that the motion search may choose, each as likely as the others."""
+    candidates = rectangles(settings.grid, ratio=settings.ratio)
+    index = int(clip_generator(settings.seed, clip).integers(len(candidates)))
+    return PolicyResult(box=candidates.box(index), density=settings.no_density)

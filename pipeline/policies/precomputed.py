@@ -1,0 +1,99 @@
+"""Policy `maps`: the box search of `motion` on density maps that somebody made before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.policies.base import AreaSettings, PictureSize, PolicyResult, whole_frame
+from mocrop.pipeline.policies.box_search import find_box, rectangles
+from mocrop.pipeline.policies.npy_maps import choose_grid, map_path, read_map
+
+POLICY = "maps"
+IMPORT_TABLE = "import-npy"  # of mocrop.toml
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapsSettings(AreaSettings):
+    """Which maps to read; their grid is the policy's grid.
+
+    The folder's name is part of a cache's settings, what lies in it is not: after maps have changed, make the cache
+    again with --overwrite.
+    Raises: CropBoxError if no rectangle of the grid comes within 10 % of the ratio.
+    """
+
+    folder: str = ""  # absolute path of the folder that holds a folder of maps per class
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not os.path.isabs(self.folder):
+            raise ValueError(
+                f"policy {POLICY!r} needs the folder of density maps as an absolute path, not {self.folder!r}; "
+                "name it with --density-from, or once with `mocrop import-npy DIR`"
+            )
+        rectangles(self.grid, ratio=self.ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedMaps:
+    """The table [import-npy] of mocrop.toml: the maps that are read when --density-from is not given."""
+
+    folder: str  # absolute, or relative to the workspace
+    grid: tuple[int, int]  # rows, cols
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.folder, str):
+            raise ValueError(f"folder must be a path, not {self.folder!r}")
+        if not (len(self.grid) == 2 and all(type(side) is int for side in self.grid)):
+            raise ValueError(f"grid must be rows and cols such as [6, 8], not {self.grid}")
+        object.__setattr__(self, "grid", tuple(self.grid))
+
+
+def decide(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MapsSettings) -> PolicyResult:
+    """The rectangle of cells that holds most of the clip's map.
+
+    Raises: ClipError if the map is bad, or the whole folder is out of reach.
+    """
+    folder, (rows, cols) = Path(settings.folder), settings.grid
+    try:
+        density = read_map(map_path(folder, clip, grid=settings.grid), clip=clip, grid=settings.grid)
+    except FileNotFoundError:
+        if not folder.is_dir():  # a worker elsewhere, or a disk that is not mounted: not a clip without a map
+            raise ClipError(
+                Reason.UNREADABLE,
+                f"{clip}: the folder of density maps {folder} is not there; make it reachable and run `mocrop retry`",
+            ) from None
+        return whole_frame(settings, why=f"{folder} holds no {rows}x{cols} map of it")
+    if not density.any():
+        return whole_frame(settings, why="its density map is zero everywhere")
+    return PolicyResult(box=find_box(density, ratio=settings.ratio), density=density)
+
+
+def settle_maps(
+    given: Mapping[str, Any], known: Mapping[str, Any], *, imported: ImportedMaps | None, root: Path
+) -> dict[str, Any]:
+    """Complete the settings of the policy: the folder and grid that some options mean.
+
+    Args:
+        given: settings named by options.
+        known: settings of the cache that is to be brought up to date; empty if there is none.
+        imported: what `mocrop import-npy` has remembered.
+        root: of the workspace.
+    Returns: ``given``, completed; without a folder if there is none to be found.
+    Raises: SettingsError if the folder or its grid is not there, or the choice of the grid is not clear.
+    """
+    grids = {known["folder"]: tuple(known["grid"])} if known else {}
+    folder = given.get("folder") or known.get("folder")
+    if imported is not None:
+        imported_folder = os.path.abspath(root / imported.folder)
+        folder = folder or imported_folder
+        grids.setdefault(imported_folder, imported.grid)
+    if folder is None:
+        return dict(given)
+    grid = choose_grid(Path(folder), given.get("grid") or grids.get(folder))
+    return {**given, "folder": folder, "grid": grid}

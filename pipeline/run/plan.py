@@ -1,0 +1,159 @@
+"""Decide from the manifest which clips a stage must do and why, and group them into work units."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import chain, groupby
+from pathlib import Path
+
+from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.outcome import ClipTask
+from mocrop.pipeline.stages.contract import Stage, WorkUnit
+from mocrop.pipeline.workspace.manifest import StageRow
+
+
+class Why(StrEnum):
+    """Why a stage runs on a clip."""
+
+    NEW = "not done yet"
+    SETTINGS_CHANGED = "settings have changed"
+    SOURCE_CHANGED = "its file has changed"
+    SOURCE_GONE = "its file is gone"
+    EARLIER_STAGE_CHANGED = "the stage before says something else now"
+    OUTPUT_MISSING = "its output is gone"
+    SHARES_A_SHARD = "shares a shard with a clip that must run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What to do about one clip: ``why`` it runs, or that it waits for the stage before, or neither."""
+
+    row: StageRow
+    why: Why | None = None
+    waits: bool = False
+
+
+@dataclass
+class PlanCounts:
+    """What a plan came to, by clips."""
+
+    to_run: int = 0
+    done: int = 0
+    failed_before: int = 0
+    waiting: int = 0
+    why: Counter[Why] = field(default_factory=Counter)
+
+    def add(self, decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            if decision.why is not None:
+                self.to_run += 1
+                self.why[decision.why] += 1
+            elif decision.waits:
+                self.waiting += 1
+            elif decision.row.present:
+                self.failed_before += decision.row.status == "failed"
+                self.done += decision.row.status == "done"
+
+
+def decide(row: StageRow, stage: Stage) -> Decision:
+    """Say whether ``stage`` must run on one clip; failed clips rest until something changes or `mocrop retry`."""
+    if row.present and stage.upstream is not None and not row.upstream_current:
+        return Decision(row=row, waits=True)
+    return Decision(row=row, why=_why(row, stage))
+
+
+def _why(row: StageRow, stage: Stage) -> Why | None:
+    if not row.present:
+        known = row.status is None or row.reasons[:1] == (Reason.VANISHED,)
+        return None if known else Why.SOURCE_GONE
+    if row.status is None:
+        return Why.NEW
+    if not row.same_settings:
+        return Why.SETTINGS_CHANGED
+    if not row.same_source:
+        return Why.SOURCE_CHANGED
+    blocked = row.reasons[:1] == (Reason.EARLIER_STAGE_FAILED,)
+    if blocked != (_refusal(row, stage) is not None):
+        return Why.EARLIER_STAGE_CHANGED
+    if row.status == "done" and not stage.output(row.position, row.name).exists():
+        return Why.OUTPUT_MISSING
+    return None
+
+
+def plan_units(
+    rows: Iterable[StageRow],
+    stage: Stage,
+    *,
+    dataset: Path,
+    clip_seconds: float = 0.0,
+    counts: PlanCounts | None = None,
+) -> Iterator[WorkUnit]:
+    """Turn the clips of a workspace, by position, into the units that ``stage`` must run, lazily and in order.
+
+    A stage that writes shards runs fixed spans of positions as a whole; the others run the clips that need it.
+    """
+    index = 0
+    for span, decisions in _spans(rows, stage):
+        if counts is not None:
+            counts.add(decisions)
+        chosen = [d for d in decisions if d.why is not None or (stage.writes_shards and _any_runs(decisions))]
+        if chosen:
+            tasks = tuple(_task(d, stage, dataset, clip_seconds) for d in chosen)
+            yield WorkUnit(index=span if stage.writes_shards else index, clips=tasks)
+            index += 1
+
+
+def plan_decisions(rows: Iterable[StageRow], stage: Stage) -> Iterator[Decision]:
+    """What ``stage`` would do about every clip, by position; the same decisions as :func:`plan_units` acts on."""
+    return chain.from_iterable(decisions for _, decisions in _spans(rows, stage))
+
+
+def _spans(rows: Iterable[StageRow], stage: Stage) -> Iterator[tuple[int, list[Decision]]]:
+    for span, members in groupby(rows, key=lambda row: row.position // stage.clips_per_unit):
+        yield span, _span_decisions([decide(row, stage) for row in members], stage)
+
+
+def _any_runs(decisions: Iterable[Decision]) -> bool:
+    return any(decision.why is not None for decision in decisions)
+
+
+def _span_decisions(decisions: list[Decision], stage: Stage) -> list[Decision]:
+    """In a shard that runs, every clip that could run does."""
+    if not (stage.writes_shards and _any_runs(decisions)):
+        return decisions
+    return [
+        d if d.why or d.waits or not d.row.present else Decision(row=d.row, why=Why.SHARES_A_SHARD) for d in decisions
+    ]
+
+
+def _task(decision: Decision, stage: Stage, dataset: Path, clip_seconds: float) -> ClipTask:
+    row = decision.row
+    refusal = _refusal(row, stage)
+    if decision.waits:
+        refusal = (Reason.EARLIER_STAGE_MISSING, f"{row.name}: the stage before has not run on it yet")
+    vectorless = stage.takes_vectorless and _vectorless(row) and refusal is None
+    return ClipTask(
+        position=row.position,
+        name=row.name,
+        path=str(dataset / row.path),
+        refusal=refusal,
+        whole_frame=row.upstream_message if vectorless else None,
+        limit_seconds=clip_seconds,
+    )
+
+
+def _vectorless(row: StageRow) -> bool:
+    return row.upstream_status == "failed" and row.upstream_reasons[:1] == (Reason.NO_MOTION_VECTORS,)
+
+
+def _refusal(row: StageRow, stage: Stage) -> tuple[Reason, str] | None:
+    if not row.present:
+        return Reason.VANISHED, f"{row.name}: the file was gone when the data set was last looked through"
+    if stage.upstream is None or row.upstream_status != "failed" or (stage.takes_vectorless and _vectorless(row)):
+        return None
+    if row.upstream_reasons[:1] == (Reason.EARLIER_STAGE_FAILED,):
+        return Reason.EARLIER_STAGE_FAILED, row.upstream_message
+    return Reason.EARLIER_STAGE_FAILED, f"{stage.upstream.name} failed: {row.upstream_message}"

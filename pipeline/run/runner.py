@@ -1,0 +1,197 @@
+"""Run a stage over a workspace: keep a window of units in flight and record outcomes as they come back."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from mocrop.pipeline.errors import ClusterError, Reason
+from mocrop.pipeline.outcome import ClipTask, Outcome
+from mocrop.pipeline.run.executors import Executor, Finished
+from mocrop.pipeline.stages.contract import Stage, WorkUnit
+from mocrop.pipeline.workspace.manifest import Manifest
+
+SECONDS_BETWEEN_COMMITS = 1.0  # to the manifest; each waits for the disk, and a killed run does that much again
+
+
+class Progress(Protocol):
+    """What the runner tells whoever watches."""
+
+    def advance(self, *, clips: int, failed: int) -> None:
+        """Some clips have been recorded."""
+        ...
+
+
+@dataclass
+class StageSummary:
+    """What one run of a stage came to."""
+
+    done: int = 0
+    seconds: float = 0.0
+    failed: Counter[Reason] = field(default_factory=Counter)  # by first reason
+    notes: Counter[Reason] = field(default_factory=Counter)  # on clips that are done
+
+    @property
+    def clips(self) -> int:
+        return self.done + self.failed.total()
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.status == "done":
+                self.done += 1
+                self.notes.update(outcome.reasons)
+            else:
+                self.failed[outcome.reasons[0]] += 1
+
+
+@dataclass
+class _Trial:
+    """A unit whose worker died, while its clips are tried one at a time."""
+
+    unit: WorkUnit
+    outstanding: int
+    culprits: dict[int, Reason] = field(default_factory=dict)
+
+
+def run_units(
+    stage: Stage,
+    units: Iterable[WorkUnit],
+    *,
+    executor: Executor,
+    manifest: Manifest,
+    workspace: Path,
+    progress: Progress,
+) -> StageSummary:
+    """Run every unit and record every outcome; what has come back stays if this is interrupted.
+
+    Only a process that is killed loses outcomes: those that came within a second of a commit and were not yet followed
+    by another. Their units are run again.
+    Raises: DiskFullError, ClusterError, and whatever a bug in a stage raises.
+    """
+    run = _Run(stage, executor, manifest, workspace, progress)
+    try:
+        return run.all(units)
+    except BaseException:
+        executor.cancel()
+        raise
+    finally:
+        run.commit()
+
+
+class _Run:
+    """One run of a stage. Dask blames every unit that a dead worker had, so suspects are tried with nothing else
+    in flight: first their clips one at a time, then the unit again without those that killed."""
+
+    def __init__(
+        self, stage: Stage, executor: Executor, manifest: Manifest, workspace: Path, progress: Progress
+    ) -> None:
+        self._stage = stage
+        self._executor = executor
+        self._manifest = manifest
+        self._workspace = str(workspace)
+        self._progress = progress
+        self._summary = StageSummary()
+        self._uncommitted: list[Outcome] = []
+        self._committed = -SECONDS_BETWEEN_COMMITS  # monotonic time of the last commit
+        self._in_flight = 0
+        self._alone: deque[WorkUnit] = deque()  # to be run with nothing else in flight
+        self._trials: dict[int, _Trial] = {}  # by index of the unit whose worker died
+
+    def all(self, units: Iterable[WorkUnit]) -> StageSummary:
+        start = time.perf_counter()
+        waiting = iter(units)
+        unit = next(waiting, None)
+        while unit is not None or self._in_flight or self._alone:
+            while unit is not None and self._in_flight < self._executor.window and not self._alone:
+                self._submit(unit)
+                unit = next(waiting, None)
+            if self._in_flight:
+                self._take(self._next_finished())
+            elif self._alone:
+                self._run_alone(self._alone.popleft())
+        self._summary.seconds = time.perf_counter() - start
+        return self._summary
+
+    def commit(self) -> None:
+        """Write to the manifest what has come back since the last time."""
+        outcomes, self._uncommitted = self._uncommitted, []
+        self._manifest.record(self._stage.name, self._stage.settings_hash, outcomes)
+        self._committed = time.monotonic()
+
+    def _submit(self, unit: WorkUnit) -> None:
+        self._in_flight += 1
+        self._executor.submit(self._stage, unit, self._workspace)
+
+    def _next_finished(self) -> Finished:
+        finished = self._executor.next_finished()
+        self._in_flight -= 1
+        return finished
+
+    def _take(self, finished: Finished) -> None:
+        if finished.outcomes is not None:
+            self._record(finished.outcomes)
+            return
+        unit = finished.unit
+        suspects = _suspects(unit)
+        self._trials[unit.index] = _Trial(unit=unit, outstanding=len(suspects))
+        self._alone.extend(WorkUnit(index=unit.index, clips=(clip,), probe=True) for clip in suspects)
+
+    def _run_alone(self, unit: WorkUnit) -> None:
+        start = time.monotonic()
+        self._submit(unit)
+        finished = self._next_finished()
+        if unit.probe:
+            self._judge(unit, died=finished.outcomes is None, seconds=time.monotonic() - start)
+        elif finished.outcomes is not None:
+            self._record(finished.outcomes)
+        else:  # no clip alone kills a worker, yet together they do
+            culprits = {clip.position: Reason.KILLED_WORKER for clip in _suspects(unit)}
+            self._alone.appendleft(_refuse(unit, culprits))
+
+    def _judge(self, probe: WorkUnit, *, died: bool, seconds: float) -> None:
+        (clip,) = probe.clips
+        trial = self._trials[probe.index]
+        trial.outstanding -= 1
+        if died:
+            hung = 0 < clip.limit_seconds <= seconds
+            trial.culprits[clip.position] = Reason.TIMED_OUT if hung else Reason.KILLED_WORKER
+        if trial.outstanding == 0:
+            self._alone.appendleft(_refuse(trial.unit, trial.culprits))
+
+    def _record(self, outcomes: list[Outcome]) -> None:
+        said = [o for o in outcomes if o.reasons[:1] != (Reason.EARLIER_STAGE_MISSING,)]
+        self._uncommitted += said
+        self._summary.add(said)
+        self._progress.advance(clips=len(said), failed=sum(o.status == "failed" for o in said))
+        if time.monotonic() >= self._committed + SECONDS_BETWEEN_COMMITS:
+            self.commit()
+
+
+def _suspects(unit: WorkUnit) -> list[ClipTask]:
+    """The clips of a lost unit that can be to blame. Raises: ClusterError if there are none."""
+    suspects = [clip for clip in unit.clips if clip.refusal is None]
+    if not suspects:
+        raise ClusterError("Dask workers die even when there is no clip to work on; look at the cluster's logs")
+    return suspects
+
+
+def _refuse(unit: WorkUnit, culprits: dict[int, Reason]) -> WorkUnit:
+    """The same unit, told not to touch some clips."""
+    clips = (
+        dataclasses.replace(clip, refusal=_verdict(culprits[clip.position], clip.name, clip.limit_seconds))
+        if clip.position in culprits
+        else clip
+        for clip in unit.clips
+    )
+    return dataclasses.replace(unit, clips=tuple(clips))
+
+
+def _verdict(reason: Reason, clip: str, limit_seconds: float) -> tuple[Reason, str]:
+    if reason is Reason.TIMED_OUT:
+        return reason, f"{clip}: not done after {limit_seconds:g} s; raise --clip-timeout or leave it out"
+    return reason, f"{clip}: the process that worked on it died; `mocrop retry` tries it again"

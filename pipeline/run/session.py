@@ -1,0 +1,140 @@
+"""A workspace held by this process: run a stage over it, or say what running it would do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rich.console import Console
+
+from mocrop.pipeline.dataset.init import DatasetReport
+from mocrop.pipeline.errors import Reason, WorkspaceError
+from mocrop.pipeline.run.executors import Executor, open_executor
+from mocrop.pipeline.run.plan import Decision, PlanCounts, plan_decisions, plan_units
+from mocrop.pipeline.run.progress import stage_progress
+from mocrop.pipeline.run.runner import StageSummary, run_units
+from mocrop.pipeline.stages.contract import Stage
+from mocrop.pipeline.stages.registry import Stages
+from mocrop.pipeline.terminal import LineConsole
+from mocrop.pipeline.workspace.lock import exclusive
+from mocrop.pipeline.workspace.manifest import Manifest, StageRow
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.settings_file import read_settings
+
+_WAY_OUT = {
+    "transcode": "run `mocrop transcode` first, or take vectors from the original files with "
+    "`mocrop extract-mv --source original`",
+    "extract-mv": "run `mocrop extract-mv` first, or crop without motion, e.g. `--policy center` and no "
+    "--motion-fields",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How stages run, whatever they do."""
+
+    workers: int | None = None  # processes of a local cluster; 0: a plain loop; None: one per core
+    scheduler: str | None = None  # address of an existing Dask cluster
+    clip_seconds: float = 600.0  # a clip that takes longer is given up; 0: never
+    console: Console = field(default_factory=lambda: LineConsole(stderr=True))  # for progress
+    on_dataset: Callable[[DatasetReport], None] | None = None  # told what was found in the data set, at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageReport:
+    """What one command did to one stage."""
+
+    stage: str
+    plan: PlanCounts
+    summary: StageSummary
+    failed: dict[Reason, int]  # clips by first reason, those of earlier runs too
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open workspace; made by :func:`open_session`."""
+
+    workspace: Workspace
+    manifest: Manifest
+    options: RunOptions
+    resources: ExitStack
+
+    @property
+    def stages(self) -> Stages:
+        """The stages with the settings that mocrop.toml has now."""
+        return Stages(self.workspace, read_settings(self.workspace)[1])
+
+    @cached_property
+    def _executor(self) -> Executor:
+        """Started when there is something to do, kept for the stages that follow."""
+        workers = (os.cpu_count() or 1) if self.options.workers is None else self.options.workers
+        return self.resources.enter_context(open_executor(workers, self.options.scheduler))
+
+    def rows(self, stage: Stage) -> Iterator[StageRow]:
+        """Every clip with what ``stage`` and the one before say of it."""
+        upstream = (stage.upstream.name, stage.upstream.settings_hash) if stage.upstream else None
+        return self.manifest.stage_rows(stage.name, stage.settings_hash, upstream=upstream)
+
+    def decisions(self, stage: Stage) -> Iterator[Decision]:
+        """What ``stage`` would do about every clip."""
+        return plan_decisions(self.rows(stage), stage)
+
+    def plan(self, stage: Stage) -> PlanCounts:
+        """Count what ``stage`` would do.
+
+        Raises: WorkspaceError if the stage before has not run on a single clip.
+        """
+        counts = PlanCounts()
+        dataset = read_settings(self.workspace)[0].dataset
+        for _ in plan_units(self.rows(stage), stage, dataset=dataset, counts=counts):
+            pass
+        if stage.upstream and counts.waiting and counts.waiting == self.manifest.present_count():
+            name = stage.upstream.name
+            raise WorkspaceError(f"{stage.name}: {name} has not run with its present settings; {_WAY_OUT[name]}")
+        return counts
+
+    def run(self, stage: Stage) -> StageReport:
+        """Run ``stage`` on every clip that needs it.
+
+        Raises: WorkspaceError as :meth:`plan`, DiskFullError, ClusterError.
+        """
+        plan = self.plan(stage)
+        summary = StageSummary()
+        if plan.to_run:
+            summary = self._run_units(stage, plan)
+        failed = self.manifest.counts(stage.name, stage.settings_hash).failed
+        return StageReport(stage=stage.name, plan=plan, summary=summary, failed=failed)
+
+    def _run_units(self, stage: Stage, plan: PlanCounts) -> StageSummary:
+        units = plan_units(
+            self.rows(stage),
+            stage,
+            dataset=read_settings(self.workspace)[0].dataset,
+            clip_seconds=self.options.clip_seconds,
+        )
+        executor = self._executor
+        with stage_progress(
+            self.options.console, stage.name, total=plan.to_run, dashboard=executor.dashboard
+        ) as progress:
+            return run_units(
+                stage,
+                units,
+                executor=executor,
+                manifest=self.manifest,
+                workspace=self.workspace.root,
+                progress=progress,
+            )
+
+
+@contextmanager
+def open_session(workspace: Workspace, options: RunOptions) -> Iterator[Session]:
+    """Hold a workspace for this process until the body ends.
+
+    Raises: WorkspaceError if there is none, or another process holds it.
+    """
+    workspace.require()
+    with exclusive(workspace), Manifest(workspace.manifest_file) as manifest, ExitStack() as resources:
+        yield Session(workspace, manifest, options, resources)

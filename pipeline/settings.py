@@ -1,0 +1,62 @@
+"""Frozen dataclasses of settings: made of a table and of options, as plain values, and hashed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from mocrop.pipeline.errors import SettingsError
+
+Plain = dict[str, Any]  # settings as JSON has them
+Settings = TypeVar("Settings")
+
+
+def settings_hash(settings: Any, *context: object) -> str:
+    """Hash a frozen dataclass and its context: equal settings, equal hash, in any process.
+
+    What is None leaves no trace, so that something optional can be added without making older outputs stale.
+
+    >>> from mocrop.pipeline.crop_box import WHOLE_FRAME
+    >>> settings_hash(WHOLE_FRAME, "transcode") == settings_hash(WHOLE_FRAME, "transcode")
+    True
+    >>> settings_hash(WHOLE_FRAME, "transcode") == settings_hash(WHOLE_FRAME, "extract-mv")
+    False
+    """
+    given = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
+    text = json.dumps([given, *context], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def settings_from(
+    kind: type[Settings], table: Mapping[str, Any], options: Mapping[str, Any], *, where: str
+) -> Settings:
+    """Make a settings dataclass from a table of mocrop.toml, overridden by the options that are not None.
+
+    >>> from mocrop.pipeline.crop_box import CropBox
+    >>> edges = {"left": 0, "top": 0.5, "right": 1, "bottom": 1}
+    >>> settings_from(CropBox, edges, {"right": None, "top": 0.25}, where="[box]")
+    CropBox(left=0, top=0.25, right=1, bottom=1)
+
+    Raises: SettingsError naming what is unknown or cannot be.
+    """
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(table.keys() - known):
+        raise SettingsError(f"{where} has no setting {unknown[0]!r}; it has {', '.join(sorted(known))}")
+    try:
+        return kind(**{**table, **{name: value for name, value in options.items() if value is not None}})
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def plain_settings(settings: Any) -> Plain:
+    """A settings dataclass as JSON has it: tuples are lists, and what is None is left out."""
+    return {key: _plain(value) for key, value in dataclasses.asdict(settings).items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value

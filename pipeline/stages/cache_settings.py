@@ -1,0 +1,199 @@
+"""The crop caches of a workspace: settle the settings of one, refuse to mix two, create it or bring it up to date."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from mocrop.pipeline.cache.crop_cache import CropCache, create_cache
+from mocrop.pipeline.cache.table import clip_table, update_cache
+from mocrop.pipeline.errors import CacheError, MocropError, SettingsError
+from mocrop.pipeline.motion.fields import MotionFieldSettings
+from mocrop.pipeline.policies.base import PolicySettings
+from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps, settle_maps
+from mocrop.pipeline.policies.precomputed import POLICY as MAPS
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.settings import Plain, plain_settings, settings_from
+from mocrop.pipeline.stages.contract import Stage
+from mocrop.pipeline.stages.precrop import PrecropSettings
+from mocrop.pipeline.stages.registry import Stages, chain
+from mocrop.pipeline.workspace.manifest import Manifest
+from mocrop.pipeline.workspace.paths import Workspace
+
+DEFAULT_POLICY, DEFAULT_SIZE = "motion", 192
+FIELD_OPTIONS = ("motion_fields", "field_side", "field_span", "field_camera")
+
+
+def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, Any]) -> PrecropSettings:
+    """Settings of the cache that some options mean: those that are given, else its own if it exists, else defaults.
+
+    Args:
+        options: names of PrecropSettings or of the policy's settings; None: not given. ``grid`` may be "6x8". A
+            ``folder`` means policy `maps`. ``motion_fields`` is True or False here; ``field_side``, ``field_span`` and
+            ``field_camera`` are their settings.
+    Raises: SettingsError naming the option that cannot be; CacheError if the existing cache cannot be read.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    asked_fields = {name: given.pop(name) for name in FIELD_OPTIONS if name in given}
+    if isinstance(given.get("grid"), str):
+        given["grid"] = parse_grid(given["grid"])
+    if "folder" in given:
+        given = {"policy": MAPS, **given, "folder": os.path.abspath(given["folder"])}
+    policy, size = given.get("policy", DEFAULT_POLICY), given.get("size", DEFAULT_SIZE)
+    name = given.get("name") or f"{policy}-{size}"
+    known = _known(workspace, name)
+    policy = str(given.get("policy", known.get("policy", DEFAULT_POLICY)))
+    if policy not in POLICIES:
+        raise SettingsError(f"there is no policy {policy!r}; there is {', '.join(POLICIES)}")
+    inherited = known.pop("policy_settings", {})
+    if policy != known.get("policy", policy):
+        inherited = {}
+    if any(name in given and given[name] != known.get(name) for name in ("size", "frames")):
+        known.pop("clips_per_shard", None)  # it follows from them
+    own_fields = {field.name for field in dataclasses.fields(PrecropSettings)}
+    start = {"size": size, "source": stages.extract().settings.source, **known}
+    own = {**start, **{key: value for key, value in given.items() if key in own_fields}}
+    extra = {key: value for key, value in given.items() if key not in own_fields}
+    if policy == MAPS:
+        extra = settle_maps(extra, inherited, imported=_imported_maps(stages), root=workspace.root)
+    elif "folder" in extra:
+        raise SettingsError(f"--density-from is policy {MAPS!r}; leave --policy {policy} out")
+    try:
+        fields = resolve_fields(asked_fields, known=own.pop("motion_fields", None))
+        if fields and own["source"] != stages.extract().settings.source:
+            raise SettingsError(
+                f"motion fields need frames and vectors of the same files, but cache {name!r} is made from "
+                f"{own['source']} and extract-mv reads {stages.extract().settings.source}; pass another --name"
+            )
+        settings = {**own, "name": name, "policy": policy, "motion_fields": fields}
+        return PrecropSettings(**settings, policy_settings=_policy_settings(policy, {**inherited, **extra}))
+    except (ValueError, MocropError) as error:
+        raise SettingsError(str(error)) from error
+
+
+def read_precrop_settings(workspace: Workspace, name: str) -> PrecropSettings:
+    """The settings that a cache was made with, from its attributes.
+
+    Raises: CacheError if there is no such cache.
+    """
+    plain = _known(workspace, name)
+    if not plain:
+        raise CacheError(f"there is no crop cache {name!r} in {workspace.caches}")
+    policy_settings = _policy_settings(plain["policy"], plain.pop("policy_settings"))
+    fields = resolve_fields({}, known=plain.pop("motion_fields", None))
+    return PrecropSettings(**plain, policy_settings=policy_settings, motion_fields=fields)
+
+
+def resolve_fields(asked: Mapping[str, Any], *, known: Plain | None) -> MotionFieldSettings | None:
+    """Settings of the motion fields that some options mean: on top of those of an existing cache, if it has any.
+
+    >>> resolve_fields({"field_side": 28}, known=None)
+    MotionFieldSettings(side=28, span=12, camera='ignore')
+    >>> resolve_fields({"motion_fields": False}, known={"side": 28})
+
+    Raises: ValueError for a setting that cannot be.
+    """
+    if not asked.get("motion_fields", bool(asked or known)):
+        return None
+    own = {name.removeprefix("field_"): value for name, value in asked.items() if name != "motion_fields"}
+    return MotionFieldSettings(**{**(known or {}), **own})
+
+
+def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, overwrite: bool) -> None:
+    """Make sure that the cache of a precrop stage exists, has its settings and knows all clips.
+
+    Raises: CacheError naming what differs, if the cache has other settings and may not be overwritten.
+    """
+    settings: PrecropSettings = stage.settings
+    path = workspace.cache(settings.name)
+    table = clip_table(manifest)
+    if path.exists() and not overwrite:
+        _require_same(_known(workspace, settings.name), plain_settings(settings), settings.name)
+        update_cache(path, table, attributes=_description(stage))
+        return
+    manifest.forget(stage.name)
+    if path.exists():
+        doomed = path.with_name(f".{path.name}.overwritten")
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    create_cache(path, settings.layout, table, attributes=_description(stage))
+
+
+def parse_grid(text: str) -> tuple[int, int]:
+    """Read rows and columns.
+
+    >>> parse_grid("6x8")
+    (6, 8)
+
+    Raises: SettingsError if the text is anything else.
+    """
+    rows, _, cols = text.lower().partition("x")
+    if not (rows.isdecimal() and cols.isdecimal()):
+        raise SettingsError(f"--grid takes rows and columns such as 6x8, not {text!r}")
+    return int(rows), int(cols)
+
+
+def _policy_settings(policy: str, values: Mapping[str, Any]) -> PolicySettings:
+    kind = POLICIES[policy].settings
+    fields = {field.name for field in dataclasses.fields(kind)}
+    if unknown := sorted(values.keys() - fields):
+        raise SettingsError(f"policy {policy!r} has no setting {unknown[0]!r}; it has {', '.join(sorted(fields))}")
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def _imported_maps(stages: Stages) -> ImportedMaps | None:
+    """What `mocrop import-npy` has remembered."""
+    table = stages.tables.get(IMPORT_TABLE)
+    return settings_from(ImportedMaps, table, {}, where=f"[{IMPORT_TABLE}]") if table else None
+
+
+def _known(workspace: Workspace, name: str) -> Plain:
+    """Settings of an existing cache; empty if there is none."""
+    path = workspace.cache(name)
+    return dict(CropCache(path).attributes["settings"]) if path.exists() else {}
+
+
+def _require_same(there: Plain, asked: Plain, name: str) -> None:
+    if differences := list(_differences(there, asked)):
+        raise CacheError(
+            f"crop cache {name!r} exists with other settings ({'; '.join(differences)}); "
+            "choose another --name, or replace it with --overwrite"
+        )
+
+
+def _differences(there: Plain, asked: Plain) -> Iterator[str]:
+    for key in sorted(there.keys() | asked.keys()):
+        before, now = there.get(key), asked.get(key)
+        if isinstance(before, dict) and isinstance(now, dict):
+            yield from _differences(before, now)
+        elif before != now:
+            yield f"{key}: {_shown(before)} there, {_shown(now)} asked"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_shown(item)}" for key, item in value.items())
+    return "x".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
+
+
+def _description(stage: Stage) -> Plain:
+    """What a cache says about how it was made: its own settings, those of every stage before, and the software."""
+    import av
+
+    return {
+        "settings": plain_settings(stage.settings),
+        "stages": {
+            one.name.partition(":")[0]: {
+                "version": one.version,
+                "settings": plain_settings(one.settings),
+                "settings_hash": one.settings_hash,
+            }
+            for one in chain(stage)
+        },
+        "software": {"mocrop": version("mocrop"), "av": version("av"), "ffmpeg": av.ffmpeg_version_info},
+    }

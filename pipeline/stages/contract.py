@@ -1,0 +1,53 @@
+"""The stage contract: a work unit of clips and frozen settings go in, one outcome per clip comes out.
+
+A stage is an importable top-level function ``(unit, settings, workspace_root) -> list[Outcome]``. It runs in this
+process or on a Dask worker, gives the same bytes in both, and never raises for what a clip can cause: only
+:class:`~mocrop.pipeline.errors.DiskFullError`, bugs and killed processes leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mocrop.pipeline.outcome import ClipTask, Outcome
+from mocrop.pipeline.settings import settings_hash
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkUnit:
+    """A run of clips that one worker does at once; for the stages that write shards, exactly one shard."""
+
+    index: int  # shard number
+    clips: tuple[ClipTask, ...]
+    probe: bool = False  # do the work, write nothing: finds the clip that kills its worker
+
+    def __post_init__(self) -> None:
+        if not self.clips:
+            raise ValueError(f"work unit {self.index} has no clips")
+
+
+StageFunction = Callable[[WorkUnit, Any, str], list[Outcome]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage ready to run: its function, its settings and what its outputs depend on."""
+
+    name: str  # key of its outcomes in the manifest: "transcode", "extract-mv", "precrop:motion-192"
+    function: StageFunction
+    settings: Any  # a frozen dataclass
+    version: int  # raised whenever the bytes that the stage writes change
+    clips_per_unit: int
+    writes_shards: bool  # True: units are fixed runs of all clips, done as a whole
+    output: Callable[[int, str], Path]  # (position, clip name) -> what must exist if the stage is done with the clip
+    upstream: Stage | None = None  # the stage whose output this one reads
+    takes_vectorless: bool = False  # clips whose codec has no vectors get the whole frame instead of a refusal
+
+    @property
+    def settings_hash(self) -> str:
+        """16 hex digits over the stage's name, version, settings and everything upstream."""
+        upstream = self.upstream.settings_hash if self.upstream else ""
+        return settings_hash(self.settings, self.name.partition(":")[0], self.version, upstream)

@@ -1,0 +1,265 @@
+"""Stage `precrop`: from video files and their motion to one shard of a crop cache."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+
+from mocrop.pipeline.cache.crop_cache import CacheLayout, ClipState
+from mocrop.pipeline.cache.slots import UNUSED, chosen_frames
+from mocrop.pipeline.cache.writer import CacheWriter, Shard
+from mocrop.pipeline.choices import Compression, Select, Source, require_choice
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.errors import ClipError, Reason, raise_if_disk_full
+from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.motion.fields import Fields, MotionFieldSettings, dense_motion
+from mocrop.pipeline.motion.store import MotionReader
+from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
+from mocrop.pipeline.policies.base import PictureSize, PolicyResult, PolicySettings, whole_frame
+from mocrop.pipeline.policies.motion_v1 import MotionSettings
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.video.frames import Cropper, decode_frames, quarter_turns, upright_size
+from mocrop.pipeline.video.open import open_video
+from mocrop.pipeline.video.timeline import read_timeline
+from mocrop.pipeline.workspace.paths import Workspace
+
+PRECROP_VERSION = 1
+CLIPS_PER_SHARD = 16
+LARGEST_SHARD_BYTES = 64 << 20  # a worker holds about twice this while it writes: the crops and the encoded shard
+CROPPERS = 8  # kept for clips with the same box; policy `motion` has seven boxes at its default grid and ratio
+
+PLAIN_FORMATS = frozenset({"yuv420p", "yuvj420p"})  # what nearly every video is stored in
+
+_NO_FRAMES = np.empty((0, 3, 1, 1), np.uint8)
+_NO_FIELDS: Fields = np.empty((0, 2, 1, 1), np.int8)
+
+
+def fitting_clips_per_shard(*, size: int, frames: int) -> int:
+    """How many clips go into a shard: 16, or as many as stay within 64 MiB, but at least one.
+
+    >>> fitting_clips_per_shard(size=192, frames=16), fitting_clips_per_shard(size=448, frames=16)
+    (16, 6)
+    """
+    return max(1, min(CLIPS_PER_SHARD, LARGEST_SHARD_BYTES // (frames * 3 * size * size)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrecropSettings:
+    """How a crop cache is made."""
+
+    name: str  # of the cache: caches/<name>.zarr
+    size: int  # of the stored frames, both sides, pixels
+    source: Source = "h264"  # decode the transcoded files, or the data set's own
+    policy: str = "motion"  # a key of POLICIES
+    policy_settings: PolicySettings = field(default_factory=MotionSettings)  # of the class that the policy names
+    frames: int = 16  # slots per clip
+    select: Select = "keyframes"  # which frames fill them
+    clips_per_shard: int = 0  # also the clips of a work unit; 0: as many as fit, see fitting_clips_per_shard
+    compression: Compression = "none"  # of the frames inside their shards
+    motion_fields: MotionFieldSettings | None = None  # stored beside the frames; None: not at all
+
+    def __post_init__(self) -> None:
+        for name in ("size", "frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        require_choice("source", self.source, Source)
+        require_choice("select", self.select, Select)
+        require_choice("compression", self.compression, Compression)
+        if self.policy not in POLICIES:
+            raise ValueError(f"there is no policy {self.policy!r}; there are {', '.join(POLICIES)}")
+        if type(self.policy_settings) is not POLICIES[self.policy].settings:
+            raise ValueError(f"policy {self.policy!r} takes {POLICIES[self.policy].settings.__name__}")
+        if self.clips_per_shard < 0:
+            raise ValueError(f"clips_per_shard must not be negative, not {self.clips_per_shard}")
+        if self.clips_per_shard == 0:
+            fitting = fitting_clips_per_shard(size=self.size, frames=self.frames)
+            object.__setattr__(self, "clips_per_shard", fitting)
+
+    @property
+    def layout(self) -> CacheLayout:
+        """Shapes and codecs of the cache."""
+        return CacheLayout(
+            frames=self.frames,
+            size=self.size,
+            grid=self.policy_settings.grid,
+            clips_per_shard=self.clips_per_shard,
+            compression=self.compression,
+            motion_side=self.motion_fields.side if self.motion_fields else 0,
+        )
+
+
+def precrop_unit(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[Outcome]:
+    """Crop the clips of one shard and write it into ``caches/<name>.zarr``, which must exist; one outcome per clip.
+
+    A failed clip gets a row without frames in state 3. A probe does all the work and writes nothing.
+
+    Raises: DiskFullError; CacheError if the cache is not there.
+    """
+    work = _Work(settings, Workspace(Path(workspace)))
+    rows = [_crop_clip(task, work) for task in unit.clips]
+    if not unit.probe:
+        _write(work, rows, first=unit.clips[0].position)
+    return [row.outcome for row in rows]
+
+
+class _Work:
+    """What the clips of a unit share."""
+
+    def __init__(self, settings: PrecropSettings, workspace: Workspace) -> None:
+        self.settings = settings
+        self.workspace = workspace
+        self.policy = POLICIES[settings.policy]
+        self.cropper = lru_cache(maxsize=CROPPERS)(partial(Cropper, size=settings.size))
+
+    @cached_property
+    def _store(self) -> MotionReader:
+        return MotionReader(self.workspace.motion)
+
+    def motion(self, task: ClipTask) -> ClipMotion | None:
+        """The motion of a clip where anything asks for it; None also where the clip has none."""
+        wanted = self.policy.needs_motion or self.settings.motion_fields is not None
+        return self._store.read(task.position) if wanted and task.whole_frame is None else None
+
+    def file(self, task: ClipTask) -> Path:
+        return self.workspace.h264_file(task.name) if self.settings.source == "h264" else Path(task.path)
+
+    def decide(self, task: ClipTask, picture: PictureSize, motion: ClipMotion | None) -> PolicyResult:
+        """Ask the policy for the clip's box."""
+        settings = self.settings.policy_settings
+        if not self.policy.needs_motion:
+            return self.policy.decide(None, picture, task.name, settings)
+        if task.whole_frame is not None:
+            return whole_frame(settings, why=task.whole_frame)
+        return self.policy.decide(motion, picture, task.name, settings)
+
+    def fields(self, motion: ClipMotion | None, numbers: Sequence[int], box: CropBox, log: ClipLog) -> Fields | None:
+        """The motion fields of the frames with these numbers, if the cache is to have any."""
+        settings = self.settings.motion_fields
+        if settings is None:
+            return None
+        if motion is None:
+            log.note(Reason.STILL_FIELDS, "its motion fields are zeros: there are no motion vectors of it")
+            return np.zeros((len(numbers), 2, settings.side, settings.side), np.int8)
+        return dense_motion(motion, numbers, box=box, size=self.settings.size, settings=settings)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Crops:
+    """What the cache gets of a clip that can be read."""
+
+    frames: npt.NDArray[np.uint8]  # (used slots, 3, size, size)
+    numbers: list[int]  # of the source frames
+    box: CropBox
+    density: npt.NDArray[np.float32]  # (rows, cols)
+    state: ClipState
+    fields: Fields | None  # (used slots, 2, side, side)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Row:
+    """One clip of a shard; ``crops`` is None if it failed."""
+
+    outcome: Outcome
+    crops: _Crops | None
+
+
+def _crop_clip(task: ClipTask, work: _Work) -> _Row:
+    crops: _Crops | None = None
+    with clip_log(task) as log:
+        task.require_accepted()
+        crops = _read_crops(task, work, log)
+    assert log.outcome is not None
+    return _Row(outcome=log.outcome, crops=crops)
+
+
+def _read_crops(task: ClipTask, work: _Work, log: ClipLog) -> _Crops:
+    """Decode and crop the chosen frames of one clip; the box is settled once the first shows the picture's size.
+
+    Raises: ClipError.
+    """
+    settings, path, clip = work.settings, work.file(task), task.name
+    stored = np.empty((settings.frames, 3, settings.size, settings.size), np.uint8)
+    used: list[int] = []
+    with open_video(path, clip=clip, log=log) as video:
+        timeline = read_timeline(video, path, clip=clip, log=log)
+        key_frames, count = timeline.key_frames.tolist(), len(timeline.shown)
+        numbers = chosen_frames(settings.select, key_frames=key_frames, frames=count, slots=settings.frames)
+        key_frames_only = settings.select == "keyframes"
+        frames = decode_frames(video, timeline, numbers, key_frames_only=key_frames_only, clip=clip)
+        first = next(frames, None)
+        if first is None:
+            raise ClipError(Reason.NO_FRAMES, f"{clip}: none of its {len(numbers)} chosen frames could be decoded")
+        picture = upright_size(first[1])
+        motion = work.motion(task)
+        result = work.decide(task, picture, motion)
+        box = result.box.in_float32()  # as the cache keeps it, so that the cache tells exactly which pixels were cut
+        cropper = work.cropper(box)
+        for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
+            _note_picture(frame, picture, log)
+            cropper.crop(frame, stored[slot])
+            used.append(number)
+    _note_result(result, log)
+    _note_slots(len(used), len(numbers), count, settings, log)
+    state = ClipState.CROPPED if result.usable else ClipState.WHOLE_FRAME
+    fields = work.fields(motion, used, box, log)
+    return _Crops(frames=stored[: len(used)], numbers=used, box=box, density=result.density, state=state, fields=fields)
+
+
+def _note_picture(frame: VideoFrame, picture: PictureSize, log: ClipLog) -> None:
+    if turns := quarter_turns(frame):
+        log.note(Reason.ROTATED, f"turned by {90 * turns} degrees")
+    if upright_size(frame) != picture:
+        log.note(Reason.SIZE_CHANGES, "the frame size changes; the box covers the same part of every frame")
+    if frame.format.name not in PLAIN_FORMATS:
+        log.note(Reason.PIXEL_FORMAT_CONVERTED, f"{frame.format.name} converted to 8-bit RGB")
+
+
+def _note_result(result: PolicyResult, log: ClipLog) -> None:
+    if not result.usable:
+        log.note(Reason.WHOLE_FRAME, f"not cropped: {result.why}")
+
+
+def _note_slots(used: int, chosen: int, count: int, settings: PrecropSettings, log: ClipLog) -> None:
+    """Say why slots stay empty. ``chosen`` frames were asked for, ``used`` came, of ``count`` that the clip has."""
+    key_frames = settings.select == "keyframes"
+    if count == 1:
+        log.note(Reason.ONE_FRAME, "the clip has one frame")
+    elif used < settings.frames:
+        lost = f"; {chosen - used} more could not be decoded" if used < chosen else ""
+        fact = f"{used} {'key frames' if key_frames else 'frames'} for {settings.frames} slots{lost}"
+        log.note(Reason.FEW_KEY_FRAMES if key_frames else Reason.FEW_FRAMES, fact)
+
+
+def _write(work: _Work, rows: Sequence[_Row], *, first: int) -> None:
+    """Write one shard, whose rows are the clips from position ``first`` on."""
+    settings = work.settings
+    box = np.zeros((len(rows), 4), np.float32)
+    density = np.zeros((len(rows), *settings.policy_settings.grid), np.float32)
+    frame_index = np.full((len(rows), settings.frames), UNUSED, np.int32)
+    state = np.full(len(rows), ClipState.FAILED, np.uint8)
+    for row, crops in enumerate(row.crops for row in rows):
+        if crops is not None:
+            box[row], density[row], state[row] = crops.box.edges, crops.density, crops.state
+            frame_index[row, : len(crops.numbers)] = crops.numbers
+    frames = [row.crops.frames if row.crops else _NO_FRAMES for row in rows]
+    fields = [] if settings.motion_fields is None else [_fields(row) for row in rows]
+    shard = Shard(
+        first=first, frames=frames, frame_index=frame_index, box=box, density=density, state=state, motion=fields
+    )
+    try:
+        CacheWriter(work.workspace.cache(settings.name)).write(shard)
+    except Exception as error:
+        raise_if_disk_full(error)
+        raise
+
+
+def _fields(row: _Row) -> Fields:
+    return _NO_FIELDS if row.crops is None or row.crops.fields is None else row.crops.fields

@@ -1,0 +1,87 @@
+"""Put the stages together: settings from mocrop.toml and the command line in, stages that know their upstream out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mocrop.pipeline.cache.crop_cache import shard_file
+from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, shard_folder
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.settings import Settings, settings_from
+from mocrop.pipeline.stages.contract import Stage
+from mocrop.pipeline.stages.extract_mv import EXTRACT_VERSION, ExtractSettings, extract_unit
+from mocrop.pipeline.stages.precrop import PRECROP_VERSION, PrecropSettings, precrop_unit
+from mocrop.pipeline.stages.transcode import TRANSCODE_VERSION, TranscodeSettings, transcode_unit
+from mocrop.pipeline.workspace.paths import Workspace
+
+CLIPS_PER_TRANSCODE_UNIT = 4  # clips take a third of a second each here; a Dask task costs a few milliseconds
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of one workspace with the settings of its mocrop.toml."""
+
+    workspace: Workspace
+    tables: Mapping[str, Mapping[str, Any]]
+
+    def transcode(self, options: Mapping[str, Any] | None = None) -> Stage:
+        """Data set's own files -> h264/."""
+        return Stage(
+            name="transcode",
+            function=transcode_unit,
+            settings=self._settings("transcode", TranscodeSettings, options),
+            version=TRANSCODE_VERSION,
+            clips_per_unit=CLIPS_PER_TRANSCODE_UNIT,
+            writes_shards=False,
+            output=lambda _, name: self.workspace.h264_file(name),
+        )
+
+    def extract(self, options: Mapping[str, Any] | None = None) -> Stage:
+        """h264/ or the data set's own files -> motion.zarr."""
+        settings = self._settings("extract-mv", ExtractSettings, options)
+        return Stage(
+            name="extract-mv",
+            function=extract_unit,
+            settings=settings,
+            version=EXTRACT_VERSION,
+            clips_per_unit=CLIPS_PER_SHARD,
+            writes_shards=True,
+            output=lambda position, _: shard_folder(self.workspace.motion, position // CLIPS_PER_SHARD),
+            upstream=self.transcode() if settings.source == "h264" else None,
+        )
+
+    def precrop(self, settings: PrecropSettings) -> Stage:
+        """Files and motion.zarr -> one crop cache."""
+        needs_motion = POLICIES[settings.policy].needs_motion or settings.motion_fields is not None
+        from_files = self.transcode() if settings.source == "h264" else None
+        cache = self.workspace.cache(settings.name)
+        return Stage(
+            name=precrop_name(settings.name),
+            function=precrop_unit,
+            settings=settings,
+            version=PRECROP_VERSION,
+            clips_per_unit=settings.clips_per_shard,
+            writes_shards=True,
+            output=lambda position, _: shard_file(cache, position // settings.clips_per_shard),
+            upstream=self.extract() if needs_motion else from_files,
+            takes_vectorless=needs_motion,
+        )
+
+    def _settings(self, stage: str, kind: type[Settings], options: Mapping[str, Any] | None) -> Settings:
+        return settings_from(kind, self.tables.get(stage, {}), options or {}, where=f"[{stage}]")
+
+
+def precrop_name(cache: str) -> str:
+    """Name of the precrop stage of one cache in the manifest.
+
+    >>> precrop_name("motion-192")
+    'precrop:motion-192'
+    """
+    return f"precrop:{cache}"
+
+
+def chain(stage: Stage) -> list[Stage]:
+    """A stage and everything it depends on, first to last."""
+    return [*(chain(stage.upstream) if stage.upstream else []), stage]

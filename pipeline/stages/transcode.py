@@ -1,0 +1,242 @@
+"""Stage `transcode`: any video file to H.264 whose key frames come at a fixed interval, the same bytes every time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import av.container
+import av.error
+from av.filter import Graph
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from mocrop.pipeline.choices import require_choice
+from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.passthrough import conforms
+from mocrop.pipeline.video.open import OpenVideo, PacketAccount, open_video
+from mocrop.pipeline.workspace.paths import Workspace
+
+TRANSCODE_VERSION = 3
+FALLBACK_RATE = Fraction(25)  # frames per second, where the source says nothing
+PIXEL_FORMAT = "yuv420p"
+Entropy = Literal["cavlc", "cabac"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscodeSettings:
+    """How the H.264 files are made."""
+
+    key_interval: int = 12  # frames from one key frame to the next
+    crf: int = 23  # x264's constant quality, 0 (lossless) to 51
+    preset: str = "veryfast"  # x264's preset
+    entropy: Entropy = "cavlc"  # cabac: files 7 % smaller, 45 % more time to decode; docs/bitstream.md
+
+    def __post_init__(self) -> None:
+        if self.key_interval < 1:
+            raise ValueError(f"key_interval must be at least 1, not {self.key_interval}")
+        if not 0 <= self.crf <= 51:
+            raise ValueError(f"crf must be from 0 to 51, not {self.crf}")
+        require_choice("entropy", self.entropy, Entropy)
+
+    @property
+    def x264_options(self) -> dict[str, str]:
+        """Options of libx264: no scene cuts, no B-frames, one reference; and what makes the bytes repeat.
+
+        That is one thread, and no arithmetic that depends on the processor: x264's AVX-512 code reads memory that
+        nobody has written where the number of macroblocks a row is odd to it, and rounds unlike the rest of x264.
+        """
+        structure = f"keyint={self.key_interval}:min-keyint={self.key_interval}:scenecut=0:bframes=0:ref=1"
+        coder = f"cabac={int(self.entropy == 'cabac')}"
+        parameters = f"{structure}:{coder}:threads=1:cpu-independent=1"
+        return {"preset": self.preset, "crf": str(self.crf), "x264-params": parameters}
+
+
+def transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) -> list[Outcome]:
+    """Write ``h264/<clip>.mp4`` for every clip of a unit; one outcome per clip.
+
+    Raises: DiskFullError.
+    """
+    return [_transcode_clip(task, settings, Workspace(Path(workspace)), probe=unit.probe) for task in unit.clips]
+
+
+def _transcode_clip(task: ClipTask, settings: TranscodeSettings, workspace: Workspace, *, probe: bool) -> Outcome:
+    final = workspace.h264_file(task.name)
+    partial = workspace.partial / f"{task.position}{'-probe' if probe else ''}.mp4"
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with clip_log(task) as log:
+        task.require_accepted()
+        with open_video(Path(task.path), clip=task.name, log=log) as video:
+            if conforms(video, key_interval=settings.key_interval):
+                log.note(Reason.TAKEN_AS_IT_IS, "taken as it is: already in the wanted form")
+                _copy_stream(video, partial, task.name)
+            else:
+                _encode(video, partial, task.name, settings, log)
+        if not probe:
+            _publish(partial, final)
+    partial.unlink(missing_ok=True)
+    assert log.outcome is not None
+    return log.outcome
+
+
+def _publish(partial: Path, final: Path) -> None:
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    final.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(partial, final)
+
+
+def _copy_stream(video: OpenVideo, target: Path, clip: str) -> None:
+    """Put the source's own bitstream into a file without audio and with regular time stamps."""
+    with av.open(target, "w", format="mp4") as output:
+        stream = output.add_stream_from_template(video.stream)
+        rate = _frame_rate(video.stream)
+        account = PacketAccount()
+        for packet in video.container.demux(video.stream):
+            account.count(packet)
+            if packet.size:
+                packet.stream = stream
+                packet.time_base = 1 / rate
+                packet.pts = packet.dts = account.packets - 1
+                packet.duration = 1
+                output.mux(packet)
+    account.require_whole(video.stream, clip=clip)
+
+
+def _encode(video: OpenVideo, target: Path, clip: str, settings: TranscodeSettings, log: ClipLog) -> None:
+    rate = _frame_rate(video.stream)
+    account, number = PacketAccount(), 0
+    with av.open(target, "w", format="mp4") as output:
+        encoder: VideoStream | None = None
+        for number, frame in enumerate(_regular_frames(video, account, log), start=1):
+            if encoder is None:
+                encoder = _add_encoder(output, frame, rate, settings)
+            frame.pts, frame.time_base = number - 1, 1 / rate
+            frame.pict_type = PictureType.NONE  # the source's own picture types are no orders to the encoder
+            output.mux(encoder.encode(frame))
+        if encoder is not None:
+            output.mux(encoder.encode(None))
+    account.require_whole(video.stream, clip=clip)
+    if number == 0:
+        raise ClipError(Reason.NO_FRAMES, f"{clip}: no frame could be decoded")
+    if number == 1:
+        log.note(Reason.ONE_FRAME, "the clip has one frame")
+
+
+def _add_encoder(
+    output: av.container.OutputContainer, frame: VideoFrame, rate: Fraction, settings: TranscodeSettings
+) -> VideoStream:
+    stream = output.add_stream("libx264", rate=rate, options=settings.x264_options)
+    stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, PIXEL_FORMAT
+    context = stream.codec_context
+    context.thread_count = 1
+    context.gop_size = settings.key_interval
+    context.max_b_frames = 0
+    context.colorspace, context.color_range = frame.colorspace, frame.color_range
+    context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
+    return stream
+
+
+def _frame_rate(stream: VideoStream) -> Fraction:
+    return stream.average_rate or stream.guessed_rate or FALLBACK_RATE
+
+
+def _regular_frames(video: OpenVideo, account: PacketAccount, log: ClipLog) -> Iterator[VideoFrame]:
+    """Decode every frame, upright, of even size, all of one size, in 8-bit 4:2:0; note what had to be done."""
+    shape: tuple[int, int, str, int] | None = None
+    graph: Graph | None = None
+    picture: tuple[int, int] | None = None
+    clock = _Clock()
+    for frame in _decoded(video, account):
+        clock.tick(frame.pts)
+        if shape != (now := (frame.width, frame.height, frame.format.name, frame.rotation)):
+            if shape is not None and shape[:2] != now[:2]:
+                log.note(Reason.SIZE_CHANGES, f"the frame size changes; all frames are scaled to {picture}")
+            shape = now
+            graph = _normalising_graph(video.stream, frame, picture, log)
+        if graph is not None:
+            graph.push(frame)
+            frame = graph.vpull()
+        picture = picture or (frame.width, frame.height)
+        yield frame
+    if clock.irregular:
+        log.note(Reason.VARIABLE_FRAME_RATE, "frames came at irregular times; they are evenly spaced now")
+
+
+def _decoded(video: OpenVideo, account: PacketAccount) -> Iterator[VideoFrame]:
+    for packet in video.container.demux(video.stream):
+        account.count(packet)
+        yield from packet.decode()
+
+
+def _normalising_graph(
+    stream: VideoStream, frame: VideoFrame, picture: tuple[int, int] | None, log: ClipLog
+) -> Graph | None:
+    """Filters that bring frames like this one into the wanted form; None if they are in it already."""
+    steps = list(_normalising_steps(frame, picture, log))
+    if not steps:
+        return None
+    graph = Graph()
+    graph.threads = 1
+    links = [
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base),
+        *(graph.add(name, arguments) for name, arguments in steps),
+        graph.add("format", PIXEL_FORMAT),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*links).configure()
+    return graph
+
+
+def _normalising_steps(
+    frame: VideoFrame, picture: tuple[int, int] | None, log: ClipLog
+) -> Iterator[tuple[str, str | None]]:
+    turn = round(frame.rotation / 90) % 4  # quarter turns anticlockwise that bring the picture upright
+    if turn:
+        log.note(Reason.ROTATED, f"turned by {90 * turn} degrees")
+        yield from _QUARTER_TURNS[turn]
+    width, height = (frame.height, frame.width) if turn % 2 else (frame.width, frame.height)
+    even = (max(2, width - width % 2), max(2, height - height % 2))
+    if even != (width, height):
+        log.note(Reason.MADE_EVEN, f"{width}x{height} made {even[0]}x{even[1]}")
+    wanted = picture or even
+    if wanted[0] <= width <= wanted[0] + 1 and wanted[1] <= height <= wanted[1] + 1:
+        if wanted != (width, height):
+            yield "crop", f"{wanted[0]}:{wanted[1]}:0:0"
+    else:
+        yield "scale", f"{wanted[0]}:{wanted[1]}:flags=bicubic"
+    if frame.format.name != PIXEL_FORMAT:
+        log.note(Reason.PIXEL_FORMAT_CONVERTED, f"{frame.format.name} converted to {PIXEL_FORMAT}")
+        yield "scale", "out_range=tv"
+
+
+_QUARTER_TURNS: dict[int, list[tuple[str, str | None]]] = {
+    1: [("transpose", "cclock")],
+    2: [("hflip", None), ("vflip", None)],
+    3: [("transpose", "clock")],
+}
+
+
+class _Clock:
+    """Notices presentation times that are not evenly spaced."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+        self._steps: set[int] = set()
+
+    def tick(self, pts: int | None) -> None:
+        if pts is not None and self._last is not None:
+            self._steps.add(pts - self._last)
+        self._last = pts
+
+    @property
+    def irregular(self) -> bool:
+        """Steps that differ by more than the rounding of a time base."""
+        return bool(self._steps) and max(self._steps) - min(self._steps) > max(1, max(self._steps) // 10)

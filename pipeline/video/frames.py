@@ -1,0 +1,199 @@
+"""Decode chosen frames of a video, crop them to a box and scale them: RGB squares out, and nothing decoded in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from av.filter import Graph
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.video.open import OpenVideo
+from mocrop.pipeline.video.timeline import Timeline, VideoPacket, packets_of
+
+PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
+
+# Widens its kernel when it scales down (antialiasing); the two last make the bytes the same on every processor.
+_SCALER = "flags=bicubic+accurate_rnd+bitexact"
+
+
+def decode_frames(
+    video: OpenVideo, timeline: Timeline, numbers: Sequence[int], *, key_frames_only: bool, clip: str
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Decode the frames with these numbers, ascending, reading and decoding no more of the file than they need.
+
+    A frame that the decoder does not give is left out.
+
+    Args:
+        video: at its start, nothing decoded yet.
+        numbers: ascending frame numbers of ``timeline``.
+        key_frames_only: whether all of them are key frames.
+        clip: name of the clip, for messages.
+    Yields: number and frame.
+    Raises: ClipError with DAMAGED if the index does not lead to the frames.
+    """
+    context = video.stream.codec_context
+    context.copy_opaque = True  # a frame names the packet that it comes from, which time stamps do not do reliably
+    if key_frames_only:
+        context.skip_frame = "NONKEY"
+    number_of = {int(timeline.shown[number]): number for number in numbers}
+    reader = _Reader(video, timeline, clip)
+    for run in timeline.runs(numbers, key_frames_only=key_frames_only):
+        for place, packet in zip(run, reader.packets(run), strict=False):
+            packet.opaque = place
+            yield from _numbered(context.decode(packet), number_of)
+        yield from _numbered(context.decode(None), number_of)
+        context.flush_buffers()
+
+
+def _numbered(frames: Sequence[VideoFrame], number_of: dict[int, int]) -> Iterator[tuple[int, VideoFrame]]:
+    for frame in frames:
+        number = number_of.pop(cast(int, frame.opaque), None)
+        if number is not None:
+            yield number, frame
+
+
+class _Reader:
+    """Reads runs of packets, ascending; seeks from one to the next where the file's index is complete."""
+
+    def __init__(self, video: OpenVideo, timeline: Timeline, clip: str) -> None:
+        self._video = video
+        self._timeline = timeline
+        self._clip = clip
+        self._packets = packets_of(video)
+        self._next = 0  # number of the packet that comes next
+
+    def packets(self, run: range) -> Iterator[VideoPacket]:
+        yield self._at(run.start)
+        for place in range(run.start + 1, run.stop):
+            self._next = place + 1
+            packet = next(self._packets, None)
+            if packet is None:
+                return
+            yield packet
+
+    def _at(self, place: int) -> VideoPacket:
+        target = None
+        if self._timeline.seek_to is not None and place != self._next:
+            target = int(self._timeline.seek_to[place])
+            self._video.container.seek(target, stream=self._video.stream)
+            self._packets = packets_of(self._video)
+        for packet in self._packets:
+            self._next += 1
+            if packet.dts == target if target is not None else self._next > place:
+                self._next = place + 1
+                return packet
+        raise ClipError(Reason.DAMAGED, f"{self._clip}: frame {place} is not where the file's index says")
+
+
+class Cropper:
+    """Crops frames to one box and scales them to a square, all in one filter graph, which later clips may use again.
+
+    Args:
+        box: what to keep of the upright picture.
+        size: side of the square in pixels.
+    """
+
+    def __init__(self, box: CropBox, *, size: int) -> None:
+        self._box = box
+        self._size = size
+        self._graph: Graph | None = None
+        self._shape: tuple[object, ...] = ()
+
+    def crop(self, frame: VideoFrame, out: npt.NDArray[np.uint8]) -> None:
+        """Write one frame, upright, into ``out``: uint8, shape (3, size, size), full-range RGB."""
+        turns = quarter_turns(frame)
+        shape = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turns)
+        graph = self._graph if shape == self._shape else None
+        self._graph, self._shape = None, shape  # a graph that is interrupted would give this frame to the next clip
+        graph = graph or self._new_graph(frame)
+        graph.vpush(frame)
+        green, blue, red = graph.vpull().planes
+        self._graph = graph
+        for channel, plane in zip(out, (red, green, blue), strict=True):
+            stored = np.frombuffer(memoryview(plane), np.uint8).reshape(self._size, plane.line_size)[:, : self._size]
+            channel[...] = np.rot90(stored, turns) if turns else stored
+
+    def _new_graph(self, frame: VideoFrame) -> Graph:
+        edges = self._box.pixels(*upright_size(frame))
+        stored = stored_edges(edges, turns=quarter_turns(frame), width=frame.width, height=frame.height)
+        graph = Graph()
+        graph.threads = 1
+        source = (
+            f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1:"
+            f"colorspace={frame.colorspace}:range={frame.color_range}"
+        )
+        steps = [
+            ("buffer", source),
+            *crop_steps(stored, frame.format, width=frame.width, height=frame.height),
+            ("scale", f"{self._size}:{self._size}:{_SCALER}"),
+            ("format", "gbrp"),  # planar: channels first needs no transposing
+            ("buffersink", None),
+        ]
+        graph.link_nodes(*(graph.add(name, arguments) for name, arguments in steps)).configure()
+        return graph
+
+
+def crop_steps(edges: PixelEdges, form: VideoFormat, *, width: int, height: int) -> list[tuple[str, str]]:
+    """Filters that crop a stored picture to exactly these pixels, whatever its chroma subsampling.
+
+    FFmpeg's crop can cut between two chroma samples only by shifting the colours (and reads garbage where a sample
+    has more than 8 bits), so such a cut is made after bringing the surroundings to one chroma sample a pixel.
+    """
+    left, top, right, bottom = edges
+    if edges == (0, 0, width, height):
+        return []
+    across, down = (16 // (form.chroma_width(16) or 16)), (16 // (form.chroma_height(16) or 16))
+    outer = (
+        left - left % across,
+        top - top % down,
+        min(right + -right % across, width),
+        min(bottom + -bottom % down, height),
+    )
+    if outer == edges:
+        return [_crop(edges)]
+    bits = form.components[0].bits
+    inner = (left - outer[0], top - outer[1], right - outer[0], bottom - outer[1])
+    full_chroma = "yuv444p" if bits == 8 else f"yuv444p{bits}le"
+    return [_crop(outer), ("scale", _SCALER), ("format", full_chroma), _crop(inner)]
+
+
+def _crop(edges: PixelEdges) -> tuple[str, str]:
+    left, top, right, bottom = edges
+    return "crop", f"{right - left}:{bottom - top}:{left}:{top}:exact=1"
+
+
+def quarter_turns(frame: VideoFrame) -> int:
+    """Quarter turns anticlockwise, 0 to 3, that bring a frame upright."""
+    return round(frame.rotation / 90) % 4
+
+
+def upright_size(frame: VideoFrame) -> tuple[int, int]:
+    """Width and height of a frame once it is upright, pixels."""
+    return (frame.height, frame.width) if quarter_turns(frame) % 2 else (frame.width, frame.height)
+
+
+def stored_edges(edges: PixelEdges, *, turns: int, width: int, height: int) -> PixelEdges:
+    """Where a box of the upright picture lies in the picture as it is stored.
+
+    >>> stored_edges((0, 0, 10, 20), turns=1, width=64, height=48)
+    (44, 0, 64, 10)
+
+    Args:
+        edges: left, top, right, bottom in the upright picture, pixels.
+        turns: quarter turns anticlockwise that bring the stored picture upright.
+        width, height: of the stored picture, pixels.
+    """
+    left, top, right, bottom = edges
+    if turns == 1:
+        return width - bottom, left, width - top, right
+    if turns == 2:
+        return width - right, height - bottom, width - left, height - top
+    if turns == 3:
+        return top, height - right, bottom, height - left
+    return edges

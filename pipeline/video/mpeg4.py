@@ -1,0 +1,162 @@
+"""Read the headers of MPEG-4 Part 2 packets: in which order a decoder shows their pictures, nothing decoded.
+
+Such files often come as AVI, which has no presentation times. Some encoders "pack" B-frames into it: the first of a run
+of them shares a packet with the picture that is shown after them, the others come one packet early, and an empty
+picture at the end of the run keeps the number of packets right.
+
+Source: ISO/IEC 14496-2, 6.2.3 (VideoObjectLayer) and 6.2.5 (VideoObjectPlane).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from typing import NamedTuple
+
+from mocrop.pipeline.video.bits import BitReader
+
+_START = b"\0\0\1"
+_LAYERS = range(0x20, 0x30)  # start codes of video object layers
+_PICTURE = 0xB6
+_USER_DATA = 0xB2
+_PACKED = re.compile(rb"DivX\d+(Build|b)\d+p")  # what encoders that pack B-frames put into the user data
+_EXTENDED_ASPECT = 15
+_VBV_BITS = 79
+_RECTANGLE = 0
+
+
+class _Kind(IntEnum):
+    """vop_coding_type."""
+
+    I = 0  # noqa: E741  (the standard's own letter)
+    P = 1
+    B = 2
+    SPRITE = 3
+
+
+class _Picture(NamedTuple):
+    kind: _Kind
+    coded: bool
+
+
+_PLACEHOLDER = _Picture(_Kind.P, coded=False)  # shows nothing
+
+
+class _UnusualError(Exception):
+    """The stream is one whose decoding these few rules do not foretell."""
+
+
+def shown_packets(packets: Iterable[bytes], *, extradata: bytes) -> list[int] | None:
+    """For each frame that a decoder gives, the number of the packet with which it decodes it.
+
+    Args:
+        packets: all packets of the stream, as the file has them.
+        extradata: the stream's headers where the container keeps them apart, else empty.
+    Returns: numbers of packets in the order in which they are shown, or None if the stream is unusual: decode it.
+    """
+    try:
+        return list(_in_order_shown(_decoded_with(packets, _Headers(extradata))))
+    except (_UnusualError, IndexError, ValueError):
+        return None
+
+
+def _in_order_shown(decoded: Iterable[tuple[int, _Kind]]) -> Iterator[int]:
+    """B-frames are shown at once, others when the next other one comes."""
+    waiting: int | None = None
+    references = 0
+    for packet, kind in decoded:
+        if kind is _Kind.B:
+            if references < 2:
+                raise _UnusualError("a B-frame without the pictures that it refers to")
+            yield packet
+            continue
+        if waiting is not None:
+            yield waiting
+        elif kind is not _Kind.I:
+            raise _UnusualError("does not begin with a key frame")
+        waiting, references = packet, references + 1
+    if waiting is not None:
+        yield waiting
+
+
+def _decoded_with(packets: Iterable[bytes], headers: _Headers) -> Iterator[tuple[int, _Kind]]:
+    """Each coded picture with the packet at which a decoder gets to it.
+
+    To a packed one it gets at the packet after its own; if there is none, as in clips cut without a decoder, never.
+    """
+    held = False  # a B-frame that came packed into the packet before
+    for number, data in enumerate(packets):
+        pictures = headers.pictures(data)
+        if held:
+            yield number, _Kind.B
+            held = pictures == [(_Kind.B, True)]
+            if not held and pictures != [_PLACEHOLDER]:
+                raise _UnusualError(f"packet {number}")
+        elif pictures != [_PLACEHOLDER]:
+            match pictures:
+                case [(kind, True)]:
+                    yield number, kind
+                case [(kind, True), (_Kind.B, True)] if headers.packed:
+                    yield number, kind
+                    held = True
+                case _:
+                    raise _UnusualError(f"packet {number}")
+
+
+class _Headers:
+    """What the headers read so far say of the pictures to come."""
+
+    def __init__(self, extradata: bytes) -> None:
+        self.packed = False
+        self._time_bits: int | None = None  # of vop_time_increment
+        self.pictures(extradata)
+
+    def pictures(self, data: bytes) -> list[_Picture]:
+        """Read everything that has a start code; the pictures among it."""
+        found = []
+        at = data.find(_START)
+        while 0 <= at < len(data) - len(_START):
+            code, rest = data[at + 3], at + 4
+            if code == _PICTURE:
+                found.append(self._picture(data[rest : rest + 16]))
+            elif code == _USER_DATA:
+                self.packed = self.packed or _PACKED.match(data, rest) is not None
+            elif code in _LAYERS:
+                self._time_bits = _time_bits(BitReader(data[rest : rest + 64]))
+            at = data.find(_START, rest)
+        return found
+
+    def _picture(self, header: bytes) -> _Picture:
+        if self._time_bits is None:
+            raise _UnusualError("a picture before the layer that it belongs to")
+        bits = BitReader(header)
+        kind = _Kind(bits.fixed(2))
+        while bits.fixed(1):  # modulo_time_base: whole seconds
+            pass
+        _require_marker(bits)
+        bits.fixed(self._time_bits)
+        _require_marker(bits)
+        return _Picture(kind, coded=bool(bits.fixed(1)))
+
+
+def _time_bits(bits: BitReader) -> int:
+    """Bits of vop_time_increment, as a layer's header settles them."""
+    bits.fixed(1 + 8)  # random_accessible_vol, video_object_type_indication
+    if bits.fixed(1):
+        bits.fixed(4 + 3)  # verid, priority
+    if bits.fixed(4) == _EXTENDED_ASPECT:
+        bits.fixed(8 + 8)
+    if bits.fixed(1):  # vol_control_parameters
+        bits.fixed(2 + 1)  # chroma_format, low_delay
+        if bits.fixed(1):
+            bits.fixed(_VBV_BITS)
+    if bits.fixed(2) != _RECTANGLE:
+        raise _UnusualError("pictures that are not rectangles")
+    _require_marker(bits)
+    return max(1, (bits.fixed(16) - 1).bit_length())
+
+
+def _require_marker(bits: BitReader) -> None:
+    if not bits.fixed(1):
+        raise _UnusualError("a marker bit is missing")

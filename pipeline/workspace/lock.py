@@ -1,0 +1,56 @@
+"""One mocrop at a time writes a workspace; what a killed one left behind is swept up."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+
+from mocrop.pipeline.errors import WorkspaceError
+from mocrop.pipeline.workspace.paths import Workspace
+
+
+@contextlib.contextmanager
+def exclusive(workspace: Workspace) -> Iterator[None]:
+    """Keep other mocrop runs out of the workspace, and sweep what a killed one left behind.
+
+    Raises: WorkspaceError if another run holds it.
+    """
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    with (workspace.root / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise WorkspaceError(
+                f"another mocrop (process {holder}) is writing {workspace.root}; wait for it or stop it"
+            ) from error
+        lock.seek(0)
+        if lock.read():  # the last holder did not get to empty it
+            sweep(workspace)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield  # an error leaves the process number behind, so that the next run sweeps
+        lock.truncate(0)
+
+
+def sweep(workspace: Workspace) -> None:
+    """Remove everything unfinished that a killed stage can have left in the workspace.
+
+    What training writes, runs and the features beside a cache, is left alone: a training may be going on.
+    """
+    shutil.rmtree(workspace.partial, ignore_errors=True)
+    for cache in workspace.caches.glob(".*"):
+        shutil.rmtree(cache, ignore_errors=True)
+    for group in workspace.motion.glob(".*"):
+        shutil.rmtree(group, ignore_errors=True)
+    for litter in workspace.motion.glob("*.partial"):
+        litter.unlink(missing_ok=True)
+    for name in workspace.cache_names():
+        cache = workspace.cache(name)
+        for litter in (*cache.rglob("*.partial"), *cache.rglob("*.__lock")):
+            litter.unlink(missing_ok=True)

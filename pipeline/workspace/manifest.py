@@ -1,0 +1,267 @@
+"""manifest.sqlite: one row a clip, one row a stage's outcome on a clip; written by the client only."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from mocrop.pipeline.errors import Reason, WorkspaceError, raise_if_disk_full
+from mocrop.pipeline.outcome import Outcome
+
+SCHEMA_VERSION = 1
+PAGE_CLIPS = 4096  # rows held at once while walking over all clips
+
+_SCHEMA = """
+CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE clips (
+    position INTEGER PRIMARY KEY,   -- row in every crop cache; never given to another clip
+    name TEXT NOT NULL UNIQUE,      -- path under the data set without suffix
+    path TEXT NOT NULL,             -- path under the data set
+    label INTEGER NOT NULL,         -- class index
+    ucf_group INTEGER NOT NULL,     -- -1: none
+    subset TEXT NOT NULL,           -- one digit a split: 0 neither list, 1 train, 2 test
+    size INTEGER NOT NULL,          -- bytes
+    mtime_ns INTEGER NOT NULL,
+    present INTEGER NOT NULL        -- 0: was there once, is gone
+);
+CREATE TABLE outcomes (
+    stage TEXT NOT NULL,
+    position INTEGER NOT NULL REFERENCES clips,
+    settings TEXT NOT NULL,         -- hash of the stage, its version, its settings and all upstream
+    size INTEGER NOT NULL,          -- of the source when it was read
+    mtime_ns INTEGER NOT NULL,
+    status TEXT NOT NULL,           -- done, failed
+    reasons TEXT NOT NULL,          -- codes, separated by spaces
+    message TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    PRIMARY KEY (stage, position)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRow:
+    """A clip as the manifest knows it."""
+
+    name: str
+    path: str  # under the data set
+    label: int
+    group: int  # -1: none
+    subset: tuple[int, ...]  # one a split: 0 neither list, 1 train, 2 test
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRow:
+    """A clip, what a stage said about it last, and what the stage before said."""
+
+    position: int
+    name: str
+    path: str
+    present: bool
+    status: str | None  # of this stage; None: never run
+    same_settings: bool
+    same_source: bool
+    reasons: tuple[Reason, ...]
+    upstream_current: bool  # the stage before has an outcome for these settings and this source
+    upstream_status: str | None
+    upstream_reasons: tuple[Reason, ...]
+    upstream_message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageCounts:
+    """How many clips of a workspace are where in one stage."""
+
+    done: int
+    stale: int  # settings or source have changed since
+    failed: dict[Reason, int]  # by first reason
+    missing: int  # never run
+
+
+class Manifest:
+    """The open manifest of a workspace. Use as a context manager; one process writes at a time."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            self._database = sqlite3.connect(file, isolation_level=None, timeout=30)
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._database.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+        except sqlite3.Error as error:
+            raise_if_disk_full(error)
+            raise WorkspaceError(f"{file} cannot be used ({error}); remove it and run `mocrop init` again") from error
+        if version not in (0, SCHEMA_VERSION):
+            raise WorkspaceError(
+                f"{file}: manifest of schema {version}, this mocrop reads {SCHEMA_VERSION}; "
+                "remove it and run `mocrop init` again"
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield self._database
+            self._database.execute("COMMIT")
+        except BaseException as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise_if_disk_full(error)
+            raise
+
+    # clips
+
+    def replace_clips(
+        self, clips: Iterable[ClipRow], *, class_names: Sequence[str], split_names: Sequence[str]
+    ) -> None:
+        """Bring the clip table up to date: known names keep their position, new ones follow, lost ones stay,
+        absent and in no split."""
+        with self._transaction() as database:
+            database.execute("UPDATE clips SET present = 0, subset = ?", ("0" * len(split_names),))
+            database.executemany(
+                "INSERT INTO clips (name, path, label, ucf_group, subset, size, mtime_ns, present, position)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, 1, (SELECT coalesce(max(position) + 1, 0) FROM clips))"
+                " ON CONFLICT (name) DO UPDATE SET path = excluded.path, label = excluded.label,"
+                " ucf_group = excluded.ucf_group, subset = excluded.subset, size = excluded.size,"
+                " mtime_ns = excluded.mtime_ns, present = 1",
+                (
+                    (c.name, c.path, c.label, c.group, "".join(map(str, c.subset)), c.size_bytes, c.mtime_ns)
+                    for c in clips
+                ),
+            )
+            facts = {"class_names": list(class_names), "split_names": list(split_names)}
+            database.executemany(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(k, json.dumps(v)) for k, v in facts.items()]
+            )
+
+    def names(self, key: str) -> list[str]:
+        """``class_names`` or ``split_names``; empty before init."""
+        row = self._database.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+        return [] if row is None else [str(name) for name in json.loads(row[0])]
+
+    def clip_count(self) -> int:
+        """All clips, absent ones too: the number of rows of a crop cache."""
+        return int(self._database.execute("SELECT coalesce(max(position) + 1, 0) FROM clips").fetchone()[0])
+
+    def present_count(self) -> int:
+        """Clips that were there at the last init."""
+        return int(self._database.execute("SELECT count(*) FROM clips WHERE present").fetchone()[0])
+
+    def clips(self) -> Iterator[ClipRow]:
+        """All clips by position."""
+        query = "SELECT name, path, label, ucf_group, subset, size, mtime_ns FROM clips ORDER BY position"
+        with closing(self._database.execute(query)) as rows:
+            for name, path, label, group, subset, size, mtime_ns in rows:
+                digits = tuple(int(digit) for digit in subset)
+                yield ClipRow(
+                    name=name, path=path, label=label, group=group, subset=digits, size_bytes=size, mtime_ns=mtime_ns
+                )
+
+    # outcomes
+
+    def record(self, stage: str, settings: str, outcomes: Iterable[Outcome]) -> None:
+        """Store what a stage says, in one transaction; an older word on the same clip is replaced."""
+        with self._transaction() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO outcomes (stage, settings, status, reasons, message, seconds, position,"
+                " size, mtime_ns) SELECT ?, ?, ?, ?, ?, ?, position, size, mtime_ns FROM clips WHERE position = ?",
+                ((stage, settings, o.status, " ".join(o.reasons), o.message, o.seconds, o.position) for o in outcomes),
+            )
+
+    def forget(self, stage: str) -> None:
+        """Drop every outcome of a stage."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM outcomes WHERE stage = ?", (stage,))
+
+    def stage_rows(self, stage: str, settings: str, *, upstream: tuple[str, str] | None) -> Iterator[StageRow]:
+        """Walk over all clips by position with this stage's outcome and that of ``upstream`` (stage, settings hash).
+
+        Reads in pages, so that outcomes may be recorded while the walk goes on.
+        """
+        up_stage, up_settings = upstream or ("", "")
+        after = -1
+        while rows := self._database.execute(
+            _STAGE_ROWS, (settings, up_settings, stage, up_stage, after, PAGE_CLIPS)
+        ).fetchall():
+            for row in rows:
+                yield _stage_row(row)
+            after = rows[-1][0]
+
+    def counts(self, stage: str, settings: str) -> StageCounts:
+        """Count the clips that are present by what ``stage`` says of them."""
+        query = """
+            SELECT o.status, o.settings = ? AND o.size = c.size AND o.mtime_ns = c.mtime_ns,
+                   CASE o.status WHEN 'failed' THEN substr(o.reasons || ' ', 1, instr(o.reasons || ' ', ' ') - 1) END,
+                   count(*)
+            FROM clips c LEFT JOIN outcomes o ON o.stage = ? AND o.position = c.position
+            WHERE c.present GROUP BY 1, 2, 3 ORDER BY 4 DESC"""
+        done = stale = missing = 0
+        failed: dict[Reason, int] = {}
+        for status, current, reason, count in self._database.execute(query, (settings, stage)):
+            if status is None:
+                missing += count
+            elif not current:
+                stale += count
+            elif status == "done":
+                done += count
+            else:
+                failed[Reason(reason)] = count
+        return StageCounts(done=done, stale=stale, failed=failed, missing=missing)
+
+    def failures(self, stage: str) -> Iterator[tuple[str, tuple[Reason, ...], str]]:
+        """Name, reasons and message of every failed clip of a stage, by position."""
+        query = (
+            "SELECT c.name, o.reasons, o.message FROM outcomes o JOIN clips c USING (position)"
+            " WHERE o.stage = ? AND o.status = 'failed' ORDER BY position"
+        )
+        with closing(self._database.execute(query, (stage,))) as rows:
+            for name, reasons, message in rows:
+                yield name, _reasons(reasons), message
+
+    def forget_failures(self, stage: str) -> int:
+        """Drop the failed outcomes of a stage, so that its next run tries those clips again; returns how many."""
+        with self._transaction() as database:
+            return database.execute("DELETE FROM outcomes WHERE stage = ? AND status = 'failed'", (stage,)).rowcount
+
+
+_STAGE_ROWS = """
+SELECT c.position, c.name, c.path, c.present,
+       o.status, o.settings = ?, o.size = c.size AND o.mtime_ns = c.mtime_ns, o.reasons,
+       u.settings = ? AND u.size = c.size AND u.mtime_ns = c.mtime_ns, u.status, u.reasons, u.message
+FROM clips c
+LEFT JOIN outcomes o ON o.stage = ? AND o.position = c.position
+LEFT JOIN outcomes u ON u.stage = ? AND u.position = c.position
+WHERE c.position > ? ORDER BY c.position LIMIT ?"""
+
+
+def _stage_row(row: Sequence[object]) -> StageRow:
+    return StageRow(
+        position=int(str(row[0])),
+        name=str(row[1]),
+        path=str(row[2]),
+        present=bool(row[3]),
+        status=None if row[4] is None else str(row[4]),
+        same_settings=bool(row[5]),
+        same_source=bool(row[6]),
+        reasons=_reasons(row[7]),
+        upstream_current=bool(row[8]),
+        upstream_status=None if row[9] is None else str(row[9]),
+        upstream_reasons=_reasons(row[10]),
+        upstream_message=str(row[11] or ""),
+    )
+
+
+def _reasons(text: object) -> tuple[Reason, ...]:
+    return tuple(Reason(code) for code in str(text or "").split())

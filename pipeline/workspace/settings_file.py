@@ -1,0 +1,72 @@
+"""mocrop.toml: where the data set is, how it is split, and the settings of each stage."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mocrop.pipeline.errors import WorkspaceError
+from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.workspace.paths import Workspace
+
+_HEADER = """\
+# A mocrop workspace. Edit freely: `mocrop status` says what a change makes stale, and the next run redoes just that.
+# Paths are absolute or relative to this file.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSettings:
+    """Where the data set is and how it is split; the top part of mocrop.toml."""
+
+    dataset: Path
+    splits: Path | None = None  # folder or file of split lists; None: a split of our own, from `seed`
+    seed: int = 0
+
+
+def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict[str, Any]]]:
+    """Read mocrop.toml: the data set's settings, and one table of options a stage.
+
+    Raises: WorkspaceError if the file is not TOML or names no data set.
+    """
+    workspace.require()
+    try:
+        content = tomllib.loads(workspace.settings_file.read_text(encoding="utf-8"))
+        dataset = workspace.root / content["dataset"]
+        splits = workspace.root / content["splits"] if content.get("splits") else None
+        settings = DatasetSettings(dataset=dataset, splits=splits, seed=int(content.get("seed", 0)))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise WorkspaceError(f"{workspace.settings_file}: {error}; mend it or run `mocrop init` again") from error
+    return settings, {name: table for name, table in content.items() if isinstance(table, dict)}
+
+
+def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
+    """Write the data set's part of mocrop.toml; comments and stage tables that are there stay."""
+    with _edited(workspace) as document:
+        document["dataset"] = os.fspath(settings.dataset.absolute())
+        document["splits"] = os.fspath(settings.splits.absolute()) if settings.splits else ""
+        document["seed"] = settings.seed
+
+
+def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:
+    """Write a frozen dataclass as the table of one stage, so that later stages and runs see the same values."""
+    with _edited(workspace) as document:
+        document[stage] = {key: value for key, value in dataclasses.asdict(settings).items() if value is not None}
+
+
+@contextlib.contextmanager
+def _edited(workspace: Workspace) -> Iterator[Any]:
+    import tomlkit  # keeps the comments and the order that people gave the file
+
+    file = workspace.settings_file
+    text = file.read_text(encoding="utf-8") if file.exists() else _HEADER
+    document = tomlkit.parse(text)
+    yield document
+    if (new := tomlkit.dumps(document)) != text or not file.exists():
+        write_whole(file, new.encode())

@@ -1,0 +1,522 @@
+"""Ablations on tiny caches: what runs, what is not run again, and what the report says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mocrop.evaluation.ablation import cells as ablation_module
+from mocrop.evaluation.ablation import command as ablate_module
+from mocrop.evaluation.ablation.cells import AblationFolder, AblationWatch, make_caches, run_cells
+from mocrop.evaluation.ablation.checks import checked, with_names
+from mocrop.evaluation.ablation.command import ablate_in, ablation_settings
+from mocrop.evaluation.ablation.few_shot import FewShotSettings
+from mocrop.evaluation.ablation.outcomes import class_changes, comparisons, gather
+from mocrop.evaluation.ablation.settings import AblationSettings, Cell, Variant, base_of
+from mocrop.evaluation.ablation.tables import curve_table
+from mocrop.evaluation.ablation.verdicts import answers, overall
+from mocrop.evaluation.scores.comparisons import Comparison, Verdict
+from mocrop.evaluation.scores.evaluate import evaluate
+from mocrop.evaluation.scores.predictions import read_predictions
+from mocrop.evaluation.scores.statistics import Estimate
+from mocrop.pipeline.commands import preprocess
+from mocrop.pipeline.errors import PredictionsError, SettingsError, StoppedError, WeightsError
+from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.training.loop.saver import RunControl
+from mocrop.training.loop.signals import StopRequest
+from mocrop.training.recipe import SAME_PIXELS, TrainSettings
+
+TRAINING = TrainSettings(
+    arch="timm/test_resnet",
+    weights="none",
+    epochs=2,
+    batch_size=8,
+    validation_share=0,
+    freeze_backbone=True,
+    device="cpu",
+    **SAME_PIXELS,
+)
+STREAM = TrainSettings(
+    arch="timm/test_resnet", input="motion", weights="none", epochs=1, batch_size=8, validation_share=0, device="cpu"
+)
+SETTINGS = AblationSettings(policies=("full", "center"), sizes=(16, 24), frames=2, segments=2, training=TRAINING)
+LABEL = [0, 1] * 12
+GROUP = [number // 6 for number in range(24)]  # three clips of each class in each of four groups
+SUBSET = [2 if group == 3 else 1 for group in GROUP]
+
+
+class Listen(AblationWatch):
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.kept: list[str] = []
+
+    def cell(self, cell: Cell, done: int, total: int, *, ran: bool) -> None:
+        (self.ran if ran else self.kept).append(cell.name)
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory: pytest.TempPathFactory, make_cache: Callable[..., Path]) -> Workspace:
+    """Caches of `full`, and of `center` whose frames tell the class by their brightness."""
+    place = Workspace(tmp_path_factory.mktemp("ablation") / "work")
+    for variant, size in SETTINGS.caches():
+        pixels = np.random.default_rng(size).integers(1, 256, (24, 2, 3, size, size), dtype=np.uint8)
+        if variant.policy == "center":
+            pixels = (pixels // 4 + 160 * np.array(LABEL, np.uint8)[:, None, None, None, None]).astype(np.uint8)
+        place.caches.mkdir(parents=True, exist_ok=True)
+        make_cache(
+            place.cache(variant.cache_name(size)),
+            label=LABEL,
+            group=GROUP,
+            subset=SUBSET,
+            pixels=pixels,
+            attributes={"policy": variant.policy},
+        )
+    return place
+
+
+@pytest.fixture(scope="module")
+def finished(caches: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Listen]:
+    """A workspace in which all cells are done, which nobody changes."""
+    place = Workspace(tmp_path_factory.mktemp("finished") / "work")
+    shutil.copytree(caches.root, place.root)
+    return place, run(place)
+
+
+@pytest.fixture
+def done(finished: tuple[Workspace, Listen], tmp_path: Path) -> Workspace:
+    """The same, to be changed at will."""
+    shutil.copytree(finished[0].root, tmp_path / "work")
+    return Workspace(tmp_path / "work")
+
+
+@pytest.fixture
+def workspace(caches: Workspace, tmp_path: Path) -> Workspace:
+    """A workspace in which nothing is done."""
+    shutil.copytree(caches.root, tmp_path / "work")
+    return Workspace(tmp_path / "work")
+
+
+def run(workspace: Workspace, settings: AblationSettings = SETTINGS) -> Listen:
+    listen = Listen()
+    run_cells(AblationFolder(workspace, "ablation"), settings, listen)
+    return listen
+
+
+def test_every_variant_and_size_is_one_checkpoint(finished: tuple[Workspace, Listen]) -> None:
+    workspace, listen = finished
+    assert listen.ran == [
+        f"{cache}-split1-seed0" for cache in ("full-16", "center-0.75-16", "full-24", "center-0.75-24")
+    ]
+    assert {path.parent.name for path in (workspace.runs / "ablation").glob("*/best.pt")} == set(listen.ran)
+    assert len(list((workspace.reports / "ablation/predictions").iterdir())) == 4 * 2
+
+
+def test_what_is_done_is_not_done_again(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablation_module, "train", None)
+    listen = run(done)
+    assert (listen.ran, len(listen.kept)) == ([], 4)
+    with pytest.raises(TypeError):  # new cells are trained
+        run(done, replace(SETTINGS, seeds=(0, 1)))
+
+
+def test_predictions_that_are_lost_are_made_again_without_training(
+    done: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cell = AblationFolder(done, "ablation"), SETTINGS.cells[1]
+    before = read_predictions(folder.predictions(cell, 24))
+    folder.predictions(cell, 24).unlink()
+    monkeypatch.setattr(ablation_module, "train", None)
+    assert run(done).ran == [cell.name]
+    assert np.array_equal(read_predictions(folder.predictions(cell, 24)).logits, before.logits)
+
+
+def test_a_killed_ablation_loses_the_cell_that_it_was_at(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, trained = ablation_module.train, []
+
+    def killed(cache: Path, folder: Path, settings: TrainSettings, **_: object) -> object:
+        trained.append(folder.name)
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        return train(cache, folder, settings)
+
+    monkeypatch.setattr(ablation_module, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(workspace)
+    listen = run(workspace)
+    assert listen.kept == trained[:2]
+    assert listen.ran[0] == trained[2]
+    assert len(listen.ran) == 2
+
+
+def test_other_training_settings_are_refused_under_the_same_name(done: Workspace) -> None:
+    with pytest.raises(SettingsError, match=r"settings of training \(epochs: 2 there, 3 now\); pass another --name"):
+        run(done, replace(SETTINGS, training=replace(TRAINING, epochs=3)))
+    with pytest.raises(SettingsError, match="segments: 2 there, 1 now"):
+        run(done, replace(SETTINGS, segments=1))
+
+
+def test_a_cache_that_has_changed_makes_its_cells_stale(done: Workspace, make_cache: Callable[..., Path]) -> None:
+    path = done.cache("center-0.75-24")
+    shutil.rmtree(path)
+    make_cache(path, label=LABEL, group=GROUP, subset=SUBSET, slots=2, size=24, attributes={"policy": "center", "v": 2})
+    assert run(done).ran == ["center-0.75-16-split1-seed0", "center-0.75-24-split1-seed0"]
+
+
+def test_features_give_what_eval_gives(finished: tuple[Workspace, Listen]) -> None:
+    workspace, _ = finished
+    folder = AblationFolder(workspace, "ablation")
+    cell = Cell(variant=Variant(policy="center", ratio=0.75), train_size=16, split="1", seed=0)
+    kept = read_predictions(folder.predictions(cell, 24))
+    found = evaluate(
+        workspace.cache("center-0.75-24"), folder.run(cell) / "best.pt", ablation_module.testing_of(cell, SETTINGS)
+    ).predictions
+    assert kept.clips == found.clips
+    assert np.allclose(kept.logits, found.logits, atol=1e-4)
+    assert kept.origin.same_as(found.origin)
+
+
+def test_a_network_that_is_trained_throughout_is_evaluated_by_eval(workspace: Workspace) -> None:
+    training = TrainSettings(
+        arch="timm/test_resnet", weights="none", epochs=1, batch_size=8, validation_share=0, device="cpu"
+    )
+    settings = replace(SETTINGS, training=training, sizes=(16,))
+    assert len(run(workspace, settings).ran) == 2
+    assert len(gather(AblationFolder(workspace, "ablation"), settings).clips.names) == 6
+
+
+def test_clips_that_a_cache_lacks_are_left_out_of_all(done: Workspace, make_cache: Callable[..., Path]) -> None:
+    path = done.cache("center-0.75-24")
+    shutil.rmtree(path)
+    make_cache(path, label=LABEL, group=GROUP, subset=SUBSET, state=[1] * 23 + [3], slots=2, size=24)
+    run(done)
+    outcomes = gather(AblationFolder(done, "ablation"), SETTINGS)
+    assert (len(outcomes.clips.names), outcomes.left_out) == (5, 1)
+    assert all(len(outcome.share) == 5 for outcome in outcomes.by_condition.values())
+
+
+def test_each_variant_is_compared_at_the_same_sizes(finished: tuple[Workspace, Listen]) -> None:
+    found = comparisons(gather(AblationFolder(finished[0], "ablation"), SETTINGS), SETTINGS)
+    assert [(each.variant, each.base, each.where) for each in found] == [
+        ("center 0.75", "full", where) for where in ("16 -> 16", "16 -> 24", "24 -> 16", "24 -> 24")
+    ]
+
+
+def test_missing_predictions_are_an_error(done: Workspace) -> None:
+    next((done.reports / "ablation/predictions").iterdir()).unlink()
+    with pytest.raises(PredictionsError, match="there are no predictions"):
+        gather(AblationFolder(done, "ablation"), SETTINGS)
+
+
+def test_the_report_is_whole_and_says_what_the_numbers_say(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablate_module, "make_caches", lambda *_: 7)
+    monkeypatch.setattr(ablate_module, "checked", lambda _, settings: settings)
+    monkeypatch.setattr(Workspace, "require", lambda self: self)
+    settings = replace(SETTINGS, few_shot=FewShotSettings(groups=(1, 2), draws=6))
+    result, files = ablate_in(done, settings, name="ablation", run=RunOptions())
+    assert {file.name for file in files.values()} == {
+        "report.md",
+        "report.json",
+        "comparisons.csv",
+        "accuracy.png",
+        "few-shot.png",
+    }
+    report = files["report"].read_text()
+    assert "| crop | area | trained 16, tested 16 | trained 16, tested 24 |" in report
+    assert "| crop, against full | 1 group, 16 | 2 groups, 16 | 1 group, 24 | 2 groups, 24 |" in report
+    assert "6 test clips of 2 groups (splits 1; 0 left out" in report
+    assert "7 clips failed in precrop" in report
+    assert "second stream" not in report
+    lines = list(csv.DictReader(files["comparisons"].read_text().splitlines()))
+    assert len(lines) == 4 + 2 * 2
+    assert {line["verdict"] for line in lines} <= {verdict.value for verdict in Verdict}
+    content = json.loads(files["json"].read_text())
+    assert content["full_data"][0]["sentence"] == result.full_data[0].sentence
+    assert content["in_words"] == answers(result.full_data, result.few_shot)
+    assert (content["failed"], content["streams"]) == (7, [])
+    assert [each["area"] for each in content["areas"]] == [1.0, 1.0]  # boxes of these caches are whole frames
+    assert all(each.over_draws is not None for each in result.few_shot)
+    assert {each.base_accuracy for each in result.few_shot} != {1.0}
+    assert {each.accuracy for each in result.few_shot} == {1.0}  # the classes differ in brightness
+
+
+def test_splits_go_by_name_or_number_and_all_means_every_one() -> None:
+    names = ["first", "second"]
+    assert with_names(replace(SETTINGS, splits=("all",)), names).splits == ("first", "second")
+    assert with_names(replace(SETTINGS, splits=("second", "1")), names).splits == ("second", "first")
+    with pytest.raises(SettingsError, match="no split '3'; pass --splits all, or some of: first, second"):
+        with_names(replace(SETTINGS, splits=("3",)), names)
+    with pytest.raises(SettingsError, match="none twice"):
+        with_names(replace(SETTINGS, splits=("1", "first")), names)
+
+
+@pytest.fixture
+def two_lists(tmp_path: Path, make_cache: Callable[..., Path]) -> tuple[AblationFolder, AblationSettings]:
+    """Cells of two splits that test the same clips of group 3; the second one also those of group 2."""
+    place = Workspace(tmp_path / "work")
+    place.caches.mkdir(parents=True)
+    subsets = [[first, 2 if group == 2 else first] for first, group in zip(SUBSET, GROUP, strict=True)]
+    settings = replace(SETTINGS, sizes=(16,), splits=("1", "2"))
+    for variant, size in settings.caches():
+        make_cache(place.cache(variant.cache_name(size)), label=LABEL, group=GROUP, subset=subsets, slots=2, size=size)
+    run(place, settings)
+    return AblationFolder(place, "ablation"), settings
+
+
+def test_a_clip_in_the_test_lists_of_two_splits_counts_once(
+    two_lists: tuple[AblationFolder, AblationSettings],
+) -> None:
+    folder, settings = two_lists
+    outcomes = gather(folder, settings)
+    assert len(outcomes.clips.names) == len(set(outcomes.clips.names)) == 12
+    assert len(np.unique(outcomes.clips.clusters)) == 4
+    (found,) = comparisons(outcomes, settings)
+    assert found.clips == 12
+    assert found.gained + found.lost <= 12
+    assert sum(change.clips for change in class_changes(outcomes, settings)) == 12
+    first, second = (
+        read_predictions(folder.predictions(replace(settings.cells[0], split=split), 16)) for split in ("1", "2")
+    )
+    shared = [second.clips.index(clip) for clip in first.clips]
+    assert len(shared) == 6
+    outcome = next(iter(outcomes.by_condition.values()))
+    rows = [outcomes.clips.names.index(clip) for clip in first.clips]
+    right = [(each.logits.argmax(axis=1) == each.labels) for each in (first, second.take(np.array(shared)))]
+    assert np.array_equal(outcome.share[rows], np.mean(right, axis=0))
+    assert np.array_equal(outcome.answers[rows], (first.logits + second.logits[shared]).argmax(axis=1))
+
+
+class Counted(StopRequest):
+    """A signal that comes when it was looked for so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def __bool__(self) -> bool:
+        self.times -= 1
+        if self.times < 0:
+            self.signal = 15
+        return super().__bool__()
+
+
+@pytest.mark.parametrize("looks", [0, 3, 8, 17])
+def test_a_signal_stops_an_ablation_wherever_it_is_and_the_same_call_goes_on(
+    workspace: Workspace, finished: tuple[Workspace, Listen], looks: int
+) -> None:
+    control = RunControl(stop=Counted(looks))
+    with pytest.raises(StoppedError, match="stopped by SIGTERM") as stopped:
+        run_cells(AblationFolder(workspace, "ablation"), SETTINGS, AblationWatch(), control)
+    assert stopped.value.exit_code == 143
+    listen = run(workspace)
+    assert len(listen.ran) + len(listen.kept) == 4
+    for cell in SETTINGS.cells:
+        here, there = (
+            read_predictions(AblationFolder(place, "ablation").predictions(cell, 16))
+            for place in (workspace, finished[0])
+        )
+        assert np.array_equal(here.logits, there.logits)
+
+
+def test_clips_that_fail_in_several_caches_are_counted_once(
+    workspace: Workspace, make_cache: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablation_module, "precrop", lambda *_, **__: None)
+    options = (SETTINGS, RunOptions(), AblationWatch())
+    assert make_caches(workspace, *options) == 0
+    for name, failed in (("full-16", [0, 5]), ("center-0.75-24", [5, 7])):
+        shutil.rmtree(workspace.cache(name))
+        state = [3 if row in failed else 1 for row in range(24)]
+        make_cache(workspace.cache(name), label=LABEL, group=GROUP, subset=SUBSET, state=state, slots=2)
+    assert make_caches(workspace, *options) == 3
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace that knows two groups of each of two classes, and has done nothing with them."""
+    root = tmp_path_factory.mktemp("known")
+    for name in ("Dig", "Run"):
+        (root / "videos" / name).mkdir(parents=True)
+        for group in (1, 2):
+            (root / "videos" / name / f"v_{name}_g0{group}_c01.avi").write_bytes(b"not looked at")
+    lists = root / "lists"
+    lists.mkdir()
+    (lists / "classInd.txt").write_text("1 Dig\n2 Run\n")
+    (lists / "trainlist01.txt").write_text("Dig/v_Dig_g01_c01.avi 1\nRun/v_Run_g01_c01.avi 2\n")
+    (lists / "testlist01.txt").write_text("Dig/v_Dig_g02_c01.avi\nRun/v_Run_g02_c01.avi\n")
+    (lists / "trainlist02.txt").write_text("Dig/v_Dig_g01_c01.avi 1\n")
+    (lists / "testlist02.txt").write_text("")
+    workspace = Workspace(root / "work")
+    preprocess.init(workspace, dataset=root / "videos", splits=lists)
+    return workspace
+
+
+def test_what_can_be_had_passes_the_checks(known: Workspace) -> None:
+    settings = replace(SETTINGS, splits=("1",), few_shot=FewShotSettings(groups=(1,), draws=2))
+    assert checked(known, settings) == settings
+    assert checked(known, replace(settings, stream=STREAM)).stream == STREAM
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"splits": ("3",)}, SettingsError, "no split '3'"),
+        ({"splits": ("2",)}, SettingsError, "split 2 has no test clip"),
+        ({"few_shot": FewShotSettings(groups=(1, 2))}, SettingsError, "class Dig has 2 groups, of which 2"),
+        ({"training": replace(TRAINING, weights="/nowhere.pt")}, WeightsError, "nowhere"),
+        ({"training": replace(TRAINING, arch="vgg16")}, SettingsError, "vgg16"),
+        ({"stream": replace(TRAINING, input="motion", arch="timm/nothing")}, SettingsError, "unknown --arch"),
+    ],
+)
+def test_what_cannot_be_had_is_said_before_any_work(
+    known: Workspace, changes: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        checked(known, replace(SETTINGS, **changes))
+    assert not known.caches.exists()
+
+
+def compared(verdict: Verdict, *, mean: float = 0.01) -> Comparison:
+    return Comparison(
+        variant="motion 0.75",
+        base="full",
+        where="",
+        clips=10,
+        accuracy=0.5,
+        base_accuracy=0.5,
+        difference=Estimate(mean=mean, low=mean - 0.01, high=mean + 0.01),
+        p_value=0.5,
+        p_corrected=0.5,
+        verdict=verdict,
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "phrase"),
+    [
+        ([Verdict.NOT_SHOWN, Verdict.NOT_SHOWN], "No difference shown."),
+        ([Verdict.BETTER, Verdict.BETTER], "Yes."),
+        ([Verdict.WORSE], "No, it is worse."),
+        ([Verdict.BETTER, Verdict.WORSE], "It depends: better in some settings, worse in others."),
+        ([Verdict.BETTER, Verdict.NOT_SHOWN], "Better in 1 of 2 settings, no difference shown in the others."),
+        ([Verdict.NOT_SHOWN, Verdict.WORSE], "Worse in 1 of 2 settings, no difference shown in the others."),
+    ],
+)
+def test_the_phrase_follows_from_the_verdicts(verdicts: list[Verdict], phrase: str) -> None:
+    assert overall([compared(verdict) for verdict in verdicts]) == phrase
+
+
+def test_a_question_is_answered_with_counts_and_the_range_of_differences() -> None:
+    (line,) = answers([compared(Verdict.BETTER, mean=0.02), compared(Verdict.NOT_SHOWN, mean=-0.01)], [])
+    assert line == (
+        "Does the paper's crop (motion) beat the whole frame? **Better in 1 of 2 settings, no difference shown in the "
+        "others.** trained on the whole list, of these checkpoints: 1 better, 0 worse, 1 not shown of 2 (-1.0 to +2.0 "
+        "points)."
+    )
+
+
+def test_only_differences_that_are_shown_are_bold() -> None:
+    shown, not_shown = (
+        replace(compared(verdict), where=verdict.value) for verdict in (Verdict.BETTER, Verdict.NOT_SHOWN)
+    )
+    assert curve_table([shown, not_shown], "full").splitlines()[2] == (
+        "| motion 0.75 | **+1.0 [+0.0, +2.0]** | +1.0 [+0.0, +2.0] |"
+    )
+    assert curve_table([shown], "center").count("\n") == 2  # nothing but the header
+
+
+def test_variants_come_at_every_area_and_full_comes_once() -> None:
+    settings = replace(SETTINGS, ratios=(0.75, 0.5))
+    assert [variant.name for variant in settings.variants] == ["full", "center 0.75", "center 0.5"]
+    assert base_of(settings.variants[2], "center") == settings.variants[2]
+
+
+def test_the_centre_crop_of_the_frames_shape_is_a_policy_of_its_own() -> None:
+    options = Variant(policy="center-frame", ratio=0.5).precrop_options(size=192, frames=8)
+    assert options == {
+        "policy": "center",
+        "shape": "frame",
+        "ratio": 0.5,
+        "size": 192,
+        "frames": 8,
+        "name": "center-frame-0.5-192",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("policies", ("full", "center", "maps"), "no policy 'maps'"),
+        ("policies", ("full", "motion"), "must include 'center'"),
+        ("ratios", (1.0,), "below 1"),
+        ("sizes", (), "at least one"),
+        ("seeds", (1, 1), "none twice"),
+        ("segments", 3, "from 1 to the 2 frames"),
+        ("stream", TRAINING, "must take motion"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(name: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(SETTINGS, **{name: value})
+
+
+def options(**changes: object) -> AblationSettings:
+    plain: dict[str, object] = {
+        "policies": None,
+        "ratios": "0.75, 0.5",
+        "sizes": "224,192",
+        "splits": "1,2",
+        "seeds": "0",
+        "frames": 16,
+        "segments": 8,
+        "recipe": "reference",
+        "training": {"arch": "resnet50", "epochs": None},
+        "stream": None,
+        "few_shot": None,
+        "draws": 30,
+    }
+    return ablation_settings(**{**plain, **changes})
+
+
+def test_options_become_settings() -> None:
+    settings = options(few_shot="1,2,4", training={"arch": "swin_b", "freeze_backbone": True})
+    assert (settings.ratios, settings.sizes, settings.splits) == ((0.75, 0.5), (192, 224), ("1", "2"))
+    assert settings.few_shot == FewShotSettings(groups=(1, 2, 4), draws=30)
+    assert settings.training == TrainSettings(arch="swin_b", validation_share=0, freeze_backbone=True, **SAME_PIXELS)
+    assert options().training == TrainSettings(validation_share=0)
+
+
+def test_the_second_stream_is_trained_throughout_whatever_the_first_is() -> None:
+    frozen = {"arch": "swin_b", "weights": "none", "freeze_backbone": True, "epochs": 7}
+    settings = options(training=frozen, stream={"arch": "timm/resnet18", "weights": "imagenet"})
+    assert settings.training.freeze_backbone
+    assert settings.stream == TrainSettings(arch="timm/resnet18", input="motion", epochs=7, validation_share=0)
+    assert options(training=frozen).stream is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sizes": "big"}, "--sizes takes numbers"),
+        ({"ratios": ""}, "--ratio takes numbers"),
+        ({"few_shot": "0"}, "few-shot takes numbers of groups from 1"),
+        ({"policies": "full,centre"}, "no policy 'centre'"),
+    ],
+)
+def test_options_that_cannot_be_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        options(**changes)
+
+
+@pytest.mark.parametrize("name", ["a/b", "../elsewhere", ".hidden", ""])
+def test_a_name_that_no_folder_can_have_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="leave out slashes and a dot at the start"):
+        AblationFolder(Workspace(tmp_path), name)
+    assert AblationFolder(Workspace(tmp_path), "plain").reports == tmp_path / "reports/plain"

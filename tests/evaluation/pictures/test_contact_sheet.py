@@ -1,0 +1,249 @@
+"""The contact sheet of a clip: which clip, which frames, which boxes, and what is to be seen of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import numpy.typing as npt
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from mocrop.cli import main
+from mocrop.evaluation.pictures.clip_view import ShowSettings, view_clip
+from mocrop.evaluation.pictures.contact_sheet import (
+    DPI,
+    OWN_COLOUR,
+    WARNING_COLOUR,
+    WIDTH_INCHES,
+    draw_arrows,
+    draw_boxes,
+    policy_colour,
+)
+from mocrop.evaluation.pictures.motion_arrows import Arrows
+from mocrop.evaluation.pictures.show import show_in
+from mocrop.pipeline.commands import preprocess
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.errors import ClipError, CropBoxError, MocropError, SettingsError, WorkspaceError
+from mocrop.pipeline.policies.base import PolicyResult
+from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.workspace.paths import Workspace
+
+MakeVideo = Callable[..., Path]
+Image = npt.NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Workspace:
+    """Seven clips that move, one whose pictures are all the same, one of a codec without vectors."""
+    folder = tmp_path_factory.mktemp("show")
+    for number in range(1, 7):
+        make_video(folder / f"data/Run/v_Run_g{number:02d}_c01.avi", frames=26)
+    make_video(folder / "data/Dig/v_Dig_g01_c02.avi", frames=30, key_interval=100)
+    make_video(folder / "data/Dig/v_Dig_g02_c03.avi", frames=[np.full((48, 64, 3), 90, np.uint8)] * 8)
+    make_video(folder / "data/Dig/v_Dig_g03_c04.avi", frames=8, codec="mjpeg", pix_fmt="yuvj420p")
+    made = Workspace(folder / "work")
+    preprocess.init(made, dataset=folder / "data")
+    preprocess.extract_mv(made, RunOptions(workers=0), options={"source": "original"})
+    return made
+
+
+def image(file: Path) -> Image:
+    return (matplotlib.image.imread(file)[..., :3] * 255).astype(np.uint8)
+
+
+def has_colour(picture: Image, colour: str) -> bool:
+    """Whether at least ten pixels have just this colour."""
+    wanted = np.rint(np.array(to_rgb(colour)) * 255)
+    return int((np.abs(picture.astype(int) - wanted).max(axis=-1) <= 2).sum()) >= 10
+
+
+def drawn(draw: Callable[[object], None], *, size: tuple[int, int] = (100, 80)) -> Image:
+    """What a function draws on a white picture of which each pixel is one of the clip's."""
+    figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set_axis_off()
+    axis.set(xlim=(0, size[0]), ylim=(size[1], 0))
+    draw(axis)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def result(left: float, top: float, right: float, bottom: float) -> PolicyResult:
+    box = CropBox(left=left, top=top, right=right, bottom=bottom)
+    return PolicyResult(box=box, density=np.zeros((1, 1), np.float32))
+
+
+def test_sheet_is_a_png_in_the_reports_with_a_box_of_each_policy(workspace: Workspace) -> None:
+    file = show_in(workspace, "Run/v_Run_g02_c01")
+    assert file == workspace.reports / "show/Run__v_Run_g02_c01.png"
+    picture = image(file)
+    assert picture.shape[1] == WIDTH_INCHES * DPI
+    assert picture.shape[0] > picture.shape[1] / 3
+    assert all(has_colour(picture, policy_colour(name)) for name in ("center", "random", "motion", "adaptive"))
+    assert has_colour(picture, OWN_COLOUR)
+    assert list(file.parent.glob(".*")) == []
+
+
+def test_only_named_policies_are_drawn(workspace: Workspace, tmp_path: Path) -> None:
+    picture = image(show_in(workspace, "g02_c01", policies=["center"], output=tmp_path / "sheet.png"))
+    assert has_colour(picture, policy_colour("center"))
+    assert not has_colour(picture, policy_colour("adaptive"))
+
+
+def test_command_writes_where_it_is_told_and_says_so(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "new/sheet.png"
+    with pytest.raises(SystemExit) as end:
+        main(["show", "g01_c02", "-o", str(file), "--policy", "full", "--frames", "2", "-w", str(workspace.root)])
+    assert not end.value.code
+    assert file.is_file()
+    assert "sheet.png" in capsys.readouterr().out.replace("\n", "")
+
+
+@pytest.mark.parametrize("clip", ["Dig/v_Dig_g01_c02", "v_Dig_g01_c02", "g01_c02", "c02", "Dig/v_Dig_g01_c02.avi"])
+def test_clip_is_found_by_name_path_or_unique_ending(workspace: Workspace, clip: str) -> None:
+    assert view_clip(workspace, clip, ShowSettings()).name == "Dig/v_Dig_g01_c02"
+
+
+def test_ambiguous_ending_lists_five_clips(workspace: Workspace) -> None:
+    with pytest.raises(SettingsError, match="6 clips end in 'c01'") as caught:
+        view_clip(workspace, "c01", ShowSettings())
+    assert str(caught.value).count("Run/v_Run_") == 5
+    assert str(caught.value).endswith(", ...")
+
+
+def test_unknown_name_lists_what_contains_it_or_is_alike(workspace: Workspace) -> None:
+    with pytest.raises(SettingsError, match=r"nearest are Run/v_Run_g03_c01$"):
+        view_clip(workspace, "run_G03", ShowSettings())
+    with pytest.raises(SettingsError, match="no clip is called 'v_Digg_g01_c02'") as caught:
+        view_clip(workspace, "v_Digg_g01_c02", ShowSettings())
+    assert "Dig/v_Dig_g01_c02" in str(caught.value)
+    assert str(caught.value).count("/v_") == 5
+    with pytest.raises(SettingsError, match="no clip is called ''"):
+        view_clip(workspace, "", ShowSettings())
+
+
+def test_unknown_policy_ratio_and_workspace_are_errors_of_ours(workspace: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no policy 'best'"):
+        show_in(workspace, "c02", policies=["best"])
+    with pytest.raises(SettingsError, match="ratio must be"):
+        show_in(workspace, "c02", ratio=0)
+    with pytest.raises(SettingsError, match="frames must be"):
+        show_in(workspace, "c02", frames=0)
+    with pytest.raises(WorkspaceError, match="no mocrop workspace"):
+        show_in(Workspace(tmp_path), "c02")
+
+
+def test_policy_without_a_box_of_the_ratio_is_left_out_unless_it_is_named(workspace: Workspace) -> None:
+    assert list(view_clip(workspace, "c02", ShowSettings(ratio=0.01)).results) == [
+        "full",
+        "center",
+        "adaptive",
+    ]
+    with pytest.raises(CropBoxError, match="no box of 6x8 cells"):
+        view_clip(workspace, "c02", ShowSettings(ratio=0.01, policies=("motion",)))
+
+
+@pytest.mark.parametrize("clip", ["g02_c03", "g03_c04"])
+def test_clip_without_motion_gets_a_sheet_that_says_so(workspace: Workspace, clip: str, tmp_path: Path) -> None:
+    view = view_clip(workspace, clip, ShowSettings())
+    assert list(view.results) == ["full", "center", "random"]
+    picture = image(show_in(workspace, clip, output=tmp_path / "sheet.png"))
+    assert has_colour(picture, policy_colour("center"))
+    assert not has_colour(picture, policy_colour("motion"))
+    assert has_colour(picture, WARNING_COLOUR)
+
+
+def test_reason_for_no_motion_is_the_one_that_extraction_gave(workspace: Workspace) -> None:
+    assert "mjpeg" in view_clip(workspace, "g03_c04", ShowSettings()).no_motion
+    assert view_clip(workspace, "g01_c02", ShowSettings()).no_motion == ""
+
+
+def test_missing_transcoded_file_names_the_way_out(make_video: MakeVideo, tmp_path: Path) -> None:
+    make_video(tmp_path / "data/Run/a.avi", frames=4)
+    preprocess.init(Workspace(tmp_path / "work"), dataset=tmp_path / "data")
+    with pytest.raises(ClipError, match="mocrop transcode"):
+        show_in(Workspace(tmp_path / "work"), "a")
+
+
+def test_key_frames_are_shown_and_where_there_are_few_others_between(workspace: Workspace) -> None:
+    many = view_clip(workspace, "g01_c01", ShowSettings())
+    assert many.timeline.key_frames.tolist() == [0, 12, 24]
+    assert (many.some_frames(1), many.some_frames(3), many.some_frames(4)) == ([12], [0, 12, 24], [0, 6, 12, 24])
+    assert view_clip(workspace, "g01_c02", ShowSettings()).some_frames(3) == [0, 10, 20]
+    assert view_clip(workspace, "g02_c03", ShowSettings()).some_frames(99) == list(range(8))
+
+
+def test_p_frame_after_a_key_frame_is_the_next_one(workspace: Workspace) -> None:
+    view = view_clip(workspace, "g01_c01", ShowSettings())
+    assert [view.following_p_frame(number) for number in (0, 10, 11, 12, 25)] == [1, 11, None, 13, None]
+
+
+def test_frames_are_those_of_the_numbers(workspace: Workspace) -> None:
+    view = view_clip(workspace, "g01_c01", ShowSettings())
+    pictures = dict(view.pictures([3, 20]))
+    for number, picture in pictures.items():
+        assert picture.shape == (48, 64, 3)
+        bright = np.flatnonzero(picture[18:30].mean(axis=(0, 2)) > 110)
+        assert abs(int(bright[0]) - number * 2 % 48) <= 1  # the square moves two pixels a frame
+
+
+def test_box_is_outlined_where_it_is() -> None:
+    colour = np.rint(np.array(to_rgb(policy_colour("center"))) * 255)
+    picture = drawn(lambda axis: draw_boxes(axis, {"center": result(0.25, 0.25, 0.75, 0.75)}, (100, 80)))
+    for x, y in ((25, 40), (75, 40), (50, 20), (50, 60)):
+        assert np.abs(picture[y - 1 : y + 1, x - 1 : x + 1].astype(int) - colour).max() <= 3
+    assert (picture[25:55, 30:70] == 255).all()
+    assert (picture[:15] == 255).all()
+
+
+def test_boxes_that_coincide_are_both_to_be_seen() -> None:
+    same = {"center": result(0.25, 0.25, 0.75, 0.75), "adaptive": result(0.25, 0.25, 0.75, 0.75)}
+    picture = drawn(lambda axis: draw_boxes(axis, same, (100, 80)))
+    assert has_colour(picture, policy_colour("center"))
+    assert has_colour(picture, policy_colour("adaptive"))
+
+
+def test_arrow_lies_along_the_vector_with_its_head_at_the_end() -> None:
+    one = Arrows(start=np.array([[20.0, 40.0]]), end=np.array([[80.0, 40.0]]), own=np.array([True]))
+    inked = (drawn(lambda axis: draw_arrows(axis, one)) != 255).any(axis=2)
+    across = np.flatnonzero(inked.any(axis=0))
+    assert abs(across[0] - 20) <= 2
+    assert abs(across[-1] - 80) <= 2
+    assert inked[:, 76:80].sum() > inked[:, 20:24].sum()
+    assert inked[36:44].sum() == inked.sum()
+
+
+def one_clip(folder: Path, clip: Path) -> Workspace:
+    """A workspace of one clip that is there."""
+    made = Workspace(folder / "work")
+    preprocess.init(made, dataset=clip.parents[2])
+    preprocess.extract_mv(made, RunOptions(workers=0), options={"source": "original"})
+    return made
+
+
+def test_name_with_dollars_is_drawn_into_a_folder(make_video: MakeVideo, tmp_path: Path) -> None:
+    work = one_clip(tmp_path, make_video(tmp_path / "data/Run/$x_{$.mp4", frames=1, codec="libx264"))
+    file = show_in(work, "$", policies=["motion"], output=tmp_path)
+    assert file == tmp_path / "Run__$x_{$.png"
+    assert image(file).any()
+
+
+def test_many_frames_of_a_high_picture_stay_on_the_page(make_video: MakeVideo, tmp_path: Path) -> None:
+    work = one_clip(tmp_path, make_video(tmp_path / "data/Run/a.avi", frames=30, size=(48, 128), key_interval=2))
+    picture = image(show_in(work, "a", frames=15, output=tmp_path / "sheet.png"))
+    assert picture.shape[1] == WIDTH_INCHES * DPI
+    assert has_colour(picture, policy_colour("adaptive"))
+
+
+def test_an_error_is_one_line(workspace: Workspace) -> None:
+    with pytest.raises(MocropError) as caught:
+        show_in(workspace, "nobody")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,141 @@
+"""Late fusion of networks whose every answer is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mocrop.evaluation.report.files import SUFFIXES
+from mocrop.evaluation.report.fusion import print_fusion, write_fusion
+from mocrop.evaluation.scores.fusion import Fusion, fuse, late_fusion
+from mocrop.evaluation.scores.metrics import softmax
+from mocrop.evaluation.scores.predictions import Origin, Predictions, read_predictions
+from mocrop.evaluation.scores.statistics import McNemar
+from mocrop.pipeline.errors import PredictionsError
+
+FRAMES = Origin(
+    checkpoint="runs/frames/best.pt",
+    checkpoint_hash="a",
+    arch="resnet50",
+    epoch=1,
+    trained_on={"name": "full-192", "hash": "1"},
+    cache={"name": "full-192", "hash": "1"},
+    segments=8,
+)
+MOTION = replace(FRAMES, checkpoint="runs/motion/best.pt", checkpoint_hash="b", cache={"name": "fields", "hash": "2"})
+
+
+def sure_of(answers: list[int], sureness: list[float], *, origin: Origin = FRAMES) -> Predictions:
+    """Eight clips of Dig; each is taken for Dig or Run with some probability, the rest goes to the other."""
+    probabilities = np.full((8, 2), 1.0)
+    probabilities[np.arange(8), answers] = sureness
+    probabilities[np.arange(8), 1 - np.array(answers)] = 1 - np.array(sureness)
+    return Predictions(
+        clips=tuple("abcdefgh"),
+        labels=np.zeros(8, np.int64),
+        groups=np.full(8, -1, np.int32),
+        logits=np.log(probabilities).astype(np.float32),
+        class_names=("Dig", "Run"),
+        split="1",
+        origin=origin,
+    )
+
+
+# The frames get a and b right; the motion gets all but a right. Where they part, the surer one wins at equal weights.
+BY_FRAMES = sure_of([0, 0, 1, 1, 1, 1, 1, 1], [0.9, 0.9, 0.6, 0.6, 0.6, 0.6, 0.6, 0.9])
+BY_MOTION = sure_of([1, 0, 0, 0, 0, 0, 0, 0], [0.6, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.6], origin=MOTION)
+
+
+@pytest.fixture(scope="module")
+def fusion() -> Fusion:
+    return late_fusion(BY_FRAMES, BY_MOTION, names=("frames", "motion"))
+
+
+def test_the_softmax_is_averaged_with_the_weight_of_the_second() -> None:
+    fused = fuse(BY_FRAMES, BY_MOTION, weight=0.25)
+    assert softmax(fused.logits)[0] == pytest.approx([0.75 * 0.9 + 0.25 * 0.4, 0.75 * 0.1 + 0.25 * 0.6])
+
+
+@pytest.mark.parametrize(("weight", "alone"), [(0.0, BY_FRAMES), (1.0, BY_MOTION)])
+def test_a_weight_of_nought_or_one_is_one_network_alone(weight: float, alone: Predictions) -> None:
+    assert softmax(fuse(BY_FRAMES, BY_MOTION, weight=weight).logits) == pytest.approx(softmax(alone.logits), rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1])
+def test_another_weight_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="weight must be from 0 to 1"):
+        fuse(BY_FRAMES, BY_MOTION, weight=weight)
+
+
+def test_each_network_and_the_fusion_are_scored(fusion: Fusion) -> None:
+    assert [stream.metrics.top1.correct for stream in fusion.streams] == [2, 7, 7]
+    assert [stream.name for stream in fusion.streams] == ["frames", "motion", "weights 0.5 and 0.5"]
+
+
+def test_the_others_are_tested_against_the_first_clip_by_clip(fusion: Fusion) -> None:
+    """The motion alone gets six clips right and the frames alone one: 2 * (1 + 7) / 128; the fusion keeps that one and
+    loses h, where the frames are surely wrong: five to none."""
+    assert fusion.first.test is None
+    assert fusion.second.test == McNemar(only_first=1, only_second=6, p_value=0.125)
+    assert fusion.fused.test == McNemar(only_first=0, only_second=5, p_value=0.0625)
+    assert fusion.fused.over_first is not None
+    assert fusion.fused.over_first.mean == 5 / 8
+    assert 0.1 < fusion.fused.over_first.low < 5 / 8 < fusion.fused.over_first.high <= 1
+
+
+def test_clips_are_brought_into_one_order_by_name() -> None:
+    shuffled = BY_MOTION.take(np.array([7, 0, 3, 1, 2, 6, 5, 4]))
+    assert np.array_equal(fuse(BY_FRAMES, shuffled).logits, fuse(BY_FRAMES, BY_MOTION).logits)
+
+
+def test_other_clips_are_refused_with_both_named() -> None:
+    with pytest.raises(
+        PredictionsError, match=r"runs/frames.* on full-192.* runs/motion.* on fields.* 1 \(a\) in the fi"
+    ):
+        fuse(BY_FRAMES, BY_MOTION.take(np.arange(1, 8)))
+
+
+def test_full_certainty_has_a_logarithm() -> None:
+    certain = replace(BY_FRAMES, logits=np.tile(np.array([500.0, -500.0], np.float32), (8, 1)))
+    assert np.isfinite(fuse(certain, certain).logits).all()
+
+
+def test_what_is_fused_says_what_it_comes_from() -> None:
+    origin = fuse(BY_FRAMES, BY_MOTION).origin
+    assert origin.checkpoint == "runs/frames/best.pt + runs/motion/best.pt"
+    assert origin.cache["name"] == "full-192 + fields"
+    assert not origin.same_as(fuse(BY_FRAMES, BY_MOTION, weight=0.25).origin)
+    assert origin.same_as(fuse(BY_FRAMES, BY_MOTION).origin)
+
+
+def test_the_report_has_a_row_for_each_and_the_files_of_the_fusion(fusion: Fusion, tmp_path: Path) -> None:
+    files = write_fusion(fusion, ["motion: its saved predictions"], tmp_path, "frames-fused-motion")
+    assert tuple(files) == SUFFIXES
+    assert all(file.exists() for file in files.values())
+    text = files[".md"].read_text()
+    for part in (
+        "| first | 25.0 % |  |  |  |",
+        "| fused | 87.5 % | +62.5 [",
+        "| 5 / 0 | 0.062 |",
+        "its saved predictions",
+    ):
+        assert part in text
+    report = json.loads(files[".json"].read_text())
+    assert report["fused"]["mcnemar"] == {"only_first": 0, "only_second": 5, "p_value": 0.0625}
+    assert report["first"]["mcnemar"] is None
+    assert report["second"]["top1"]["correct"] == 7
+    assert read_predictions(files[".npz"]).origin == fusion.fused.predictions.origin
+
+
+def test_the_console_names_both_within_80_columns(fusion: Fusion) -> None:
+    text = StringIO()
+    print_fusion(Console(file=text, width=80), fusion, ["a note"])
+    assert "second: motion, 7 of 8 clips right" in text.getvalue()
+    assert "a note" in text.getvalue()
+    assert max(map(len, text.getvalue().splitlines())) <= 80

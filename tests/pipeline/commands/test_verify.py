@@ -1,0 +1,358 @@
+"""Real files are damaged in every way that disks and people know; what is found is named by clip and can be mended."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from rich.console import Console
+
+from mocrop.cli import main
+from mocrop.pipeline.cache.crop_cache import CropCache, column_file
+from mocrop.pipeline.cache.verify import verify_cache
+from mocrop.pipeline.commands.preprocess import precrop, run_all
+from mocrop.pipeline.commands.verify import VerifyReport, verify
+from mocrop.pipeline.errors import CacheError, WorkspaceError
+from mocrop.pipeline.run.session import RunOptions, open_session
+from mocrop.pipeline.video.mp4 import mp4_fault
+from mocrop.pipeline.workspace.paths import Workspace
+
+MakeVideo = Callable[..., Path]
+MakeCache = Callable[..., Path]
+LOOP = RunOptions(workers=0, console=Console(quiet=True))
+CLIPS = [f"{label}/v_{label}_g0{group}_c01" for label in ("Dig", "Run") for group in (1, 2)]
+
+
+def check(workspace: Workspace, **options: object) -> VerifyReport:
+    return verify(workspace, console=Console(quiet=True), **options)  # type: ignore[arg-type]
+
+
+def facts(report: VerifyReport) -> dict[str, str]:
+    """What is wrong, by clip."""
+    return {damage.clip: damage.fact for damage in report.damage}
+
+
+def flip(file: Path, place: int, *, count: int = 1) -> None:
+    """Invert bytes from a place on; a negative one counts from the end."""
+    content = bytearray(file.read_bytes())
+    place %= len(content)
+    content[place : place + count] = bytes(byte ^ 0xFF for byte in content[place : place + count])
+    file.write_bytes(content)
+
+
+def cut(file: Path, share: float) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * share)])
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Path:
+    """A workspace with two caches, one with motion fields; the last clip is no video and has failed."""
+    folder = tmp_path_factory.mktemp("sound")
+    for name in CLIPS:
+        make_video(folder / f"data/{name}.avi", frames=26)
+    (folder / "data/Run/v_Run_g03_c01.avi").write_bytes(b"no video")
+    workspace = Workspace(folder / "work")
+    options = {"size": 16, "frames": 3, "motion_fields": True, "field_side": 4}
+    run_all(workspace, LOOP, dataset=folder / "data", precrop_options=options)
+    precrop(workspace, LOOP, options={"size": 16, "frames": 3, "policy": "center"})
+    return folder
+
+
+@pytest.fixture
+def workspace(sound: Path, tmp_path: Path) -> Workspace:
+    """A copy that may be damaged."""
+    shutil.copytree(sound / "work", tmp_path / "work")
+    return Workspace(tmp_path / "work")
+
+
+def test_a_sound_workspace_has_nothing_wrong_and_says_what_was_checked(workspace: Workspace) -> None:
+    report = check(workspace, deep=True)
+    assert report.damage == report.mend == ()
+    assert [(part.part, part.clips, part.damaged) for part in report.parts] == [
+        ("h264", 4, 0),
+        ("motion.zarr", 4, 0),
+        ("cache center-16", 5, 0),
+        ("cache motion-16", 5, 0),
+    ]
+
+
+def test_a_new_workspace_has_nothing_to_check(sound: Path, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "new")
+    with pytest.raises(WorkspaceError, match="there is no mocrop workspace"):
+        check(workspace)
+    main_exit(["init", str(sound / "data"), "-w", str(workspace.root)])
+    assert check(workspace).parts == ()
+
+
+@pytest.mark.parametrize(
+    ("harm", "fact"),
+    [
+        (lambda file: cut(file, 0.5), "the file is cut off: "),
+        (lambda file: cut(file, 0.98), "the file is cut off: "),
+        (lambda file: cut(file, 0.0), "the file is cut off: it has no ftyp, mdat, moov"),
+        (lambda file: flip(file, 2, count=8), "the file is cut off: "),
+        (lambda file: file.write_bytes(bytes(file.stat().st_size)), "byte 0 begins no box: the file is damaged"),
+        (lambda file: file.unlink(), "the file is gone"),
+    ],
+)
+def test_a_damaged_h264_file_is_named(harm: Callable[[Path], None], fact: str, workspace: Workspace) -> None:
+    harm(workspace.h264_file(CLIPS[1]))
+    found = facts(check(workspace))
+    assert list(found) == [CLIPS[1]]
+    assert found[CLIPS[1]].startswith(fact)
+
+
+def test_a_picture_that_has_changed_is_found_by_decoding_alone(workspace: Workspace) -> None:
+    files = [workspace.h264_file(clip) for clip in CLIPS[:2]]
+    for file, byte in zip(files, (1000, 2000), strict=True):  # in a frame, and in the length of one
+        flip(file, file.read_bytes().find(b"mdat") + byte, count=40)
+    assert check(workspace).damage == ()
+    found = facts(check(workspace, deep=True))
+    assert found[CLIPS[0]] == "1 of 26 frames are damaged, the first is frame 0"
+    assert found[CLIPS[1]].startswith("the stream is damaged (")
+
+
+def test_no_damage_to_an_h264_file_ends_the_check(workspace: Workspace) -> None:
+    file = workspace.h264_file(CLIPS[0])
+    sound = file.read_bytes()
+    for place in range(0, len(sound) - 40, 120):
+        flip(file, place, count=40)
+        assert set(facts(check(workspace, deep=True))) <= {CLIPS[0]}
+        file.write_bytes(sound)
+
+
+def test_boxes_longer_than_four_gigabytes_are_understood(tmp_path: Path) -> None:
+    long = (1).to_bytes(4) + b"mdat" + (24).to_bytes(8) + b"12345678"
+    content = (8).to_bytes(4) + b"ftyp" + long + (8).to_bytes(4) + b"moov"
+    (tmp_path / "a.mp4").write_bytes(content)
+    assert mp4_fault(tmp_path / "a.mp4") == ""
+    (tmp_path / "a.mp4").write_bytes(content[:-12])
+    assert mp4_fault(tmp_path / "a.mp4") == "the file is cut off: 28 of at least 32 bytes are there"
+
+
+@pytest.mark.parametrize("array", ["frames", "position", "vectors", "vectors_per_frame", "camera"])
+def test_a_damaged_motion_shard_is_found(array: str, workspace: Workspace) -> None:
+    folder = workspace.motion / "shard-00000"
+    file = next(path for path in (folder / array / "c").rglob("*") if path.is_file())
+    cut(file, 0.5)
+    found = facts(check(workspace))
+    assert set(found) == set(CLIPS)
+    assert found[CLIPS[0]].startswith("its shard shard-00000 is damaged (")
+
+
+def test_a_motion_array_that_reads_as_zeros_because_it_is_gone_is_found(workspace: Workspace) -> None:
+    for array in ("frames", "vectors"):
+        chunks = workspace.motion / "shard-00000" / array / "c"
+        shutil.move(chunks, workspace.root / "aside")
+        assert set(facts(check(workspace))) == set(CLIPS), array
+        shutil.move(workspace.root / "aside", chunks)
+    assert check(workspace).damage == ()
+
+
+def test_a_motion_shard_that_is_gone_is_found(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.motion / "shard-00000")
+    report = check(workspace)
+    assert facts(report) == dict.fromkeys(CLIPS, "its shard is gone: shard-00000")
+    assert report.mend == (f"mocrop extract-mv -w {workspace.root}",)
+
+
+def cache_of_two_shards(make_cache: MakeCache, folder: Path, **options: object) -> Path:
+    """Rows 0 to 2 in the first shard, 3 and 4 in the second; row 4 has failed."""
+    return make_cache(
+        folder / "full-8.zarr", label=[0, 1, 0, 1, 0], state=[1, 2, 1, 1, 3], used=[4, 2, 4, 4, 0], **options
+    )
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+@pytest.mark.parametrize(
+    ("place", "clips"),
+    [
+        (10, ["Dig/clip0"]),  # in a frame
+        (-1, ["Dig/clip0", "Run/clip1", "Dig/clip2"]),  # in the index
+    ],
+)
+def test_one_flipped_byte_in_a_shard_is_found(
+    place: int, clips: list[str], compression: str, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    path = cache_of_two_shards(make_cache, tmp_path, compression=compression)
+    assert verify_cache(path) == []
+    flip(CropCache(path).shard_file(0), place)
+    found = verify_cache(path)
+    assert [damage.clip for damage in found] == clips
+    assert {damage.fact for damage in found} == {"its frames are damaged (checksum differs, frames/c/0/0/0/0/0)"}
+
+
+def test_every_byte_of_every_frame_is_covered_by_a_checksum(make_cache: MakeCache, tmp_path: Path) -> None:
+    path = cache_of_two_shards(make_cache, tmp_path)
+    file = CropCache(path).shard_file(1)
+    for place in range(0, file.stat().st_size, 97):
+        flip(file, place)
+        assert [damage.clip for damage in verify_cache(path)] == ["Run/clip3"], place
+        flip(file, place)
+    assert verify_cache(path) == []
+
+
+def test_a_shard_file_that_is_gone_or_cut_off_is_found(make_cache: MakeCache, tmp_path: Path) -> None:
+    path = cache_of_two_shards(make_cache, tmp_path)
+    cut(CropCache(path).shard_file(0), 0.9)
+    CropCache(path).shard_file(1).unlink()
+    found = {damage.clip: damage.fact for damage in verify_cache(path)}
+    assert list(found) == ["Dig/clip0", "Run/clip1", "Dig/clip2", "Run/clip3"]  # the one that failed has no frames
+    assert found["Dig/clip0"].startswith("its frames are damaged (")
+    assert found["Run/clip3"] == "the file of its frames is gone: frames/c/1/0/0/0/0"
+
+
+def test_damaged_motion_fields_are_found(workspace: Workspace) -> None:
+    cache = CropCache(workspace.cache("motion-16"))
+    flip(cache.shard_file(0, "motion"), 3)
+    report = check(workspace)
+    assert facts(report) == {CLIPS[0]: "its motion fields are damaged (checksum differs, motion/c/0/0/0/0/0)"}
+    remove = f"rm -rf {cache.shard_file(0)}"  # as the stage asks it
+    assert report.mend == (f"{remove} && mocrop precrop --name motion-16 -w {workspace.root}",)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "fact"),
+    [
+        ("box", 1, [0.5, 0, 0.5, 1], "its box is not inside the picture"),
+        ("box", 1, [0, 0, 1.01, 1], "its box is not inside the picture"),
+        ("box", 1, [0, -0.01, 1, 1], "its box is not inside the picture"),
+        ("box", 1, [np.nan, 0, 1, 1], "its box is not inside the picture"),
+        ("frame_index", 1, [0, 0, -1, -1], "its frame numbers are not ascending, or there are none: [ 0  0 -1 -1]"),
+        ("frame_index", 1, [3, 2, -1, -1], "its frame numbers are not ascending"),
+        ("frame_index", 1, [0, -1, 1, -1], "its frame numbers are not ascending"),
+        ("frame_index", 1, [0, 1, -2, -1], "its frame numbers are not ascending"),
+        ("frame_index", 1, [-1, -1, -1, -1], "its frame numbers are not ascending, or there are none"),
+        ("density", 1, np.full((2, 3), -1), "its density map has values that are negative"),
+        ("state", 1, 9, "its state is 9, and there is no such state"),
+        ("label", 1, 2, "its label is 2, and there are 2 classes"),
+        ("subset", 1, 3, "its subsets are [3], not 0, 1 or 2"),
+    ],
+)
+def test_a_value_that_cannot_be_is_found(
+    column: str, row: int, value: object, fact: str, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    path = cache_of_two_shards(make_cache, tmp_path)
+    zarr.open_group(path, mode="r+")[column][row] = value
+    (damage,) = verify_cache(path)
+    assert damage.clip == "Run/clip1"
+    assert damage.fact.startswith(fact)
+
+
+def test_the_values_of_a_clip_that_failed_do_not_matter(make_cache: MakeCache, tmp_path: Path) -> None:
+    path = cache_of_two_shards(make_cache, tmp_path)
+    zarr.open_group(path, mode="r+")["box"][4] = [2, 2, 2, 2]
+    assert verify_cache(path) == []
+
+
+@pytest.mark.parametrize("column", ["state", "frame_index", "box", "density"])
+def test_a_column_that_cannot_be_read_in_one_shard_costs_the_clips_of_that_shard(
+    column: str, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    path = cache_of_two_shards(make_cache, tmp_path)
+    group = zarr.open_group(path, mode="r+")
+    group["density"][:] = 1  # zeros are not stored
+    cut(column_file(path, column, 1, group[column].ndim), 0.5)
+    found = {damage.clip: damage.fact for damage in verify_cache(path)}
+    assert list(found) == ["Run/clip3", "Dig/clip4"]
+    assert found["Run/clip3"].startswith(f"{column} cannot be read (")
+
+
+@pytest.mark.parametrize(
+    ("file", "fact"),
+    [
+        ("zarr.json", "is not a crop cache"),
+        ("box/zarr.json", "box cannot be opened"),
+        ("label/c/0", "label cannot be read"),
+        ("clip/c/0", "the names of the clips cannot be read"),
+    ],
+)
+def test_what_concerns_all_of_a_cache_is_said_once(file: str, fact: str, make_cache: MakeCache, tmp_path: Path) -> None:
+    path = cache_of_two_shards(make_cache, tmp_path)
+    cut(path / file, 0.5)
+    (damage,) = verify_cache(path)
+    assert damage.clip == ""
+    assert fact in damage.fact
+
+
+def test_a_cache_that_lags_behind_its_manifest_is_found(workspace: Workspace) -> None:
+    path = workspace.cache("center-16")
+    group = zarr.open_group(path, mode="r+")
+    group["state"][1] = 0
+    group["label"][0] = 1
+    report = check(workspace, cache="center-16")
+    assert facts(report) == {
+        CLIPS[1]: "the manifest says that it is done, its state does not",
+        "": "label is not what the data set says now",
+    }
+    assert [part.part for part in report.parts] == ["cache center-16"]  # nothing else was looked at
+
+
+def test_the_commands_mend_everything_that_they_are_for(workspace: Workspace) -> None:
+    cut(workspace.h264_file(CLIPS[0]), 0.5)
+    workspace.h264_file(CLIPS[1]).unlink()
+    cut(next(f for f in (workspace.motion / "shard-00000/camera/c").rglob("*") if f.is_file()), 0.5)
+    flip(CropCache(workspace.cache("motion-16")).shard_file(0), 5)
+    cut(workspace.cache("center-16") / "box/c/0/0", 0.5)
+    zarr.open_group(workspace.cache("center-16"), mode="r+")["label"][0] = 1
+    for line in check(workspace).mend:
+        remove, _, command = line.rpartition(" && ")
+        for file in shlex.split(remove)[2:]:  # after rm -rf
+            shutil.rmtree(file) if Path(file).is_dir() else Path(file).unlink()
+        main_exit([*shlex.split(command)[1:], "--workers", "0"])
+    assert check(workspace, deep=True).damage == ()
+
+
+def main_exit(arguments: list[str]) -> int:
+    try:
+        main(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_the_command_ends_with_3_if_anything_is_wrong_and_with_0_if_nothing_is(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main_exit(["verify", "-w", str(workspace.root)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "h264: 4 clips checked, all sound"
+    workspace.h264_file(CLIPS[0]).unlink()
+    assert main_exit(["verify", "-w", str(workspace.root)]) == 3
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["h264: 4 clips checked, 1 damaged", f"  {CLIPS[0]}: the file is gone"]
+    assert said[-2:] == ["to mend it:", f"  mocrop transcode -w {workspace.root}"]
+    monkeypatch.chdir(workspace.root)
+    assert main_exit(["verify", "--json"]) == 3
+    report = json.loads(capsys.readouterr().out)
+    assert report["damage"][0]["clip"] == CLIPS[0]
+    assert report["mend"] == ["mocrop transcode"]
+
+
+def test_a_cache_outside_a_workspace_is_checked_alone(
+    make_cache: MakeCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = cache_of_two_shards(make_cache, tmp_path)
+    flip(CropCache(path).shard_file(0), 10)
+    assert main_exit(["verify", str(path), "-w", str(tmp_path / "nowhere")]) == 3
+    said = capsys.readouterr().out
+    assert "cache full-8: 5 clips checked, 1 damaged" in said
+    assert "mended by copying it anew" in said
+
+
+def test_the_folder_of_a_cache_of_the_workspace_is_as_good_as_its_name(workspace: Workspace) -> None:
+    flip(CropCache(workspace.cache("motion-16")).shard_file(0), 3)
+    assert check(workspace, cache=str(workspace.cache("motion-16"))) == check(workspace, cache="motion-16")
+    with pytest.raises(CacheError, match="there is no crop cache 'full-16'; there is center-16, motion-16"):
+        check(workspace, cache="full-16")
+
+
+def test_while_another_run_writes_nothing_is_judged(workspace: Workspace) -> None:
+    with open_session(workspace, LOOP), pytest.raises(WorkspaceError, match="another mocrop"):
+        check(workspace)

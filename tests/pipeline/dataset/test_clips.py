@@ -1,0 +1,255 @@
+"""Finding clips: a folder goes in, clips in a stable order and findings come out."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES, FoundClips, find_clips, group_of, without_video_suffix
+from mocrop.pipeline.dataset.issues import FindingCode
+from mocrop.pipeline.errors import DatasetError
+
+
+def lay(folder: Path, *paths: str) -> Path:
+    """Make empty files at ``paths``; a path that ends in "/" becomes an empty folder."""
+    folder.mkdir(exist_ok=True)
+    for path in paths:
+        target = folder / path
+        (target if path.endswith("/") else target.parent).mkdir(parents=True, exist_ok=True)
+        if not path.endswith("/"):
+            target.touch()
+    return folder
+
+
+def names(found: FoundClips) -> list[str]:
+    return [clip.name for clip in found.clips]
+
+
+def counts(found: FoundClips) -> dict[FindingCode, int]:
+    return {finding.code: finding.count for finding in found.findings}
+
+
+def test_a_clip_knows_its_class_group_size_and_time(tmp_path: Path) -> None:
+    lay(tmp_path, "Surfing/v_Surfing_g07_c02.avi")
+    file = tmp_path / "Surfing/v_Surfing_g07_c02.avi"
+    file.write_bytes(b"12345")
+    os.utime(file, ns=(1, 1_234_567_890))
+    (clip,) = find_clips(tmp_path).clips
+    assert (clip.name, clip.path) == ("Surfing/v_Surfing_g07_c02", "Surfing/v_Surfing_g07_c02.avi")
+    assert (clip.class_name, clip.group, clip.size_bytes, clip.mtime_ns) == ("Surfing", 7, 5, 1_234_567_890)
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("A/v_A_g01_c02", 1),
+        ("A/v_A_g25_c07", 25),
+        ("A/v_my_g3_trick_g12_c01", 12),
+        ("A/plain", -1),
+        ("A/big_gun_c01", -1),
+        ("v_A_g01_c02/clip", -1),
+        ("A/x_g12345678901234567890_c01", -1),
+    ],
+)
+def test_the_group_is_the_last_gNN_of_the_file_name(name: str, group: int) -> None:
+    assert group_of(name) == group
+
+
+def test_every_video_suffix_counts_in_any_case_and_at_any_depth(tmp_path: Path) -> None:
+    paths = [f"A/sub/deep/{n}{suffix.upper() if n % 2 else suffix}" for n, suffix in enumerate(VIDEO_SUFFIXES)]
+    found = find_clips(lay(tmp_path, "A/x.avi", *paths))
+    assert names(found) == ["A/sub/deep/0", "A/sub/deep/1", "A/sub/deep/2", "A/sub/deep/3", "A/sub/deep/4", "A/x"]
+    assert {clip.class_name for clip in found.clips} == {"A"}
+    assert found.findings == ()
+
+
+def test_names_with_spaces_quotes_other_alphabets_and_a_leading_dash_are_names_like_any_other(tmp_path: Path) -> None:
+    odd = ["-rf.avi", "it's.avi", 'say "hi".avi', "日本 été.avi", "a,b;c.avi", "100%.avi", "a\nb.avi", "[red].avi"]
+    found = find_clips(lay(tmp_path, *(f"My class/{name}" for name in odd)))
+    assert sorted(clip.path for clip in found.clips) == sorted(f"My class/{name}" for name in odd)
+    assert found.findings == ()
+
+
+def test_hidden_files_and_folders_are_not_looked_at(tmp_path: Path) -> None:
+    found = find_clips(lay(tmp_path, "A/x.avi", "A/._x.avi", ".trash/y.avi", "A/.cache/z.avi", ".DS_Store"))
+    assert (names(found), found.findings) == (["A/x"], ())
+
+
+def test_a_workspace_inside_the_data_set_is_no_class(tmp_path: Path) -> None:
+    found = find_clips(lay(tmp_path, "A/x.avi", "mocrop-work/mocrop.toml", "mocrop-work/h264/A/x.mp4"))
+    assert (names(found), found.findings) == (["A/x"], ())
+
+
+def test_of_two_clips_with_one_name_the_first_keeps_it_and_the_other_its_suffix(tmp_path: Path) -> None:
+    found = find_clips(lay(tmp_path, "A/a.mp4", "A/a.avi", "A/b.avi"))
+    assert {clip.path: clip.name for clip in found.clips} == {
+        "A/a.avi": "A/a",
+        "A/a.mp4": "A/a.mp4",
+        "A/b.avi": "A/b",
+    }
+    assert found.findings[0].sentence == (
+        "1 clip differs from another in its suffix only and keeps the suffix in its name: A/a.mp4"
+    )
+
+
+@given(
+    st.sets(
+        st.lists(st.sampled_from(["a", ".avi", ".mp4", ".AVI"]), min_size=1, max_size=4).map("".join), min_size=1
+    ).filter(lambda files: any(not f.startswith(".") and without_video_suffix(f) != f for f in files))
+)
+def test_names_are_always_different_and_no_video_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, files: set[str]
+) -> None:
+    folder = lay(tmp_path_factory.mktemp("names"), *(f"A/{file}" for file in files))
+    found = find_clips(folder)
+    videos = {f"A/{file}" for file in files if not file.startswith(".") and without_video_suffix(file) != file}
+    assert {clip.path for clip in found.clips} == videos
+    assert len(set(names(found))) == len(videos)
+
+
+def test_the_order_is_that_of_the_names_whatever_order_the_disk_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(tmp_path, "B/x.avi", "A/z.avi", "A/y.mp4", "A/y.avi", "A-/w.avi", "b.txt", "c.txt", "a.txt", "d.txt")
+    expected = find_clips(tmp_path)
+    assert names(expected) == sorted(names(expected))
+    real = os.scandir
+
+    class Shuffled:
+        def __init__(self, path: Path) -> None:
+            self.entries = list(real(path))
+            random.Random(1).shuffle(self.entries)
+
+        def __enter__(self) -> Iterator[os.DirEntry[str]]:
+            return iter(self.entries)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr("mocrop.pipeline.dataset.clips.os.scandir", Shuffled)
+    assert find_clips(tmp_path) == expected
+
+
+def test_empty_classes_videos_without_class_and_other_files_are_counted(tmp_path: Path) -> None:
+    found = find_clips(lay(tmp_path, "A/x.avi", "Empty/", "Only text/notes.txt", "stray.avi", "A/Thumbs.db", "README"))
+    assert names(found) == ["A/x"]
+    assert counts(found) == {
+        FindingCode.WITHOUT_CLASS: 1,
+        FindingCode.EMPTY_CLASS: 2,
+        FindingCode.OTHER_SUFFIX: 3,
+    }
+
+
+def test_linked_files_and_folders_are_followed(tmp_path: Path) -> None:
+    elsewhere = lay(tmp_path / "elsewhere", "clip.avi", "more/other.avi")
+    dataset = lay(tmp_path / "dataset", "A/")
+    (dataset / "A/x.avi").symlink_to(elsewhere / "clip.avi")
+    (dataset / "B").symlink_to(elsewhere / "more", target_is_directory=True)
+    found = find_clips(dataset)
+    assert (names(found), found.findings) == (["A/x", "B/other"], ())
+
+
+def test_a_link_that_leads_upwards_is_not_followed(tmp_path: Path) -> None:
+    dataset = lay(tmp_path / "dataset", "A/x.avi")
+    (dataset / "A/up").symlink_to(dataset, target_is_directory=True)
+    (dataset / "A/self").symlink_to(dataset / "A", target_is_directory=True)
+    found = find_clips(dataset)
+    assert (names(found), counts(found)) == (["A/x"], {FindingCode.FOLDER_LOOP: 2})
+
+
+def test_broken_links_pipes_and_links_to_themselves_are_counted_and_left_out(tmp_path: Path) -> None:
+    dataset = lay(tmp_path / "dataset", "A/x.avi", "A/folder.avi/y.avi")
+    (dataset / "A/broken.avi").symlink_to(tmp_path / "gone.avi")
+    (dataset / "A/circle.avi").symlink_to(dataset / "A/circle.avi")
+    os.mkfifo(dataset / "A/pipe.avi")
+    found = find_clips(dataset)
+    assert names(found) == ["A/folder.avi/y", "A/x"]
+    assert counts(found) == {FindingCode.NOT_A_FILE: 3}
+
+
+def test_a_path_that_is_not_utf8_is_left_out_and_said_in_printable_form(tmp_path: Path) -> None:
+    lay(tmp_path, "A/x.avi")
+    try:
+        (tmp_path / os.fsdecode(b"A/caf\xe9.avi")).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    found = find_clips(tmp_path)
+    assert names(found) == ["A/x"]
+    assert found.findings[0].sentence.endswith(r"rename it: A/caf\udce9.avi")
+
+
+def test_an_unreadable_folder_is_said_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay(tmp_path, "A/x.avi", "A/locked/y.avi")
+    real = os.scandir
+
+    def scandir(path: Path) -> object:
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr("mocrop.pipeline.dataset.clips.os.scandir", scandir)
+    found = find_clips(tmp_path)
+    assert (names(found), counts(found)) == (["A/x"], {FindingCode.UNREADABLE_FOLDER: 1})
+
+
+def test_a_data_set_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(path: Path) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("mocrop.pipeline.dataset.clips.os.scandir", scandir)
+    with pytest.raises(DatasetError, match=r"cannot be read \(Permission denied\)"):
+        find_clips(tmp_path)
+
+
+def test_the_parent_of_the_data_set_is_refused_with_the_folder_to_pass(tmp_path: Path) -> None:
+    lay(tmp_path, "lists/classInd.txt", "videos/A/x.avi", "videos/B/y.avi")
+    with pytest.raises(DatasetError, match=rf"holds only folders \(A, B\).* pass {tmp_path}/videos$"):
+        find_clips(tmp_path)
+    assert names(find_clips(tmp_path / "videos")) == ["A/x", "B/y"]
+
+
+def test_folders_of_class_folders_are_said(tmp_path: Path) -> None:
+    found = find_clips(lay(tmp_path, "train/A/x.avi", "val/A/y.avi"))
+    assert {clip.class_name for clip in found.clips} == {"train", "val"}
+    assert counts(found) == {FindingCode.DEEPER_CLASSES: 2}
+
+
+def test_a_single_class_with_clips_of_its_own_is_a_data_set(tmp_path: Path) -> None:
+    assert names(find_clips(lay(tmp_path, "A/x.avi", "A/sub/y.avi"))) == ["A/sub/y", "A/x"]
+
+
+def test_no_clips_is_an_error_that_says_what_is_there_and_what_was_looked_for(tmp_path: Path) -> None:
+    lay(tmp_path, "A/x.mpg", "A/y.mpg", "B/README")
+    with pytest.raises(DatasetError) as caught:
+        find_clips(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} holds no clips: 2 folders, 2 .mpg, 1 no suffix; "
+        "looked for avi, mkv, mov, mp4, webm in class folders"
+    )
+
+
+def test_videos_without_any_class_folder_are_an_error_that_says_where_to_put_them(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="holds 2 videos but no class folder"):
+        find_clips(lay(tmp_path, "x.avi", "y.avi"))
+
+
+def test_a_file_and_a_missing_folder_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="does not exist"):
+        find_clips(tmp_path / "gone")
+    with pytest.raises(DatasetError, match="is a file"):
+        find_clips(lay(tmp_path, "x.avi") / "x.avi")
+
+
+@pytest.mark.real
+def test_the_real_clips_are_all_found(real_clips: Path) -> None:
+    found = find_clips(real_clips / "videos")
+    assert (len(found.clips), found.findings) == (300, ())
+    assert {clip.group for clip in found.clips} == set(range(1, 26))
+    with pytest.raises(DatasetError, match=r"pass .*ucf-mini/videos$"):
+        find_clips(real_clips)

@@ -1,0 +1,187 @@
+"""Reading split lists: files in three forms go in, one entry per line comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mocrop.pipeline.dataset.issues import FindingCode, FindingLog
+from mocrop.pipeline.dataset.split_lists import Listed, Subset, read_lists
+from mocrop.pipeline.errors import DatasetError
+
+
+def entries(listed: tuple[Listed, ...]) -> list[tuple[str, str, str, str | None]]:
+    return [(entry.split, str(entry.subset), entry.path, entry.label) for entry in listed]
+
+
+def write(folder: Path, **files: str) -> Path:
+    """Write ``trainlist01="..."`` to trainlist01.txt, byte for byte."""
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}.txt").write_bytes(text.encode())
+    return folder
+
+
+def csv_file(folder: Path, text: str) -> Path:
+    (folder / "splits.csv").write_bytes(text.encode())
+    return folder / "splits.csv"
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_the_official_form_is_read_with_either_line_ending_and_a_byte_order_mark(
+    tmp_path: Path, ending: str, mark: str
+) -> None:
+    def text(*lines: str) -> str:
+        return mark + ending.join(lines) + ending
+
+    write(
+        tmp_path,
+        classInd=text("1 Archery", "", "2 Surfing"),
+        trainlist01=text("Archery/a.avi 1", "", "  Surfing/my wave.avi 2  "),
+        testlist01=text("Surfing/b.avi"),
+    )
+    log = FindingLog()
+    lists = read_lists(tmp_path, log)
+    assert lists.class_names == ("Archery", "Surfing")
+    assert lists.split_names == ("1",)
+    assert sorted(entries(lists.listed)) == [
+        ("1", "test", "Surfing/b.avi", None),
+        ("1", "train", "Archery/a.avi", "1"),
+        ("1", "train", "Surfing/my wave.avi", "2"),
+    ]
+    assert log.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("files", "splits"),
+    [
+        (["trainlist01", "testlist01", "trainlist02", "testlist02", "trainlist10"], ("1", "2", "10")),
+        (["train", "test"], ("1",)),
+        (["hmdb51_train_split_1_videos", "hmdb51_test_split_1_videos", "hmdb51_test_split_2_videos"], ("1", "2")),
+        (["train_easy", "val_easy", "train_hard"], ("easy", "hard")),
+        (["Training", "Validation", "Testing"], ("1",)),
+    ],
+)
+def test_lists_that_differ_in_train_test_or_val_only_make_one_split(
+    tmp_path: Path, files: list[str], splits: tuple[str, ...]
+) -> None:
+    write(tmp_path, **dict.fromkeys(files, "A/a.avi 0\n"))
+    assert read_lists(tmp_path, FindingLog()).split_names == splits
+
+
+def test_one_list_brings_its_counterpart_and_no_other_split(tmp_path: Path) -> None:
+    write(tmp_path, **dict.fromkeys(["trainlist01", "testlist01", "trainlist02", "testlist02"], "A/a.avi 0\n"))
+    lists = read_lists(tmp_path / "testlist02.txt", FindingLog())
+    assert lists.split_names == ("2",)
+    assert {entry.subset for entry in lists.listed} == {Subset.TRAIN, Subset.TEST}
+
+
+def test_backslashes_become_slashes(tmp_path: Path) -> None:
+    write(tmp_path, train="A\\a.avi 0\n")
+    assert read_lists(tmp_path, FindingLog()).listed[0].path == "A/a.avi"
+
+
+def test_a_label_may_be_a_name(tmp_path: Path) -> None:
+    write(tmp_path, train="a.avi Archery\nb 3\n")
+    assert [entry.label for entry in read_lists(tmp_path, FindingLog()).listed] == ["Archery", "3"]
+
+
+def test_a_line_with_an_impossible_number_is_noted_by_file_and_line(tmp_path: Path) -> None:
+    write(tmp_path, train="a.avi 0\n\nb.avi -1\nc.avi 99999999\n")
+    log = FindingLog()
+    assert len(read_lists(tmp_path, log).listed) == 1
+    assert log.findings[0].sentence == "2 lines cannot be read and are skipped: train.txt:3, train.txt:4"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("1 A\n3 C\n", "numbered from 1 without gaps"),
+        ("1 A\n2 A\n", "different"),
+        ("1 A\n1 B\n", r"classInd.txt:2: expected a new number"),
+        ("A 1\n", r"classInd.txt:1: expected a new number"),
+        ("1\n", r"classInd.txt:1: expected a new number"),
+    ],
+)
+def test_a_class_index_of_another_form_is_an_error(tmp_path: Path, text: str, complaint: str) -> None:
+    write(tmp_path, classInd=text, trainlist01="A/a.avi 1\n")
+    with pytest.raises(DatasetError, match=complaint):
+        read_lists(tmp_path, FindingLog())
+
+
+def test_a_class_name_may_hold_spaces(tmp_path: Path) -> None:
+    write(tmp_path, classInd="1 riding a bike\n", train="a.avi 1\n")
+    assert read_lists(tmp_path, FindingLog()).class_names == ("riding a bike",)
+
+
+def test_what_is_no_list_is_an_error_that_says_what_to_pass(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="do not exist"):
+        read_lists(tmp_path / "gone", FindingLog())
+    with pytest.raises(DatasetError, match=r"holds no split lists; expected files such as trainlist01\.txt"):
+        read_lists(tmp_path, FindingLog())
+    write(tmp_path, all="A/a.avi 0\n")
+    with pytest.raises(DatasetError, match="neither train nor test nor val"):
+        read_lists(tmp_path / "all.txt", FindingLog())
+    write(tmp_path, train="\n\n")
+    with pytest.raises(DatasetError, match="lists no clip"):
+        read_lists(tmp_path, FindingLog())
+
+
+def test_a_list_that_is_not_utf8_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_bytes("caf\xe9.avi 0\n".encode("latin-1"))
+    with pytest.raises(DatasetError, match=r"train.txt is not UTF-8 \(byte 3\)"):
+        read_lists(tmp_path, FindingLog())
+
+
+def test_a_csv_names_its_columns_in_any_order_and_case(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, '\ufeffSubset, Path ,LABEL\r\ntrain,"A/a, b.avi",Archery\r\n\r\nTest,A\\c.avi,3\r\n')
+    assert entries(read_lists(path, FindingLog()).listed) == [
+        ("1", "train", "A/a, b.avi", "Archery"),
+        ("1", "test", "A/c.avi", "3"),
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_csv_may_use_semicolons_or_tabs(tmp_path: Path, delimiter: str) -> None:
+    path = csv_file(tmp_path, "path,subset\nA/a.avi,train\n".replace(",", delimiter))
+    assert entries(read_lists(path, FindingLog()).listed) == [("1", "train", "A/a.avi", None)]
+
+
+def test_a_csv_may_hold_several_splits(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,subset,split\na,train,b\na,test,a\na,val,\n")
+    lists = read_lists(path, FindingLog())
+    assert lists.split_names == ("1", "a", "b")
+    assert [(entry.split, entry.subset) for entry in lists.listed] == [("b", "train"), ("a", "test"), ("1", "val")]
+
+
+@pytest.mark.parametrize(
+    ("word", "subset"),
+    [("train", "train"), ("Training", "train"), ("TEST", "test"), ("val", "val"), ("validation", "val"), ("", "none")],
+)
+def test_a_subset_has_more_than_one_spelling(tmp_path: Path, word: str, subset: str) -> None:
+    (entry,) = read_lists(csv_file(tmp_path, f"path,subset\na,{word}\n"), FindingLog()).listed
+    assert entry.subset == subset
+
+
+def test_rows_that_make_no_sense_are_noted_by_line(tmp_path: Path) -> None:
+    rows = ["a.avi,0,train", "b.avi,0", "c.avi,0,train,more", ",0,train", "d.avi,0,sideways", "e.avi,-2,train"]
+    log = FindingLog()
+    lists = read_lists(csv_file(tmp_path, "path,label,subset\n" + "\n".join(rows)), log)
+    assert [entry.path for entry in lists.listed] == ["a.avi"]
+    (finding,) = log.findings
+    assert (finding.code, finding.count) == (FindingCode.MALFORMED_LINE, 5)
+    assert finding.examples == ("splits.csv:3", "splits.csv:4", "splits.csv:5")
+
+
+def test_a_csv_without_the_needed_columns_is_an_error_that_names_those_it_has(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"columns path, subset .*it names label, youtube_id, split"):
+        read_lists(csv_file(tmp_path, "label,youtube_id,split\nx,y,train\n"), FindingLog())
+    with pytest.raises(DatasetError, match="it names none"):
+        read_lists(csv_file(tmp_path, ""), FindingLog())
+
+
+def test_a_quotation_mark_that_is_never_closed_does_not_swallow_the_rest(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"splits.csv:2: .*quotation marks"):
+        read_lists(csv_file(tmp_path, 'path,subset\n"a.avi,train\nb.avi,test\n'), FindingLog())

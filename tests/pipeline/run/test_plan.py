@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.outcome import Outcome
+from mocrop.pipeline.run.plan import PlanCounts, Why, decide, plan_units
+from mocrop.pipeline.stages.contract import Stage, WorkUnit
+from mocrop.pipeline.stages.transcode import TranscodeSettings
+from mocrop.pipeline.workspace.manifest import StageRow
+
+
+def nothing(unit: WorkUnit, settings: object, workspace: str) -> list[Outcome]:
+    return []
+
+
+TRANSCODE = Stage(
+    name="transcode",
+    function=nothing,
+    settings=TranscodeSettings(),
+    version=1,
+    clips_per_unit=2,
+    writes_shards=False,
+    output=lambda position, name: Path("/"),
+)
+EXTRACT = replace(TRANSCODE, name="extract-mv", upstream=TRANSCODE, writes_shards=True, clips_per_unit=3)
+PRECROP = replace(EXTRACT, name="precrop:m", upstream=EXTRACT, takes_vectorless=True)
+
+FRESH = StageRow(
+    position=0,
+    name="A/b",
+    path="A/b.avi",
+    present=True,
+    status="done",
+    same_settings=True,
+    same_source=True,
+    reasons=(),
+    upstream_current=True,
+    upstream_status="done",
+    upstream_reasons=(),
+    upstream_message="",
+)
+BLOCKED = replace(FRESH, status="failed", reasons=(Reason.EARLIER_STAGE_FAILED,))
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (FRESH, None),
+        (replace(FRESH, status=None), Why.NEW),
+        (replace(FRESH, same_settings=False), Why.SETTINGS_CHANGED),
+        (replace(FRESH, same_source=False), Why.SOURCE_CHANGED),
+        (replace(FRESH, status="failed", reasons=(Reason.TRUNCATED,)), None),
+        (replace(FRESH, status="failed", same_source=False), Why.SOURCE_CHANGED),
+        (BLOCKED, Why.EARLIER_STAGE_CHANGED),
+        (replace(BLOCKED, upstream_status="failed"), None),
+        (replace(FRESH, upstream_status="failed"), Why.EARLIER_STAGE_CHANGED),
+        (replace(FRESH, present=False), Why.SOURCE_GONE),
+        (replace(FRESH, present=False, status="failed", reasons=(Reason.VANISHED,)), None),
+        (replace(FRESH, present=False, status=None), None),
+    ],
+)
+def test_a_clip_runs_for_the_reason_that_holds(row: StageRow, why: Why | None) -> None:
+    assert decide(row, EXTRACT).why == why
+
+
+def test_a_lost_output_is_made_again() -> None:
+    lost = replace(TRANSCODE, output=lambda position, name: Path("/nowhere") / name)
+    assert decide(FRESH, lost).why is Why.OUTPUT_MISSING
+    assert decide(replace(FRESH, status="failed"), lost).why is None
+
+
+def test_a_clip_waits_until_the_stage_before_has_run() -> None:
+    decision = decide(replace(FRESH, status=None, upstream_current=False, upstream_status=None), EXTRACT)
+    assert decision.waits
+    assert decision.why is None
+
+
+def units(stage: Stage, *rows: StageRow) -> list[WorkUnit]:
+    placed = [replace(row, position=n, name=f"A/{n}", path=f"A/{n}.avi") for n, row in enumerate(rows)]
+    return list(plan_units(placed, stage, dataset=Path("/data")))
+
+
+def test_without_shards_only_what_needs_it_runs() -> None:
+    new = replace(FRESH, status=None)
+    assert [[c.position for c in u.clips] for u in units(TRANSCODE, FRESH, new, FRESH, FRESH, new, new)] == [
+        [1],
+        [4, 5],
+    ]
+
+
+def test_a_shard_runs_as_a_whole_or_not_at_all() -> None:
+    new = replace(FRESH, status=None)
+    planned = units(EXTRACT, FRESH, FRESH, FRESH, FRESH, new, FRESH, FRESH)
+    assert [(u.index, [c.position for c in u.clips]) for u in planned] == [(1, [3, 4, 5])]
+
+
+def test_clips_that_share_a_shard_are_counted_with_that_reason() -> None:
+    counts = PlanCounts()
+    rows = [replace(FRESH, position=n, status=None if n == 1 else "done") for n in range(3)]
+    assert len(list(plan_units(rows, EXTRACT, dataset=Path("/data"), counts=counts))) == 1
+    assert counts.why == {Why.NEW: 1, Why.SHARES_A_SHARD: 2}
+    assert counts.to_run == 3
+
+
+def test_a_waiting_clip_has_a_row_in_its_shard_and_no_outcome() -> None:
+    waiting = replace(FRESH, status=None, upstream_current=False)
+    (unit,) = units(EXTRACT, replace(FRESH, status=None), waiting)
+    assert unit.clips[0].refusal is None
+    assert unit.clips[1].refusal is not None
+    assert unit.clips[1].refusal[0] is Reason.EARLIER_STAGE_MISSING
+
+
+def test_what_failed_before_is_refused_with_the_first_cause() -> None:
+    broken = replace(FRESH, status=None, upstream_status="failed", upstream_reasons=(Reason.EMPTY_FILE,))
+    (unit,) = units(EXTRACT, replace(broken, upstream_message="A/0: the file is empty"))
+    assert unit.clips[0].refusal == (Reason.EARLIER_STAGE_FAILED, "transcode failed: A/0: the file is empty")
+    passed_on = replace(broken, upstream_reasons=(Reason.EARLIER_STAGE_FAILED,), upstream_message="transcode failed: x")
+    (unit,) = units(PRECROP, passed_on)
+    assert unit.clips[0].refusal == (Reason.EARLIER_STAGE_FAILED, "transcode failed: x")
+
+
+def test_a_codec_without_vectors_gets_the_whole_frame_where_a_policy_can_do_without() -> None:
+    row = replace(
+        FRESH,
+        status=None,
+        upstream_status="failed",
+        upstream_reasons=(Reason.NO_MOTION_VECTORS,),
+        upstream_message="A/0: hevc has no vectors",
+    )
+    (unit,) = units(PRECROP, row)
+    assert (unit.clips[0].refusal, unit.clips[0].whole_frame) == (None, "A/0: hevc has no vectors")
+    (unit,) = units(EXTRACT, row)
+    assert unit.clips[0].whole_frame is None
+
+
+@given(st.lists(st.sampled_from([None, "done"]), max_size=40), st.integers(1, 7), st.booleans())
+def test_every_clip_that_must_run_is_in_exactly_one_unit(
+    statuses: list[str | None], per_unit: int, writes_shards: bool
+) -> None:
+    stage = replace(TRANSCODE, clips_per_unit=per_unit, writes_shards=writes_shards)
+    planned = units(stage, *(replace(FRESH, status=status) for status in statuses))
+    positions = [clip.position for unit in planned for clip in unit.clips]
+    assert positions == sorted(set(positions))
+    must = {n for n, status in enumerate(statuses) if status is None}
+    assert must <= set(positions)
+    if not writes_shards:
+        assert must == set(positions)
+    for unit in planned:
+        assert len({clip.position // per_unit for clip in unit.clips}) == 1

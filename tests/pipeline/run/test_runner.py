@@ -1,0 +1,304 @@
+"""The runner with stages that behave badly, in a plain loop and on a real local cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cloudpickle
+import dask
+import pytest
+
+from mocrop.pipeline.errors import ClipError, ClusterError, DiskFullError, Reason
+from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
+from mocrop.pipeline.run import executors, runner
+from mocrop.pipeline.run.executors import Executor, Finished, PlainLoop, open_executor
+from mocrop.pipeline.run.runner import StageSummary, run_units
+from mocrop.pipeline.stages.contract import Stage, WorkUnit
+from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this file
+
+CLIPS = 12
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    kills: tuple[int, ...] = ()
+    hangs: tuple[int, ...] = ()
+    fails: tuple[int, ...] = ()
+    together: bool = False  # units of more than one clip die, single clips do not
+    raises: str = ""
+
+
+def behave(unit: WorkUnit, settings: Behaviour, workspace: str) -> list[Outcome]:
+    outcomes = []
+    if settings.together and len([c for c in unit.clips if c.refusal is None]) > 1:
+        os._exit(1)
+    if settings.raises == "disk":
+        raise DiskFullError("no space is left")
+    if settings.raises == "bug":
+        raise ZeroDivisionError("a bug")
+    for task in unit.clips:
+        with clip_log(task) as log:
+            task.require_accepted()
+            if task.position in settings.kills:
+                os._exit(1)
+            if task.position in settings.hangs:
+                time.sleep(60)
+            if task.position in settings.fails:
+                raise ClipError(Reason.TRUNCATED, f"{task.name}: cut off")
+        assert log.outcome is not None
+        outcomes.append(log.outcome)
+    if not unit.probe:
+        Path(workspace, f"unit-{unit.index}").write_text(" ".join(str(o.position) for o in outcomes))
+    return outcomes
+
+
+def stage(behaviour: Behaviour) -> Stage:
+    return Stage(
+        name="extract-mv",
+        function=behave,
+        settings=behaviour,
+        version=1,
+        clips_per_unit=4,
+        writes_shards=True,
+        output=lambda position, name: Path("/"),
+    )
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.clips = self.failed = 0
+
+    def advance(self, *, clips: int, failed: int) -> None:
+        self.clips += clips
+        self.failed += failed
+
+
+def work_units(limit_seconds: float = 0.0) -> list[WorkUnit]:
+    tasks = [
+        ClipTask(position=n, name=f"A/{n}", path=f"/nowhere/{n}.avi", limit_seconds=limit_seconds) for n in range(CLIPS)
+    ]
+    return [WorkUnit(index=n // 4, clips=tuple(tasks[n : n + 4])) for n in range(0, CLIPS, 4)]
+
+
+Run = Callable[..., tuple[StageSummary, dict[str, tuple[Reason, ...]]]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def run(
+        behaviour: Behaviour, executor: Executor, limit_seconds: float = 0.0
+    ) -> tuple[StageSummary, dict[str, tuple[Reason, ...]]]:
+        rows = [
+            ClipRow(name=f"A/{n}", path=f"{n}.avi", label=0, group=-1, subset=(1,), size_bytes=1, mtime_ns=1)
+            for n in range(CLIPS)
+        ]
+        with Manifest(tmp_path / "manifest.sqlite") as manifest:
+            manifest.replace_clips(rows, class_names=["A"], split_names=["1"])
+            summary = run_units(
+                stage(behaviour),
+                work_units(limit_seconds),
+                executor=executor,
+                manifest=manifest,
+                workspace=tmp_path,
+                progress=Counter(),
+            )
+            return summary, {name: reasons for name, reasons, _ in manifest.failures("extract-mv")}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Executor]:
+    with open_executor(2, None) as executor:
+        yield executor
+
+
+def test_a_plain_loop_records_every_clip(run: Run, tmp_path: Path) -> None:
+    summary, failures = run(Behaviour(fails=(5,)), PlainLoop())
+    assert (summary.done, summary.failed) == (11, {Reason.TRUNCATED: 1})
+    assert failures == {"A/5": (Reason.TRUNCATED,)}
+    assert (tmp_path / "unit-1").read_text() == "4 5 6 7"
+
+
+def test_a_plain_loop_stops_a_clip_that_hangs(run: Run) -> None:
+    summary, failures = run(Behaviour(hangs=(2,)), PlainLoop(), limit_seconds=0.2)
+    assert summary.done == 11
+    assert failures == {"A/2": (Reason.TIMED_OUT,)}
+
+
+def test_a_cluster_gives_the_same_outcomes(run: Run, cluster: Executor) -> None:
+    summary, failures = run(Behaviour(fails=(5,)), cluster)
+    assert (summary.done, summary.failed) == (11, {Reason.TRUNCATED: 1})
+    assert failures == {"A/5": (Reason.TRUNCATED,)}
+
+
+def test_clips_that_kill_their_worker_are_found_and_the_others_go_on(
+    run: Run, cluster: Executor, tmp_path: Path
+) -> None:
+    summary, failures = run(Behaviour(kills=(1, 9)), cluster)
+    assert summary.done == 10
+    assert failures == {"A/1": (Reason.KILLED_WORKER,), "A/9": (Reason.KILLED_WORKER,)}
+    assert (tmp_path / "unit-0").read_text() == "0 1 2 3"  # the shard has a row for the clip that failed
+
+
+def test_a_cluster_stops_a_clip_that_hangs(run: Run, cluster: Executor) -> None:
+    summary, failures = run(Behaviour(hangs=(6,)), cluster, limit_seconds=2.0)
+    assert summary.done == 11
+    assert failures == {"A/6": (Reason.TIMED_OUT,)}
+
+
+def test_clips_that_kill_only_together_all_fail(run: Run, cluster: Executor) -> None:
+    summary, _ = run(Behaviour(together=True), cluster)
+    assert summary.failed == {Reason.KILLED_WORKER: CLIPS}
+
+
+@pytest.mark.parametrize(("raises", "error"), [("disk", DiskFullError), ("bug", ZeroDivisionError)])
+def test_what_is_not_a_clips_fault_ends_the_run(
+    run: Run, cluster: Executor, raises: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        run(Behaviour(raises=raises), PlainLoop())
+    with pytest.raises(error):
+        run(Behaviour(raises=raises), cluster)
+
+
+def test_no_more_units_are_taken_than_the_window_holds(tmp_path: Path) -> None:
+    taken: list[int] = []
+    in_flight: list[WorkUnit] = []
+    most = 0
+
+    class Window:
+        window = 2
+        dashboard = ""
+
+        def submit(self, stage: Stage, unit: WorkUnit, workspace: str) -> None:
+            in_flight.append(unit)
+
+        def next_finished(self) -> Finished:
+            nonlocal most
+            most = max(most, len(in_flight))
+            unit = in_flight.pop(0)
+            assert len(taken) <= unit.index + 3  # the window and one more
+            return Finished(unit=unit, outcomes=[])
+
+        def cancel(self) -> None:
+            raise AssertionError("nothing went wrong")
+
+    def units() -> Iterator[WorkUnit]:
+        for n in range(20):
+            taken.append(n)
+            yield replace(work_units()[0], index=n)
+
+    with Manifest(tmp_path / "manifest.sqlite") as manifest:
+        run_units(
+            stage(Behaviour()), units(), executor=Window(), manifest=manifest, workspace=tmp_path, progress=Counter()
+        )
+    assert most == 2
+
+
+@pytest.mark.parametrize("seconds_between", [0.0, 3600.0])
+def test_outcomes_are_kept_when_a_run_ends_early(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds_between: float
+) -> None:
+    """Whether they were committed one unit at a time, or are all still to be."""
+    monkeypatch.setattr(runner, "SECONDS_BETWEEN_COMMITS", seconds_between)
+
+    class Stopped(PlainLoop):
+        left = 2
+
+        def next_finished(self) -> Finished:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return super().next_finished()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Behaviour(), Stopped())
+    with Manifest(tmp_path / "manifest.sqlite") as manifest:
+        assert manifest.counts("extract-mv", stage(Behaviour()).settings_hash).done == 8
+
+
+def test_workers_that_always_die_end_the_run(run: Run, tmp_path: Path) -> None:
+    class Dying:
+        window = 4
+        dashboard = ""
+
+        def __init__(self) -> None:
+            self.units: list[WorkUnit] = []
+
+        def submit(self, stage: Stage, unit: WorkUnit, workspace: str) -> None:
+            self.units.append(unit)
+
+        def next_finished(self) -> Finished:
+            return Finished(unit=self.units.pop(0), outcomes=None)
+
+        def cancel(self) -> None:
+            self.units.clear()
+
+    with pytest.raises(ClusterError, match="die even when there is no clip"):
+        run(Behaviour(), Dying())
+
+
+def test_a_scheduler_that_is_not_there_is_named() -> None:
+    with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9.*--scheduler"), open_executor(1, "tcp://127.0.0.1:9"):
+        pass
+
+
+def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Wait for something that happens by itself."""
+    give_up = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def test_a_cluster_whose_workers_never_come_back_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "SECONDS_BETWEEN_LOOKS", 0.5)
+    monkeypatch.setattr(executors, "SECONDS_TO_RESTART", 1)
+    with open_executor(1, None) as executor:
+        client = executor._client  # type: ignore[attr-defined]
+        client.cluster.scale(0)
+        until(lambda: not client.scheduler_info(n_workers=-1)["workers"])
+        executor.submit(stage(Behaviour()), work_units()[0], "/nowhere")
+        with pytest.raises(ClusterError, match=r"none came back; something on this machine .* --workers 1"):
+            executor.next_finished()
+
+
+def test_a_worker_that_is_slow_to_come_back_is_waited_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A worker takes longer to start than Dask waits for one, were it not told to wait; scaled down from 15 s."""
+    seconds = 1
+    monkeypatch.setattr(executors, "SECONDS_TO_RESTART", 60)
+    with (
+        dask.config.set({"distributed.worker.preload": [f"import time; time.sleep({seconds})"]}),
+        dask.config.set({"distributed.deploy.lost-worker-timeout": f"{seconds / 10}s"}),
+        open_executor(1, None) as executor,
+    ):
+        summary, failures = run(Behaviour(kills=(1,)), executor)
+    assert summary.done == CLIPS - 1
+    assert failures == {"A/1": (Reason.KILLED_WORKER,)}
+
+
+def test_a_local_cluster_is_encrypted_and_on_loopback_only(cluster: Executor) -> None:
+    client = cluster._client  # type: ignore[attr-defined]
+    assert client.scheduler.address.startswith("tls://127.0.0.1:")
+    client.wait_for_workers(2, timeout=60)  # another test may just have had one killed
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    assert [w["nthreads"] for w in workers.values()] == [1, 1]
+    assert all(address.startswith("tls://127.0.0.1:") for address in workers)
+
+
+def test_local_workers_keep_the_memory_that_they_will_need_again(cluster: Executor) -> None:
+    """Dask would have them give back whatever is over 64 KiB, and a clip's vectors take megabytes."""
+    client = cluster._client  # type: ignore[attr-defined]
+    client.wait_for_workers(2, timeout=60)
+    told = client.run(lambda: (os.environ["MALLOC_TRIM_THRESHOLD_"], os.environ["MALLOC_MMAP_THRESHOLD_"]))
+    assert list(told.values()) == [(str(128 << 20), str(32 << 20))] * 2

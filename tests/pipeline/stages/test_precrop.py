@@ -1,0 +1,528 @@
+"""The stage precrop: stored frames against an independent decode, outcomes of every kind of bad input, same bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+import zarr
+
+from mocrop.pipeline.cache.crop_cache import ClipTable, CropCache, create_cache, shard_file
+from mocrop.pipeline.cache.writer import CacheWriter
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.errors import CacheError, DiskFullError, Reason
+from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.motion.fields import MotionFieldSettings, dense_motion
+from mocrop.pipeline.motion.store import MotionRow, write_shard
+from mocrop.pipeline.outcome import ClipTask, Outcome
+from mocrop.pipeline.policies.motion_v1 import MotionSettings
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.settings import settings_hash
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.precrop import PrecropSettings, fitting_clips_per_shard, precrop_unit
+from mocrop.pipeline.workspace.paths import Workspace
+
+MakeVideo = Callable[..., Path]
+MakeMotion = Callable[..., ClipMotion]
+TextbookCrop = Callable[..., npt.NDArray[np.float64]]
+SIZE = 32
+
+
+def settings_of(policy: str = "center", **values: Any) -> PrecropSettings:
+    defaults = {"name": "c", "size": SIZE, "source": "original", "frames": 4}
+    return PrecropSettings(**{**defaults, **values}, policy=policy, policy_settings=POLICIES[policy].settings())
+
+
+def tasks_of(paths: Sequence[Path]) -> tuple[ClipTask, ...]:
+    return tuple(ClipTask(position=n, name=f"A/{n}", path=str(path)) for n, path in enumerate(paths))
+
+
+def new_cache(workspace: Path, settings: PrecropSettings, *, clips: int) -> Path:
+    path = Workspace(workspace).cache(settings.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(path, ignore_errors=True)
+    zeros = np.zeros(clips, np.int32)
+    table = ClipTable(
+        names=[f"A/{n}" for n in range(clips)],
+        label=zeros,
+        group=zeros,
+        subset=np.ones((clips, 1), np.uint8),
+        class_names=["A"],
+        split_names=["1"],
+    )
+    create_cache(path, settings.layout, table, attributes={})
+    return path
+
+
+def precrop(tasks: Sequence[ClipTask], settings: PrecropSettings, workspace: Path) -> tuple[list[Outcome], CropCache]:
+    """Crop all tasks into a new cache, shard by shard."""
+    path = new_cache(workspace, settings, clips=len(tasks))
+    step = settings.clips_per_shard
+    units = [WorkUnit(index=n // step, clips=tuple(tasks[n : n + step])) for n in range(0, len(tasks), step)]
+    outcomes = [outcome for unit in units for outcome in precrop_unit(unit, settings, str(workspace))]
+    return outcomes, CropCache(path)
+
+
+def luma_and_chroma(path: Path) -> list[list[npt.NDArray[np.uint8]]]:
+    """Planes of every frame of a plain decode."""
+    with av.open(path) as container:
+        return [
+            [np.frombuffer(memoryview(p), np.uint8).reshape(p.height, -1)[:, : p.width].copy() for p in frame.planes]
+            for frame in container.decode(video=0)
+        ]
+
+
+def agrees_with_plain_decode(cache: CropCache, row: int, path: Path, textbook_crop: TextbookCrop) -> None:
+    """Every stored frame, read with plain zarr, is the textbook's crop of the frame whose number stands beside it.
+
+    swscale works in 15 bits and rounds each step, which costs 0.25 on average and 4 at the worst.
+    """
+    frames = zarr.open_group(cache.path, mode="r")["frames"]
+    decoded = luma_and_chroma(path)
+    height, width = decoded[0][0].shape
+    left, top, right, bottom = cache.box[row].tolist()
+    edges = (round(left * width), round(top * height), round(right * width), round(bottom * height))
+    assert cache.used_slots[row] > 0
+    for slot in range(cache.used_slots[row]):
+        expected = textbook_crop(decoded[cache.frame_index[row, slot]], edges, size=cache.size)
+        off = np.abs(frames[row, slot] - expected)
+        assert off.mean() < 0.4
+        assert off.max() < 5
+
+
+@pytest.fixture
+def clip(make_video: MakeVideo, tmp_path: Path) -> Path:
+    """48 frames, key frames 0, 12, 24, 36."""
+    return make_video(tmp_path / "clip.avi", frames=48, size=(160, 120))
+
+
+@pytest.mark.parametrize("select", ["keyframes", "uniform"])
+@pytest.mark.parametrize("policy", ["full", "center", "random"])
+def test_stored_frames_are_those_of_an_independent_decode(
+    policy: str, select: str, clip: Path, tmp_path: Path, textbook_crop: TextbookCrop
+) -> None:
+    (outcome,), cache = precrop(tasks_of([clip]), settings_of(policy, select=select), tmp_path)
+    assert outcome.status == "done"
+    assert cache.frame_index[0].tolist() == ([0, 12, 24, 36] if select == "keyframes" else [6, 18, 30, 42])
+    assert cache.state.tolist() == [1]
+    agrees_with_plain_decode(cache, 0, clip, textbook_crop)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("policy", "select"), [("center", "keyframes"), ("full", "uniform")])
+def test_real_clips_are_stored_as_an_independent_decode_has_them(
+    policy: str, select: str, real_clips: Path, tmp_path: Path, textbook_crop: TextbookCrop
+) -> None:
+    """The second has B-frames packed into AVI, the third packets that show nothing."""
+    names = ("Surfing/v_Surfing_g01_c01", "Archery/v_Archery_g05_c01", "HorseRace/v_HorseRace_g20_c01")
+    paths = [real_clips / "videos" / f"{name}.avi" for name in names]
+    outcomes, cache = precrop(tasks_of(paths), settings_of(policy, select=select, size=192, frames=5), tmp_path)
+    assert {outcome.status for outcome in outcomes} == {"done"}
+    for row, path in enumerate(paths):
+        agrees_with_plain_decode(cache, row, path, textbook_crop)
+
+
+def test_transcoded_file_is_read_unless_the_original_is_asked_for(
+    clip: Path, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    make_video(Workspace(tmp_path).h264_file("A/0"), frames=12, codec="libx264")
+    for source, index in (("h264", [0, -1, -1, -1]), ("original", [0, 12, 24, 36])):
+        _, cache = precrop(tasks_of([clip]), settings_of(source=source), tmp_path)
+        assert cache.frame_index[0].tolist() == index
+
+
+def store_motion(workspace: Path, motions: Sequence[ClipMotion | None]) -> None:
+    rows = [MotionRow(position=n, clip=f"A/{n}", motion=motion) for n, motion in enumerate(motions)]
+    Workspace(workspace).motion.mkdir(parents=True, exist_ok=True)
+    write_shard(Workspace(workspace).motion, 0, rows, attributes={})
+
+
+def test_motion_settles_the_box_and_its_map_is_kept(clip: Path, make_motion: MakeMotion, tmp_path: Path) -> None:
+    right_side = make_motion([(x, y, 2, 0) for x in range(88, 320, 8) for y in range(8, 240, 8)])
+    store_motion(tmp_path, [right_side])
+    (outcome,), cache = precrop(tasks_of([clip]), settings_of("motion"), tmp_path)
+    assert outcome.status == "done"
+    assert cache.box.tolist() == [[0.25, 0, 1, 1]]
+    assert cache.density[0].sum() == len(right_side.x)
+    assert cache.state.tolist() == [1]
+
+
+def test_clips_without_usable_motion_are_stored_whole_in_state_2(
+    clip: Path, make_motion: MakeMotion, tmp_path: Path
+) -> None:
+    """None in the store; nothing that moves; and one that the client has ruled out, vectors or not."""
+    store_motion(tmp_path, [None, make_motion([]), make_motion([(300, 20, 5, 5)])])
+    tasks = [
+        *tasks_of([clip] * 2),
+        ClipTask(position=2, name="A/2", path=str(clip), whole_frame="codec without vectors"),
+    ]
+    outcomes, cache = precrop(tasks, settings_of("motion"), tmp_path)
+    assert [outcome.status for outcome in outcomes] == ["done"] * 3
+    assert all(Reason.WHOLE_FRAME in outcome.reasons for outcome in outcomes)
+    assert "codec without vectors" in outcomes[2].message
+    assert cache.state.tolist() == [2, 2, 2]
+    assert (cache.box == [0, 0, 1, 1]).all()
+    assert cache.usable.all()
+
+
+def test_policies_that_need_no_motion_do_without_a_motion_store(clip: Path, tmp_path: Path) -> None:
+    task = dataclasses.replace(tasks_of([clip])[0], whole_frame="no vectors")
+    (outcome,), cache = precrop([task], settings_of("center"), tmp_path)
+    assert (outcome.status, cache.state.tolist()) == ("done", [1])
+
+
+def test_probe_does_the_work_and_writes_nothing(clip: Path, tmp_path: Path) -> None:
+    settings = settings_of()
+    path = new_cache(tmp_path, settings, clips=2)
+    (outcome,) = precrop_unit(WorkUnit(index=0, clips=tasks_of([clip])[:1], probe=True), settings, str(tmp_path))
+    assert outcome.status == "done"
+    assert not shard_file(path, 0).exists()
+    assert CropCache(path).state.tolist() == [0, 0]
+
+
+def test_refused_clip_is_a_failed_row_and_is_not_opened(clip: Path, tmp_path: Path) -> None:
+    refused = dataclasses.replace(tasks_of([clip])[0], refusal=(Reason.EARLIER_STAGE_FAILED, "A/0: transcode failed"))
+    (outcome,), cache = precrop([refused], settings_of(), tmp_path)
+    assert (outcome.status, outcome.reasons) == ("failed", (Reason.EARLIER_STAGE_FAILED,))
+    assert cache.state.tolist() == [3]
+
+
+def sound_only(path: Path) -> Path:
+    with av.open(path, "w") as output:
+        stream = output.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.rate, frame.pts, frame.time_base = 8000, 0, Fraction(1, 8000)
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path
+
+
+def damaged_files(folder: Path, clip: Path) -> dict[str, tuple[Path, Reason]]:
+    """Files that cannot be cropped, and why."""
+    empty, text, cut = folder / "empty.avi", folder / "text.avi", folder / "cut.avi"
+    empty.touch()
+    text.write_text("this is no video\n" * 100)
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 4 // 5])
+    return {
+        "empty": (empty, Reason.EMPTY_FILE),
+        "text": (text, Reason.NOT_A_VIDEO),
+        "cut off": (cut, Reason.TRUNCATED),
+        "sound only": (sound_only(folder / "sound.avi"), Reason.NO_VIDEO_STREAM),
+        "vanished": (folder / "nowhere.avi", Reason.VANISHED),
+    }
+
+
+def test_bad_files_fail_with_their_reason_and_the_others_go_on(clip: Path, tmp_path: Path) -> None:
+    bad = damaged_files(tmp_path, clip)
+    paths = [clip, *(path for path, _ in bad.values()), clip]
+    outcomes, cache = precrop(tasks_of(paths), settings_of(), tmp_path)
+    assert [outcome.status for outcome in outcomes] == ["done", *["failed"] * len(bad), "done"]
+    assert [outcome.reasons[0] for outcome in outcomes[1:-1]] == [reason for _, reason in bad.values()]
+    assert all(outcome.message.startswith(f"A/{outcome.position}: ") for outcome in outcomes[1:-1])
+    assert cache.state.tolist() == [1, *[3] * len(bad), 1]
+    assert (cache.frame_index[1:-1] == -1).all()
+    assert not cache.box[1:-1].any()
+    frames = zarr.open_group(cache.path, mode="r")["frames"]
+    assert np.array_equal(frames[0], frames[len(paths) - 1])
+    assert not frames[1 : len(paths) - 1].any()
+
+
+def test_unit_of_bad_files_alone_is_recorded_without_a_shard_file(clip: Path, tmp_path: Path) -> None:
+    paths = [path for path, _ in damaged_files(tmp_path, clip).values()]
+    outcomes, cache = precrop(tasks_of(paths), settings_of(), tmp_path)
+    assert {outcome.status for outcome in outcomes} == {"failed"}
+    assert cache.missing_shards() == []
+    assert not shard_file(cache.path, 0).exists()
+
+
+def odd_video(make: MakeVideo, path: Path, **how: Any) -> Path:
+    return make(path, **{"frames": 48, "size": (160, 120), **how})
+
+
+@pytest.mark.parametrize(
+    ("how", "suffix", "reason"),
+    [
+        ({"frames": 1}, ".avi", Reason.ONE_FRAME),
+        ({"frames": 30}, ".avi", Reason.FEW_KEY_FRAMES),
+        ({"codec": "libx264", "pix_fmt": "yuv420p10le"}, ".mp4", Reason.PIXEL_FORMAT_CONVERTED),
+        ({"codec": "libx264", "pix_fmt": "yuv444p"}, ".mp4", Reason.PIXEL_FORMAT_CONVERTED),
+        ({"codec": "libx264", "rotation": 90}, ".mp4", Reason.ROTATED),
+        ({"metadata": {"title": "R\xe4t"}}, ".avi", None),
+        ({"codec": "libx264", "pix_fmt": "yuv444p", "size": (161, 121)}, ".mp4", Reason.PIXEL_FORMAT_CONVERTED),
+        ({"size": (161, 121)}, ".avi", None),
+        ({"codec": "libx264", "pts": [n * n for n in range(48)]}, ".mp4", None),
+        ({"codec": "mjpeg", "pix_fmt": "yuvj420p"}, ".avi", None),
+        ({"codec": "libvpx-vp9"}, ".webm", None),
+        ({"codec": "ffv1"}, ".mkv", None),
+    ],
+)
+def test_odd_but_sound_clips_are_cropped_and_what_is_odd_is_noted(
+    how: dict[str, Any], suffix: str, reason: Reason | None, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    path = odd_video(make_video, tmp_path / f"odd{suffix}", **how)
+    (outcome,), cache = precrop(tasks_of([path]), settings_of(), tmp_path)
+    assert outcome.status == "done"
+    assert reason is None or reason in outcome.reasons
+    assert cache.state.tolist() == [1]
+    assert cache.used_slots[0] >= 1
+    pixels = zarr.open_group(cache.path, mode="r")["frames"][0, 0]
+    assert pixels.max() > 100 > pixels.min()  # the bright square on its dark ground
+
+
+def test_container_metadata_that_is_not_utf8_is_noted(clip: Path, make_video: MakeVideo, tmp_path: Path) -> None:
+    named = make_video(tmp_path / "named.avi", frames=48, metadata={"title": "Raetsel"})
+    broken = named.with_name("broken.avi")
+    broken.write_bytes(named.read_bytes().replace(b"Raetsel", b"R\xe4tsel\0"[:7]))
+    (outcome,), _ = precrop(tasks_of([broken]), settings_of(), tmp_path)
+    assert (outcome.status, outcome.reasons) == ("done", (Reason.METADATA_NOT_UTF8,))
+
+
+@pytest.mark.parametrize("name", ["with space.avi", 'it\'s "quoted".avi', "Tür — 動画.avi", "-dash.avi", "a:b%03d.avi"])
+def test_file_names_of_every_kind_are_opened(name: str, clip: Path, tmp_path: Path) -> None:
+    odd = clip.rename(tmp_path / f"{name}.avi")
+    (outcome,), _ = precrop(tasks_of([odd]), settings_of(), tmp_path)
+    assert outcome.status == "done"
+
+
+def test_key_frames_that_are_none_are_left_out_and_counted(clip: Path, tmp_path: Path) -> None:
+    """Some programs mark every frame of an AVI as a key frame: of 0, 1, ..., 47 slots take 0 to 47, four are true."""
+    marked = bytearray(clip.read_bytes())
+    for entry in range(marked.rindex(b"idx1") + 8, len(marked) - 15, 16):
+        marked[entry + 4 : entry + 8] = (0x10).to_bytes(4, "little")
+    clip.write_bytes(marked)
+    (outcome,), cache = precrop(tasks_of([clip]), settings_of(frames=48), tmp_path)
+    assert outcome.reasons == (Reason.FEW_KEY_FRAMES,)
+    assert outcome.message == "4 key frames for 48 slots; 44 more could not be decoded"
+    assert cache.frame_index[0].tolist() == [0, 12, 24, 36, *[-1] * 44]
+
+
+def test_uniform_says_when_a_clip_has_fewer_frames_than_slots(make_video: MakeVideo, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "short.avi", frames=3)
+    (outcome,), cache = precrop(tasks_of([path]), settings_of(select="uniform"), tmp_path)
+    assert outcome.reasons == (Reason.FEW_FRAMES,)
+    assert outcome.message == "3 frames for 4 slots"
+    assert cache.frame_index[0].tolist() == [0, 1, 2, -1]
+
+
+def test_frame_size_that_changes_keeps_the_same_part_of_every_frame(make_video: MakeVideo, tmp_path: Path) -> None:
+    """Two MPEG-4 streams of different sizes, one after the other in one file: left half bright, right half dark."""
+    parts = []
+    for width, height in ((160, 120), (96, 80)):
+        picture = np.full((height, width, 3), 20, np.uint8)
+        picture[:, : width // 2] = 220
+        parts.append(make_video(tmp_path / f"{width}.mp4", frames=[picture] * 12, codec="libx264"))
+    path = tmp_path / "both.ts"
+    listing = tmp_path / "list.txt"
+    listing.write_text("".join(f"file '{part}'\n" for part in parts))
+    copy = ["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listing), "-c", "copy", str(path)]
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("the ffmpeg program is not there to join two streams")
+    subprocess.run(copy, check=True)
+    (outcome,), cache = precrop(tasks_of([path]), settings_of("full", select="uniform"), tmp_path)
+    assert Reason.SIZE_CHANGES in outcome.reasons
+    for frame in zarr.open_group(cache.path, mode="r")["frames"][0]:
+        assert np.abs(frame[:, :, : SIZE // 2 - 1].astype(int) - 220).max() < 12
+        assert np.abs(frame[:, :, SIZE // 2 + 1 :].astype(int) - 20).max() < 12
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def test_units_give_the_same_bytes_in_any_order_and_any_process(
+    clip: Path, make_motion: MakeMotion, tmp_path: Path
+) -> None:
+    store_motion(tmp_path, [make_motion([(10 * n, 5 * m, 2, 0) for m in range(40)]) for n in range(6)])
+    settings = settings_of("motion", clips_per_shard=2)
+    tasks = tasks_of([clip] * 6)
+    _, cache = precrop(tasks, settings, tmp_path)
+    expected = contents(cache.path)
+    path = new_cache(tmp_path, settings, clips=6)
+    for first in (4, 0, 2):
+        unit = WorkUnit(index=first // 2, clips=tasks[first : first + 2])
+        code = "import pickle, sys; f, *a = pickle.load(sys.stdin.buffer); f(*a)"
+        job = pickle.dumps((precrop_unit, unit, settings, str(tmp_path)))
+        subprocess.run([sys.executable, "-c", code], input=job, check=True)
+    assert contents(path) == expected
+
+
+def test_motion_fields_are_those_of_the_stored_frames_and_box(
+    clip: Path, make_motion: MakeMotion, tmp_path: Path
+) -> None:
+    """Whether the policy looks at the motion as well or not; the frames do not change."""
+    motion = make_motion([(10 * n, 40, 2, -1) for n in range(16)], size=(160, 120))
+    store_motion(tmp_path, [motion, motion])
+    for policy in ("center", "motion"):
+        plain = settings_of(policy, name="plain")
+        fields = dataclasses.replace(plain, name="fields", motion_fields=MotionFieldSettings(side=8))
+        _, expected = precrop(tasks_of([clip] * 2), plain, tmp_path)
+        outcomes, cache = precrop(tasks_of([clip] * 2), fields, tmp_path)
+        assert {outcome.reasons for outcome in outcomes} == {()}
+        assert np.array_equal(cache.open_frames().read().result(), expected.open_frames().read().result())
+        box = CropBox(**dict(zip(("left", "top", "right", "bottom"), cache.box[1].tolist(), strict=True)))
+        numbers = cache.frame_index[1].tolist()
+        drawn = dense_motion(motion, numbers, box=box, size=SIZE, settings=MotionFieldSettings(side=8))
+        assert drawn.any()
+        assert np.array_equal(zarr.open_group(cache.path, mode="r")["motion"][1], drawn)
+
+
+@pytest.mark.parametrize(("policy", "state"), [("center", 1), ("motion", 2)])
+def test_clip_without_vectors_has_fields_of_zeros_and_a_note(
+    policy: str, state: int, clip: Path, make_motion: MakeMotion, tmp_path: Path
+) -> None:
+    store_motion(tmp_path, [make_motion([(80, 40, 2, 0)] * 9, size=(160, 120)), None])
+    settings = dataclasses.replace(settings_of(policy), motion_fields=MotionFieldSettings(side=8))
+    known, unknown, failed = tasks_of([clip] * 3)
+    unknown = dataclasses.replace(unknown, whole_frame="mjpeg has no vectors")
+    failed = dataclasses.replace(failed, refusal=(Reason.EARLIER_STAGE_FAILED, "extract-mv failed"))
+    outcomes, cache = precrop([known, unknown, failed], settings, tmp_path)
+    assert [Reason.STILL_FIELDS in outcome.reasons for outcome in outcomes] == [False, True, False]
+    assert cache.state.tolist() == [1, state, 3]
+    stored = zarr.open_group(cache.path, mode="r")["motion"][...]
+    assert [bool(fields.any()) for fields in stored] == [True, False, False]
+
+
+def test_shard_done_again_has_the_same_bytes(clip: Path, tmp_path: Path) -> None:
+    settings = settings_of("random")
+    _, cache = precrop(tasks_of([clip] * 3), settings, tmp_path)
+    before = contents(cache.path)
+    precrop_unit(WorkUnit(index=0, clips=tasks_of([clip] * 3)), settings, str(tmp_path))
+    assert contents(cache.path) == before
+
+
+def test_full_disk_ends_the_run_and_leaves_no_finished_state(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(CacheWriter, "_write_frames", full)
+    settings = settings_of()
+    path = new_cache(tmp_path, settings, clips=1)
+    with pytest.raises(DiskFullError, match="no space is left"):
+        precrop_unit(WorkUnit(index=0, clips=tasks_of([clip])), settings, str(tmp_path))
+    assert CropCache(path).state.tolist() == [0]
+
+
+def test_cache_that_was_not_created_is_an_error(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match="not a crop cache"):
+        precrop_unit(WorkUnit(index=0, clips=tasks_of([clip])), settings_of(), str(tmp_path))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of its memory from /proc")
+def test_worker_stays_well_below_500_mb_on_full_hd(tmp_path: Path, make_video: MakeVideo) -> None:
+    """The largest shard there is, 64 MiB, with sources of 1920x1080, in a process with Dask's settings for workers."""
+    small, large = (
+        make_video(
+            tmp_path / f"{height}.mp4",
+            frames=16,
+            size=(width, height),
+            codec="libx264",
+            key_interval=1,
+            options={"preset": "ultrafast"},
+        )
+        for width, height in ((160, 120), (1920, 1080))
+    )
+    settings = settings_of(size=290, frames=16)
+    new_cache(tmp_path, settings, clips=16)
+    unit = WorkUnit(index=0, clips=tasks_of([large] * 3 + [small] * 13))
+    job = pickle.dumps((precrop_unit, unit, settings, str(tmp_path)))
+    code = (
+        "import pickle, sys; f, *a = pickle.load(sys.stdin.buffer); f(*a); f(*a)\n"
+        "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+    )
+    worker = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    printed = subprocess.run([sys.executable, "-c", code], input=job, capture_output=True, check=True, env=worker)
+    assert settings.clips_per_shard == 16
+    assert int(printed.stdout) < 350_000  # KiB
+
+
+def test_no_torch_and_no_command_line_in_this_path() -> None:
+    heavy = {"torch", "typer", "dask", "matplotlib"}
+    code = f"import sys, mocrop.pipeline.stages.precrop; print(sorted({heavy} & set(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "clips"),
+    [(192, 16, 16), (224, 16, 16), (290, 16, 16), (448, 16, 6), (1024, 16, 1), (4096, 16, 1)],
+)
+def test_shards_stay_within_64_mib_as_long_as_one_clip_does(size: int, frames: int, clips: int) -> None:
+    assert fitting_clips_per_shard(size=size, frames=frames) == clips
+    assert settings_of(size=size, frames=frames).clips_per_shard == clips
+    assert clips == 1 or clips * frames * 3 * size * size <= 64 * 2**20
+
+
+def test_clips_per_shard_that_is_given_is_kept() -> None:
+    assert settings_of(clips_per_shard=5).clips_per_shard == 5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": 0},
+        {"frames": 0},
+        {"source": "web"},
+        {"select": "all"},
+        {"clips_per_shard": -1},
+        {"compression": "gzip"},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        settings_of(**wrong)
+
+
+def test_policy_must_exist_and_have_its_own_settings() -> None:
+    with pytest.raises(ValueError, match="no policy 'best'"):
+        PrecropSettings(name="c", size=8, policy="best")
+    with pytest.raises(ValueError, match="takes MotionSettings"):
+        PrecropSettings(name="c", size=8, policy="motion", policy_settings=POLICIES["full"].settings())
+
+
+def test_settings_hash_tells_every_setting_apart() -> None:
+    base = PrecropSettings(name="c", size=8)
+    others = [
+        dataclasses.replace(base, size=9, clips_per_shard=0),
+        dataclasses.replace(base, source="original"),
+        dataclasses.replace(base, select="uniform"),
+        dataclasses.replace(base, policy_settings=MotionSettings(seed=1)),
+        dataclasses.replace(base, policy_settings=MotionSettings(grid=(9, 16))),
+        dataclasses.replace(base, compression="zstd"),
+        dataclasses.replace(base, motion_fields=MotionFieldSettings()),
+        dataclasses.replace(base, motion_fields=MotionFieldSettings(side=28)),
+    ]
+    assert len({settings_hash(settings) for settings in (base, *others)}) == 1 + len(others)
+    assert settings_hash(base) == settings_hash(pickle.loads(pickle.dumps(base)))
+    json.dumps(dataclasses.asdict(base))
+
+
+def test_settings_without_motion_fields_hash_as_if_there_were_no_such_setting() -> None:
+    """So that caches and outcomes of earlier versions stay current."""
+
+    @dataclasses.dataclass
+    class Earlier:
+        name: str
+        size: int
+
+    @dataclasses.dataclass
+    class Later(Earlier):
+        motion_fields: MotionFieldSettings | None = None
+
+    assert settings_hash(Later("c", 8)) == settings_hash(Earlier("c", 8))
+    assert settings_hash(Later("c", 8, MotionFieldSettings())) != settings_hash(Earlier("c", 8))

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.frame import PictureType
+
+from mocrop.pipeline.errors import DiskFullError, Reason
+from mocrop.pipeline.outcome import ClipTask, Outcome
+from mocrop.pipeline.stages import contract as stage_module
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.transcode import Entropy, TranscodeSettings, transcode_unit
+from mocrop.pipeline.video.bits import BitReader
+from mocrop.pipeline.workspace.paths import Workspace
+
+MakeVideo = Callable[..., Path]
+SETTINGS = TranscodeSettings()
+
+
+def transcode(path: Path, root: Path, *, settings: TranscodeSettings = SETTINGS, probe: bool = False) -> Outcome:
+    task = ClipTask(position=0, name="A/clip", path=str(path))
+    (outcome,) = transcode_unit(WorkUnit(index=0, clips=(task,), probe=probe), settings, str(root))
+    return outcome
+
+
+def result(root: Path) -> Path:
+    return Workspace(root).h264_file("A/clip")
+
+
+def frames_of(path: Path) -> list[av.VideoFrame]:
+    with av.open(path) as container:
+        return list(container.decode(video=0))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_key_frames_come_every_twelve_frames_and_nothing_is_lost(make_video: MakeVideo, tmp_path: Path) -> None:
+    outcome = transcode(make_video(tmp_path / "a.avi", frames=30), tmp_path)
+    assert (outcome.status, outcome.reasons) == ("done", ())
+    frames = frames_of(result(tmp_path))
+    assert [n for n, frame in enumerate(frames) if frame.key_frame] == [0, 12, 24]
+    assert {PictureType(frame.pict_type).name for frame in frames} == {"I", "P"}
+    assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(30)])
+
+
+def test_the_key_interval_is_the_settings(make_video: MakeVideo, tmp_path: Path) -> None:
+    transcode(make_video(tmp_path / "a.avi"), tmp_path, settings=TranscodeSettings(key_interval=5))
+    assert [n for n, frame in enumerate(frames_of(result(tmp_path))) if frame.key_frame] == [0, 5, 10, 15, 20]
+
+
+def test_a_cut_gets_no_key_frame_of_its_own(make_video: MakeVideo, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    scenes = [
+        np.full((48, 64, 3), n // 7 * 60, np.uint8) + rng.integers(0, 9, (48, 64, 3), np.uint8) for n in range(24)
+    ]
+    transcode(make_video(tmp_path / "a.avi", frames=scenes), tmp_path)
+    assert [n for n, frame in enumerate(frames_of(result(tmp_path))) if frame.key_frame] == [0, 12]
+
+
+def test_two_runs_write_the_same_bytes(make_video: MakeVideo, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.avi")
+    transcode(source, tmp_path / "one")
+    transcode(source, tmp_path / "two")
+    assert digest(result(tmp_path / "one")) == digest(result(tmp_path / "two"))
+
+
+def test_the_bytes_do_not_depend_on_the_processor(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor on what lies in memory, which some of x264's code for new processors reads at this size."""
+    source = make_video(tmp_path / "a.avi", size=(176, 144))
+    transcode(source, tmp_path / "vector")
+    options = SETTINGS.x264_options
+    plain = {**options, "x264-params": options["x264-params"] + ":asm=0"}
+    monkeypatch.setattr(TranscodeSettings, "x264_options", property(lambda _: plain))
+    transcode(source, tmp_path / "plain")
+    assert digest(result(tmp_path / "vector")) == digest(result(tmp_path / "plain"))
+
+
+def test_a_source_in_the_wanted_form_is_taken_as_it_is(make_video: MakeVideo, tmp_path: Path) -> None:
+    transcode(make_video(tmp_path / "a.avi"), tmp_path / "one")
+    outcome = transcode(result(tmp_path / "one"), tmp_path / "two")
+    assert outcome.reasons == (Reason.TAKEN_AS_IT_IS,)
+    before, after = frames_of(result(tmp_path / "one")), frames_of(result(tmp_path / "two"))
+    assert len(before) == len(after) == 24
+    assert all(np.array_equal(x.to_ndarray(), y.to_ndarray()) for x, y in zip(before, after, strict=True))
+    assert [frame.time for frame in after] == pytest.approx([n / 25 for n in range(24)])
+
+
+def test_another_key_interval_is_not_the_wanted_form(make_video: MakeVideo, tmp_path: Path) -> None:
+    transcode(make_video(tmp_path / "a.avi"), tmp_path / "one", settings=TranscodeSettings(key_interval=6))
+    assert transcode(result(tmp_path / "one"), tmp_path / "two").reasons == ()
+
+
+@pytest.mark.parametrize(("entropy", "flag"), [("cavlc", 0), ("cabac", 1)])
+def test_the_entropy_coder_is_the_settings(make_video: MakeVideo, tmp_path: Path, entropy: Entropy, flag: int) -> None:
+    transcode(make_video(tmp_path / "a.avi"), tmp_path, settings=TranscodeSettings(entropy=entropy))
+    with av.open(result(tmp_path)) as container:
+        headers = container.streams.video[0].codec_context.extradata
+    assert headers is not None
+    after_sequence = 8 + int.from_bytes(headers[6:8], "big")
+    bits = BitReader(headers[after_sequence + 3 :], start=8)  # the picture parameter set
+    bits.unsigned()  # its number and that of the sequence's
+    bits.unsigned()
+    assert bits.fixed(1) == flag  # entropy_coding_mode_flag
+
+
+def test_cavlc_is_what_is_written_unless_told_otherwise() -> None:
+    assert TranscodeSettings().entropy == "cavlc"
+    with pytest.raises(ValueError, match="entropy must be cavlc or cabac, not 'huffman'"):
+        TranscodeSettings(entropy="huffman")  # type: ignore[arg-type]
+
+
+def test_audio_is_dropped(make_video: MakeVideo, tmp_path: Path) -> None:
+    path = tmp_path / "sound.mkv"
+    with av.open(path, "w") as output:
+        picture = output.add_stream("mpeg4", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        sound = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for n in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), n, np.uint8), format="rgb24")
+            output.mux(picture.encode(frame))
+            noise = av.AudioFrame.from_ndarray(np.zeros((1, 320), np.int16), format="s16", layout="mono")
+            noise.sample_rate, noise.pts, noise.time_base = 8000, 320 * n, Fraction(1, 8000)
+            output.mux(sound.encode(noise))
+        output.mux(picture.encode(None))
+        output.mux(sound.encode(None))
+    assert transcode(path, tmp_path).status == "done"
+    with av.open(result(tmp_path)) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_rotation_is_applied_to_the_picture(make_video: MakeVideo, tmp_path: Path, angle: int) -> None:
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:16, :16] = 255  # top left, as stored
+    source = make_video(tmp_path / "a.mp4", frames=[picture] * 3, codec="libx264", rotation=angle)
+    outcome = transcode(source, tmp_path)
+    assert outcome.reasons == (Reason.ROTATED,)
+    frame = frames_of(result(tmp_path))[0]
+    assert frame.rotation == 0
+    seen = frame.to_ndarray(format="gray")
+    upright = np.rot90(picture[..., 0], angle // 90)  # a display rotation is anticlockwise
+    assert seen.shape == upright.shape
+    assert np.abs(seen.astype(int) - upright).mean() < 10
+
+
+@pytest.mark.parametrize(("size", "even"), [((65, 49), (64, 48)), ((64, 49), (64, 48)), ((1, 1), (2, 2))])
+def test_odd_sizes_become_even(
+    make_video: MakeVideo, tmp_path: Path, size: tuple[int, int], even: tuple[int, int]
+) -> None:
+    pictures = [np.full((size[1], size[0], 3), n, np.uint8) for n in range(3)]
+    source = make_video(tmp_path / "a.avi", frames=pictures, codec="ffv1", pix_fmt="yuv420p")
+    outcome = transcode(source, tmp_path)
+    assert Reason.MADE_EVEN in outcome.reasons
+    frame = frames_of(result(tmp_path))[0]
+    assert (frame.width, frame.height) == even
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv444p", "yuv420p10le", "yuv444p10le", "yuv422p"])
+def test_other_pixel_formats_become_8_bit_420(make_video: MakeVideo, tmp_path: Path, pix_fmt: str) -> None:
+    rgb = np.zeros((48, 64, 3), np.uint8)
+    rgb[...] = (200, 60, 120)
+    source = make_video(tmp_path / "a.mkv", frames=[rgb] * 3, codec="ffv1", pix_fmt=pix_fmt)
+    outcome = transcode(source, tmp_path)
+    assert outcome.reasons == (Reason.PIXEL_FORMAT_CONVERTED,)
+    frame = frames_of(result(tmp_path))[0]
+    assert frame.format.name == "yuv420p"
+    assert np.abs(frame.to_ndarray(format="rgb24").astype(int) - rgb).max() <= 6
+
+
+def test_irregular_time_stamps_become_regular(make_video: MakeVideo, tmp_path: Path) -> None:
+    times = [0, 1, 2, 10, 11, 30, 31, 32]
+    source = make_video(tmp_path / "a.mkv", frames=8, codec="libx264", pts=times)
+    outcome = transcode(source, tmp_path)
+    assert Reason.VARIABLE_FRAME_RATE in outcome.reasons
+    steps = np.diff([frame.pts for frame in frames_of(result(tmp_path))])
+    assert len(steps) == 7
+    assert len(set(steps)) == 1
+
+
+def test_a_clip_of_one_frame_is_done_and_said(make_video: MakeVideo, tmp_path: Path) -> None:
+    assert transcode(make_video(tmp_path / "a.avi", frames=1), tmp_path).reasons == (Reason.ONE_FRAME,)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def text(path: Path) -> None:
+    path.write_text("this is not a video\n" * 50)
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def no_content(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "suffix", "reason"),
+    [
+        (empty, ".avi", Reason.EMPTY_FILE),
+        (text, ".avi", Reason.NOT_A_VIDEO),
+        (cut_in_half, ".avi", Reason.TRUNCATED),
+        (cut_in_half, ".mp4", Reason.TRUNCATED),
+        (no_content, ".avi", Reason.VANISHED),
+    ],
+)
+def test_bad_files_fail_with_their_reason_and_leave_nothing(
+    make_video: MakeVideo, tmp_path: Path, spoil: Callable[[Path], None], suffix: str, reason: Reason
+) -> None:
+    source = make_video(tmp_path / f"bad{suffix}", frames=60, size=(128, 96))
+    spoil(source)
+    outcome = transcode(source, tmp_path / "work")
+    assert (outcome.status, outcome.reasons[0]) == ("failed", reason)
+    assert outcome.message.startswith("A/clip: ")
+    assert [p for p in (tmp_path / "work").rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_matroska_that_is_cut_off_is_noticed_by_its_duration(
+    make_video: MakeVideo, tmp_path: Path, suffix: str
+) -> None:
+    codec = {"codec": "vp9", "options": {"deadline": "realtime"}} if suffix == ".webm" else {}
+    source = make_video(tmp_path / f"cut{suffix}", frames=300, rate=10, **codec)
+    assert transcode(source, tmp_path / "whole").status == "done"
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 3 // 4])
+    assert transcode(source, tmp_path / "cut").reasons[0] is Reason.TRUNCATED
+
+
+def test_audio_alone_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "sound.avi"
+    with av.open(path, "w") as output:
+        sound = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        noise = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        noise.sample_rate, noise.pts, noise.time_base = 8000, 0, Fraction(1, 8000)
+        output.mux(sound.encode(noise))
+        output.mux(sound.encode(None))
+    assert transcode(path, tmp_path / "work").reasons == (Reason.NO_VIDEO_STREAM,)
+
+
+def test_metadata_that_is_not_utf8_does_no_harm(make_video: MakeVideo, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.avi", metadata={"title": "XXXXXXXX"})
+    source.write_bytes(source.read_bytes().replace(b"XXXXXXXX", b"caf\xe9\xff\xfe!!"))
+    outcome = transcode(source, tmp_path)
+    assert (outcome.status, outcome.reasons) == ("done", (Reason.METADATA_NOT_UTF8,))
+
+
+@pytest.mark.parametrize(
+    "name", ["with space.avi", 'it\'s "quoted".avi', "-dash.avi", "größe-日本.avi", "a:b.avi", "%d.avi"]
+)
+def test_any_file_name_is_read(make_video: MakeVideo, tmp_path: Path, name: str) -> None:
+    assert transcode(make_video(tmp_path / name), tmp_path).status == "done"
+
+
+def test_a_probe_writes_nothing(make_video: MakeVideo, tmp_path: Path) -> None:
+    outcome = transcode(make_video(tmp_path / "a.avi"), tmp_path / "work", probe=True)
+    assert outcome.status == "done"
+    assert [p for p in (tmp_path / "work").rglob("*") if p.is_file()] == []
+
+
+def test_a_full_disk_is_not_the_clips_fault(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(DiskFullError, match="free some and run the same command again"):
+        transcode(make_video(tmp_path / "a.avi"), tmp_path / "work")
+
+
+def test_the_settings_hash_changes_with_every_setting_and_nothing_else() -> None:
+    def hashed(settings: TranscodeSettings) -> str:
+        return stage_module.settings_hash(settings, "transcode", 1, "")
+
+    others = [TranscodeSettings(crf=20), TranscodeSettings(key_interval=10), TranscodeSettings(preset="fast")]
+    others.append(TranscodeSettings(entropy="cabac"))
+    assert len({hashed(s) for s in [SETTINGS, *others]}) == 5
+    assert hashed(TranscodeSettings()) == hashed(SETTINGS)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg program")
+def test_real_clips_come_out_as_ffmpeg_would_encode_them(real_clips: Path, tmp_path: Path) -> None:
+    """Same encoder, same settings: the same quality and size as the command line, frame for frame."""
+    source = real_clips / "videos/Surfing/v_Surfing_g01_c01.avi"
+    transcode(source, tmp_path)
+    theirs = tmp_path / "ffmpeg.mp4"
+    options = ["-preset", "veryfast", "-crf", "23", "-x264-params", SETTINGS.x264_options["x264-params"]]
+    command = ["ffmpeg", "-v", "error", "-i", str(source), "-an", "-c:v", "libx264", *options, str(theirs)]
+    subprocess.run(command, check=True)
+    ours, reference = frames_of(result(tmp_path)), frames_of(theirs)
+    assert len(ours) == len(reference)
+    assert [f.key_frame for f in ours] == [f.key_frame for f in reference]
+    assert result(tmp_path).stat().st_size == pytest.approx(theirs.stat().st_size, rel=0.05)
+    difference = [
+        np.abs(a.to_ndarray().astype(int) - b.to_ndarray()).mean() for a, b in zip(ours, reference, strict=True)
+    ]
+    assert max(difference) < 2.0

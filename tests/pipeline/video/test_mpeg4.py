@@ -1,0 +1,136 @@
+"""Which packet each frame of an MPEG-4 Part 2 stream comes with, told from headers written here bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.video import timeline as timeline_module
+from mocrop.pipeline.video.mpeg4 import shown_packets
+from mocrop.pipeline.video.open import open_video
+from mocrop.pipeline.video.timeline import read_timeline
+
+MakeVideo = Callable[..., Path]
+
+PACKED = b"\0\0\1\xb2DivX503b1393p"
+TIME_BITS = 5  # of vop_time_increment at 25 steps a second
+# random_accessible_vol, type, no identifier, aspect ratio 1, no control parameters, rectangle, marker, 25 steps, rest
+LAYER_BITS = "0" + "00000001" + "0" + "0001" + "0" + "00" + "1" + f"{25:016b}" + "1" + "0"
+
+
+def whole_bytes(bits: str) -> bytes:
+    bits += "0" + "1" * (-(len(bits) + 1) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+LAYER = b"\0\0\1\x20" + whole_bytes(LAYER_BITS)
+
+
+def picture(letter: str, *, marker: str = "1") -> bytes:
+    """I, P, S or B with something coded in it; n is a placeholder, a P picture that is not coded."""
+    kind = {"I": "00", "P": "01", "n": "01", "B": "10", "S": "11"}[letter]
+    coded = "0" if letter == "n" else "1"
+    return b"\0\0\1\xb6" + whole_bytes(kind + "10" + marker + "0" * TIME_BITS + "1" + coded + "1011" * 8)
+
+
+def packets(text: str) -> list[bytes]:
+    """``"I PB n"``: three packets, the second of two pictures."""
+    return [b"".join(map(picture, pictures)) for pictures in text.split()]
+
+
+@pytest.mark.parametrize(
+    ("stream", "shown"),
+    [
+        ("I P P", [0, 1, 2]),
+        ("I S P", [0, 1, 2]),
+        ("I P B B P B B", [0, 2, 3, 1, 5, 6, 4]),
+        ("I n P", [0, 2]),
+        ("I PB n PB n P", [0, 2, 1, 4, 3, 5]),
+        ("I PB B n P", [0, 2, 3, 1, 4]),
+        ("I IB n I", [0, 2, 1, 3]),
+    ],
+)
+def test_b_frames_are_shown_before_the_picture_that_comes_in_front_of_them(stream: str, shown: list[int]) -> None:
+    assert shown_packets(packets(stream), extradata=LAYER + PACKED) == shown
+
+
+@pytest.mark.parametrize(("stream", "shown"), [("I PB", [0, 1]), ("I PB B", [0, 2, 1])])
+def test_b_frame_held_back_when_the_file_ends_is_never_shown(stream: str, shown: list[int]) -> None:
+    assert shown_packets(packets(stream), extradata=LAYER + PACKED) == shown
+
+
+def test_headers_may_be_in_the_first_packet() -> None:
+    first, *others = packets("I PB n")
+    assert shown_packets([LAYER + PACKED + first, *others], extradata=b"") == [0, 2, 1]
+
+
+@pytest.mark.parametrize("stream", ["P P", "B I", "I B P", "I PBB n", "I PB P", "I PB PB n", "I nB", "I BB", "In P"])
+def test_unusual_orders_are_left_to_a_decoder(stream: str) -> None:
+    assert shown_packets(packets(stream), extradata=LAYER + PACKED) is None
+
+
+def test_two_pictures_in_a_packet_are_left_to_a_decoder_unless_the_stream_says_that_it_packs() -> None:
+    assert shown_packets(packets("I PB n"), extradata=LAYER) is None
+
+
+def test_headers_that_are_missing_cut_off_or_wrong_are_left_to_a_decoder() -> None:
+    stream = packets("I P")
+    assert shown_packets(stream, extradata=LAYER) == [0, 1]
+    assert shown_packets(stream, extradata=b"") is None
+    assert shown_packets([stream[0], stream[1][:5]], extradata=LAYER) is None
+    assert shown_packets([stream[0], b"noise"], extradata=LAYER) is None
+    assert shown_packets([stream[0], picture("P", marker="0")], extradata=LAYER) is None
+    shapeless = LAYER_BITS[:15] + "01" + LAYER_BITS[17:]
+    assert shown_packets(stream, extradata=b"\0\0\1\x20" + whole_bytes(shapeless)) is None
+
+
+def pack(source: Path, target: Path) -> Path:
+    """The same pictures with their B-frames packed, as DivX wrote them."""
+    with av.open(source) as old, av.open(target, "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        coded = [bytes(packet) for packet in old.demux(video=0) if packet.size]
+        kinds = [data[data.find(b"\0\0\1\xb6") + 4] >> 6 for data in coded]
+        packed = [PACKED + coded[0]]
+        for n in range(1, len(coded)):
+            first, last = kinds[n - 1 : n + 1] != [2, 2], kinds[n : n + 2] != [2, 2]
+            if kinds[n] == 2 and first:
+                packed[-1] += coded[n]
+            else:
+                packed.append(coded[n])
+            if kinds[n] == 2 and last:
+                packed.append(picture("n"))
+        for number, data in enumerate(packed):
+            packet = av.Packet(data)
+            packet.stream, packet.dts, packet.pts, packet.is_keyframe = stream, number, number, number == 0
+            new.mux(packet)
+    return target
+
+
+def test_decoder_gets_to_packed_b_frames_where_the_headers_say(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = make_video(tmp_path / "plain.avi", frames=30, key_interval=30, options={"bf": "2"})
+    path, log = pack(plain, tmp_path / "packed.avi"), ClipLog(0)
+    with open_video(path, clip="A/a", log=log) as video:
+        decoded = timeline_module._count_by_decoding(video)
+    monkeypatch.setattr(timeline_module, "_count_by_decoding", None)  # must not be called
+    with open_video(path, clip="A/a", log=log) as video:
+        timeline = read_timeline(video, path, clip="A/a", log=log)
+    assert timeline.shown.tolist() == decoded
+    assert decoded[:4] == [0, 2, 3, 1]
+    assert timeline.key_frames.tolist() == [0]
+
+
+@pytest.mark.real
+def test_headers_of_real_clips_with_packed_b_frames_say_what_a_decoder_does(real_clips: Path) -> None:
+    """The first two end with B-frames held back; the third has packets that show nothing."""
+    for name in ("Surfing/v_Surfing_g23_c02", "Archery/v_Archery_g05_c02", "HorseRace/v_HorseRace_g20_c01"):
+        path, log = real_clips / "videos" / f"{name}.avi", ClipLog(0)
+        with open_video(path, clip="A/a", log=log) as video:
+            read = timeline_module._read_through(video)
+        with open_video(path, clip="A/a", log=log) as video:
+            assert read[1] == timeline_module._count_by_decoding(video)

@@ -1,0 +1,254 @@
+"""Timelines and the frames decoded by them, against a plain decode of the whole file, for many kinds of video."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mocrop.pipeline.cache.slots import chosen_frames
+from mocrop.pipeline.choices import Select
+from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.video import timeline as timeline_module
+from mocrop.pipeline.video.frames import decode_frames
+from mocrop.pipeline.video.open import open_video
+from mocrop.pipeline.video.timeline import Timeline, read_timeline
+
+MakeVideo = Callable[..., Path]
+
+X264 = "keyint=12:min-keyint=12:scenecut=0"
+X265 = "keyint=12:min-keyint=12:bframes=3:open-gop=1:log-level=none"
+VIDEOS: dict[str, dict[str, object]] = {
+    "mpeg4.avi": {"size": (160, 120)},
+    "mpeg4-b.avi": {"options": {"bf": "2"}},
+    "mpeg4-b.mp4": {"options": {"bf": "2"}},
+    "mpeg4-b.mkv": {"options": {"bf": "2"}},
+    "h264.mp4": {"codec": "libx264"},
+    "h264-closed.mp4": {"codec": "libx264", "options": {"x264-params": f"{X264}:bframes=3"}},
+    "h264-open.mp4": {"codec": "libx264", "options": {"x264-params": f"{X264}:bframes=3:open-gop=1"}},
+    "h264-open.mkv": {"codec": "libx264", "options": {"x264-params": f"{X264}:bframes=3:open-gop=1"}},
+    "h264-open.avi": {"codec": "libx264", "options": {"x264-params": f"{X264}:bframes=3:open-gop=1"}},
+    "h264.mov": {"codec": "libx264", "options": {"x264-params": f"{X264}:bframes=2"}},
+    "hevc-open.mp4": {
+        "codec": "libx265",
+        "options": {
+            "x265-params": "keyint=12:min-keyint=12:bframes=3:open-gop=1:log-level=none",
+            "preset": "ultrafast",
+        },
+    },
+    "vp8.webm": {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "8"}},
+    "vp9.webm": {"codec": "libvpx-vp9", "options": {"auto-alt-ref": "1", "lag-in-frames": "8", "cpu-used": "8"}},
+    "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "mpeg2.mkv": {"codec": "mpeg2video", "options": {"bf": "2"}},
+    "uneven.mp4": {
+        "codec": "libx264",
+        "options": {"x264-params": f"{X264}:bframes=3"},
+        "pts": [n + n // 3 * 5 for n in range(60)],
+    },
+}
+
+
+def fingerprint(frame: av.VideoFrame) -> str:
+    planes = (np.frombuffer(memoryview(p), np.uint8).reshape(p.height, -1)[:, : p.width] for p in frame.planes)
+    return hashlib.sha256(b"".join(plane.tobytes() for plane in planes)).hexdigest()
+
+
+def plain_decode(path: Path) -> tuple[list[str], list[int]]:
+    """Fingerprint of every frame, and the numbers of the key frames."""
+    with av.open(path) as container:
+        container.streams.video[0].thread_count = 1
+        frames = [(fingerprint(frame), frame.key_frame) for frame in container.decode(video=0)]
+    return [print_ for print_, _ in frames], [number for number, (_, key) in enumerate(frames) if key]
+
+
+def decode_chosen(path: Path, select: Select, *, slots: int) -> tuple[Timeline, list[int], list[tuple[int, str]]]:
+    log = ClipLog(0)
+    with open_video(path, clip="A/a", log=log) as video:
+        timeline = read_timeline(video, path, clip="A/a", log=log)
+        key_frames = timeline.key_frames.tolist()
+        numbers = chosen_frames(select, key_frames=key_frames, frames=len(timeline.shown), slots=slots)
+        frames = decode_frames(video, timeline, numbers, key_frames_only=select == "keyframes", clip="A/a")
+        return timeline, numbers, [(number, fingerprint(frame)) for number, frame in frames]
+
+
+def agrees_with_plain_decode(path: Path) -> Timeline:
+    prints, key_frames = plain_decode(path)
+    selections: list[tuple[Select, int]] = [("keyframes", 100), ("keyframes", 3), ("uniform", 7), ("uniform", 1000)]
+    for select, slots in selections:
+        timeline, numbers, chosen = decode_chosen(path, select, slots=slots)
+        assert len(timeline.shown) == len(prints)
+        assert timeline.key_frames.tolist() == key_frames
+        assert chosen == [(number, prints[number]) for number in numbers]
+    return timeline
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Callable[[str], Path]:
+    """Path of one of VIDEOS, made when first asked for."""
+    folder = tmp_path_factory.mktemp("kinds")
+
+    def video(name: str) -> Path:
+        path = folder / name
+        return path if path.exists() else make_video(path, frames=60, **VIDEOS[name])
+
+    return video
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_frames_have_the_numbers_and_pictures_of_a_plain_decode(name: str, videos: Callable[[str], Path]) -> None:
+    agrees_with_plain_decode(videos(name))
+
+
+def remux(source: Path, target: Path, *, skip_key_frames: int = 0, skip_packets: int = 0, **options: str) -> Path:
+    """Copy packets from a key frame or packet on, as cutting tools without a decoder do."""
+    with av.open(source) as old, av.open(target, "w", options=options) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        keys, start = 0, None
+        for count, packet in enumerate(p for p in old.demux(video=0) if p.size):
+            keys += packet.is_keyframe
+            if keys <= skip_key_frames or count < skip_packets:
+                continue
+            start = packet.dts if start is None else start
+            packet.stream = stream
+            packet.dts, packet.pts = packet.dts - start, packet.pts - start
+            new.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("name", ["h264-open.mp4", "hevc-open.mp4", "mpeg4-b.mp4"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_stream_cut_at_an_open_key_frame_is_numbered_by_what_a_decoder_gives(
+    name: str, suffix: str, videos: Callable[[str], Path], tmp_path: Path
+) -> None:
+    agrees_with_plain_decode(remux(videos(name), tmp_path / f"cut{suffix}", skip_key_frames=1))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_stream_that_begins_between_key_frames_is_numbered_by_what_a_decoder_gives(
+    suffix: str, videos: Callable[[str], Path], tmp_path: Path
+) -> None:
+    agrees_with_plain_decode(remux(videos("h264-closed.mp4"), tmp_path / f"cut{suffix}", skip_packets=5))
+
+
+def test_fragmented_mp4_has_no_complete_index_and_is_read_through(
+    videos: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = remux(videos("h264-open.mp4"), tmp_path / "f.mp4", movflags="frag_keyframe+empty_moov")
+    assert agrees_with_plain_decode(path).seek_to is None
+
+
+def test_index_is_enough_where_pictures_are_shown_as_they_are_decoded(
+    videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the reading pass nor the decoding pass may run."""
+    monkeypatch.setattr(timeline_module, "packets_of", None)
+    for name in ("mpeg4.avi", "h264.mp4", "mjpeg.avi"):
+        path, log = videos(name), ClipLog(0)
+        with open_video(path, clip="A/a", log=log) as video:
+            assert read_timeline(video, path, clip="A/a", log=log).seek_to is not None
+
+
+@pytest.mark.parametrize("name", ["mpeg4.avi", "h264-open.mp4", "h264-open.mkv"])
+def test_decoder_gets_the_packets_of_the_chosen_key_frames_and_nothing_else(
+    name: str, videos: Callable[[str], Path]
+) -> None:
+    path, log = videos(name), ClipLog(0)
+    with open_video(path, clip="A/a", log=log) as video:
+        timeline = read_timeline(video, path, clip="A/a", log=log)
+        numbers = timeline.key_frames.tolist()[1::2]
+        runs = timeline.runs(numbers, key_frames_only=True)
+    assert runs == [range(packet, packet + 1) for packet in timeline.shown[numbers].tolist()]
+    assert len(runs) == 2
+
+
+def test_uniform_frames_are_decoded_from_the_key_frame_before_each() -> None:
+    """Key frames 0, 12, 24, 36 of 48; frames 6, 18, 30, 42 want seven packets each."""
+    key = np.arange(48) % 12 == 0
+    timeline = Timeline(key=key, shown=np.arange(48), seek_to=None)
+    assert timeline.runs([6, 18, 30, 42], key_frames_only=False) == [
+        range(start, start + 7) for start in (0, 12, 24, 36)
+    ]
+
+
+def test_frames_of_one_group_of_pictures_share_a_run() -> None:
+    timeline = Timeline(key=np.arange(48) % 12 == 0, shown=np.arange(48), seek_to=None)
+    assert timeline.runs([1, 5, 13], key_frames_only=False) == [range(0, 6), range(12, 14)]
+
+
+def test_pictures_shown_before_an_open_key_frame_are_decoded_from_the_one_before() -> None:
+    """Decoding order I0 P3 B1 B2 I6 B4 B5: frame 5 comes after the second key frame's packet and needs the first."""
+    key = np.array([True, False, False, False, True, False, False])
+    timeline = Timeline(key=key, shown=np.array([0, 2, 3, 1, 5, 6, 4]), seek_to=None)
+    assert timeline.runs([5], key_frames_only=False) == [range(0, 7)]
+    assert timeline.runs([6], key_frames_only=False) == [range(4, 5)]
+
+
+@given(data=st.data(), groups=st.lists(st.integers(1, 15), min_size=1, max_size=10))
+def test_runs_hold_every_wanted_packet_begin_at_key_frames_and_never_overlap(
+    data: st.DataObject, groups: list[int]
+) -> None:
+    key = np.concatenate([np.arange(length) == 0 for length in groups])
+    timeline = Timeline(key=key, shown=np.arange(len(key)), seek_to=None)
+    numbers = sorted(data.draw(st.sets(st.integers(0, len(key) - 1), min_size=1)))
+    runs = timeline.runs(numbers, key_frames_only=False)
+    assert set(numbers) <= {packet for run in runs for packet in run}
+    assert all(key[run.start] for run in runs)
+    assert all(first.stop < second.start for first, second in pairwise(runs))
+
+
+@pytest.mark.parametrize("name", ["mpeg4.avi", "h264-faststart.mp4"])
+def test_file_cut_off_is_truncated(
+    name: str, tmp_path: Path, make_video: MakeVideo, videos: Callable[[str], Path]
+) -> None:
+    whole = videos("mpeg4.avi")
+    if name.endswith(".mp4"):
+        whole = remux(videos("h264-closed.mp4"), tmp_path / "whole.mp4", movflags="faststart")
+    path = tmp_path / name
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 4 // 5])
+    with pytest.raises(ClipError) as caught:
+        decode_chosen(path, "keyframes", slots=16)
+    assert caught.value.reason is Reason.TRUNCATED
+
+
+def test_index_that_does_not_lead_to_its_frames_is_damage(videos: Callable[[str], Path]) -> None:
+    path, log = videos("mpeg4.avi"), ClipLog(0)
+    with open_video(path, clip="A/a", log=log) as video:
+        timeline = read_timeline(video, path, clip="A/a", log=log)
+        assert timeline.seek_to is not None
+        lying = dataclasses.replace(timeline, seek_to=timeline.seek_to + 1000)
+        with pytest.raises(ClipError) as caught:
+            list(decode_frames(video, lying, [12], key_frames_only=True, clip="A/a"))
+    assert caught.value.reason is Reason.DAMAGED
+
+
+def test_one_frame_is_a_timeline_of_one(make_video: MakeVideo, tmp_path: Path) -> None:
+    timeline = agrees_with_plain_decode(make_video(tmp_path / "one.avi", frames=1))
+    assert timeline.key_frames.tolist() == [0]
+
+
+def test_late_first_time_stamp_does_not_shift_the_numbers(make_video: MakeVideo, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "late.mkv", codec="libx264", frames=30, pts=[50 + n for n in range(30)])
+    assert agrees_with_plain_decode(path).key_frames[0] == 0
+
+
+@pytest.mark.real
+def test_real_clips_with_b_frames_packed_into_avi_are_numbered_as_decoded(real_clips: Path) -> None:
+    """43 of the 300 are so; v_HorseRace_g20_c01 has packets that show nothing besides."""
+    for name in ("Archery/v_Archery_g03_c01", "Archery/v_Archery_g05_c01", "HorseRace/v_HorseRace_g20_c01"):
+        agrees_with_plain_decode(real_clips / "videos" / f"{name}.avi")
+
+
+@pytest.mark.real
+def test_real_clip_is_read_by_its_index(real_clips: Path) -> None:
+    timeline = agrees_with_plain_decode(real_clips / "videos/Surfing/v_Surfing_g01_c01.avi")
+    assert timeline.seek_to is not None
+    assert timeline.restarts

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
+from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.stages.transcode import TranscodeSettings
+from mocrop.pipeline.workspace.lock import exclusive
+from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
+from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings, write_stage_settings
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path / "work")
+    write_settings(workspace, DatasetSettings(dataset=tmp_path / "data", seed=7))
+    return workspace
+
+
+def test_the_option_wins_over_environment_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mocrop.toml").touch()
+    deep = tmp_path / "a/b"
+    deep.mkdir(parents=True)
+    assert locate_workspace(None, here=deep) == tmp_path
+    monkeypatch.setenv("MOCROP_WORKSPACE", str(tmp_path / "named"))
+    assert locate_workspace(None, here=deep) == tmp_path / "named"
+    assert locate_workspace(tmp_path / "given", here=deep) == tmp_path / "given"
+
+
+def test_without_anything_it_is_a_folder_of_fixed_name_here(tmp_path: Path) -> None:
+    assert locate_workspace(None, here=tmp_path) == tmp_path / "mocrop-work"
+
+
+def test_settings_come_back_as_written(workspace: Workspace, tmp_path: Path) -> None:
+    settings, tables = read_settings(workspace)
+    assert settings == DatasetSettings(dataset=tmp_path / "data", splits=None, seed=7)
+    assert tables == {}
+
+
+def test_comments_and_other_tables_survive_an_edit(workspace: Workspace, tmp_path: Path) -> None:
+    write_stage_settings(workspace, "transcode", TranscodeSettings(crf=20))
+    text = workspace.settings_file.read_text()
+    workspace.settings_file.write_text(text.replace("crf = 20", "crf = 20  # my choice"))
+    write_settings(workspace, DatasetSettings(dataset=tmp_path / "elsewhere", splits=tmp_path / "lists"))
+    assert "crf = 20  # my choice" in workspace.settings_file.read_text()
+    settings, tables = read_settings(workspace)
+    assert (settings.dataset, settings.splits) == (tmp_path / "elsewhere", tmp_path / "lists")
+    assert tables["transcode"] == {"key_interval": 12, "crf": 20, "preset": "veryfast", "entropy": "cavlc"}
+
+
+@pytest.mark.parametrize("text", ["dataset = ", "seed = 3", "dataset = 3"])
+def test_a_broken_settings_file_is_named_with_the_way_out(workspace: Workspace, text: str) -> None:
+    workspace.settings_file.write_text(text)
+    with pytest.raises(WorkspaceError, match=r"mocrop\.toml.*mocrop init"):
+        read_settings(workspace)
+
+
+def test_no_workspace_names_the_commands_that_make_one(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="mocrop init DATASET"):
+        Workspace(tmp_path / "none").require()
+
+
+def test_one_cache_needs_no_name_and_two_do(workspace: Workspace) -> None:
+    with pytest.raises(CacheError, match="no crop cache yet"):
+        workspace.choose_cache(None)
+    workspace.cache("center-192").mkdir(parents=True)
+    assert workspace.choose_cache(None) == workspace.cache("center-192")
+    workspace.cache("motion-192").mkdir()
+    (workspace.caches / ".half.zarr.partial").mkdir()
+    with pytest.raises(CacheError, match="--cache: center-192, motion-192"):
+        workspace.choose_cache(None)
+    assert workspace.choose_cache("motion-192") == workspace.cache("motion-192")
+    with pytest.raises(CacheError, match="no crop cache 'full-9'"):
+        workspace.choose_cache("full-9")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a\\b"])
+def test_a_name_that_could_not_be_found_again_is_refused(workspace: Workspace, name: str) -> None:
+    for place in (workspace.cache, workspace.run):
+        with pytest.raises(SettingsError, match="no name of a folder"):
+            place(name)
+    assert workspace.cache("motion-192.v2") == workspace.caches / "motion-192.v2.zarr"
+    assert workspace.run("first run") == workspace.runs / "first run"
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    write_whole(tmp_path / "file", b"old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        write_whole(tmp_path / "file", b"new and longer")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_only_one_process_writes_a_workspace(workspace: Workspace) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from mocrop.pipeline.workspace.paths import Workspace, exclusive\n"
+        "with exclusive(Workspace(Path(sys.argv[1]))):\n    pass"
+    )
+    command = [sys.executable, "-c", program, str(workspace.root)]
+    with exclusive(workspace):
+        other = subprocess.run(command, capture_output=True, text=True)
+    assert f"another mocrop (process {os.getpid()})" in other.stderr
+    assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_litter_is_swept_after_a_killed_run_only(workspace: Workspace, killed: bool) -> None:
+    litter = [
+        workspace.partial / "7.mp4",
+        workspace.caches / ".motion-192.zarr.partial/zarr.json",
+        workspace.cache("motion-192") / "box/c/0/.0.12ab.partial",
+        workspace.cache("motion-192") / "frames/c/0/0/0/0/0.__lock",
+        workspace.motion / ".shard-00003/zarr.json",
+        workspace.motion / "zarr.12ab.partial",
+    ]
+    kept = workspace.cache("motion-192") / "box/c/0/0"
+    for file in [*litter, kept]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    if killed:
+        (workspace.root / ".lock").write_text("12345")
+    with exclusive(workspace):
+        assert [file.exists() for file in litter] == [not killed] * len(litter)
+    assert kept.exists()
+    assert (workspace.root / ".lock").read_text() == ""
+
+
+def test_what_a_training_is_writing_survives_the_sweep(workspace: Workspace) -> None:
+    """A stage may be killed and run again while a network trains on another cache."""
+    growing = [
+        workspace.caches / "motion-192.features/.resnet50-0a1b.npy.4711.partial",
+        workspace.runs / "resnet50/.last.pt.partial",
+    ]
+    for file in growing:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (workspace.root / ".lock").write_text("12345")
+    with exclusive(workspace):
+        assert all(file.exists() for file in growing)
+
+
+def test_an_error_inside_leaves_the_mark_that_makes_the_next_run_sweep(workspace: Workspace) -> None:
+    with pytest.raises(KeyError), exclusive(workspace):
+        raise KeyError
+    assert (workspace.root / ".lock").read_text() == str(os.getpid())

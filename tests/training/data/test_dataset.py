@@ -1,0 +1,134 @@
+"""CropDataset is an ordinary map-style data set."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import zarr
+from torch.utils.data import DataLoader
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.training.data.dataset import CropDataset
+from mocrop.training.data.loader import CropLoader
+
+LABEL = [0, 1, 0, 1, 1]
+
+
+@pytest.fixture
+def path(tmp_path: Path, make_cache: Callable[..., Path]) -> Path:
+    return make_cache(tmp_path / "c.zarr", label=LABEL, used=[4, 4, 3, 1, 4])
+
+
+def dataset(path: Path, *, random: bool = False) -> CropDataset:
+    return CropDataset(CropCache(path), np.array([0, 2, 3, 4]), segments=2, random=random, seed=5)
+
+
+def test_a_sample_is_the_middle_frames_of_its_clip(path: Path) -> None:
+    stored = np.asarray(zarr.open_group(path, mode="r")["frames"])
+    sample = dataset(path)[1]
+    assert sample.label == LABEL[2]
+    assert np.array_equal(sample.frames.numpy(), stored[2, [0, 2]])
+
+
+def test_batched_and_single_reads_agree(path: Path) -> None:
+    data = dataset(path, random=True)
+    for one, many in zip([data[i] for i in (3, 0, 2)], data.__getitems__([3, 0, 2]), strict=True):
+        assert torch.equal(one.frames, many.frames)
+        assert one.label == many.label
+
+
+def test_batch_is_contiguous_and_says_its_rows(path: Path) -> None:
+    batch = dataset(path).read(np.array([2, 0]))
+    assert batch.frames.shape == (2, 2, 3, 8, 8)
+    assert batch.frames.is_contiguous()
+    assert batch.frames.dtype == torch.uint8
+    assert batch.rows.tolist() == [3, 0]
+    assert batch.labels.tolist() == [1, 0]
+
+
+def test_random_slots_change_with_the_epoch_and_come_back(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    cache = CropCache(make_cache(tmp_path / "c.zarr", label=[0] * 20, slots=16, size=2))
+    data = CropDataset(cache, np.arange(20), segments=3, random=True)
+    everything = np.arange(20)
+    first = data.read(everything).frames
+    data.set_epoch(1)
+    second = data.read(everything).frames
+    data.set_epoch(0)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, data.read(everything).frames)
+
+
+def test_middle_slots_do_not_change_with_the_epoch(path: Path) -> None:
+    data = dataset(path)
+    before = data[0].frames
+    data.set_epoch(7)
+    assert torch.equal(before, data[0].frames)
+
+
+def test_it_pickles_with_its_epoch(path: Path) -> None:
+    data = dataset(path, random=True)
+    data.set_epoch(3)
+    assert torch.equal(data[3].frames, pickle.loads(pickle.dumps(data))[3].frames)
+
+
+@pytest.mark.parametrize(
+    ("start", "compression"),
+    [("in this process", "none"), ("in this process", "zstd"), ("fork", "none"), ("spawn", "zstd")],
+)
+def test_any_data_loader_reads_it(
+    tmp_path: Path, make_cache: Callable[..., Path], start: str, compression: str
+) -> None:
+    path = make_cache(tmp_path / "z.zarr", label=LABEL, compression=compression)
+    data = CropDataset(CropCache(path), np.arange(5), segments=2, random=True)
+    if start == "in this process":
+        loader = DataLoader(data, batch_size=2)
+    else:
+        loader = DataLoader(data, batch_size=2, num_workers=1, multiprocessing_context=start)
+    frames = torch.cat([batch[0] for batch in loader])
+    labels = torch.cat([batch[1] for batch in loader])
+    assert labels.tolist() == LABEL
+    assert torch.equal(frames, data.read(np.arange(5)).frames)
+
+
+def test_a_forked_worker_of_a_compressed_cache_says_what_to_do(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    path = make_cache(tmp_path / "z.zarr", label=LABEL, compression="zstd")
+    data = CropDataset(CropCache(path), np.arange(5), segments=2)
+    with pytest.raises(RuntimeError, match=r"TensorStore.*does not survive a fork"):
+        next(iter(DataLoader(data, num_workers=1, multiprocessing_context="fork")))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_motion_fields_of_the_same_slots_come_as_int8(
+    workers: int, tmp_path: Path, make_cache: Callable[..., Path]
+) -> None:
+    """Each field holds the number of its slot, and each frame does."""
+    number = np.arange(4).reshape(1, 4, 1, 1, 1) * np.ones((5, 1, 1, 1, 1))
+    pixels, fields = (np.broadcast_to(number, (5, 4, *item)) for item in ((3, 8, 8), (2, 2, 2)))
+    cache = CropCache(
+        make_cache(tmp_path / "m.zarr", label=LABEL, pixels=pixels.astype(np.uint8), fields=-fields.astype(np.int8))
+    )
+    rows = np.arange(5)
+    frames = CropDataset(cache, rows, segments=3, random=True, seed=5)
+    motion = CropDataset(cache, rows, segments=3, random=True, seed=5, stream="motion")
+    assert motion.batch_shape(2) == (2, 3, 2, 2, 2)
+    for of_frames, of_motion in zip(
+        DataLoader(frames, batch_size=2, num_workers=workers),
+        DataLoader(motion, batch_size=2, num_workers=workers),
+        strict=True,
+    ):
+        assert of_motion.frames.dtype == torch.int8
+        assert torch.equal(of_motion.frames[..., 0, 0, 0], -of_frames.frames[..., 0, 0, 0].to(torch.int8))
+
+
+def test_loader_reads_motion_fields_as_the_data_set_does(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    fields = np.random.default_rng(1).integers(-127, 128, (5, 4, 2, 2, 2), dtype=np.int8)
+    cache = CropCache(make_cache(tmp_path / "m.zarr", label=LABEL, fields=fields))
+    motion = CropDataset(cache, np.arange(5), segments=2, stream="motion")
+    (batch,) = CropLoader(motion, batch_size=8)
+    assert batch.frames.dtype == torch.int8
+    assert np.array_equal(batch.frames.numpy(), fields[:, [1, 3]])

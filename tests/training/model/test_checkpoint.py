@@ -1,0 +1,126 @@
+"""Checkpoints come back as they were, or are refused in words."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.errors import CheckpointError, DiskFullError
+from mocrop.training.model.backbones import build_backbone
+from mocrop.training.model.checkpoint import (
+    Checkpoint,
+    describe_cache,
+    load_checkpoint,
+    plain_settings,
+    restore_backbone,
+    save_checkpoint,
+)
+from mocrop.training.recipe import TrainSettings
+
+
+def checkpoint() -> Checkpoint:
+    model = build_backbone("timm/test_resnet", classes=2, size=32).model
+    return Checkpoint(
+        arch="timm/test_resnet",
+        class_names=["Dig", "Run"],
+        size=32,
+        mean=(0.1, 0.2, 0.3),
+        std=(0.5, 0.5, 0.5),
+        settings=plain_settings(TrainSettings()),
+        cache={"name": "full-32"},
+        epoch=3,
+        metrics={"validation_top1": {"correct": 3, "total": 4}},
+        state_dict=model.state_dict(),
+    )
+
+
+def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
+    saved = checkpoint()
+    save_checkpoint(tmp_path / "last.pt", saved)
+    loaded = load_checkpoint(tmp_path / "last.pt")
+    for name, value in vars(saved).items():
+        if name != "state_dict":
+            assert getattr(loaded, name) == value
+    backbone = restore_backbone(loaded, size=32, source=tmp_path / "last.pt")
+    assert backbone.mean == (0.1, 0.2, 0.3)
+    for name, tensor in backbone.model.state_dict().items():
+        assert torch.equal(tensor, saved.state_dict[name])
+
+
+def test_only_whole_files_appear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path / "last.pt", checkpoint())
+    before = (tmp_path / "last.pt").read_bytes()
+
+    def full(_: object, stream: io.BufferedWriter) -> None:
+        stream.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torch.save", full)
+    with pytest.raises(DiskFullError):
+        save_checkpoint(tmp_path / "last.pt", checkpoint())
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+    assert (tmp_path / "last.pt").read_bytes() == before
+
+
+def test_keys_that_do_not_fit_are_listed(tmp_path: Path) -> None:
+    saved = checkpoint()
+    state = dict(saved.state_dict)
+    state["base_model.fc.bias"] = state.pop("fc.bias")
+    with pytest.raises(
+        CheckpointError, match=r"x\.pt, trained at 32 px, does not fit .*missing \(fc\.bias\).*unexpected \(base_model"
+    ):
+        restore_backbone(replace(saved, state_dict=state), size=32, source=Path("x.pt"))
+
+
+def test_a_head_for_other_classes_is_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"with 3 classes.*fc\.weight: 2x96 instead of 3x96"):
+        restore_backbone(replace(checkpoint(), class_names=["a", "b", "c"]), size=32, source=Path("x.pt"))
+
+
+def test_a_bare_state_dict_is_no_checkpoint(tmp_path: Path) -> None:
+    torch.save(checkpoint().state_dict, tmp_path / "bare.pth")
+    with pytest.raises(CheckpointError, match=r"bare\.pth is no checkpoint of mocrop"):
+        load_checkpoint(tmp_path / "bare.pth")
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "new.pt", replace(checkpoint(), format=99))
+    with pytest.raises(CheckpointError, match="format 99, this mocrop reads format 1"):
+        load_checkpoint(tmp_path / "new.pt")
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    torch.save({"format": 1, "arch": Path("anything")}, tmp_path / "evil.pt")
+    with pytest.raises(CheckpointError, match=r"evil\.pt cannot be read"):
+        load_checkpoint(tmp_path / "evil.pt")
+
+
+def test_missing_and_cut_off_files_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*mocrop train"):
+        load_checkpoint(tmp_path / "none.pt")
+    save_checkpoint(tmp_path / "cut.pt", checkpoint())
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "cut.pt").read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"cut\.pt cannot be read"):
+        load_checkpoint(tmp_path / "cut.pt")
+
+
+def test_settings_survive_json_unchanged() -> None:
+    plain = plain_settings(TrainSettings())
+    assert json.loads(json.dumps(plain)) == plain
+
+
+def test_cache_hash_tells_tables_apart_but_not_copies(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    first = describe_cache(CropCache(make_cache(tmp_path / "a" / "full-8.zarr", label=[0, 1])))
+    copy = describe_cache(CropCache(make_cache(tmp_path / "b" / "full-8.zarr", label=[0, 1])))
+    other = describe_cache(CropCache(make_cache(tmp_path / "c" / "full-8.zarr", label=[0, 1], subset=[1, 2])))
+    assert first == copy
+    assert first["policy"] == "full"
+    assert first["hash"] != other["hash"]

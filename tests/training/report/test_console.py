@@ -1,0 +1,49 @@
+"""The lines of a training run."""
+
+from __future__ import annotations
+
+import io
+
+import torch
+from rich.console import Console
+
+from mocrop.training.loop.callbacks import EpochRecord
+from mocrop.training.loop.meter import Meter, Totals
+from mocrop.training.report.console import ConsoleWatch, describe_meter, live_line
+from mocrop.training.scores import Score
+
+
+def test_the_live_line_of_a_long_run_fits_into_80_columns() -> None:
+    before = Totals(batches_done=1, clips=100, loss=1234.5, correct=100, seconds=1e6, waiting_seconds=1e6)
+    meter = Meter(5000, torch.device("cpu"), before=before)
+    facts = describe_meter(meter)
+    for part in ("loss 12.345", "acc 100.0%", "clips/s", "wait 100.0%"):
+        assert part in facts
+    console = Console(width=80, force_terminal=True)
+    progress = live_line(console)
+    progress.add_task("epoch 100/100", facts=facts, total=5000, completed=1)
+    (line,) = console.render_lines(progress.get_renderable(), pad=False)
+    text = "".join(segment.text for segment in line).rstrip()
+    assert facts in text
+    assert "…" not in text
+    assert len(text) <= 80
+
+
+def test_the_line_of_an_epoch_fits_into_80_columns_and_tells_training_from_held_out_clips() -> None:
+    record = EpochRecord(
+        epoch=100,
+        learning_rate=0.1,
+        train_loss=1.2345,
+        train_accuracy=0.5,
+        validation_loss=2.3456,
+        validation_top1=Score(correct=3, total=4),
+        validation_top5=Score(correct=4, total=4),
+        seconds=12345.6,
+        clips_per_second=1.5,
+        waiting_share=0.99,
+    )
+    console = Console(file=io.StringIO(), width=80)
+    ConsoleWatch(console).epoch(record)
+    line = console.file.getvalue()
+    assert line == "epoch 100/0: loss 1.234 acc 50.0%, held out 2.346 acc 75.0%, 12346 s wait 99%\n"
+    assert len(line) <= 80

@@ -1,0 +1,70 @@
+"""A crop cache as a data set of features: rows go in, what a frozen network's head sees of their segments comes out."""
+
+from __future__ import annotations
+
+import threading
+
+import torch
+from torch import Tensor
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.training.data.dataset import Batch, CropDataset, IntArray
+from mocrop.training.data.features import Features, OnFrames, load_features
+from mocrop.training.model.backbones import Backbone
+
+
+class LazyFeatures:
+    """The features of one cache, found or computed when they are first asked for, from any thread.
+
+    Args:
+        backbone: its weights must be in place by then.
+        device: where to compute.
+        on_frames: hears how many frames are done, of how many.
+    """
+
+    def __init__(self, cache: CropCache, backbone: Backbone, *, device: torch.device, on_frames: OnFrames) -> None:
+        self._cache, self._backbone, self._device, self._on_frames = cache, backbone, device, on_frames
+        self._features: Features | None = None
+        self._lock = threading.Lock()
+
+    def get(self) -> Features:
+        """Raises: what :func:`~mocrop.training.data.features.load_features` raises."""
+        with self._lock:
+            if self._features is None:
+                self._features = load_features(
+                    self._cache, self._backbone, device=self._device, on_frames=self._on_frames
+                )
+            return self._features
+
+
+class FeatureDataset(CropDataset):
+    """Like :class:`~mocrop.training.data.dataset.CropDataset`, with features in place of frames and the same slots.
+
+    Batches hold float32 of shape (clips, segments, width) as ``frames``.
+
+    Args:
+        features: of ``cache``.
+    """
+
+    def __init__(
+        self,
+        cache: CropCache,
+        rows: IntArray,
+        features: LazyFeatures,
+        *,
+        segments: int,
+        random: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(cache, rows, segments=segments, random=random, seed=seed)
+        self._features = features
+
+    def batch_shape(self, clips: int) -> tuple[int, ...]:
+        """What a loader need not set memory aside for."""
+        return (clips, self.segments, 0)
+
+    def read(self, indices: IntArray, *, out: Tensor | None = None) -> Batch:
+        """Features of several clips; ``out`` is left alone."""
+        rows = self.rows[indices]
+        features = self._features.get().of(rows, self._slots[indices])
+        return Batch(features, torch.from_numpy(self.labels[indices]), torch.from_numpy(rows))

@@ -1,0 +1,204 @@
+"""Features of a frozen backbone: a crop cache and a network go in, what the head sees of every used slot comes out.
+
+They lie beside the cache, in ``<cache>.features/<arch>-<weights>-<cache hash>.npy``, so that every epoch and every
+later run on the same frames and the same weights finds them there.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.errors import CacheError, SettingsError
+from mocrop.pipeline.files import whole_file
+from mocrop.training.data.augment import normalise
+from mocrop.training.data.frame_reader import FrameReader, require_shards
+from mocrop.training.model.backbones import Backbone
+from mocrop.training.model.checkpoint import describe_cache
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+Body = Callable[[Tensor], Tensor]  # float32 frames (n, 3, size, size) to features (n, width)
+OnFrames = Callable[[int, int], None]  # frames done, frames in all
+
+FRAMES_PER_BATCH = {"cpu": 4, "cuda": 128}  # large ones on a CPU cost half as much again: the system clears new memory
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Features:
+    """What the head of one network sees of every used slot of the usable clips of one cache."""
+
+    values: FloatArray  # (frames, width), slots of clip after clip; may lie on the disk
+    first: IntArray  # (clips,) where the slots of each row of the cache begin
+    used: IntArray  # (clips,) slots of each row; 0 where its frames may not be used
+    computed: bool  # just now, rather than found on the disk
+
+    @property
+    def width(self) -> int:
+        """Numbers per frame."""
+        return int(self.values.shape[1])
+
+    def of(self, rows: IntArray, slots: IntArray) -> Tensor:
+        """Features of some slots of some clips.
+
+        Args:
+            rows: int64, shape (n,), rows of the cache.
+            slots: int64, shape (n, segments).
+        Returns: float32, shape (n, segments, width), on the CPU.
+        """
+        return torch.from_numpy(self.values[self.first[rows, np.newaxis] + slots])
+
+
+def load_features(
+    cache: CropCache, backbone: Backbone, *, device: torch.device, on_frames: OnFrames = lambda done, total: None
+) -> Features:
+    """Find the features of a cache on the disk, or compute and keep them; in float32, without any augmentation.
+
+    Raises: SettingsError if the network has no linear head; CacheError for frames that cannot be read; DiskFullError.
+    """
+    head_layer(backbone)
+    used = np.where(cache.usable, cache.used_slots, 0).astype(np.int64)
+    file = features_file(cache, backbone)
+    computed = not file.exists()
+    if computed:
+        _write(file, _batches(cache, used, backbone, device), frames=int(used.sum()), on_frames=on_frames)
+        for stale in file.parent.glob(f"{file.stem.rpartition('-')[0]}-*.npy"):
+            if stale != file:
+                stale.unlink()
+    values = np.load(file, mmap_mode="r")
+    if len(values) != used.sum():
+        raise CacheError(f"{file} holds {len(values)} frames instead of {used.sum()}; delete it, it is made again")
+    return Features(values=values, first=np.cumsum(used) - used, used=used, computed=computed)
+
+
+def features_file(cache: CropCache, backbone: Backbone) -> Path:
+    """Where the features of a cache lie; the name changes with the weights, and with all that the cache tells."""
+    name = f"{backbone.arch.replace('/', '-')}-{weights_hash(backbone)}-{describe_cache(cache)['hash']}.npy"
+    return cache.path.with_suffix(".features") / name
+
+
+def weights_hash(backbone: Backbone) -> str:
+    """Hash of everything that features depend on besides the frames: parameters and statistics, but not the head's."""
+    head = tuple(f"{layer}." for layer in backbone.head)
+    digest = hashlib.sha256(repr((backbone.arch, backbone.mean, backbone.std)).encode())
+    for name, tensor in sorted(backbone.model.state_dict().items()):
+        if not name.startswith(head) and tensor.is_floating_point():
+            digest.update(
+                name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+            )
+    return digest.hexdigest()[:12]
+
+
+def head_layer(backbone: Backbone) -> nn.Linear:
+    """The layer that turns features into logits.
+
+    Raises: SettingsError if there is not exactly one, or if it is not linear.
+    """
+    layers = [backbone.model.get_submodule(name) for name in backbone.head]
+    if len(layers) == 1 and isinstance(layers[0], nn.Linear):
+        return layers[0]
+    kinds = ", ".join(type(layer).__name__ for layer in layers)
+    raise SettingsError(
+        f"--freeze-backbone needs a network with one linear layer as its head, {backbone.arch} has {kinds}; "
+        "leave --freeze-backbone out, or pass another --arch"
+    )
+
+
+def _batches(cache: CropCache, used: IntArray, backbone: Backbone, device: torch.device) -> Iterator[FloatArray]:
+    """Features of batch after batch of frames, in the order of rows and slots; the next batch is read meanwhile."""
+    require_shards(cache, backbone.input)
+    rows = np.repeat(np.arange(len(used)), used)
+    slots = np.arange(len(rows)) - np.repeat(np.cumsum(used) - used, used)
+    reader = FrameReader(cache, backbone.input)
+    model = backbone.model.to(device).to(memory_format=torch.channels_last).eval()  # twice as fast on CPUs
+    step = FRAMES_PER_BATCH.get(device.type, 32)
+    parts = [slice(start, start + step) for start in range(0, len(rows), step)]
+    body: Body | None = None
+    with ThreadPoolExecutor(1, thread_name_prefix="features") as pool:
+        pending = pool.submit(reader.read, rows[parts[0]], slots[parts[0], np.newaxis])
+        for following in [*parts[1:], None]:
+            frames = torch.from_numpy(pending.result()[:, 0]).to(device)
+            if following is not None:
+                pending = pool.submit(reader.read, rows[following], slots[following, np.newaxis])
+            pixels = normalise(frames, mean=backbone.mean, std=backbone.std).contiguous(
+                memory_format=torch.channels_last
+            )
+            if body is None:
+                body = _compiled(backbone, model, pixels)
+            yield body(pixels).cpu().numpy()
+
+
+def _compiled(backbone: Backbone, model: nn.Module, frames: Tensor) -> Body:
+    """A function from frames like these, or fewer, to what the head sees of them.
+
+    On a CPU the network is traced and its norms are folded into its convolutions, which halves the time; where that
+    cannot be done, or comes to other numbers, it stays as it is.
+    """
+
+    def as_it_is(pixels: Tensor) -> Tensor:
+        return head_inputs(backbone, model, pixels)
+
+    expected = as_it_is(frames)
+    if frames.device.type != "cpu":
+        return as_it_is
+    body = copy.deepcopy(model)
+    body.set_submodule(backbone.head[0], nn.Identity())
+    try:
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")  # of what a trace cannot see; the check below does, and of PyTorch's plans
+            traced = torch.jit.freeze(torch.jit.trace(body, frames))  # type: ignore[no-untyped-call]
+            sound = torch.allclose(traced(frames), expected, rtol=1e-3, atol=1e-4)
+    except Exception:  # every network has its own way of not being traceable
+        return as_it_is
+
+    def folded(pixels: Tensor) -> Tensor:
+        short = len(frames) - len(pixels)  # of the batch that was traced
+        with torch.inference_mode():
+            features: Tensor = traced(torch.cat([pixels, frames[:short]]) if short else pixels)
+        return features[: len(pixels)].float()
+
+    return folded if sound else as_it_is
+
+
+@torch.inference_mode()
+def head_inputs(backbone: Backbone, model: nn.Module, frames: Tensor) -> Tensor:
+    """What the head sees of some frames: float32, (n, 3, size, size) to (n, width).
+
+    Raises: SettingsError if the logits of the network are not what its head makes of that.
+    """
+    layer, seen = head_layer(backbone), list[Tensor]()
+    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        logits: Tensor = model(frames)
+    finally:
+        hook.remove()
+    if len(seen) != 1 or seen[0].ndim != 2 or not torch.allclose(layer(seen[0]), logits, rtol=1e-3, atol=1e-4):
+        raise SettingsError(
+            f"--freeze-backbone cannot be had with {backbone.arch}: something follows its head; pass another --arch"
+        )
+    return seen[0].float()
+
+
+def _write(file: Path, batches: Iterator[FloatArray], *, frames: int, on_frames: OnFrames) -> None:
+    """Write the batches as one .npy file that appears under its name only when it is whole and on the disk."""
+    done = 0
+    with whole_file(file, writer=str(os.getpid())) as stream:  # two runs may come to the same features at once
+        for batch in batches:
+            if not done:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (frames, batch.shape[1])}
+                np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(np.ascontiguousarray(batch, dtype="<f4").tobytes())
+            done += len(batch)
+            on_frames(done, frames)

@@ -1,0 +1,118 @@
+"""Read frames or motion fields of any crop cache: clips and slots go in, one contiguous array of bytes comes out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import tensorstore as ts
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.errors import CacheError
+from mocrop.training.data.shard_files import CACHE_WAY_OUT, ShardFiles
+
+IntArray = npt.NDArray[np.int64]
+Frames = npt.NDArray[np.uint8]
+Fields = npt.NDArray[np.int8]
+INDEX_CACHE_BYTES = 64 * 2**20  # without it TensorStore reads a shard's index again for every frame
+
+
+class FrameSource(Protocol):
+    """Where frames or motion fields come from."""
+
+    def read(self, clips: IntArray, slots: IntArray, out: Frames) -> None:
+        """Read frame ``slots[i]`` of clip ``clips[i]`` into ``out[i]``; ``out`` is uint8 and C-contiguous."""
+        ...
+
+
+class FrameReader:
+    """Reads frames or motion fields of one crop cache, from any thread; pickles as the path of the cache.
+
+    Uncompressed ones come straight from their shard files, compressed ones through TensorStore.
+
+    Args:
+        stream: which of the two.
+    Raises: CacheError if the cache has no motion fields.
+    """
+
+    def __init__(self, cache: CropCache, stream: Stream = "frames") -> None:
+        self.cache = cache
+        self.stream = stream
+        self.item_shape = cache.item_shape(stream)
+        self._limits = {"clip": len(cache), "slot": cache.slots}
+        self._source: FrameSource = (TensorStoreFrames if cache.compressed else ShardFiles)(cache, stream)
+
+    def __getstate__(self) -> tuple[Path, Stream]:
+        return self.cache.path, self.stream
+
+    def __setstate__(self, state: tuple[Path, Stream]) -> None:
+        self.__init__(CropCache(state[0]), state[1])  # type: ignore[misc]
+
+    def read(self, clips: IntArray, slots: IntArray, *, out: Frames | None = None) -> Frames | Fields:
+        """Read the chosen slots of some clips.
+
+        Args:
+            clips: int64, shape (n,), rows of the cache.
+            slots: int64, shape (n, segments).
+            out: uint8, shape (n, segments, *item_shape), C-contiguous, to be overwritten; made where None.
+        Returns: ``out``, RGB; or, for motion fields, the same memory as int8.
+        Raises: CacheError if a frame cannot be read; IndexError for clips or slots outside the cache.
+        """
+        shape = (*slots.shape, *self.item_shape)
+        out = np.empty(shape, dtype=np.uint8) if out is None else out
+        if out.shape != shape or not out.flags.c_contiguous:
+            raise ValueError(f"out must be C-contiguous, of shape {shape}, not {out.shape}")
+        flat_clips, flat_slots = np.repeat(clips, slots.shape[1]), slots.reshape(-1)
+        for name, index in (("clip", flat_clips), ("slot", flat_slots)):
+            if index.size and not 0 <= index.min() <= index.max() < self._limits[name]:
+                raise IndexError(f"every {name} must be from 0 to {self._limits[name] - 1}")
+        self._source.read(flat_clips, flat_slots, out.reshape(-1, *self.item_shape))
+        return out if self.stream == "frames" else out.view(np.int8)
+
+
+class TensorStoreFrames:
+    """The frames or motion fields of one cache through TensorStore, whatever their codecs."""
+
+    def __init__(self, cache: CropCache, stream: Stream = "frames") -> None:
+        self._cache = cache
+        self._stream = stream
+        self._frames: ts.TensorStore | None = None
+        self._process = os.getpid()
+
+    def read(self, clips: IntArray, slots: IntArray, out: Frames) -> None:
+        """Read one frame per pair into ``out``, uint8, shape (n, ...).
+
+        Raises: CacheError if a shard file is missing or damaged.
+        """
+        try:
+            opened = self._opened()
+            ts.array(out.view(opened.dtype.numpy_dtype)).write(opened.vindex[clips, slots]).result()
+        except ValueError as error:  # TensorStore's word for a damaged file
+            raise CacheError(f"{self._cache.path}: {error}; {CACHE_WAY_OUT}") from error
+
+    def _opened(self) -> ts.TensorStore:
+        """Open on first use, but never in a forked process, which TensorStore would abort."""
+        if self._process != os.getpid():
+            raise RuntimeError(
+                "TensorStore, which reads compressed caches, does not survive a fork: give DataLoader "
+                'multiprocessing_context="forkserver" or "spawn", or use CropLoader, which needs no processes'
+            )
+        if self._frames is None:
+            require_shards(self._cache, self._stream)
+            context = ts.Context({"cache_pool": {"total_bytes_limit": INDEX_CACHE_BYTES}})
+            self._frames = self._cache.open_stream(self._stream, context=context)
+        return self._frames
+
+
+def require_shards(cache: CropCache, stream: Stream = "frames") -> None:
+    """Check that every shard file with frames or motion fields in it is there; else it would read as zeros elsewhere.
+
+    Raises: CacheError naming the first that is not.
+    """
+    if missing := cache.missing_shards(stream):
+        first = cache.shard_file(missing[0], stream)
+        raise CacheError(f"{cache.path}: {len(missing)} shard files are missing, the first is {first}; {CACHE_WAY_OUT}")

@@ -1,0 +1,138 @@
+"""Choose clips of a crop cache: a split and a subset go in, rows come out, and how many clips had to be left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
+from mocrop.pipeline.errors import SettingsError
+
+IntArray = npt.NDArray[np.int64]
+
+
+class Subset(IntEnum):
+    """The sides of a split, by the numbers that the array ``subset`` of a cache holds."""
+
+    TRAIN = 1
+    TEST = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Clips of a subset that cannot be used, by reason."""
+
+    failed: int = 0  # a stage failed on them
+    not_written: int = 0  # precrop has not come to them
+    without_frames: int = 0  # no slot in use
+
+    @property
+    def total(self) -> int:
+        return self.failed + self.not_written + self.without_frames
+
+    def __str__(self) -> str:
+        parts = (
+            (self.failed, "failed"),
+            (self.not_written, "not written yet"),
+            (self.without_frames, "without frames"),
+        )
+        return ", ".join(f"{count} {what}" for count, what in parts if count) or "none"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Selection:
+    """Usable clips of one subset of one split."""
+
+    rows: IntArray  # (n,) rows of the cache, ascending
+    left_out: LeftOut
+
+
+def split_index(cache: CropCache, split: str) -> int:
+    """Find a split by its name, else by its number from 1.
+
+    Raises: SettingsError if there is no such split; lists those that are.
+    """
+    if (place := find_split(cache.split_names, split)) is not None:
+        return place
+    names = ", ".join(cache.split_names)
+    raise SettingsError(f"{cache.path} has no split {split!r}; pass --split with one of: {names}")
+
+
+def find_split(names: Sequence[str], split: str) -> int | None:
+    """The place of a split among the names of all: by its name, else by its number from 1; None if there is none.
+
+    >>> find_split(["first", "second"], "2"), find_split(["first", "second"], "third")
+    (1, None)
+    """
+    if split in names:
+        return names.index(split)
+    return int(split) - 1 if split.isdecimal() and 1 <= int(split) <= len(names) else None
+
+
+def select_clips(cache: CropCache, *, split: str, subset: Subset) -> Selection:
+    """Take the clips of one subset that frames can be read of, and count the others.
+
+    Raises: SettingsError if the split is unknown, or if no clip is left; says what there is instead.
+    """
+    members = cache.subset[:, split_index(cache, split)] == subset
+    usable = cache.usable & (cache.used_slots > 0)
+    left_out = LeftOut(
+        failed=int(np.count_nonzero(members & (cache.state == ClipState.FAILED))),
+        not_written=int(np.count_nonzero(members & (cache.state == ClipState.NOT_WRITTEN))),
+        without_frames=int(np.count_nonzero(members & cache.usable & ~usable)),
+    )
+    rows = np.flatnonzero(members & usable)
+    if not rows.size:
+        raise SettingsError(_nothing_to_use(cache, split, subset, left_out))
+    return Selection(rows=rows, left_out=left_out)
+
+
+def hold_out(cache: CropCache, rows: IntArray, *, share: float, seed: int) -> tuple[IntArray, IntArray]:
+    """Part the training clips into those to train on and those to validate on, whole UCF groups at a time.
+
+    Each class gives about ``share`` of its groups, at least one if it has two, and keeps at least one; a clip
+    without a group counts as a group of its own. Which ones depends on the seed and the names of class and group
+    alone, so the same groups are held out of any cache of a data set, whatever other clips it has.
+
+    Args:
+        rows: int64, shape (n,), rows of the cache.
+        share: fraction of the groups of each class, in [0, 1).
+    Returns: rows to train on and rows to validate on, both ascending.
+    """
+    names = [_group_name(cache, row) for row in rows.tolist()]
+    labels = cache.label[rows].tolist()
+    groups: dict[int, set[str]] = {}
+    for label, name in zip(labels, names, strict=True):
+        groups.setdefault(label, set()).add(name)
+    held = {name for members in groups.values() for name in _chosen(sorted(members), share=share, seed=seed)}
+    validate = np.array([name in held for name in names], dtype=np.bool_)
+    return rows[~validate], rows[validate]
+
+
+def _chosen(groups: Sequence[str], *, share: float, seed: int) -> list[str]:
+    if share == 0:
+        return []
+    count = min(max(1, round(share * len(groups))), len(groups) - 1)
+    return sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest())[:count]
+
+
+def _group_name(cache: CropCache, row: int) -> str:
+    group = int(cache.group[row])
+    return f"{cache.class_names[cache.label[row]]}/g{group}" if group >= 0 else cache.clip[row]
+
+
+def _nothing_to_use(cache: CropCache, split: str, subset: Subset, left_out: LeftOut) -> str:
+    column = cache.subset[:, split_index(cache, split)]
+    there = ", ".join(
+        f"{np.count_nonzero(column == number)} in {name}"
+        for number, name in ((1, "train"), (2, "test"), (0, "neither"))
+    )
+    return (
+        f"{cache.path}: no usable {subset.name.lower()} clip in split {split} (clips: {there}; left out: {left_out}); "
+        f"pass another --split of {', '.join(cache.split_names)}, or look into `mocrop status`"
+    )

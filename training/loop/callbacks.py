@@ -1,0 +1,102 @@
+"""What a training run tells whoever watches it; by itself it watches in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocrop.training.data.selection import LeftOut
+from mocrop.training.loop.meter import Meter
+from mocrop.training.scores import Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is decided before the first epoch."""
+
+    run_dir: Path
+    arch: str
+    device: str
+    precision: str  # "float32", "bfloat16" or "float16"
+    channels_last: bool  # memory order of the network
+    train_clips: int
+    validation_clips: int
+    left_out: LeftOut
+    classes: int  # outputs of the head: every class that the cache names
+    classes_with_clips: int  # those with a clip to train on
+    epochs: int
+    epochs_done: int  # by an earlier, interrupted run
+    batches_done: int = 0  # by that run in the epoch after those
+    processes: int = 1  # that train together
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One line of log.jsonl."""
+
+    epoch: int  # from 1
+    learning_rate: float  # of the last step
+    train_loss: float  # with label smoothing, if any
+    train_accuracy: float  # on augmented clips, at the weights of the moment
+    validation_loss: float | None  # None without validation clips
+    validation_top1: Score | None
+    validation_top5: Score | None
+    seconds: float
+    clips_per_second: float  # of training
+    waiting_share: float  # of training, for data
+
+
+class TrainWatch:
+    """Hears of a run's progress; override what is of interest."""
+
+    def started(self, facts: RunFacts) -> None:
+        """The run is about to start, or to go on."""
+
+    def resumed(self, history: Sequence[EpochRecord]) -> None:
+        """The run goes on after these epochs of an earlier, interrupted one; comes after ``started``."""
+
+    def features(self, done: int, total: int) -> None:
+        """A frozen backbone has seen ``done`` of ``total`` frames."""
+
+    def step(self, epoch: int, meter: Meter) -> None:
+        """A batch of epoch ``epoch`` (from 1) is done; reading a loss off the meter waits for the device."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch is finished, validated and saved."""
+
+    def ended(self) -> None:
+        """The run is over, or has failed."""
+
+
+class Watches(TrainWatch):
+    """Several that watch one run, told in order."""
+
+    def __init__(self, *watches: TrainWatch) -> None:
+        self._watches = watches
+
+    def started(self, facts: RunFacts) -> None:
+        for watch in self._watches:
+            watch.started(facts)
+
+    def resumed(self, history: Sequence[EpochRecord]) -> None:
+        for watch in self._watches:
+            watch.resumed(history)
+
+    def features(self, done: int, total: int) -> None:
+        for watch in self._watches:
+            watch.features(done, total)
+
+    def step(self, epoch: int, meter: Meter) -> None:
+        for watch in self._watches:
+            watch.step(epoch, meter)
+
+    def epoch(self, record: EpochRecord) -> None:
+        for watch in self._watches:
+            watch.epoch(record)
+
+    def ended(self) -> None:
+        with ExitStack() as stack:  # all of them, also when one fails
+            for watch in reversed(self._watches):
+                stack.callback(watch.ended)

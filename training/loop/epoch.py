@@ -1,0 +1,102 @@
+"""One epoch: a job goes through its clips, once to learn and once to be scored, and every loss is looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from mocrop.pipeline.errors import TrainingError
+from mocrop.training.data.augment import normalise
+from mocrop.training.distributed import share_buffers
+from mocrop.training.loop.callbacks import TrainWatch
+from mocrop.training.loop.job import Job
+from mocrop.training.loop.meter import Meter
+from mocrop.training.loop.optim import Place
+from mocrop.training.loop.saver import Saver
+from mocrop.training.loop.step import train_step
+from mocrop.training.model.backbones import clip_logits
+from mocrop.training.model.device import autocast
+from mocrop.training.scores import Score, count_correct
+
+STEPS_BETWEEN_CHECKS = 20  # of all losses since the last one; each waits for the device, which on a CPU costs nothing
+NO_NUMBER_WAY_OUT = "pass a lower --lr, or --amp off, and another --name (what was saved earlier in this one is sound)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """How a network does on the clips held out of training."""
+
+    loss: float
+    top1: Score
+    top5: Score
+
+
+def train_epoch(job: Job, epoch: int, meter: Meter, watch: TrainWatch, saver: Saver) -> None:
+    """Go through the training clips once, or through what ``meter`` has not seen of them; ``epoch`` counts from 0.
+
+    Raises: TrainingError if the loss is no number any more; StoppedError.
+    """
+    job.loader.set_epoch(epoch, first_batch=meter.batches_done)
+    job.model.train()
+    steps_between_checks = 1 if job.device.type == "cpu" else STEPS_BETWEEN_CHECKS
+    for step, batch in enumerate(meter.timed(job.loader), start=meter.batches_done):
+        done = train_step(job, batch, Place(epoch=epoch, step=step, steps=meter.batches))
+        meter.add(loss=done.loss, logits=done.logits, labels=done.labels)
+        if meter.batches_done % steps_between_checks == 0 or meter.batches_done == meter.batches:
+            require_numbers(meter, epoch=epoch)
+        watch.step(epoch + 1, meter)
+        if done.updated:  # gradients are not saved
+            saver.after_batch(epoch, meter)
+
+
+@torch.inference_mode()
+def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
+    """Score the held-out clips on their middle frames, each on one rank, by the moving average if there is one.
+
+    None where there are no such clips.
+
+    Args:
+        after_batch: called equally often on every rank.
+    Raises: TrainingError if the loss is no number; what ``after_batch`` raises.
+    """
+    model = job.scored.eval()
+    share_buffers(model, job.ranks)
+    loss, top1, top5, total = 0.0, 0, 0, 0
+    clips_of_all, batch_size = len(job.validation.dataset) // job.ranks.ranks, job.validation.batch_size
+    for number, batch in enumerate(job.validation):
+        frames, labels = batch.frames.to(job.device, non_blocking=True), batch.labels.to(job.device)
+        with autocast(job.device, job.precision):
+            if not job.frozen:
+                frames = normalise(frames, mean=job.backbone.mean, std=job.backbone.std)
+            logits = clip_logits(model, frames).float()
+        loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
+        top1 += count_correct(logits, labels)
+        top5 += count_correct(logits, labels, k=5)
+        total += len(labels)
+        if number * batch_size < clips_of_all:  # others may have no clip any more
+            after_batch()
+    loss, *counts = job.ranks.sums([loss, top1, top5, total])
+    top1, top5, total = map(int, counts)
+    if not total:
+        return None
+    if not math.isfinite(loss):
+        raise TrainingError(f"the validation loss is {loss}; {NO_NUMBER_WAY_OUT}")
+    return Validation(loss=loss / total, top1=Score(correct=top1, total=total), top5=Score(correct=top5, total=total))
+
+
+def require_numbers(meter: Meter, *, epoch: int) -> None:
+    """Check every loss since the last check, which waits for the device."""
+    if bad := meter.first_bad_loss():
+        raise TrainingError(
+            f"the training loss of epoch {epoch + 1}, batch {bad.batch} is {bad.loss}; {NO_NUMBER_WAY_OUT}"
+        )
+
+
+def require_finite_weights(job: Job) -> None:
+    """Check that the last step has not spoilt what its own loss could not show yet; before each save."""
+    if not torch.stack([weights.isfinite().all() for weights in job.model.parameters()]).all():
+        raise TrainingError(f"weights of {job.settings.arch} are no finite numbers any more; {NO_NUMBER_WAY_OUT}")

@@ -1,0 +1,190 @@
+"""Set up a training run: a crop cache and settings go in, clips, network, optimiser and loaders come out."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.errors import SettingsError
+from mocrop.training.data.dataset import CropDataset
+from mocrop.training.data.feature_dataset import FeatureDataset, LazyFeatures
+from mocrop.training.data.features import OnFrames, head_layer
+from mocrop.training.data.frame_reader import require_shards
+from mocrop.training.data.loader import CropLoader
+from mocrop.training.data.selection import LeftOut, Subset, hold_out, select_clips
+from mocrop.training.distributed import Ranks, averaging, require_parallel, synchronised
+from mocrop.training.loop.ema import Ema
+from mocrop.training.loop.optim import make_optimizer
+from mocrop.training.model.backbones import Backbone, build_backbone
+from mocrop.training.model.checkpoint import Checkpoint
+from mocrop.training.model.device import choose_device, compiled, is_convolutional, mixed_precision
+from mocrop.training.recipe import TrainSettings
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clips:
+    """Clips of the training list of one split; rows of the cache."""
+
+    train: IntArray
+    validate: IntArray  # of groups held out; empty where the settings ask for none
+    left_out: LeftOut
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job:
+    """Everything that the epochs of a run work with."""
+
+    settings: TrainSettings
+    backbone: Backbone
+    trained: nn.Module  # on the device: all of the backbone, or its head
+    model: nn.Module  # the same for use: compiled where wanted, its gradients averaged over the ranks
+    ema: Ema | None  # of what is trained
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler  # does nothing but for float16
+    loader: CropLoader
+    validation: CropLoader
+    device: torch.device
+    precision: torch.dtype | None  # of mixed precision; None: float32 throughout
+    channels_last: bool  # memory order of the network
+    classes: int
+    ranks: Ranks  # the processes that train together
+
+    @property
+    def frozen(self) -> bool:
+        """Whether only the head is trained; batches then hold features in place of frames."""
+        return self.settings.freeze_backbone
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is validated: the moving average where there is one; never compiled."""
+        return self.ema.model if self.ema else self.trained
+
+    def gradients(self, *, averaged: bool) -> AbstractContextManager[None]:
+        """Within the body, gradients are averaged over the ranks, or kept until they are."""
+        local: AbstractContextManager[None] = nullcontext()
+        if self.ranks.several and not averaged:
+            local = self.model.no_sync()  # type: ignore[operator]  # of DistributedDataParallel
+        return local
+
+    def scored_state(self) -> dict[str, Tensor]:
+        """State dict of the whole network, with the weights that are validated."""
+        state: dict[str, Tensor] = self.backbone.model.state_dict()
+        if self.ema:
+            prefix = f"{self.backbone.head[0]}." if self.frozen else ""
+            state |= {prefix + name: value for name, value in self.ema.model.state_dict().items()}
+        return state
+
+    def training_state(self) -> dict[str, Any]:
+        """What an interrupted run needs besides the scored weights.
+
+        Order and random numbers follow from seed, epoch and step. Gradients are not kept: a run goes on where an update
+        of the weights begins.
+        """
+        state: dict[str, Any] = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+        if self.ema:
+            state |= {"weights": self.trained.state_dict(), "ema_updates": self.ema.updates}
+        return state
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take up where ``checkpoint`` left off."""
+        self.backbone.model.load_state_dict(checkpoint.state_dict, strict=True)
+        if self.ema:
+            self.ema.restore(self.trained.state_dict(), updates=checkpoint.resume["ema_updates"])
+            self.trained.load_state_dict(checkpoint.resume["weights"], strict=True)
+        self.optimizer.load_state_dict(checkpoint.resume["optimizer"])
+        self.scaler.load_state_dict(checkpoint.resume["scaler"])
+
+
+def choose_clips(cache: CropCache, settings: TrainSettings) -> Clips:
+    """Part the training list into clips to train on and clips of held-out groups.
+
+    Raises: SettingsError if there is nothing to train on, or nothing to hold out.
+    """
+    listed = select_clips(cache, split=settings.split, subset=Subset.TRAIN)
+    train, validate = hold_out(cache, listed.rows, share=settings.validation_share, seed=settings.seed)
+    if settings.validation_share > 0 and not validate.size:
+        raise SettingsError(
+            f"{cache.path}: no class has two groups in the training list of split {settings.split}, so none can be "
+            "held out for validation; pass --validation-share 0 to train on everything and keep the last epoch"
+        )
+    return Clips(train=train, validate=validate, left_out=listed.left_out)
+
+
+def set_up(
+    cache: CropCache,
+    clips: Clips,
+    settings: TrainSettings,
+    *,
+    weights: str,
+    on_frames: OnFrames = lambda done, total: None,
+    ranks: Ranks | None = None,
+) -> Job:
+    """Make the network, with a new head over every class that the cache names, and all that trains it.
+
+    Args:
+        weights: instead of those of the settings, which a run that goes on need not fetch again.
+        on_frames: hears how many frames a frozen backbone has seen, of how many; that is in the first epoch.
+        ranks: the processes that train together, each on its part of every batch.
+    Raises: SettingsError if only the head is to be trained and it is not one linear layer, or for settings that several
+        processes cannot share.
+    """
+    ranks = ranks or Ranks()
+    size = cache.item_shape(settings.input)[-1]
+    require_shards(cache, settings.input)
+    device = choose_device(settings.device, ranks)
+    require_parallel(settings, ranks, clips=len(clips.train), device=device)
+    precision = mixed_precision(device, settings.amp)
+    classes = len(cache.class_names)
+    torch.manual_seed(settings.seed)
+    backbone = build_backbone(settings.arch, classes=classes, size=size, weights=weights, input=settings.input)
+    frozen = settings.freeze_backbone
+    trained = (head_layer(backbone) if frozen else backbone.model).to(device)
+    channels_last = is_convolutional(trained) if settings.channels_last is None else settings.channels_last
+    if channels_last:
+        trained = trained.to(memory_format=torch.channels_last)
+    if settings.sync_batchnorm and ranks.several:
+        trained = synchronised(trained)
+    features = LazyFeatures(cache, backbone, device=device, on_frames=on_frames) if frozen else None
+    train, validate = _datasets(cache, clips, settings, features)
+    model = averaging(trained, ranks, device=device)
+    batch_size = settings.batch_size // ranks.ranks
+    return Job(
+        settings=settings,
+        backbone=backbone,
+        trained=trained,
+        model=compiled(model, device=device) if settings.compile else model,
+        ema=Ema(trained, decay=settings.ema) if settings.ema else None,
+        optimizer=make_optimizer(trained, settings),
+        scaler=torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
+        loader=CropLoader(
+            train, batch_size=batch_size, shuffle=True, seed=settings.seed, rank=ranks.rank, ranks=ranks.ranks
+        ),
+        validation=CropLoader(validate, batch_size=batch_size, rank=ranks.rank, ranks=ranks.ranks),
+        device=device,
+        precision=precision,
+        channels_last=channels_last,
+        classes=classes,
+        ranks=ranks,
+    )
+
+
+def _datasets(
+    cache: CropCache, clips: Clips, settings: TrainSettings, features: LazyFeatures | None
+) -> tuple[CropDataset, CropDataset]:
+    """What to train and to validate on: frames, or features where there are some."""
+    segments, validation_segments, seed = settings.segments, settings.validation_segments, settings.seed
+    if features is None:
+        stream = settings.input
+        train = CropDataset(cache, clips.train, segments=segments, random=True, seed=seed, stream=stream)
+        return train, CropDataset(cache, clips.validate, segments=validation_segments, stream=stream)
+    train = FeatureDataset(cache, clips.train, features, segments=segments, random=True, seed=seed)
+    return train, FeatureDataset(cache, clips.validate, features, segments=validation_segments)

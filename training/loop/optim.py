@@ -1,0 +1,92 @@
+"""What changes the weights: a network and settings go in, an optimiser with its groups of parameters comes out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from mocrop.training.recipe import TrainSettings
+
+MOMENTUM = 0.9  # of SGD
+
+
+def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """Make the optimiser of a run.
+
+    ``adamw`` shrinks the weights apart from the gradient; ``adam`` and ``sgd`` add the decay to it, as PyTorch does.
+    """
+    groups, rate = parameter_groups(model, settings), settings.learning_rate
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=rate)
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, nesterov=True)
+    return torch.optim.AdamW(groups, lr=rate)
+
+
+def parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
+    """Part the parameters that are trained into those that decay and, with ``decay_norms`` off, those that do not."""
+    exempt = set() if settings.decay_norms else undecayed(model)
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    groups = (
+        {"params": [value for name, value in named if name not in exempt], "weight_decay": settings.weight_decay},
+        {"params": [value for name, value in named if name in exempt], "weight_decay": 0.0},
+    )
+    return [group for group in groups if group["params"]]
+
+
+def undecayed(model: nn.Module) -> set[str]:
+    """Names of parameters whose size says nothing of how complicated a network is.
+
+    These are vectors (the scales and shifts of norms, biases), biases of more dimensions (Swin's by relative position),
+    and what a network of timm names itself.
+    """
+    named: Any = getattr(model, "no_weight_decay", set)
+    small = {name for name, value in model.named_parameters() if value.ndim < 2 or "bias" in name.rpartition(".")[2]}
+    return small | set(named())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a step stands in a run; a step is one batch."""
+
+    epoch: int  # from 0
+    step: int  # from 0, within the epoch
+    steps: int  # of the epoch
+
+
+def update_group(place: Place, *, accumulate: int) -> range:
+    """Steps of an epoch whose gradients go into the same update of the weights; only the last may be fewer.
+
+    >>> [update_group(Place(epoch=0, step=step, steps=5), accumulate=2) for step in (0, 1, 4)]
+    [range(0, 2), range(0, 2), range(4, 5)]
+    """
+    start = place.step - place.step % accumulate
+    return range(start, min(start + accumulate, place.steps))
+
+
+def moment(place: Place, group: range) -> float:
+    """Epochs passed at the middle of a group of steps, so that neither the first nor the last update is one of nought.
+
+    >>> moment(Place(epoch=2, step=3, steps=4), range(2, 4))
+    2.75
+    """
+    return place.epoch + (group.start + group.stop) / 2 / place.steps
+
+
+def learning_rate(settings: TrainSettings, *, epochs_passed: float) -> float:
+    """Learning rate at a moment of the run.
+
+    >>> [learning_rate(TrainSettings(epochs=5), epochs_passed=epoch) for epoch in (0, 1.9, 2, 3.9, 4)]
+    [0.001, 0.001, 0.0001, 0.0001, 1e-05]
+    """
+    if epochs_passed < settings.warmup_epochs:
+        return settings.learning_rate * epochs_passed / settings.warmup_epochs
+    if settings.schedule == "cosine":
+        way = (epochs_passed - settings.warmup_epochs) / (settings.epochs - settings.warmup_epochs)
+        return settings.learning_rate * (1 + math.cos(math.pi * way)) / 2
+    passed = sum(epochs_passed >= step * settings.epochs for step in settings.learning_rate_steps)
+    return settings.learning_rate / 10.0**passed

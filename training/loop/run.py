@@ -1,0 +1,97 @@
+"""A training run under way: what it has come to goes in, files that it can go on from come out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.training.loop.callbacks import EpochRecord
+from mocrop.training.loop.epoch import Validation, require_finite_weights, require_numbers
+from mocrop.training.loop.job import Job
+from mocrop.training.loop.meter import Meter, Totals
+from mocrop.training.loop.run_folder import RunFolder, record_from_json, record_json
+from mocrop.training.model.checkpoint import Checkpoint, describe_cache, plain_settings
+
+
+class Run:
+    """What a run has come to, and how to keep it; the first rank alone writes.
+
+    Args:
+        earlier: the checkpoint to go on from; None: a new run.
+    Attributes:
+        history: whole epochs.
+        begun: what the epoch after those has come to, if it is under way.
+    """
+
+    def __init__(self, cache: CropCache, job: Job, folder: RunFolder, *, earlier: Checkpoint | None) -> None:
+        self._cache = cache
+        self._described = describe_cache(cache)
+        self._job = job
+        self._folder = folder
+        self.history: list[EpochRecord] = []
+        self.begun = Totals(batches_done=0)
+        if earlier:
+            job.restore(earlier)
+            self.history = [record_from_json(values) for values in earlier.resume["history"]]
+            self.begun = Totals(**earlier.resume.get("meter", {"batches_done": 0}))
+        place = f"{len(self.history)} epochs and {self.begun.batches_done} batches done"
+        job.ranks.require_same(place, what=f"what {folder.path} holds")
+
+    def meter(self) -> Meter:
+        """For the next epoch; counts from what has begun of it."""
+        return Meter(len(self._job.loader), self._job.device, ranks=self._job.ranks, before=self.begun)
+
+    def save_within_epoch(self, meter: Meter) -> None:
+        """Keep an epoch as far as it has come.
+
+        Raises: TrainingError rather than keeping anything that is no number.
+        """
+        require_numbers(meter, epoch=len(self.history))
+        totals, checkpoint = asdict(meter.totals().over(self._job.ranks)), self._checkpoint()
+        if self._job.ranks.first:
+            resume = {**self._job.training_state(), "meter": totals}
+            self._folder.save_within_epoch(checkpoint, self.history, resume=resume)
+
+    def save_epoch(self, meter: Meter, validation: Validation | None, *, seconds: float) -> EpochRecord:
+        """Keep a whole epoch.
+
+        Raises: TrainingError rather than keeping anything that is no number.
+        """
+        self.history.append(self._record(meter, validation, seconds))
+        self.begun = Totals(batches_done=0)
+        checkpoint, final = self._checkpoint(), len(self.history) == self._job.settings.epochs
+        if self._job.ranks.first:
+            self._folder.save(checkpoint, self.history, resume=self._job.training_state(), final=final)
+        return self.history[-1]
+
+    def _record(self, meter: Meter, validation: Validation | None, seconds: float) -> EpochRecord:
+        totals = meter.totals().over(self._job.ranks)
+        return EpochRecord(
+            epoch=len(self.history) + 1,
+            learning_rate=self._job.optimizer.param_groups[0]["lr"],
+            train_loss=totals.mean_loss,
+            train_accuracy=totals.accuracy,
+            validation_loss=validation.loss if validation else None,
+            validation_top1=validation.top1 if validation else None,
+            validation_top5=validation.top5 if validation else None,
+            seconds=seconds,
+            clips_per_second=meter.clips_per_second,
+            waiting_share=totals.waiting_share,
+        )
+
+    def _checkpoint(self) -> Checkpoint:
+        require_finite_weights(self._job)
+        settings, backbone = self._job.settings, self._job.backbone
+        return Checkpoint(
+            arch=settings.arch,
+            class_names=self._cache.class_names,
+            size=self._cache.item_shape(settings.input)[-1],
+            input=settings.input,
+            mean=tuple(backbone.mean),
+            std=tuple(backbone.std),
+            settings=plain_settings(settings),
+            cache=self._described,
+            epoch=len(self.history),
+            metrics=record_json(self.history[-1]) if self.history else {},
+            state_dict=self._job.scored_state(),
+        )

@@ -1,0 +1,160 @@
+"""The folder of a training run: records and weights go in after each epoch, an interrupted run comes out again."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from mocrop.pipeline.errors import TrainingError
+from mocrop.pipeline.files import write_whole
+from mocrop.training.loop.callbacks import EpochRecord
+from mocrop.training.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mocrop.training.scores import Score
+
+FREE_SETTINGS = ("device",)  # may differ when a run goes on
+
+
+class RunFolder:
+    """Files of one run: config.json, log.jsonl, metrics.json, last.pt, best.pt; each appears only when it is whole.
+
+    Args:
+        seconds_between_saves: epochs that end sooner after a save are kept in memory until the next one.
+    """
+
+    def __init__(self, path: Path, *, seconds_between_saves: float = 0.0) -> None:
+        self.path = path
+        self.last = path / "last.pt"
+        self.best = path / "best.pt"
+        self._seconds_between_saves = seconds_between_saves
+        self._saved = time.monotonic()
+        self._unsaved_best: Checkpoint | None = None
+
+    def unfinished(self, settings: Mapping[str, Any], cache: Mapping[str, Any]) -> Checkpoint | None:
+        """The last checkpoint of an earlier run with the same settings and data, finished or not.
+
+        Raises: TrainingError if the folder holds a run with others; says which.
+        """
+        if not self.last.exists():
+            return None
+        checkpoint = load_checkpoint(self.last)
+        differing = _differences(checkpoint.settings, settings) + _differences(
+            {"cache": f"{checkpoint.cache['name']} ({checkpoint.cache['hash']})"},
+            {"cache": f"{cache['name']} ({cache['hash']})"},
+        )
+        if differing:
+            raise TrainingError(
+                f"{self.path} holds a run with other settings ({'; '.join(differing)}); pass another --name, or delete "
+                "that folder"
+            )
+        return checkpoint
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs out of the folder, which is made where missing; a killed process lets go of it.
+
+        Raises: TrainingError if another process trains into it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            _lock(folder, self.path)
+            yield
+        finally:
+            os.close(folder)
+
+    def start(self, config: Mapping[str, Any]) -> None:
+        """Make the folder and write config.json."""
+        write_whole(self.path / "config.json", _json(config))
+
+    def save(
+        self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any], final: bool = True
+    ) -> None:
+        """Write what the last epoch of ``history`` has come to; last.pt, which makes the epoch count, after best.pt.
+
+        Args:
+            final: write it in any case, however short the time since the last save.
+        """
+        if best_epoch(history) == history[-1].epoch:
+            self._unsaved_best = checkpoint
+        if not final and time.monotonic() - self._saved < self._seconds_between_saves:
+            if history[-1].validation_top1 is None:
+                self._unsaved_best = None  # the next epoch is better anyhow
+            if self._unsaved_best is checkpoint:  # whose weights go on changing
+                weights = {name: tensor.clone() for name, tensor in checkpoint.state_dict.items()}
+                self._unsaved_best = replace(checkpoint, state_dict=weights)
+            return
+        self.save_within_epoch(checkpoint, history, resume=resume)
+
+    def save_within_epoch(
+        self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any]
+    ) -> None:
+        """Write last.pt, after a best.pt that has waited for it, and the records of whole epochs."""
+        if self._unsaved_best is not None:
+            save_checkpoint(self.best, self._unsaved_best)
+            self._unsaved_best = None
+        with_history = {**resume, "history": [record_json(record) for record in history]}
+        save_checkpoint(self.last, replace(checkpoint, resume=with_history))
+        self._saved = time.monotonic()
+        if history:
+            self.write_records(history)
+
+    def write_records(self, history: Sequence[EpochRecord]) -> None:
+        """Write log.jsonl and metrics.json, which repeat what last.pt holds."""
+        lines = [json.dumps(record_json(record)) + "\n" for record in history]
+        write_whole(self.path / "log.jsonl", "".join(lines).encode())
+        best = history[best_epoch(history) - 1]
+        write_whole(self.path / "metrics.json", _json({"best": record_json(best), "last": record_json(history[-1])}))
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise TrainingError(
+            f"another `mocrop train` is at work in {folder}; wait for it or stop it, or pass another --name"
+        ) from error
+    except OSError:  # a network file system without such locks
+        return
+
+
+def best_epoch(history: Sequence[EpochRecord]) -> int:
+    """Number of the epoch with the most right answers on the validation clips; among equals the lowest loss counts.
+
+    Without validation clips it is the last one.
+    """
+
+    def merit(record: EpochRecord) -> tuple[int, float]:
+        if record.validation_top1 is None or record.validation_loss is None:
+            return 0, -record.epoch
+        return -record.validation_top1.correct, record.validation_loss
+
+    return min(history, key=merit).epoch
+
+
+def record_json(record: EpochRecord) -> dict[str, Any]:
+    """A record as plain values."""
+    return asdict(record)
+
+
+def record_from_json(values: Mapping[str, Any]) -> EpochRecord:
+    """The inverse of :func:`record_json`."""
+    scores = {
+        name: None if values[name] is None else Score(**values[name]) for name in ("validation_top1", "validation_top5")
+    }
+    return EpochRecord(**{**values, **scores})
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    names = [name for name in sorted(there.keys() | here.keys()) if name not in FREE_SETTINGS]
+    return [f"{name}: {there.get(name)}, now {here.get(name)}" for name in names if there.get(name) != here.get(name)]
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()

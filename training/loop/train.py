@@ -1,0 +1,142 @@
+"""Train a backbone: a crop cache and settings go in, a run folder with checkpoints and records comes out."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainWatch
+from mocrop.training.loop.epoch import train_epoch, validate
+from mocrop.training.loop.job import Clips, Job, choose_clips, set_up
+from mocrop.training.loop.run import Run
+from mocrop.training.loop.run_folder import RunFolder, best_epoch
+from mocrop.training.loop.saver import RunControl, Saver
+from mocrop.training.model.checkpoint import describe_cache, plain_settings
+from mocrop.training.model.device import precision_name
+from mocrop.training.recipe import TrainSettings
+
+HEAD_SECONDS_BETWEEN_SAVES = 30.0  # an epoch of a head alone is over sooner than a checkpoint is written
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a finished run came to."""
+
+    checkpoint: Path  # of the best epoch
+    best: EpochRecord
+    last: EpochRecord
+    facts: RunFacts
+
+
+def train(
+    cache_path: Path,
+    run_dir: Path,
+    settings: TrainSettings,
+    *,
+    watch: TrainWatch | None = None,
+    control: RunControl | None = None,
+) -> TrainResult:
+    """Train on the training list of one split, and choose the best epoch on groups held out of that list.
+
+    Clips of the test list are never looked at. The head has an output for every class that the cache names, also for
+    those without a clip. With ``freeze_backbone`` the head alone is trained, on features that the first epoch computes,
+    or finds where an earlier run has left them; the checkpoint is of the whole network all the same. An interrupted
+    run goes on after the last batch that was saved when it is called again with the same settings; on a CPU it comes
+    to the same weights and losses, bit by bit, as an undisturbed one.
+
+    Args:
+        cache_path: a crop cache.
+        run_dir: the run's folder; made where missing.
+        watch: hears of the progress.
+        control: when to save within an epoch, and how to ask the run to stop.
+    Raises: TrainingError if the folder holds another run, or if the loss is no number any more; StoppedError if it was
+        asked to stop and is saved; CacheError, SettingsError, WeightsError or CheckpointError for what the files and
+        settings cause; DiskFullError.
+    """
+    watch, control = watch or TrainWatch(), control or RunControl()
+    cache = CropCache(cache_path)
+    folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
+    earlier = folder.unfinished(plain_settings(settings), describe_cache(cache))
+    clips = choose_clips(cache, settings)
+    weights = "none" if earlier else settings.weights
+
+    def on_frames(done: int, total: int) -> None:
+        watch.features(done, total)
+        control.stop_while("features were computed")
+
+    job = set_up(cache, clips, settings, weights=weights, on_frames=on_frames, ranks=control.ranks)
+    run = Run(cache, job, folder, earlier=earlier)
+    facts = _facts(cache, clips, job, run, run_dir)
+    with folder.held() if control.ranks.first else nullcontext():
+        if control.ranks.first:
+            folder.start(_config(cache, facts, settings))
+        try:
+            watch.started(facts)
+            if run.history:
+                watch.resumed(run.history)
+            train_epochs(job, run, watch, Saver(control, run.save_within_epoch))
+        except BaseException:
+            with suppress(Exception):  # why the run has ended matters more than a picture that cannot be drawn
+                watch.ended()
+            raise
+        watch.ended()
+        if control.ranks.first:
+            folder.write_records(run.history)
+    best = run.history[best_epoch(run.history) - 1]
+    return TrainResult(checkpoint=folder.best, best=best, last=run.history[-1], facts=facts)
+
+
+def train_epochs(job: Job, run: Run, watch: TrainWatch, saver: Saver) -> None:
+    """Go through the epochs that are left, the first of them perhaps in the middle."""
+    for epoch in range(len(run.history), job.settings.epochs):
+        meter = run.meter()
+        saver.begin_epoch()
+        train_epoch(job, epoch, meter, watch, saver)
+        start = time.perf_counter()
+        validation = validate(job, after_batch=partial(saver.after_batch, epoch, meter))
+        seconds = meter.seconds + time.perf_counter() - start
+        watch.epoch(run.save_epoch(meter, validation, seconds=seconds))
+
+
+def _facts(cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path) -> RunFacts:
+    return RunFacts(
+        run_dir=run_dir,
+        arch=job.settings.arch,
+        device=str(job.device),
+        precision=precision_name(job.precision),
+        channels_last=job.channels_last,
+        train_clips=len(clips.train),
+        validation_clips=len(clips.validate),
+        left_out=clips.left_out,
+        classes=job.classes,
+        classes_with_clips=len(np.unique(cache.label[clips.train])),
+        epochs=job.settings.epochs,
+        epochs_done=len(run.history),
+        batches_done=run.begun.batches_done,
+        processes=job.ranks.ranks,
+    )
+
+
+def _config(cache: CropCache, facts: RunFacts, settings: TrainSettings) -> dict[str, object]:
+    return {
+        "settings": plain_settings(settings),
+        "cache": describe_cache(cache),
+        "class_names": cache.class_names,
+        "clips": {
+            "train": facts.train_clips,
+            "validation": facts.validation_clips,
+            "left_out": asdict(facts.left_out),
+        },
+        "device": facts.device,
+        "precision": facts.precision,
+        "channels_last": facts.channels_last,
+        "processes": facts.processes,
+        "versions": {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")},
+    }

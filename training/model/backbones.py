@@ -1,0 +1,151 @@
+"""Image classifiers by name: an architecture and a number of classes go in, a network with a new head comes out."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import timm
+import torch
+import torchvision  # type: ignore[import-untyped]
+from torch import Tensor, nn
+
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.errors import SettingsError, WeightsError
+from mocrop.training.model.motion_input import MOTION_MEAN, MOTION_STD, take_motion
+from mocrop.training.model.shipped_weights import SHIPPED, shipped_file, to_our_keys
+from mocrop.training.model.weights import load_except_head, read_state_dict, torchvision_imagenet
+
+TIMM = "timm/"  # prefix of architectures that come from timm
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+TORCHVISION_HEADS = {  # name of the layer whose outputs are the classes
+    "resnet50": "fc",
+    "resnet152": "fc",
+    "mobilenet_v3_large": "classifier.3",
+    "efficientnet_b1": "classifier.1",
+    "swin_t": "head",
+    "swin_b": "head",
+}
+
+Color = tuple[float, ...]  # red, green, blue, or x and y
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Backbone:
+    """A network from float32 frames (n, 3, size, size) to logits (n, classes), and what it expects of the frames.
+
+    One that takes motion fields, (n, 2, side, side), is nothing else.
+    """
+
+    arch: str
+    model: nn.Module
+    head: tuple[str, ...]  # names of the layers whose outputs are the classes
+    mean: Color = IMAGENET_MEAN  # of frames in [0, 1], or of motion fields in [-1, 1]
+    std: Color = IMAGENET_STD
+    input: Stream = "frames"
+
+
+def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none", input: Stream = "frames") -> Backbone:
+    """Make a network with ``classes`` outputs.
+
+    Args:
+        arch: one of ``TORCHVISION_HEADS``, or ``timm/<name>``.
+        classes: outputs of the head, which is always new.
+        size: side of the frames or fields in pixels; most networks take any, some are made for one.
+        weights: "imagenet" (the first published ones, which the reference uses; timm's default for its own), "none",
+            a name in ``SHIPPED`` (weights that a Python package brings), or a file with the state dict of the same
+            architecture, whatever its head. All of them are for frames.
+        input: what the network is to take.
+    Raises: SettingsError for an unknown architecture, WeightsError if the weights cannot be had or do not fit.
+    """
+    require_known(arch)
+    if arch.startswith(TIMM):
+        backbone = _timm_backbone(arch, classes, size, imagenet=weights == "imagenet")
+    else:
+        backbone = Backbone(
+            arch=arch,
+            model=torchvision.models.get_model(arch, weights=None, num_classes=classes),
+            head=(TORCHVISION_HEADS[arch],),
+        )
+        if weights == "imagenet":
+            load_except_head(backbone.model, torchvision_imagenet(arch), head=backbone.head, source="ImageNet weights")
+    if weights not in ("imagenet", "none"):
+        file = shipped_file(weights, arch=arch) if weights in SHIPPED else Path(weights)
+        state = to_our_keys(read_state_dict(file), arch=arch, source=weights)
+        load_except_head(backbone.model, state, head=backbone.head, source=weights)
+    if input == "motion":
+        take_motion(backbone.model, arch=arch, pretrained=weights != "none")
+        backbone = replace(backbone, mean=MOTION_MEAN, std=MOTION_STD, input=input)
+    return backbone
+
+
+def clip_logits(model: nn.Module, frames: Tensor) -> Tensor:
+    """Average the logits of each clip's frames: (clips, segments, 3, size, size) to (clips, classes)."""
+    logits: Tensor = model(frames.flatten(0, 1))
+    return logits.view(*frames.shape[:2], -1).mean(dim=1)
+
+
+def require_known(arch: str) -> None:
+    """Check the name of an architecture.
+
+    Raises: SettingsError listing those that are meant, or that come close.
+    """
+    if arch in TORCHVISION_HEADS or (arch.startswith(TIMM) and timm.is_model(arch.removeprefix(TIMM))):
+        return
+    near = difflib.get_close_matches(arch.removeprefix(TIMM), timm.list_models(), n=3) if arch.startswith(TIMM) else []
+    ways = [*TORCHVISION_HEADS, *(TIMM + name for name in near)]
+    raise SettingsError(f"unknown --arch {arch!r}; pass one of: {', '.join(ways)}, or timm/<name>")
+
+
+def require_takes(model: nn.Module, *, arch: str, size: int) -> None:
+    """Send one frame through a network that is in evaluation mode.
+
+    Raises: SettingsError if it cannot take frames of this size.
+    """
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(1, 3, size, size))
+    except Exception as error:  # every network has exceptions of its own
+        raise SettingsError(_cannot_take(arch, size, error)) from error
+
+
+def _cannot_take(arch: str, size: int, error: Exception) -> str:
+    return f"--arch {arch} cannot work on frames of {size} px: {error}"
+
+
+def _timm_backbone(arch: str, classes: int, size: int, *, imagenet: bool) -> Backbone:
+    name = arch.removeprefix(TIMM)
+    facts = timm.get_pretrained_cfg(name, allow_unregistered=False)
+    if facts is None or not facts.classifier:
+        raise SettingsError(f"--arch {arch} is no classifier; pass one that is")
+    img_size = size if facts.fixed_input_size else None  # None: the network takes any
+    try:
+        model = timm.create_model(name, num_classes=classes, img_size=img_size)
+    except Exception as error:  # every network has exceptions of its own
+        raise SettingsError(_cannot_take(arch, size, error)) from error
+    require_takes(model.eval(), arch=arch, size=size)  # some take any size when they are made, and not on a frame
+    if imagenet:
+        try:
+            model = timm.create_model(name, pretrained=True, num_classes=classes, img_size=img_size)
+        except Exception as error:  # and so has every hub client
+            raise WeightsError(_no_timm_weights(arch, error)) from error
+    return Backbone(
+        arch=arch,
+        model=model.train(),
+        head=(facts.classifier,) if isinstance(facts.classifier, str) else tuple(facts.classifier),
+        mean=facts.mean,
+        std=facts.std,
+    )
+
+
+def _no_timm_weights(arch: str, error: Exception) -> str:
+    facts = timm.get_pretrained_cfg(arch.removeprefix(TIMM))
+    file = f"; timm takes model.safetensors from {facts.hf_hub_id} on Hugging Face" if facts and facts.hf_hub_id else ""
+    reason = str(error).strip().partition("\n")[0]
+    shipped = "".join(f"--weights {name}, " for name, weights in SHIPPED.items() if weights.arch == arch)
+    return (
+        f"--arch {arch}: no pretrained weights ({type(error).__name__}: {reason}); pass --weights none, {shipped}or "
+        f"--weights FILE with weights that you have{file}"
+    )

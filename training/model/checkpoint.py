@@ -1,0 +1,139 @@
+"""Write and read checkpoints: weights and everything needed to use them go into one file, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.errors import CheckpointError
+from mocrop.pipeline.files import whole_file
+from mocrop.training.model.backbones import Backbone, build_backbone
+from mocrop.training.model.weights import mismatches
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A trained backbone and where it comes from; plain values and tensors only, so that it loads safely."""
+
+    arch: str
+    class_names: list[str]  # by output of the head
+    size: int  # pixels of the frames or fields it was trained on
+    mean: tuple[float, ...]  # see Backbone
+    std: tuple[float, ...]
+    settings: dict[str, Any]  # the resolved TrainSettings
+    cache: dict[str, Any]  # see describe_cache
+    epoch: int  # finished epochs
+    metrics: dict[str, Any]  # of the last finished epoch
+    state_dict: Mapping[str, Tensor]
+    resume: dict[str, Any] = field(default_factory=dict)  # what a run needs to go on; empty in best.pt
+    format: int = FORMAT
+    input: Stream = "frames"  # of the network
+
+
+def describe_cache(cache: CropCache) -> dict[str, Any]:
+    """What a checkpoint and a report say of a cache.
+
+    The hash covers the attributes of the cache and its table (labels, subsets, states, boxes, frames), not its pixels.
+    """
+    digest = hashlib.sha256(json.dumps(cache.attributes, sort_keys=True, default=str).encode())
+    for column in (cache.label, cache.group, cache.subset, cache.state, cache.box, cache.frame_index):
+        digest.update(column.tobytes())
+    return {
+        "name": cache.path.stem,
+        "policy": str(cache.attributes.get("policy") or cache.attributes.get("settings", {}).get("policy", "")),
+        "size": cache.size,
+        "slots": cache.slots,
+        "clips": len(cache),
+        "hash": digest.hexdigest()[:16],
+    }
+
+
+def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint that appears under its name only when it is whole and on the disk.
+
+    Raises: DiskFullError.
+    """
+    with whole_file(file) as stream:
+        torch.save(vars(checkpoint), stream)
+
+
+def load_checkpoint(file: Path) -> Checkpoint:
+    """Read a checkpoint of ours onto the CPU, without unpickling anything but tensors and plain values.
+
+    Raises: CheckpointError if the file is missing, damaged or of another kind.
+    """
+    return from_content(read_content(file), file)
+
+
+def read_content(file: Path) -> Any:  # Any: whatever a program has saved
+    """Read a file that PyTorch has written, onto the CPU, without unpickling anything but tensors and plain values.
+
+    Raises: CheckpointError if it is missing or damaged.
+    """
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint {file}; train one with `mocrop train`") from error
+    except Exception as error:  # torch, pickle and zipfile have many words for a file that is not theirs
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(f"{file} cannot be read ({reason}); it is damaged or no checkpoint of mocrop") from error
+
+
+def is_ours(content: Any) -> bool:
+    """Whether what a file holds is a checkpoint that mocrop has written, of whatever format."""
+    return isinstance(content, dict) and "format" in content
+
+
+def from_content(content: Any, file: Path) -> Checkpoint:
+    """Raises: CheckpointError if what the file holds is no checkpoint of ours, or of another format."""
+    if not is_ours(content):
+        raise CheckpointError(f"{file} is no checkpoint of mocrop; pass one that `mocrop train` has written")
+    if content["format"] != FORMAT:
+        raise CheckpointError(
+            f"{file} has checkpoint format {content['format']}, this mocrop reads format {FORMAT}; train it anew"
+        )
+    try:
+        return Checkpoint(**content)
+    except TypeError as error:
+        raise CheckpointError(f"{file} is damaged ({error}); train it anew") from error
+
+
+def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path) -> Backbone:
+    """Make the network of a checkpoint, every parameter and buffer as saved.
+
+    Args:
+        size: side of the frames or fields that it is to see, in pixels; most networks take others than those of the
+            training.
+        source: the checkpoint's file, for messages.
+    Raises: CheckpointError listing the keys and shapes that do not fit.
+    """
+    classes = len(checkpoint.class_names)
+    backbone = build_backbone(checkpoint.arch, classes=classes, size=size, input=checkpoint.input)
+    if problems := mismatches(backbone.model, checkpoint.state_dict):
+        raise CheckpointError(
+            f"{source}, trained at {checkpoint.size} px, does not fit {checkpoint.arch} with {classes} classes at "
+            f"{size} px: {problems}; take frames of {checkpoint.size} px, or train it anew"
+        )
+    backbone.model.load_state_dict(checkpoint.state_dict, strict=True)
+    return replace(backbone, mean=checkpoint.mean, std=checkpoint.std)
+
+
+def plain_settings(settings: Any) -> dict[str, Any]:
+    """A frozen settings dataclass as plain values that survive both JSON and a checkpoint.
+
+    >>> from mocrop.training.recipe import TrainSettings
+    >>> plain_settings(TrainSettings())["crop_scales"]
+    [1.0, 0.875, 0.75, 0.66]
+    """
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}

@@ -1,0 +1,134 @@
+"""Show a training run on a console: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainWatch
+from mocrop.training.loop.meter import Meter
+
+SECONDS_BETWEEN_LOOKS = 0.5  # reading the loss waits for the device
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class ConsoleWatch(TrainWatch):
+    """Prints what is decided before the first epoch, how each epoch goes, and one line for each that is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._epochs = 0
+        self._bar: tuple[Progress, TaskID] | None = None
+        self._looked = time.monotonic()
+
+    def started(self, facts: RunFacts) -> None:
+        self._epochs = facts.epochs
+        for line in describe(facts):
+            self._say(line)
+        if self._console.is_terminal and facts.epochs_done < facts.epochs:
+            progress = live_line(self._console)
+            progress.start()
+            self._bar = progress, progress.add_task("starting", facts="", total=None)
+
+    def step(self, epoch: int, meter: Meter) -> None:
+        now = time.monotonic()
+        if now - self._looked < (SECONDS_BETWEEN_LOOKS if self._bar else SECONDS_BETWEEN_LINES):
+            return
+        self._looked = now
+        title = f"epoch {epoch}/{self._epochs}"
+        if self._bar is None:
+            line = f"{title}, batch {meter.batches_done}/{meter.batches}: {describe_meter(meter)}"
+            self._say(line)
+            return
+        progress, task = self._bar
+        facts = describe_meter(meter)
+        progress.update(task, description=title, completed=meter.batches_done, total=meter.batches, facts=facts)
+
+    def features(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._bar is not None:
+            progress, task = self._bar
+            progress.update(
+                task, description="features", completed=done, total=total, facts=f"{done:,}/{total:,} frames"
+            )
+        elif done == total or now - self._looked >= SECONDS_BETWEEN_LINES:
+            self._looked = now
+            self._say(f"features: {done:,}/{total:,} frames")
+
+    def epoch(self, record: EpochRecord) -> None:
+        self._say(f"epoch {record.epoch}/{self._epochs}: {describe_record(record)}")
+
+    def ended(self) -> None:
+        if self._bar is not None:
+            self._bar[0].stop()
+            self._bar = None
+
+    def _say(self, line: str) -> None:
+        """Print a line as it is, also where it is longer than the console is wide."""
+        self._console.print(line, markup=False)
+
+
+def live_line(console: Console) -> Progress:
+    """Epoch, facts, a bar and the time that the epoch still takes.
+
+    As a rule it leaves a few of 80 columns free, for the ^C that a terminal echoes: a line that breaks cannot be wiped.
+    """
+
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    return Progress(
+        TextColumn("{task.description}", table_column=whole()),
+        TextColumn("{task.fields[facts]}", table_column=whole()),
+        BarColumn(bar_width=10),
+        TimeRemainingColumn(compact=True, table_column=whole()),
+        console=console,
+        transient=True,
+    )
+
+
+def describe(facts: RunFacts) -> list[str]:
+    """What a run is about to do, in lines."""
+    where = (
+        f"as {facts.processes} processes, this one on {facts.device}" if facts.processes > 1 else f"on {facts.device}"
+    )
+    lines = [
+        f"{facts.arch} {where} in {facts.precision}, into {facts.run_dir}",
+        f"{facts.train_clips} clips to train on, {facts.validation_clips} held out for validation, "
+        f"left out: {facts.left_out}",
+    ]
+    if facts.classes_with_clips < facts.classes:
+        lines.append(f"only {facts.classes_with_clips} of {facts.classes} classes have clips to train on")
+    if facts.epochs_done == facts.epochs:
+        lines.append(f"all {facts.epochs} epochs are done already")
+    elif facts.batches_done:
+        lines.append(
+            f"going on after batch {facts.batches_done} of epoch {facts.epochs_done + 1} of an interrupted run"
+        )
+    elif facts.epochs_done:
+        lines.append(f"going on after epoch {facts.epochs_done} of an interrupted run")
+    return lines
+
+
+def describe_meter(meter: Meter) -> str:
+    """An epoch so far, in part of a line of 80 columns."""
+    totals, speed = meter.totals(), meter.clips_per_second
+    return (
+        f"loss {totals.mean_loss:.3f} acc {totals.accuracy:.1%} {speed:.{0 if speed >= 100 else 1}f} clips/s "
+        f"wait {totals.waiting_share:.1%}"
+    )
+
+
+def describe_record(record: EpochRecord) -> str:
+    """A finished epoch, in part of a line of 80 columns; log.jsonl has more."""
+    validation = ""
+    if record.validation_top1 is not None:
+        validation = f", held out {record.validation_loss:.3f} acc {record.validation_top1.share:.1%}"
+    seconds = f"{record.seconds:.{0 if record.seconds >= 10 else 2}f} s"
+    return (
+        f"loss {record.train_loss:.3f} acc {record.train_accuracy:.1%}{validation}, {seconds} "
+        f"wait {record.waiting_share:.0%}"
+    )

@@ -1,0 +1,64 @@
+"""Tell TensorBoard how a training run goes: its epochs go in, an event file in the run's folder comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from mocrop.pipeline.errors import SettingsError
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainWatch
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+FOLDER = "tensorboard"  # in the run's
+
+
+def tensorboard_watch(wanted: bool | None) -> TrainWatch:
+    """What writes for TensorBoard, or what does nothing.
+
+    Args:
+        wanted: None: if TensorBoard is installed.
+    Raises: SettingsError if it is wanted, and is not installed.
+    """
+    installed = find_spec("tensorboard") is not None
+    if wanted and not installed:
+        raise SettingsError("--tensorboard: it is not installed; pip install 'mocrop[tensorboard]', or leave it out")
+    return TensorBoardWatch() if wanted or (wanted is None and installed) else TrainWatch()
+
+
+class TensorBoardWatch(TrainWatch):
+    """Writes what log.jsonl holds; a run that goes on writes its earlier epochs anew, so that none is there twice."""
+
+    def started(self, facts: RunFacts) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder = facts.run_dir / FOLDER
+        for earlier in folder.glob("events.out.tfevents.*"):
+            earlier.unlink()
+        self._writer: SummaryWriter = SummaryWriter(folder)
+
+    def resumed(self, history: Sequence[EpochRecord]) -> None:
+        for record in history:
+            self.epoch(record)
+
+    def epoch(self, record: EpochRecord) -> None:
+        for name, value in _scalars(record):
+            self._writer.add_scalar(name, value, record.epoch)
+        self._writer.flush()
+
+    def ended(self) -> None:
+        self._writer.close()
+
+
+def _scalars(record: EpochRecord) -> Iterator[tuple[str, float]]:
+    """Name and value of each curve at one epoch."""
+    yield "loss/training", record.train_loss
+    yield "accuracy/training", record.train_accuracy
+    if record.validation_loss is not None and record.validation_top1 is not None:
+        yield "loss/validation", record.validation_loss
+        yield "accuracy/validation", record.validation_top1.share
+    yield "speed/clips per second", record.clips_per_second
+    yield "speed/share of waiting", record.waiting_share
+    yield "learning rate", record.learning_rate
