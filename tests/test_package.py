@@ -16,6 +16,14 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ["pipeline", "training", "evaluation"]  # each may import itself and what stands before it
+GROUND = "ground floor"
+ROOMS = {  # from the top down: each may import itself and what stands behind it
+    "pipeline": ["commands", "run", "stages", "policies", "motion", "cache", "dataset", "workspace", "video"],
+    "training": ["commands", "options", "report", "loop", "data", "model"],
+    "evaluation": ["commands", "demo", "bench", "ablation", "coverage", "pictures", "report", "scores"],
+}
+for rooms in ROOMS.values():
+    rooms.append(GROUND)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 
@@ -32,6 +40,8 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             names.add(node.module or "")
+            if (node.module or "").startswith("mocrop."):  # what is imported may be a module itself
+                names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return names
 
 
@@ -53,6 +63,7 @@ def test_nothing_else_lies_at_the_root() -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_imports_point_one_way(path: Path) -> None:
+    """From the command line to the pipeline, and within each of the three from an upper room to a lower one."""
     layer = path.relative_to(ROOT).parts[0]
     allowed = LAYERS[: LAYERS.index(layer) + 1]
     for name in imports(path):
@@ -60,8 +71,42 @@ def test_imports_point_one_way(path: Path) -> None:
         if parts[0] == "mocrop":
             assert len(parts) > 1, f"{path} imports all of mocrop"
             assert parts[1] in allowed, f"{path} imports {name}"
+            if parts[1] == layer:
+                here, there = room(layer, path.relative_to(ROOT / layer).parts), room(layer, tuple(parts[2:]))
+                assert ROOMS[layer].index(here) <= ROOMS[layer].index(there), f"{path} imports {name}"
         if layer == "pipeline":
             assert parts[0] not in ("torch", "torchvision", "timm", "typer"), f"{path} imports {name}"
+
+
+def room(layer: str, parts: tuple[str, ...]) -> str:
+    """The room of a module, by its path or by its name below the layer; the ground floor where it is in none."""
+    first = parts[0].removesuffix(".py") if parts else GROUND
+    return first if first in ROOMS[layer] else GROUND
+
+
+def test_every_folder_is_a_room_that_has_its_place_and_stands_on_the_map() -> None:
+    map_of_rooms = (ROOT / "CONTRIBUTING.md").read_text()
+    for layer in LAYERS:
+        folders = {path.parent.name for path in (ROOT / layer).glob("*/__init__.py")}
+        assert folders == {name for name in ROOMS[layer] if name != GROUND and (ROOT / layer / name).is_dir()}
+        for name in folders:
+            assert f"{name}/" in map_of_rooms
+
+
+def test_no_module_is_part_of_a_circle() -> None:
+    """Also of one within a room. Imports for types alone count: they say who must know whom."""
+    graph = {".".join(("mocrop", *path.relative_to(ROOT).with_suffix("").parts)): imports(path) for path in modules()}
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, f"a circle: {' -> '.join((*above[above.index(name) :], name))}"
+        if name in graph and name not in done:
+            for other in sorted(graph[name]):
+                visit(other, (*above, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
 
 
 def test_package_imports_no_peer_that_it_is_measured_against() -> None:

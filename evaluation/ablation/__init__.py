@@ -1,0 +1,1 @@
+"""Which crop helps: every policy trained and tested on the same clips."""

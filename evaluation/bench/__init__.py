@@ -1,0 +1,1 @@
+"""What this disk and this machine can feed."""

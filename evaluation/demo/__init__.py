@@ -1,0 +1,1 @@
+"""All of it on clips that are made on the spot."""

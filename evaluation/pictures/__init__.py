@@ -1,0 +1,1 @@
+"""Clips, vectors, maps and boxes as pictures and videos."""

@@ -1,0 +1,1 @@
+"""Checkpoint and cache to numbers: logits, metrics, intervals and paired tests."""

@@ -1,0 +1,1 @@
+"""A folder of videos and its lists to labelled clips."""

@@ -1,0 +1,1 @@
+"""Motion to boxes: the ways to choose a crop, and where a new one registers."""

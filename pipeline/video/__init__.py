@@ -1,0 +1,1 @@
+"""Read one video file: open it, count its frames, decode and crop the chosen ones."""

@@ -1,0 +1,1 @@
+"""The folder that holds everything mocrop makes for one data set, and its database."""

@@ -1,0 +1,1 @@
+"""Backbones, their weights and checkpoints, and the device they run on."""
