@@ -132,8 +132,7 @@ def load(work: Work) -> list[Outcome]:
         batch_size=BATCH,
         shuffle=True,
     )
-    for epoch in range(10):
-        loader.set_epoch(epoch)
+    for _ in range(10):
         for batch in loader:
             batch.frames.sum()
     return []

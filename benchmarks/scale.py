@@ -161,8 +161,7 @@ def phase_training(workspace: Workspace, dataset: Path, workers: int) -> Facts:
         require_shards(cache)
         clips = choose_clips(cache, TrainSettings())
         dataset_of_crops = CropDataset(cache, clips.train, segments=3, random=True)
-        loader = CropLoader(dataset_of_crops, batch_size=32, shuffle=True)
-        loader.set_epoch(1)
+        loader = CropLoader(dataset_of_crops, batch_size=32, shuffle=True, drop_last=True)
         next(iter(loader))
     return facts
 

@@ -6,7 +6,6 @@ frames, gathered into memory that is there already, and a plain copy of as many 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +130,6 @@ class MemoryCopy:
 def endless_batches(cache: CropCache, rows: IntArray, shape: BatchShape) -> Iterator[Batch]:
     """Batches of :class:`CropLoader`, epoch after epoch; it draws its own and reads ahead."""
     dataset = CropDataset(cache, rows, segments=shape.segments, random=shape.random)
-    loader = CropLoader(dataset, batch_size=min(shape.clips, len(rows)), shuffle=True)
-    for epoch in itertools.count():
-        loader.set_epoch(epoch)
+    loader = CropLoader(dataset, batch_size=min(shape.clips, len(rows)), shuffle=True, drop_last=True)
+    while True:
         yield from loader

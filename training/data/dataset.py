@@ -16,11 +16,10 @@ from torch.utils.data import Dataset
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Stream
+from mocrop.training.data.epoch_slots import EpochSlots, NextEpochs
 from mocrop.training.data.frame_reader import FrameReader
-from mocrop.training.data.segments import middle_slots, random_slots
 
 IntArray = npt.NDArray[np.int64]
-SLOTS_STREAM = 1  # third part of the seed, so that no two uses share random numbers
 
 
 class Sample(NamedTuple):
@@ -41,9 +40,13 @@ class Batch(NamedTuple):
 class CropDataset(Dataset[Sample]):
     """Clips of a crop cache as a map-style data set, for any ``DataLoader`` or for :class:`CropLoader`.
 
-    Which slots stand for a clip is drawn for all clips at once by :meth:`set_epoch` and depends on the seed, the epoch
-    and the rows alone: batch size, order and number of workers do not matter. Worker processes take the data set along
-    as it is when they start, so with ``persistent_workers=True`` they never learn of a new epoch.
+    Random slots depend on the seed, the epoch and the rows alone: batch size, order and number of workers do not
+    matter. Who asks for a clip without naming an epoch, as ``DataLoader`` does, gets the slots of epoch 0 the first
+    time, those of epoch 1 the second time, and so on. So each pass of a ``DataLoader`` gives other frames by itself: in
+    this process, with worker processes, and with ``persistent_workers=True``, since all count in one shared memory.
+    What workers have read ahead counts as well when a pass is broken off, with persistent workers perhaps only when the
+    next one begins. :meth:`set_epoch` says where to go on. The processes of a ``DistributedSampler`` each count for
+    themselves: there, call it before each epoch, as the sampler's own.
 
     Args:
         cache: an open cache; worker processes open it anew.
@@ -52,6 +55,8 @@ class CropDataset(Dataset[Sample]):
         random: a random slot of each segment (training) rather than the middle one (testing).
         seed: of the random slots.
         stream: frames, or the motion fields that belong to them.
+    Attributes:
+        epochs_begun: by each kind of :class:`CropLoader`, kept here as a loader may be made anew for each epoch.
     Raises: CacheError if the cache has no motion fields.
     """
 
@@ -69,18 +74,17 @@ class CropDataset(Dataset[Sample]):
         self.labels = cache.label[self.rows].astype(np.int64)
         self.segments = segments
         self._reader = FrameReader(cache, stream)
-        self._used_slots = cache.used_slots[self.rows]
         self._random = random
-        self._seed = seed
-        self.set_epoch(0)
+        self._slots = EpochSlots(cache.used_slots[self.rows], segments=segments, random=random, seed=seed)
+        self.epochs_begun: dict[tuple[int, ...], int] = {}
+        self._next_epochs = NextEpochs(len(self.rows) if random else 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the slots of an epoch; without effect where they are not random."""
-        if self._random:
-            rng = np.random.default_rng((self._seed, epoch, SLOTS_STREAM))
-            self._slots = random_slots(self._used_slots, segments=self.segments, rng=rng)
-        elif epoch == 0:
-            self._slots = middle_slots(self._used_slots, segments=self.segments)
+        """Make ``epoch`` the next one for every clip, also in workers; without effect where slots are not random.
+
+        A :class:`CropLoader` has a ``set_epoch`` of its own.
+        """
+        self._next_epochs.set(epoch)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,17 +101,29 @@ class CropDataset(Dataset[Sample]):
         """Shape of the frames or fields of some clips: (clips, segments, 3, size, size) or (..., 2, side, side)."""
         return (clips, self.segments, *self._reader.item_shape)
 
-    def read(self, indices: IntArray, *, out: Tensor | None = None) -> Batch:
+    def slots(self, indices: IntArray, epoch: int | None = None) -> IntArray:
+        """Slots that stand for some clips, int64, shape (n, segments).
+
+        Args:
+            indices: as for :meth:`read`.
+            epoch: whose slots; None: for each clip those of its next epoch, which are used up by that.
+        """
+        if epoch is None and self._random:
+            return self._slots.of(indices, self._next_epochs.take(indices))
+        return self._slots.of(indices, epoch or 0)
+
+    def read(self, indices: IntArray, *, epoch: int | None = None, out: Tensor | None = None) -> Batch:
         """Read several clips into one tensor.
 
         Args:
             indices: int64, shape (n,), positions in this data set; negative ones count from the end.
+            epoch: whose random slots; None: for each clip those of the epoch after the last one it was asked for.
             out: uint8, contiguous, of :meth:`batch_shape`, to be overwritten; made where None.
         Raises: CacheError if a frame cannot be read.
         """
         rows = self.rows[indices]
         frames = torch.from_numpy(np.empty(self.batch_shape(len(rows)), dtype=np.uint8)) if out is None else out
-        self._reader.read(rows, self._slots[indices], out=frames.numpy())
+        self._reader.read(rows, self.slots(indices, epoch), out=frames.numpy())
         if self._reader.stream == "motion":
             frames = frames.view(torch.int8)
         return Batch(frames, torch.from_numpy(self.labels[indices]), torch.from_numpy(rows))

@@ -63,8 +63,8 @@ class FeatureDataset(CropDataset):
         """What a loader need not set memory aside for."""
         return (clips, self.segments, 0)
 
-    def read(self, indices: IntArray, *, out: Tensor | None = None) -> Batch:
+    def read(self, indices: IntArray, *, epoch: int | None = None, out: Tensor | None = None) -> Batch:
         """Features of several clips; ``out`` is left alone."""
         rows = self.rows[indices]
-        features = self._features.get().of(rows, self._slots[indices])
+        features = self._features.get().of(rows, self.slots(indices, epoch))
         return Batch(features, torch.from_numpy(self.labels[indices]), torch.from_numpy(rows))

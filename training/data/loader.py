@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -21,18 +22,24 @@ ORDER_STREAM = 2  # third part of the seed, so that no two uses share random num
 
 
 class CropLoader:
-    """Batches of uint8 frames for one epoch after the other.
+    """Batches of uint8 frames; each ``iter()``, so each ``for`` loop, goes through the next epoch, from epoch 0 on.
+
+    An epoch's order and slots depend on the seeds and its number alone. A loop that is broken off has been an epoch all
+    the same, and so has an ``iter()`` that nobody went on with. Iterations may be under way at the same time. The data
+    set counts: a loader that is made anew for each epoch, with the same settings, goes on where the last one was.
 
     Args:
         dataset: what to read.
         batch_size: clips per batch and rank.
-        shuffle: a new order in each epoch, which depends on the seed and the epoch alone; as in training, an incomplete
-            last batch is left out, unless it is the only one.
+        shuffle: a new order in each epoch, which depends on the seed and the epoch alone.
+        drop_last: leave out an incomplete last batch, unless it is the only one; None: only where shuffled, as in
+            training. See :attr:`clips_left_out`.
         seed: of the order.
         lookahead: batches that are being read, or wait in memory, while the caller works on one.
         pin_memory: put frames into page-locked memory; None: where there is a CUDA device.
         rank, ranks: which part of each epoch this process reads, of how many. In a shuffled epoch all ranks get equally
-            many clips, and up to ``ranks - 1`` are left out; else every clip is read by exactly one.
+            many clips, and up to ``ranks - 1`` are left out; else every clip is read, or dropped, by exactly one.
+    Warns: UserWarning if clips are left out of each epoch and ``drop_last`` is None.
     """
 
     def __init__(
@@ -41,6 +48,7 @@ class CropLoader:
         *,
         batch_size: int,
         shuffle: bool = False,
+        drop_last: bool | None = None,
         seed: int = 0,
         lookahead: int = LOOKAHEAD_BATCHES,
         pin_memory: bool | None = None,
@@ -52,9 +60,9 @@ class CropLoader:
         self.dataset = dataset
         self.batch_size = batch_size
         self._shuffle = shuffle
+        self._drop_last = shuffle if drop_last is None else drop_last
         self._seed = seed
-        self._epoch = 0
-        self._first_batch = 0
+        self._chosen: tuple[int, int] | None = None  # epoch and first batch, by set_epoch
         self._lookahead = lookahead
         self._buffers = BufferPool(
             math.prod(dataset.batch_shape(min(batch_size, len(dataset)))),
@@ -62,28 +70,45 @@ class CropLoader:
         )
         self._rank = rank
         self._ranks = ranks
+        if self.clips_left_out and drop_last is None:
+            warnings.warn(
+                f"each epoch leaves out {self.clips_left_out} of {len(dataset)} clips, other ones each time, which do "
+                f"not fill a batch of {batch_size}; pass drop_last=False for a smaller last batch, or drop_last=True "
+                "if that is meant",
+                stacklevel=2,
+            )
 
     def set_epoch(self, epoch: int, *, first_batch: int = 0) -> None:
-        """Choose the epoch that the next iteration goes through: its order and its random slots.
+        """Choose the epoch that the next iteration goes through; to resume. Those after it follow from there.
 
         Args:
-            first_batch: where it begins, counted from 0; what comes before is not read.
+            first_batch: where that iteration begins, counted from 0; what comes before is not read.
         """
-        self._epoch = epoch
-        self._first_batch = first_batch
-        self.dataset.set_epoch(epoch)
+        self._chosen = epoch, first_batch
+
+    @property
+    def clips_left_out(self) -> int:
+        """Clips that no rank reads in an epoch; where shuffled, other ones each time."""
+        return len(self.dataset) - sum(self._clips(rank) for rank in range(self._ranks))
 
     def __len__(self) -> int:
         """Number of batches per epoch of this rank, wherever the iteration begins."""
-        return len(self._batches())
+        return math.ceil(self._clips(self._rank) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
+        counts = self.dataset.epochs_begun
+        mine = (self.batch_size, self._shuffle, self._drop_last, self._seed, self._rank, self._ranks)
+        epoch, first_batch = self._chosen or (counts.get(mine, 0), 0)
+        counts[mine], self._chosen = epoch + 1, None
+        return self._read(epoch, first_batch)
+
+    def _read(self, epoch: int, first_batch: int) -> Iterator[Batch]:
         pending: deque[Future[Batch]] = deque()
         pool = ThreadPoolExecutor(READING_THREADS, thread_name_prefix="crop-loader")
         try:
-            for indices in self._batches()[self._first_batch :]:
+            for indices in self._batches(epoch)[first_batch:]:
                 out = self._buffers.take(self.dataset.batch_shape(len(indices)))
-                pending.append(pool.submit(self.dataset.read, indices, out=out))
+                pending.append(pool.submit(self.dataset.read, indices, epoch=epoch, out=out))
                 if len(pending) > self._lookahead:
                     yield pending.popleft().result()
             while pending:
@@ -91,19 +116,22 @@ class CropLoader:
         finally:  # also when the caller stops halfway
             pool.shutdown(cancel_futures=True)
 
-    def _batches(self) -> list[npt.NDArray[np.int64]]:
+    def _batches(self, epoch: int) -> list[npt.NDArray[np.int64]]:
         order = epoch_order(
             len(self.dataset),
             shuffle=self._shuffle,
             seed=self._seed,
-            epoch=self._epoch,
+            epoch=epoch,
             rank=self._rank,
             ranks=self._ranks,
-        )
-        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
-        if self._shuffle and len(batches) > 1 and len(batches[-1]) < self.batch_size:
-            batches.pop()
-        return batches
+        )[: self._clips(self._rank)]
+        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+
+    def _clips(self, rank: int) -> int:
+        """Clips that a rank reads in each epoch."""
+        clips = len(self.dataset)
+        share = clips // self._ranks if self._shuffle else len(range(rank, clips, self._ranks))
+        return share - share % self.batch_size if self._drop_last and share > self.batch_size else share
 
 
 def epoch_order(
@@ -140,7 +168,10 @@ class BufferPool:
         """A contiguous uint8 tensor with arbitrary content."""
         if self._pin_memory:
             return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-        memory = self._free.pop() if self._free else np.empty(self._most_bytes, dtype=np.uint8)
+        try:
+            memory = self._free.pop()  # asking first whether there is any would let another thread take it meanwhile
+        except IndexError:
+            memory = np.empty(self._most_bytes, dtype=np.uint8)
         view = memory[: math.prod(shape)].reshape(shape)
         weakref.finalize(view, self._free.append, memory).atexit = False  # the tensor owns the view, not the memory
         return torch.from_numpy(view)

@@ -30,6 +30,7 @@ class RunFacts:
     epochs_done: int  # by an earlier, interrupted run
     batches_done: int = 0  # by that run in the epoch after those
     processes: int = 1  # that train together
+    clips_left_out: int = 0  # of each epoch, as they fill no batch
 
 
 @dataclass(frozen=True, kw_only=True)

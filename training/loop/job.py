@@ -166,7 +166,13 @@ def set_up(
         optimizer=make_optimizer(trained, settings),
         scaler=torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
         loader=CropLoader(
-            train, batch_size=batch_size, shuffle=True, seed=settings.seed, rank=ranks.rank, ranks=ranks.ranks
+            train,
+            batch_size=batch_size,
+            shuffle=True,
+            drop_last=True,
+            seed=settings.seed,
+            rank=ranks.rank,
+            ranks=ranks.ranks,
         ),
         validation=CropLoader(validate, batch_size=batch_size, rank=ranks.rank, ranks=ranks.ranks),
         device=device,

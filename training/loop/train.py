@@ -121,6 +121,7 @@ def _facts(cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path) ->
         epochs_done=len(run.history),
         batches_done=run.begun.batches_done,
         processes=job.ranks.ranks,
+        clips_left_out=job.loader.clips_left_out,
     )
 
 

@@ -100,6 +100,9 @@ def describe(facts: RunFacts) -> list[str]:
         f"{facts.train_clips} clips to train on, {facts.validation_clips} held out for validation, "
         f"left out: {facts.left_out}",
     ]
+    if facts.clips_left_out:
+        left_out = f"{facts.clips_left_out} of the {facts.train_clips} clips"
+        lines.append(f"each epoch leaves out {left_out}, which fill no batch; other ones each time")
     if facts.classes_with_clips < facts.classes:
         lines.append(f"only {facts.classes_with_clips} of {facts.classes} classes have clips to train on")
     if facts.epochs_done == facts.epochs:

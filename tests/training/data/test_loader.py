@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError
-from mocrop.training.data.dataset import CropDataset
+from mocrop.training.data.dataset import Batch, CropDataset
 from mocrop.training.data.loader import CropLoader, epoch_order
 
 CLIPS = 10
@@ -37,9 +38,42 @@ def test_without_shuffling_every_clip_comes_once_in_order(data: CropDataset) -> 
 
 
 def test_shuffled_epochs_have_whole_batches_only(data: CropDataset) -> None:
-    loader = CropLoader(data, batch_size=4, shuffle=True)
+    loader = CropLoader(data, batch_size=4, shuffle=True, drop_last=True)
     assert [len(batch) for batch in rows(loader)] == [4, 4]
     assert len(loader) == 2
+
+
+@pytest.mark.parametrize(
+    ("shuffle", "drop_last", "ranks", "sizes", "left_out"),
+    [
+        (True, True, 1, [4, 4], 2),
+        (True, False, 1, [4, 4, 2], 0),
+        (False, None, 1, [4, 4, 2], 0),
+        (False, True, 1, [4, 4], 2),
+        (True, False, 3, [3], 1),
+        (True, True, 2, [4], 2),
+        (False, True, 3, [4], 0),  # ranks 1 and 2 have three clips: an only batch stays
+    ],
+)
+def test_clips_that_are_left_out_are_counted(
+    data: CropDataset, shuffle: bool, drop_last: bool | None, ranks: int, sizes: list[int], left_out: int
+) -> None:
+    loader = CropLoader(data, batch_size=4, shuffle=shuffle, drop_last=drop_last, ranks=ranks)
+    assert [len(batch) for batch in rows(loader)] == sizes
+    assert len(loader) == len(sizes)
+    assert loader.clips_left_out == left_out
+
+
+def test_clips_are_left_out_with_a_warning_unless_drop_last_is_given(data: CropDataset) -> None:
+    with pytest.warns(UserWarning, match=r"each epoch leaves out 2 of 10 clips.* batch of 4; pass drop_last=False"):
+        loader = CropLoader(data, batch_size=4, shuffle=True)
+    assert [len(batch) for batch in rows(loader)] == [4, 4]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for drop_last in (False, True):
+            CropLoader(data, batch_size=4, shuffle=True, drop_last=drop_last)
+        CropLoader(data, batch_size=5, shuffle=True)
+        CropLoader(data, batch_size=4)
 
 
 def test_a_batch_larger_than_the_data_set_holds_all_of_it(data: CropDataset) -> None:
@@ -58,16 +92,95 @@ def test_an_epoch_is_the_same_whenever_it_comes_and_unlike_the_next(data: CropDa
         assert torch.equal(first.frames, second.frames)
 
 
+def assert_epoch(batches: Iterable[Batch], loader: CropLoader, epoch: int, *, first_batch: int = 0) -> None:
+    """Order and slots are those of the epoch, as a loader that begins there gives them."""
+    data = loader.dataset
+    order = epoch_order(len(data), shuffle=True, seed=1, epoch=epoch)[first_batch * loader.batch_size :]
+    batches = list(batches)
+    assert torch.cat([batch.rows for batch in batches]).tolist() == order.tolist()
+    assert torch.equal(torch.cat([batch.frames for batch in batches]), data.read(order, epoch=epoch).frames)
+
+
+@pytest.fixture
+def loader(data: CropDataset) -> CropLoader:
+    return CropLoader(data, batch_size=5, shuffle=True, seed=1, lookahead=1)
+
+
+def test_each_loop_goes_through_the_next_epoch(loader: CropLoader) -> None:
+    for epoch in range(3):
+        assert_epoch(loader, loader, epoch)
+    frames = [loader.dataset.read(np.arange(CLIPS), epoch=epoch).frames for epoch in (0, 1)]
+    assert not torch.equal(*frames)
+
+
+def test_a_loader_made_anew_for_each_epoch_goes_on_and_one_with_other_settings_begins(data: CropDataset) -> None:
+    for epoch in range(3):
+        loader = CropLoader(data, batch_size=5, shuffle=True, seed=1)
+        assert_epoch(loader, loader, epoch)
+    other = CropLoader(data, batch_size=2, shuffle=True, seed=1)
+    assert_epoch(other, other, 0)
+    loader.set_epoch(0)
+    assert_epoch(loader, loader, 0)
+
+
+def test_a_choice_of_epoch_and_batch_is_for_the_loader_that_was_told(loader: CropLoader) -> None:
+    loader.set_epoch(4, first_batch=1)
+    like = CropLoader(loader.dataset, batch_size=5, shuffle=True, seed=1)
+    assert_epoch(like, like, 0)
+    assert_epoch(loader, loader, 4, first_batch=1)
+    assert_epoch(like, like, 5)
+
+
+def test_ranks_of_one_process_read_the_same_epoch(data: CropDataset) -> None:
+    loaders = [CropLoader(data, batch_size=5, shuffle=True, rank=rank, ranks=2) for rank in range(2)]
+    for _ in range(2):
+        assert sorted(row for loader in loaders for batch in rows(loader) for row in batch) == list(range(CLIPS))
+
+
+def test_a_resumed_epoch_is_followed_by_the_next_whole_one(loader: CropLoader) -> None:
+    loader.set_epoch(4, first_batch=1)
+    assert_epoch(loader, loader, 4, first_batch=1)
+    assert_epoch(loader, loader, 5)
+
+
+def test_a_loop_that_is_broken_off_has_been_an_epoch(loader: CropLoader) -> None:
+    for _ in loader:
+        break
+    assert_epoch(loader, loader, 1)
+
+
+def test_an_iteration_has_its_epoch_from_when_it_was_made(loader: CropLoader) -> None:
+    first = iter(loader)
+    loader.set_epoch(6)
+    assert_epoch(loader, loader, 6)
+    assert_epoch(first, loader, 0)
+    assert_epoch(loader, loader, 7)
+
+
+def test_iterations_side_by_side_keep_to_their_epochs(loader: CropLoader) -> None:
+    pairs = list(zip(loader, loader, strict=True))
+    for epoch, batches in enumerate(zip(*pairs, strict=True)):
+        assert_epoch(batches, loader, epoch)
+
+
+def test_a_loop_leaves_the_epochs_of_the_data_set_alone(loader: CropLoader) -> None:
+    loader.dataset.set_epoch(3)
+    assert_epoch(loader, loader, 0)
+    everything = np.arange(CLIPS)
+    frames = loader.dataset.read(everything).frames
+    assert torch.equal(frames, loader.dataset.read(everything, epoch=3).frames)
+
+
 def test_an_epoch_that_begins_in_the_middle_reads_only_the_rest(
     data: CropDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loader = CropLoader(data, batch_size=3, shuffle=True, seed=1)
+    loader = CropLoader(data, batch_size=3, shuffle=True, drop_last=True, seed=1)
     loader.set_epoch(2)
     whole = list(loader)
     read: list[int] = []
     original = data.read
     monkeypatch.setattr(
-        data, "read", lambda indices, out: (read.extend(indices.tolist()), original(indices, out=out))[1]
+        data, "read", lambda indices, **options: (read.extend(indices.tolist()), original(indices, **options))[1]
     )
     loader.set_epoch(2, first_batch=1)
     rest = list(loader)
@@ -81,7 +194,7 @@ def test_an_epoch_that_begins_in_the_middle_reads_only_the_rest(
 def test_batches_already_given_out_keep_their_pixels(data: CropDataset) -> None:
     batches = list(CropLoader(data, batch_size=1, lookahead=2))
     for index, batch in enumerate(batches):
-        assert torch.equal(batch.frames, data.read(np.array([index])).frames)
+        assert torch.equal(batch.frames, data.read(np.array([index]), epoch=0).frames)
 
 
 def test_ranks_read_everything_once_when_not_shuffled(data: CropDataset) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
+import pytest
 import torch
 from rich.console import Console
 
-from mocrop.training.loop.callbacks import EpochRecord
+from mocrop.training.data.selection import LeftOut
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts
 from mocrop.training.loop.meter import Meter, Totals
-from mocrop.training.report.console import ConsoleWatch, describe_meter, live_line
+from mocrop.training.report.console import ConsoleWatch, describe, describe_meter, live_line
 from mocrop.training.scores import Score
 
 
@@ -27,6 +30,27 @@ def test_the_live_line_of_a_long_run_fits_into_80_columns() -> None:
     assert facts in text
     assert "…" not in text
     assert len(text) <= 80
+
+
+@pytest.mark.parametrize(("clips_left_out", "lines"), [(0, []), (3, ["3 of the 35 clips"])])
+def test_clips_that_no_epoch_reads_are_said_at_the_start(clips_left_out: int, lines: list[str]) -> None:
+    facts = RunFacts(
+        run_dir=Path("run"),
+        arch="resnet50",
+        device="cpu",
+        precision="float32",
+        channels_last=False,
+        train_clips=35,
+        validation_clips=4,
+        left_out=LeftOut(),
+        classes=2,
+        classes_with_clips=2,
+        epochs=1,
+        epochs_done=0,
+        clips_left_out=clips_left_out,
+    )
+    said = [f"each epoch leaves out {line}, which fill no batch; other ones each time" for line in lines]
+    assert describe(facts)[2:] == said
 
 
 def test_the_line_of_an_epoch_fits_into_80_columns_and_tells_training_from_held_out_clips() -> None:
