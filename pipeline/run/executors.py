@@ -120,16 +120,14 @@ class DaskCluster:
         unit, future = self._wait()
         self._in_flight.discard(future)
         try:
-            error = future.exception()  # waits again if the worker died with the result: the unit is then run anew
-            if error is None:
-                return Finished(unit=unit, outcomes=future.result())
+            # Waits again if the worker has died with the result: the unit is then run anew, and may kill the next one.
+            return Finished(unit=unit, outcomes=future.result())
+        except KilledWorker:
+            return Finished(unit=unit, outcomes=None)
         except CancelledError as cancelled:
             raise ClusterError(
                 "the Dask scheduler has dropped the work; run the same command again: finished clips are kept"
             ) from cancelled
-        if isinstance(error, KilledWorker):
-            return Finished(unit=unit, outcomes=None)
-        raise error
 
     def _wait(self) -> tuple[WorkUnit, Future[list[Outcome]]]:
         """Wait for a future, and look now and then whether there is still anybody to wait for."""

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 from mocrop.evaluation.commands import Evaluation, evaluate_in, print_evaluation
 from mocrop.evaluation.scores import evaluate as evaluate_module
@@ -20,6 +19,7 @@ from mocrop.evaluation.scores.predictions import read_predictions
 from mocrop.evaluation.scores.targets import Choice
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, PredictionsError, SettingsError, TrainingError
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.distributed import Ranks
 from mocrop.training.model.backbones import Backbone, build_backbone
@@ -118,12 +118,12 @@ def make_run(workspace: Workspace, weights: dict[str, torch.Tensor]) -> MakeRun:
 
 
 def run_eval(workspace: Workspace, settings: EvalSettings, **choice: object) -> Evaluation:
-    return evaluate_in(workspace, settings, Choice(**choice), console=Console(file=StringIO()))
+    return evaluate_in(workspace, settings, Choice(**choice), console=LineConsole(file=StringIO()))
 
 
 def shown(evaluation: Evaluation) -> str:
     text = StringIO()
-    print_evaluation(Console(file=text, width=80), evaluation)
+    print_evaluation(LineConsole(file=text, width=80), evaluation)
     return text.getvalue()
 
 

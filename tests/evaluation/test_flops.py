@@ -10,13 +10,13 @@ from functools import cache
 
 import pytest
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from mocrop.cli import main
 from mocrop.evaluation.flops import Cost, FlopsSettings, count_cost, count_costs, savings
 from mocrop.evaluation.report.flops import costs_json, print_costs
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.model.backbones import Backbone
 
 TINY = "timm/test_vit"
@@ -131,7 +131,7 @@ def test_a_size_that_a_network_cannot_take_is_an_error(arch: str, size: int) -> 
 
 
 def test_the_table_fits_80_columns_even_with_a_long_name() -> None:
-    console = Console(width=80, record=True, file=io.StringIO())
+    console = LineConsole(width=80, record=True, file=io.StringIO())
     name = "timm/a_network_with_a_very_long_name.in22k_ft_in1k"
     print_costs(console, [cost(name, 224, 15.467), cost(name, 192, 12.638)], segments=8)
     text = console.export_text()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from mocrop.cli import main
 from mocrop.evaluation.bench import bench, read_speed, video_speed
@@ -21,6 +20,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 
 MakeCache = Callable[..., Path]
@@ -77,7 +77,7 @@ def test_without_a_workspace_noise_is_read_and_nothing_stays(tmp_path: Path) -> 
 def test_a_workspace_is_measured_with_its_cache_and_its_videos(tmp_path: Path, make_video: MakeVideo) -> None:
     for number in range(3):
         make_video(tmp_path / f"data/Run/clip{number}.avi", frames=24)
-    workspace, run = Workspace(tmp_path / "work"), RunOptions(workers=0, console=Console(quiet=True))
+    workspace, run = Workspace(tmp_path / "work"), RunOptions(workers=0, console=LineConsole(quiet=True))
     options = {"size": 16, "policy": "center", "frames": 2}
     preprocess.run_all(workspace, run, dataset=tmp_path / "data", precrop_options=options)
     before = sorted(path.name for path in workspace.root.iterdir())
@@ -184,7 +184,7 @@ def test_verdict_says_why_the_disk_was_not_measured() -> None:
 
 
 def test_tables_fit_into_80_columns() -> None:
-    console = Console(width=80, record=True, file=StringIO())
+    console = LineConsole(width=80, record=True, file=StringIO())
     videos = VideoSpeed(
         videos=1,
         failed=1,

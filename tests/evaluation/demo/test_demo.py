@@ -5,13 +5,13 @@ from pathlib import Path
 
 import matplotlib.image
 import pytest
-from rich.console import Console
 
 from mocrop.evaluation.demo import demo
 from mocrop.evaluation.demo.demo import run_demo, say_demo
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.sprites import SpriteSettings
+from mocrop.pipeline.terminal import LineConsole
 
 SMALL = SpriteSettings(classes=3, groups=4, clips_per_group=1, frames=26, width=128, height=96)
 
@@ -21,8 +21,8 @@ def test_demo_goes_through_everything_and_draws_a_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "TRAINING", dataclasses.replace(demo.TRAINING, epochs=1))
-    run = RunOptions(workers=0, console=Console(quiet=True))
-    console = Console(width=80)
+    run = RunOptions(workers=0, console=LineConsole(quiet=True))
+    console = LineConsole(width=80)
     result = run_demo(tmp_path / "demo", run=run, console=console, sprites=SMALL)
     say_demo(console, result)
     said = capsys.readouterr().out
@@ -41,5 +41,5 @@ def test_demo_goes_through_everything_and_draws_a_picture(
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(WorkspaceError, match="something else than an earlier demo"):
-        run_demo(tmp_path, run=RunOptions(workers=0), console=Console(quiet=True), sprites=SMALL)
+        run_demo(tmp_path, run=RunOptions(workers=0), console=LineConsole(quiet=True), sprites=SMALL)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib import image
-from rich.console import Console
 
 from mocrop.evaluation.report.console import print_result
 from mocrop.evaluation.report.files import SUFFIXES, write_report
@@ -20,6 +19,7 @@ from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.latency import BatchTime, latency
 from mocrop.evaluation.scores.metrics import measure
 from mocrop.evaluation.scores.predictions import Origin, Predictions, read_predictions
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.data.selection import LeftOut
 
 ORIGIN = Origin(
@@ -146,7 +146,7 @@ def test_of_very_many_classes_the_most_confused_are_drawn(monkeypatch: pytest.Mo
 def test_a_console_shows_few_classes_whole_and_of_many_the_worst() -> None:
     def shown(evaluated: EvalResult) -> str:
         text = StringIO()
-        print_result(Console(file=text, width=80), evaluated)
+        print_result(LineConsole(file=text, width=80), evaluated)
         return text.getvalue()
 
     few, many = shown(result(classes=7)), shown(result(classes=30))
@@ -158,5 +158,5 @@ def test_a_console_shows_few_classes_whole_and_of_many_the_worst() -> None:
 
 def test_a_checkpoint_that_does_not_say_its_epoch_has_none_in_the_report() -> None:
     text = StringIO()
-    print_result(Console(file=text, width=120), replace(result(), epoch=0))
+    print_result(LineConsole(file=text, width=120), replace(result(), epoch=0))
     assert "epoch" not in text.getvalue()

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 from mocrop.evaluation.report.console import evaluation_progress, print_result, remarks
 from mocrop.evaluation.report.files import write_report
@@ -21,6 +20,7 @@ from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate
 from mocrop.evaluation.scores.predictions import file_hash
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, CheckpointError, SettingsError
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.data.selection import LeftOut
 from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.checkpoint import Checkpoint, describe_cache, plain_settings, save_checkpoint
@@ -219,7 +219,7 @@ def test_the_report_holds_counts_intervals_and_versions(
 @pytest.mark.usefixtures("by_mean_color")
 def test_the_table_shows_counts_and_remarks(colors: Path, make_checkpoint: Callable[..., Path]) -> None:
     text = StringIO()
-    console = Console(file=text, width=200)
+    console = LineConsole(file=text, width=200)
     with evaluation_progress(console) as on_batch:
         result = evaluate(colors, make_checkpoint(colors), replace(CPU, segments=3), on_batch=on_batch)
     print_result(console, result)

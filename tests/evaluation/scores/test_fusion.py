@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from mocrop.evaluation.report.files import SUFFIXES
 from mocrop.evaluation.report.fusion import print_fusion, write_fusion
@@ -18,6 +17,7 @@ from mocrop.evaluation.scores.metrics import softmax
 from mocrop.evaluation.scores.predictions import Origin, Predictions, read_predictions
 from mocrop.evaluation.scores.statistics import McNemar
 from mocrop.pipeline.errors import PredictionsError
+from mocrop.pipeline.terminal import LineConsole
 
 FRAMES = Origin(
     checkpoint="runs/frames/best.pt",
@@ -135,7 +135,7 @@ def test_the_report_has_a_row_for_each_and_the_files_of_the_fusion(fusion: Fusio
 
 def test_the_console_names_both_within_80_columns(fusion: Fusion) -> None:
     text = StringIO()
-    print_fusion(Console(file=text, width=80), fusion, ["a note"])
+    print_fusion(LineConsole(file=text, width=80), fusion, ["a note"])
     assert "second: motion, 7 of 8 clips right" in text.getvalue()
     assert "a note" in text.getvalue()
     assert max(map(len, text.getvalue().splitlines())) <= 80

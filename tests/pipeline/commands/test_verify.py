@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from rich.console import Console
 
 from mocrop.cli import main
 from mocrop.pipeline.cache.crop_cache import CropCache, column_file
@@ -20,17 +19,18 @@ from mocrop.pipeline.commands.preprocess import precrop, run_all
 from mocrop.pipeline.commands.verify import VerifyReport, verify
 from mocrop.pipeline.errors import CacheError, WorkspaceError
 from mocrop.pipeline.run.session import RunOptions, open_session
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.video.mp4 import mp4_fault
 from mocrop.pipeline.workspace.paths import Workspace
 
 MakeVideo = Callable[..., Path]
 MakeCache = Callable[..., Path]
-LOOP = RunOptions(workers=0, console=Console(quiet=True))
+LOOP = RunOptions(workers=0, console=LineConsole(quiet=True))
 CLIPS = [f"{label}/v_{label}_g0{group}_c01" for label in ("Dig", "Run") for group in (1, 2)]
 
 
 def check(workspace: Workspace, **options: object) -> VerifyReport:
-    return verify(workspace, console=Console(quiet=True), **options)  # type: ignore[arg-type]
+    return verify(workspace, console=LineConsole(quiet=True), **options)  # type: ignore[arg-type]
 
 
 def facts(report: VerifyReport) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import cloudpickle
 import dask
 import pytest
+from distributed.scheduler import KilledWorker
 
 from mocrop.pipeline.errors import ClipError, ClusterError, DiskFullError, Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
@@ -269,6 +270,21 @@ def test_a_cluster_whose_workers_never_come_back_ends_the_run(monkeypatch: pytes
         executor.submit(stage(Behaviour()), work_units()[0], "/nowhere")
         with pytest.raises(ClusterError, match=r"none came back; something on this machine .* --workers 1"):
             executor.next_finished()
+
+
+def test_a_result_that_is_lost_with_its_worker_and_kills_the_next_one_is_no_error(cluster: Executor) -> None:
+    """Dask says first that the unit is done, runs it anew as its result is gone, and then that it killed a worker."""
+    unit = work_units()[0]
+
+    class Lost:
+        def exception(self) -> None:
+            return None
+
+        def result(self) -> list[Outcome]:
+            raise KilledWorker("behave", None, 0)
+
+    cluster._finished.put((unit, Lost()))  # type: ignore[attr-defined]
+    assert cluster.next_finished() == Finished(unit=unit, outcomes=None)
 
 
 def test_a_worker_that_is_slow_to_come_back_is_waited_for(

@@ -17,8 +17,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.training.data.dataset import CropDataset, Sample
 from mocrop.training.data.epoch_slots import KEPT_EPOCHS
 from mocrop.training.data.loader import CropLoader
-
-from .rank_processes import process_maker
+from tests.training.rank_processes import process_maker
 
 LABEL = [0, 1, 0, 1, 1]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, SettingsError, TrainingError
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.loop import job as job_module
 from mocrop.training.loop.callbacks import EpochRecord, TrainWatch
 from mocrop.training.loop.meter import Meter
@@ -222,7 +222,7 @@ def test_a_missing_shard_ends_the_run_before_it_starts(tmp_path: Path, make_cach
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_console_shows_each_epoch(cache_path: Path, tmp_path: Path, terminal: bool) -> None:
     text = StringIO()
-    console = Console(file=text, force_terminal=terminal, width=200)
+    console = LineConsole(file=text, force_terminal=terminal, width=200)
     train(cache_path, tmp_path, replace(SETTINGS, epochs=2), watch=ConsoleWatch(console))
     shown = text.getvalue()
     assert "only 2 of 3 classes have clips to train on" in shown

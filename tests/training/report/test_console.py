@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.data.selection import LeftOut
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts
 from mocrop.training.loop.meter import Meter, Totals
@@ -22,7 +22,7 @@ def test_the_live_line_of_a_long_run_fits_into_80_columns() -> None:
     facts = describe_meter(meter)
     for part in ("loss 12.345", "acc 100.0%", "clips/s", "wait 100.0%"):
         assert part in facts
-    console = Console(width=80, force_terminal=True)
+    console = LineConsole(width=80, force_terminal=True)
     progress = live_line(console)
     progress.add_task("epoch 100/100", facts=facts, total=5000, completed=1)
     (line,) = console.render_lines(progress.get_renderable(), pad=False)
@@ -66,7 +66,7 @@ def test_the_line_of_an_epoch_fits_into_80_columns_and_tells_training_from_held_
         clips_per_second=1.5,
         waiting_share=0.99,
     )
-    console = Console(file=io.StringIO(), width=80)
+    console = LineConsole(file=io.StringIO(), width=80)
     ConsoleWatch(console).epoch(record)
     line = console.file.getvalue()
     assert line == "epoch 100/0: loss 1.234 acc 50.0%, held out 2.346 acc 75.0%, 12346 s wait 99%\n"
