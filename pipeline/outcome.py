@@ -12,7 +12,7 @@ from mocrop.pipeline.errors import ClipError, DiskFullError, MocropError, Reason
 from mocrop.pipeline.time_limit import time_limit
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)  # a plan holds one for every clip that runs
 class ClipTask:
     """One clip of a work unit: what a worker needs to know of it."""
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import zarr
 from mocrop.cli import main
 from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
 from mocrop.pipeline.errors import SilentExit
+from mocrop.pipeline.workspace.manifest import Manifest, StageRow
 from mocrop.training.data.frame_reader import FrameReader
 from tests.conftest import needs_torch
 
@@ -62,6 +63,46 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MOCROP_WORKSPACE", raising=False)
     return tmp_path
+
+
+def test_a_run_walks_over_the_clips_once_a_stage(
+    dataset: Path, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walks: list[str] = []
+    rows = Manifest.stage_rows
+
+    def noted(self: Manifest, stage: str, settings: str, *, upstream: tuple[str, str] | None) -> Iterator[StageRow]:
+        walks.append(stage)
+        return rows(self, stage, settings, upstream=upstream)
+
+    monkeypatch.setattr(Manifest, "stage_rows", noted)
+    small = ["--size", "32", "--frames", "4", "--workers", "0"]
+    assert mocrop("run", dataset, *small) == 0
+    assert walks == ["transcode", "extract-mv", "precrop:motion-32"]
+    walks.clear()
+    assert mocrop("precrop", *small) == mocrop("extract-mv", "--workers", "0") == 0  # with nothing to do
+    assert mocrop("precrop", *small, "--dry-run") == 0
+    assert walks == ["precrop:motion-32", "extract-mv", "precrop:motion-32"]
+    capsys.readouterr()
+    walks.clear()
+    assert mocrop("precrop", *small, "--overwrite", "--json") == 0
+    (stage,) = json.loads(capsys.readouterr().out)["stages"]
+    assert walks == ["precrop:motion-32"]
+    assert stage["plan"]["why"] == {"not done yet": 6}  # planned after the old cache was given up
+    assert stage["summary"]["done"] == 6
+
+
+def test_a_stage_whose_upstream_has_not_run_is_refused_before_anything_is_written(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("init", dataset) == 0
+    before = {**tree(here / "mocrop-work"), ".lock": ""}  # it holds the number of the process that came last
+    assert mocrop("extract-mv", "--workers", "0") == 1
+    assert mocrop("precrop", "--size", "32", "--workers", "0") == 1
+    said = capsys.readouterr().err
+    assert "transcode has not run" in said
+    assert "extract-mv has not run" in said
+    assert {**tree(here / "mocrop-work"), ".lock": ""} == before
 
 
 @pytest.mark.smoke

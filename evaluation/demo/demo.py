@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mocrop.evaluation.coverage.measure import overlap
+from mocrop.evaluation.demo.sprites import SpriteSettings, SpriteTruth, make_sprites
 from mocrop.evaluation.pictures.crop_figure import Panel, draw_panels, panel
 from mocrop.evaluation.report.format import score_cells
 from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate
@@ -20,7 +21,6 @@ from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.run.session import RunOptions
-from mocrop.pipeline.sprites import SpriteSettings, SpriteTruth, make_sprites
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.loop.callbacks import EpochRecord, TrainWatch
 from mocrop.training.loop.train import train
@@ -63,11 +63,12 @@ def run_demo(folder: Path, *, run: RunOptions, console: Console, sprites: Sprite
     _clear(folder)
     console.rule("1. a data set: textured sprites moving over clutter, the camera still or panning")
     settings = sprites or SpriteSettings()
-    truth = make_sprites(folder / "data", settings)
-    console.print(f"{len(truth.boxes)} clips of MPEG-4 Part 2, like UCF-101's, in {truth.dataset}")
+    dataset = folder / "videos"
+    truth = make_sprites(dataset, settings)
+    console.print(f"{len(truth.boxes)} clips of MPEG-4 Part 2, like UCF-101's, in {dataset}")
     workspace = Workspace(folder / "work")
     console.rule("2. every stage: transcode, extract-mv, precrop")
-    _make_caches(workspace, truth.dataset, run, console)
+    _make_caches(workspace, dataset, run, console)
     console.rule("3. the same small network, trained on whole frames and on crops")
     with one_thread():  # the network is small: two threads gain little, and on busy cores they wait for each other
         scores = {policy: _train_and_evaluate(workspace, policy, console) for policy in POLICIES}

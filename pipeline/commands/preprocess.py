@@ -99,7 +99,7 @@ def explain(workspace: Workspace, stage_of: str, *, options: Options) -> Iterato
     """
     with open_session(workspace, RunOptions()) as session:
         stage = _stage(session, stage_of, options)
-        session.plan(stage)
+        session.require_upstream(stage)
         for decision in session.decisions(stage):
             if decision.why is not None:
                 yield decision.row.name, decision.why.value
@@ -130,13 +130,13 @@ def _transcode(session: Session, options: Options) -> StageReport:
 
 def _extract(session: Session, options: Options) -> StageReport:
     stage = session.stages.extract(options)
-    session.plan(stage)  # refuses before anything is written
+    session.require_upstream(stage)
     write_stage_settings(session.workspace, stage.name, stage.settings)
     return session.run(stage)
 
 
 def _precrop(session: Session, options: Options, overwrite: bool) -> StageReport:
     stage = _stage(session, "precrop", options)
-    session.plan(stage)
+    session.require_upstream(stage)
     prepare_cache(session.workspace, session.manifest, stage, overwrite=overwrite)
-    return session.run(stage)
+    return session.run(stage)  # plans only now: a cache that is made anew has forgotten all outcomes

@@ -23,6 +23,7 @@ behind has a name that begins with a dot.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -38,6 +39,7 @@ import numpy.typing as npt
 import tensorstore as ts
 import zarr
 from zarr.codecs import ZstdCodec
+from zarr.errors import ContainsGroupError
 
 from mocrop.pipeline.arrays import open_array, worker_context, write_names
 from mocrop.pipeline.errors import MotionStoreError
@@ -81,7 +83,8 @@ def write_shard(store: Path, index: int, rows: Iterable[MotionRow], *, attribute
         rows: by position; taken one by one, so that a generator need not hold the vectors of all of them.
         attributes: how the vectors were read; joins the schema version under the group attribute ``mocrop``.
     """
-    zarr.open_group(store, mode="a", zarr_format=3)
+    with contextlib.suppress(ContainsGroupError):  # another worker has just made it
+        zarr.open_group(store, mode="a", zarr_format=3)
     final = shard_folder(store, index)
     partial = store / f".{final.name}.{uuid.uuid4().hex}"  # a worker thought lost may be writing the same group
     try:

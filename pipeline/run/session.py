@@ -13,7 +13,7 @@ from rich.console import Console
 from mocrop.pipeline.dataset.init import DatasetReport
 from mocrop.pipeline.errors import Reason, WorkspaceError
 from mocrop.pipeline.run.executors import Executor, open_executor
-from mocrop.pipeline.run.plan import Decision, PlanCounts, plan_decisions, plan_units
+from mocrop.pipeline.run.plan import Decision, PlanCounts, StagePlan, plan_decisions, plan_stage
 from mocrop.pipeline.run.progress import stage_progress
 from mocrop.pipeline.run.runner import StageSummary, run_units
 from mocrop.pipeline.stages.contract import Stage
@@ -82,46 +82,37 @@ class Session:
         """What ``stage`` would do about every clip."""
         return plan_decisions(self.rows(stage), stage)
 
-    def plan(self, stage: Stage) -> PlanCounts:
-        """Count what ``stage`` would do.
+    def require_upstream(self, stage: Stage) -> None:
+        """Refuse a stage that would find nothing to work on, before anything is written.
 
         Raises: WorkspaceError if the stage before has not run on a single clip.
         """
-        counts = PlanCounts()
-        dataset = read_settings(self.workspace)[0].dataset
-        for _ in plan_units(self.rows(stage), stage, dataset=dataset, counts=counts):
-            pass
-        if stage.upstream and counts.waiting and counts.waiting == self.manifest.present_count():
-            name = stage.upstream.name
-            raise WorkspaceError(f"{stage.name}: {name} has not run with its present settings; {_WAY_OUT[name]}")
-        return counts
+        before = stage.upstream
+        if before and self.manifest.present_count() and not self.manifest.has_run(before.name, before.settings_hash):
+            raise WorkspaceError(
+                f"{stage.name}: {before.name} has not run with its present settings; {_WAY_OUT[before.name]}"
+            )
 
     def run(self, stage: Stage) -> StageReport:
         """Run ``stage`` on every clip that needs it.
 
-        Raises: WorkspaceError as :meth:`plan`, DiskFullError, ClusterError.
+        Raises: WorkspaceError as :meth:`require_upstream`, DiskFullError, ClusterError.
         """
-        plan = self.plan(stage)
-        summary = StageSummary()
-        if plan.to_run:
-            summary = self._run_units(stage, plan)
+        self.require_upstream(stage)
+        dataset = read_settings(self.workspace)[0].dataset
+        plan = plan_stage(self.rows(stage), stage, dataset=dataset, clip_seconds=self.options.clip_seconds)
+        summary = self._run_units(stage, plan) if plan.units else StageSummary()
         failed = self.manifest.counts(stage.name, stage.settings_hash).failed
-        return StageReport(stage=stage.name, plan=plan, summary=summary, failed=failed)
+        return StageReport(stage=stage.name, plan=plan.counts, summary=summary, failed=failed)
 
-    def _run_units(self, stage: Stage, plan: PlanCounts) -> StageSummary:
-        units = plan_units(
-            self.rows(stage),
-            stage,
-            dataset=read_settings(self.workspace)[0].dataset,
-            clip_seconds=self.options.clip_seconds,
-        )
+    def _run_units(self, stage: Stage, plan: StagePlan) -> StageSummary:
         executor = self._executor
         with stage_progress(
-            self.options.console, stage.name, total=plan.to_run, dashboard=executor.dashboard
+            self.options.console, stage.name, total=plan.counts.to_run, dashboard=executor.dashboard
         ) as progress:
             return run_units(
                 stage,
-                units,
+                plan.units,
                 executor=executor,
                 manifest=self.manifest,
                 workspace=self.workspace.root,

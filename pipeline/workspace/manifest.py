@@ -199,6 +199,13 @@ class Manifest:
                 yield _stage_row(row)
             after = rows[-1][0]
 
+    def has_run(self, stage: str, settings: str) -> bool:
+        """Whether ``stage`` has an outcome of these settings for at least one clip that is there as it was then."""
+        query = """
+            SELECT EXISTS (SELECT 1 FROM outcomes o JOIN clips c USING (position) WHERE o.stage = ? AND o.settings = ?
+            AND c.present AND o.size = c.size AND o.mtime_ns = c.mtime_ns)"""
+        return bool(self._database.execute(query, (stage, settings)).fetchone()[0])
+
     def counts(self, stage: str, settings: str) -> StageCounts:
         """Count the clips that are present by what ``stage`` says of them."""
         query = """

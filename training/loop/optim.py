@@ -44,6 +44,7 @@ def undecayed(model: nn.Module) -> set[str]:
     These are vectors (the scales and shifts of norms, biases), biases of more dimensions (Swin's by relative position),
     and what a network of timm names itself.
     """
+    # timm.optim.param_groups_weight_decay would shrink the tables of torchvision's Swin: they are of two dimensions
     named: Any = getattr(model, "no_weight_decay", set)
     small = {name for name, value in model.named_parameters() if value.ndim < 2 or "bias" in name.rpartition(".")[2]}
     return small | set(named())

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from mocrop.evaluation.coverage.actor_boxes import Tube, fractions, read_actor_boxes
 from mocrop.pipeline.errors import DatasetError
@@ -29,15 +30,12 @@ def test_json_tubes_are_read(tmp_path: Path) -> None:
     assert boxes["A/b"] == ()
 
 
-def test_matlab_frames_and_pixels_count_from_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matlab_frames_and_pixels_count_from_one(tmp_path: Path) -> None:
     """Frames 4 and 5, the first pixel at 1, become 3 and 4 and the pixel at 0."""
-    annotation = {
-        "num_imgs": np.array([[9.0]]),
-        "name": "A/a",
-        "tubes": [{"ef": np.array([[5.0]]), "sf": np.array([[4.0]]), "boxes": np.array([[1.0, 2, 30, 40]] * 2)}],
-    }
-    empty = {"name": "A/b", "tubes": np.empty((0, 0))}
-    monkeypatch.setattr("mocrop.evaluation.coverage.actor_boxes.read_matlab", lambda _: {"annot": [annotation, empty]})
+    tube = {"ef": 5.0, "sf": 4.0, "boxes": [[1.0, 2, 30, 40]] * 2}
+    fields = [(field, object) for field in ("num_imgs", "name", "tubes")]
+    annotations = np.array([(9.0, "A/a", tube), (9.0, "A/b", np.empty((0, 0)))], fields)
+    savemat(tmp_path / "a.mat", {"annot": annotations})
     boxes = read_actor_boxes(tmp_path / "a.mat")
     assert boxes["A/a"][0].start == 3
     assert boxes["A/a"][0].boxes.tolist() == [[0, 1, 30, 40]] * 2
@@ -71,12 +69,19 @@ def test_text_that_is_no_json_a_missing_file_and_a_pickle_are_refused(tmp_path: 
             read_actor_boxes(tmp_path / name)
 
 
-@pytest.mark.parametrize("variables", [{}, {"annot": "text"}, {"annot": ["text"]}, {"annot": [{"name": 3}]}])
-def test_a_matlab_file_with_other_variables_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, Any]
-) -> None:
-    monkeypatch.setattr("mocrop.evaluation.coverage.actor_boxes.read_matlab", lambda _: variables)
-    with pytest.raises(DatasetError):
+@pytest.mark.parametrize(
+    ("variables", "fact"),
+    [
+        ({"other": 1.0}, "no structure array"),
+        ({"annot": "text"}, "no structure array"),
+        ({"annot": np.array(["text", 1.0], object)}, "annotation 1 has no name"),
+        ({"annot": {"name": 3}}, "annotation 1 has no name"),
+        ({"annot": {"name": "A/a", "tubes": {"sf": 1.0}}}, "A/a: a tube needs sf, ef and boxes"),
+    ],
+)
+def test_a_matlab_file_with_other_variables_is_refused(tmp_path: Path, variables: dict[str, Any], fact: str) -> None:
+    savemat(tmp_path / "a.mat", variables)
+    with pytest.raises(DatasetError, match=fact):
         read_actor_boxes(tmp_path / "a.mat")
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from mocrop.evaluation.demo import demo
 from mocrop.evaluation.demo.demo import run_demo, say_demo
+from mocrop.evaluation.demo.sprites import SpriteSettings
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.run.session import RunOptions
-from mocrop.pipeline.sprites import SpriteSettings
 from mocrop.pipeline.terminal import LineConsole
 
 SMALL = SpriteSettings(classes=3, groups=4, clips_per_group=1, frames=26, width=128, height=96)

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mocrop.pipeline.errors import MotionStoreError
-from mocrop.pipeline.motion import store
+from mocrop.pipeline.motion import store as motion_store
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store import MotionReader, MotionRow, shard_folder, write_shard
 
-COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref", *store._FRAME_ARRAYS)
+COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref", *motion_store._FRAME_ARRAYS)
 
 
 def motion(vectors_per_frame: list[int], *, seed: int = 0) -> ClipMotion:
@@ -46,7 +46,7 @@ def motion(vectors_per_frame: list[int], *, seed: int = 0) -> ClipMotion:
 
 
 def write(store: Path, motions: list[ClipMotion | None], *, index: int = 0) -> None:
-    first = index * store.CLIPS_PER_SHARD
+    first = index * motion_store.CLIPS_PER_SHARD
     rows = [MotionRow(position=first + n, clip=f"A/{first + n}", motion=one) for n, one in enumerate(motions)]
     write_shard(store, index, rows, attributes={"settings": {"source": "h264"}})
 
@@ -71,8 +71,8 @@ def test_what_is_written_comes_back(tmp_path: Path, clips: list[list[int] | None
 
 
 def test_clips_longer_than_a_file_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "ROWS_PER_CHUNK", 8)
-    monkeypatch.setattr(store, "CHUNKS_PER_FILE", 2)
+    monkeypatch.setattr(motion_store, "ROWS_PER_CHUNK", 8)
+    monkeypatch.setattr(motion_store, "CHUNKS_PER_FILE", 2)
     motions = [motion([7, 0, 9]), motion([40]), None, motion([3] * 11)]
     write(tmp_path, motions)
     reader = MotionReader(tmp_path)
@@ -125,8 +125,8 @@ from mocrop.pipeline.motion_store import MotionReader, MotionRow
 
 store, moment = Path(sys.argv[1]), sys.argv[2]
 motion = MotionReader(store).read(0)
-setattr(store, moment, lambda *_: os._exit(9))
-store.write_shard(store, 0, [MotionRow(position=0, clip="A/new", motion=motion)], attributes={})
+setattr(motion_store, moment, lambda *_: os._exit(9))
+motion_store.write_shard(store, 0, [MotionRow(position=0, clip="A/new", motion=motion)], attributes={})
 """
 
 
@@ -164,3 +164,18 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     zarr.open_group(shard_folder(tmp_path, 0), mode="r+").update_attributes({"mocrop": {"schema": 99}})
     with pytest.raises(MotionStoreError, match="schema 99"):
         MotionReader(tmp_path).read(0)
+
+
+def test_two_workers_that_begin_a_store_at_once_both_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each finds no group; the other's is there when this one comes to make its own."""
+    found = zarr.core.group.AsyncGroup.open
+
+    async def nothing_yet(*args: object, **kwargs: object) -> object:
+        monkeypatch.setattr(zarr.core.group.AsyncGroup, "open", found)
+        raise FileNotFoundError
+
+    write(tmp_path, [motion([2])])
+    monkeypatch.setattr(zarr.core.group.AsyncGroup, "open", nothing_yet)
+    write(tmp_path, [motion([3])], index=1)
+    monkeypatch.setattr(zarr.core.group.AsyncGroup, "open", found)
+    assert sorted(zarr.open_group(tmp_path, mode="r").group_keys()) == ["shard-00000", "shard-00001"]

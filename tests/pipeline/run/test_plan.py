@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import Outcome
-from mocrop.pipeline.run.plan import PlanCounts, Why, decide, plan_units
+from mocrop.pipeline.run.plan import Why, decide, plan_stage
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 from mocrop.pipeline.stages.transcode import TranscodeSettings
 from mocrop.pipeline.workspace.manifest import StageRow
@@ -81,9 +81,9 @@ def test_a_clip_waits_until_the_stage_before_has_run() -> None:
     assert decision.why is None
 
 
-def units(stage: Stage, *rows: StageRow) -> list[WorkUnit]:
+def units(stage: Stage, *rows: StageRow) -> tuple[WorkUnit, ...]:
     placed = [replace(row, position=n, name=f"A/{n}", path=f"A/{n}.avi") for n, row in enumerate(rows)]
-    return list(plan_units(placed, stage, dataset=Path("/data")))
+    return plan_stage(placed, stage, dataset=Path("/data")).units
 
 
 def test_without_shards_only_what_needs_it_runs() -> None:
@@ -101,11 +101,11 @@ def test_a_shard_runs_as_a_whole_or_not_at_all() -> None:
 
 
 def test_clips_that_share_a_shard_are_counted_with_that_reason() -> None:
-    counts = PlanCounts()
     rows = [replace(FRESH, position=n, status=None if n == 1 else "done") for n in range(3)]
-    assert len(list(plan_units(rows, EXTRACT, dataset=Path("/data"), counts=counts))) == 1
-    assert counts.why == {Why.NEW: 1, Why.SHARES_A_SHARD: 2}
-    assert counts.to_run == 3
+    plan = plan_stage(rows, EXTRACT, dataset=Path("/data"))
+    assert len(plan.units) == 1
+    assert plan.counts.why == {Why.NEW: 1, Why.SHARES_A_SHARD: 2}
+    assert plan.counts.to_run == 3
 
 
 def test_a_waiting_clip_has_a_row_in_its_shard_and_no_outcome() -> None:

@@ -67,6 +67,20 @@ def test_counts_tell_done_stale_failed_and_missing_apart(manifest: Manifest) -> 
     assert (counts.done, counts.stale, counts.failed, counts.missing) == (1, 2, {Reason.EMPTY_FILE: 1}, 1)
 
 
+def test_a_stage_has_run_if_one_clip_that_is_there_unchanged_has_an_outcome_of_these_settings(
+    manifest: Manifest,
+) -> None:
+    assert not manifest.has_run("transcode", "t")
+    manifest.record("transcode", "t", [failed(1, Reason.EMPTY_FILE)])
+    assert manifest.has_run("transcode", "t")
+    assert not manifest.has_run("transcode", "other")
+    assert not manifest.has_run("extract-mv", "t")
+    manifest.replace_clips([clip("A/b"), clip("A/d", size_bytes=99)], class_names=["A"], split_names=["1"])
+    assert not manifest.has_run("transcode", "t")
+    manifest.replace_clips([clip("A/b")], class_names=["A"], split_names=["1"])
+    assert not manifest.has_run("transcode", "t")
+
+
 def test_rows_know_what_this_stage_and_the_one_before_say(manifest: Manifest) -> None:
     manifest.record("transcode", "t", [done(0), failed(1, Reason.EMPTY_FILE)])
     manifest.record("extract-mv", "e", [done(0)])
