@@ -23,7 +23,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,14 +49,6 @@ class Origin:
     trained_on: dict[str, Any]  # cache, see training.checkpoint.describe_cache
     cache: dict[str, Any]  # predicted on, the same
     segments: int  # frames per clip
-
-    def same_as(self, other: Self) -> bool:
-        """Whether both are the same weights on the same frames, wherever the files lie."""
-        return self._identity == other._identity
-
-    @property
-    def _identity(self) -> tuple[str, str, int]:
-        return self.checkpoint_hash, str(self.cache["hash"]), self.segments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

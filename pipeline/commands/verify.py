@@ -6,7 +6,7 @@ What has failed, is stale or still to do is no damage; `mocrop status` says that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,6 @@ from mocrop.pipeline.workspace.manifest import Manifest, StageRow
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 
 H264, MOTION = "h264", "motion.zarr"
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True)

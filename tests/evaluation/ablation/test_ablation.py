@@ -180,7 +180,7 @@ def test_features_give_what_eval_gives(finished: tuple[Workspace, Listen]) -> No
     ).predictions
     assert kept.clips == found.clips
     assert np.allclose(kept.logits, found.logits, atol=1e-4)
-    assert kept.origin.same_as(found.origin)
+    assert kept.origin == found.origin
 
 
 def test_a_network_that_is_trained_throughout_is_evaluated_by_eval(workspace: Workspace) -> None:

@@ -110,8 +110,8 @@ def test_what_is_fused_says_what_it_comes_from() -> None:
     origin = fuse(BY_FRAMES, BY_MOTION).origin
     assert origin.checkpoint == "runs/frames/best.pt + runs/motion/best.pt"
     assert origin.cache["name"] == "full-192 + fields"
-    assert not origin.same_as(fuse(BY_FRAMES, BY_MOTION, weight=0.25).origin)
-    assert origin.same_as(fuse(BY_FRAMES, BY_MOTION).origin)
+    assert origin != fuse(BY_FRAMES, BY_MOTION, weight=0.25).origin
+    assert origin == fuse(BY_FRAMES, BY_MOTION).origin
 
 
 def test_the_report_has_a_row_for_each_and_the_files_of_the_fusion(fusion: Fusion, tmp_path: Path) -> None:

@@ -153,10 +153,3 @@ def test_clips_of_one_group_of_one_class_are_a_cluster() -> None:
     assert len(set(grouped.clusters.tolist())) == 5
     assert not predictions("abcdef").grouped
     assert len(set(predictions("abcdef").clusters.tolist())) == 6
-
-
-def test_origins_are_the_same_by_content_not_by_path() -> None:
-    assert ORIGIN.same_as(replace(ORIGIN, checkpoint="elsewhere/best.pt"))
-    assert not ORIGIN.same_as(replace(ORIGIN, checkpoint_hash="ffff"))
-    assert not ORIGIN.same_as(replace(ORIGIN, segments=4))
-    assert not ORIGIN.same_as(replace(ORIGIN, cache={"name": "motion-192", "hash": "cccc"}))

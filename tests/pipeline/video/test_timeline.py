@@ -26,7 +26,6 @@ from mocrop.pipeline.video.timeline import Timeline, read_timeline
 MakeVideo = Callable[..., Path]
 
 X264 = "keyint=12:min-keyint=12:scenecut=0"
-X265 = "keyint=12:min-keyint=12:bframes=3:open-gop=1:log-level=none"
 VIDEOS: dict[str, dict[str, object]] = {
     "mpeg4.avi": {"size": (160, 120)},
     "mpeg4-b.avi": {"options": {"bf": "2"}},
