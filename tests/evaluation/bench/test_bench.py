@@ -184,7 +184,7 @@ def test_verdict_says_why_the_disk_was_not_measured() -> None:
 
 
 def test_tables_fit_into_80_columns() -> None:
-    console = LineConsole(width=80, record=True, file=StringIO())
+    console = LineConsole(force_terminal=True, width=80, record=True, file=StringIO())
     videos = VideoSpeed(
         videos=1,
         failed=1,

@@ -120,8 +120,8 @@ def test_equal_input_gives_equal_bytes_whatever_was_there(tmp_path: Path) -> Non
 KILLED_WRITER = """
 import os, sys
 from pathlib import Path
-from mocrop.pipeline import motion_store
-from mocrop.pipeline.motion_store import MotionReader, MotionRow
+from mocrop.pipeline.motion import store as motion_store
+from mocrop.pipeline.motion.store import MotionReader, MotionRow
 
 store, moment = Path(sys.argv[1]), sys.argv[2]
 motion = MotionReader(store).read(0)

@@ -336,8 +336,8 @@ def test_matroska_durations_are_read(tag: str, seconds: float) -> None:
 DIGEST = """
 import hashlib, sys
 from pathlib import Path
-from mocrop.pipeline.stage import ClipLog
-from mocrop.pipeline.vectors import read_motion
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.motion.vectors import read_motion
 motion = read_motion(Path(sys.argv[1]), clip="A/clip", log=ClipLog(0))
 columns = [motion.x, motion.y, motion.dx, motion.dy, motion.w, motion.h, motion.ref, motion.zero_vectors]
 columns += [motion.vectors_per_frame, motion.frame_type, motion.camera, motion.camera_support]

@@ -151,8 +151,9 @@ def test_sources_are_two() -> None:
 
 EXTRACT_AND_WEIGH = """
 import glob, re, sys
-from mocrop.pipeline.extract import ExtractSettings, extract_unit
-from mocrop.pipeline.stage import ClipTask, WorkUnit
+from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
+from mocrop.pipeline.outcome import ClipTask
+from mocrop.pipeline.stages.contract import WorkUnit
 paths = sorted(glob.glob(sys.argv[1]))[:32]
 tasks = tuple(ClipTask(position=n, name=f"A/{n}", path=path) for n, path in enumerate(paths))
 outcomes = extract_unit(WorkUnit(index=0, clips=tasks), ExtractSettings(source="original"), sys.argv[2])

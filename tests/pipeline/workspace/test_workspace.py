@@ -103,7 +103,8 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytes
 def test_only_one_process_writes_a_workspace(workspace: Workspace) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from mocrop.pipeline.workspace.paths import Workspace, exclusive\n"
+        "from mocrop.pipeline.workspace.lock import exclusive\n"
+        "from mocrop.pipeline.workspace.paths import Workspace\n"
         "with exclusive(Workspace(Path(sys.argv[1]))):\n    pass"
     )
     command = [sys.executable, "-c", program, str(workspace.root)]

@@ -47,7 +47,7 @@ def test_a_second_interrupt_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_second_sigterm_kills() -> None:
     code = (
-        "import os, signal; from mocrop.training import stop; signals.ECHO_SECONDS = 0.0\n"
+        "import os, signal; from mocrop.training.loop import signals; signals.ECHO_SECONDS = 0.0\n"
         "with signals.stop_on_signals():\n"
         "    for _ in range(2): os.kill(os.getpid(), signal.SIGTERM)"
     )
