@@ -164,7 +164,7 @@ class ClusterOptions:
         Args:
             as_json: standard output is for programs, so people are told on the other.
         """
-        from mocrop.pipeline.commands.console import say_dataset
+        from mocrop.pipeline.commands.console import print_dataset
         from mocrop.pipeline.run.session import RunOptions
         from mocrop.pipeline.terminal import LineConsole
 
@@ -172,7 +172,7 @@ class ClusterOptions:
             workers=self.workers,
             scheduler=self.scheduler,
             clip_seconds=self.clip_timeout,
-            on_dataset=functools.partial(say_dataset, LineConsole(stderr=as_json)),
+            on_dataset=functools.partial(print_dataset, LineConsole(stderr=as_json)),
         )
 
 
@@ -367,10 +367,10 @@ def run(
 def retry(*, workspace: WorkspaceOption = None, cluster: ClusterOptions, as_json: JsonOption = False) -> None:
     """Try the clips again that failed."""
     from mocrop.pipeline.commands import preprocess
-    from mocrop.pipeline.commands.console import say_retry
+    from mocrop.pipeline.commands.console import print_retry
 
     report = preprocess.retry(_workspace(workspace), cluster.run())
-    _say(report, say_retry, as_json)
+    _say(report, print_retry, as_json)
     _exit_with_3_if_any_failed(report)
 
 
@@ -381,11 +381,11 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say what is done, stale and failed, and which command comes next."""
-    from mocrop.pipeline.commands.console import say_status
+    from mocrop.pipeline.commands.console import print_status
     from mocrop.pipeline.commands.status import workspace_status
 
     state = workspace_status(_workspace(workspace), failures=failed or as_json)
-    _say(state, lambda console, report: say_status(console, report, failures=failed), as_json)
+    _say(state, lambda console, report: print_status(console, report, failures=failed), as_json)
 
 
 @app.command()
@@ -399,12 +399,12 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Look for damage: files that are gone or cut off, checksums, values that cannot be; say what mends it."""
-    from mocrop.pipeline.commands.console import say_verify
-    from mocrop.pipeline.commands.verify import verify as verify_in
+    from mocrop.pipeline.commands.console import print_verify
+    from mocrop.pipeline.commands.verify import verify as verify_workspace
     from mocrop.pipeline.terminal import LineConsole
 
-    report = verify_in(_workspace(workspace), cache=cache, deep=deep, console=LineConsole(stderr=True))
-    _say(report, say_verify, as_json)
+    report = verify_workspace(_workspace(workspace), cache=cache, deep=deep, console=LineConsole(stderr=True))
+    _say(report, print_verify, as_json)
     if report.damage:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 
@@ -424,10 +424,12 @@ def show(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Draw one clip: its frames, motion vectors, density maps and boxes, and how the camera moves."""
-    from mocrop.evaluation.pictures.show import show_in
+    from mocrop.evaluation.pictures.show import show_in_workspace
 
     where = _workspace(workspace)
-    typer.echo(show_in(where, clip, policies=policy or (), ratio=ratio, frames=frames, video=video, output=output))
+    typer.echo(
+        show_in_workspace(where, clip, policies=policy or (), ratio=ratio, frames=frames, video=video, output=output)
+    )
 
 
 @app.command()
@@ -448,10 +450,10 @@ def gallery(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Draw many clips on one page: the middle key frame of each with the boxes of policies, or a cache's crops."""
-    from mocrop.evaluation.pictures.gallery_page import gallery_in
+    from mocrop.evaluation.pictures.gallery_page import gallery_in_workspace
 
     where = _workspace(workspace)
-    typer.echo(gallery_in(where, cache=cache, policies=policy or (), ratio=ratio, clips=clips, output=output))
+    typer.echo(gallery_in_workspace(where, cache=cache, policies=policy or (), ratio=ratio, clips=clips, output=output))
 
 
 @app.command()
@@ -466,11 +468,11 @@ def export_npy(
     as_json: JsonOption = False,
 ) -> None:
     """Write the density map of every clip as the reference implementation stores it."""
-    from mocrop.pipeline.commands.console import say_export
+    from mocrop.pipeline.commands.console import print_export
     from mocrop.pipeline.commands.maps import export_maps, export_settings
 
     settings = export_settings({"grid": grid, "eps_px": eps_px, "samples": samples, "seed": seed})
-    _say(export_maps(_workspace(workspace), folder, settings, overwrite=overwrite), say_export, as_json)
+    _say(export_maps(_workspace(workspace), folder, settings, overwrite=overwrite), print_export, as_json)
 
 
 @app.command()
@@ -483,12 +485,12 @@ def import_npy(
     as_json: JsonOption = False,
 ) -> None:
     """Check the reference's density maps against the clips, and remember the folder for `precrop --policy maps`."""
-    from mocrop.pipeline.commands.console import say_import
+    from mocrop.pipeline.commands.console import print_import
     from mocrop.pipeline.commands.maps import import_maps
     from mocrop.pipeline.stages.cache_settings import parse_grid
 
     report = import_maps(_workspace(workspace), folder, grid=parse_grid(grid) if grid else None)
-    _say(report, say_import, as_json)
+    _say(report, print_import, as_json)
     if report.bad:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 
@@ -498,11 +500,11 @@ def import_npy(
 def train(*, options: TrainOptions, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Train a backbone on a crop cache."""
     from mocrop.pipeline.terminal import LineConsole
-    from mocrop.training.commands import train_in
+    from mocrop.training.commands import train_in_workspace
     from mocrop.training.distributed import join_ranks
 
     with join_ranks() as ranks:
-        result = train_in(
+        result = train_in_workspace(
             _workspace(workspace).require(),
             options.settings(),
             cache=options.cache,
@@ -540,7 +542,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a run or a checkpoint on the test clips of a crop cache."""
-    from mocrop.evaluation.commands import evaluate_in, print_evaluation
+    from mocrop.evaluation.commands import evaluate_in_workspace, print_evaluation
     from mocrop.evaluation.scores.evaluate import EvalSettings
     from mocrop.evaluation.scores.targets import Choice
     from mocrop.pipeline.terminal import LineConsole
@@ -550,7 +552,7 @@ def evaluate(
         choice = Choice(run=run, checkpoint=checkpoint, arch=arch, cache=cache, fuse=fuse, fuse_weight=fuse_weight)
         settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device, ranks=ranks)
         console = LineConsole(stderr=True, quiet=not ranks.first)
-        done = evaluate_in(_workspace(workspace).require(), settings, choice, console=console)
+        done = evaluate_in_workspace(_workspace(workspace).require(), settings, choice, console=console)
     if ranks.first and as_json:
         typer.echo(json.dumps(done.to_json(), indent=2))
     elif ranks.first:
@@ -601,11 +603,11 @@ def coverage(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how much of the annotated actor each policy keeps, with intervals, paired with the centre crop."""
-    from mocrop.evaluation.coverage.report import coverage_in, coverage_json
+    from mocrop.evaluation.coverage.report import coverage_in_workspace, coverage_json
     from mocrop.evaluation.coverage.settings import coverage_settings
 
     settings = coverage_settings(policies=policy or (), camera=camera, ratios=ratio or (), groups=groups, seed=seed)
-    measured, files = coverage_in(_workspace(workspace), settings, boxes=boxes)
+    measured, files = coverage_in_workspace(_workspace(workspace), settings, boxes=boxes)
     if as_json:
         typer.echo(json.dumps(coverage_json(measured), indent=2))
     else:
@@ -629,12 +631,12 @@ def bench(
 ) -> None:
     """Measure what this disk and this machine can feed, and what preparing the whole data set would take."""
     from mocrop.evaluation.bench.bench import BenchSettings
-    from mocrop.evaluation.bench.report import bench_with_status, say_bench
+    from mocrop.evaluation.bench.report import bench_with_status, print_bench
     from mocrop.pipeline.terminal import LineConsole
 
     settings = BenchSettings(cache=cache, workers=workers, videos=videos)
     result = bench_with_status(_workspace(workspace), settings, LineConsole(stderr=True))
-    _say(result, say_bench, as_json)
+    _say(result, print_bench, as_json)
 
 
 @app.command()
@@ -674,7 +676,7 @@ def ablate(
     as_json: JsonOption = False,
 ) -> None:
     """Train and test every policy at every size, and say which differences are shown."""
-    from mocrop.evaluation.ablation.command import ConsoleAblationWatch, ablate_in, ablation_settings
+    from mocrop.evaluation.ablation.command import ConsoleAblationCallback, ablate_in_workspace, ablation_settings
     from mocrop.evaluation.ablation.report import in_words, report_json
     from mocrop.pipeline.terminal import LineConsole
 
@@ -700,8 +702,10 @@ def ablate(
         few_shot=few_shot,
         draws=draws,
     )
-    watch = ConsoleAblationWatch(LineConsole(stderr=True))
-    result, files = ablate_in(_workspace(workspace), settings, name=name, run=cluster.run(), watch=watch)
+    callback = ConsoleAblationCallback(LineConsole(stderr=True))
+    result, files = ablate_in_workspace(
+        _workspace(workspace), settings, name=name, run=cluster.run(), callback=callback
+    )
     if as_json:
         typer.echo(json.dumps(report_json(result), indent=2))
     else:
@@ -718,11 +722,11 @@ def demo(
     workers: WorkersOption = None,
 ) -> None:
     """Show all of it on clips that are made on the spot: every stage, training, a table, a picture."""
-    from mocrop.evaluation.demo.demo import run_demo, say_demo
+    from mocrop.evaluation.demo.demo import print_demo, run_demo
     from mocrop.pipeline.terminal import LineConsole
 
     console = LineConsole()
-    say_demo(console, run_demo(folder, run=ClusterOptions(workers=workers).run(), console=console))
+    print_demo(console, run_demo(folder, run=ClusterOptions(workers=workers).run(), console=console))
 
 
 def _workspace(option: Path | None) -> Workspace:
@@ -732,18 +736,18 @@ def _workspace(option: Path | None) -> Workspace:
 
 
 def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:
-    from mocrop.pipeline.commands.console import say_plan
+    from mocrop.pipeline.commands.console import print_plan
     from mocrop.pipeline.commands.preprocess import explain
     from mocrop.pipeline.terminal import LineConsole
 
-    say_plan(LineConsole(), stage, explain(workspace, stage, options=options))
+    print_plan(LineConsole(), stage, explain(workspace, stage, options=options))
 
 
 def _finish(report: Report, as_json: bool) -> None:
     """Print a report and end with the exit code that it deserves."""
-    from mocrop.pipeline.commands.console import say_report
+    from mocrop.pipeline.commands.console import print_report
 
-    _say(report, say_report, as_json)
+    _say(report, print_report, as_json)
     _exit_with_3_if_any_failed(report)
 
 

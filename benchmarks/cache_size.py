@@ -62,7 +62,7 @@ def options() -> argparse.Namespace:
 
 def sharded(cache: CropCache, stored: Frames, task: Task, path: Path, codecs: list[dict[str, Any]]) -> Kept:
     """Frames as the cache keeps them, with other codecs inside the shards."""
-    per_shard, used = cache.clips_per_shard, cache.used_slots
+    per_shard, used = cache.clips_per_shard, cache.frame_counts
     checksum = {"name": "crc32c"}
     inner = [{"name": "bytes"}, *codecs, checksum]
     little = {"name": "bytes", "configuration": {"endian": "little"}}
@@ -143,7 +143,7 @@ def measure(cache: CropCache, stored: Frames, task: Task, folder: Path, rounds: 
         run=lambda n: reader.read(task.pick(n).rows, task.pick(n).slots, out=task.out), times=PICKS
     )
     read = take_turns(reads, rounds=rounds)
-    frames = int(cache.used_slots.sum())
+    frames = int(cache.frame_counts.sum())
     raw = frames * 3 * cache.size**2
     clips = task.shape.clips
     rows = []
@@ -172,7 +172,7 @@ def main() -> None:
         out = np.zeros((shape.clips, shape.segments, *cache.shape[2:]), dtype=np.uint8)
         task = Task(shape=shape, picks=draw_picks(cache, rows, shape, batches=PICKS), stored=stored, out=out)
         table = measure(cache, stored, task, folder, chosen.rounds)
-        frames = int(cache.used_slots.sum())
+        frames = int(cache.frame_counts.sum())
     title = f"{frames:,} frames of {len(clips)} clips, {chosen.size} px"
     columns = ["kept as", "bytes/frame", "of raw", "written, MB/s", "read, clips/s"]
     note = f"{chosen.rounds} rounds after one warm-up, median and range, per second of CPU time"

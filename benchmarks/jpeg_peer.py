@@ -43,7 +43,7 @@ def write_tars(cache: CropCache, stored: Frames, folder: Path) -> list[Path]:
         files.append(folder / f"clips-{first:06d}.tar")
         with webdataset.TarWriter(str(files[-1])) as tar:
             for row in range(first, min(first + CLIPS_PER_TAR, len(cache))):
-                tar.write({"__key__": f"{row:06d}", **_jpegs(stored[row, : cache.used_slots[row]])})
+                tar.write({"__key__": f"{row:06d}", **_jpegs(stored[row, : cache.frame_counts[row]])})
     return files
 
 

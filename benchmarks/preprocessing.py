@@ -48,7 +48,7 @@ def precrop(tasks: Tasks, workspace: Workspace, settings: PrecropSettings) -> No
 def disk_facts(clips: list[Path], workspace: Workspace, settings: PrecropSettings) -> Facts:
     """Means of a clip: its frames and their pixels, and bytes of the files that come of it."""
     cache, count = CropCache(workspace.cache(settings.name)), len(clips)
-    cached_frames = float(np.sum(cache.used_slots)) / count
+    cached_frames = float(np.sum(cache.frame_counts)) / count
     sizes = [picture_size(clip) for clip in clips]
     return {
         "source": settings.source,

@@ -27,7 +27,7 @@ from harness import STAGES, peak_bytes, save_table
 from mocrop.evaluation.bench.interleaved_timing import cpu_seconds
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.dataset.init import init_workspace
-from mocrop.pipeline.outcome import Outcome
+from mocrop.pipeline.outcome import ConditionResult
 from mocrop.pipeline.run.session import RunOptions, Session, open_session
 from mocrop.pipeline.stages.cache_settings import prepare_cache, resolve_precrop
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
@@ -35,7 +35,7 @@ from mocrop.pipeline.stages.precrop import PrecropSettings
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import write_stage_settings
 
-MOST_CLASSES, GROUPS = 400, 25
+MAX_CLASSES, GROUPS = 400, 25
 HOLDERS = ("init", *STAGES, "training")  # whose memory is told
 NOTE = "CPU time of the client, on the clock in brackets"
 FRAME_PX = 4
@@ -44,7 +44,7 @@ Facts = dict[str, float]
 
 def make_dataset(folder: Path, clips: int) -> Path:
     """Files of one byte in up to 400 class folders, 25 groups each."""
-    classes = max(1, min(MOST_CLASSES, clips // GROUPS))
+    classes = max(1, min(MAX_CLASSES, clips // GROUPS))
     for label in range(classes):
         (folder / f"Class{label:03d}").mkdir(parents=True)
     for clip in range(clips):
@@ -53,12 +53,12 @@ def make_dataset(folder: Path, clips: int) -> Path:
     return folder
 
 
-def do_nothing(unit: WorkUnit, settings: Any, workspace: str) -> list[Outcome]:
+def do_nothing(unit: WorkUnit, settings: Any, workspace: str) -> list[ConditionResult]:
     """A stage without work."""
-    return [Outcome(position=clip.position, status="done") for clip in unit.clips]
+    return [ConditionResult(position=clip.position, status="done") for clip in unit.clips]
 
 
-def write_specks(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[Outcome]:
+def write_specks(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[ConditionResult]:
     """A stage that writes frames of a few pixels into a real cache."""
     count, slots = len(unit.clips), settings.frames
     CacheWriter(Workspace(Path(workspace)).cache(settings.name)).write(
@@ -74,7 +74,7 @@ def write_specks(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> l
     return do_nothing(unit, settings, workspace)
 
 
-def idle(stage: Stage, work: Callable[[WorkUnit, Any, str], list[Outcome]], there: Path) -> Stage:
+def idle(stage: Stage, work: Callable[[WorkUnit, Any, str], list[ConditionResult]], there: Path) -> Stage:
     """A real stage whose work is another and whose output is always there."""
     upstream = idle(stage.upstream, do_nothing, there) if stage.upstream else None
     return dataclasses.replace(stage, function=work, output=lambda *_: there, upstream=upstream)

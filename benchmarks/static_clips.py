@@ -29,7 +29,7 @@ DoubleMap = npt.NDArray[np.float64]
 
 KINDS = ("drift", "cross")
 TUNING_GROUPS = range(1, 13)
-FRAMES, LONGEST_TUBE, BACKGROUND_FRAMES = 72, 90, 60
+FRAMES, MAX_TUBE, BACKGROUND_FRAMES = 72, 90, 60
 MARGIN = 0.08  # of the actor's box, added on every side of the cut-out, where its mask is soft
 OFF_CENTRE = 0.15  # least distance of the path's middle from the frame's in one direction, fractions
 NOISE = (0.0, 1.5, 3.0)  # standard deviation of the sensor's noise, grey levels; one of them per clip
@@ -49,7 +49,7 @@ def composite(
 ) -> Composite:
     """Move the actor of a tube over a frozen frame, forwards and backwards if the tube is short."""
     height, width = source[0].shape[:2]
-    boxes = tube.boxes[: min(len(source) - tube.start, LONGEST_TUBE)]
+    boxes = tube.boxes[: min(len(source) - tube.start, MAX_TUBE)]
     there = np.arange(len(boxes))
     order = np.resize(np.concatenate([there, there[::-1][1:-1]]), max(FRAMES, len(boxes)))
     largest = np.array([0.5 * width / np.median(boxes[:, 2]), 0.55 * height / np.median(boxes[:, 3])])

@@ -24,7 +24,7 @@ from harness import save_table
 from mocrop.evaluation.bench.synthetic_cache import make_cache
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.training.loop import step
-from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainWatch
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.train import train
 from mocrop.training.recipe import RECIPES, TrainSettings, recipe_table
 
@@ -47,7 +47,7 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class Stopwatch(TrainWatch):
+class Stopwatch(TrainCallback):
     """Collects seconds of the parts of a step in every other epoch, and what the meter says in the others."""
 
     def __init__(self) -> None:
@@ -101,38 +101,39 @@ def settings_of(chosen: argparse.Namespace) -> TrainSettings:
     )
 
 
-def report(watch: Stopwatch, settings: TrainSettings, *, size: int, facts: RunFacts) -> None:
+def report(callback: Stopwatch, settings: TrainSettings, *, size: int, facts: RunFacts) -> None:
     cuda = facts.device.startswith("cuda")
     device = torch.cuda.get_device_name(facts.device) if cuda else f"{torch.get_num_threads()} threads"
     print(
         f"training step: {settings.arch}, {size} px, batches of {settings.batch_size} clips x {settings.segments} "
-        f"frames, {facts.train_clips} clips, {facts.precision}, {device}, {len(watch.waiting)} rounds after one warm-up"
+        f"frames, {facts.train_clips} clips, {facts.precision}, {device}, "
+        f"{len(callback.waiting)} rounds after one warm-up"
     )
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "tensorstore"))
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
-    whole, rows = sum(median(seconds) for seconds in watch.seconds.values()), []
-    for part, seconds in watch.seconds.items():
+    whole, rows = sum(median(seconds) for seconds in callback.seconds.values()), []
+    for part, seconds in callback.seconds.items():
         spread = f"({min(seconds) * 1e3:.0f} to {max(seconds) * 1e3:.0f})"
         rows.append([part, f"{median(seconds) * 1e3:.1f}", spread, f"{median(seconds) / whole:.1%}"])
         print(f"{part:10s} {rows[-1][1]:>9s} ms {spread:>18s} {rows[-1][3]:>7s} of a step")
-    spread = f"({min(watch.waiting):.2%} to {max(watch.waiting):.2%})"
-    speed = median(watch.clips_per_second)
-    waiting = f"waiting for data {median(watch.waiting):.2%} {spread} of the time; {speed:.1f} clips/s"
+    spread = f"({min(callback.waiting):.2%} to {max(callback.waiting):.2%})"
+    speed = median(callback.clips_per_second)
+    waiting = f"waiting for data {median(callback.waiting):.2%} {spread} of the time; {speed:.1f} clips/s"
     print(waiting)
     save_table(f"training step, {settings.arch}", ["part", "ms", "range", "share"], rows, note=waiting)
 
 
 def main() -> None:
     chosen = options()
-    settings, watch = settings_of(chosen), Stopwatch()
+    settings, callback = settings_of(chosen), Stopwatch()
     for function, part in PARTS.items():
-        setattr(step, function, watch.around(getattr(step, function), part))
+        setattr(step, function, callback.around(getattr(step, function), part))
     with tempfile.TemporaryDirectory() as folder:
         noise = Path(folder) / "noise.zarr"
         clips = chosen.batch * chosen.steps
         path = chosen.cache or make_cache(noise, clips=clips, size=chosen.size)
-        result = train(path, Path(folder) / "run", settings, watch=watch)
-        report(watch, settings, size=CropCache(path).size, facts=result.facts)
+        result = train(path, Path(folder) / "run", settings, callback=callback)
+        report(callback, settings, size=CropCache(path).size, facts=result.facts)
 
 
 if __name__ == "__main__":

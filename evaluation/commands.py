@@ -52,7 +52,9 @@ class Evaluation:
         return {**self.table.to_json(), "splits": [each.to_json() for each in self.splits]}
 
 
-def evaluate_in(workspace: Workspace, settings: EvalSettings, choice: Choice, *, console: Console) -> Evaluation:
+def evaluate_in_workspace(
+    workspace: Workspace, settings: EvalSettings, choice: Choice, *, console: Console
+) -> Evaluation:
     """Evaluate a run of a workspace, or a checkpoint from elsewhere, alone or fused with another, and write reports.
 
     A report is ``reports/<run>-on-<cache>-split<k>`` with the suffixes of :mod:`~mocrop.evaluation.report.files`. Split
@@ -78,18 +80,18 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     """Print what came out, and where it is kept."""
     if evaluation.table:
         print_splits(console, evaluation.table)
-        _say_files(console, evaluation.files)
+        _print_files(console, evaluation.files)
     for each in evaluation.splits:
         if not evaluation.table:
             print_result(console, each.result)
-        _say_files(console, each.files)
+        _print_files(console, each.files)
         if each.fusion:
             if not evaluation.table:
                 print_fusion(console, each.fusion, each.fusion_notes)
-            _say_files(console, each.fusion_files)
+            _print_files(console, each.fusion_files)
 
 
-def _say_files(console: Console, files: dict[str, Path]) -> None:
+def _print_files(console: Console, files: dict[str, Path]) -> None:
     beside = ", ".join(suffix for suffix in files if suffix != ".md")
     console.print(f"report: {files['.md']}\n  beside it: {beside}", markup=False)
 

@@ -173,7 +173,7 @@ def test_import_reports_what_fits_and_remembers_the_folder(here: Path, capsys: p
     assert mocrop("import-npy", "maps", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report == {
-        "folder": str(folder), "grid": [6, 8], "fitting": 2, "missing": [CLIPS[2]], "bad": [], "strangers": 1
+        "folder": str(folder), "grid": [6, 8], "fitting": 2, "missing": [CLIPS[2]], "bad": [], "unmatched": 1
     }  # fmt: skip
     assert mocrop("precrop", "--policy", "maps", *SMALL) == 0
     assert cache_of(here).state.tolist() == [1, 1, 2]

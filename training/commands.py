@@ -9,17 +9,17 @@ from rich.console import Console
 from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.distributed import Ranks
-from mocrop.training.loop.callbacks import TrainWatch, Watches
+from mocrop.training.loop.callbacks import Callbacks, TrainCallback
 from mocrop.training.loop.saver import SECONDS_BETWEEN_SAVES, RunControl
 from mocrop.training.loop.signals import stop_on_signals
 from mocrop.training.loop.train import TrainResult, train
 from mocrop.training.recipe import TrainSettings
-from mocrop.training.report.console import ConsoleWatch
-from mocrop.training.report.curves import CurvesWatch
-from mocrop.training.report.tensorboard import tensorboard_watch
+from mocrop.training.report.console import ConsoleCallback
+from mocrop.training.report.curves import CurvesCallback
+from mocrop.training.report.tensorboard import tensorboard_callback
 
 
-def train_in(
+def train_in_workspace(
     workspace: Workspace,
     settings: TrainSettings,
     *,
@@ -43,12 +43,12 @@ def train_in(
     """
     path = workspace.choose_cache(cache)
     run = name or run_name(settings, cache=path.stem)
-    ranks, watch = ranks or Ranks(), TrainWatch()
+    ranks, callback = ranks or Ranks(), TrainCallback()
     if ranks.first:
-        watch = Watches(ConsoleWatch(console), CurvesWatch(), tensorboard_watch(tensorboard))
+        callback = Callbacks(ConsoleCallback(console), CurvesCallback(), tensorboard_callback(tensorboard))
     with stop_on_signals() as stop:
         control = RunControl(save_every_seconds=60 * save_every_minutes, stop=stop, ranks=ranks)
-        return train(path, workspace.run(run), settings, watch=watch, control=control)
+        return train(path, workspace.run(run), settings, callback=callback, control=control)
 
 
 def run_name(settings: TrainSettings, *, cache: str) -> str:

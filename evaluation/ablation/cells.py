@@ -31,7 +31,7 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.features import Features, head_layer, load_features
 from mocrop.training.data.segments import middle_slots
 from mocrop.training.data.selection import Subset, select_clips
-from mocrop.training.loop.callbacks import TrainWatch
+from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.train import train
 from mocrop.training.model.backbones import Backbone, build_backbone
@@ -42,7 +42,7 @@ from mocrop.training.recipe import TrainSettings
 FREE = ("split", "seed", "device")  # training settings that may differ under one name
 
 
-class AblationWatch:
+class AblationCallback:
     """Hears of the progress; override what is of interest."""
 
     def cache(self, name: str, done: int, total: int) -> None:
@@ -51,9 +51,9 @@ class AblationWatch:
     def cell(self, cell: Cell, done: int, total: int, *, ran: bool) -> None:
         """A cell is finished, now or (``ran`` is False) earlier."""
 
-    def training(self, cell: Cell) -> TrainWatch:
+    def training(self, cell: Cell) -> TrainCallback:
         """Who hears of the epochs of a cell that is trained throughout, which takes long."""
-        return TrainWatch()
+        return TrainCallback()
 
     def features(self, cache: str, done: int, total: int) -> None:
         """The frozen backbone has seen ``done`` of ``total`` frames of a cache."""
@@ -91,7 +91,7 @@ class AblationFolder:
         return self.reports / "predictions" / f"{cell.tested_name(test_size)}.npz"
 
 
-def make_caches(workspace: Workspace, settings: AblationSettings, run: RunOptions, watch: AblationWatch) -> int:
+def make_caches(workspace: Workspace, settings: AblationSettings, run: RunOptions, callback: AblationCallback) -> int:
     """Crop what is missing or stale; clips that fail are left out of every comparison.
 
     Returns: how many clips failed, for one cache or for several.
@@ -103,12 +103,12 @@ def make_caches(workspace: Workspace, settings: AblationSettings, run: RunOption
         precrop(workspace, run, options=variant.precrop_options(size=size, frames=settings.frames))
         cache = _cache(workspace, variant, size)
         failed.update(cache.clip[row] for row in np.flatnonzero(cache.state == ClipState.FAILED).tolist())
-        watch.cache(variant.cache_name(size), number, len(wanted))
+        callback.cache(variant.cache_name(size), number, len(wanted))
     return len(failed)
 
 
 def run_cells(
-    folder: AblationFolder, settings: AblationSettings, watch: AblationWatch, control: RunControl | None = None
+    folder: AblationFolder, settings: AblationSettings, callback: AblationCallback, control: RunControl | None = None
 ) -> None:
     """Train and test every cell that is not done.
 
@@ -119,13 +119,13 @@ def run_cells(
     cells, control = settings.cells, control or RunControl()
     if settings.training.freeze_backbone:  # on all threads; what is left is little work
         for size in settings.sizes:
-            collections.deque(variant_features(folder.workspace, settings, size, watch, control), maxlen=0)
+            collections.deque(variant_features(folder.workspace, settings, size, callback, control), maxlen=0)
     for number, cell in enumerate(cells, start=1):
         missing = [size for size in settings.sizes if not is_done(folder, cell, size, settings)]
         if missing:
             with one_thread() if settings.training_of(cell).freeze_backbone else nullcontext():
-                _run_cell(folder, settings, cell, missing, watch, control)
-        watch.cell(cell, number, len(cells), ran=bool(missing))
+                _run_cell(folder, settings, cell, missing, callback, control)
+        callback.cell(cell, number, len(cells), ran=bool(missing))
 
 
 def keep_plan(folder: AblationFolder, settings: AblationSettings) -> None:
@@ -167,7 +167,7 @@ def _run_cell(
     settings: AblationSettings,
     cell: Cell,
     test_sizes: list[int],
-    watch: AblationWatch,
+    callback: AblationCallback,
     control: RunControl,
 ) -> None:
     """Train a cell, or go on with it, and keep what it makes of the test clips."""
@@ -175,14 +175,14 @@ def _run_cell(
     best = run / "best.pt"
     if not best.exists() or (run / "last.pt").exists() or _trained_on(best) != _cache_hash(folder, cell):
         trained = _cache(folder.workspace, cell.variant, cell.train_size)
-        listener = TrainWatch() if training.freeze_backbone else watch.training(cell)
-        best = train(trained.path, run, training, watch=listener, control=control).checkpoint
+        listener = TrainCallback() if training.freeze_backbone else callback.training(cell)
+        best = train(trained.path, run, training, callback=listener, control=control).checkpoint
         (run / "last.pt").unlink(missing_ok=True)  # only of use to go on with
     for size in test_sizes:
         control.stop_while(f"{cell.name} was to be tested")
         cache = _cache(folder.workspace, cell.variant, size)
         if training.freeze_backbone:
-            predictions = predict_from_features(cache, best, cell, settings, watch, control)
+            predictions = predict_from_features(cache, best, cell, settings, callback, control)
         else:
             predictions = evaluate(cache.path, best, testing_of(cell, settings)).predictions
         write_predictions(predictions, folder.predictions(cell, size))
@@ -198,14 +198,14 @@ def predict_from_features(
     checkpoint_file: Path,
     cell: Cell,
     settings: AblationSettings,
-    watch: AblationWatch,
+    callback: AblationCallback,
     control: RunControl,
 ) -> Predictions:
     """What `mocrop eval` would find, but for rounding, from the features that cells share."""
     checkpoint = load_checkpoint(checkpoint_file)
     require_same_classes(checkpoint, cache, source=checkpoint_file)
     backbone = restore_backbone(checkpoint, size=cache.size, source=checkpoint_file)
-    features = _load_features(cache, backbone, settings, watch, control)
+    features = _load_features(cache, backbone, settings, callback, control)
     rows = select_clips(cache, split=cell.split, subset=Subset.TEST).rows
     with torch.inference_mode():
         head = head_layer(backbone).cpu()
@@ -221,7 +221,7 @@ def mean_features(features: Features, rows: np.ndarray[Any, Any], *, segments: i
 
 
 def variant_features(
-    workspace: Workspace, settings: AblationSettings, size: int, watch: AblationWatch, control: RunControl
+    workspace: Workspace, settings: AblationSettings, size: int, callback: AblationCallback, control: RunControl
 ) -> Iterator[tuple[Variant, CropCache, Features]]:
     """The frozen backbone's features of every variant of frames at one size.
 
@@ -235,14 +235,14 @@ def variant_features(
             torch.manual_seed(training.seed)  # of random weights, as in training
             classes = len(cache.class_names)
             backbone = build_backbone(training.arch, classes=classes, size=size, weights=training.weights)
-        yield variant, cache, _load_features(cache, backbone, settings, watch, control)
+        yield variant, cache, _load_features(cache, backbone, settings, callback, control)
 
 
 def _load_features(
-    cache: CropCache, backbone: Backbone, settings: AblationSettings, watch: AblationWatch, control: RunControl
+    cache: CropCache, backbone: Backbone, settings: AblationSettings, callback: AblationCallback, control: RunControl
 ) -> Features:
     def heard(done: int, total: int) -> None:
-        watch.features(cache.path.stem, done, total)
+        callback.features(cache.path.stem, done, total)
         control.stop_while(f"features of {cache.path.stem} were computed")
 
     return load_features(cache, backbone, device=choose_device(settings.training.device), on_frames=heard)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mocrop.evaluation.ablation.few_shot import clip_table, draw_groups
+from mocrop.evaluation.ablation.few_shot import draw_groups, few_shot_clips
 from mocrop.evaluation.ablation.settings import AblationSettings
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
@@ -31,7 +31,7 @@ def checked(workspace: Workspace, settings: AblationSettings) -> AblationSetting
         require_both_lists(clips, split, place=splits.index(split))
     if settings.few_shot:
         labels, groups = (np.array([getattr(clip, name) for clip in clips], np.int64) for name in ("label", "group"))
-        table = clip_table([clip.name for clip in clips], labels, groups, classes)
+        table = few_shot_clips([clip.name for clip in clips], labels, groups, classes)
         draw_groups(table, groups=max(settings.few_shot.groups), draw=0, seed=settings.few_shot.seed)
     require_networks(settings)
     return settings

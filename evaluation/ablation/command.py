@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import Console
 
 from mocrop.evaluation.ablation.cells import (
+    AblationCallback,
     AblationFolder,
-    AblationWatch,
     keep_plan,
     make_caches,
     mean_features,
@@ -19,7 +19,7 @@ from mocrop.evaluation.ablation.cells import (
     variant_features,
 )
 from mocrop.evaluation.ablation.checks import checked
-from mocrop.evaluation.ablation.few_shot import ClipTable, FewShotSettings, clip_table, few_shot_curves
+from mocrop.evaluation.ablation.few_shot import FewShotClips, FewShotSettings, few_shot_clips, few_shot_curves
 from mocrop.evaluation.ablation.few_shot_results import FewShot, few_shot_comparisons, pair_changes
 from mocrop.evaluation.ablation.outcomes import class_changes, comparisons, gather
 from mocrop.evaluation.ablation.report import write_result
@@ -32,21 +32,21 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.settings import settings_from
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.training.loop.callbacks import TrainWatch
+from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.signals import stop_on_signals
 from mocrop.training.model.device import one_thread
 from mocrop.training.recipe import SAME_PIXELS, Recipe, TrainSettings, recipe_table
-from mocrop.training.report.console import ConsoleWatch
+from mocrop.training.report.console import ConsoleCallback
 
 
-def ablate_in(
+def ablate_in_workspace(
     workspace: Workspace,
     settings: AblationSettings,
     *,
     name: str,
     run: RunOptions,
-    watch: AblationWatch | None = None,
+    callback: AblationCallback | None = None,
 ) -> tuple[AblationResult, dict[str, Path]]:
     """Do what is left of an ablation, and write its report to ``reports/<name>/``.
 
@@ -56,15 +56,15 @@ def ablate_in(
     Raises: StoppedError if a signal has asked for it once the caches are there; SettingsError, CacheError,
         WorkspaceError, TrainingError, WeightsError for what settings and files cause.
     """
-    watch = watch or AblationWatch()
+    callback = callback or AblationCallback()
     folder = AblationFolder(workspace.require(), name)
     settings = checked(workspace, settings)
     keep_plan(folder, settings)
-    failed = make_caches(workspace, settings, run, watch)
+    failed = make_caches(workspace, settings, run, callback)
     with stop_on_signals() as stop:
         control = RunControl(stop=stop)
-        run_cells(folder, settings, watch, control)
-        few_shot = run_few_shot(workspace, settings, watch, control) if settings.few_shot else None
+        run_cells(folder, settings, callback, control)
+        few_shot = run_few_shot(workspace, settings, callback, control) if settings.few_shot else None
     outcomes = gather(folder, settings)
     cost = FlopsSettings(
         archs=(settings.training.arch,),
@@ -88,7 +88,7 @@ def ablate_in(
 
 
 def run_few_shot(
-    workspace: Workspace, settings: AblationSettings, watch: AblationWatch, control: RunControl
+    workspace: Workspace, settings: AblationSettings, callback: AblationCallback, control: RunControl
 ) -> FewShot:
     """The curves of every size, on the clips that every variant has at every size.
 
@@ -99,7 +99,7 @@ def run_few_shot(
     cache: CropCache | None = None
     for size in settings.sizes:
         features[size] = {}
-        for variant, cache, found in variant_features(workspace, settings, size, watch, control):
+        for variant, cache, found in variant_features(workspace, settings, size, callback, control):
             rows = np.flatnonzero(found.used > 0)
             names = [cache.clip[row] for row in rows.tolist()]
             features[size][variant.name] = (names, mean_features(found, rows, segments=settings.segments).numpy())
@@ -111,7 +111,7 @@ def run_few_shot(
         same = {name: _rows_of(table, names, values) for name, (names, values) in each.items()}
 
         def heard(done: int, total: int, size: int = size) -> None:
-            watch.draw(size, done, total)
+            callback.draw(size, done, total)
             control.stop_while("few-shot draws were made")
 
         with one_thread():  # many small fits
@@ -119,13 +119,13 @@ def run_few_shot(
     return FewShot(table=table, curves=curves)
 
 
-def _shared_table(cache: CropCache, shared: set[str]) -> ClipTable:
+def _shared_table(cache: CropCache, shared: set[str]) -> FewShotClips:
     rows = [row for row, name in enumerate(cache.clip) if name in shared]
     labels, groups = cache.label[rows].astype(np.int64), cache.group[rows].astype(np.int64)
-    return clip_table([cache.clip[row] for row in rows], labels, groups, cache.class_names)
+    return few_shot_clips([cache.clip[row] for row in rows], labels, groups, cache.class_names)
 
 
-def _rows_of(table: ClipTable, names: Sequence[str], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _rows_of(table: FewShotClips, names: Sequence[str], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     place = {name: number for number, name in enumerate(names)}
     return values[[place[name] for name in table.clips]]
 
@@ -194,7 +194,7 @@ def _training(recipe: Recipe, options: Mapping[str, Any]) -> TrainSettings:
     return settings_from(TrainSettings, table, options, where="mocrop ablate")
 
 
-class ConsoleAblationWatch(AblationWatch):
+class ConsoleAblationCallback(AblationCallback):
     """Prints a line for each cache and each cell, and shows what takes long in between."""
 
     def __init__(self, console: Console) -> None:
@@ -208,9 +208,9 @@ class ConsoleAblationWatch(AblationWatch):
         if ran or done == total:
             self._say(f"cell {done}/{total}: {cell.name}" + ("" if ran else ", done before"))
 
-    def training(self, cell: Cell) -> TrainWatch:
+    def training(self, cell: Cell) -> TrainCallback:
         self._say(f"training {cell.name}")
-        return ConsoleWatch(self._console)
+        return ConsoleCallback(self._console)
 
     def features(self, cache: str, done: int, total: int) -> None:
         quarter = 4 * done // max(total, 1)

@@ -40,7 +40,7 @@ class FewShotSettings:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ClipTable:
+class FewShotClips:
     """Clips that every variant has; only classes that have clips count, numbered anew."""
 
     clips: tuple[str, ...]
@@ -71,7 +71,7 @@ class Curve:
         return np.asarray(self.right(variant, labels).sum(axis=1) / self.tested.sum(axis=1))
 
 
-def draw_groups(table: ClipTable, *, groups: int, draw: int, seed: int) -> BoolArray:
+def draw_groups(table: FewShotClips, *, groups: int, draw: int, seed: int) -> BoolArray:
     """Choose the clips to train on: ``groups`` whole groups of each class; (clips,).
 
     Raises: SettingsError naming a class that would have none left to test on.
@@ -92,7 +92,7 @@ def draw_groups(table: ClipTable, *, groups: int, draw: int, seed: int) -> BoolA
 
 def few_shot_curves(
     features: Mapping[str, npt.NDArray[np.floating]],
-    table: ClipTable,
+    table: FewShotClips,
     settings: FewShotSettings,
     *,
     on_draw: Callable[[int, int], None] = lambda done, total: None,
@@ -135,11 +135,13 @@ def clip_sums(curve: Curve, variant: str, labels: IntArray) -> tuple[DoubleArray
     return curve.right(variant, labels).sum(axis=0).astype(np.float64), curve.tested.sum(axis=0).astype(np.float64)
 
 
-def clip_table(clips: Sequence[str], labels: IntArray, groups: IntArray, class_names: Sequence[str]) -> ClipTable:
+def few_shot_clips(
+    clips: Sequence[str], labels: IntArray, groups: IntArray, class_names: Sequence[str]
+) -> FewShotClips:
     """Number the classes that have clips anew, and give a clip without a group one of its own."""
     present, numbered = np.unique(labels, return_inverse=True)
     alone = groups.max(initial=0) + 1 + np.arange(len(groups))
-    return ClipTable(
+    return FewShotClips(
         clips=tuple(clips),
         labels=numbered.reshape(-1).astype(np.int64),
         groups=np.where(groups >= 0, groups, alone).astype(np.int64),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.ablation.few_shot import ClipTable, Curve, clip_sums, confusion_rates
+from mocrop.evaluation.ablation.few_shot import Curve, FewShotClips, clip_sums, confusion_rates
 from mocrop.evaluation.ablation.outcomes import bases_of
 from mocrop.evaluation.ablation.settings import AblationSettings
 from mocrop.evaluation.scores.comparisons import Comparison, compare_sums, corrected
@@ -16,14 +16,14 @@ from mocrop.evaluation.scores.statistics import Estimate, bootstrap
 
 DoubleArray = npt.NDArray[np.float64]
 
-MOST_PAIRS = 4
+MAX_PAIRS = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FewShot:
     """The curves of every size, all of the same clips."""
 
-    table: ClipTable
+    table: FewShotClips
     curves: Mapping[int, Sequence[Curve]]  # by size of the frames, pixels
 
 
@@ -77,7 +77,7 @@ def over_draws(values: DoubleArray) -> Estimate:
     return Estimate(mean=float(mean), low=float(low), high=float(high))
 
 
-def pair_changes(few_shot: FewShot, settings: AblationSettings, *, most: int = MOST_PAIRS) -> list[PairChange]:
+def pair_changes(few_shot: FewShot, settings: AblationSettings, *, most: int = MAX_PAIRS) -> list[PairChange]:
     """The pairs of classes that `full` confuses most, at each size and number of groups, and what every variant does.
 
     A pair that is never confused by `full` is left out.

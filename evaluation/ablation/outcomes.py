@@ -52,7 +52,7 @@ class ListedClips:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
+class ConditionResult:
     """What all splits and seeds of one condition come to."""
 
     share: DoubleArray  # (clips,) of the networks that test a clip, those that get it right
@@ -67,7 +67,7 @@ class Outcomes:
 
     clips: ListedClips
     left_out: int  # clips that some condition lacks
-    by_condition: Mapping[Condition, Outcome]
+    by_condition: Mapping[Condition, ConditionResult]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def gather(folder: AblationFolder, settings: AblationSettings) -> Outcomes:
     return Outcomes(
         clips=clips,
         left_out=left_out,
-        by_condition={condition: outcome_of(several, clips) for condition, several in found.items()},
+        by_condition={condition: condition_result(several, clips) for condition, several in found.items()},
     )
 
 
@@ -142,7 +142,7 @@ def clips_of(splits: Sequence[Seeds]) -> ListedClips:
     )
 
 
-def outcome_of(splits: Sequence[Seeds], clips: ListedClips) -> Outcome:
+def condition_result(splits: Sequence[Seeds], clips: ListedClips) -> ConditionResult:
     """What predictions by split and seed come to, clip by clip.
 
     Whatever the splits share, a clip has one share and one answer: no test may count it twice.
@@ -157,7 +157,7 @@ def outcome_of(splits: Sequence[Seeds], clips: ListedClips) -> Outcome:
         logits[rows] += predictions.logits
     share, answers = rights / tests, logits.argmax(axis=1)
     mean, low, high = bootstrap(share, clusters=clips.clusters, seed=0)
-    return Outcome(
+    return ConditionResult(
         share=share,
         answers=answers,
         together=answers == clips.labels,
@@ -166,7 +166,7 @@ def outcome_of(splits: Sequence[Seeds], clips: ListedClips) -> Outcome:
 
 
 def compare_outcomes(
-    variant: tuple[str, Outcome], base: tuple[str, Outcome], clips: ListedClips, *, where: str
+    variant: tuple[str, ConditionResult], base: tuple[str, ConditionResult], clips: ListedClips, *, where: str
 ) -> Comparison:
     """Compare two outcomes by name; not corrected yet."""
     (name, outcome), (base_name, other) = variant, base
@@ -190,7 +190,9 @@ def comparisons(outcomes: Outcomes, settings: AblationSettings) -> list[Comparis
     )
 
 
-def _pairs(outcomes: Outcomes, settings: AblationSettings) -> Iterator[tuple[Condition, Outcome, Variant, Outcome]]:
+def _pairs(
+    outcomes: Outcomes, settings: AblationSettings
+) -> Iterator[tuple[Condition, ConditionResult, Variant, ConditionResult]]:
     """Every condition beside each of its bases at the same sizes."""
     for condition, outcome in outcomes.by_condition.items():
         for base in bases_of(condition.variant, settings):

@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.int64]
 STRENGTH = (
     10.0  # of the data against the penalty, with features of mean squared length 1; 1 to 100 give the same picture
 )
-MOST_STEPS = 200
+MAX_STEPS = 200
 GRADIENT_TOLERANCE = 1e-6
 
 
@@ -61,7 +61,7 @@ def _minimise(points: Tensor, labels: Tensor, classes: int, strength: float) -> 
     weight = torch.zeros((classes, points.shape[1]), dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
-        [weight, bias], max_iter=MOST_STEPS, tolerance_grad=GRADIENT_TOLERANCE, line_search_fn="strong_wolfe"
+        [weight, bias], max_iter=MAX_STEPS, tolerance_grad=GRADIENT_TOLERANCE, line_search_fn="strong_wolfe"
     )
 
     def loss() -> Tensor:

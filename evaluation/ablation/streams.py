@@ -13,9 +13,9 @@ from mocrop.evaluation.ablation.outcomes import (
     Seeds,
     clips_of,
     compare_outcomes,
+    condition_result,
     conditions_of,
     gather_predictions,
-    outcome_of,
 )
 from mocrop.evaluation.ablation.settings import FIELDS, AblationSettings, Variant
 from mocrop.evaluation.scores.comparisons import Comparison, corrected
@@ -40,7 +40,7 @@ def stream_comparisons(folder: AblationFolder, settings: AblationSettings) -> li
     for condition in conditions_of(settings, (frames,)):
         alone, moving, other = (found[replace(condition, variant=each)] for each in (frames, fields, control))
         first, second, fused, controlled = (
-            (name, outcome_of(splits, clips))
+            (name, condition_result(splits, clips))
             for name, splits in (
                 (frames.name, alone),
                 (fields.name, moving),

@@ -57,20 +57,20 @@ def draw_picks(cache: CropCache, rows: IntArray, shape: BatchShape, *, batches: 
     picks = []
     for _ in range(batches):
         chosen = rng.choice(rows, min(shape.clips, len(rows)), replace=False)
-        picks.append(Pick(rows=chosen, slots=draw_slots(cache.used_slots[chosen], shape, rng)))
+        picks.append(Pick(rows=chosen, slots=draw_slots(cache.frame_counts[chosen], shape, rng)))
     return picks
 
 
-def draw_slots(used_slots: npt.NDArray[np.integer], shape: BatchShape, rng: np.random.Generator) -> IntArray:
+def draw_slots(frame_counts: npt.NDArray[np.integer], shape: BatchShape, rng: np.random.Generator) -> IntArray:
     """The slots that a batch takes of clips with so many slots in use: int64, shape (clips, segments)."""
     if shape.random:
-        return random_slots(used_slots, segments=shape.segments, rng=rng)
-    return middle_slots(used_slots, segments=shape.segments)
+        return random_slots(frame_counts, segments=shape.segments, rng=rng)
+    return middle_slots(frame_counts, segments=shape.segments)
 
 
 def readable_rows(cache: CropCache) -> IntArray:
     """Rows of a cache that frames can be read of."""
-    return np.flatnonzero(cache.usable & (cache.used_slots > 0))
+    return np.flatnonzero(cache.usable & (cache.frame_counts > 0))
 
 
 def flat_copy(cache: CropCache, rows: IntArray, path: Path) -> Path:

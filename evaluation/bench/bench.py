@@ -51,7 +51,7 @@ class BenchResult:
     videos: VideoSpeed | None  # None: no workspace with videos, or not wanted
 
 
-def bench_in(workspace: Workspace, settings: BenchSettings, *, say: Say = lambda _: None) -> BenchResult:
+def bench_in_workspace(workspace: Workspace, settings: BenchSettings, *, say: Say = lambda _: None) -> BenchResult:
     """Measure a workspace, or this folder's disk where there is none yet.
 
     Args:

@@ -1,4 +1,4 @@
-"""Say what `mocrop bench` has measured: tables, and a verdict that a person can use."""
+"""Say what `mocrop bench` has measured: tables, and a conclusions that a person can use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mocrop.evaluation.bench.bench import BenchResult, BenchSettings, bench_in
+from mocrop.evaluation.bench.bench import BenchResult, BenchSettings, bench_in_workspace
 from mocrop.evaluation.bench.read_speed import ReadSpeed
 from mocrop.evaluation.bench.video_speed import VideoSpeed
 from mocrop.pipeline.workspace.paths import Workspace
@@ -21,13 +21,13 @@ PLACES = {"memory": "from memory", "disk": "from the disk"}
 def bench_with_status(workspace: Workspace, settings: BenchSettings, console: Console) -> BenchResult:
     """Measure, and show on ``console`` what is being done."""
     if not console.is_terminal:
-        return bench_in(workspace, settings, say=lambda what: console.print(what))
+        return bench_in_workspace(workspace, settings, say=lambda what: console.print(what))
     with console.status("") as status:
-        return bench_in(workspace, settings, say=status.update)
+        return bench_in_workspace(workspace, settings, say=status.update)
 
 
-def say_bench(console: Console, result: BenchResult) -> None:
-    """Print tables and verdict."""
+def print_bench(console: Console, result: BenchResult) -> None:
+    """Print tables and conclusions."""
     codec = "zstd" if result.compressed else "uncompressed"
     what = (
         f"{result.cache}: {result.clips_read:,} clips of {result.size} px, {codec}, in batches of {result.batch_size}"
@@ -40,11 +40,11 @@ def say_bench(console: Console, result: BenchResult) -> None:
         console.print()
         console.print(_stage_table(result.videos))
     console.print()
-    for sentence in verdict(result):
+    for sentence in conclusions(result):
         console.print(sentence)
 
 
-def verdict(result: BenchResult) -> Iterator[str]:
+def conclusions(result: BenchResult) -> Iterator[str]:
     """What it means, in sentences."""
     training = {speed.state: speed for speed in result.reads if speed.kind == "training"}
     for state, speed in training.items():

@@ -17,7 +17,7 @@ from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
 
-MOST_VIDEOS = 9
+MAX_VIDEOS = 9
 VIDEO_SECONDS = 15.0  # about as long are videos taken through the stages
 
 
@@ -63,7 +63,7 @@ def measure_videos(
     }
     say("taking a video through the stages")
     first = run_sample(videos[:1], folder / "first", **options)
-    more = min(MOST_VIDEOS - 1, len(videos) - 1, int(VIDEO_SECONDS / sum(stage.wall for stage in first.stages)))
+    more = min(MAX_VIDEOS - 1, len(videos) - 1, int(VIDEO_SECONDS / sum(stage.wall for stage in first.stages)))
     if more < 1:
         return _summed(first, clips=len(videos), workers=workers)
     say(f"taking {more} more through the stages")

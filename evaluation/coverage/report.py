@@ -23,7 +23,7 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.report.figure_file import write_figure
 
 
-def coverage_in(
+def coverage_in_workspace(
     workspace: Workspace,
     settings: CoverageSettings,
     *,

@@ -22,7 +22,7 @@ from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.training.loop.callbacks import EpochRecord, TrainWatch
+from mocrop.training.loop.callbacks import EpochRecord, TrainCallback
 from mocrop.training.loop.train import train
 from mocrop.training.model.device import one_thread
 from mocrop.training.recipe import TrainSettings
@@ -80,7 +80,7 @@ def run_demo(folder: Path, *, run: RunOptions, console: Console, sprites: Sprite
     return DemoResult(scores=scores, inside=inside, picture=picture)
 
 
-def say_demo(console: Console, result: DemoResult) -> None:
+def print_demo(console: Console, result: DemoResult) -> None:
     """Print the table and where the picture is."""
     console.rule("4. what came out")
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -95,7 +95,7 @@ def say_demo(console: Console, result: DemoResult) -> None:
     console.print(f"picture: {result.picture}")
 
 
-class _LastEpoch(TrainWatch):
+class _LastEpoch(TrainCallback):
     """Says how a run went, once."""
 
     def __init__(self, console: Console, policy: str) -> None:
@@ -123,18 +123,18 @@ def _clear(folder: Path) -> None:
 
 
 def _make_caches(workspace: Workspace, dataset: Path, run: RunOptions, console: Console) -> None:
-    from mocrop.pipeline.commands.console import say_report
+    from mocrop.pipeline.commands.console import print_report
 
     options = {"size": SIZE_PX, "frames": FRAMES}
     with_motion = {**options, "policy": "motion", "ratio": RATIO}
-    say_report(console, preprocess.run_all(workspace, run, dataset=dataset, precrop_options=with_motion))
-    say_report(console, preprocess.precrop(workspace, run, options={**options, "policy": "center", "ratio": RATIO}))
-    say_report(console, preprocess.precrop(workspace, run, options={**options, "policy": "full"}))
+    print_report(console, preprocess.run_all(workspace, run, dataset=dataset, precrop_options=with_motion))
+    print_report(console, preprocess.precrop(workspace, run, options={**options, "policy": "center", "ratio": RATIO}))
+    print_report(console, preprocess.precrop(workspace, run, options={**options, "policy": "full"}))
 
 
 def _train_and_evaluate(workspace: Workspace, policy: str, console: Console) -> EvalResult:
     cache = workspace.cache(f"{policy}-{SIZE_PX}")
-    trained = train(cache, workspace.runs / policy, TRAINING, watch=_LastEpoch(console, policy))
+    trained = train(cache, workspace.runs / policy, TRAINING, callback=_LastEpoch(console, policy))
     return evaluate(cache, trained.checkpoint, EvalSettings(device="cpu", segments=FRAMES))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DPI = 110
 WIDTH_INCHES = 15.0
-LEAST_COLUMNS = 4  # also where fewer frames are shown, or these would fill the page
+MIN_COLUMNS = 4  # also where fewer frames are shown, or these would fill the page
 OWN_COLOUR, CAMERA_COLOUR = "#ffd400", "#35c4ff"  # of arrows: blocks that move by themselves, and with the camera
 SPEED_COLOUR, SUPPORT_COLOUR = "#7a3db8", "#9aa5b1"
 WARNING_COLOUR = "#a02020"
@@ -52,7 +52,7 @@ def draw_contact_sheet(view: ClipView, file: Path, *, frames: int = 6) -> None:
     pictures = dict(view.pictures(wanted))
     if not pictures:
         raise ClipError(Reason.NO_FRAMES, f"{view.name}: none of the frames {wanted} could be decoded")
-    columns = max(len(shown), LEAST_COLUMNS)
+    columns = max(len(shown), MIN_COLUMNS)
     row_inches = min(WIDTH_INCHES / columns * view.picture[1] / view.picture[0], 6.0) + 0.25
     figure = Figure(figsize=(WIDTH_INCHES, 0.55 + 2 * row_inches + 3.6), layout="constrained")
     figure.suptitle(_title(view), fontsize=13, fontweight="bold", parse_math=False)

@@ -90,7 +90,7 @@ def cache_gallery(path: Path, *, clips: int) -> Gallery:
     Raises: CacheError if it is none, or has no frames yet.
     """
     cache = CropCache(path)
-    rows = np.flatnonzero(cache.usable & (cache.used_slots > 0))
+    rows = np.flatnonzero(cache.usable & (cache.frame_counts > 0))
     if not rows.size:
         raise CacheError(f"{path} has no frames yet; write them with `mocrop precrop`")
     chosen = rows[choose_clips(cache.label[rows].tolist(), count=clips)].tolist()
@@ -102,7 +102,7 @@ def _cache_tiles(cache: CropCache, rows: Sequence[int]) -> Iterator[Tile]:
     frames = cache.open_frames()
     missing = set(cache.missing_shards())
     for row in rows:
-        slot, picture, words = int(cache.used_slots[row]) // 2, None, ""
+        slot, picture, words = int(cache.frame_counts[row]) // 2, None, ""
         if row // cache.clips_per_shard in missing:
             words = "the file of its frames is gone; see `mocrop verify`"
         else:

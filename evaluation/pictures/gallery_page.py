@@ -26,7 +26,7 @@ DPI = 110
 TILE_INCHES = 1.75  # width
 TITLE_INCHES = 0.2  # above each tile
 WIDER = 1.7  # the page is about as much wider than high
-MOST_COLUMNS = 12
+MAX_COLUMNS = 12
 CLASS_LETTERS, NAME_LETTERS = 17, 11  # that fit above a tile, side by side
 SHADE = 0.5  # of what the box of a single policy leaves out
 MAP_SHARE = 0.2  # of a crop's width that the map of where it lies takes
@@ -34,7 +34,7 @@ MAP_HEIGHT = 0.75  # of it, as a share of its width; the cache does not say what
 MAP_COLOUR = "#ffd400"
 
 
-def gallery_in(
+def gallery_in_workspace(
     workspace: Workspace,
     *,
     cache: str | None = None,
@@ -98,7 +98,7 @@ def column_count(tiles: int) -> int:
     >>> [column_count(tiles) for tiles in (1, 2, 6, 48, 500)]
     [3, 3, 4, 10, 12]
     """
-    return min(MOST_COLUMNS, max(3, ceil(sqrt(tiles * WIDER))))
+    return min(MAX_COLUMNS, max(3, ceil(sqrt(tiles * WIDER))))
 
 
 def short_name(clip: str, label: str) -> str:

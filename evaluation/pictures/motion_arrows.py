@@ -11,7 +11,7 @@ from mocrop.pipeline.motion.camera import following_distance_px
 from mocrop.pipeline.motion.clip_motion import QUARTER_PIXELS, ClipMotion
 from mocrop.pipeline.motion.residual import speeds
 
-LONGEST_STRETCH = 8
+MAX_STRETCH = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +48,7 @@ class ArrowMaker:
         if not len(self._motion.x):
             return 1
         long_px = float(np.percentile(self._motion.displacement, 95))
-        return int(np.clip(round(2 * self._square_px / long_px), 1, LONGEST_STRETCH))
+        return int(np.clip(round(2 * self._square_px / long_px), 1, MAX_STRETCH))
 
     def of_frame(self, number: int) -> Arrows:
         """The arrows of one frame; none for a frame that the motion does not reach to."""

@@ -31,7 +31,7 @@ from mocrop.pipeline.video.open import open_video
 
 Points = npt.NDArray[np.float64]  # (n, 2): x, y in pixels
 
-LEAST_WIDTH_PX = 640  # smaller pictures are enlarged by a whole number, so that thin lines hide little of them
+MIN_WIDTH_PX = 640  # smaller pictures are enlarged by a whole number, so that thin lines hide little of them
 BAND_PX, BAND_DPI = 240, 100  # height of the strip below the pictures
 CRF = 20  # of x264
 DIMMED = 0.7  # brightness of the pictures, so that arrows stand out
@@ -55,7 +55,7 @@ def write_overlay(view: ClipView, file: Path) -> None:
 
 
 def _encode(view: ClipView, output: OutputContainer) -> None:
-    scale = max(1, -(-LEAST_WIDTH_PX // view.picture[0]))
+    scale = max(1, -(-MIN_WIDTH_PX // view.picture[0]))
     width, height = (side * scale // 2 * 2 for side in view.picture)  # yuv420p wants even sides
     stream = output.add_stream("libx264", rate=_rate(view), options={"crf": str(CRF), "preset": "veryfast"})
     stream.width, stream.height, stream.pix_fmt = width, height + BAND_PX, "yuv420p"

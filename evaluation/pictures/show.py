@@ -12,7 +12,7 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.workspace.paths import Workspace
 
 
-def show_in(
+def show_in_workspace(
     workspace: Workspace,
     clip: str,
     *,

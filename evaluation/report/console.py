@@ -18,7 +18,7 @@ from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics
 from mocrop.evaluation.scores.predict import OnBatch
 from mocrop.training.model.external_checkpoint import UNKNOWN
 
-MOST_CLASSES = 20  # in the table of a console; of more, the worst
+MAX_CLASSES = 20  # in the table of a console; of more, the worst
 WORST_CLASSES = 10
 
 
@@ -66,7 +66,7 @@ def worst_classes_table(metrics: Metrics) -> Table:
     """One row a class; of many classes, those that fare worst."""
     tested = [each for each in metrics.classes if each.clips]
     shown, title = tested, "by class"
-    if len(tested) > MOST_CLASSES:
+    if len(tested) > MAX_CLASSES:
         shown = sorted(tested, key=lambda each: (each.share or 0.0, each.name))[:WORST_CLASSES]
         title = f"the {WORST_CLASSES} worst of {len(tested)} classes"
     table = Table(title=title)

@@ -29,7 +29,7 @@ from mocrop.evaluation.scores.predictions import Predictions, write_predictions
 from mocrop.pipeline.files import write_whole
 
 SUFFIXES = (".json", ".md", ".csv", "-classes.csv", ".png", "-calibration.png", ".npz")
-MOST_PAIRS = 10  # of confused classes
+MAX_PAIRS = 10  # of confused classes
 
 
 def write_report(result: EvalResult, folder: Path, stem: str) -> dict[str, Path]:
@@ -99,7 +99,7 @@ def score_lines(metrics: Metrics) -> list[str]:
 
 def class_lines(metrics: Metrics, names: tuple[str, ...]) -> list[str]:
     """Classes and the most frequent confusions as Markdown tables."""
-    pairs = confused_pairs(metrics.confusion, names, most=MOST_PAIRS)
+    pairs = confused_pairs(metrics.confusion, names, most=MAX_PAIRS)
     confused = ["\n## Most frequent confusions\n", *table_lines(("class", "taken for", "clips"), pairs)]
     rows = [class_cells(row) for row in metrics.classes if row.clips]
     head = ("class", "right", "correct / total", "wrong ones most often taken for")

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from mocrop.evaluation.scores.metrics import Calibration
 from mocrop.training.report.figure_file import write_figure
 
-INCHES_PER_CLASS, LEAST_INCHES = 0.19, 2.4  # side of the matrix
-MOST_CLASSES = 150  # in one picture: more could not be read, and would take minutes and gigabytes
-MOST_LARGE_CLASSES = 25  # up to so many, cells are large enough for bold counts
+INCHES_PER_CLASS, MIN_INCHES = 0.19, 2.4  # side of the matrix
+MAX_CLASSES = 150  # in one picture: more could not be read, and would take minutes and gigabytes
+MAX_LARGE_CLASSES = 25  # up to so many, cells are large enough for bold counts
 DPI = 110
 WITHOUT_CLIPS = "#eeeeee"
 
@@ -33,8 +33,8 @@ def draw_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], file:
         title = f"{title}; the {len(drawn)} most confused of {there} classes"
     clips = confusion.sum(axis=1)[drawn, None]
     confusion, names = confusion[np.ix_(drawn, drawn)], [names[number] for number in drawn.tolist()]
-    few = len(names) <= MOST_LARGE_CLASSES
-    side = max(LEAST_INCHES, len(names) * (0.55 if few else INCHES_PER_CLASS))
+    few = len(names) <= MAX_LARGE_CLASSES
+    side = max(MIN_INCHES, len(names) * (0.55 if few else INCHES_PER_CLASS))
     text, heading = (9.0, 10.0) if few else (7.0, 16.0)
     labels = 0.0115 * text * max(map(len, names)) + 0.6  # room for names, inches
     figure = Figure(figsize=(side + labels + 1.0, side + labels + 0.4), layout="constrained")
@@ -65,7 +65,7 @@ def classes_drawn(confusion: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int6
     there = np.flatnonzero(confusion.any(axis=0) | confusion.any(axis=1))
     wrong = confusion - np.diag(confusion.diagonal())
     mistakes = (wrong.sum(axis=0) + wrong.sum(axis=1))[there]
-    most = np.argsort(-mistakes, kind="stable")[:MOST_CLASSES]
+    most = np.argsort(-mistakes, kind="stable")[:MAX_CLASSES]
     return np.sort(there[most]), len(there)
 
 

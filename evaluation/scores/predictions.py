@@ -33,7 +33,7 @@ from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.files import write_whole
 
 FORMAT = 1
-MOST_NAMES = 3  # of clips or classes in a message
+MAX_NAMES = 3  # of clips or classes in a message
 
 IntArray = npt.NDArray[np.int64]
 
@@ -188,7 +188,7 @@ def differing_classes(here: Sequence[str], there: Sequence[str]) -> tuple[str, s
     first = next(parts, min(len(here), len(there)))
 
     def words(classes: Sequence[str]) -> str:
-        return f"{len(classes)} classes (from number {first + 1}: {', '.join(classes[first:][:MOST_NAMES]) or 'none'})"
+        return f"{len(classes)} classes (from number {first + 1}: {', '.join(classes[first:][:MAX_NAMES]) or 'none'})"
 
     return words(here), words(there)
 
@@ -216,5 +216,5 @@ def _in_order_of(first: Predictions, other: Predictions) -> Predictions:
 
 def _only(names: Sequence[str], others: Sequence[str]) -> str:
     extra = sorted(set(names) - set(others))
-    dots = ", ..." if len(extra) > MOST_NAMES else ""
-    return f"{len(extra)} ({', '.join(extra[:MOST_NAMES])}{dots})" if extra else "none"
+    dots = ", ..." if len(extra) > MAX_NAMES else ""
+    return f"{len(extra)} ({', '.join(extra[:MAX_NAMES])}{dots})" if extra else "none"

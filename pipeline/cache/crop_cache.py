@@ -268,7 +268,7 @@ class CropCache:
         return self._column("frame_index")
 
     @cached_property
-    def used_slots(self) -> npt.NDArray[Any]:
+    def frame_counts(self) -> npt.NDArray[Any]:
         """(clips,) number of used slots; they are the first ones of each clip."""
         return np.asarray(np.count_nonzero(self.frame_index >= 0, axis=1))
 
@@ -314,6 +314,6 @@ class CropCache:
 
     def missing_shards(self, stream: Stream = "frames") -> list[int]:
         """Shards whose states say that there are frames while their file is gone; empty for a sound cache."""
-        with_frames = np.flatnonzero(self.usable & (self.used_slots > 0))
+        with_frames = np.flatnonzero(self.usable & (self.frame_counts > 0))
         shards = np.unique(with_frames // self.clips_per_shard)
         return [int(shard) for shard in shards if not self.shard_file(int(shard), stream).exists()]

@@ -15,22 +15,22 @@ class Damage:
     clip: str  # empty: all of the part
     fact: str
     remove: str = ""  # file or folder that must go first, so that the command makes it anew
-    mend: str = ""  # command that mends it; empty: nothing in this workspace can
+    repair: str = ""  # command that mends it; empty: nothing in this workspace can
 
 
-def mend_commands(damage: Iterable[Damage], *, workspace: str = "") -> list[str]:
+def repair_commands(damage: Iterable[Damage], *, workspace: str = "") -> list[str]:
     """Shell commands that mend all of some damage, in its order: files that must go are removed first.
 
     Args:
         workspace: to be named in them; empty: they find it by themselves.
 
     >>> files = ["a b.mp4", "c.mp4"]
-    >>> mend_commands(Damage(part="h264", clip=f, fact="cut off", remove=f, mend="mocrop transcode") for f in files)
+    >>> repair_commands(Damage(part="h264", clip=f, fact="cut off", remove=f, repair="mocrop transcode") for f in files)
     ["rm -rf 'a b.mp4' c.mp4 && mocrop transcode"]
     """
     doomed: dict[str, dict[str, None]] = {}  # by command, each file once
     for each in damage:
-        files = doomed.setdefault(each.mend, {})
+        files = doomed.setdefault(each.repair, {})
         if each.remove:
             files[each.remove] = None
     named = f" -w {shlex.quote(workspace)}" if workspace else ""

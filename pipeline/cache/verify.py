@@ -110,9 +110,9 @@ def _damage(
 ) -> Iterator[Damage]:
     """Name the clips, and say what mends them: a shard is written anew once the file of its frames is gone."""
     for fault in faults:
-        mend, remove = commands[fault.scope], ""
-        if mend and fault.scope == "shard" and fault.row is not None:
+        repair, remove = commands[fault.scope], ""
+        if repair and fault.scope == "shard" and fault.row is not None:
             file = cache.shard_file(fault.row // cache.clips_per_shard)
             remove = os.fspath(file) if file.exists() else ""
         clip = "" if fault.row is None else names[fault.row]
-        yield Damage(part=part_name(cache.path), clip=clip, fact=fault.fact, remove=remove, mend=mend)
+        yield Damage(part=part_name(cache.path), clip=clip, fact=fault.fact, remove=remove, repair=repair)

@@ -13,7 +13,7 @@ from mocrop.pipeline.commands.preprocess import Report
 from mocrop.pipeline.commands.status import StageStatus, WorkspaceStatus
 from mocrop.pipeline.commands.verify import VerifyReport
 from mocrop.pipeline.dataset.init import DatasetReport
-from mocrop.pipeline.dataset.issues import SERIOUS, Finding
+from mocrop.pipeline.dataset.issues import SERIOUS, Issue
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.run.session import StageReport
 
@@ -29,23 +29,23 @@ def count(number: int, noun: str, *, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def say_report(console: Console, report: Report) -> None:
+def print_report(console: Console, report: Report) -> None:
     """Print what one command did.
 
     What a look at the data set found was printed before the stages ran (`RunOptions.on_dataset`), and stands above
     minutes or hours of progress by now: what is serious in it is said again.
     """
     if report.dataset is not None and not report.stages:
-        say_dataset(console, report.dataset)
+        print_dataset(console, report.dataset)
     elif report.dataset is not None:
-        _say_findings(console, [each for each in report.dataset.findings if each.code in SERIOUS])
+        _print_issues(console, [each for each in report.dataset.issues if each.code in SERIOUS])
     for stage in report.stages:
-        say_stage(console, stage)
+        print_stage(console, stage)
     if report.failed:
         console.print("`mocrop status --failed` names the failed clips, `mocrop retry` tries them again")
 
 
-def say_dataset(console: Console, report: DatasetReport) -> None:
+def print_dataset(console: Console, report: DatasetReport) -> None:
     """Print what was found in a data set."""
     classes = count(report.classes, "class", plural="classes")
     listed = f" (the lists know {report.listed_classes})" if report.listed_classes != report.classes else ""
@@ -54,23 +54,23 @@ def say_dataset(console: Console, report: DatasetReport) -> None:
         console.print(f"  split {escape(name)}: {train:,} to train on, {test:,} to test on")
     if report.absent:
         console.print(f"  {count(report.absent, 'clip')} seen earlier, gone now")
-    _say_findings(console, report.findings)
+    _print_issues(console, report.issues)
     console.print(f"workspace: {escape(str(report.workspace))}")
 
 
-def _say_findings(console: Console, findings: Iterable[Finding]) -> None:
-    for finding in findings:
-        console.print(f"  [yellow]note[/yellow] {escape(finding.sentence)}")
+def _print_issues(console: Console, issues: Iterable[Issue]) -> None:
+    for issue in issues:
+        console.print(f"  [yellow]note[/yellow] {escape(issue.sentence)}")
 
 
-def say_retry(console: Console, report: Report) -> None:
+def print_retry(console: Console, report: Report) -> None:
     """Print what `mocrop retry` did."""
     if not report.stages:
         console.print("no clip has failed, so there is nothing to try again")
-    say_report(console, report)
+    print_report(console, report)
 
 
-def say_stage(console: Console, report: StageReport) -> None:
+def print_stage(console: Console, report: StageReport) -> None:
     """Print what one command did to one stage: a line, then reasons."""
     summary, plan = report.summary, report.plan
     parts = [f"[bold]{report.stage}[/bold]: {count(summary.done, 'clip')} done"]
@@ -83,16 +83,16 @@ def say_stage(console: Console, report: StageReport) -> None:
     if summary.clips:
         parts.append(f"{summary.seconds:.1f} s, {summary.clips / max(summary.seconds, 1e-9):.1f} clips/s")
     console.print(", ".join(parts))
-    _say_reasons(console, "red", "failed", report.failed)
-    _say_reasons(console, "dim", "noted", summary.notes)
+    _print_reasons(console, "red", "failed", report.failed)
+    _print_reasons(console, "dim", "noted", summary.notes)
 
 
-def _say_reasons(console: Console, style: str, word: str, reasons: Mapping[Reason, int]) -> None:
+def _print_reasons(console: Console, style: str, word: str, reasons: Mapping[Reason, int]) -> None:
     for reason, clips in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
         console.print(f"  [{style}]{word}[/{style}] {clips:>6,}  {reason.value}")
 
 
-def say_status(console: Console, status: WorkspaceStatus, *, failures: bool) -> None:
+def print_status(console: Console, status: WorkspaceStatus, *, failures: bool) -> None:
     """Print a table of stages, the reasons of failures, and the next command."""
     console.print(f"{count(status.clips, 'clip')} of {escape(str(status.dataset))}")
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -105,7 +105,7 @@ def say_status(console: Console, status: WorkspaceStatus, *, failures: bool) -> 
     for stage in status.stages:
         if stage.failed:
             console.print(f"{stage.stage}:")
-            _say_reasons(console, "red", "failed", stage.failed)
+            _print_reasons(console, "red", "failed", stage.failed)
         if failures:
             for failure in stage.failures:
                 console.print(f"    {escape(failure.message)}")
@@ -117,7 +117,7 @@ def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:
     return stage.done, stage.to_do, stage.stale, sum(stage.failed.values())
 
 
-def say_export(console: Console, report: ExportReport) -> None:
+def print_export(console: Console, report: ExportReport) -> None:
     """Print how many maps were written and which clips have none."""
     rows, cols = report.grid
     written = f"{count(report.written, f'{rows}x{cols} map')} written below {escape(str(report.folder))}"
@@ -131,19 +131,19 @@ def say_export(console: Console, report: ExportReport) -> None:
             console.print(f"  [yellow]{clips:>6,}[/yellow]  {why}")
 
 
-def say_import(console: Console, report: ImportReport) -> None:
+def print_import(console: Console, report: ImportReport) -> None:
     """Print how many maps fit, which do not, and how to crop by them."""
     rows, cols = report.grid
     fit = f"{count(report.fitting, f'{rows}x{cols} map')} of {escape(str(report.folder))} can be used"
     console.print(fit)
-    _say_examples(console, "missing, the whole frame is kept:", report.missing)
-    _say_examples(console, "bad, the clip would fail:", [bad.message for bad in report.bad])
-    if report.strangers:
-        console.print(f"  [dim]{report.strangers:>6,}[/dim]  of no clip of this workspace")
+    _print_examples(console, "missing, the whole frame is kept:", report.missing)
+    _print_examples(console, "bad, the clip would fail:", [bad.message for bad in report.bad])
+    if report.unmatched:
+        console.print(f"  [dim]{report.unmatched:>6,}[/dim]  of no clip of this workspace")
     console.print("next: [bold]mocrop precrop --policy maps --size 192[/bold]")
 
 
-def say_verify(console: Console, report: VerifyReport) -> None:
+def print_verify(console: Console, report: VerifyReport) -> None:
     """Print for each part how much is damaged, which clips, and the commands that mend it."""
     for checked in report.parts:
         found = [damage for damage in report.damage if damage.part == checked.part]
@@ -159,15 +159,15 @@ def say_verify(console: Console, report: VerifyReport) -> None:
             console.print(f"  and {len(lines) - EXAMPLES:,} more; --json lists all")
     if not report.parts:
         console.print("there is nothing to check yet")
-    if report.mend:
+    if report.repair:
         console.print("to mend it:")
-    for command in report.mend:
+    for command in report.repair:
         console.print(f"  [bold]{escape(command)}[/bold]")
-    if any(not one.mend for one in report.damage):
+    if any(not one.repair for one in report.damage):
         console.print("a cache outside a workspace is mended by copying it anew")
 
 
-def _say_examples(console: Console, what: str, lines: Sequence[str]) -> None:
+def _print_examples(console: Console, what: str, lines: Sequence[str]) -> None:
     if not lines:
         return
     console.print(f"  [yellow]{len(lines):>6,}[/yellow]  {what}")
@@ -177,7 +177,7 @@ def _say_examples(console: Console, what: str, lines: Sequence[str]) -> None:
         console.print(f"          and {len(lines) - EXAMPLES:,} more; --json lists all")
 
 
-def say_plan(console: Console, stage: str, lines: Iterable[tuple[str, str]]) -> None:
+def print_plan(console: Console, stage: str, lines: Iterable[tuple[str, str]]) -> None:
     """Print for each clip why it would run; nothing has run."""
     total = 0
     for clip, why in lines:

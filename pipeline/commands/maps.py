@@ -14,7 +14,7 @@ from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.npy_maps import Grid, choose_grid, grids_in, map_path, read_map, write_map
 from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps
 from mocrop.pipeline.policies.registry import POLICIES
-from mocrop.pipeline.run.plan import decide
+from mocrop.pipeline.run.plan import decision_on
 from mocrop.pipeline.run.session import RunOptions, Session, open_session
 from mocrop.pipeline.settings import settings_from
 from mocrop.pipeline.stages.cache_settings import parse_grid
@@ -53,7 +53,7 @@ class ImportReport:
     fitting: int
     missing: tuple[str, ...]  # clips without a map: they keep the whole frame
     bad: tuple[BadMap, ...]  # clips that would fail
-    strangers: int  # maps of the grid that belong to no clip of the workspace
+    unmatched: int  # maps of the grid that belong to no clip of the workspace
 
 
 def export_settings(options: Mapping[str, Any]) -> MotionSettings:
@@ -95,7 +95,7 @@ def export_maps(
 def _export(
     row: StageRow, extract: Stage, reader: MotionReader, settings: MotionSettings, report: ExportReport
 ) -> None:
-    clip, decision = row.name, decide(row, extract)
+    clip, decision = row.name, decision_on(row, extract)
     path = map_path(report.folder, clip, grid=settings.grid)
     stale = decision.why is not None or decision.waits
     motion = None if stale else reader.read(row.position)
@@ -149,7 +149,7 @@ def _look_over(clips: Iterable[str], folder: Path, grid: Grid) -> ImportReport:
             missing.append(clip)
         except ClipError as error:
             bad.append(BadMap(clip=clip, message=str(error)))
-    strangers = grids_in(folder)[grid] - fitting - len(bad)
+    unmatched = grids_in(folder)[grid] - fitting - len(bad)
     return ImportReport(
-        folder=folder, grid=grid, fitting=fitting, missing=tuple(missing), bad=tuple(bad), strangers=strangers
+        folder=folder, grid=grid, fitting=fitting, missing=tuple(missing), bad=tuple(bad), unmatched=unmatched
     )

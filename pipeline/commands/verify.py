@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mocrop.pipeline.cache.columns import TABLE_COLUMNS, Column, Fault
 from mocrop.pipeline.cache.crop_cache import USABLE, CropCache
-from mocrop.pipeline.cache.damage import Damage, mend_commands
+from mocrop.pipeline.cache.damage import Damage, repair_commands
 from mocrop.pipeline.cache.table import clip_table
 from mocrop.pipeline.cache.verify import part_name, verify_cache, ways_out
 from mocrop.pipeline.errors import MotionStoreError
@@ -49,7 +49,7 @@ class VerifyReport:
     deep: bool
     parts: tuple[CheckedPart, ...]
     damage: tuple[Damage, ...]
-    mend: tuple[str, ...]  # commands that mend it, in this order
+    repair: tuple[str, ...]  # commands that mend it, in this order
 
 
 def verify(workspace: Workspace, *, cache: str | None = None, deep: bool = False, console: Console) -> VerifyReport:
@@ -84,8 +84,8 @@ def _report(checks: Iterable[Check], workspace: Workspace, deep: bool) -> Verify
         CheckedPart(part=part, clips=clips, damaged=len({each.clip for each in found})) for part, clips, found in checks
     )
     found_anyhow = locate_workspace(None).resolve() == workspace.root.resolve()
-    mend = mend_commands(damage, workspace="" if found_anyhow else os.fspath(workspace.root))
-    return VerifyReport(deep=deep, parts=parts, damage=damage, mend=tuple(mend))
+    repair = repair_commands(damage, workspace="" if found_anyhow else os.fspath(workspace.root))
+    return VerifyReport(deep=deep, parts=parts, damage=damage, repair=tuple(repair))
 
 
 def _elsewhere(workspace: Workspace, path: Path) -> bool:
@@ -105,7 +105,7 @@ def _check_h264(workspace: Workspace, manifest: Manifest, console: Console, *, d
             file = workspace.h264_file(row.name)
             if fact := mp4_fault(file) or (_decoding_fault(file, row.name) if deep else ""):
                 remove = os.fspath(file) if file.exists() else ""
-                damage = Damage(part=H264, clip=row.name, fact=fact, remove=remove, mend="mocrop transcode")
+                damage = Damage(part=H264, clip=row.name, fact=fact, remove=remove, repair="mocrop transcode")
                 found.append(damage)
             progress.advance(clips=1, failed=bool(fact))
     return H264, len(rows), found
@@ -138,7 +138,7 @@ def _check_motion(workspace: Workspace, manifest: Manifest, console: Console) ->
             folder = shard_folder(workspace.motion, row.position // CLIPS_PER_SHARD)
             if fact := _motion_fault(reader, row.position, folder):
                 remove = os.fspath(folder) if folder.exists() else ""
-                found.append(Damage(part=MOTION, clip=row.name, fact=fact, remove=remove, mend="mocrop extract-mv"))
+                found.append(Damage(part=MOTION, clip=row.name, fact=fact, remove=remove, repair="mocrop extract-mv"))
             progress.advance(clips=1, failed=bool(fact))
     return MOTION, len(rows), found
 

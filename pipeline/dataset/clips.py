@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mocrop.pipeline.dataset.issues import Finding, FindingCode, FindingLog, printable
+from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog, printable
 from mocrop.pipeline.errors import DatasetError
 
 WORKSPACE_MARK = "mocrop.toml"  # a workspace inside the data set: its videos are copies
@@ -35,14 +35,14 @@ class FoundClips:
     """The clips of a data set, sorted by name, and what is worth saying about its folders."""
 
     clips: tuple[Clip, ...]
-    findings: tuple[Finding, ...]
+    issues: tuple[Issue, ...]
 
 
 def find_clips(dataset: Path) -> FoundClips:
     """Find every video under the class folders of ``dataset``, in nested folders as well.
 
     Links are followed; hidden files and folders and mocrop's own workspaces are not looked at. Nothing else is left out
-    without a finding.
+    without a issue.
 
     Args:
         dataset: the folder that holds one folder per class.
@@ -61,8 +61,8 @@ def find_clips(dataset: Path) -> FoundClips:
     with_clips = {clip.class_name for clip in clips}
     for name in sweep.class_folders:
         if name not in with_clips:
-            sweep.log.note(FindingCode.EMPTY_CLASS, name)
-    return FoundClips(clips=clips, findings=sweep.log.findings)
+            sweep.log.note(IssueCode.EMPTY_CLASS, name)
+    return FoundClips(clips=clips, issues=sweep.log.issues)
 
 
 def without_video_suffix(path: str) -> str:
@@ -90,7 +90,7 @@ class _Sweep:
     """What one walk over the folders of a data set collects."""
 
     dataset: Path
-    log: FindingLog = field(default_factory=FindingLog)
+    log: IssueLog = field(default_factory=IssueLog)
     videos: list[tuple[str, int, int]] = field(default_factory=list)  # path, size in bytes, mtime in ns
     class_folders: list[str] = field(default_factory=list)
     other_suffixes: Counter[str] = field(default_factory=Counter)
@@ -115,21 +115,21 @@ def _walk(dataset: Path, sweep: _Sweep) -> Iterator[tuple[str, os.DirEntry[str]]
             status = _status(entry)
             identity = (status.st_dev, status.st_ino) if status else None
             if identity is None:
-                sweep.log.note(FindingCode.UNREADABLE_FOLDER, folder + entry.name)
+                sweep.log.note(IssueCode.UNREADABLE_FOLDER, folder + entry.name)
             elif identity in above:
-                sweep.log.note(FindingCode.FOLDER_LOOP, folder + entry.name)
+                sweep.log.note(IssueCode.FOLDER_LOOP, folder + entry.name)
             else:
                 stack.append((f"{folder}{entry.name}/", (*above, identity)))
 
 
-def _entries(dataset: Path, folder: str, log: FindingLog) -> list[os.DirEntry[str]]:
+def _entries(dataset: Path, folder: str, log: IssueLog) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(dataset / folder) as entries:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
     except OSError as error:
         if not folder:
             raise DatasetError(f"{dataset} cannot be read ({error.strerror}); check its permissions") from error
-        log.note(FindingCode.UNREADABLE_FOLDER, folder)
+        log.note(IssueCode.UNREADABLE_FOLDER, folder)
         return []
 
 
@@ -152,16 +152,16 @@ def _collect(folder: str, entry: os.DirEntry[str], sweep: _Sweep) -> None:
     suffix = os.path.splitext(entry.name)[1].lower()
     if suffix not in VIDEO_SUFFIXES:
         sweep.other_suffixes[suffix or "no suffix"] += 1
-        sweep.log.note(FindingCode.OTHER_SUFFIX, path)
+        sweep.log.note(IssueCode.OTHER_SUFFIX, path)
     elif not folder:
         sweep.without_class += 1
-        sweep.log.note(FindingCode.WITHOUT_CLASS, path)
+        sweep.log.note(IssueCode.WITHOUT_CLASS, path)
     elif not _is_utf8(path):
-        sweep.log.note(FindingCode.NAME_NOT_UTF8, path)
+        sweep.log.note(IssueCode.NAME_NOT_UTF8, path)
     else:
         status = _status(entry)
         if status is None or not stat.S_ISREG(status.st_mode):
-            sweep.log.note(FindingCode.NOT_A_FILE, path)
+            sweep.log.note(IssueCode.NOT_A_FILE, path)
         else:
             sweep.videos.append((path, status.st_size, status.st_mtime_ns))
 
@@ -184,7 +184,7 @@ def _named(sweep: _Sweep) -> tuple[Clip, ...]:
     for path, size_bytes, mtime_ns in sorted(sweep.videos):
         name = without_video_suffix(path)
         if name in taken:
-            sweep.log.note(FindingCode.SAME_NAME, path)
+            sweep.log.note(IssueCode.SAME_NAME, path)
             name = path
         taken.add(name)
         class_name = path.partition("/")[0]
@@ -212,7 +212,7 @@ def _check_depth(clips: tuple[Clip, ...], sweep: _Sweep) -> None:
             f"if those are the classes, pass {folder}"
         )
     for name in sorted(deeper):
-        sweep.log.note(FindingCode.DEEPER_CLASSES, name)
+        sweep.log.note(IssueCode.DEEPER_CLASSES, name)
 
 
 def _nothing_found(sweep: _Sweep) -> str:

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
-from mocrop.pipeline.dataset.issues import FindingCode, FindingLog
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 
 TEST_SHARE = 0.3  # of the groups of each class
-MOST_SPLITS = 3  # as many as UCF-101 has
+MAX_SPLITS = 3  # as many as UCF-101 has
 TRAIN, TEST = 1, 2  # as the crop cache has them
 
 
-def made_subsets(clips: Sequence[Clip], log: FindingLog, *, seed: int) -> npt.NDArray[np.uint8]:
+def generated_subsets(clips: Sequence[Clip], log: IssueLog, *, seed: int) -> npt.NDArray[np.uint8]:
     """Put about 70 % of each class into train and the rest into test, whole UCF groups at a time.
 
     A clip without a group counts as a group of its own. Where every class has at least three groups there are three
@@ -28,16 +28,16 @@ def made_subsets(clips: Sequence[Clip], log: FindingLog, *, seed: int) -> npt.ND
     """
     for clip in clips:
         if clip.group < 0:
-            log.note(FindingCode.NO_GROUPS, clip.path)
+            log.note(IssueCode.NO_GROUPS, clip.path)
     groups: dict[str, set[str]] = {}
     for clip in clips:
         groups.setdefault(clip.class_name, set()).add(_group(clip))
-    splits = MOST_SPLITS if min(map(len, groups.values())) >= MOST_SPLITS else 1
+    splits = MAX_SPLITS if min(map(len, groups.values())) >= MAX_SPLITS else 1
     subset = np.full((len(clips), splits), TRAIN, dtype=np.uint8)
     tested = {name: _test_groups(_shuffled(members, seed), splits) for name, members in groups.items()}
     for name in sorted(groups):
         if not any(tested[name]):
-            log.note(FindingCode.CLASS_NOT_TESTED, name)
+            log.note(IssueCode.CLASS_NOT_TESTED, name)
     for row, clip in zip(subset, clips, strict=True):
         for split, members in enumerate(tested[clip.class_name]):
             if _group(clip) in members:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocrop.pipeline.dataset.clips import find_clips
-from mocrop.pipeline.dataset.issues import Finding
+from mocrop.pipeline.dataset.issues import Issue
 from mocrop.pipeline.dataset.splits import read_splits
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.workspace.lock import exclusive
@@ -26,7 +26,7 @@ class DatasetReport:
     listed_classes: int
     absent: int  # clips that an earlier look found and this one did not
     splits: dict[str, tuple[int, int]]  # name -> clips to train on, clips to test on
-    findings: tuple[Finding, ...]
+    issues: tuple[Issue, ...]
 
 
 def init_workspace(
@@ -67,7 +67,7 @@ def init_workspace(
         listed_classes=len(lists.class_names),
         absent=absent,
         splits={name: (sides.count(1), sides.count(2)) for name, sides in sides_of.items()},
-        findings=(*found.findings, *lists.findings),
+        issues=(*found.issues, *lists.issues),
     )
 
 

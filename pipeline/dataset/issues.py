@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-MOST_EXAMPLES = 3
+MAX_EXAMPLES = 3
 
 
-class FindingCode(StrEnum):
+class IssueCode(StrEnum):
     """What can be found in a data set or its lists; one code each, stable across releases, in order of telling."""
 
     # in the folders of the data set
@@ -45,95 +45,95 @@ class FindingCode(StrEnum):
 
 
 SERIOUS = frozenset(  # what makes labels or test scores wrong, or leaves out videos that were meant to be in
-    {FindingCode.WITHOUT_CLASS, FindingCode.NAME_NOT_UTF8, FindingCode.UNREADABLE_FOLDER, FindingCode.MALFORMED_LINE}
-    | {FindingCode.AMBIGUOUS, FindingCode.TRAIN_AND_TEST, FindingCode.GROUP_ON_BOTH_SIDES, FindingCode.UNKNOWN_CLASS}
-    | {FindingCode.TWO_LABELS, FindingCode.NO_TRAIN_CLIPS, FindingCode.NO_TEST_CLIPS, FindingCode.NO_GROUPS}
+    {IssueCode.WITHOUT_CLASS, IssueCode.NAME_NOT_UTF8, IssueCode.UNREADABLE_FOLDER, IssueCode.MALFORMED_LINE}
+    | {IssueCode.AMBIGUOUS, IssueCode.TRAIN_AND_TEST, IssueCode.GROUP_ON_BOTH_SIDES, IssueCode.UNKNOWN_CLASS}
+    | {IssueCode.TWO_LABELS, IssueCode.NO_TRAIN_CLIPS, IssueCode.NO_TEST_CLIPS, IssueCode.NO_GROUPS}
 )
 
-_SENTENCES: dict[FindingCode, tuple[str, str]] = {
-    FindingCode.SAME_NAME: (
+_SENTENCES: dict[IssueCode, tuple[str, str]] = {
+    IssueCode.SAME_NAME: (
         "{n} clip differs from another in its suffix only and keeps the suffix in its name",
         "{n} clips differ from another in their suffix only and keep the suffix in their names",
     ),
-    FindingCode.WITHOUT_CLASS: (
+    IssueCode.WITHOUT_CLASS: (
         "{n} video lies outside any class folder and is left out",
         "{n} videos lie outside any class folder and are left out",
     ),
-    FindingCode.EMPTY_CLASS: ("{n} class folder holds no clip", "{n} class folders hold no clip"),
-    FindingCode.DEEPER_CLASSES: (
+    IssueCode.EMPTY_CLASS: ("{n} class folder holds no clip", "{n} class folders hold no clip"),
+    IssueCode.DEEPER_CLASSES: (
         "{n} folder is taken for a class although it holds only folders; a split list can name the classes instead",
         "{n} folders are taken for classes although they hold only folders; a split list can name the classes instead",
     ),
-    FindingCode.OTHER_SUFFIX: (
+    IssueCode.OTHER_SUFFIX: (
         "{n} file has no suffix of a video and is left out",
         "{n} files have no suffix of a video and are left out",
     ),
-    FindingCode.NOT_A_FILE: (
+    IssueCode.NOT_A_FILE: (
         "{n} entry is named like a video but is a broken link, out of reach or no regular file, and is left out",
         "{n} entries are named like videos but are broken links, out of reach or no regular files, and are left out",
     ),
-    FindingCode.NAME_NOT_UTF8: (
+    IssueCode.NAME_NOT_UTF8: (
         "{n} clip is left out because its path is not UTF-8; rename it",
         "{n} clips are left out because their paths are not UTF-8; rename them",
     ),
-    FindingCode.UNREADABLE_FOLDER: (
+    IssueCode.UNREADABLE_FOLDER: (
         "{n} folder cannot be read, so whatever it holds is left out",
         "{n} folders cannot be read, so whatever they hold is left out",
     ),
-    FindingCode.FOLDER_LOOP: (
+    IssueCode.FOLDER_LOOP: (
         "{n} link leads back to a folder above it and is not followed",
         "{n} links lead back to a folder above them and are not followed",
     ),
-    FindingCode.MALFORMED_LINE: ("{n} line cannot be read and is skipped", "{n} lines cannot be read and are skipped"),
-    FindingCode.NOT_ON_DISK: ("{n} listed clip is not on disk", "{n} listed clips are not on disk"),
-    FindingCode.AMBIGUOUS: (
+    IssueCode.MALFORMED_LINE: ("{n} line cannot be read and is skipped", "{n} lines cannot be read and are skipped"),
+    IssueCode.NOT_ON_DISK: ("{n} listed clip is not on disk", "{n} listed clips are not on disk"),
+    IssueCode.AMBIGUOUS: (
         "{n} listed path fits several clips and is skipped; give its folder as well",
         "{n} listed paths fit several clips each and are skipped; give their folders as well",
     ),
-    FindingCode.NOT_LISTED: (
+    IssueCode.NOT_LISTED: (
         "{n} clip is in no list, so it is in no split",
         "{n} clips are in no list, so they are in no split",
     ),
-    FindingCode.LISTED_TWICE: (
+    IssueCode.LISTED_TWICE: (
         "{n} line repeats an earlier one",
         "{n} lines repeat earlier ones",
     ),
-    FindingCode.TRAIN_AND_TEST: (
+    IssueCode.TRAIN_AND_TEST: (
         "{n} clip is listed for train and test of the same split and is used for test only",
         "{n} clips are listed for train and test of the same split and are used for test only",
     ),
-    FindingCode.GROUP_ON_BOTH_SIDES: (
+    IssueCode.GROUP_ON_BOTH_SIDES: (
         "{n} group has clips in train and test of the same split, which makes its test clips easier",
         "{n} groups have clips in train and test of the same split, which makes their test clips easier",
     ),
-    FindingCode.UNKNOWN_CLASS: (
+    IssueCode.UNKNOWN_CLASS: (
         "{n} clip belongs to no known class and is in no split",
         "{n} clips belong to no known class and are in no split",
     ),
-    FindingCode.LABEL_NOT_FOLDER: (
+    IssueCode.LABEL_NOT_FOLDER: (
         "{n} clip lies in the folder of another class than its list says; the list counts",
         "{n} clips lie in the folder of another class than their list says; the list counts",
     ),
-    FindingCode.TWO_LABELS: (
+    IssueCode.TWO_LABELS: (
         "{n} clip is listed with two labels; the first counts",
         "{n} clips are listed with two labels; the first counts",
     ),
-    FindingCode.CLASS_WITHOUT_CLIPS: ("{n} class has no clip on disk", "{n} classes have no clip on disk"),
-    FindingCode.VALIDATION_AS_TEST: (
+    IssueCode.CLASS_WITHOUT_CLIPS: ("{n} class has no clip on disk", "{n} classes have no clip on disk"),
+    IssueCode.VALIDATION_AS_TEST: (
         "{n} validation clip is used for test, because its split lists none for test",
         "{n} validation clips are used for test, because their split lists none for test",
     ),
-    FindingCode.VALIDATION_LEFT_OUT: (
+    IssueCode.VALIDATION_LEFT_OUT: (
         "{n} validation clip is in neither train nor test; training holds out its own",
         "{n} validation clips are in neither train nor test; training holds out its own",
     ),
-    FindingCode.NO_TRAIN_CLIPS: ("{n} split has no clip to train on", "{n} splits have no clip to train on"),
-    FindingCode.NO_TEST_CLIPS: ("{n} split has no clip to test on", "{n} splits have no clip to test on"),
-    FindingCode.NO_GROUPS: (
+    IssueCode.NO_TRAIN_CLIPS: ("{n} split has no clip to train on", "{n} splits have no clip to train on"),
+    IssueCode.NO_TEST_CLIPS: ("{n} split has no clip to test on", "{n} splits have no clip to test on"),
+    IssueCode.NO_GROUPS: (
         "{n} clip has no group (_gNN_) in its file name, so scenes it shares with others may be in train and test",
         "{n} clips have no group (_gNN_) in their file names, so scenes that they share may be in train and test",
     ),
-    FindingCode.CLASS_NOT_TESTED: (
+    IssueCode.CLASS_NOT_TESTED: (
         "{n} class has a single group or clip, which is used for train",
         "{n} classes have a single group or clip each, which is used for train",
     ),
@@ -141,18 +141,18 @@ _SENTENCES: dict[FindingCode, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Issue:
     """One thing worth saying, how often it was met, and the first few places."""
 
-    code: FindingCode
+    code: IssueCode
     count: int
-    examples: tuple[str, ...] = ()  # at most MOST_EXAMPLES, safe to print
+    examples: tuple[str, ...] = ()  # at most MAX_EXAMPLES, safe to print
 
     @property
     def sentence(self) -> str:
         """One line for the terminal.
 
-        >>> Finding(code=FindingCode.EMPTY_CLASS, count=1200, examples=("Archery", "Surfing")).sentence
+        >>> Issue(code=IssueCode.EMPTY_CLASS, count=1200, examples=("Archery", "Surfing")).sentence
         '1,200 class folders hold no clip: Archery, Surfing, ...'
         """
         text = _SENTENCES[self.code][self.count != 1].format(n=f"{self.count:,}")
@@ -160,26 +160,26 @@ class Finding:
         return f"{text}: {', '.join([*self.examples, *more])}" if self.examples else text
 
 
-class FindingLog:
-    """Collects findings in bounded memory, however many there are."""
+class IssueLog:
+    """Collects issues in bounded memory, however many there are."""
 
     def __init__(self) -> None:
-        self._count: dict[FindingCode, int] = {}
-        self._examples: dict[FindingCode, list[str]] = {}
+        self._count: dict[IssueCode, int] = {}
+        self._examples: dict[IssueCode, list[str]] = {}
 
-    def note(self, code: FindingCode, example: str) -> None:
+    def note(self, code: IssueCode, example: str) -> None:
         """Count one more ``code``; the first few examples are kept."""
         self._count[code] = self._count.get(code, 0) + 1
         examples = self._examples.setdefault(code, [])
-        if len(examples) < MOST_EXAMPLES:
+        if len(examples) < MAX_EXAMPLES:
             examples.append(printable(example))
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What was noted so far, in the order of FindingCode."""
+    def issues(self) -> tuple[Issue, ...]:
+        """What was noted so far, in the order of IssueCode."""
         return tuple(
-            Finding(code=code, count=self._count[code], examples=tuple(self._examples[code]))
-            for code in FindingCode
+            Issue(code=code, count=self._count[code], examples=tuple(self._examples[code]))
+            for code in IssueCode
             if code in self._count
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
-from mocrop.pipeline.dataset.issues import FindingCode, FindingLog
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.split_lists import Listed, SplitLists
 
 NO_CLASS = -1
@@ -63,7 +63,7 @@ def folder_labels(clips: Sequence[Clip]) -> Labels:
     return Labels(class_names=classes.names, label=classes.of_folders(clips))
 
 
-def listed_labels(lists: SplitLists, matches: Sequence[Match], clips: Sequence[Clip], log: FindingLog) -> Labels:
+def listed_labels(lists: SplitLists, matches: Sequence[Match], clips: Sequence[Clip], log: IssueLog) -> Labels:
     """Label clips by their lists, and those in no list, or listed without a label, by their folders.
 
     Args:
@@ -74,15 +74,15 @@ def listed_labels(lists: SplitLists, matches: Sequence[Match], clips: Sequence[C
     label = by_folder.copy()
     for position, index in _by_list(matches, classes, clips, log).items():
         if by_folder[position] not in (NO_CLASS, index):
-            log.note(FindingCode.LABEL_NOT_FOLDER, clips[position].path)
+            log.note(IssueCode.LABEL_NOT_FOLDER, clips[position].path)
         label[position] = index
     for clip, index in zip(clips, label, strict=True):
         if index == NO_CLASS:
-            log.note(FindingCode.UNKNOWN_CLASS, clip.path)
+            log.note(IssueCode.UNKNOWN_CLASS, clip.path)
     met = set(label.tolist())
     for index, name in enumerate(classes.names):
         if index not in met:
-            log.note(FindingCode.CLASS_WITHOUT_CLIPS, name)
+            log.note(IssueCode.CLASS_WITHOUT_CLIPS, name)
     return Labels(class_names=classes.names, label=label)
 
 
@@ -110,7 +110,7 @@ class _Classes:
         return np.array([self._index.get(clip.class_name, NO_CLASS) for clip in clips], dtype=np.int32)
 
 
-def _by_list(matches: Sequence[Match], classes: _Classes, clips: Sequence[Clip], log: FindingLog) -> dict[int, int]:
+def _by_list(matches: Sequence[Match], classes: _Classes, clips: Sequence[Clip], log: IssueLog) -> dict[int, int]:
     """Class index of every listed clip; of several, the first that is a class counts."""
     said: dict[int, int] = {}
     contradicted: set[int] = set()
@@ -124,11 +124,11 @@ def _by_list(matches: Sequence[Match], classes: _Classes, clips: Sequence[Clip],
         elif index != first:
             contradicted.add(match.position)
     for position in sorted(contradicted):
-        log.note(FindingCode.TWO_LABELS, clips[position].path)
+        log.note(IssueCode.TWO_LABELS, clips[position].path)
     return said
 
 
-def _classes(lists: SplitLists, matches: Sequence[Match], log: FindingLog) -> _Classes:
+def _classes(lists: SplitLists, matches: Sequence[Match], log: IssueLog) -> _Classes:
     labelled = [match for match in matches if match.entry.label is not None]
     numbered = [match for match in labelled if match.number is not None]
     if lists.class_names is not None:
@@ -139,7 +139,7 @@ def _classes(lists: SplitLists, matches: Sequence[Match], log: FindingLog) -> _C
         return _Classes(tuple(sorted({str(match.entry.label) for match in labelled})), None)
     for match in labelled:
         if match.number is None:
-            log.note(FindingCode.MALFORMED_LINE, match.entry.where)
+            log.note(IssueCode.MALFORMED_LINE, match.entry.where)
     numbers = [match.number for match in numbered if match.number is not None]
     first = min(1, min(numbers))
     return _Classes(_names_of_numbers(numbered, range(first, max(numbers) + 1)), first)

@@ -15,14 +15,14 @@ from enum import StrEnum
 from pathlib import Path
 
 from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES
-from mocrop.pipeline.dataset.issues import FindingCode, FindingLog
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
 
 CLASS_INDEX = "classInd.txt"
-MOST_CLASSES = 100_000  # a larger number at the end of a line is no label
+MAX_CLASSES = 100_000  # a larger number at the end of a line is no label
 
 
-class Subset(StrEnum):
+class ListedSubset(StrEnum):
     """What a list wants a clip for."""
 
     TRAIN = "train"
@@ -36,7 +36,7 @@ class Listed:
     """One line of a list."""
 
     split: str
-    subset: Subset
+    subset: ListedSubset
     path: str  # as written, with "/" for "\\"
     label: str | None  # index or class name as written, None if the line has none
     file: str
@@ -44,7 +44,7 @@ class Listed:
 
     @property
     def where(self) -> str:
-        """ "file:line", for findings."""
+        """ "file:line", for issues."""
         return f"{self.file}:{self.line}"
 
 
@@ -57,7 +57,7 @@ class SplitLists:
     listed: tuple[Listed, ...]
 
 
-def read_lists(path: Path, log: FindingLog) -> SplitLists:
+def read_lists(path: Path, log: IssueLog) -> SplitLists:
     """Read a folder of lists, one list together with its counterpart, or a CSV.
 
     Lines that cannot be read are noted as "file:line". Given ``trainlist01.txt``, ``testlist01.txt`` beside it is
@@ -91,13 +91,13 @@ def _sorted_names(listed: tuple[Listed, ...]) -> tuple[str, ...]:
 class _ListFile:
     path: Path
     split: str
-    subset: Subset
+    subset: ListedSubset
 
 
 _SUBSET_WORDS = (  # the first that a file name holds counts: "trainval" is train
-    (re.compile("train(ing)?", re.IGNORECASE), Subset.TRAIN),
-    (re.compile("test(ing)?", re.IGNORECASE), Subset.TEST),
-    (re.compile("val(idation)?", re.IGNORECASE), Subset.VAL),
+    (re.compile("train(ing)?", re.IGNORECASE), ListedSubset.TRAIN),
+    (re.compile("test(ing)?", re.IGNORECASE), ListedSubset.TEST),
+    (re.compile("val(idation)?", re.IGNORECASE), ListedSubset.VAL),
 )
 
 
@@ -121,8 +121,8 @@ def _list_files(path: Path) -> list[_ListFile]:
     return [_ListFile(file, names[key], subset) for file, (subset, key) in keys.items()]
 
 
-def _subset_and_key(file: Path) -> tuple[Subset, str] | None:
-    """Subset that a list's name tells, and the rest of the name, which it shares with its counterparts."""
+def _subset_and_key(file: Path) -> tuple[ListedSubset, str] | None:
+    """ListedSubset that a list's name tells, and the rest of the name, which it shares with its counterparts."""
     if file.name.startswith(".") or file.suffix.lower() not in (".txt", ".list", ".lst", ""):
         return None
     for word, subset in _SUBSET_WORDS:
@@ -142,7 +142,7 @@ def _split_names(keys: list[str]) -> dict[str, str]:
     return {key: key.rpartition(".")[0].strip("-_ ") or "1" for key in keys}
 
 
-def _list_entries(file: _ListFile, log: FindingLog) -> Iterator[Listed]:
+def _list_entries(file: _ListFile, log: IssueLog) -> Iterator[Listed]:
     for number, line in enumerate(_lines(file.path), start=1):
         if not line.strip():
             continue
@@ -150,7 +150,7 @@ def _list_entries(file: _ListFile, log: FindingLog) -> Iterator[Listed]:
         if _is_label(label):
             yield Listed(file.split, file.subset, path.replace("\\", "/"), label, file.path.name, number)
         else:
-            log.note(FindingCode.MALFORMED_LINE, f"{file.path.name}:{number}")
+            log.note(IssueCode.MALFORMED_LINE, f"{file.path.name}:{number}")
 
 
 def _path_and_label(line: str) -> tuple[str, str | None]:
@@ -168,7 +168,7 @@ def _path_and_label(line: str) -> tuple[str, str | None]:
 def _is_label(label: str | None) -> bool:
     if label is None or not label.lstrip("+-").isdecimal():
         return True
-    return label.isdecimal() and int(label) < MOST_CLASSES
+    return label.isdecimal() and int(label) < MAX_CLASSES
 
 
 def _class_index(path: Path) -> tuple[str, ...] | None:
@@ -203,18 +203,18 @@ def _lines(path: Path) -> list[str]:
 # CSV
 
 _SUBSETS = {
-    "train": Subset.TRAIN,
-    "training": Subset.TRAIN,
-    "test": Subset.TEST,
-    "testing": Subset.TEST,
-    "val": Subset.VAL,
-    "validation": Subset.VAL,
-    "none": Subset.NONE,
-    "": Subset.NONE,
+    "train": ListedSubset.TRAIN,
+    "training": ListedSubset.TRAIN,
+    "test": ListedSubset.TEST,
+    "testing": ListedSubset.TEST,
+    "val": ListedSubset.VAL,
+    "validation": ListedSubset.VAL,
+    "none": ListedSubset.NONE,
+    "": ListedSubset.NONE,
 }
 
 
-def _csv_entries(path: Path, log: FindingLog) -> Iterator[Listed]:
+def _csv_entries(path: Path, log: IssueLog) -> Iterator[Listed]:
     lines = _lines(path)
     delimiter = max(",;\t", key=lines[0].count)
     reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -223,7 +223,7 @@ def _csv_entries(path: Path, log: FindingLog) -> Iterator[Listed]:
         for row in reader:
             entry = _csv_entry(row, path.name, reader.line_num)
             if entry is None:
-                log.note(FindingCode.MALFORMED_LINE, f"{path.name}:{reader.line_num}")
+                log.note(IssueCode.MALFORMED_LINE, f"{path.name}:{reader.line_num}")
             else:
                 yield entry
     except csv.Error as error:  # such as a quotation mark that is never closed: what follows cannot be trusted

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
-from mocrop.pipeline.dataset.generated_splits import made_subsets
-from mocrop.pipeline.dataset.issues import Finding, FindingCode, FindingLog
+from mocrop.pipeline.dataset.generated_splits import generated_subsets
+from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
 from mocrop.pipeline.dataset.labels import NO_CLASS, Match, folder_labels, listed_labels, parent_folder
-from mocrop.pipeline.dataset.split_lists import Listed, SplitLists, Subset, read_lists
+from mocrop.pipeline.dataset.split_lists import Listed, ListedSubset, SplitLists, read_lists
 from mocrop.pipeline.errors import DatasetError
 
 UNUSED, TRAIN, TEST = 0, 1, 2  # as the crop cache has them
@@ -28,7 +28,7 @@ class Splits:
     class_names: tuple[str, ...]  # may hold classes without a clip on disk
     label: npt.NDArray[np.int32]  # (clips,), index into class_names; -1 = no known class, then in no split
     subset: npt.NDArray[np.uint8]  # (clips, splits): 0 in neither list, 1 train, 2 test
-    findings: tuple[Finding, ...]
+    issues: tuple[Issue, ...]
 
 
 def read_splits(path: Path | None, clips: Sequence[Clip], *, seed: int = 0) -> Splits:
@@ -45,7 +45,7 @@ def read_splits(path: Path | None, clips: Sequence[Clip], *, seed: int = 0) -> S
     """
     if path is None:
         return _make_splits(clips, seed)
-    log = FindingLog()
+    log = IssueLog()
     lists = read_lists(path, log)
     matches = _match(lists.listed, clips, log)
     if all(match.position is None for match in matches):
@@ -62,14 +62,14 @@ def read_splits(path: Path | None, clips: Sequence[Clip], *, seed: int = 0) -> S
         class_names=labels.class_names,
         label=labels.label,
         subset=subset,
-        findings=log.findings,
+        issues=log.issues,
     )
 
 
 def _make_splits(clips: Sequence[Clip], seed: int) -> Splits:
-    log = FindingLog()
+    log = IssueLog()
     labels = folder_labels(clips)
-    subset = made_subsets(clips, log, seed=seed)
+    subset = generated_subsets(clips, log, seed=seed)
     names = tuple(str(split) for split in range(1, subset.shape[1] + 1))
     _check_splits(subset, names, clips, log)
     return Splits(
@@ -77,7 +77,7 @@ def _make_splits(clips: Sequence[Clip], seed: int) -> Splits:
         class_names=labels.class_names,
         label=labels.label,
         subset=subset,
-        findings=log.findings,
+        issues=log.issues,
     )
 
 
@@ -119,7 +119,7 @@ def _file_stem(path: str) -> str:
     return without_video_suffix(path.rpartition("/")[2])
 
 
-def _match(listed: Sequence[Listed], clips: Sequence[Clip], log: FindingLog) -> list[Match]:
+def _match(listed: Sequence[Listed], clips: Sequence[Clip], log: IssueLog) -> list[Match]:
     index = _ClipIndex(clips)
     position_of: dict[str, int | None] = {}
     for entry in listed:
@@ -128,7 +128,7 @@ def _match(listed: Sequence[Listed], clips: Sequence[Clip], log: FindingLog) -> 
         found = index.find(entry.path)
         position_of[entry.path] = found[0] if len(found) == 1 else None
         if len(found) != 1:
-            log.note(FindingCode.AMBIGUOUS if found else FindingCode.NOT_ON_DISK, entry.path)
+            log.note(IssueCode.AMBIGUOUS if found else IssueCode.NOT_ON_DISK, entry.path)
     return [_matched(entry, position_of[entry.path], clips) for entry in listed]
 
 
@@ -138,10 +138,10 @@ def _matched(entry: Listed, position: int | None, clips: Sequence[Clip]) -> Matc
 
 # what the lists want a clip for
 
-_BIT = {Subset.TRAIN: 1, Subset.TEST: 2, Subset.VAL: 4, Subset.NONE: 8}
+_BIT = {ListedSubset.TRAIN: 1, ListedSubset.TEST: 2, ListedSubset.VAL: 4, ListedSubset.NONE: 8}
 
 
-def _mentions(lists: SplitLists, matches: Sequence[Match], clips: int, log: FindingLog) -> npt.NDArray[np.uint8]:
+def _mentions(lists: SplitLists, matches: Sequence[Match], clips: int, log: IssueLog) -> npt.NDArray[np.uint8]:
     """Bits of every subset that a clip is listed for, shape (clips, splits)."""
     column = {name: i for i, name in enumerate(lists.split_names)}
     bits = np.zeros((clips, len(column)), dtype=np.uint8)
@@ -150,24 +150,24 @@ def _mentions(lists: SplitLists, matches: Sequence[Match], clips: int, log: Find
             continue
         cell, bit = (match.position, column[match.entry.split]), _BIT[match.entry.subset]
         if bits[cell] & bit:
-            log.note(FindingCode.LISTED_TWICE, match.entry.where)
+            log.note(IssueCode.LISTED_TWICE, match.entry.where)
         bits[cell] |= bit
     return bits
 
 
 def _subsets(
-    lists: SplitLists, bits: npt.NDArray[np.uint8], clips: Sequence[Clip], log: FindingLog
+    lists: SplitLists, bits: npt.NDArray[np.uint8], clips: Sequence[Clip], log: IssueLog
 ) -> npt.NDArray[np.uint8]:
     """Decide what each clip is for in each split, shape (clips, splits): test goes before train."""
-    splits_with_test = {entry.split for entry in lists.listed if entry.subset is Subset.TEST}
+    splits_with_test = {entry.split for entry in lists.listed if entry.subset is ListedSubset.TEST}
     val_is_test = np.array([name not in splits_with_test for name in lists.split_names])
     train, val = (bits & 1) > 0, (bits & 4) > 0
     test = ((bits & 2) > 0) | (val & val_is_test)
     for code, where in (
-        (FindingCode.TRAIN_AND_TEST, train & test),
-        (FindingCode.VALIDATION_AS_TEST, val & val_is_test),
-        (FindingCode.VALIDATION_LEFT_OUT, val & ~train & ~test),
-        (FindingCode.NOT_LISTED, np.all(bits == 0, axis=1, keepdims=True)),
+        (IssueCode.TRAIN_AND_TEST, train & test),
+        (IssueCode.VALIDATION_AS_TEST, val & val_is_test),
+        (IssueCode.VALIDATION_LEFT_OUT, val & ~train & ~test),
+        (IssueCode.NOT_LISTED, np.all(bits == 0, axis=1, keepdims=True)),
     ):
         for clip, meant in zip(clips, where.any(axis=1), strict=True):
             if meant:
@@ -176,7 +176,7 @@ def _subsets(
 
 
 def _check_splits(
-    subset: npt.NDArray[np.uint8], split_names: Sequence[str], clips: Sequence[Clip], log: FindingLog
+    subset: npt.NDArray[np.uint8], split_names: Sequence[str], clips: Sequence[Clip], log: IssueLog
 ) -> None:
     """Notice UCF groups on both sides of a split, and splits with an empty side."""
     groups = sorted({(clip.class_name, clip.group) for clip in clips if clip.group >= 0})
@@ -185,8 +185,8 @@ def _check_splits(
     for name, column in zip(split_names, subset.T, strict=True):
         for both in np.intersect1d(group[column == TRAIN], group[column == TEST]):
             if both >= 0:
-                log.note(FindingCode.GROUP_ON_BOTH_SIDES, f"{groups[both][0]} g{groups[both][1]:02d} of split {name}")
+                log.note(IssueCode.GROUP_ON_BOTH_SIDES, f"{groups[both][0]} g{groups[both][1]:02d} of split {name}")
         if not np.any(column == TRAIN):
-            log.note(FindingCode.NO_TRAIN_CLIPS, name)
+            log.note(IssueCode.NO_TRAIN_CLIPS, name)
         if not np.any(column == TEST):
-            log.note(FindingCode.NO_TEST_CLIPS, name)
+            log.note(IssueCode.NO_TEST_CLIPS, name)

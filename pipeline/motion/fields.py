@@ -20,7 +20,7 @@ from mocrop.pipeline.motion.block_raster import BlockRaster, DoubleMap
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import finite_camera
 
-MOST_STEPS = 127  # faster motion, 8 pixels per frame and more, is clipped
+MAX_STEPS = 127  # faster motion, 8 pixels per frame and more, is clipped
 HALF_MARGIN = 2.0**-20  # steps; products of matrices differ by some 2**-40 between processors
 
 Fields = npt.NDArray[np.int8]  # (slots, 2, side, side)
@@ -109,4 +109,4 @@ def _camera_field(motion: ClipMotion, frames: range, *, rows: DoubleMap, columns
 def _rounded(steps: DoubleMap) -> Fields:
     """Nearest whole steps, clipped; halves go away from zero, with a margin for rounding errors of the processor."""
     away = np.copysign(0.5 + HALF_MARGIN, steps)
-    return np.clip(np.trunc(steps + away), -MOST_STEPS, MOST_STEPS).astype(np.int8)
+    return np.clip(np.trunc(steps + away), -MAX_STEPS, MAX_STEPS).astype(np.int8)

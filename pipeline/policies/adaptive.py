@@ -44,7 +44,9 @@ class AdaptiveSettings(AreaSettings):
             raise ValueError("prior_size must be above 0")
 
 
-def decide(motion: ClipMotion | None, picture: PictureSize, _clip: str, settings: AdaptiveSettings) -> PolicyResult:
+def adaptive_box(
+    motion: ClipMotion | None, picture: PictureSize, _clip: str, settings: AdaptiveSettings
+) -> PolicyResult:
     """The box that holds the most of the clip's motion and of the centre prior together."""
     if motion is None:
         return whole_frame(settings, why="there are no motion vectors of it")

@@ -15,7 +15,7 @@ from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.box_search import rectangles
 
-LARGEST_GRID = 128  # rows or columns; beyond, the rectangles to choose from would fill a worker's memory
+MAX_GRID = 128  # rows or columns; beyond, the rectangles to choose from would fill a worker's memory
 
 Shape = Literal["frame", "square"]
 
@@ -39,8 +39,8 @@ class PolicySettings:
     grid: tuple[int, int] = (6, 8)  # rows, cols of the density map
 
     def __post_init__(self) -> None:
-        if len(self.grid) != 2 or not all(1 <= side <= LARGEST_GRID for side in self.grid):
-            raise ValueError(f"grid must be two numbers, rows and cols, from 1 to {LARGEST_GRID}, not {self.grid}")
+        if len(self.grid) != 2 or not all(1 <= side <= MAX_GRID for side in self.grid):
+            raise ValueError(f"grid must be two numbers, rows and cols, from 1 to {MAX_GRID}, not {self.grid}")
 
     @property
     def no_density(self) -> npt.NDArray[np.float32]:

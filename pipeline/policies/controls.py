@@ -31,19 +31,19 @@ class CenterSettings(AreaSettings):
         require_choice("shape", self.shape, Shape)
 
 
-def _full(_motion: ClipMotion | None, _picture: PictureSize, _clip: str, settings: PolicySettings) -> PolicyResult:
+def full_box(_motion: ClipMotion | None, _picture: PictureSize, _clip: str, settings: PolicySettings) -> PolicyResult:
     """No crop: the baseline."""
     return PolicyResult(box=WHOLE_FRAME, density=settings.no_density)
 
 
-def _center(_motion: ClipMotion | None, picture: PictureSize, _clip: str, settings: CenterSettings) -> PolicyResult:
+def center_box(_motion: ClipMotion | None, picture: PictureSize, _clip: str, settings: CenterSettings) -> PolicyResult:
     """The centred box of the wanted area."""
     across, down = box_extent(picture, ratio=settings.ratio, shape=settings.shape)
     left, top = (1 - across) / 2, (1 - down) / 2
     return PolicyResult(box=CropBox(left=left, top=top, right=1 - left, bottom=1 - top), density=settings.no_density)
 
 
-def _random(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: GridBoxSettings) -> PolicyResult:
+def random_box(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: GridBoxSettings) -> PolicyResult:
     """One of the rectangles that the motion search may choose, each as likely as the others."""
     candidates = rectangles(settings.grid, ratio=settings.ratio)
     index = int(clip_generator(settings.seed, clip).integers(len(candidates)))

@@ -27,7 +27,9 @@ class MotionSettings(VectorSettings):
             raise ValueError(f"samples must be at least 1, not {self.samples}")
 
 
-def _motion(motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MotionSettings) -> PolicyResult:
+def motion_v1_box(
+    motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MotionSettings
+) -> PolicyResult:
     """Version 1: the rectangle of cells that holds most of a random sample of the moving vectors."""
     if motion is None:
         return whole_frame(settings, why="there are no motion vectors of it")

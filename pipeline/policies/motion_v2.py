@@ -40,7 +40,9 @@ class MotionV2Settings(VectorSettings):
             raise ValueError(f"sum_weight must be from 0 to 1, not {self.sum_weight}")
 
 
-def decide(motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MotionV2Settings) -> PolicyResult:
+def motion_v2_box(
+    motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MotionV2Settings
+) -> PolicyResult:
     """The rectangle with the best score on a speed-weighted sample of the fastest vectors."""
     if motion is None:
         return whole_frame(settings, why="there are no motion vectors of it")

@@ -54,7 +54,7 @@ class ImportedMaps:
         object.__setattr__(self, "grid", tuple(self.grid))
 
 
-def decide(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MapsSettings) -> PolicyResult:
+def map_box(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MapsSettings) -> PolicyResult:
     """The rectangle of cells that holds most of the clip's map.
 
     Raises: ClipError if the map is bad, or the whole folder is out of reach.

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mocrop.pipeline.policies import adaptive, motion_v2
-from mocrop.pipeline.policies import precomputed as maps
-from mocrop.pipeline.policies.base import (
-    GridBoxSettings,
-    Policy,
-    PolicySettings,
-)
-from mocrop.pipeline.policies.controls import CenterSettings, _center, _full, _random
-from mocrop.pipeline.policies.motion_v1 import MotionSettings, _motion
+from mocrop.pipeline.policies import precomputed
+from mocrop.pipeline.policies.adaptive import AdaptiveSettings, adaptive_box
+from mocrop.pipeline.policies.base import GridBoxSettings, Policy, PolicySettings
+from mocrop.pipeline.policies.controls import CenterSettings, center_box, full_box, random_box
+from mocrop.pipeline.policies.motion_v1 import MotionSettings, motion_v1_box
+from mocrop.pipeline.policies.motion_v2 import MotionV2Settings, motion_v2_box
 
 POLICIES: Mapping[str, Policy] = MappingProxyType(
     {
-        "full": Policy(settings=PolicySettings, decide=_full, needs_motion=False),
-        "center": Policy(settings=CenterSettings, decide=_center, needs_motion=False),
-        "random": Policy(settings=GridBoxSettings, decide=_random, needs_motion=False),
-        "motion": Policy(settings=MotionSettings, decide=_motion, needs_motion=True),
-        "motion-v2": Policy(settings=motion_v2.MotionV2Settings, decide=motion_v2.decide, needs_motion=True),
-        "adaptive": Policy(settings=adaptive.AdaptiveSettings, decide=adaptive.decide, needs_motion=True),
-        maps.POLICY: Policy(settings=maps.MapsSettings, decide=maps.decide, needs_motion=False),
+        "full": Policy(settings=PolicySettings, decide=full_box, needs_motion=False),
+        "center": Policy(settings=CenterSettings, decide=center_box, needs_motion=False),
+        "random": Policy(settings=GridBoxSettings, decide=random_box, needs_motion=False),
+        "motion": Policy(settings=MotionSettings, decide=motion_v1_box, needs_motion=True),
+        "motion-v2": Policy(settings=MotionV2Settings, decide=motion_v2_box, needs_motion=True),
+        "adaptive": Policy(settings=AdaptiveSettings, decide=adaptive_box, needs_motion=True),
+        precomputed.POLICY: Policy(settings=precomputed.MapsSettings, decide=precomputed.map_box, needs_motion=False),
     }
 )

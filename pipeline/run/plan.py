@@ -66,7 +66,7 @@ class StagePlan:
     units: tuple[WorkUnit, ...]  # in order; some 400 bytes a clip that runs
 
 
-def decide(row: StageRow, stage: Stage) -> Decision:
+def decision_on(row: StageRow, stage: Stage) -> Decision:
     """Say whether ``stage`` must run on one clip; failed clips rest until something changes or `mocrop retry`."""
     if row.present and stage.upstream is not None and not row.upstream_current:
         return Decision(row=row, waits=True)
@@ -113,7 +113,7 @@ def plan_decisions(rows: Iterable[StageRow], stage: Stage) -> Iterator[Decision]
 
 def _spans(rows: Iterable[StageRow], stage: Stage) -> Iterator[tuple[int, list[Decision]]]:
     for span, members in groupby(rows, key=lambda row: row.position // stage.clips_per_unit):
-        yield span, _span_decisions([decide(row, stage) for row in members], stage)
+        yield span, _span_decisions([decision_on(row, stage) for row in members], stage)
 
 
 def _any_runs(decisions: Iterable[Decision]) -> bool:

@@ -183,7 +183,7 @@ def _suspects(unit: WorkUnit) -> list[ClipTask]:
 def _refuse(unit: WorkUnit, culprits: dict[int, Reason]) -> WorkUnit:
     """The same unit, told not to touch some clips."""
     clips = (
-        dataclasses.replace(clip, refusal=_verdict(culprits[clip.position], clip.name, clip.limit_seconds))
+        dataclasses.replace(clip, refusal=_refusal(culprits[clip.position], clip.name, clip.limit_seconds))
         if clip.position in culprits
         else clip
         for clip in unit.clips
@@ -191,7 +191,7 @@ def _refuse(unit: WorkUnit, culprits: dict[int, Reason]) -> WorkUnit:
     return dataclasses.replace(unit, clips=tuple(clips))
 
 
-def _verdict(reason: Reason, clip: str, limit_seconds: float) -> tuple[Reason, str]:
+def _refusal(reason: Reason, clip: str, limit_seconds: float) -> tuple[Reason, str]:
     if reason is Reason.TIMED_OUT:
         return reason, f"{clip}: not done after {limit_seconds:g} s; raise --clip-timeout or leave it out"
     return reason, f"{clip}: the process that worked on it died; `mocrop retry` tries it again"

@@ -33,7 +33,7 @@ from mocrop.pipeline.workspace.paths import Workspace
 
 PRECROP_VERSION = 1
 CLIPS_PER_SHARD = 16
-LARGEST_SHARD_BYTES = 64 << 20  # a worker holds about twice this while it writes: the crops and the encoded shard
+MAX_SHARD_BYTES = 64 << 20  # a worker holds about twice this while it writes: the crops and the encoded shard
 CROPPERS = 8  # kept for clips with the same box; policy `motion` has seven boxes at its default grid and ratio
 
 PLAIN_FORMATS = frozenset({"yuv420p", "yuvj420p"})  # what nearly every video is stored in
@@ -48,7 +48,7 @@ def fitting_clips_per_shard(*, size: int, frames: int) -> int:
     >>> fitting_clips_per_shard(size=192, frames=16), fitting_clips_per_shard(size=448, frames=16)
     (16, 6)
     """
-    return max(1, min(CLIPS_PER_SHARD, LARGEST_SHARD_BYTES // (frames * 3 * size * size)))
+    return max(1, min(CLIPS_PER_SHARD, MAX_SHARD_BYTES // (frames * 3 * size * size)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 # Codecs of which every packet holds one picture to be shown; others, such as VP8, have packets that show nothing.
 _ONE_PICTURE_A_PACKET = frozenset({"av1", "ffv1", "h264", "hevc", "huffyuv", "mjpeg", "mpeg4", "prores", "vp9"})
-_SMALLEST_PICTURE_BYTES = 16  # MPEG-4 packets below this may be placeholders that show nothing
+_MIN_PICTURE_BYTES = 16  # MPEG-4 packets below this may be placeholders that show nothing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,7 +150,7 @@ def _all_pictures(stream: VideoStream, packets: Sequence[_PacketFacts]) -> bool:
     codec = stream.codec_context.codec.canonical_name
     if codec not in _ONE_PICTURE_A_PACKET or not packets or not packets[0].key:
         return False
-    return codec != "mpeg4" or min(packet.size_bytes for packet in packets) >= _SMALLEST_PICTURE_BYTES
+    return codec != "mpeg4" or min(packet.size_bytes for packet in packets) >= _MIN_PICTURE_BYTES
 
 
 def _sortable(video: OpenVideo, packets: Sequence[_PacketFacts]) -> bool:

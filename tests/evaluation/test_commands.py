@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mocrop.evaluation.commands import Evaluation, evaluate_in, print_evaluation
+from mocrop.evaluation.commands import Evaluation, evaluate_in_workspace, print_evaluation
 from mocrop.evaluation.scores import evaluate as evaluate_module
 from mocrop.evaluation.scores.evaluate import EvalSettings
 from mocrop.evaluation.scores.predictions import read_predictions
@@ -118,7 +118,7 @@ def make_run(workspace: Workspace, weights: dict[str, torch.Tensor]) -> MakeRun:
 
 
 def run_eval(workspace: Workspace, settings: EvalSettings, **choice: object) -> Evaluation:
-    return evaluate_in(workspace, settings, Choice(**choice), console=LineConsole(file=StringIO()))
+    return evaluate_in_workspace(workspace, settings, Choice(**choice), console=LineConsole(file=StringIO()))
 
 
 def shown(evaluation: Evaluation) -> str:

@@ -67,7 +67,7 @@ def given(monkeypatch: pytest.MonkeyPatch, folder: Path, *options: str) -> Train
         seen.append(settings)
         raise SystemExit
 
-    monkeypatch.setattr(commands, "train_in", stop)
+    monkeypatch.setattr(commands, "train_in_workspace", stop)
     with pytest.raises(SystemExit):
         main(["train", "-w", str(folder), *options])
     return seen[0]

@@ -1,4 +1,4 @@
-"""Vary the frames of a batch on the device: frames as stored and drawn views go in, float32 frames come out.
+"""Vary the frames of a batch on the device: frames as stored and drawn params go in, float32 frames come out.
 
 Motion fields are varied like the frames that they belong to; they are told apart by their type, int8.
 
@@ -28,7 +28,7 @@ ERASED_ASPECT = (0.3, 1 / 0.3)  # width by height
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Views:
+class AugmentParams:
     """How each clip of a batch is to look; tensors of shape (clips,), but for one, on the device of the frames."""
 
     flip: Tensor  # bool, left to right
@@ -48,14 +48,16 @@ class Mixed(NamedTuple):
     targets: Tensor  # float32, (clips, classes), rows sum to 1
 
 
-def draw_views(clips: int, settings: TrainSettings, rng: np.random.Generator, *, device: torch.device) -> Views:
-    """Draw the views of one batch."""
+def draw_augment_params(
+    clips: int, settings: TrainSettings, rng: np.random.Generator, *, device: torch.device
+) -> AugmentParams:
+    """Draw the params of one batch."""
 
     def place(values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(device, torch.float32)
 
     jitter = settings.color_jitter
-    return Views(
+    return AugmentParams(
         flip=place((rng.random(clips) < 0.5) & settings.flip) > 0,
         scale=place(rng.choice(settings.crop_scales, size=clips)),
         x=place(rng.uniform(-1, 1, clips)),
@@ -67,12 +69,12 @@ def draw_views(clips: int, settings: TrainSettings, rng: np.random.Generator, *,
     )
 
 
-def every_nth(views: Views, *, first: int, step: int) -> Views:
-    """The views of some clips of a batch: number ``first``, ``first + step``, ..."""
-    return Views(**{field.name: getattr(views, field.name)[first::step] for field in fields(views)})
+def every_nth(params: AugmentParams, *, first: int, step: int) -> AugmentParams:
+    """The params of some clips of a batch: number ``first``, ``first + step``, ..."""
+    return AugmentParams(**{field.name: getattr(params, field.name)[first::step] for field in fields(params)})
 
 
-def augment(frames: Tensor, views: Views, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def augment(frames: Tensor, params: AugmentParams, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Crop, flip and colour each clip as its view says, normalise it, and blank a rectangle where wanted.
 
     Args:
@@ -81,12 +83,12 @@ def augment(frames: Tensor, views: Views, *, mean: Sequence[float], std: Sequenc
         mean, std: see :func:`normalise`.
     Returns: float32, the same shape.
     """
-    cropped = _crop(frames.float(), views)
+    cropped = _crop(frames.float(), params)
     if frames.dtype == torch.int8:
-        varied = _standardised(_displace(cropped, views), frames.dtype, mean=mean, std=std)
+        varied = _standardised(_displace(cropped, params), frames.dtype, mean=mean, std=std)
     else:
-        varied = _color(cropped, views, mean=mean, std=std)
-    return _erase(varied, views)
+        varied = _color(cropped, params, mean=mean, std=std)
+    return _erase(varied, params)
 
 
 def normalise(frames: Tensor, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -132,20 +134,20 @@ def _draw_blanks(clips: int, probability: float, rng: np.random.Generator) -> np
     return np.concatenate([corner, corner + sides], axis=1) * chosen[:, np.newaxis]
 
 
-def _crop(frames: Tensor, views: Views) -> Tensor:
+def _crop(frames: Tensor, params: AugmentParams) -> Tensor:
     """Cut out a square of each clip and blow it up to the whole frame, bilinearly, mirrored where wanted."""
-    zero, reach = torch.zeros_like(views.scale), 1 - views.scale
-    across = torch.where(views.flip, -views.scale, views.scale)
-    rows = (across, zero, reach * views.x, zero, views.scale, reach * views.y)
+    zero, reach = torch.zeros_like(params.scale), 1 - params.scale
+    across = torch.where(params.flip, -params.scale, params.scale)
+    rows = (across, zero, reach * params.x, zero, params.scale, reach * params.y)
     stacked = frames.flatten(1, 2)  # segments and colours of a clip share its grid
     grid = functional.affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), list(stacked.shape), align_corners=False)
     return functional.grid_sample(stacked, grid, padding_mode="border", align_corners=False).view_as(frames)
 
 
-def _displace(fields: Tensor, views: Views) -> Tensor:
+def _displace(fields: Tensor, params: AugmentParams) -> Tensor:
     """Let motion say what it is in the new view: longer in a closer one, and the other way round in a mirrored one."""
-    longer = 1 / views.scale
-    across = torch.where(views.flip, -longer, longer)
+    longer = 1 / params.scale
+    across = torch.where(params.flip, -longer, longer)
     return fields.mul_(torch.stack((across, longer), dim=1).view(-1, 1, 2, 1, 1))
 
 
@@ -156,17 +158,17 @@ def _standardised(floats: Tensor, stored: torch.dtype, *, mean: Sequence[float],
     return floats.sub_(centre).div_(width)
 
 
-def _color(frames: Tensor, views: Views, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def _color(frames: Tensor, params: AugmentParams, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Change brightness, then contrast about the clip's mean grey, then saturation, and normalise.
 
     All of it is one affine map of the colours, hence one pass over frames that are in the range 0 to 255.
     """
     luma, centre, width = (frames.new_tensor(values) for values in (LUMA, mean, std))
     grey = frames.mean(dim=(1, 3, 4)) @ luma
-    saturation = views.saturation.view(-1, 1, 1)
+    saturation = params.saturation.view(-1, 1, 1)
     mix = saturation * torch.eye(3, device=frames.device) + (1 - saturation) * luma.expand(3, 3)
-    matrix = mix * (views.brightness * views.contrast).view(-1, 1, 1) / (width.view(3, 1) * 255)
-    offset = ((1 - views.contrast) * views.brightness * grey).view(-1, 1) / 255
+    matrix = mix * (params.brightness * params.contrast).view(-1, 1, 1) / (width.view(3, 1) * 255)
+    offset = ((1 - params.contrast) * params.brightness * grey).view(-1, 1) / 255
     offset = (offset - centre) / width
     segments = frames.shape[1]
     out = torch.baddbmm(
@@ -178,11 +180,11 @@ def _color(frames: Tensor, views: Views, *, mean: Sequence[float], std: Sequence
     return out.clamp_(black.view(3, 1, 1), white.view(3, 1, 1))
 
 
-def _erase(frames: Tensor, views: Views) -> Tensor:
+def _erase(frames: Tensor, params: AugmentParams) -> Tensor:
     """Blank the same rectangle in all segments of a clip with the mean colour, which is nought once normalised."""
     size = frames.shape[-1]
     middle = (torch.arange(size, device=frames.device) + 0.5) / size  # of each pixel
-    left, top, right, bottom = views.erased.unsqueeze(-1).unbind(1)
+    left, top, right, bottom = params.erased.unsqueeze(-1).unbind(1)
     across, down = (left <= middle) & (middle < right), (top <= middle) & (middle < bottom)
     blank = down.unsqueeze(-1) & across.unsqueeze(-2)  # (clips, size, size)
     return frames.masked_fill_(blank[:, None, None], 0.0)

@@ -75,7 +75,7 @@ class CropDataset(Dataset[Sample]):
         self.segments = segments
         self._reader = FrameReader(cache, stream)
         self._random = random
-        self._slots = EpochSlots(cache.used_slots[self.rows], segments=segments, random=random, seed=seed)
+        self._slots = EpochSlots(cache.frame_counts[self.rows], segments=segments, random=random, seed=seed)
         self.epochs_begun: dict[tuple[int, ...], int] = {}
         self._next_epochs = NextEpochs(len(self.rows) if random else 0)
 

@@ -19,15 +19,15 @@ class EpochSlots:
     """The slots of some clips by epoch, which depend on what is given here and on the epoch alone; for any thread.
 
     Args:
-        used_slots: integers, shape (clips,), at least 1.
+        frame_counts: integers, shape (clips,), at least 1.
         segments: slots per clip.
         random: a random slot of each segment, in each epoch another; else the middle one in every epoch.
         seed: of the random slots.
     Raises: ValueError if a clip has no slot in use.
     """
 
-    def __init__(self, used_slots: npt.NDArray[np.integer], *, segments: int, random: bool, seed: int) -> None:
-        self._used_slots = used_slots
+    def __init__(self, frame_counts: npt.NDArray[np.integer], *, segments: int, random: bool, seed: int) -> None:
+        self._frame_counts = frame_counts
         self._segments = segments
         self._random = random
         self._seed = seed
@@ -55,15 +55,15 @@ class EpochSlots:
         """Slots of all clips, which are drawn together."""
         drawn = self._drawn  # threads share it, so it is replaced rather than changed
         if epoch not in drawn:
-            slots = self._draw(epoch).astype(np.min_scalar_type(int(self._used_slots.max(initial=1))))
+            slots = self._draw(epoch).astype(np.min_scalar_type(int(self._frame_counts.max(initial=1))))
             self._drawn = drawn = dict([*drawn.items(), (epoch, slots)][-KEPT_EPOCHS:])
         return drawn[epoch]
 
     def _draw(self, epoch: int) -> IntArray:
         if not self._random:
-            return middle_slots(self._used_slots, segments=self._segments)
+            return middle_slots(self._frame_counts, segments=self._segments)
         rng = np.random.default_rng((self._seed, epoch, SLOTS_STREAM))
-        return random_slots(self._used_slots, segments=self._segments, rng=rng)
+        return random_slots(self._frame_counts, segments=self._segments, rng=rng)
 
 
 class NextEpochs:

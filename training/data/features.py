@@ -69,7 +69,7 @@ def load_features(
     Raises: SettingsError if the network has no linear head; CacheError for frames that cannot be read; DiskFullError.
     """
     head_layer(backbone)
-    used = np.where(cache.usable, cache.used_slots, 0).astype(np.int64)
+    used = np.where(cache.usable, cache.frame_counts, 0).astype(np.int64)
     file = features_file(cache, backbone)
     computed = not file.exists()
     if computed:

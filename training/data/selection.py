@@ -80,7 +80,7 @@ def select_clips(cache: CropCache, *, split: str, subset: Subset) -> Selection:
     Raises: SettingsError if the split is unknown, or if no clip is left; says what there is instead.
     """
     members = cache.subset[:, split_index(cache, split)] == subset
-    usable = cache.usable & (cache.used_slots > 0)
+    usable = cache.usable & (cache.frame_counts > 0)
     left_out = LeftOut(
         failed=int(np.count_nonzero(members & (cache.state == ClipState.FAILED))),
         not_written=int(np.count_nonzero(members & (cache.state == ClipState.NOT_WRITTEN))),

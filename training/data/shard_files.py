@@ -31,7 +31,7 @@ Bytes = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
 MISSING = 2**64 - 1  # in an index, both for offset and size: an all-zero frame, which is not stored
 CHECKSUM_BYTES = 4
-MOST_OPEN_FILES = 1024
+MAX_OPEN_FILES = 1024
 IF_IN_MEMORY = getattr(os, "RWF_NOWAIT", 0)  # a read that would have to wait fails; elsewhere than on Linux it waits
 CACHE_WAY_OUT = "copy the cache anew, or write it anew with `mocrop precrop --overwrite`"
 
@@ -188,4 +188,4 @@ def _read_index(descriptor: int, shape: tuple[int, int], frame_bytes: int) -> In
 
 def _open_files() -> int:
     """A quarter of what the system lets this process have open, within reason."""
-    return max(1, min(MOST_OPEN_FILES, os.sysconf("SC_OPEN_MAX") // 4))
+    return max(1, min(MAX_OPEN_FILES, os.sysconf("SC_OPEN_MAX") // 4))

@@ -49,7 +49,7 @@ class EpochRecord:
     waiting_share: float  # of training, for data
 
 
-class TrainWatch:
+class TrainCallback:
     """Hears of a run's progress; override what is of interest."""
 
     def started(self, facts: RunFacts) -> None:
@@ -71,33 +71,33 @@ class TrainWatch:
         """The run is over, or has failed."""
 
 
-class Watches(TrainWatch):
+class Callbacks(TrainCallback):
     """Several that watch one run, told in order."""
 
-    def __init__(self, *watches: TrainWatch) -> None:
-        self._watches = watches
+    def __init__(self, *callbacks: TrainCallback) -> None:
+        self._callbacks = callbacks
 
     def started(self, facts: RunFacts) -> None:
-        for watch in self._watches:
-            watch.started(facts)
+        for callback in self._callbacks:
+            callback.started(facts)
 
     def resumed(self, history: Sequence[EpochRecord]) -> None:
-        for watch in self._watches:
-            watch.resumed(history)
+        for callback in self._callbacks:
+            callback.resumed(history)
 
     def features(self, done: int, total: int) -> None:
-        for watch in self._watches:
-            watch.features(done, total)
+        for callback in self._callbacks:
+            callback.features(done, total)
 
     def step(self, epoch: int, meter: Meter) -> None:
-        for watch in self._watches:
-            watch.step(epoch, meter)
+        for callback in self._callbacks:
+            callback.step(epoch, meter)
 
     def epoch(self, record: EpochRecord) -> None:
-        for watch in self._watches:
-            watch.epoch(record)
+        for callback in self._callbacks:
+            callback.epoch(record)
 
     def ended(self) -> None:
         with ExitStack() as stack:  # all of them, also when one fails
-            for watch in reversed(self._watches):
-                stack.callback(watch.ended)
+            for callback in reversed(self._callbacks):
+                stack.callback(callback.ended)

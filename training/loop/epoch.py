@@ -12,10 +12,10 @@ from torch.nn import functional
 from mocrop.pipeline.errors import TrainingError
 from mocrop.training.data.augment import normalise
 from mocrop.training.distributed import share_buffers
-from mocrop.training.loop.callbacks import TrainWatch
+from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.job import Job
 from mocrop.training.loop.meter import Meter
-from mocrop.training.loop.optim import Place
+from mocrop.training.loop.optim import StepPosition
 from mocrop.training.loop.saver import Saver
 from mocrop.training.loop.step import train_step
 from mocrop.training.model.backbones import clip_logits
@@ -35,7 +35,7 @@ class Validation:
     top5: Score
 
 
-def train_epoch(job: Job, epoch: int, meter: Meter, watch: TrainWatch, saver: Saver) -> None:
+def train_epoch(job: Job, epoch: int, meter: Meter, callback: TrainCallback, saver: Saver) -> None:
     """Go through the training clips once, or through what ``meter`` has not seen of them; ``epoch`` counts from 0.
 
     Raises: TrainingError if the loss is no number any more; StoppedError.
@@ -44,11 +44,11 @@ def train_epoch(job: Job, epoch: int, meter: Meter, watch: TrainWatch, saver: Sa
     job.model.train()
     steps_between_checks = 1 if job.device.type == "cpu" else STEPS_BETWEEN_CHECKS
     for step, batch in enumerate(meter.timed(job.loader), start=meter.batches_done):
-        done = train_step(job, batch, Place(epoch=epoch, step=step, steps=meter.batches))
+        done = train_step(job, batch, StepPosition(epoch=epoch, step=step, steps=meter.batches))
         meter.add(loss=done.loss, logits=done.logits, labels=done.labels)
         if meter.batches_done % steps_between_checks == 0 or meter.batches_done == meter.batches:
             require_numbers(meter, epoch=epoch)
-        watch.step(epoch + 1, meter)
+        callback.step(epoch + 1, meter)
         if done.updated:  # gradients are not saved
             saver.after_batch(epoch, meter)
 

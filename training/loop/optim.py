@@ -51,7 +51,7 @@ def undecayed(model: nn.Module) -> set[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class StepPosition:
     """Where a step stands in a run; a step is one batch."""
 
     epoch: int  # from 0
@@ -59,23 +59,23 @@ class Place:
     steps: int  # of the epoch
 
 
-def update_group(place: Place, *, accumulate: int) -> range:
+def update_group(position: StepPosition, *, accumulate: int) -> range:
     """Steps of an epoch whose gradients go into the same update of the weights; only the last may be fewer.
 
-    >>> [update_group(Place(epoch=0, step=step, steps=5), accumulate=2) for step in (0, 1, 4)]
+    >>> [update_group(StepPosition(epoch=0, step=step, steps=5), accumulate=2) for step in (0, 1, 4)]
     [range(0, 2), range(0, 2), range(4, 5)]
     """
-    start = place.step - place.step % accumulate
-    return range(start, min(start + accumulate, place.steps))
+    start = position.step - position.step % accumulate
+    return range(start, min(start + accumulate, position.steps))
 
 
-def moment(place: Place, group: range) -> float:
+def epoch_fraction(position: StepPosition, group: range) -> float:
     """Epochs passed at the middle of a group of steps, so that neither the first nor the last update is one of nought.
 
-    >>> moment(Place(epoch=2, step=3, steps=4), range(2, 4))
+    >>> epoch_fraction(StepPosition(epoch=2, step=3, steps=4), range(2, 4))
     2.75
     """
-    return place.epoch + (group.start + group.stop) / 2 / place.steps
+    return position.epoch + (group.start + group.stop) / 2 / position.steps
 
 
 def learning_rate(settings: TrainSettings, *, epochs_passed: float) -> float:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mocrop.training.data.augment import Mixed, augment, draw_views, every_nth, mixup
+from mocrop.training.data.augment import Mixed, augment, draw_augment_params, every_nth, mixup
 from mocrop.training.data.dataset import Batch
 from mocrop.training.loop.job import Job
-from mocrop.training.loop.optim import Place, learning_rate, moment, update_group
+from mocrop.training.loop.optim import StepPosition, epoch_fraction, learning_rate, update_group
 from mocrop.training.model.backbones import clip_logits
 from mocrop.training.model.device import autocast, one_thread
 from mocrop.training.seeds import augment_generator, seed_network
@@ -27,42 +27,43 @@ class StepResult(NamedTuple):
     updated: bool  # whether it has changed the weights, so that the gradients are spent
 
 
-def train_step(job: Job, batch: Batch, place: Place) -> StepResult:
+def train_step(job: Job, batch: Batch, position: StepPosition) -> StepResult:
     """Vary a batch, send it through the network and back, and change the weights if it is the last of its group.
 
-    All random numbers follow from the seed and the place, so a run may go on at any step that begins a group.
+    All random numbers follow from the seed and the position, so a run may go on at any step that begins a group.
     """
     with one_thread() if job.frozen else nullcontext():  # a head is little work
-        return _step(job, batch, place)
+        return _step(job, batch, position)
 
 
-def _step(job: Job, batch: Batch, place: Place) -> StepResult:
-    group = update_group(place, accumulate=job.settings.accumulate)
-    last = place.step == group.stop - 1
-    seed_network(job.settings.seed, epoch=place.epoch, step=place.step, rank=job.ranks.rank)
+def _step(job: Job, batch: Batch, position: StepPosition) -> StepResult:
+    group = update_group(position, accumulate=job.settings.accumulate)
+    last = position.step == group.stop - 1
+    seed_network(job.settings.seed, epoch=position.epoch, step=position.step, rank=job.ranks.rank)
     labels = batch.labels.to(job.device, non_blocking=True)
-    if place.step == group.start:
+    if position.step == group.start:
         job.optimizer.zero_grad()
     with job.gradients(averaged=last):
-        logits, loss = forward(job, vary(job, batch.frames, labels, place))
+        logits, loss = forward(job, vary(job, batch.frames, labels, position))
         backward(job, loss / len(group))  # all batches of a group are equally large
     if last:
-        update(job, epochs_passed=moment(place, group))
+        update(job, epochs_passed=epoch_fraction(position, group))
     return StepResult(loss.detach(), logits.detach(), labels, updated=last)
 
 
-def vary(job: Job, frames: Tensor, labels: Tensor, place: Place) -> Mixed:
+def vary(job: Job, frames: Tensor, labels: Tensor, position: StepPosition) -> Mixed:
     """Bring uint8 frames to the device, augment and mix them there: float32 frames and soft targets.
 
-    Views are drawn for the clips of all ranks, and each rank takes its own: they do not depend on how many there are.
+    What augmentation does is drawn for the clips of all ranks, and each rank takes its own: it does not depend on how
+    many there are.
     """
     settings, backbone = job.settings, job.backbone
-    rng = augment_generator(settings.seed, epoch=place.epoch, step=place.step)
+    rng = augment_generator(settings.seed, epoch=position.epoch, step=position.step)
     varied = frames.to(job.device, non_blocking=True)
     if not job.frozen:  # features no longer change
         rank, ranks = job.ranks.rank, job.ranks.ranks
-        views = draw_views(len(labels) * ranks, settings, rng, device=job.device)
-        varied = augment(varied, every_nth(views, first=rank, step=ranks), mean=backbone.mean, std=backbone.std)
+        params = draw_augment_params(len(labels) * ranks, settings, rng, device=job.device)
+        varied = augment(varied, every_nth(params, first=rank, step=ranks), mean=backbone.mean, std=backbone.std)
     return mixup(varied, labels, classes=job.classes, alpha=settings.mixup, rng=rng)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainWatch
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.epoch import train_epoch, validate
 from mocrop.training.loop.job import Clips, Job, choose_clips, set_up
 from mocrop.training.loop.run import Run
@@ -40,7 +40,7 @@ def train(
     run_dir: Path,
     settings: TrainSettings,
     *,
-    watch: TrainWatch | None = None,
+    callback: TrainCallback | None = None,
     control: RunControl | None = None,
 ) -> TrainResult:
     """Train on the training list of one split, and choose the best epoch on groups held out of that list.
@@ -54,13 +54,13 @@ def train(
     Args:
         cache_path: a crop cache.
         run_dir: the run's folder; made where missing.
-        watch: hears of the progress.
+        callback: hears of the progress.
         control: when to save within an epoch, and how to ask the run to stop.
     Raises: TrainingError if the folder holds another run, or if the loss is no number any more; StoppedError if it was
         asked to stop and is saved; CacheError, SettingsError, WeightsError or CheckpointError for what the files and
         settings cause; DiskFullError.
     """
-    watch, control = watch or TrainWatch(), control or RunControl()
+    callback, control = callback or TrainCallback(), control or RunControl()
     cache = CropCache(cache_path)
     folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
     earlier = folder.unfinished(plain_settings(settings), describe_cache(cache))
@@ -68,7 +68,7 @@ def train(
     weights = "none" if earlier else settings.weights
 
     def on_frames(done: int, total: int) -> None:
-        watch.features(done, total)
+        callback.features(done, total)
         control.stop_while("features were computed")
 
     job = set_up(cache, clips, settings, weights=weights, on_frames=on_frames, ranks=control.ranks)
@@ -78,31 +78,31 @@ def train(
         if control.ranks.first:
             folder.start(_config(cache, facts, settings))
         try:
-            watch.started(facts)
+            callback.started(facts)
             if run.history:
-                watch.resumed(run.history)
-            train_epochs(job, run, watch, Saver(control, run.save_within_epoch))
+                callback.resumed(run.history)
+            train_epochs(job, run, callback, Saver(control, run.save_within_epoch))
         except BaseException:
             with suppress(Exception):  # why the run has ended matters more than a picture that cannot be drawn
-                watch.ended()
+                callback.ended()
             raise
-        watch.ended()
+        callback.ended()
         if control.ranks.first:
             folder.write_records(run.history)
     best = run.history[best_epoch(run.history) - 1]
     return TrainResult(checkpoint=folder.best, best=best, last=run.history[-1], facts=facts)
 
 
-def train_epochs(job: Job, run: Run, watch: TrainWatch, saver: Saver) -> None:
+def train_epochs(job: Job, run: Run, callback: TrainCallback, saver: Saver) -> None:
     """Go through the epochs that are left, the first of them perhaps in the middle."""
     for epoch in range(len(run.history), job.settings.epochs):
         meter = run.meter()
         saver.begin_epoch()
-        train_epoch(job, epoch, meter, watch, saver)
+        train_epoch(job, epoch, meter, callback, saver)
         start = time.perf_counter()
         validation = validate(job, after_batch=partial(saver.after_batch, epoch, meter))
         seconds = meter.seconds + time.perf_counter() - start
-        watch.epoch(run.save_epoch(meter, validation, seconds=seconds))
+        callback.epoch(run.save_epoch(meter, validation, seconds=seconds))
 
 
 def _facts(cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path) -> RunFacts:

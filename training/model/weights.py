@@ -17,7 +17,7 @@ from mocrop.pipeline.errors import WeightsError
 StateDict = Mapping[str, Tensor]
 WRAPPINGS = ("state_dict", "model_state_dict")  # keys that programs save a state dict under, beside others
 PREFIXES = ("module.", "base_model.", "backbone.")  # of DataParallel, and of the reference's training and test scripts
-MOST_NAMES = 6  # of keys in a message
+MAX_NAMES = 6  # of keys in a message
 
 
 def torchvision_imagenet(arch: str) -> StateDict:
@@ -123,4 +123,4 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
+    return ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")

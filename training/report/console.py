@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainWatch
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.meter import Meter
 
 SECONDS_BETWEEN_LOOKS = 0.5  # reading the loss waits for the device
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class ConsoleWatch(TrainWatch):
+class ConsoleCallback(TrainCallback):
     """Prints what is decided before the first epoch, how each epoch goes, and one line for each that is done."""
 
     def __init__(self, console: Console) -> None:

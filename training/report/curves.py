@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainWatch
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.run_folder import best_epoch
 
 if TYPE_CHECKING:  # takes half a second to import, and most commands draw nothing
@@ -18,7 +18,7 @@ SECONDS_BETWEEN_DRAWINGS = 30.0
 TRAINING, VALIDATION, RATE, BEST = "#8a8f98", "#1f6fb4", "#5b7d3a", "#c8501e"
 
 
-class CurvesWatch(TrainWatch):
+class CurvesCallback(TrainCallback):
     """Keeps ``curves.png`` in the folder of a run, drawn anew now and then, and at the end."""
 
     def __init__(self, *, seconds_between: float = SECONDS_BETWEEN_DRAWINGS) -> None:

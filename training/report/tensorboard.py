@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mocrop.pipeline.errors import SettingsError
-from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainWatch
+from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FOLDER = "tensorboard"  # in the run's
 
 
-def tensorboard_watch(wanted: bool | None) -> TrainWatch:
+def tensorboard_callback(wanted: bool | None) -> TrainCallback:
     """What writes for TensorBoard, or what does nothing.
 
     Args:
@@ -25,10 +25,10 @@ def tensorboard_watch(wanted: bool | None) -> TrainWatch:
     installed = find_spec("tensorboard") is not None
     if wanted and not installed:
         raise SettingsError("--tensorboard: it is not installed; pip install 'mocrop[tensorboard]', or leave it out")
-    return TensorBoardWatch() if wanted or (wanted is None and installed) else TrainWatch()
+    return TensorBoardCallback() if wanted or (wanted is None and installed) else TrainCallback()
 
 
-class TensorBoardWatch(TrainWatch):
+class TensorBoardCallback(TrainCallback):
     """Writes what log.jsonl holds; a run that goes on writes its earlier epochs anew, so that none is there twice."""
 
     def started(self, facts: RunFacts) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from mocrop.evaluation.ablation import cells as ablation_module
 from mocrop.evaluation.ablation import command as ablate_module
-from mocrop.evaluation.ablation.cells import AblationFolder, AblationWatch, make_caches, run_cells
+from mocrop.evaluation.ablation.cells import AblationCallback, AblationFolder, make_caches, run_cells
 from mocrop.evaluation.ablation.checks import checked, with_names
-from mocrop.evaluation.ablation.command import ablate_in, ablation_settings
+from mocrop.evaluation.ablation.command import ablate_in_workspace, ablation_settings
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
 from mocrop.evaluation.ablation.outcomes import class_changes, comparisons, gather
 from mocrop.evaluation.ablation.settings import AblationSettings, Cell, Variant, base_of
@@ -53,7 +53,7 @@ GROUP = [number // 6 for number in range(24)]  # three clips of each class in ea
 SUBSET = [2 if group == 3 else 1 for group in GROUP]
 
 
-class Listen(AblationWatch):
+class Listen(AblationCallback):
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.kept: list[str] = []
@@ -220,7 +220,7 @@ def test_the_report_is_whole_and_says_what_the_numbers_say(done: Workspace, monk
     monkeypatch.setattr(ablate_module, "checked", lambda _, settings: settings)
     monkeypatch.setattr(Workspace, "require", lambda self: self)
     settings = replace(SETTINGS, few_shot=FewShotSettings(groups=(1, 2), draws=6))
-    result, files = ablate_in(done, settings, name="ablation", run=RunOptions())
+    result, files = ablate_in_workspace(done, settings, name="ablation", run=RunOptions())
     assert {file.name for file in files.values()} == {
         "report.md",
         "report.json",
@@ -313,7 +313,7 @@ def test_a_signal_stops_an_ablation_wherever_it_is_and_the_same_call_goes_on(
 ) -> None:
     control = RunControl(stop=Counted(looks))
     with pytest.raises(StoppedError, match="stopped by SIGTERM") as stopped:
-        run_cells(AblationFolder(workspace, "ablation"), SETTINGS, AblationWatch(), control)
+        run_cells(AblationFolder(workspace, "ablation"), SETTINGS, AblationCallback(), control)
     assert stopped.value.exit_code == 143
     listen = run(workspace)
     assert len(listen.ran) + len(listen.kept) == 4
@@ -329,7 +329,7 @@ def test_clips_that_fail_in_several_caches_are_counted_once(
     workspace: Workspace, make_cache: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ablation_module, "precrop", lambda *_, **__: None)
-    options = (SETTINGS, RunOptions(), AblationWatch())
+    options = (SETTINGS, RunOptions(), AblationCallback())
     assert make_caches(workspace, *options) == 0
     for name, failed in (("full-16", [0, 5]), ("center-0.75-24", [5, 7])):
         shutil.rmtree(workspace.cache(name))

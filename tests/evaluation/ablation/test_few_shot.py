@@ -7,9 +7,9 @@ import pytest
 
 from mocrop.evaluation.ablation.few_shot import (
     FewShotSettings,
-    clip_table,
     confusion_rates,
     draw_groups,
+    few_shot_clips,
     few_shot_curves,
 )
 from mocrop.evaluation.ablation.few_shot_results import FewShot, few_shot_comparisons, pair_changes
@@ -20,7 +20,7 @@ from mocrop.pipeline.errors import SettingsError
 CLASSES = ["Dig", "Never", "Run", "Swim"]  # no clip of the second
 LABELS = np.repeat([0, 2, 3], 16)
 GROUPS = np.tile(np.repeat(np.arange(8), 2), 3)  # eight of two clips in each class
-TABLE = clip_table([f"clip{n}" for n in range(48)], LABELS, GROUPS, CLASSES)
+TABLE = few_shot_clips([f"clip{n}" for n in range(48)], LABELS, GROUPS, CLASSES)
 NOISE = np.random.default_rng(0).normal(size=(48, 6)).astype(np.float32)
 TELLING = NOISE * 0.1 + np.eye(6, dtype=np.float32)[TABLE.labels]
 SETTINGS = AblationSettings(policies=("full", "center", "motion"), sizes=(32,), few_shot=FewShotSettings(draws=8))
@@ -38,7 +38,7 @@ def test_classes_without_a_clip_do_not_count() -> None:
 
 
 def test_a_clip_without_a_group_is_a_group_of_its_own() -> None:
-    table = clip_table("abc", np.array([0, 0, 0]), np.array([-1, 4, -1]), ["Dig"])
+    table = few_shot_clips("abc", np.array([0, 0, 0]), np.array([-1, 4, -1]), ["Dig"])
     assert len(np.unique(table.clusters)) == 3
 
 

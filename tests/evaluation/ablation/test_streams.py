@@ -13,8 +13,8 @@ import pytest
 
 from mocrop.evaluation.ablation import cells as ablation_module
 from mocrop.evaluation.ablation import command as ablate_module
-from mocrop.evaluation.ablation.cells import AblationFolder, AblationWatch, run_cells
-from mocrop.evaluation.ablation.command import ablate_in
+from mocrop.evaluation.ablation.cells import AblationCallback, AblationFolder, run_cells
+from mocrop.evaluation.ablation.command import ablate_in_workspace
 from mocrop.evaluation.ablation.settings import AblationSettings, Variant
 from mocrop.evaluation.ablation.streams import stream_comparisons
 from mocrop.evaluation.ablation.verdicts import answers
@@ -61,7 +61,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, make_cache: Callable[...,
             pixels=pixels,
             fields=motion if variant.policy == "fields" else None,
         )
-    run_cells(AblationFolder(place, "ablation"), SETTINGS, AblationWatch())
+    run_cells(AblationFolder(place, "ablation"), SETTINGS, AblationCallback())
     return place
 
 
@@ -121,7 +121,7 @@ def test_a_stream_may_come_later_and_go_but_not_change(
     shutil.rmtree(place.reports)
     shutil.rmtree(place.runs)
     folder = AblationFolder(place, "ablation")
-    run_cells(folder, PLAIN, AblationWatch())
+    run_cells(folder, PLAIN, AblationCallback())
     trained: list[str] = []
     train = ablation_module.train
 
@@ -130,12 +130,12 @@ def test_a_stream_may_come_later_and_go_but_not_change(
         return train(cache, run_dir, settings, **options)
 
     monkeypatch.setattr(ablation_module, "train", noted)
-    run_cells(folder, SETTINGS, AblationWatch())
+    run_cells(folder, SETTINGS, AblationCallback())
     assert trained == ["fields-16-split1-seed0"]
-    run_cells(folder, PLAIN, AblationWatch())
+    run_cells(folder, PLAIN, AblationCallback())
     with pytest.raises(SettingsError, match=r"other settings of stream \(epochs: 12 there, 13 now\)"):
-        run_cells(folder, replace(SETTINGS, stream=replace(STREAM, epochs=13)), AblationWatch())
-    run_cells(folder, SETTINGS, AblationWatch())
+        run_cells(folder, replace(SETTINGS, stream=replace(STREAM, epochs=13)), AblationCallback())
+    run_cells(folder, SETTINGS, AblationCallback())
     assert trained == ["fields-16-split1-seed0"]
 
 
@@ -147,7 +147,7 @@ def test_the_report_has_a_table_of_the_stream(
     monkeypatch.setattr(ablate_module, "make_caches", lambda *_: 0)
     monkeypatch.setattr(ablate_module, "checked", lambda _, settings: settings)
     monkeypatch.setattr(Workspace, "require", lambda self: self)
-    result, files = ablate_in(place, SETTINGS, name="ablation", run=RunOptions())
+    result, files = ablate_in_workspace(place, SETTINGS, name="ablation", run=RunOptions())
     report = files["report"].read_text()
     assert "## A second stream" in report
     assert "| 16 -> 16 | full + fields | full + center 0.75 |" in report

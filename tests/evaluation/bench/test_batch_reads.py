@@ -39,7 +39,7 @@ def test_batches_hold_different_clips_and_used_slots(cache: CropCache) -> None:
     for pick in draw_picks(cache, readable_rows(cache), TWO_OF_EACH, batches=20):
         assert len(set(pick.rows.tolist())) == 3
         assert set(pick.rows.tolist()) <= {0, 2, 3, 5, 6}
-        assert np.all(pick.slots < cache.used_slots[pick.rows][:, np.newaxis])
+        assert np.all(pick.slots < cache.frame_counts[pick.rows][:, np.newaxis])
         assert np.all(pick.slots[:, 0] <= pick.slots[:, 1])
 
 

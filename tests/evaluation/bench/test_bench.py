@@ -12,9 +12,9 @@ import pytest
 
 from mocrop.cli import main
 from mocrop.evaluation.bench import bench, read_speed, video_speed
-from mocrop.evaluation.bench.bench import BenchResult, BenchSettings, bench_in
+from mocrop.evaluation.bench.bench import BenchResult, BenchSettings, bench_in_workspace
 from mocrop.evaluation.bench.read_speed import ReadSpeed, sample_rows
-from mocrop.evaluation.bench.report import duration, resnet50_tflops, say_bench, verdict
+from mocrop.evaluation.bench.report import conclusions, duration, print_bench, resnet50_tflops
 from mocrop.evaluation.bench.video_speed import StageCost, VideoSpeed
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands import preprocess
@@ -63,7 +63,7 @@ def result(*reads: ReadSpeed, videos: VideoSpeed | None = None, no_disk: str = "
 
 def test_without_a_workspace_noise_is_read_and_nothing_stays(tmp_path: Path) -> None:
     said: list[str] = []
-    measured = bench_in(Workspace(tmp_path / "is" / "not" / "there"), QUICK, say=said.append)
+    measured = bench_in_workspace(Workspace(tmp_path / "is" / "not" / "there"), QUICK, say=said.append)
     assert (measured.cache, measured.size, measured.clips_read, measured.videos) == ("noise", 16, 4, None)
     assert said[0] == "making a cache of 4 clips of noise"
     places = ["memory"] if measured.no_disk else ["memory", "disk"]
@@ -81,7 +81,7 @@ def test_a_workspace_is_measured_with_its_cache_and_its_videos(tmp_path: Path, m
     options = {"size": 16, "policy": "center", "frames": 2}
     preprocess.run_all(workspace, run, dataset=tmp_path / "data", precrop_options=options)
     before = sorted(path.name for path in workspace.root.iterdir())
-    measured = bench_in(workspace, BenchSettings(rounds=1, batch_size=2, workers=4))
+    measured = bench_in_workspace(workspace, BenchSettings(rounds=1, batch_size=2, workers=4))
     assert (measured.cache, measured.size) == (str(workspace.cache("center-16")), 16)
     videos = measured.videos
     assert videos is not None
@@ -139,7 +139,7 @@ def test_the_command_prints_json_and_says_what_it_does(
 def test_an_unknown_cache_is_refused(tmp_path: Path, make_cache: MakeCache) -> None:
     make_cache(tmp_path / "caches" / "full-8.zarr", label=[0] * 4)
     with pytest.raises(CacheError, match="there is no crop cache 'other'; there is full-8"):
-        bench_in(Workspace(tmp_path), BenchSettings(cache="other"))
+        bench_in_workspace(Workspace(tmp_path), BenchSettings(cache="other"))
 
 
 def test_a_sample_is_whole_shards_spread_over_the_cache(tmp_path: Path, make_cache: MakeCache) -> None:
@@ -172,14 +172,14 @@ def test_verdict_says_what_the_disk_feeds_and_what_the_data_set_takes() -> None:
         total_seconds=3600,
     )
     reads = speed(clips_per_second=12_345), speed(clips_per_second=1000, state="disk")
-    memory, disk, whole = verdict(result(*reads, videos=videos))
+    memory, disk, whole = conclusions(result(*reads, videos=videos))
     assert memory.startswith("From memory this machine feeds about 12,000 ResNet-50 training clips/s (3 frames each)")
     assert disk.endswith("an accelerator would have to compute 74 TFLOP/s before it waits.")
     assert whole == ("A crop cache of all 72,000 clips takes about 60 minutes with 2 workers, judging by 8 of them.")
 
 
 def test_verdict_says_why_the_disk_was_not_measured() -> None:
-    sentences = list(verdict(result(speed(clips_per_second=10), no_disk="it is a drum")))
+    sentences = list(conclusions(result(speed(clips_per_second=10), no_disk="it is a drum")))
     assert sentences[-1] == "Reading from the disk could not be measured: it is a drum."
 
 
@@ -193,7 +193,7 @@ def test_tables_fit_into_80_columns() -> None:
         workers=1,
         total_seconds=0.1,
     )
-    say_bench(console, result(speed(clips_per_second=10), videos=videos))
+    print_bench(console, result(speed(clips_per_second=10), videos=videos))
     printed = console.export_text()
     assert max(map(len, printed.splitlines())) <= 80
     assert "1 of those failed" in " ".join(printed.split())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.evaluation.coverage.measure import METRICS, AnnotatedClip, measure_coverage, overlap, stands_still
-from mocrop.evaluation.coverage.report import coverage_in, coverage_json, coverage_table, write_coverage
+from mocrop.evaluation.coverage.report import coverage_in_workspace, coverage_json, coverage_table, write_coverage
 from mocrop.evaluation.coverage.settings import VARIANTS, CoverageSettings, coverage_settings
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import DatasetError, SettingsError, WorkspaceError
@@ -172,7 +172,7 @@ def test_without_a_workspace_the_error_says_so(tmp_path: Path) -> None:
     boxes = tmp_path / "a.json"
     boxes.write_text('{"A/a": [{"start": 0, "stop": 1, "boxes": [[0, 0, 9, 9]]}]}')
     with pytest.raises(WorkspaceError):
-        coverage_in(Workspace(tmp_path), CoverageSettings(), boxes=boxes)
+        coverage_in_workspace(Workspace(tmp_path), CoverageSettings(), boxes=boxes)
 
 
 @pytest.mark.real
@@ -192,7 +192,7 @@ def test_adaptive_keeps_at_least_what_the_centre_crop_keeps_on_real_clips(real_c
     preprocess.init(workspace, dataset=dataset)
     preprocess.extract_mv(workspace, RunOptions(workers=0), options={"source": "original"})
     boxes = real_clips / "actor-boxes.json"
-    coverage, _ = coverage_in(workspace, coverage_settings(ratios=[0.5, 0.25], groups="13-25"), boxes=boxes)
+    coverage, _ = coverage_in_workspace(workspace, coverage_settings(ratios=[0.5, 0.25], groups="13-25"), boxes=boxes)
     assert len(coverage.clips) == 12
     inside = {(row.variant, row.ratio): row.estimates["inside"].mean for row in coverage.rows if row.clips_of == "all"}
     for ratio in (0.5, 0.25):

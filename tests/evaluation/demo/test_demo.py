@@ -7,7 +7,7 @@ import matplotlib.image
 import pytest
 
 from mocrop.evaluation.demo import demo
-from mocrop.evaluation.demo.demo import run_demo, say_demo
+from mocrop.evaluation.demo.demo import print_demo, run_demo
 from mocrop.evaluation.demo.sprites import SpriteSettings
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.run.session import RunOptions
@@ -24,7 +24,7 @@ def test_demo_goes_through_everything_and_draws_a_picture(
     run = RunOptions(workers=0, console=LineConsole(quiet=True))
     console = LineConsole(width=80)
     result = run_demo(tmp_path / "demo", run=run, console=console, sprites=SMALL)
-    say_demo(console, result)
+    print_demo(console, result)
     said = capsys.readouterr().out
     assert list(result.scores) == ["full", "center", "motion"]
     assert all(scored.top1.total == result.scores["full"].top1.total > 0 for scored in result.scores.values())

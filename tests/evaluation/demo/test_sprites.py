@@ -16,7 +16,7 @@ from mocrop.evaluation.demo.sprites import SCENES, SPRITES, SpriteSettings, Spri
 from mocrop.pipeline.dataset.clips import find_clips
 
 SMALL = SpriteSettings(classes=2, groups=4, clips_per_group=1, frames=14, width=160, height=120)
-FRAME, SCENE, LARGEST_RADIUS = (320, 240), (576, 432), 32  # pixels
+FRAME, SCENE, MAX_RADIUS = (320, 240), (576, 432), 32  # pixels
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +107,8 @@ def test_every_class_has_as_many_clips_in_each_scene_as_any_other(
 def test_the_sprite_is_whole_on_every_frame_and_the_frame_in_the_scene(seed: int, frames: int, pans: bool) -> None:
     camera, centre = sprite_paths(FRAME, SCENE, frames, np.random.default_rng(seed), pans=pans)
     assert camera.shape == centre.shape == (frames, 2)
-    assert np.all(centre - LARGEST_RADIUS >= 0)
-    assert np.all(centre + LARGEST_RADIUS <= FRAME)
+    assert np.all(centre - MAX_RADIUS >= 0)
+    assert np.all(centre + MAX_RADIUS <= FRAME)
     assert np.all(camera >= 0)
     assert np.all(camera + FRAME <= SCENE)
 

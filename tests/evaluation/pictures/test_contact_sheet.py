@@ -25,7 +25,7 @@ from mocrop.evaluation.pictures.contact_sheet import (
     policy_colour,
 )
 from mocrop.evaluation.pictures.motion_arrows import Arrows
-from mocrop.evaluation.pictures.show import show_in
+from mocrop.evaluation.pictures.show import show_in_workspace
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import ClipError, CropBoxError, MocropError, SettingsError, WorkspaceError
@@ -80,7 +80,7 @@ def result(left: float, top: float, right: float, bottom: float) -> PolicyResult
 
 
 def test_sheet_is_a_png_in_the_reports_with_a_box_of_each_policy(workspace: Workspace) -> None:
-    file = show_in(workspace, "Run/v_Run_g02_c01")
+    file = show_in_workspace(workspace, "Run/v_Run_g02_c01")
     assert file == workspace.reports / "show/Run__v_Run_g02_c01.png"
     picture = image(file)
     assert picture.shape[1] == WIDTH_INCHES * DPI
@@ -91,7 +91,7 @@ def test_sheet_is_a_png_in_the_reports_with_a_box_of_each_policy(workspace: Work
 
 
 def test_only_named_policies_are_drawn(workspace: Workspace, tmp_path: Path) -> None:
-    picture = image(show_in(workspace, "g02_c01", policies=["center"], output=tmp_path / "sheet.png"))
+    picture = image(show_in_workspace(workspace, "g02_c01", policies=["center"], output=tmp_path / "sheet.png"))
     assert has_colour(picture, policy_colour("center"))
     assert not has_colour(picture, policy_colour("adaptive"))
 
@@ -132,13 +132,13 @@ def test_unknown_name_lists_what_contains_it_or_is_alike(workspace: Workspace) -
 
 def test_unknown_policy_ratio_and_workspace_are_errors_of_ours(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no policy 'best'"):
-        show_in(workspace, "c02", policies=["best"])
+        show_in_workspace(workspace, "c02", policies=["best"])
     with pytest.raises(SettingsError, match="ratio must be"):
-        show_in(workspace, "c02", ratio=0)
+        show_in_workspace(workspace, "c02", ratio=0)
     with pytest.raises(SettingsError, match="frames must be"):
-        show_in(workspace, "c02", frames=0)
+        show_in_workspace(workspace, "c02", frames=0)
     with pytest.raises(WorkspaceError, match="no mocrop workspace"):
-        show_in(Workspace(tmp_path), "c02")
+        show_in_workspace(Workspace(tmp_path), "c02")
 
 
 def test_policy_without_a_box_of_the_ratio_is_left_out_unless_it_is_named(workspace: Workspace) -> None:
@@ -155,7 +155,7 @@ def test_policy_without_a_box_of_the_ratio_is_left_out_unless_it_is_named(worksp
 def test_clip_without_motion_gets_a_sheet_that_says_so(workspace: Workspace, clip: str, tmp_path: Path) -> None:
     view = view_clip(workspace, clip, ShowSettings())
     assert list(view.results) == ["full", "center", "random"]
-    picture = image(show_in(workspace, clip, output=tmp_path / "sheet.png"))
+    picture = image(show_in_workspace(workspace, clip, output=tmp_path / "sheet.png"))
     assert has_colour(picture, policy_colour("center"))
     assert not has_colour(picture, policy_colour("motion"))
     assert has_colour(picture, WARNING_COLOUR)
@@ -170,7 +170,7 @@ def test_missing_transcoded_file_names_the_way_out(make_video: MakeVideo, tmp_pa
     make_video(tmp_path / "data/Run/a.avi", frames=4)
     preprocess.init(Workspace(tmp_path / "work"), dataset=tmp_path / "data")
     with pytest.raises(ClipError, match="mocrop transcode"):
-        show_in(Workspace(tmp_path / "work"), "a")
+        show_in_workspace(Workspace(tmp_path / "work"), "a")
 
 
 def test_key_frames_are_shown_and_where_there_are_few_others_between(workspace: Workspace) -> None:
@@ -224,26 +224,26 @@ def test_arrow_lies_along_the_vector_with_its_head_at_the_end() -> None:
 def one_clip(folder: Path, clip: Path) -> Workspace:
     """A workspace of one clip that is there."""
     made = Workspace(folder / "work")
-    preprocess.init(made, dataset=clip.parents[2])
+    preprocess.init(made, dataset=clip.parents[1])
     preprocess.extract_mv(made, RunOptions(workers=0), options={"source": "original"})
     return made
 
 
 def test_name_with_dollars_is_drawn_into_a_folder(make_video: MakeVideo, tmp_path: Path) -> None:
     work = one_clip(tmp_path, make_video(tmp_path / "data/Run/$x_{$.mp4", frames=1, codec="libx264"))
-    file = show_in(work, "$", policies=["motion"], output=tmp_path)
+    file = show_in_workspace(work, "$", policies=["motion"], output=tmp_path)
     assert file == tmp_path / "Run__$x_{$.png"
     assert image(file).any()
 
 
 def test_many_frames_of_a_high_picture_stay_on_the_page(make_video: MakeVideo, tmp_path: Path) -> None:
     work = one_clip(tmp_path, make_video(tmp_path / "data/Run/a.avi", frames=30, size=(48, 128), key_interval=2))
-    picture = image(show_in(work, "a", frames=15, output=tmp_path / "sheet.png"))
+    picture = image(show_in_workspace(work, "a", frames=15, output=tmp_path / "sheet.png"))
     assert picture.shape[1] == WIDTH_INCHES * DPI
     assert has_colour(picture, policy_colour("adaptive"))
 
 
 def test_an_error_is_one_line(workspace: Workspace) -> None:
     with pytest.raises(MocropError) as caught:
-        show_in(workspace, "nobody")
+        show_in_workspace(workspace, "nobody")
     assert "\n" not in str(caught.value)

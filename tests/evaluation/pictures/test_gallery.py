@@ -21,7 +21,7 @@ from mocrop.evaluation.pictures.gallery import (
     share_out,
     workspace_gallery,
 )
-from mocrop.evaluation.pictures.gallery_page import MAP_COLOUR, draw_gallery, gallery_in
+from mocrop.evaluation.pictures.gallery_page import MAP_COLOUR, draw_gallery, gallery_in_workspace
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
@@ -95,7 +95,7 @@ def test_a_clip_without_motion_is_said_not_to_be_cropped_and_one_that_cannot_be_
 
 
 def test_the_page_has_the_colours_of_the_policies_and_of_warnings(workspace: Workspace, tmp_path: Path) -> None:
-    file = gallery_in(workspace, policies=["motion", "center"], output=tmp_path / "page.png")
+    file = gallery_in_workspace(workspace, policies=["motion", "center"], output=tmp_path / "page.png")
     page = image(file)
     for colour in (policy_colour("motion"), policy_colour("center"), WARNING_COLOUR):
         assert has_colour(page, colour)
@@ -115,10 +115,10 @@ def test_what_a_single_policy_leaves_out_is_darker(workspace: Workspace, tmp_pat
 
 
 def test_the_file_has_a_name_of_its_own_and_pages_are_the_same_bytes(workspace: Workspace) -> None:
-    file = gallery_in(workspace, policies=["motion", "center"], ratio=0.5, clips=2)
+    file = gallery_in_workspace(workspace, policies=["motion", "center"], ratio=0.5, clips=2)
     assert file == workspace.reports / "gallery/motion+center-0.5.png"
     before = file.read_bytes()
-    assert gallery_in(workspace, policies=["motion", "center"], ratio=0.5, clips=2).read_bytes() == before
+    assert gallery_in_workspace(workspace, policies=["motion", "center"], ratio=0.5, clips=2).read_bytes() == before
 
 
 def test_a_cache_shows_its_crops_and_where_they_lie(make_cache: MakeCache, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_cache_shows_its_crops_and_where_they_lie(make_cache: MakeCache, tmp_p
     assert np.array_equal(gallery.tiles[1].picture, stored.transpose(1, 2, 0))
     assert gallery.tiles[1].place is not None
     assert gallery.tiles[1].place.edges == (0.25, 0, 0.75, 1)
-    file = gallery_in(Workspace(tmp_path / "nowhere"), cache=str(path))
+    file = gallery_in_workspace(Workspace(tmp_path / "nowhere"), cache=str(path))
     assert file == tmp_path / "cache-full-8.png"
     assert has_colour(image(file), MAP_COLOUR)
 
@@ -169,7 +169,7 @@ def test_settings_that_cannot_be_are_refused(options: dict[str, object], message
 
 def test_boxes_of_other_policies_on_a_cache_are_refused(workspace: Workspace) -> None:
     with pytest.raises(SettingsError, match="leave out either --cache or --policy"):
-        gallery_in(workspace, cache="motion-16", policies=["center"])
+        gallery_in_workspace(workspace, cache="motion-16", policies=["center"])
 
 
 def test_the_command_names_the_file_and_wants_a_workspace(
@@ -183,4 +183,4 @@ def test_the_command_names_the_file_and_wants_a_workspace(
     assert file == workspace.reports / "gallery/motion-0.75.png"
     assert matplotlib.image.imread(file).ndim == 3
     with pytest.raises(WorkspaceError, match="there is no mocrop workspace"):
-        gallery_in(Workspace(tmp_path / "nowhere"))
+        gallery_in_workspace(Workspace(tmp_path / "nowhere"))

@@ -16,7 +16,7 @@ from mocrop.cli import main
 from mocrop.evaluation.pictures.contact_sheet import CAMERA_COLOUR, OWN_COLOUR, policy_colour
 from mocrop.evaluation.pictures.motion_arrows import ArrowMaker, Arrows
 from mocrop.evaluation.pictures.overlay_video import BAND_PX, paint_arrows, paint_boxes
-from mocrop.evaluation.pictures.show import show_in
+from mocrop.evaluation.pictures.show import show_in_workspace
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.motion.clip_motion import ClipMotion
@@ -77,7 +77,7 @@ def motion_of(x: list[int], dx: list[int], *, ref: int = -1) -> ClipMotion:
 
 
 def test_video_has_the_frames_and_the_rate_of_the_clip(workspace: Workspace) -> None:
-    file = show_in(workspace, "Run/moves", video=True)
+    file = show_in_workspace(workspace, "Run/moves", video=True)
     assert file == workspace.reports / "show/Run__moves.mp4"
     frames, rate = frames_of(file)
     assert (len(frames), rate) == (14, 15)
@@ -86,7 +86,9 @@ def test_video_has_the_frames_and_the_rate_of_the_clip(workspace: Workspace) -> 
 
 
 def test_box_is_in_the_video_where_it_is_in_the_clip(workspace: Workspace, tmp_path: Path) -> None:
-    file = show_in(workspace, "Run/still", video=True, policies=["center"], ratio=0.25, output=tmp_path / "a.mp4")
+    file = show_in_workspace(
+        workspace, "Run/still", video=True, policies=["center"], ratio=0.25, output=tmp_path / "a.mp4"
+    )
     (picture, *_), _ = frames_of(file)
     side = np.sqrt(0.25 * 640 * 480)
     left, right = round(320 - side / 2), round(320 + side / 2)
@@ -99,14 +101,14 @@ def test_box_is_in_the_video_where_it_is_in_the_clip(workspace: Workspace, tmp_p
 
 
 def test_cursor_moves_through_the_plot(workspace: Workspace, tmp_path: Path) -> None:
-    frames, _ = frames_of(show_in(workspace, "moves", video=True, output=tmp_path / "a.mp4"))
+    frames, _ = frames_of(show_in_workspace(workspace, "moves", video=True, output=tmp_path / "a.mp4"))
     first, last = frames[0][-BAND_PX:].astype(int), frames[-1][-BAND_PX:].astype(int)
     changed = np.flatnonzero((np.abs(first - last).max(axis=2) > 60).any(axis=0))
     assert changed.max() - changed.min() > 300
 
 
 def test_picture_on_its_side_is_shown_upright(workspace: Workspace, tmp_path: Path) -> None:
-    frames, _ = frames_of(show_in(workspace, "turned", video=True, output=tmp_path / "a.mp4"))
+    frames, _ = frames_of(show_in_workspace(workspace, "turned", video=True, output=tmp_path / "a.mp4"))
     assert len(frames) == 5
     assert frames[0].shape[1] == 48 * 14
     assert frames[0].shape[0] == 64 * 14 + BAND_PX

@@ -138,7 +138,7 @@ def test_of_very_many_classes_the_most_confused_are_drawn(monkeypatch: pytest.Mo
     confusion[3, 3] = 9
     drawn, there = classes_drawn(confusion)
     assert (drawn.tolist(), there) == ([1, 3, 4], 3)
-    monkeypatch.setattr("mocrop.evaluation.report.plots.MOST_CLASSES", 2)
+    monkeypatch.setattr("mocrop.evaluation.report.plots.MAX_CLASSES", 2)
     drawn, there = classes_drawn(confusion)
     assert (drawn.tolist(), there) == ([1, 4], 3)
 

@@ -39,7 +39,7 @@ def checkpoint(cache: Path) -> Path:
     settings = TrainSettings(
         arch="timm/test_resnet", weights="none", epochs=1, batch_size=4, validation_share=0, device="cpu"
     )
-    return train(cache, cache.parents[2] / "runs/small", settings).checkpoint
+    return train(cache, cache.parents[1] / "runs/small", settings).checkpoint
 
 
 def evaluated(ranks: Ranks, cache: Path, checkpoint: Path) -> Any:
@@ -73,7 +73,7 @@ def eval_command(workspace: Path) -> tuple[str, str]:
 
 
 def test_under_torchrun_the_command_speaks_and_writes_once(cache: Path, checkpoint: Path) -> None:
-    workspace = cache.parents[2]
+    workspace = cache.parents[1]
     eval_command(workspace)
     report = workspace / "reports/small-on-noise-split1.json"
     alone = json.loads(report.read_text())

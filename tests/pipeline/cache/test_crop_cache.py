@@ -126,7 +126,7 @@ def test_other_zarr_group_is_refused(tmp_path: Path) -> None:
 def test_states_1_and_2_are_usable(make_cache: MakeCache, tmp_path: Path) -> None:
     cache = CropCache(make_cache(tmp_path / "c.zarr", label=[0, 0, 0, 0], state=[0, 1, 2, 3], used=[0, 4, 2, 0]))
     assert cache.usable.tolist() == [False, True, True, False]
-    assert cache.used_slots.tolist() == [0, 4, 2, 0]
+    assert cache.frame_counts.tolist() == [0, 4, 2, 0]
 
 
 def test_shard_file_that_is_gone_is_missed_only_where_it_should_hold_frames(

@@ -74,7 +74,7 @@ def workspace(sound: Path, tmp_path: Path) -> Workspace:
 
 def test_a_sound_workspace_has_nothing_wrong_and_says_what_was_checked(workspace: Workspace) -> None:
     report = check(workspace, deep=True)
-    assert report.damage == report.mend == ()
+    assert report.damage == report.repair == ()
     assert [(part.part, part.clips, part.damaged) for part in report.parts] == [
         ("h264", 4, 0),
         ("motion.zarr", 4, 0),
@@ -160,7 +160,7 @@ def test_a_motion_shard_that_is_gone_is_found(workspace: Workspace) -> None:
     shutil.rmtree(workspace.motion / "shard-00000")
     report = check(workspace)
     assert facts(report) == dict.fromkeys(CLIPS, "its shard is gone: shard-00000")
-    assert report.mend == (f"mocrop extract-mv -w {workspace.root}",)
+    assert report.repair == (f"mocrop extract-mv -w {workspace.root}",)
 
 
 def cache_of_two_shards(make_cache: MakeCache, folder: Path, **options: object) -> Path:
@@ -215,7 +215,7 @@ def test_damaged_motion_fields_are_found(workspace: Workspace) -> None:
     report = check(workspace)
     assert facts(report) == {CLIPS[0]: "its motion fields are damaged (checksum differs, motion/c/0/0/0/0/0)"}
     remove = f"rm -rf {cache.shard_file(0)}"  # as the stage asks it
-    assert report.mend == (f"{remove} && mocrop precrop --name motion-16 -w {workspace.root}",)
+    assert report.repair == (f"{remove} && mocrop precrop --name motion-16 -w {workspace.root}",)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_the_commands_mend_everything_that_they_are_for(workspace: Workspace) ->
     flip(CropCache(workspace.cache("motion-16")).shard_file(0), 5)
     cut(workspace.cache("center-16") / "box/c/0/0", 0.5)
     zarr.open_group(workspace.cache("center-16"), mode="r+")["label"][0] = 1
-    for line in check(workspace).mend:
+    for line in check(workspace).repair:
         remove, _, command = line.rpartition(" && ")
         for file in shlex.split(remove)[2:]:  # after rm -rf
             shutil.rmtree(file) if Path(file).is_dir() else Path(file).unlink()
@@ -332,7 +332,7 @@ def test_the_command_ends_with_3_if_anything_is_wrong_and_with_0_if_nothing_is(
     assert main_exit(["verify", "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
     assert report["damage"][0]["clip"] == CLIPS[0]
-    assert report["mend"] == ["mocrop transcode"]
+    assert report["repair"] == ["mocrop transcode"]
 
 
 def test_a_cache_outside_a_workspace_is_checked_alone(

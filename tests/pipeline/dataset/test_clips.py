@@ -1,4 +1,4 @@
-"""Finding clips: a folder goes in, clips in a stable order and findings come out."""
+"""Issue clips: a folder goes in, clips in a stable order and issues come out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES, FoundClips, find_clips, group_of, without_video_suffix
-from mocrop.pipeline.dataset.issues import FindingCode
+from mocrop.pipeline.dataset.issues import IssueCode
 from mocrop.pipeline.errors import DatasetError
 
 
@@ -31,8 +31,8 @@ def names(found: FoundClips) -> list[str]:
     return [clip.name for clip in found.clips]
 
 
-def counts(found: FoundClips) -> dict[FindingCode, int]:
-    return {finding.code: finding.count for finding in found.findings}
+def counts(found: FoundClips) -> dict[IssueCode, int]:
+    return {issue.code: issue.count for issue in found.issues}
 
 
 def test_a_clip_knows_its_class_group_size_and_time(tmp_path: Path) -> None:
@@ -66,24 +66,24 @@ def test_every_video_suffix_counts_in_any_case_and_at_any_depth(tmp_path: Path) 
     found = find_clips(lay(tmp_path, "A/x.avi", *paths))
     assert names(found) == ["A/sub/deep/0", "A/sub/deep/1", "A/sub/deep/2", "A/sub/deep/3", "A/sub/deep/4", "A/x"]
     assert {clip.class_name for clip in found.clips} == {"A"}
-    assert found.findings == ()
+    assert found.issues == ()
 
 
 def test_names_with_spaces_quotes_other_alphabets_and_a_leading_dash_are_names_like_any_other(tmp_path: Path) -> None:
     odd = ["-rf.avi", "it's.avi", 'say "hi".avi', "日本 été.avi", "a,b;c.avi", "100%.avi", "a\nb.avi", "[red].avi"]
     found = find_clips(lay(tmp_path, *(f"My class/{name}" for name in odd)))
     assert sorted(clip.path for clip in found.clips) == sorted(f"My class/{name}" for name in odd)
-    assert found.findings == ()
+    assert found.issues == ()
 
 
 def test_hidden_files_and_folders_are_not_looked_at(tmp_path: Path) -> None:
     found = find_clips(lay(tmp_path, "A/x.avi", "A/._x.avi", ".trash/y.avi", "A/.cache/z.avi", ".DS_Store"))
-    assert (names(found), found.findings) == (["A/x"], ())
+    assert (names(found), found.issues) == (["A/x"], ())
 
 
 def test_a_workspace_inside_the_data_set_is_no_class(tmp_path: Path) -> None:
     found = find_clips(lay(tmp_path, "A/x.avi", "mocrop-work/mocrop.toml", "mocrop-work/h264/A/x.mp4"))
-    assert (names(found), found.findings) == (["A/x"], ())
+    assert (names(found), found.issues) == (["A/x"], ())
 
 
 def test_of_two_clips_with_one_name_the_first_keeps_it_and_the_other_its_suffix(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_of_two_clips_with_one_name_the_first_keeps_it_and_the_other_its_suffix(
         "A/a.mp4": "A/a.mp4",
         "A/b.avi": "A/b",
     }
-    assert found.findings[0].sentence == (
+    assert found.issues[0].sentence == (
         "1 clip differs from another in its suffix only and keeps the suffix in its name: A/a.mp4"
     )
 
@@ -140,9 +140,9 @@ def test_empty_classes_videos_without_class_and_other_files_are_counted(tmp_path
     found = find_clips(lay(tmp_path, "A/x.avi", "Empty/", "Only text/notes.txt", "stray.avi", "A/Thumbs.db", "README"))
     assert names(found) == ["A/x"]
     assert counts(found) == {
-        FindingCode.WITHOUT_CLASS: 1,
-        FindingCode.EMPTY_CLASS: 2,
-        FindingCode.OTHER_SUFFIX: 3,
+        IssueCode.WITHOUT_CLASS: 1,
+        IssueCode.EMPTY_CLASS: 2,
+        IssueCode.OTHER_SUFFIX: 3,
     }
 
 
@@ -152,7 +152,7 @@ def test_linked_files_and_folders_are_followed(tmp_path: Path) -> None:
     (dataset / "A/x.avi").symlink_to(elsewhere / "clip.avi")
     (dataset / "B").symlink_to(elsewhere / "more", target_is_directory=True)
     found = find_clips(dataset)
-    assert (names(found), found.findings) == (["A/x", "B/other"], ())
+    assert (names(found), found.issues) == (["A/x", "B/other"], ())
 
 
 def test_a_link_that_leads_upwards_is_not_followed(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_link_that_leads_upwards_is_not_followed(tmp_path: Path) -> None:
     (dataset / "A/up").symlink_to(dataset, target_is_directory=True)
     (dataset / "A/self").symlink_to(dataset / "A", target_is_directory=True)
     found = find_clips(dataset)
-    assert (names(found), counts(found)) == (["A/x"], {FindingCode.FOLDER_LOOP: 2})
+    assert (names(found), counts(found)) == (["A/x"], {IssueCode.FOLDER_LOOP: 2})
 
 
 def test_broken_links_pipes_and_links_to_themselves_are_counted_and_left_out(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_broken_links_pipes_and_links_to_themselves_are_counted_and_left_out(tmp
     os.mkfifo(dataset / "A/pipe.avi")
     found = find_clips(dataset)
     assert names(found) == ["A/folder.avi/y", "A/x"]
-    assert counts(found) == {FindingCode.NOT_A_FILE: 3}
+    assert counts(found) == {IssueCode.NOT_A_FILE: 3}
 
 
 def test_a_path_that_is_not_utf8_is_left_out_and_said_in_printable_form(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_path_that_is_not_utf8_is_left_out_and_said_in_printable_form(tmp_path
         pytest.skip("this file system takes UTF-8 names only")
     found = find_clips(tmp_path)
     assert names(found) == ["A/x"]
-    assert found.findings[0].sentence.endswith(r"rename it: A/caf\udce9.avi")
+    assert found.issues[0].sentence.endswith(r"rename it: A/caf\udce9.avi")
 
 
 def test_an_unreadable_folder_is_said_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +195,7 @@ def test_an_unreadable_folder_is_said_and_the_others_go_on(tmp_path: Path, monke
 
     monkeypatch.setattr("mocrop.pipeline.dataset.clips.os.scandir", scandir)
     found = find_clips(tmp_path)
-    assert (names(found), counts(found)) == (["A/x"], {FindingCode.UNREADABLE_FOLDER: 1})
+    assert (names(found), counts(found)) == (["A/x"], {IssueCode.UNREADABLE_FOLDER: 1})
 
 
 def test_a_data_set_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ def test_the_parent_of_the_data_set_is_refused_with_the_folder_to_pass(tmp_path:
 def test_folders_of_class_folders_are_said(tmp_path: Path) -> None:
     found = find_clips(lay(tmp_path, "train/A/x.avi", "val/A/y.avi"))
     assert {clip.class_name for clip in found.clips} == {"train", "val"}
-    assert counts(found) == {FindingCode.DEEPER_CLASSES: 2}
+    assert counts(found) == {IssueCode.DEEPER_CLASSES: 2}
 
 
 def test_a_single_class_with_clips_of_its_own_is_a_data_set(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_file_and_a_missing_folder_are_errors(tmp_path: Path) -> None:
 @pytest.mark.real
 def test_the_real_clips_are_all_found(real_clips: Path) -> None:
     found = find_clips(real_clips / "videos")
-    assert (len(found.clips), found.findings) == (300, ())
+    assert (len(found.clips), found.issues) == (300, ())
     assert {clip.group for clip in found.clips} == set(range(1, 26))
     with pytest.raises(DatasetError, match=r"pass .*ucf-mini/videos$"):
         find_clips(real_clips)

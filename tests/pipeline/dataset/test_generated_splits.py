@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset.clips import Clip
-from mocrop.pipeline.dataset.generated_splits import TEST, TRAIN, groups_to_test, made_subsets
-from mocrop.pipeline.dataset.issues import FindingCode, FindingLog
+from mocrop.pipeline.dataset.generated_splits import TEST, TRAIN, generated_subsets, groups_to_test
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 
 
 def clips_of(groups: dict[str, list[int]], *, clips_per_group: int = 2) -> list[Clip]:
@@ -40,7 +40,7 @@ some_classes = st.dictionaries(
 @given(some_classes, st.integers(0, 5))
 def test_every_clip_is_on_one_side_and_a_group_never_on_both(groups: dict[str, list[int]], seed: int) -> None:
     clips = clips_of(groups)
-    subset = made_subsets(clips, FindingLog(), seed=seed)
+    subset = generated_subsets(clips, IssueLog(), seed=seed)
     assert set(np.unique(subset)) <= {TRAIN, TEST}
     for column in subset.T:
         sides: dict[tuple[str, int], set[int]] = {}
@@ -55,7 +55,7 @@ def test_no_clip_is_tested_in_two_splits_and_every_class_is_trained_in_each(
     groups: dict[str, list[int]], seed: int
 ) -> None:
     clips = clips_of(groups)
-    subset = made_subsets(clips, FindingLog(), seed=seed)
+    subset = generated_subsets(clips, IssueLog(), seed=seed)
     assert np.all((subset == TEST).sum(axis=1) <= 1)
     for name in groups:
         rows = np.array([clip.class_name == name for clip in clips])
@@ -66,13 +66,13 @@ def test_no_clip_is_tested_in_two_splits_and_every_class_is_trained_in_each(
 def test_the_order_of_the_clips_does_not_matter(groups: dict[str, list[int]], order_seed: int) -> None:
     clips = clips_of(groups)
     order = np.random.default_rng(order_seed).permutation(len(clips))
-    mixed = made_subsets([clips[n] for n in order], FindingLog(), seed=0)
-    assert np.array_equal(mixed, made_subsets(clips, FindingLog(), seed=0)[order])
+    mixed = generated_subsets([clips[n] for n in order], IssueLog(), seed=0)
+    assert np.array_equal(mixed, generated_subsets(clips, IssueLog(), seed=0)[order])
 
 
 def test_25_groups_give_three_splits_that_test_on_8_groups_each() -> None:
     clips = clips_of({"A": list(range(1, 26))})
-    subset = made_subsets(clips, FindingLog(), seed=0)
+    subset = generated_subsets(clips, IssueLog(), seed=0)
     assert subset.shape == (50, 3)
     assert (subset == TEST).sum(axis=0).tolist() == [16, 16, 16]
 
@@ -80,7 +80,7 @@ def test_25_groups_give_three_splits_that_test_on_8_groups_each() -> None:
 @pytest.mark.parametrize(("groups", "splits"), [([1], 1), ([1, 2], 1), ([1, 2, 3], 3), ([-1, -1], 3)])
 def test_three_splits_need_three_groups_in_every_class(groups: list[int], splits: int) -> None:
     clips = clips_of({"A": groups, "B": list(range(9))})
-    assert made_subsets(clips, FindingLog(), seed=0).shape[1] == splits
+    assert generated_subsets(clips, IssueLog(), seed=0).shape[1] == splits
 
 
 @given(st.integers(2, 1000))
@@ -92,14 +92,14 @@ def test_about_three_tenths_of_the_groups_are_for_test(groups: int) -> None:
 
 def test_another_seed_gives_another_split_and_another_process_the_same() -> None:
     clips = clips_of({"A": list(range(1, 26))})
-    first, second = (made_subsets(clips, FindingLog(), seed=seed)[:, 0] for seed in (0, 1))
+    first, second = (generated_subsets(clips, IssueLog(), seed=seed)[:, 0] for seed in (0, 1))
     assert not np.array_equal(first, second)
     code = (
-        "from mocrop.pipeline.dataset.generated_splits import made_subsets;"
-        "from mocrop.pipeline.dataset.issues import FindingLog;"
+        "from mocrop.pipeline.dataset.generated_splits import generated_subsets;"
+        "from mocrop.pipeline.dataset.issues import IssueLog;"
         "from mocrop.pipeline.dataset.clips import Clip;"
         f"clips = {clips!r};"
-        "print(made_subsets(clips, FindingLog(), seed=0)[:, 0].tolist())"
+        "print(generated_subsets(clips, IssueLog(), seed=0)[:, 0].tolist())"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == str(first.tolist())
@@ -107,16 +107,16 @@ def test_another_seed_gives_another_split_and_another_process_the_same() -> None
 
 def test_another_class_does_not_change_the_split_of_the_first() -> None:
     alone, together = (
-        made_subsets(clips_of({name: [1, 2, 3, 4, 5] for name in names}), FindingLog(), seed=0)[:10]
+        generated_subsets(clips_of({name: [1, 2, 3, 4, 5] for name in names}), IssueLog(), seed=0)[:10]
         for names in ("A", "AB")
     )
     assert np.array_equal(alone, together)
 
 
 def test_clips_without_groups_and_classes_of_one_group_are_said() -> None:
-    log = FindingLog()
-    made_subsets(clips_of({"A": [-1, -1], "B": [3]}), log, seed=0)
-    assert {finding.code: finding.count for finding in log.findings} == {
-        FindingCode.NO_GROUPS: 4,
-        FindingCode.CLASS_NOT_TESTED: 1,
+    log = IssueLog()
+    generated_subsets(clips_of({"A": [-1, -1], "B": [3]}), log, seed=0)
+    assert {issue.code: issue.count for issue in log.issues} == {
+        IssueCode.NO_GROUPS: 4,
+        IssueCode.CLASS_NOT_TESTED: 1,
     }

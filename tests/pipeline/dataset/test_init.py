@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mocrop.pipeline.dataset.init import init_workspace
-from mocrop.pipeline.dataset.issues import FindingCode
+from mocrop.pipeline.dataset.issues import IssueCode
 from mocrop.pipeline.errors import DatasetError, SettingsError
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
@@ -50,9 +50,9 @@ def test_official_lists_decide_classes_and_sides(dataset: Path, workspace: Works
     report = init_workspace(workspace, dataset=dataset, splits=lists)
     assert list(report.splits.values()) == [(1, 1)]
     assert (report.classes, report.listed_classes) == (2, 3)
-    counts = {finding.code: finding.count for finding in report.findings}
-    assert counts[FindingCode.NOT_ON_DISK] == 1
-    assert counts[FindingCode.NOT_LISTED] == 1
+    counts = {issue.code: issue.count for issue in report.issues}
+    assert counts[IssueCode.NOT_ON_DISK] == 1
+    assert counts[IssueCode.NOT_LISTED] == 1
     with Manifest(workspace.manifest_file) as manifest:
         assert [(clip.label, clip.subset) for clip in manifest.clips()] == [(1, (1,)), (1, (2,)), (0, (0,))]
 

@@ -1,4 +1,4 @@
-"""Findings: what was noted goes in, counts, examples and sentences come out."""
+"""Issues: what was noted goes in, counts, examples and sentences come out."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mocrop.pipeline.dataset.issues import MOST_EXAMPLES, Finding, FindingCode, FindingLog, printable
+from mocrop.pipeline.dataset.issues import MAX_EXAMPLES, Issue, IssueCode, IssueLog, printable
 
 
 def test_every_code_has_a_sentence_for_one_and_for_many() -> None:
-    for code in FindingCode:
-        one, many = (Finding(code=code, count=count).sentence for count in (1, 1234))
+    for code in IssueCode:
+        one, many = (Issue(code=code, count=count).sentence for count in (1, 1234))
         assert one.startswith("1 ")
         assert many.startswith("1,234 ")
         assert one != many
 
 
 def test_a_sentence_names_its_examples_and_says_if_there_are_more() -> None:
-    log = FindingLog()
+    log = IssueLog()
     for name in "abcd":
-        log.note(FindingCode.EMPTY_CLASS, name)
-    log.note(FindingCode.FOLDER_LOOP, "e")
-    empty, loop = log.findings
+        log.note(IssueCode.EMPTY_CLASS, name)
+    log.note(IssueCode.FOLDER_LOOP, "e")
+    empty, loop = log.issues
     assert empty.sentence == "4 class folders hold no clip: a, b, c, ..."
     assert loop.sentence == "1 link leads back to a folder above it and is not followed: e"
 
 
 def test_findings_are_told_in_the_order_of_their_codes_whatever_came_first() -> None:
-    log = FindingLog()
-    for code in reversed(FindingCode):
+    log = IssueLog()
+    for code in reversed(IssueCode):
         log.note(code, "x")
-    assert [finding.code for finding in log.findings] == list(FindingCode)
+    assert [issue.code for issue in log.issues] == list(IssueCode)
 
 
 def test_memory_is_bounded_by_keeping_the_first_few_examples_only() -> None:
-    log = FindingLog()
+    log = IssueLog()
     for number in range(1000):
-        log.note(FindingCode.NOT_ON_DISK, str(number))
-    (finding,) = log.findings
-    assert (finding.count, finding.examples) == (1000, ("0", "1", "2"))
-    assert len(finding.examples) == MOST_EXAMPLES
+        log.note(IssueCode.NOT_ON_DISK, str(number))
+    (issue,) = log.issues
+    assert (issue.count, issue.examples) == (1000, ("0", "1", "2"))
+    assert len(issue.examples) == MAX_EXAMPLES
 
 
 @pytest.mark.parametrize("text", ["plain.avi", "été 日本.avi", 'it\'s "quoted".avi'])

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset.clips import Clip
-from mocrop.pipeline.dataset.issues import FindingCode, FindingLog
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.labels import Match, folder_labels, listed_labels
-from mocrop.pipeline.dataset.split_lists import Listed, SplitLists, Subset
+from mocrop.pipeline.dataset.split_lists import Listed, ListedSubset, SplitLists
 
 
 def clip(path: str) -> Clip:
@@ -18,17 +18,19 @@ def clip(path: str) -> Clip:
 
 
 def lists_of(*lines: tuple[str, str | None], class_names: tuple[str, ...] | None = None) -> SplitLists:
-    listed = tuple(Listed("1", Subset.TRAIN, path, label, "train.txt", n + 1) for n, (path, label) in enumerate(lines))
+    listed = tuple(
+        Listed("1", ListedSubset.TRAIN, path, label, "train.txt", n + 1) for n, (path, label) in enumerate(lines)
+    )
     return SplitLists(split_names=("1",), class_names=class_names, listed=listed)
 
 
-def labels_of(lists: SplitLists, clips: list[Clip]) -> tuple[tuple[str, ...], list[int], set[FindingCode]]:
-    """Class names, labels and findings, each line meaning the clip of the same path."""
+def labels_of(lists: SplitLists, clips: list[Clip]) -> tuple[tuple[str, ...], list[int], set[IssueCode]]:
+    """Class names, labels and issues, each line meaning the clip of the same path."""
     position = {clip.path: n for n, clip in enumerate(clips)}
     matches = [Match(entry, position.get(entry.path), entry.path.partition("/")[0]) for entry in lists.listed]
-    log = FindingLog()
+    log = IssueLog()
     labels = listed_labels(lists, matches, clips, log)
-    return labels.class_names, labels.label.tolist(), {finding.code for finding in log.findings}
+    return labels.class_names, labels.label.tolist(), {issue.code for issue in log.issues}
 
 
 def test_folders_are_classes_in_sorted_order() -> None:
@@ -51,7 +53,7 @@ def test_the_folders_tell_whether_numbers_beside_a_class_index_count_from_0_or_1
 def test_one_wrong_number_does_not_change_what_the_others_mean() -> None:
     lists = lists_of(("A/1", "1"), ("B/2", "2"), ("B/3", "1"), ("C/4", "3"), class_names=("A", "B", "C"))
     _, label, found = labels_of(lists, [clip("A/1"), clip("B/2"), clip("B/3"), clip("C/4")])
-    assert (label, found) == ([0, 1, 0, 2], {FindingCode.LABEL_NOT_FOLDER})
+    assert (label, found) == ([0, 1, 0, 2], {IssueCode.LABEL_NOT_FOLDER})
 
 
 def test_a_number_beyond_the_class_index_is_no_class() -> None:
@@ -59,7 +61,7 @@ def test_a_number_beyond_the_class_index_is_no_class() -> None:
     _, label, found = labels_of(lists, [clip("A/1"), clip("B/2"), clip("B/3")])
     assert label[:2] == [0, 1]
     assert label[2] == -1
-    assert found == {FindingCode.LABEL_NOT_FOLDER, FindingCode.UNKNOWN_CLASS}
+    assert found == {IssueCode.LABEL_NOT_FOLDER, IssueCode.UNKNOWN_CLASS}
 
 
 def test_a_folder_named_like_a_number_is_not_taken_for_one() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mocrop.pipeline.dataset.issues import FindingCode, FindingLog
-from mocrop.pipeline.dataset.split_lists import Listed, Subset, read_lists
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.split_lists import Listed, ListedSubset, read_lists
 from mocrop.pipeline.errors import DatasetError
 
 
@@ -42,7 +42,7 @@ def test_the_official_form_is_read_with_either_line_ending_and_a_byte_order_mark
         trainlist01=text("Archery/a.avi 1", "", "  Surfing/my wave.avi 2  "),
         testlist01=text("Surfing/b.avi"),
     )
-    log = FindingLog()
+    log = IssueLog()
     lists = read_lists(tmp_path, log)
     assert lists.class_names == ("Archery", "Surfing")
     assert lists.split_names == ("1",)
@@ -51,7 +51,7 @@ def test_the_official_form_is_read_with_either_line_ending_and_a_byte_order_mark
         ("1", "train", "Archery/a.avi", "1"),
         ("1", "train", "Surfing/my wave.avi", "2"),
     ]
-    assert log.findings == ()
+    assert log.issues == ()
 
 
 @pytest.mark.parametrize(
@@ -68,31 +68,31 @@ def test_lists_that_differ_in_train_test_or_val_only_make_one_split(
     tmp_path: Path, files: list[str], splits: tuple[str, ...]
 ) -> None:
     write(tmp_path, **dict.fromkeys(files, "A/a.avi 0\n"))
-    assert read_lists(tmp_path, FindingLog()).split_names == splits
+    assert read_lists(tmp_path, IssueLog()).split_names == splits
 
 
 def test_one_list_brings_its_counterpart_and_no_other_split(tmp_path: Path) -> None:
     write(tmp_path, **dict.fromkeys(["trainlist01", "testlist01", "trainlist02", "testlist02"], "A/a.avi 0\n"))
-    lists = read_lists(tmp_path / "testlist02.txt", FindingLog())
+    lists = read_lists(tmp_path / "testlist02.txt", IssueLog())
     assert lists.split_names == ("2",)
-    assert {entry.subset for entry in lists.listed} == {Subset.TRAIN, Subset.TEST}
+    assert {entry.subset for entry in lists.listed} == {ListedSubset.TRAIN, ListedSubset.TEST}
 
 
 def test_backslashes_become_slashes(tmp_path: Path) -> None:
     write(tmp_path, train="A\\a.avi 0\n")
-    assert read_lists(tmp_path, FindingLog()).listed[0].path == "A/a.avi"
+    assert read_lists(tmp_path, IssueLog()).listed[0].path == "A/a.avi"
 
 
 def test_a_label_may_be_a_name(tmp_path: Path) -> None:
     write(tmp_path, train="a.avi Archery\nb 3\n")
-    assert [entry.label for entry in read_lists(tmp_path, FindingLog()).listed] == ["Archery", "3"]
+    assert [entry.label for entry in read_lists(tmp_path, IssueLog()).listed] == ["Archery", "3"]
 
 
 def test_a_line_with_an_impossible_number_is_noted_by_file_and_line(tmp_path: Path) -> None:
     write(tmp_path, train="a.avi 0\n\nb.avi -1\nc.avi 99999999\n")
-    log = FindingLog()
+    log = IssueLog()
     assert len(read_lists(tmp_path, log).listed) == 1
-    assert log.findings[0].sentence == "2 lines cannot be read and are skipped: train.txt:3, train.txt:4"
+    assert log.issues[0].sentence == "2 lines cannot be read and are skipped: train.txt:3, train.txt:4"
 
 
 @pytest.mark.parametrize(
@@ -108,36 +108,36 @@ def test_a_line_with_an_impossible_number_is_noted_by_file_and_line(tmp_path: Pa
 def test_a_class_index_of_another_form_is_an_error(tmp_path: Path, text: str, complaint: str) -> None:
     write(tmp_path, classInd=text, trainlist01="A/a.avi 1\n")
     with pytest.raises(DatasetError, match=complaint):
-        read_lists(tmp_path, FindingLog())
+        read_lists(tmp_path, IssueLog())
 
 
 def test_a_class_name_may_hold_spaces(tmp_path: Path) -> None:
     write(tmp_path, classInd="1 riding a bike\n", train="a.avi 1\n")
-    assert read_lists(tmp_path, FindingLog()).class_names == ("riding a bike",)
+    assert read_lists(tmp_path, IssueLog()).class_names == ("riding a bike",)
 
 
 def test_what_is_no_list_is_an_error_that_says_what_to_pass(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="do not exist"):
-        read_lists(tmp_path / "gone", FindingLog())
+        read_lists(tmp_path / "gone", IssueLog())
     with pytest.raises(DatasetError, match=r"holds no split lists; expected files such as trainlist01\.txt"):
-        read_lists(tmp_path, FindingLog())
+        read_lists(tmp_path, IssueLog())
     write(tmp_path, all="A/a.avi 0\n")
     with pytest.raises(DatasetError, match="neither train nor test nor val"):
-        read_lists(tmp_path / "all.txt", FindingLog())
+        read_lists(tmp_path / "all.txt", IssueLog())
     write(tmp_path, train="\n\n")
     with pytest.raises(DatasetError, match="lists no clip"):
-        read_lists(tmp_path, FindingLog())
+        read_lists(tmp_path, IssueLog())
 
 
 def test_a_list_that_is_not_utf8_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_bytes("caf\xe9.avi 0\n".encode("latin-1"))
     with pytest.raises(DatasetError, match=r"train.txt is not UTF-8 \(byte 3\)"):
-        read_lists(tmp_path, FindingLog())
+        read_lists(tmp_path, IssueLog())
 
 
 def test_a_csv_names_its_columns_in_any_order_and_case(tmp_path: Path) -> None:
     path = csv_file(tmp_path, '\ufeffSubset, Path ,LABEL\r\ntrain,"A/a, b.avi",Archery\r\n\r\nTest,A\\c.avi,3\r\n')
-    assert entries(read_lists(path, FindingLog()).listed) == [
+    assert entries(read_lists(path, IssueLog()).listed) == [
         ("1", "train", "A/a, b.avi", "Archery"),
         ("1", "test", "A/c.avi", "3"),
     ]
@@ -146,12 +146,12 @@ def test_a_csv_names_its_columns_in_any_order_and_case(tmp_path: Path) -> None:
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_a_csv_may_use_semicolons_or_tabs(tmp_path: Path, delimiter: str) -> None:
     path = csv_file(tmp_path, "path,subset\nA/a.avi,train\n".replace(",", delimiter))
-    assert entries(read_lists(path, FindingLog()).listed) == [("1", "train", "A/a.avi", None)]
+    assert entries(read_lists(path, IssueLog()).listed) == [("1", "train", "A/a.avi", None)]
 
 
 def test_a_csv_may_hold_several_splits(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,subset,split\na,train,b\na,test,a\na,val,\n")
-    lists = read_lists(path, FindingLog())
+    lists = read_lists(path, IssueLog())
     assert lists.split_names == ("1", "a", "b")
     assert [(entry.split, entry.subset) for entry in lists.listed] == [("b", "train"), ("a", "test"), ("1", "val")]
 
@@ -161,27 +161,27 @@ def test_a_csv_may_hold_several_splits(tmp_path: Path) -> None:
     [("train", "train"), ("Training", "train"), ("TEST", "test"), ("val", "val"), ("validation", "val"), ("", "none")],
 )
 def test_a_subset_has_more_than_one_spelling(tmp_path: Path, word: str, subset: str) -> None:
-    (entry,) = read_lists(csv_file(tmp_path, f"path,subset\na,{word}\n"), FindingLog()).listed
+    (entry,) = read_lists(csv_file(tmp_path, f"path,subset\na,{word}\n"), IssueLog()).listed
     assert entry.subset == subset
 
 
 def test_rows_that_make_no_sense_are_noted_by_line(tmp_path: Path) -> None:
     rows = ["a.avi,0,train", "b.avi,0", "c.avi,0,train,more", ",0,train", "d.avi,0,sideways", "e.avi,-2,train"]
-    log = FindingLog()
+    log = IssueLog()
     lists = read_lists(csv_file(tmp_path, "path,label,subset\n" + "\n".join(rows)), log)
     assert [entry.path for entry in lists.listed] == ["a.avi"]
-    (finding,) = log.findings
-    assert (finding.code, finding.count) == (FindingCode.MALFORMED_LINE, 5)
-    assert finding.examples == ("splits.csv:3", "splits.csv:4", "splits.csv:5")
+    (issue,) = log.issues
+    assert (issue.code, issue.count) == (IssueCode.MALFORMED_LINE, 5)
+    assert issue.examples == ("splits.csv:3", "splits.csv:4", "splits.csv:5")
 
 
 def test_a_csv_without_the_needed_columns_is_an_error_that_names_those_it_has(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"columns path, subset .*it names label, youtube_id, split"):
-        read_lists(csv_file(tmp_path, "label,youtube_id,split\nx,y,train\n"), FindingLog())
+        read_lists(csv_file(tmp_path, "label,youtube_id,split\nx,y,train\n"), IssueLog())
     with pytest.raises(DatasetError, match="it names none"):
-        read_lists(csv_file(tmp_path, ""), FindingLog())
+        read_lists(csv_file(tmp_path, ""), IssueLog())
 
 
 def test_a_quotation_mark_that_is_never_closed_does_not_swallow_the_rest(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"splits.csv:2: .*quotation marks"):
-        read_lists(csv_file(tmp_path, 'path,subset\n"a.avi,train\nb.avi,test\n'), FindingLog())
+        read_lists(csv_file(tmp_path, 'path,subset\n"a.avi,train\nb.avi,test\n'), IssueLog())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mocrop.pipeline.dataset.clips import Clip, find_clips, group_of, without_video_suffix
-from mocrop.pipeline.dataset.issues import FindingCode
+from mocrop.pipeline.dataset.issues import IssueCode
 from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, Splits, read_splits
 from mocrop.pipeline.errors import DatasetError
 
@@ -39,8 +39,8 @@ def csv_file(folder: Path, text: str) -> Path:
     return folder / "splits.csv"
 
 
-def counts(splits: Splits) -> dict[FindingCode, int]:
-    return {finding.code: finding.count for finding in splits.findings}
+def counts(splits: Splits) -> dict[IssueCode, int]:
+    return {issue.code: issue.count for issue in splits.issues}
 
 
 def column(splits: Splits, n: int = 0) -> list[int]:
@@ -58,21 +58,21 @@ def test_official_labels_count_from_1_and_a_test_list_takes_them_from_the_folder
     assert splits.class_names == ("A", "B", "C")
     assert splits.label.tolist() == [0, 1, 1, 2]
     assert column(splits) == [TRAIN, TRAIN, TEST, TEST]
-    assert splits.findings == ()
+    assert splits.issues == ()
 
 
 def test_labels_from_0_are_recognised_by_the_folders_even_beside_a_class_index(tmp_path: Path) -> None:
     write(tmp_path, classInd=INDEX, train="B/b.avi 1\nC/c.avi 2\n", test="B/d.avi 1\n")
     splits = read_splits(tmp_path, clips("B/b.avi", "B/d.avi", "C/c.avi"))
     assert splits.label.tolist() == [1, 1, 2]
-    assert counts(splits) == {FindingCode.CLASS_WITHOUT_CLIPS: 1}
+    assert counts(splits) == {IssueCode.CLASS_WITHOUT_CLIPS: 1}
 
 
 def test_all_classes_of_the_index_stay_and_those_without_clips_are_counted(tmp_path: Path) -> None:
     write(tmp_path, classInd=INDEX, trainlist01="B/b.avi 2\n", testlist01="B/c.avi\n")
     splits = read_splits(tmp_path, clips("B/b.avi", "B/c.avi"))
     assert splits.class_names == ("A", "B", "C")
-    assert counts(splits) == {FindingCode.CLASS_WITHOUT_CLIPS: 2}
+    assert counts(splits) == {IssueCode.CLASS_WITHOUT_CLIPS: 2}
 
 
 def test_a_clip_of_no_known_class_is_in_no_split_and_said(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_clip_of_no_known_class_is_in_no_split_and_said(tmp_path: Path) -> Non
     splits = read_splits(tmp_path, clips("A/a.avi", "A/b.avi", "X/x.avi", "X/y.avi"))
     assert splits.label.tolist() == [0, 0, -1, -1]
     assert column(splits) == [TRAIN, TEST, UNUSED, UNUSED]
-    assert counts(splits) == {FindingCode.UNKNOWN_CLASS: 2}
+    assert counts(splits) == {IssueCode.UNKNOWN_CLASS: 2}
 
 
 @pytest.mark.real
@@ -94,7 +94,7 @@ def test_the_official_lists_fit_the_real_clips(real_clips: Path) -> None:
     assert [np.bincount(side, minlength=3).tolist() for side in splits.subset.T] == [[0, 216, 84]] * 3
     groups_of_split_1 = {clip.group for clip, side in zip(found, splits.subset[:, 0], strict=True) if side == TEST}
     assert groups_of_split_1 == set(range(1, 8))
-    assert counts(splits) == {FindingCode.NOT_ON_DISK: 13_320 - 300, FindingCode.CLASS_WITHOUT_CLIPS: 101 - 6}
+    assert counts(splits) == {IssueCode.NOT_ON_DISK: 13_320 - 300, IssueCode.CLASS_WITHOUT_CLIPS: 101 - 6}
 
 
 # lists of "path label" lines
@@ -105,7 +105,7 @@ def test_numbers_without_an_index_are_named_after_the_folders(tmp_path: Path) ->
     splits = read_splits(tmp_path, clips("Apple/a.avi", "Zoo/b.avi", "Zoo/c.avi"))
     assert splits.class_names == ("Zoo", "Apple")
     assert splits.label.tolist() == [1, 0, 0]
-    assert splits.findings == ()
+    assert splits.issues == ()
 
 
 def test_numbers_from_1_without_an_index_need_no_class_0(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_lists_without_labels_take_the_classes_from_the_folders(tmp_path: Path) 
 def test_a_word_among_numbers_is_a_malformed_line(tmp_path: Path) -> None:
     write(tmp_path, train="A/a.avi 0\nA/b.avi zero\n", test="A/c.avi 0\n")
     splits = read_splits(tmp_path, clips("A/a.avi", "A/b.avi", "A/c.avi"))
-    assert counts(splits)[FindingCode.MALFORMED_LINE] == 1
-    assert splits.findings[0].examples == ("train.txt:2",)
+    assert counts(splits)[IssueCode.MALFORMED_LINE] == 1
+    assert splits.issues[0].examples == ("train.txt:2",)
 
 
 # which clip a line means
@@ -165,21 +165,21 @@ def test_a_word_among_numbers_is_a_malformed_line(tmp_path: Path) -> None:
 def test_a_path_may_have_more_folders_or_fewer_and_another_suffix(tmp_path: Path, listed: str) -> None:
     path = csv_file(tmp_path, f"path,subset\n{listed},train\nB/other.avi,test\n")
     splits = read_splits(path, clips("A/sub/clip.avi", "B/other.avi"))
-    assert (column(splits), splits.findings) == ([TRAIN, TEST], ())
+    assert (column(splits), splits.issues) == ([TRAIN, TEST], ())
 
 
 def test_a_file_name_in_the_wrong_folder_is_not_taken_for_the_clip(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,subset\nB/a.avi,train\nA/b.avi,test\n")
     splits = read_splits(path, clips("A/a.avi", "A/b.avi"))
     assert column(splits) == [UNUSED, TEST]
-    assert counts(splits)[FindingCode.NOT_ON_DISK] == 1
+    assert counts(splits)[IssueCode.NOT_ON_DISK] == 1
 
 
 def test_a_file_name_that_fits_two_clips_is_skipped_and_said(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,subset\na.avi,train\nB/b.avi,test\n")
     splits = read_splits(path, clips("A/a.avi", "B/a.avi", "B/b.avi"))
     assert column(splits) == [UNUSED, UNUSED, TEST]
-    assert counts(splits)[FindingCode.AMBIGUOUS] == 1
+    assert counts(splits)[IssueCode.AMBIGUOUS] == 1
 
 
 def test_a_suffix_tells_two_clips_of_one_name_apart(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_missing_and_unlisted_clips_are_counted_once_however_many_splits_there_a
     write(tmp_path, **lines, testlist01="A/b.avi 0\n", testlist02="A/a.avi 0\n")
     splits = read_splits(tmp_path, clips("A/a.avi", "A/b.avi", "A/extra.avi"))
     assert splits.subset.tolist() == [[TRAIN, TEST], [TEST, TRAIN], [UNUSED, UNUSED]]
-    assert counts(splits) == {FindingCode.NOT_ON_DISK: 1, FindingCode.NOT_LISTED: 1}
+    assert counts(splits) == {IssueCode.NOT_ON_DISK: 1, IssueCode.NOT_LISTED: 1}
 
 
 @pytest.mark.parametrize("order", ["train test train", "test train", "train test"])
@@ -218,60 +218,60 @@ def test_a_clip_in_train_and_test_is_tested_only_whatever_the_order(tmp_path: Pa
     rows = "".join(f"A/a.avi,{subset}\n" for subset in order.split())
     splits = read_splits(csv_file(tmp_path, "path,subset\nA/b.avi,train\n" + rows), clips("A/a.avi", "A/b.avi"))
     assert column(splits) == [TEST, TRAIN]
-    assert counts(splits)[FindingCode.TRAIN_AND_TEST] == 1
+    assert counts(splits)[IssueCode.TRAIN_AND_TEST] == 1
 
 
 def test_train_in_one_split_and_test_in_another_is_no_contradiction(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,subset,split\nA/a,train,1\nA/a,test,2\nA/b,test,1\nA/b,train,2\n")
-    assert read_splits(path, clips("A/a.avi", "A/b.avi")).findings == ()
+    assert read_splits(path, clips("A/a.avi", "A/b.avi")).issues == ()
 
 
 def test_a_line_that_comes_twice_is_counted(tmp_path: Path) -> None:
     write(tmp_path, train="A/a.avi 0\nA/a.avi 0\n", test="A/b.avi 0\n")
     splits = read_splits(tmp_path, clips("A/a.avi", "A/b.avi"))
-    assert splits.findings[0].sentence == "1 line repeats an earlier one: train.txt:2"
+    assert splits.issues[0].sentence == "1 line repeats an earlier one: train.txt:2"
 
 
 def test_a_group_on_both_sides_is_said(tmp_path: Path) -> None:
     write(tmp_path, train="A/v_A_g01_c01.avi 0\nB/v_B_g01_c01.avi 1\n", test="A/v_A_g01_c02.avi 0\n")
     splits = read_splits(tmp_path, clips("A/v_A_g01_c01.avi", "A/v_A_g01_c02.avi", "B/v_B_g01_c01.avi"))
-    (finding,) = splits.findings
-    assert (finding.code, finding.count) == (FindingCode.GROUP_ON_BOTH_SIDES, 1)
-    assert finding.examples == ("A g01 of split 1",)
+    (issue,) = splits.issues
+    assert (issue.code, issue.count) == (IssueCode.GROUP_ON_BOTH_SIDES, 1)
+    assert issue.examples == ("A g01 of split 1",)
 
 
 def test_a_label_that_contradicts_the_folder_wins_and_is_said(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,label,subset\nA/a,A,train\nA/b,B,train\nB/c,B,test\n")
     splits = read_splits(path, clips("A/a.avi", "A/b.avi", "B/c.avi"))
     assert splits.label.tolist() == [0, 1, 1]
-    assert counts(splits) == {FindingCode.LABEL_NOT_FOLDER: 1}
+    assert counts(splits) == {IssueCode.LABEL_NOT_FOLDER: 1}
 
 
 def test_folders_that_are_no_classes_contradict_nothing(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,label,subset\ntrain/jump/a.mp4,jump,train\nval/run/b.mp4,run,val\n")
     splits = read_splits(path, clips("train/jump/a.mp4", "val/run/b.mp4"))
     assert (splits.class_names, splits.label.tolist()) == (("jump", "run"), [0, 1])
-    assert counts(splits) == {FindingCode.VALIDATION_AS_TEST: 1}
+    assert counts(splits) == {IssueCode.VALIDATION_AS_TEST: 1}
 
 
 def test_the_first_of_two_labels_counts(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,label,subset,split\nx/a,A,train,1\nx/a,B,test,2\nx/b,B,test,1\nx/b,B,train,2\n")
     splits = read_splits(path, clips("x/a.avi", "x/b.avi"))
     assert splits.label.tolist() == [0, 1]
-    assert counts(splits) == {FindingCode.TWO_LABELS: 1}
+    assert counts(splits) == {IssueCode.TWO_LABELS: 1}
 
 
 def test_validation_stands_in_for_a_missing_test_list_and_is_left_out_otherwise(tmp_path: Path) -> None:
     three = clips("A/a.avi", "A/b.avi", "A/c.avi")
     alone = read_splits(csv_file(tmp_path, "path,subset\nA/a,train\nA/b,val\nA/c,none\n"), three)
-    assert (column(alone), counts(alone)) == ([TRAIN, TEST, UNUSED], {FindingCode.VALIDATION_AS_TEST: 1})
+    assert (column(alone), counts(alone)) == ([TRAIN, TEST, UNUSED], {IssueCode.VALIDATION_AS_TEST: 1})
     beside = read_splits(csv_file(tmp_path, "path,subset\nA/a,train\nA/b,val\nA/c,test\n"), three)
-    assert (column(beside), counts(beside)) == ([TRAIN, UNUSED, TEST], {FindingCode.VALIDATION_LEFT_OUT: 1})
+    assert (column(beside), counts(beside)) == ([TRAIN, UNUSED, TEST], {IssueCode.VALIDATION_LEFT_OUT: 1})
 
 
 def test_a_split_with_an_empty_side_is_said(tmp_path: Path) -> None:
     splits = read_splits(csv_file(tmp_path, "path,subset,split\nA/a,train,1\nA/a,test,2\n"), clips("A/a.avi"))
-    assert counts(splits) == {FindingCode.NO_TRAIN_CLIPS: 1, FindingCode.NO_TEST_CLIPS: 1}
+    assert counts(splits) == {IssueCode.NO_TRAIN_CLIPS: 1, IssueCode.NO_TEST_CLIPS: 1}
 
 
 # no lists
@@ -283,7 +283,7 @@ def test_without_lists_the_classes_are_the_folders_and_the_splits_are_made(tmp_p
     assert (splits.class_names, splits.split_names) == (("A", "B"), ("1", "2", "3"))
     assert splits.label.tolist() == [1] * 10 + [0] * 10
     assert (splits.subset == TEST).sum(axis=0).tolist() == [6, 6, 6]
-    assert splits.findings == ()
+    assert splits.issues == ()
     assert np.array_equal(splits.subset, read_splits(None, found, seed=3).subset)
     assert not np.array_equal(splits.subset, read_splits(None, found, seed=4).subset)
 
@@ -291,7 +291,7 @@ def test_without_lists_the_classes_are_the_folders_and_the_splits_are_made(tmp_p
 def test_a_single_clip_gives_a_split_without_test_that_says_so() -> None:
     splits = read_splits(None, clips("A/a.avi"))
     assert splits.subset.tolist() == [[TRAIN]]
-    assert set(counts(splits)) == {FindingCode.NO_GROUPS, FindingCode.CLASS_NOT_TESTED, FindingCode.NO_TEST_CLIPS}
+    assert set(counts(splits)) == {IssueCode.NO_GROUPS, IssueCode.CLASS_NOT_TESTED, IssueCode.NO_TEST_CLIPS}
 
 
 @pytest.mark.real
@@ -299,4 +299,4 @@ def test_made_splits_of_the_real_clips_keep_groups_on_one_side(real_clips: Path)
     found = find_clips(real_clips / "videos").clips
     splits = read_splits(None, found)
     assert [np.bincount(side, minlength=3).tolist() for side in splits.subset.T] == [[0, 204, 96]] * 3
-    assert splits.findings == ()
+    assert splits.issues == ()

@@ -14,9 +14,9 @@ from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.adaptive import (
     AdaptiveSettings,
+    adaptive_box,
     camera_share,
     centre_prior,
-    decide,
     departs,
     fullest_box,
     motion_density,
@@ -36,7 +36,7 @@ def with_camera(motion: ClipMotion, right_px: float) -> ClipMotion:
 
 
 def quarter(motion: ClipMotion | None) -> PolicyResult:
-    return decide(motion, PICTURE, "A/a", QUARTER)
+    return adaptive_box(motion, PICTURE, "A/a", QUARTER)
 
 
 def test_still_camera_and_motion_in_a_corner_give_a_box_in_that_corner(make_motion: MakeMotion) -> None:
@@ -87,8 +87,8 @@ def test_the_same_motion_moves_the_box_less_when_the_camera_moves(make_motion: M
     """A fifth of the motion top left, the rest spread out, under a tripod and under a fast pan."""
     spread = [(x, y, 0, 4) for x in range(5, 320, 10) for y in range(5, 240, 10)]
     motion = make_motion(spread + [(45, 35, 0, 4)] * 400)
-    still = decide(motion, PICTURE, "A/a", dataclasses.replace(QUARTER, camera="ignore")).box
-    moving = decide(with_camera(motion, 50), PICTURE, "A/a", dataclasses.replace(QUARTER, camera="ignore")).box
+    still = adaptive_box(motion, PICTURE, "A/a", dataclasses.replace(QUARTER, camera="ignore")).box
+    moving = adaptive_box(with_camera(motion, 50), PICTURE, "A/a", dataclasses.replace(QUARTER, camera="ignore")).box
     assert still.left < 0.1
     assert moving.left > 0.2
 
@@ -175,14 +175,14 @@ def test_any_vectors_give_a_box_of_the_area_whatever_their_order(
     blur: float,
 ) -> None:
     chosen = AdaptiveSettings(ratio=ratio, grid=grid, shape=shape, blur_cells=blur)  # type: ignore[arg-type]
-    result = decide(make_motion(vectors), PICTURE, "A/a", chosen)
+    result = adaptive_box(make_motion(vectors), PICTURE, "A/a", chosen)
     assert result.density.shape == grid
     assert np.isfinite(result.density).all()
     assert result.density.min() >= 0
     assert result.box.area == pytest.approx(ratio if result.usable else 1)
-    again = decide(make_motion(vectors[::-1]), PICTURE, "A/b", chosen)
+    again = adaptive_box(make_motion(vectors[::-1]), PICTURE, "A/b", chosen)
     assert again.density == pytest.approx(result.density, rel=1e-5, abs=1e-9)
-    assert decide(make_motion(vectors), PICTURE, "A/b", chosen).box == result.box
+    assert adaptive_box(make_motion(vectors), PICTURE, "A/b", chosen).box == result.box
 
 
 @settings(max_examples=50)

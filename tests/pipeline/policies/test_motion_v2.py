@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mocrop.pipeline.crop_box import WHOLE_FRAME
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.box_search import find_box
-from mocrop.pipeline.policies.motion_v2 import MotionV2Settings, best_box, decide, fastest, sample
+from mocrop.pipeline.policies.motion_v2 import MotionV2Settings, best_box, fastest, motion_v2_box, sample
 
 MakeMotion = Callable[..., ClipMotion]
 PICTURE = (320, 240)
@@ -43,7 +43,7 @@ def test_a_tenth_of_the_kept_is_drawn_and_twice_the_speed_is_drawn_sixteen_times
 
 def test_all_motion_in_one_corner_puts_the_box_there(make_motion: MakeMotion) -> None:
     motion = make_motion([(300, 220, 8, 0)] * 20 + [(20, 20, 1, 0)] * 20)
-    result = decide(motion, PICTURE, "A/a", MotionV2Settings(ratio=0.25))
+    result = motion_v2_box(motion, PICTURE, "A/a", MotionV2Settings(ratio=0.25))
     assert result.usable
     assert (result.box.right, result.box.bottom) == (1, 1)
     assert result.density.shape == (9, 16)
@@ -67,10 +67,10 @@ def test_of_rectangles_that_hold_as_much_the_smaller_wins() -> None:
 def test_without_a_long_enough_vector_the_whole_frame_is_kept_and_said(
     vectors: list[tuple[float, ...]], make_motion: MakeMotion
 ) -> None:
-    result = decide(make_motion(vectors), PICTURE, "A/a", MotionV2Settings())
+    result = motion_v2_box(make_motion(vectors), PICTURE, "A/a", MotionV2Settings())
     assert (result.box, result.usable) == (WHOLE_FRAME, False)
     assert "0.5 pixels" in result.why
-    assert not decide(None, PICTURE, "A/a", MotionV2Settings()).usable
+    assert not motion_v2_box(None, PICTURE, "A/a", MotionV2Settings()).usable
 
 
 def test_the_box_depends_on_seed_and_name_alone(make_motion: MakeMotion) -> None:
@@ -79,7 +79,7 @@ def test_the_box_depends_on_seed_and_name_alone(make_motion: MakeMotion) -> None
     motion = make_motion(spread.tolist())
 
     def density(clip: str, seed: int) -> bytes:
-        return decide(motion, PICTURE, clip, MotionV2Settings(seed=seed)).density.tobytes()
+        return motion_v2_box(motion, PICTURE, clip, MotionV2Settings(seed=seed)).density.tobytes()
 
     assert density("A/a", 0) == density("A/a", 0)
     assert len({density("A/a", 0), density("A/b", 0), density("A/a", 1)}) == 3
@@ -92,9 +92,9 @@ def test_compensated_the_camera_s_own_speed_does_not_count(make_motion: MakeMoti
     camera[1, 0] = 8
     panned = dataclasses.replace(motion, camera=camera)
     settings = MotionV2Settings(ratio=0.25)
-    assert decide(panned, PICTURE, "A/a", settings).box.left == 0
+    assert motion_v2_box(panned, PICTURE, "A/a", settings).box.left == 0
     compensated = dataclasses.replace(settings, camera="compensate")
-    assert decide(panned, PICTURE, "A/a", compensated).box.right > 300 / 320
+    assert motion_v2_box(panned, PICTURE, "A/a", compensated).box.right > 300 / 320
 
 
 @pytest.mark.parametrize(

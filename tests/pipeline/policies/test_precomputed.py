@@ -14,7 +14,7 @@ from mocrop.pipeline.errors import ClipError, CropBoxError, Reason, SettingsErro
 from mocrop.pipeline.policies.base import PolicyResult
 from mocrop.pipeline.policies.box_search import find_box
 from mocrop.pipeline.policies.npy_maps import map_path, write_map
-from mocrop.pipeline.policies.precomputed import ImportedMaps, MapsSettings, decide, settle_maps
+from mocrop.pipeline.policies.precomputed import ImportedMaps, MapsSettings, map_box, settle_maps
 from mocrop.pipeline.settings import settings_hash
 
 
@@ -31,7 +31,7 @@ def with_maps(folder: Path, *grids: tuple[int, int]) -> str:
 
 
 def decided(folder: str, *, clip: str = "A/a", grid: tuple[int, int] = (6, 8)) -> PolicyResult:
-    return decide(None, (320, 240), clip, MapsSettings(folder=folder, grid=grid, ratio=0.5))
+    return map_box(None, (320, 240), clip, MapsSettings(folder=folder, grid=grid, ratio=0.5))
 
 
 @pytest.mark.parametrize("grid", [(6, 8), (9, 16), (4, 2)])

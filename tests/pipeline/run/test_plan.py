@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import Outcome
-from mocrop.pipeline.run.plan import Why, decide, plan_stage
+from mocrop.pipeline.run.plan import Why, decision_on, plan_stage
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 from mocrop.pipeline.stages.transcode import TranscodeSettings
 from mocrop.pipeline.workspace.manifest import StageRow
@@ -66,17 +66,17 @@ BLOCKED = replace(FRESH, status="failed", reasons=(Reason.EARLIER_STAGE_FAILED,)
     ],
 )
 def test_a_clip_runs_for_the_reason_that_holds(row: StageRow, why: Why | None) -> None:
-    assert decide(row, EXTRACT).why == why
+    assert decision_on(row, EXTRACT).why == why
 
 
 def test_a_lost_output_is_made_again() -> None:
     lost = replace(TRANSCODE, output=lambda position, name: Path("/nowhere") / name)
-    assert decide(FRESH, lost).why is Why.OUTPUT_MISSING
-    assert decide(replace(FRESH, status="failed"), lost).why is None
+    assert decision_on(FRESH, lost).why is Why.OUTPUT_MISSING
+    assert decision_on(replace(FRESH, status="failed"), lost).why is None
 
 
 def test_a_clip_waits_until_the_stage_before_has_run() -> None:
-    decision = decide(replace(FRESH, status=None, upstream_current=False, upstream_status=None), EXTRACT)
+    decision = decision_on(replace(FRESH, status=None, upstream_current=False, upstream_status=None), EXTRACT)
     assert decision.waits
     assert decision.why is None
 

@@ -96,8 +96,8 @@ def agrees_with_plain_decode(cache: CropCache, row: int, path: Path, textbook_cr
     height, width = decoded[0][0].shape
     left, top, right, bottom = cache.box[row].tolist()
     edges = (round(left * width), round(top * height), round(right * width), round(bottom * height))
-    assert cache.used_slots[row] > 0
-    for slot in range(cache.used_slots[row]):
+    assert cache.frame_counts[row] > 0
+    for slot in range(cache.frame_counts[row]):
         expected = textbook_crop(decoded[cache.frame_index[row, slot]], edges, size=cache.size)
         off = np.abs(frames[row, slot] - expected)
         assert off.mean() < 0.4
@@ -278,7 +278,7 @@ def test_odd_but_sound_clips_are_cropped_and_what_is_odd_is_noted(
     assert outcome.status == "done"
     assert reason is None or reason in outcome.reasons
     assert cache.state.tolist() == [1]
-    assert cache.used_slots[0] >= 1
+    assert cache.frame_counts[0] >= 1
     pixels = zarr.open_group(cache.path, mode="r")["frames"][0, 0]
     assert pixels.max() > 100 > pixels.min()  # the bright square on its dark ground
 

@@ -8,22 +8,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mocrop.training.data.augment import Views, augment, draw_views, mixup, normalise
+from mocrop.training.data.augment import AugmentParams, augment, draw_augment_params, mixup, normalise
 from mocrop.training.model.motion_input import MOTION_MEAN, MOTION_STD
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings
 
 CPU = torch.device("cpu")
 
 
-def views(clips: int = 1, **changes: object) -> Views:
-    """Views that change nothing but what is asked for."""
+def params(clips: int = 1, **changes: object) -> AugmentParams:
+    """AugmentParams that change nothing but what is asked for."""
     neutral = {name: torch.ones(clips) for name in ("scale", "brightness", "contrast", "saturation")}
     neutral["erased"] = torch.zeros(clips, 4)
     neutral |= {name: torch.zeros(clips) for name in ("x", "y")} | {"flip": torch.zeros(clips, dtype=torch.bool)}
-    return Views(**{**neutral, **{name: torch.tensor(value) for name, value in changes.items()}})
+    return AugmentParams(**{**neutral, **{name: torch.tensor(value) for name, value in changes.items()}})
 
 
-def look(frames: torch.Tensor, chosen: Views) -> torch.Tensor:
+def look(frames: torch.Tensor, chosen: AugmentParams) -> torch.Tensor:
     """Augment without normalising: fractions of white."""
     return augment(frames, chosen, mean=(0, 0, 0), std=(1, 1, 1))
 
@@ -38,12 +38,12 @@ def plain(color: tuple[int, int, int], size: int = 4) -> torch.Tensor:
 
 
 def test_neutral_views_change_nothing_but_the_type() -> None:
-    assert torch.allclose(look(noise(), views(2)), noise().float() / 255, atol=1e-6)
+    assert torch.allclose(look(noise(), params(2)), noise().float() / 255, atol=1e-6)
 
 
 def test_only_the_clips_that_are_flipped_are_mirrored() -> None:
     frames = noise()
-    out = look(frames, views(2, flip=[True, False])) * 255
+    out = look(frames, params(2, flip=[True, False])) * 255
     assert torch.allclose(out[0], frames[0].flip(-1).float(), atol=1e-3)
     assert torch.allclose(out[1], frames[1].float(), atol=1e-3)
 
@@ -52,37 +52,37 @@ def test_a_crop_of_half_the_side_shows_the_chosen_corner() -> None:
     frames = torch.zeros(1, 1, 3, 8, 8, dtype=torch.uint8)
     frames[..., 4:, :4] = 255  # lower left
     corner = {"scale": [0.5], "x": [-1.0], "y": [1.0]}
-    assert look(frames, views(**corner))[..., 1:, :-1].min() == 1  # bilinear: the inner edges mix with their outside
-    assert look(frames, views(scale=[0.5], x=[1.0], y=[1.0]))[..., 1:].max() == 0
+    assert look(frames, params(**corner))[..., 1:, :-1].min() == 1  # bilinear: the inner edges mix with their outside
+    assert look(frames, params(scale=[0.5], x=[1.0], y=[1.0]))[..., 1:].max() == 0
 
 
 def test_flip_and_crop_show_the_mirror_of_the_crop() -> None:
     frames = noise()
     crop = {"scale": [0.75, 0.75], "x": [0.3, -1.0], "y": [-0.2, 1.0]}
     assert torch.allclose(
-        look(frames, views(2, flip=[True, True], **crop)), look(frames, views(2, **crop)).flip(-1), atol=1e-5
+        look(frames, params(2, flip=[True, True], **crop)), look(frames, params(2, **crop)).flip(-1), atol=1e-5
     )
 
 
 def test_brightness_multiplies() -> None:
-    assert look(plain((100, 50, 0)), views(brightness=[1.2]))[0, 0, :, 0, 0].tolist() == pytest.approx(
+    assert look(plain((100, 50, 0)), params(brightness=[1.2]))[0, 0, :, 0, 0].tolist() == pytest.approx(
         [120 / 255, 60 / 255, 0]
     )
 
 
 def test_brightness_stops_at_white() -> None:
-    assert look(plain((250, 250, 250)), views(brightness=[1.2])).max() == 1
+    assert look(plain((250, 250, 250)), params(brightness=[1.2])).max() == 1
 
 
 def test_no_saturation_is_grey() -> None:
     grey = (0.299 * 200 + 0.587 * 100 + 0.114 * 50) / 255
-    out = look(plain((200, 100, 50)), views(saturation=[0.0]))
+    out = look(plain((200, 100, 50)), params(saturation=[0.0]))
     assert out.flatten().tolist() == pytest.approx([grey] * out.numel())
 
 
 def test_no_contrast_is_the_mean_of_the_clip_not_of_the_frame() -> None:
     frames = torch.cat([plain((0, 0, 0)), plain((100, 100, 100))], dim=1)  # two segments of one clip
-    out = look(frames, views(contrast=[0.0]))
+    out = look(frames, params(contrast=[0.0]))
     assert out.flatten().tolist() == pytest.approx([50 / 255] * out.numel(), rel=1e-5)
 
 
@@ -93,11 +93,11 @@ def test_normalise_subtracts_the_mean_and_divides_by_the_deviation() -> None:
 
 def test_augmented_frames_are_normalised_as_validation_frames_are() -> None:
     scale = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.4)}
-    assert torch.allclose(augment(noise(), views(2), **scale), normalise(noise(), **scale), atol=1e-5)
+    assert torch.allclose(augment(noise(), params(2), **scale), normalise(noise(), **scale), atol=1e-5)
 
 
 def test_black_and_white_stay_the_ends_of_the_scale_when_normalised() -> None:
-    bright = augment(plain((255, 255, 255)), views(brightness=[1.9]), mean=(0.5, 0.5, 0.5), std=(0.5, 0.25, 0.1))
+    bright = augment(plain((255, 255, 255)), params(brightness=[1.9]), mean=(0.5, 0.5, 0.5), std=(0.5, 0.25, 0.1))
     assert bright[0, 0, :, 0, 0].tolist() == pytest.approx([1, 2, 5])
 
 
@@ -121,7 +121,7 @@ def test_mixup_of_nought_is_one_hot() -> None:
 
 def test_switches_that_are_off_draw_neutral_views() -> None:
     off = TrainSettings(**SAME_PIXELS)
-    drawn = draw_views(50, off, np.random.default_rng(0), device=CPU)
+    drawn = draw_augment_params(50, off, np.random.default_rng(0), device=CPU)
     assert not drawn.flip.any()
     assert not drawn.erased.any()
     for values in (drawn.scale, drawn.brightness, drawn.contrast, drawn.saturation):
@@ -131,7 +131,7 @@ def test_switches_that_are_off_draw_neutral_views() -> None:
 def test_a_rectangle_is_blanked_in_all_segments_of_its_clip() -> None:
     frames = torch.full((2, 3, 3, 8, 8), 255, dtype=torch.uint8)
     out = augment(
-        frames, views(2, erased=[[0.25, 0.5, 0.75, 1.0], [0, 0, 0, 0]]), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+        frames, params(2, erased=[[0.25, 0.5, 0.75, 1.0], [0, 0, 0, 0]]), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
     )
     expected = torch.ones(8, 8)
     expected[4:, 2:6] = 0  # the mean colour
@@ -140,7 +140,7 @@ def test_a_rectangle_is_blanked_in_all_segments_of_its_clip() -> None:
 
 
 def test_rectangles_are_drawn_for_the_wanted_part_of_the_clips_and_within_the_frame() -> None:
-    drawn = draw_views(4000, TrainSettings(random_erasing=0.25), np.random.default_rng(0), device=CPU)
+    drawn = draw_augment_params(4000, TrainSettings(random_erasing=0.25), np.random.default_rng(0), device=CPU)
     left, top, right, bottom = drawn.erased[drawn.erased.any(dim=1)].unbind(1)
     assert 0.22 < len(left) / 4000 < 0.28
     assert min(left.min(), top.min()) >= 0
@@ -152,14 +152,14 @@ def test_rectangles_are_drawn_for_the_wanted_part_of_the_clips_and_within_the_fr
 
 def test_erasing_changes_no_other_draw() -> None:
     plain, erasing = (
-        draw_views(9, TrainSettings(random_erasing=p), np.random.default_rng(0), device=CPU) for p in (0, 1)
+        draw_augment_params(9, TrainSettings(random_erasing=p), np.random.default_rng(0), device=CPU) for p in (0, 1)
     )
     assert torch.equal(plain.saturation, erasing.saturation)
     assert torch.equal(plain.x, erasing.x)
 
 
 def test_views_are_drawn_per_clip_from_the_whole_range() -> None:
-    drawn = draw_views(2000, TrainSettings(), np.random.default_rng(0), device=CPU)
+    drawn = draw_augment_params(2000, TrainSettings(), np.random.default_rng(0), device=CPU)
     assert 0.45 < drawn.flip.float().mean() < 0.55
     assert sorted(set(drawn.scale.tolist())) == pytest.approx([0.66, 0.75, 0.875, 1.0])
     assert 0.8 <= drawn.brightness.min() < 0.81
@@ -167,14 +167,16 @@ def test_views_are_drawn_per_clip_from_the_whole_range() -> None:
 
 
 def test_the_same_generator_draws_the_same_views() -> None:
-    first, second = (draw_views(9, TrainSettings(), np.random.default_rng((1, 2)), device=CPU) for _ in range(2))
+    first, second = (
+        draw_augment_params(9, TrainSettings(), np.random.default_rng((1, 2)), device=CPU) for _ in range(2)
+    )
     assert torch.equal(look(noise(9), first), look(noise(9), second))
 
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_every_view_stays_within_the_range_of_the_frames(seed: int) -> None:
-    drawn = draw_views(2, TrainSettings(color_jitter=0), np.random.default_rng(seed), device=CPU)
+    drawn = draw_augment_params(2, TrainSettings(color_jitter=0), np.random.default_rng(seed), device=CPU)
     frames = noise().clamp(30, 200)
     out = look(frames, drawn) * 255
     assert out.min() >= 30 - 1e-3
@@ -187,21 +189,21 @@ def field(values: list[list[int]], clips: int = 1) -> torch.Tensor:
     return torch.stack((x, 2 * x)).expand(clips, 1, 2, *x.shape)
 
 
-def steps(fields: torch.Tensor, chosen: Views) -> torch.Tensor:
+def steps(fields: torch.Tensor, chosen: AugmentParams) -> torch.Tensor:
     """Augmented fields in stored steps."""
     return augment(fields, chosen, mean=(0, 0), std=(1, 1)) * 127
 
 
 def test_flipped_field_is_mirrored_and_x_goes_the_other_way() -> None:
     fields = field([[1, 2, 3, 4]] * 4, clips=2)
-    kept, flipped = steps(fields, views(2, flip=[False, True])).round()[:, 0]
+    kept, flipped = steps(fields, params(2, flip=[False, True])).round()[:, 0]
     assert torch.equal(kept, fields[0, 0].float())
     assert flipped[0, 0].tolist() == [-4, -3, -2, -1]
     assert flipped[1, 0].tolist() == [8, 6, 4, 2]
 
 
 def test_motion_is_twice_as_long_in_a_view_twice_as_close() -> None:
-    near = steps(field([[8] * 4] * 4), views(scale=[0.5], x=[-1.0], y=[-1.0]))[0, 0]
+    near = steps(field([[8] * 4] * 4), params(scale=[0.5], x=[-1.0], y=[-1.0]))[0, 0]
     assert near[0].unique().tolist() == pytest.approx([16])
     assert near[1].unique().tolist() == pytest.approx([32])
 
@@ -211,7 +213,7 @@ def test_view_of_a_field_is_the_view_of_its_frame() -> None:
     frames, fields = torch.zeros(1, 1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 1, 2, 8, 8, dtype=torch.int8)
     frames[..., :4, 4:] = 200
     fields[..., :4, 4:] = 20
-    chosen = views(flip=[True], scale=[0.75], x=[1.0], y=[-1.0])
+    chosen = params(flip=[True], scale=[0.75], x=[1.0], y=[-1.0])
     bright, moving = look(frames, chosen)[0, 0, 0], steps(fields, chosen)[0, 0]
     assert torch.allclose(bright * 255 / 200, -moving[0] * 0.75 / 20, atol=1e-5)
     assert torch.allclose(bright * 255 / 200, moving[1] * 0.75 / 20, atol=1e-5)
@@ -219,7 +221,9 @@ def test_view_of_a_field_is_the_view_of_its_frame() -> None:
 
 def test_colours_of_a_view_do_not_touch_motion() -> None:
     fields = field([[8, -8]] * 2)
-    assert torch.equal(steps(fields, views(brightness=[2.0], contrast=[0.5], saturation=[0.0])), steps(fields, views()))
+    assert torch.equal(
+        steps(fields, params(brightness=[2.0], contrast=[0.5], saturation=[0.0])), steps(fields, params())
+    )
 
 
 def test_networks_of_motion_see_pixels_per_frame() -> None:
@@ -227,7 +231,7 @@ def test_networks_of_motion_see_pixels_per_frame() -> None:
     fields = field([[16, -40]] * 2)
     for seen in (
         normalise(fields, mean=MOTION_MEAN, std=MOTION_STD),
-        augment(fields, views(), mean=MOTION_MEAN, std=MOTION_STD),
+        augment(fields, params(), mean=MOTION_MEAN, std=MOTION_STD),
     ):
         assert seen[0, 0, 0, 0].tolist() == pytest.approx([1, -2.5])
         assert seen[0, 0, 1, 0].tolist() == pytest.approx([2, -5])

@@ -17,7 +17,7 @@ from mocrop.pipeline.errors import CacheError, SettingsError
 from mocrop.training.data import features as features_module
 from mocrop.training.data.features import features_file, load_features
 from mocrop.training.loop import train as train_module
-from mocrop.training.loop.callbacks import TrainWatch
+from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.train import train
 from mocrop.training.model.backbones import Backbone, build_backbone
@@ -200,7 +200,7 @@ def test_a_trace_counts_only_where_it_comes_to_the_same(cache: CropCache, model:
     assert np.allclose(features.values[:6, 0] * 255, [0, 1, 2, 3, 10, 11], atol=1e-4)
 
 
-class Interrupt(TrainWatch):
+class Interrupt(TrainCallback):
     def step(self, epoch: int, meter: Meter) -> None:
         if epoch == 4:
             raise KeyboardInterrupt
@@ -214,7 +214,7 @@ def test_an_interrupted_frozen_run_comes_to_the_same_weights(
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train(cache.path, whole, HEAD_ONLY)
     with pytest.raises(KeyboardInterrupt):
-        train(cache.path, broken, HEAD_ONLY, watch=Interrupt())
+        train(cache.path, broken, HEAD_ONLY, callback=Interrupt())
     assert (broken / "last.pt").exists() == (seconds_between_saves == 0)
     train(cache.path, broken, HEAD_ONLY)
     for name in ("best.pt", "last.pt"):

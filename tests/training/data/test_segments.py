@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mocrop.training.data.segments import middle_slots, random_slots
 
-used_slots = st.lists(st.integers(1, 40), min_size=1, max_size=8).map(np.array)
+frame_counts = st.lists(st.integers(1, 40), min_size=1, max_size=8).map(np.array)
 segment_counts = st.integers(1, 30)
 
 
@@ -48,14 +48,14 @@ def test_no_segments_are_refused() -> None:
         middle_slots(np.array([3]), segments=0)
 
 
-@given(used_slots, segment_counts)
+@given(frame_counts, segment_counts)
 def test_middle_slot_holds_the_middle_of_its_segment(used: np.ndarray, segments: int) -> None:
     slots = middle_slots(used, segments=segments)
     middle = (np.arange(segments) + 0.5) * used[:, None] / segments
     assert np.all((slots <= middle) & (middle <= slots + 1))
 
 
-@given(used_slots, segment_counts, st.integers(0, 2**32))
+@given(frame_counts, segment_counts, st.integers(0, 2**32))
 def test_random_slot_overlaps_its_segment(used: np.ndarray, segments: int, seed: int) -> None:
     slots = random_slots(used, segments=segments, rng=np.random.default_rng(seed))
     start = np.arange(segments) * used[:, None]  # in k-ths of a slot
@@ -65,7 +65,7 @@ def test_random_slot_overlaps_its_segment(used: np.ndarray, segments: int, seed:
     assert np.all(slots < used[:, None])
 
 
-@given(used_slots, segment_counts, st.integers(0, 2**32))
+@given(frame_counts, segment_counts, st.integers(0, 2**32))
 def test_same_seed_same_slots(used: np.ndarray, segments: int, seed: int) -> None:
     first, second = (random_slots(used, segments=segments, rng=np.random.default_rng(seed)) for _ in range(2))
     assert np.array_equal(first, second)

@@ -146,7 +146,7 @@ def test_compressed_cache_is_refused(tmp_path: Path, make_cache: Callable[..., P
 def test_few_open_files_and_many_threads_give_the_same_frames(
     cache: CropCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_files, "MOST_OPEN_FILES", 1)
+    monkeypatch.setattr(shard_files, "MAX_OPEN_FILES", 1)
     files = ShardFiles(cache)
     clips, slots = all_pairs()
     expected = np.asarray(zarr.open_group(cache.path, mode="r")["frames"])[clips, slots]

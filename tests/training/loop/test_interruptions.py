@@ -20,9 +20,9 @@ from mocrop.cli import main
 from mocrop.pipeline.errors import StoppedError, TrainingError
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.loop import epoch as epoch_module
-from mocrop.training.loop.callbacks import TrainWatch, Watches
+from mocrop.training.loop.callbacks import Callbacks, TrainCallback
 from mocrop.training.loop.meter import Meter
-from mocrop.training.loop.optim import Place
+from mocrop.training.loop.optim import StepPosition
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.signals import StopRequest
 from mocrop.training.loop.train import train
@@ -43,7 +43,7 @@ BATCHES = 6
 KILLED_AFTER = 4  # batches of the second epoch
 
 
-class Wait(TrainWatch):
+class Wait(TrainCallback):
     """Tells when a batch is done, and waits for the end."""
 
     def __init__(self, end: Connection, *, epoch: int, batch: int) -> None:
@@ -58,8 +58,8 @@ class Wait(TrainWatch):
 
 def train_until_killed(end: Connection, cache: Path, folder: Path) -> None:
     torch.set_num_threads(1)
-    watch = Wait(end, epoch=2, batch=KILLED_AFTER)
-    train(cache, folder, SETTINGS, watch=watch, control=RunControl(save_every_seconds=0))
+    callback = Wait(end, epoch=2, batch=KILLED_AFTER)
+    train(cache, folder, SETTINGS, callback=callback, control=RunControl(save_every_seconds=0))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def undisturbed(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class StopAfter(TrainWatch):
+class StopAfter(TrainCallback):
     """Asks for a stop when a batch is done, as a signal would in the middle of a step."""
 
     def __init__(self, stop: StopRequest, *, epoch: int, batch: int) -> None:
@@ -160,7 +160,9 @@ def test_a_stopped_run_is_saved_and_goes_on_to_the_same_bits(
     stop = StopRequest()
     where = rf"stopped by SIGTERM after batch {batch} of {BATCHES} of epoch {epoch}, .*; the same command goes on there"
     with pytest.raises(StoppedError, match=where) as stopped:
-        train(cache, tmp_path, SETTINGS, watch=StopAfter(stop, epoch=epoch, batch=batch), control=RunControl(stop=stop))
+        train(
+            cache, tmp_path, SETTINGS, callback=StopAfter(stop, epoch=epoch, batch=batch), control=RunControl(stop=stop)
+        )
     assert stopped.value.exit_code == 143
     assert load_checkpoint(tmp_path / "last.pt").resume["meter"]["batches_done"] == batch
     train(cache, tmp_path, SETTINGS)
@@ -217,7 +219,7 @@ def test_a_batch_without_a_loss_is_named_and_not_saved(
 ) -> None:
     step = epoch_module.train_step
 
-    def spoilt(job: Any, batch: Any, place: Place) -> Any:
+    def spoilt(job: Any, batch: Any, place: StepPosition) -> Any:
         done = step(job, batch, place)
         return done._replace(loss=done.loss * float("nan")) if (place.epoch, place.step) == (1, 2) else done
 
@@ -234,7 +236,7 @@ def test_weights_that_the_last_step_has_spoilt_are_not_saved(
 ) -> None:
     step = epoch_module.train_step
 
-    def overflowing(job: Any, batch: Any, place: Place) -> Any:
+    def overflowing(job: Any, batch: Any, place: StepPosition) -> Any:
         done = step(job, batch, place)  # its loss is of the weights before it
         next(job.model.parameters()).data[0] = float("inf")
         return done
@@ -257,11 +259,11 @@ def test_a_frozen_run_stops_while_its_features_are_computed(cache: Path, tmp_pat
 
 
 def test_what_ends_a_run_is_not_hidden_by_a_watch_that_fails(cache: Path, tmp_path: Path) -> None:
-    class Broken(TrainWatch):
+    class Broken(TrainCallback):
         def ended(self) -> None:
             raise OSError("no space for the picture")
 
-    class Listening(TrainWatch):
+    class Listening(TrainCallback):
         told = False
 
         def ended(self) -> None:
@@ -270,5 +272,5 @@ def test_what_ends_a_run_is_not_hidden_by_a_watch_that_fails(cache: Path, tmp_pa
     listening, stop = Listening(), StopRequest()
     stop.signal = signal.SIGTERM
     with pytest.raises(StoppedError):
-        train(cache, tmp_path, SETTINGS, watch=Watches(Broken(), listening), control=RunControl(stop=stop))
+        train(cache, tmp_path, SETTINGS, callback=Callbacks(Broken(), listening), control=RunControl(stop=stop))
     assert listening.told

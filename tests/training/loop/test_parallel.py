@@ -19,11 +19,11 @@ from torch import nn
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError, StoppedError
 from mocrop.training.distributed import Ranks, require_parallel, synchronised
-from mocrop.training.loop.callbacks import TrainWatch
+from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.epoch import validate
 from mocrop.training.loop.job import choose_clips, set_up
 from mocrop.training.loop.meter import Meter
-from mocrop.training.loop.optim import Place
+from mocrop.training.loop.optim import StepPosition
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.step import train_step
 from mocrop.training.loop.train import train
@@ -48,7 +48,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, make_cache: Callable[..., Pa
     """25 clips to train on, so that one is left out, and 15 to validate on, not the same number for both."""
     path = tmp_path_factory.mktemp("parallel") / "caches/noise.zarr"
     path.parent.mkdir()
-    (path.parents[2] / "mocrop.toml").write_text('dataset = "nowhere"\n')
+    (path.parents[1] / "mocrop.toml").write_text('dataset = "nowhere"\n')
     groups = [row // 2 // 4 for row in range(40)]
     return make_cache(path, label=[0, 1] * 20, group=groups, slots=6, size=32, clips_per_shard=8)
 
@@ -58,7 +58,7 @@ def gradients(ranks: Ranks, cache_path: Path, settings: TrainSettings) -> list[n
     cache = CropCache(cache_path)
     job = set_up(cache, choose_clips(cache, settings), settings, weights="none", ranks=ranks)
     for step, batch in enumerate(job.loader):
-        if train_step(job, batch, Place(epoch=0, step=step, steps=len(job.loader))).updated:
+        if train_step(job, batch, StepPosition(epoch=0, step=step, steps=len(job.loader))).updated:
             break
     return [parameter.grad.numpy() for parameter in job.trained.parameters() if parameter.grad is not None]
 
@@ -94,7 +94,7 @@ def test_two_processes_validate_as_one_with_every_clip_counted_once(cache: Path,
     assert first[0] == pytest.approx(loss, rel=1e-6)
 
 
-class StopAfter(TrainWatch):
+class StopAfter(TrainCallback):
     """Asks this process alone to stop."""
 
     def __init__(self, control: RunControl, *, batch: int) -> None:
@@ -108,9 +108,9 @@ class StopAfter(TrainWatch):
 
 def stopped_then_finished(ranks: Ranks, cache: Path, folder: Path) -> tuple[str, int, list[dict[str, Any]]]:
     control = RunControl(ranks=ranks)
-    watch = StopAfter(control, batch=1) if not ranks.first else TrainWatch()
+    callback = StopAfter(control, batch=1) if not ranks.first else TrainCallback()
     with pytest.raises(StoppedError) as stopped:
-        train(cache, folder, SETTINGS, watch=watch, control=control)
+        train(cache, folder, SETTINGS, callback=callback, control=control)
     meter = load_checkpoint(folder / "last.pt").resume["meter"]
     ranks.wait()
     train(cache, folder, SETTINGS, control=RunControl(ranks=ranks))
@@ -166,7 +166,7 @@ def test_torchrun_trains_as_one_process(cache: Path) -> None:
     ]
     options = [
         "-w",
-        str(cache.parents[2]),
+        str(cache.parents[1]),
         "--arch",
         SETTINGS.arch,
         "--weights",
@@ -192,7 +192,7 @@ def test_torchrun_trains_as_one_process(cache: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("best epoch 1:") == 1
     assert done.stdout.count("epoch 1/1: loss") == 1
-    run = cache.parents[2] / "runs/two"
+    run = cache.parents[1] / "runs/two"
     train(cache, run.with_name("one"), replace(SETTINGS, epochs=1))
     two, one = (json.loads((folder / "metrics.json").read_text())["last"] for folder in (run, run.with_name("one")))
     for fact in ("validation_top1", "validation_top5", "train_accuracy"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mocrop.training.loop.optim import Place, learning_rate, moment, update_group
+from mocrop.training.loop.optim import StepPosition, epoch_fraction, learning_rate, update_group
 from mocrop.training.recipe import TrainSettings
 
 
@@ -41,14 +41,18 @@ def test_warm_up_does_not_move_the_steps() -> None:
 
 
 def test_an_update_counts_from_the_middle_of_its_steps_as_that_of_one_big_batch_does() -> None:
-    small, big = Place(epoch=2, step=3, steps=4), Place(epoch=2, step=1, steps=2)
-    assert moment(small, update_group(small, accumulate=2)) == moment(big, update_group(big, accumulate=1)) == 2.75
+    small, big = StepPosition(epoch=2, step=3, steps=4), StepPosition(epoch=2, step=1, steps=2)
+    assert (
+        epoch_fraction(small, update_group(small, accumulate=2))
+        == epoch_fraction(big, update_group(big, accumulate=1))
+        == 2.75
+    )
 
 
 def test_every_step_is_in_one_group_and_only_the_last_group_is_short() -> None:
-    groups = [update_group(Place(epoch=0, step=step, steps=7), accumulate=3) for step in range(7)]
+    groups = [update_group(StepPosition(epoch=0, step=step, steps=7), accumulate=3) for step in range(7)]
     assert groups == [range(0, 3)] * 3 + [range(3, 6)] * 3 + [range(6, 7)]
 
 
 def test_without_accumulation_every_step_is_a_group() -> None:
-    assert update_group(Place(epoch=0, step=4, steps=7), accumulate=1) == range(4, 5)
+    assert update_group(StepPosition(epoch=0, step=4, steps=7), accumulate=1) == range(4, 5)

@@ -16,7 +16,7 @@ from mocrop.training.data.augment import Mixed, mixup
 from mocrop.training.data.dataset import Batch
 from mocrop.training.loop import epoch as epoch_module
 from mocrop.training.loop.job import Job, choose_clips, set_up
-from mocrop.training.loop.optim import Place
+from mocrop.training.loop.optim import StepPosition
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.step import forward, train_step
 from mocrop.training.loop.train import train
@@ -76,7 +76,7 @@ def close(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
 
 def run_steps(job: Job, batches: list[Batch]) -> dict[str, torch.Tensor]:
     for step, batch in enumerate(batches):
-        train_step(job, batch, Place(epoch=0, step=step, steps=len(batches)))
+        train_step(job, batch, StepPosition(epoch=0, step=step, steps=len(batches)))
     return state(job)
 
 
@@ -99,7 +99,7 @@ def test_the_last_group_of_an_epoch_averages_what_it_has(cache_path: Path) -> No
     alone = job_of(cache_path, replace(PLAIN, accumulate=2))
     run_steps(alone, batches[:2])
     alone.optimizer.param_groups[0]["lr"] = 0  # the gradient alone is of interest
-    train_step(alone, batches[2], Place(epoch=0, step=0, steps=1))
+    train_step(alone, batches[2], StepPosition(epoch=0, step=0, steps=1))
     for gradient, parameter in zip(gradients, alone.model.parameters(), strict=True):
         assert torch.allclose(gradient, parameter.grad, atol=1e-6)
 
@@ -108,7 +108,7 @@ def test_weights_change_with_the_last_batch_of_a_group_only(cache_path: Path) ->
     job = job_of(cache_path, replace(PLAIN, accumulate=2))
     before, changed, updated = state(job), [], []
     for step, batch in enumerate(batches_of(job)):
-        updated.append(train_step(job, batch, Place(epoch=0, step=step, steps=3)).updated)
+        updated.append(train_step(job, batch, StepPosition(epoch=0, step=step, steps=3)).updated)
         changed.append(not equal(state(job), before))
         before = state(job)
     assert changed == updated == [False, True, True]
@@ -130,7 +130,7 @@ def test_a_step_is_no_longer_than_the_clipped_gradient(cache_path: Path) -> None
     lengths = {}
     for most in (0.0, 1e-3):
         job = job_of(cache_path, replace(PLAIN, clip_grad=most))
-        train_step(job, batches_of(job)[0], Place(epoch=0, step=0, steps=1))
+        train_step(job, batches_of(job)[0], StepPosition(epoch=0, step=0, steps=1))
         squares = [float(parameter.grad.square().sum()) for parameter in job.model.parameters()]
         lengths[most] = sum(squares) ** 0.5
     assert lengths[0.0] > 0.01
@@ -139,7 +139,7 @@ def test_a_step_is_no_longer_than_the_clipped_gradient(cache_path: Path) -> None
 
 def test_the_learning_rate_is_that_of_the_step(cache_path: Path) -> None:
     job = job_of(cache_path, replace(PLAIN, schedule="cosine", warmup_epochs=1))
-    train_step(job, batches_of(job)[0], Place(epoch=0, step=0, steps=2))
+    train_step(job, batches_of(job)[0], StepPosition(epoch=0, step=0, steps=2))
     assert job.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.25)
 
 
@@ -158,7 +158,7 @@ def test_mixed_precision_changes_the_numbers_but_hardly(cache_path: Path, amp: A
 
 def test_clipping_sees_the_gradient_without_the_scale_of_float16(cache_path: Path) -> None:
     job = job_of(cache_path, replace(PLAIN, amp="fp16", clip_grad=1e-3))
-    train_step(job, batches_of(job)[0], Place(epoch=0, step=0, steps=1))
+    train_step(job, batches_of(job)[0], StepPosition(epoch=0, step=0, steps=1))
     length = sum(float(parameter.grad.square().sum()) for parameter in job.model.parameters()) ** 0.5
     assert length == pytest.approx(1e-3, rel=1e-3)
 
@@ -219,7 +219,7 @@ def test_a_modern_run_goes_on_in_the_middle_of_an_epoch_to_the_same_bits(
     train(cache_path, tmp_path / "whole", settings)
     step = epoch_module.train_step
 
-    def killed(job: Job, batch: Batch, place: Place) -> Any:
+    def killed(job: Job, batch: Batch, place: StepPosition) -> Any:
         if (place.epoch, place.step) == (1, 3):
             raise KeyboardInterrupt
         return step(job, batch, place)

@@ -16,13 +16,13 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, SettingsError, TrainingError
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.loop import job as job_module
-from mocrop.training.loop.callbacks import EpochRecord, TrainWatch
+from mocrop.training.loop.callbacks import EpochRecord, TrainCallback
 from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.run_folder import RunFolder
 from mocrop.training.loop.train import train
 from mocrop.training.model.checkpoint import load_checkpoint
 from mocrop.training.recipe import TrainSettings, recipe_table
-from mocrop.training.report.console import ConsoleWatch
+from mocrop.training.report.console import ConsoleCallback
 
 SETTINGS = TrainSettings(
     arch="timm/test_resnet",
@@ -64,7 +64,7 @@ def cache_path(tmp_path_factory: pytest.TempPathFactory, make_cache: Callable[..
     )
 
 
-class Interrupt(TrainWatch):
+class Interrupt(TrainCallback):
     """Stops the run in the middle of an epoch, as a killed process would."""
 
     def __init__(self, epoch: int) -> None:
@@ -75,7 +75,7 @@ class Interrupt(TrainWatch):
             raise KeyboardInterrupt
 
 
-class Listen(TrainWatch):
+class Listen(TrainCallback):
     def __init__(self) -> None:
         self.epochs: list[int] = []
 
@@ -136,10 +136,10 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(cache_path: Path, tmp_pa
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train(cache_path, whole, SETTINGS)
     with pytest.raises(KeyboardInterrupt):
-        train(cache_path, broken, SETTINGS, watch=Interrupt(epoch=3))
+        train(cache_path, broken, SETTINGS, callback=Interrupt(epoch=3))
     assert load_checkpoint(broken / "last.pt").epoch == 2
     listen = Listen()
-    result = train(cache_path, broken, SETTINGS, watch=listen)
+    result = train(cache_path, broken, SETTINGS, callback=listen)
     assert listen.epochs == [3, 4]
     assert result.facts.epochs_done == 2
     for file in ("last.pt", "best.pt"):
@@ -155,7 +155,7 @@ def test_a_finished_run_is_not_trained_again(cache_path: Path, tmp_path: Path) -
     first = train(cache_path, tmp_path, short)
     before = (tmp_path / "last.pt").read_bytes()
     listen = Listen()
-    assert train(cache_path, tmp_path, short, watch=listen).last == first.last
+    assert train(cache_path, tmp_path, short, callback=listen).last == first.last
     assert listen.epochs == []
     assert (tmp_path / "last.pt").read_bytes() == before
 
@@ -223,13 +223,13 @@ def test_a_missing_shard_ends_the_run_before_it_starts(tmp_path: Path, make_cach
 def test_the_console_shows_each_epoch(cache_path: Path, tmp_path: Path, terminal: bool) -> None:
     text = StringIO()
     console = LineConsole(file=text, force_terminal=terminal, width=200)
-    train(cache_path, tmp_path, replace(SETTINGS, epochs=2), watch=ConsoleWatch(console))
+    train(cache_path, tmp_path, replace(SETTINGS, epochs=2), callback=ConsoleCallback(console))
     shown = text.getvalue()
     assert "only 2 of 3 classes have clips to train on" in shown
     assert "left out: 1 failed" in shown
     assert "epoch 2/2: loss" in shown
     assert " wait " in shown
-    train(cache_path, tmp_path, replace(SETTINGS, epochs=2), watch=ConsoleWatch(console))
+    train(cache_path, tmp_path, replace(SETTINGS, epochs=2), callback=ConsoleCallback(console))
     assert "all 2 epochs are done already" in text.getvalue()
 
 

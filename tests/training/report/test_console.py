@@ -12,7 +12,7 @@ from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.data.selection import LeftOut
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts
 from mocrop.training.loop.meter import Meter, Totals
-from mocrop.training.report.console import ConsoleWatch, describe, describe_meter, live_line
+from mocrop.training.report.console import ConsoleCallback, describe, describe_meter, live_line
 from mocrop.training.scores import Score
 
 
@@ -67,7 +67,7 @@ def test_the_line_of_an_epoch_fits_into_80_columns_and_tells_training_from_held_
         waiting_share=0.99,
     )
     console = LineConsole(file=io.StringIO(), width=80)
-    ConsoleWatch(console).epoch(record)
+    ConsoleCallback(console).epoch(record)
     line = console.file.getvalue()
     assert line == "epoch 100/0: loss 1.234 acc 50.0%, held out 2.346 acc 75.0%, 12346 s wait 99%\n"
     assert len(line) <= 80

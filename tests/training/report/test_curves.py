@@ -9,7 +9,7 @@ import pytest
 
 from mocrop.training.data.selection import LeftOut
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts
-from mocrop.training.report.curves import CurvesWatch, draw_curves
+from mocrop.training.report.curves import CurvesCallback, draw_curves
 from mocrop.training.scores import Score
 
 FIRST = EpochRecord(
@@ -74,29 +74,29 @@ def test_without_validation_the_epoch_that_is_kept_is_marked() -> None:
 
 @pytest.mark.parametrize(("seconds_between", "early"), [(0.0, True), (3600.0, False)])
 def test_it_is_drawn_now_and_then_and_at_the_end(tmp_path: Path, seconds_between: float, early: bool) -> None:
-    watch = CurvesWatch(seconds_between=seconds_between)
-    watch.started(facts(tmp_path))
-    watch.epoch(FIRST)
+    callback = CurvesCallback(seconds_between=seconds_between)
+    callback.started(facts(tmp_path))
+    callback.epoch(FIRST)
     assert (tmp_path / "curves.png").exists() == early
-    watch.ended()
+    callback.ended()
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_run_that_goes_on_draws_its_earlier_epochs_too(tmp_path: Path) -> None:
-    whole, resumed = CurvesWatch(), CurvesWatch()
-    for watch, folder in ((whole, tmp_path / "whole"), (resumed, tmp_path / "resumed")):
-        watch.started(replace(facts(folder / "run")))
+    whole, resumed = CurvesCallback(), CurvesCallback()
+    for callback, folder in ((whole, tmp_path / "whole"), (resumed, tmp_path / "resumed")):
+        callback.started(replace(facts(folder / "run")))
     for record in (FIRST, SECOND):
         whole.epoch(record)
     resumed.resumed([FIRST])
     resumed.epoch(SECOND)
-    for watch in (whole, resumed):
-        watch.ended()
+    for callback in (whole, resumed):
+        callback.ended()
     assert (tmp_path / "whole/run/curves.png").read_bytes() == (tmp_path / "resumed/run/curves.png").read_bytes()
 
 
 def test_without_an_epoch_nothing_is_drawn(tmp_path: Path) -> None:
-    watch = CurvesWatch()
-    watch.started(facts(tmp_path))
-    watch.ended()
+    callback = CurvesCallback()
+    callback.started(facts(tmp_path))
+    callback.ended()
     assert not (tmp_path / "curves.png").exists()

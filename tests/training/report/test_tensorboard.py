@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mocrop.pipeline.errors import SettingsError
-from mocrop.training.loop.callbacks import TrainWatch
+from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.report import tensorboard
-from mocrop.training.report.tensorboard import TensorBoardWatch, tensorboard_watch
+from mocrop.training.report.tensorboard import TensorBoardCallback, tensorboard_callback
 from tests.training.report.test_curves import FIRST, SECOND, UNVALIDATED, facts
 
 
@@ -29,10 +29,10 @@ def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
 
 def test_every_epoch_is_written_once_also_by_a_run_that_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    broken = TensorBoardWatch()
+    broken = TensorBoardCallback()
     broken.started(facts(tmp_path))
     broken.epoch(FIRST)
-    resumed = TensorBoardWatch()
+    resumed = TensorBoardCallback()
     resumed.started(facts(tmp_path))
     resumed.resumed([FIRST])
     resumed.epoch(SECOND)
@@ -46,26 +46,26 @@ def test_every_epoch_is_written_once_also_by_a_run_that_goes_on(tmp_path: Path) 
 
 def test_without_validation_there_are_no_curves_of_it(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    watch = TensorBoardWatch()
-    watch.started(facts(tmp_path))
-    watch.epoch(replace(UNVALIDATED))
-    watch.ended()
+    callback = TensorBoardCallback()
+    callback.started(facts(tmp_path))
+    callback.epoch(replace(UNVALIDATED))
+    callback.ended()
     assert not [name for name in scalars(tmp_path) if "validation" in name]
 
 
 def test_it_is_written_where_it_is_installed_unless_unwanted() -> None:
     pytest.importorskip("tensorboard")
-    assert isinstance(tensorboard_watch(None), TensorBoardWatch)
-    assert isinstance(tensorboard_watch(True), TensorBoardWatch)
-    assert type(tensorboard_watch(False)) is TrainWatch
+    assert isinstance(tensorboard_callback(None), TensorBoardCallback)
+    assert isinstance(tensorboard_callback(True), TensorBoardCallback)
+    assert type(tensorboard_callback(False)) is TrainCallback
 
 
 @pytest.mark.usefixtures("absent")
 def test_where_it_is_not_installed_nothing_is_written_and_nothing_said() -> None:
-    assert type(tensorboard_watch(None)) is TrainWatch
+    assert type(tensorboard_callback(None)) is TrainCallback
 
 
 @pytest.mark.usefixtures("absent")
 def test_asking_for_it_where_it_is_not_installed_says_how_to_get_it() -> None:
     with pytest.raises(SettingsError, match=r"pip install 'mocrop\[tensorboard\]'"):
-        tensorboard_watch(True)
+        tensorboard_callback(True)
