@@ -262,7 +262,7 @@ def init(
     """Find clips, classes and splits, and write the workspace."""
     from mocrop.pipeline.commands import preprocess
 
-    _finish(preprocess.init(_workspace(workspace), dataset=dataset, splits=splits, seed=seed), as_json)
+    _finish(preprocess.init(_workspace(workspace), dataset, splits=splits, seed=seed), as_json)
 
 
 @app.command()
@@ -284,14 +284,19 @@ def transcode(
     """Turn the clips into H.264 whose key frames come at a fixed interval."""
     from mocrop.pipeline.commands import preprocess
 
-    options = {"crf": crf, "preset": preset, "key_interval": key_interval}
     where = _workspace(workspace)
     if dry_run:
-        return _explain(where, "transcode", options)
-    _finish(
-        preprocess.transcode(where, cluster.run(as_json=as_json), dataset=dataset, splits=splits, options=options),
-        as_json,
+        return _explain(where, "transcode", {"crf": crf, "preset": preset, "key_interval": key_interval})
+    report = preprocess.transcode(
+        where,
+        dataset,
+        splits=splits,
+        crf=crf,
+        preset=preset,
+        key_interval=key_interval,
+        run=cluster.run(as_json=as_json),
     )
+    _finish(report, as_json)
 
 
 @app.command()
@@ -307,11 +312,10 @@ def extract_mv(
     """Extract motion vectors and the motion of the camera."""
     from mocrop.pipeline.commands import preprocess
 
-    options = {"source": source}
     where = _workspace(workspace)
     if dry_run:
-        return _explain(where, "extract-mv", options)
-    _finish(preprocess.extract_mv(where, cluster.run(), options=options), as_json)
+        return _explain(where, "extract-mv", {"source": source})
+    _finish(preprocess.extract_mv(where, source=source, run=cluster.run()), as_json)
 
 
 @app.command()
@@ -331,7 +335,7 @@ def precrop(
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "precrop", vars(crop))
-    _finish(preprocess.precrop(where, cluster.run(), options=vars(crop), overwrite=overwrite), as_json)
+    _finish(preprocess.precrop(where, overwrite=overwrite, run=cluster.run(), **vars(crop)), as_json)
 
 
 @app.command()
@@ -352,12 +356,12 @@ def run(
 
     report = preprocess.run_all(
         _workspace(workspace),
-        cluster.run(as_json=as_json),
-        dataset=dataset,
+        dataset,
         splits=splits,
-        extract_options={"source": source},
-        precrop_options=vars(crop),
+        source=source,
         overwrite=overwrite,
+        run=cluster.run(as_json=as_json),
+        **vars(crop),
     )
     _finish(report, as_json)
 
@@ -369,7 +373,7 @@ def retry(*, workspace: WorkspaceOption = None, cluster: ClusterOptions, as_json
     from mocrop.pipeline.commands import preprocess
     from mocrop.pipeline.commands.console import print_retry
 
-    report = preprocess.retry(_workspace(workspace), cluster.run())
+    report = preprocess.retry(_workspace(workspace), run=cluster.run())
     _say(report, print_retry, as_json)
     _exit_with_3_if_any_failed(report)
 

@@ -1,1 +1,25 @@
-"""Trained backbone and crop cache to numbers, tables and pictures."""
+"""Trained backbone and crop cache to numbers, tables and pictures.
+
+::
+
+    from mocrop.evaluation import EvalSettings, evaluate
+
+    run = "mocrop-work/runs/resnet50-motion-192"
+    result = evaluate("mocrop-work/caches/motion-192.zarr", f"{run}/best.pt", EvalSettings(split="1"))
+    result.top1.share, result.top1.interval
+
+What is offered here is stable within a minor version; modules below may change in any.
+"""
+
+from typing import TYPE_CHECKING
+
+from mocrop.pipeline.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from mocrop.evaluation.scores.evaluate import EvalResult as EvalResult
+    from mocrop.evaluation.scores.evaluate import EvalSettings as EvalSettings
+    from mocrop.evaluation.scores.evaluate import evaluate as evaluate
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__, dict.fromkeys(("EvalResult", "EvalSettings", "evaluate"), "scores.evaluate")
+)

@@ -220,7 +220,7 @@ def test_other_settings_onto_a_name_are_refused_unless_overwritten(
     assert "--overwrite" in said
     assert stores(here / "mocrop-work") == before
     assert mocrop("precrop", "--size", "32", "--ratio", "0.5", "--frames", "3", "--overwrite", "--workers", "0") == 0
-    assert CropCache(here / "mocrop-work/caches/motion-32.zarr").slots == 3
+    assert CropCache(here / "mocrop-work/caches/motion-32.zarr").frames_per_clip == 3
 
 
 def test_a_compressed_cache_holds_the_same_frames_and_stays_compressed(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
 import re
 import shlex
 import sqlite3
@@ -24,12 +22,6 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md"])
 COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
 NOT_RUN = "<!-- not run: "
-# Names that examples import and that the packages may not offer yet: such an example is skipped until they do.
-ANNOUNCED = {
-    "mocrop.pipeline": {"CropCache", "Workspace", "init", "transcode", "extract_mv", "precrop", "run_all"},
-    "mocrop.training": {"CropDataset", "CropLoader", "select_clips", "Subset", "train", "TrainSettings"},
-    "mocrop.evaluation": {"evaluate", "EvalSettings"},
-}
 POLICIES = ("full", "center", "random", "motion-v2", "adaptive", "maps")
 
 # what a page consists of
@@ -281,22 +273,5 @@ def test_examples_run(example: Block, work: Path, monkeypatch: pytest.MonkeyPatc
     if not example.runs:
         compile(example.code, "example", "exec")
         pytest.skip("the page says why it is not run")
-    if missing := not_yet(example.code):
-        pytest.skip(f"not there yet: {', '.join(missing)}")
     monkeypatch.chdir(work)
     exec(compile(example.code, "example", "exec"), {"__name__": "example"})
-
-
-def not_yet(code: str) -> list[str]:
-    """Announced names that an example needs and that are not there."""
-    tree = ast.parse(code)
-    missing = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module in ANNOUNCED:
-            offered = importlib.import_module(node.module)
-            names = [alias.name for alias in node.names if alias.name in ANNOUNCED[node.module]]
-            missing += [f"{node.module}.{name}" for name in names if not hasattr(offered, name)]
-            if "CropDataset" in names and "from_cache" in code:
-                data_set = getattr(offered, "CropDataset", None)
-                missing += [] if hasattr(data_set, "from_cache") else ["CropDataset.from_cache"]
-    return missing

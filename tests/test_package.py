@@ -17,13 +17,14 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ["pipeline", "training", "evaluation"]  # each may import itself and what stands before it
 GROUND = "ground floor"
+FRONT_DOOR = "front door"  # what a package offers to programs
 ROOMS = {  # from the top down: each may import itself and what stands behind it
     "pipeline": ["commands", "run", "stages", "policies", "motion", "cache", "dataset", "workspace", "video"],
     "training": ["commands", "options", "report", "loop", "data", "model"],
     "evaluation": ["commands", "demo", "bench", "ablation", "coverage", "pictures", "report", "scores"],
 }
 for rooms in ROOMS.values():
-    rooms.append(GROUND)
+    rooms[:] = [FRONT_DOOR, *rooms, GROUND]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 
@@ -81,6 +82,8 @@ def test_imports_point_one_way(path: Path) -> None:
 def room(layer: str, parts: tuple[str, ...]) -> str:
     """The room of a module, by its path or by its name below the layer; the ground floor where it is in none."""
     first = parts[0].removesuffix(".py") if parts else GROUND
+    if first == "__init__":
+        return FRONT_DOOR
     return first if first in ROOMS[layer] else GROUND
 
 
@@ -88,7 +91,7 @@ def test_every_folder_is_a_room_that_has_its_place_and_stands_on_the_map() -> No
     map_of_rooms = (ROOT / "CONTRIBUTING.md").read_text()
     for layer in LAYERS:
         folders = {path.parent.name for path in (ROOT / layer).glob("*/__init__.py")}
-        assert folders == {name for name in ROOMS[layer] if name != GROUND and (ROOT / layer / name).is_dir()}
+        assert folders == {name for name in ROOMS[layer] if (ROOT / layer / name).is_dir()}
         for name in folders:
             assert f"{name}/" in map_of_rooms
 
@@ -138,6 +141,7 @@ def test_wheel_holds_only_the_package_and_its_metadata(tmp_path: Path) -> None:
     outside = [n for n in names if not n.startswith(("mocrop/", f"mocrop-{PROJECT['project']['version']}.dist-info/"))]
     assert outside == []
     packed = {name for name in names if name.endswith(".py")}
+    assert {name for name in names if name.endswith("py.typed")} == {f"mocrop/{layer}/py.typed" for layer in LAYERS}
     assert packed == {
         f"mocrop/{path.relative_to(ROOT).as_posix()}" for path in [*modules(), *(ROOT / name for name in AT_THE_ROOT)]
     }

@@ -36,7 +36,7 @@ class TrainSettings:
     arch: str = "resnet50"  # see mocrop.training.model.backbones
     input: Stream = "frames"  # of the network; motion: the motion fields of the cache
     weights: str = "imagenet"  # "imagenet", "none", a name in key_maps.SHIPPED or a file
-    split: str = "1"  # name or number from 1
+    split: str = "1"  # name, or number from 1, which may be an int
     epochs: int = 100
     batch_size: int = 32  # clips, of all processes together
     accumulate: int = 1  # batches per update of the weights
@@ -67,6 +67,7 @@ class TrainSettings:
     sync_batchnorm: bool = False  # statistics over the clips of all processes, rather than of each by itself
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "split", str(self.split))  # a number is taken as well
         for name in ("epochs", "batch_size", "accumulate", "segments", "validation_segments"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

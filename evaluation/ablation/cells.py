@@ -100,7 +100,7 @@ def make_caches(workspace: Workspace, settings: AblationSettings, run: RunOption
     """
     wanted, failed = list(settings.caches()), set[str]()
     for number, (variant, size) in enumerate(wanted, start=1):
-        precrop(workspace, run, options=variant.precrop_options(size=size, frames=settings.frames))
+        precrop(workspace, run=run, **variant.precrop_options(size=size, frames=settings.frames))
         cache = _cache(workspace, variant, size)
         failed.update(cache.clip[row] for row in np.flatnonzero(cache.state == ClipState.FAILED).tolist())
         callback.cache(variant.cache_name(size), number, len(wanted))

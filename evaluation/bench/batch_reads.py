@@ -75,7 +75,7 @@ def readable_rows(cache: CropCache) -> IntArray:
 
 def flat_copy(cache: CropCache, rows: IntArray, path: Path) -> Path:
     """Write all frames of some rows into one .npy file, shape (rows, slots, 3, size, size)."""
-    reader, slots = FrameReader(cache), np.arange(cache.slots)[np.newaxis]
+    reader, slots = FrameReader(cache), np.arange(cache.frames_per_clip)[np.newaxis]
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *cache.shape[1:])}
     with path.open("wb") as file:  # written, not mapped: a full disk is an error here, and the end of the process there
         np.lib.format.write_array_header_1_0(file, header)

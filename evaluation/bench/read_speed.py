@@ -65,7 +65,7 @@ def sample_rows(cache: CropCache, *, most_bytes: int) -> IntArray:
     if not rows.size:
         raise CacheError(f"{cache.path} has no clip that can be read yet; run `mocrop precrop` first")
     shards = np.unique(rows // cache.clips_per_shard)
-    shard_bytes = cache.clips_per_shard * cache.slots * 3 * cache.size**2
+    shard_bytes = cache.clips_per_shard * cache.frames_per_clip * 3 * cache.size**2
     wanted = min(len(shards), max(1, most_bytes // shard_bytes))
     chosen = shards[np.arange(wanted) * len(shards) // wanted]
     return rows[np.isin(rows // cache.clips_per_shard, chosen)]

@@ -62,16 +62,16 @@ def run_sample(
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(video.resolve())
     workspace, run = Workspace(folder / "work"), RunOptions(workers=0, console=LineConsole(file=StringIO()))
-    preprocess.init(workspace, dataset=folder / "data")
+    preprocess.init(workspace, folder / "data")
     seconds: list[StageSeconds] = []
     failed = 0
     if (extract or {}).get("source") != "original":
         with _timed("transcode", seconds):
-            failed += preprocess.transcode(workspace, run, options=transcode).failed
+            failed += preprocess.transcode(workspace, run=run, **(transcode or {})).failed
     with _timed("extract-mv", seconds):
-        failed += preprocess.extract_mv(workspace, run, options=extract).failed
+        failed += preprocess.extract_mv(workspace, run=run, **(extract or {})).failed
     with _timed("precrop", seconds):
-        failed += preprocess.precrop(workspace, run, options=precrop).failed
+        failed += preprocess.precrop(workspace, run=run, **precrop).failed
     return SampleRun(workspace=workspace, clips=len(videos), failed=failed, stages=tuple(seconds))
 
 

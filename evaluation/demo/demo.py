@@ -21,6 +21,7 @@ from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.stages.cache_settings import CropOptions
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.loop.callbacks import EpochRecord, TrainCallback
 from mocrop.training.loop.train import train
@@ -125,11 +126,11 @@ def _clear(folder: Path) -> None:
 def _make_caches(workspace: Workspace, dataset: Path, run: RunOptions, console: Console) -> None:
     from mocrop.pipeline.commands.console import print_report
 
-    options = {"size": SIZE_PX, "frames": FRAMES}
-    with_motion = {**options, "policy": "motion", "ratio": RATIO}
-    print_report(console, preprocess.run_all(workspace, run, dataset=dataset, precrop_options=with_motion))
-    print_report(console, preprocess.precrop(workspace, run, options={**options, "policy": "center", "ratio": RATIO}))
-    print_report(console, preprocess.precrop(workspace, run, options={**options, "policy": "full"}))
+    motion: CropOptions = {"policy": "motion", "size": SIZE_PX, "frames": FRAMES, "ratio": RATIO}
+    print_report(console, preprocess.run_all(workspace, dataset, run=run, **motion))
+    controls: tuple[CropOptions, ...] = ({**motion, "policy": "center"}, {**motion, "policy": "full", "ratio": None})
+    for control in controls:
+        print_report(console, preprocess.precrop(workspace, run=run, **control))
 
 
 def _train_and_evaluate(workspace: Workspace, policy: str, console: Console) -> EvalResult:

@@ -33,13 +33,14 @@ IntArray = npt.NDArray[np.int64]
 class EvalSettings:
     """Settings of one evaluation; it computes in float32."""
 
-    split: str = "1"  # name or number from 1
+    split: str = "1"  # name, or number from 1, which may be an int
     segments: int = 8  # middle frames per clip, at most the slots of the cache
     batch_size: int = 32  # clips
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
     ranks: Ranks = field(default_factory=Ranks)  # the processes that share the clips
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "split", str(self.split))  # a number is taken as well
         for name in ("segments", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -95,9 +96,9 @@ class EvalResult:
 
 
 def evaluate(
-    cache_path: Path,
-    checkpoint_path: Path,
-    settings: EvalSettings,
+    cache_path: Path | str,
+    checkpoint_path: Path | str,
+    settings: EvalSettings | None = None,
     *,
     arch: str | None = None,
     on_batch: OnBatch | None = None,
@@ -115,11 +116,13 @@ def evaluate(
         checkpoint that does not fit; CacheError for a cache that cannot be read, or has no motion fields for a
         checkpoint that takes them.
     """
+    settings, checkpoint_path = settings or EvalSettings(), Path(checkpoint_path)
     cache = CropCache(cache_path)
     checkpoint = load_any_checkpoint(checkpoint_path, cache=cache, arch=arch)
     require_same_classes(checkpoint, cache, source=checkpoint_path)
-    if settings.segments > cache.slots:
-        raise SettingsError(f"{cache.path} has {cache.slots} frames per clip; pass --segments {cache.slots} or fewer")
+    if settings.segments > cache.frames_per_clip:
+        most = cache.frames_per_clip
+        raise SettingsError(f"{cache.path} has {most} frames per clip; pass --segments {most} or fewer")
     tested = select_clips(cache, split=settings.split, subset=Subset.TEST)
     size = cache.item_shape(checkpoint.input)[-1]
     require_shards(cache, checkpoint.input)

@@ -216,7 +216,7 @@ class CropCache:
         return self.shape[-1]
 
     @property
-    def slots(self) -> int:
+    def frames_per_clip(self) -> int:
         """Frame slots per clip."""
         return self.shape[1]
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+from mocrop.pipeline.choices import Source
 from mocrop.pipeline.commands.status import known_stages
 from mocrop.pipeline.dataset.init import DatasetReport, init_workspace
 from mocrop.pipeline.run.session import RunOptions, Session, StageReport, open_session
-from mocrop.pipeline.stages.cache_settings import prepare_cache, resolve_precrop
+from mocrop.pipeline.stages.cache_settings import CropOptions, prepare_cache, resolve_precrop
 from mocrop.pipeline.stages.contract import Stage
+from mocrop.pipeline.stages.transcode import Entropy
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import write_stage_settings
 
+AnyWorkspace = Workspace | Path | str
 Options = Mapping[str, Any]  # settings of one stage by name; None: as the workspace has it
 
 
@@ -31,60 +34,108 @@ class Report:
         return sum(sum(stage.failed.values()) for stage in self.stages)
 
 
-def init(workspace: Workspace, *, dataset: Path, splits: Path | None = None, seed: int | None = None) -> Report:
-    """Find clips, classes and splits and write the workspace."""
-    return Report(dataset=init_workspace(workspace, dataset=dataset, splits=splits, seed=seed))
+def init(
+    workspace: AnyWorkspace, dataset: Path | str, *, splits: Path | str | None = None, seed: int | None = None
+) -> Report:
+    """Find clips, classes and splits and write the workspace.
+
+    Args:
+        workspace: a folder, made where missing.
+        dataset: folder of videos.
+        splits: split lists; None: as they were given before, else a split is made.
+        seed: of the split that is made.
+    Raises: DatasetError, SettingsError, WorkspaceError.
+    """
+    lists = None if splits is None else Path(splits)
+    report = init_workspace(Workspace.at(workspace), dataset=Path(dataset), splits=lists, seed=seed)
+    return Report(dataset=report)
 
 
 def transcode(
-    workspace: Workspace,
-    run: RunOptions,
+    workspace: AnyWorkspace,
+    dataset: Path | str | None = None,
     *,
-    dataset: Path | None = None,
-    splits: Path | None = None,
-    options: Options | None = None,
+    splits: Path | str | None = None,
+    crf: int | None = None,
+    preset: str | None = None,
+    key_interval: int | None = None,
+    entropy: Entropy | None = None,
+    run: RunOptions | None = None,
 ) -> Report:
-    """Make the H.264 files; looks through the data set first if one is named or the workspace is new."""
-    looked = _look_through(workspace, run, dataset, splits)
-    with open_session(workspace, run) as session:
-        return Report(dataset=looked, stages=(_transcode(session, options or {}),))
+    """Make the H.264 files; looks through the data set first if one is named or the workspace is new.
+
+    Args:
+        crf, preset, key_interval, entropy: see TranscodeSettings; None: as the workspace has it.
+        run: workers, time limit and console.
+    Raises: DatasetError, SettingsError, WorkspaceError, ClusterError, DiskFullError.
+    """
+    options = {"crf": crf, "preset": preset, "key_interval": key_interval, "entropy": entropy}
+    run = run or RunOptions()
+    looked = _look_through(Workspace.at(workspace), run, dataset, splits)
+    with open_session(Workspace.at(workspace), run) as session:
+        return Report(dataset=looked, stages=(_transcode(session, options),))
 
 
-def extract_mv(workspace: Workspace, run: RunOptions, *, options: Options | None = None) -> Report:
-    """Extract motion vectors into motion.zarr."""
-    with open_session(workspace, run) as session:
-        return Report(stages=(_extract(session, options or {}),))
+def extract_mv(workspace: AnyWorkspace, *, source: Source | None = None, run: RunOptions | None = None) -> Report:
+    """Extract motion vectors into motion.zarr.
+
+    Args:
+        source: files to read; None: as the workspace has it.
+        run: workers, time limit and console.
+    Raises: SettingsError, WorkspaceError, ClusterError, DiskFullError.
+    """
+    with open_session(Workspace.at(workspace), run or RunOptions()) as session:
+        return Report(stages=(_extract(session, {"source": source}),))
 
 
-def precrop(workspace: Workspace, run: RunOptions, *, options: Options, overwrite: bool = False) -> Report:
-    """Write one crop cache."""
-    with open_session(workspace, run) as session:
+def precrop(
+    workspace: AnyWorkspace, *, overwrite: bool = False, run: RunOptions | None = None, **options: Unpack[CropOptions]
+) -> Report:
+    """Write one crop cache.
+
+    Args:
+        overwrite: replace a cache of that name that has other settings.
+        run: workers, time limit and console.
+        options: what is not given, or None, is as in the cache of that name, else the default.
+    Raises: CacheError if there is one with other settings; SettingsError, WorkspaceError, ClusterError, DiskFullError.
+    """
+    with open_session(Workspace.at(workspace), run or RunOptions()) as session:
         return Report(stages=(_precrop(session, options, overwrite),))
 
 
 def run_all(
-    workspace: Workspace,
-    run: RunOptions,
+    workspace: AnyWorkspace,
+    dataset: Path | str | None = None,
     *,
-    dataset: Path | None = None,
-    splits: Path | None = None,
-    extract_options: Options | None = None,
-    precrop_options: Options,
+    splits: Path | str | None = None,
+    source: Source | None = None,
     overwrite: bool = False,
+    run: RunOptions | None = None,
+    **options: Unpack[CropOptions],
 ) -> Report:
-    """Run every stage that the wanted cache needs, in order, resuming what is there."""
-    looked = _look_through(workspace, run, dataset, splits)
-    with open_session(workspace, run) as session:
-        settings = session.stages.extract(extract_options).settings
-        reports = [] if settings.source == "original" else [_transcode(session, {})]
-        reports.append(_extract(session, extract_options or {}))
-        reports.append(_precrop(session, precrop_options, overwrite))
+    """Run every stage that the wanted cache needs, in order, resuming what is there.
+
+    Args:
+        dataset, splits: as for :func:`init`; None: as the workspace has them.
+        source: as for :func:`extract_mv`; original: nothing is transcoded.
+        overwrite, options: as for :func:`precrop`.
+    Raises: what the stages raise.
+    """
+    run = run or RunOptions()
+    looked = _look_through(Workspace.at(workspace), run, dataset, splits)
+    with open_session(Workspace.at(workspace), run) as session:
+        extract = {"source": source}
+        original = session.stages.extract(extract).settings.source == "original"
+        reports = [] if original else [_transcode(session, {})]
+        reports.append(_extract(session, extract))
+        reports.append(_precrop(session, options, overwrite))
         return Report(dataset=looked, stages=tuple(reports))
 
 
-def retry(workspace: Workspace, run: RunOptions) -> Report:
+def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
     """Run the stages again on the clips that failed, and on those that waited for them."""
-    with open_session(workspace, run) as session:
+    workspace = Workspace.at(workspace)
+    with open_session(workspace, run or RunOptions()) as session:
         stages = known_stages(workspace)
         failed = [stage for stage in stages if session.manifest.forget_failures(stage.name)]
         return Report(stages=tuple(session.run(stage) for stage in stages if stage in failed))
@@ -106,11 +157,12 @@ def explain(workspace: Workspace, stage_of: str, *, options: Options) -> Iterato
 
 
 def _look_through(
-    workspace: Workspace, run: RunOptions, dataset: Path | None, splits: Path | None
+    workspace: Workspace, run: RunOptions, dataset: Path | str | None, splits: Path | str | None
 ) -> DatasetReport | None:
     if dataset is None and splits is None and workspace.settings_file.is_file():
         return None
-    report = init_workspace(workspace, dataset=dataset, splits=splits)
+    folder, lists = (None if path is None else Path(path) for path in (dataset, splits))
+    report = init_workspace(workspace, dataset=folder, splits=lists)
     if run.on_dataset is not None:
         run.on_dataset(report)
     return report

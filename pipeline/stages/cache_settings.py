@@ -7,10 +7,12 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
 from mocrop.pipeline.cache.crop_cache import CropCache, create_cache
 from mocrop.pipeline.cache.table import clip_table, update_cache
+from mocrop.pipeline.choices import Camera, Compression, Select
 from mocrop.pipeline.errors import CacheError, MocropError, SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.policies.base import PolicySettings
@@ -25,6 +27,31 @@ from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
 DEFAULT_POLICY, DEFAULT_SIZE = "motion", 192
+
+
+class CropOptions(TypedDict, total=False):
+    """Settings of a crop cache, as `mocrop precrop` has them; None is as good as left out."""
+
+    size: int | None  # side of the stored frames, pixels
+    policy: str | None  # a key of POLICIES
+    ratio: float | None  # area of the box, as a share of the frame
+    grid: str | tuple[int, int] | None  # rows and cols of the density map, e.g. "6x8"
+    frames: int | None  # slots per clip
+    select: Select | None  # which frames fill them
+    seed: int | None  # of the policy's sampling
+    eps_px: float | None  # shorter vectors are noise
+    samples: int | None  # vectors drawn per clip, by policy motion
+    camera: Camera | None  # its motion: left in the vectors, or taken out
+    motion_fields: bool | None  # stored beside the frames
+    field_side: int | None  # cells
+    field_span: int | None  # frames that a field is the mean of, at most
+    field_camera: Camera | None
+    compression: Compression | None  # of the frames
+    name: str | None  # of the cache; else <policy>-<size>
+    folder: Path | str | None  # of density maps, for policy `maps`
+    shape: str | None  # of the centred box: "square" or "frame"
+
+
 FIELD_OPTIONS = ("motion_fields", "field_side", "field_span", "field_camera")
 
 

@@ -36,6 +36,11 @@ class Workspace:
 
     root: Path
 
+    @classmethod
+    def at(cls, where: Workspace | Path | str) -> Workspace:
+        """The workspace in a folder; one that is a workspace already stays itself."""
+        return where if isinstance(where, Workspace) else cls(Path(where).absolute())
+
     @property
     def settings_file(self) -> Path:
         return self.root / SETTINGS_FILE

@@ -5,8 +5,10 @@ Frames are uint8, RGB, of shape (3, size, size) each, motion fields int8, x and 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +20,10 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Stream
 from mocrop.training.data.epoch_slots import EpochSlots, NextEpochs
 from mocrop.training.data.frame_reader import FrameReader
+from mocrop.training.data.selection import Subset, SubsetName, as_subset, select_clips
 
 IntArray = npt.NDArray[np.int64]
+SEGMENTS = {Subset.TRAIN: 3, Subset.TEST: 8}  # frames per clip, as the reference takes them
 
 
 class Sample(NamedTuple):
@@ -78,6 +82,41 @@ class CropDataset(Dataset[Sample]):
         self._slots = EpochSlots(cache.frame_counts[self.rows], segments=segments, random=random, seed=seed)
         self.epochs_begun: dict[tuple[int, ...], int] = {}
         self._next_epochs = NextEpochs(len(self.rows) if random else 0)
+
+    @classmethod
+    def from_cache(
+        cls,
+        cache: CropCache | Path | str,
+        *,
+        split: str | int = "1",
+        subset: Subset | SubsetName = "train",
+        segments: int | None = None,
+        random: bool | None = None,
+        seed: int = 0,
+        stream: Stream = "frames",
+    ) -> Self:
+        """The clips of one subset of one split, as `mocrop train` and `mocrop eval` read them.
+
+        Args:
+            cache: open, or its ``.zarr`` folder.
+            split: its name, else its number from 1.
+            subset: or its name, "train" or "test".
+            segments: frames per clip; None: 3 to train on, 8 to test on, as far as the cache has so many.
+            random: None: to train on, yes.
+            seed, stream: as above.
+        Raises: CacheError; SettingsError if the split is unknown or no clip is left; ValueError for another word.
+        Warns: UserWarning if clips of the subset have no frames and are left out.
+        """
+        opened = cache if isinstance(cache, CropCache) else CropCache(cache)
+        subset = as_subset(subset)
+        selection = select_clips(opened, split=split, subset=subset)
+        if selection.left_out.total:
+            where = f"{opened.path}, {subset.name.lower()} clips of split {split}"
+            warnings.warn(f"{where}: left out are {selection.left_out}", stacklevel=2)
+        if segments is None:
+            segments = min(SEGMENTS[subset], opened.frames_per_clip)
+        random = subset is Subset.TRAIN if random is None else random
+        return cls(opened, selection.rows, segments=segments, random=random, seed=seed, stream=stream)
 
     def set_epoch(self, epoch: int) -> None:
         """Make ``epoch`` the next one for every clip, also in workers; without effect where slots are not random.

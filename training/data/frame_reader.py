@@ -43,7 +43,7 @@ class FrameReader:
         self.cache = cache
         self.stream = stream
         self.item_shape = cache.item_shape(stream)
-        self._limits = {"clip": len(cache), "slot": cache.slots}
+        self._limits = {"clip": len(cache), "slot": cache.frames_per_clip}
         self._source: FrameSource = (TensorStoreFrames if cache.compressed else ShardFiles)(cache, stream)
 
     def __getstate__(self) -> tuple[Path, Stream]:

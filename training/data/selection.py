@@ -6,14 +6,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
+from mocrop.pipeline.choices import require_choice
 from mocrop.pipeline.errors import SettingsError
 
 IntArray = npt.NDArray[np.int64]
+SubsetName = Literal["train", "test"]
 
 
 class Subset(IntEnum):
@@ -21,6 +24,20 @@ class Subset(IntEnum):
 
     TRAIN = 1
     TEST = 2
+
+
+def as_subset(subset: Subset | SubsetName) -> Subset:
+    """The subset of that name.
+
+    >>> as_subset("test"), as_subset(Subset.TRAIN)
+    (<Subset.TEST: 2>, <Subset.TRAIN: 1>)
+
+    Raises: ValueError if there is none.
+    """
+    if isinstance(subset, Subset):
+        return subset
+    require_choice("subset", subset, SubsetName)
+    return Subset[subset.upper()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +91,16 @@ def find_split(names: Sequence[str], split: str) -> int | None:
     return int(split) - 1 if split.isdecimal() and 1 <= int(split) <= len(names) else None
 
 
-def select_clips(cache: CropCache, *, split: str, subset: Subset) -> Selection:
+def select_clips(cache: CropCache, *, split: str | int, subset: Subset | SubsetName) -> Selection:
     """Take the clips of one subset that frames can be read of, and count the others.
 
-    Raises: SettingsError if the split is unknown, or if no clip is left; says what there is instead.
+    Args:
+        split: its name, else its number from 1.
+        subset: or its name, "train" or "test".
+    Raises: ValueError for another word; SettingsError if the split is unknown, or if no clip is left, which says what
+        there is instead.
     """
+    split, subset = str(split), as_subset(subset)
     members = cache.subset[:, split_index(cache, split)] == subset
     usable = cache.usable & (cache.frame_counts > 0)
     left_out = LeftOut(

@@ -47,7 +47,10 @@ class ShardFiles:
         if cache.compressed:
             raise ValueError(f"{cache.path} is compressed; only uncompressed frames can be read from shard files")
         self._cache = cache
-        self._index_shape = cache.clips_per_shard, cache.slots  # also of the last shard, which may have fewer clips
+        self._index_shape = (
+            cache.clips_per_shard,
+            cache.frames_per_clip,
+        )  # also of the last shard, which may have fewer clips
         self._stream = stream
         self._frame_bytes = math.prod(cache.item_shape(stream))
         self._checked = np.zeros(cache.shape[:2], dtype=np.bool_)

@@ -36,9 +36,9 @@ class TrainResult:
 
 
 def train(
-    cache_path: Path,
-    run_dir: Path,
-    settings: TrainSettings,
+    cache_path: Path | str,
+    run_dir: Path | str,
+    settings: TrainSettings | None = None,
     *,
     callback: TrainCallback | None = None,
     control: RunControl | None = None,
@@ -61,6 +61,7 @@ def train(
         settings cause; DiskFullError.
     """
     callback, control = callback or TrainCallback(), control or RunControl()
+    settings, run_dir = settings or TrainSettings(), Path(run_dir)
     cache = CropCache(cache_path)
     folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
     earlier = folder.unfinished(plain_settings(settings), describe_cache(cache))

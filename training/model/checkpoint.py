@@ -53,7 +53,7 @@ def describe_cache(cache: CropCache) -> dict[str, Any]:
         "name": cache.path.stem,
         "policy": str(cache.attributes.get("policy") or cache.attributes.get("settings", {}).get("policy", "")),
         "size": cache.size,
-        "slots": cache.slots,
+        "slots": cache.frames_per_clip,
         "clips": len(cache),
         "hash": digest.hexdigest()[:16],
     }

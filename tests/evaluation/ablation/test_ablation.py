@@ -354,7 +354,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (lists / "trainlist02.txt").write_text("Dig/v_Dig_g01_c01.avi 1\n")
     (lists / "testlist02.txt").write_text("")
     workspace = Workspace(root / "work")
-    preprocess.init(workspace, dataset=root / "videos", splits=lists)
+    preprocess.init(workspace, root / "videos", splits=lists)
     return workspace
 
 

@@ -79,7 +79,7 @@ def test_a_workspace_is_measured_with_its_cache_and_its_videos(tmp_path: Path, m
         make_video(tmp_path / f"data/Run/clip{number}.avi", frames=24)
     workspace, run = Workspace(tmp_path / "work"), RunOptions(workers=0, console=LineConsole(quiet=True))
     options = {"size": 16, "policy": "center", "frames": 2}
-    preprocess.run_all(workspace, run, dataset=tmp_path / "data", precrop_options=options)
+    preprocess.run_all(workspace, tmp_path / "data", run=run, **options)
     before = sorted(path.name for path in workspace.root.iterdir())
     measured = bench_in_workspace(workspace, BenchSettings(rounds=1, batch_size=2, workers=4))
     assert (measured.cache, measured.size) == (str(workspace.cache("center-16")), 16)
@@ -99,7 +99,7 @@ def test_one_video_that_takes_long_is_enough(
     for number in range(2):
         make_video(tmp_path / f"data/Run/clip{number}.avi")
     workspace = Workspace(tmp_path / "work")
-    preprocess.init(workspace, dataset=tmp_path / "data")
+    preprocess.init(workspace, tmp_path / "data")
     measured = video_speed.measure_videos(workspace, cache=None, workers=1, folder=tmp_path, say=lambda _: None)
     assert measured is not None
     assert (measured.videos, measured.clips) == (1, 2)
@@ -109,7 +109,7 @@ def test_videos_of_the_same_name_in_nested_folders_stay_apart(tmp_path: Path, ma
     for place in ("A/train/1", "B/train/1", "C/train/1"):
         make_video(tmp_path / f"data/{place}.avi")
     workspace = Workspace(tmp_path / "work")
-    preprocess.init(workspace, dataset=tmp_path / "data")
+    preprocess.init(workspace, tmp_path / "data")
     measured = video_speed.measure_videos(workspace, cache=None, workers=1, folder=tmp_path, say=lambda _: None)
     assert measured is not None
     assert (measured.videos, measured.failed) == (2, 0)
@@ -118,7 +118,7 @@ def test_videos_of_the_same_name_in_nested_folders_stay_apart(tmp_path: Path, ma
 def test_a_workspace_whose_videos_are_gone_has_no_video_speed(tmp_path: Path, make_video: MakeVideo) -> None:
     video = make_video(tmp_path / "data/Run/clip0.avi")
     workspace = Workspace(tmp_path / "work")
-    preprocess.init(workspace, dataset=tmp_path / "data")
+    preprocess.init(workspace, tmp_path / "data")
     video.unlink()
     measured = video_speed.measure_videos(workspace, cache=None, workers=1, folder=tmp_path, say=lambda _: None)
     assert measured is None

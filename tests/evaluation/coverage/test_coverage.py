@@ -189,8 +189,8 @@ def test_adaptive_keeps_at_least_what_the_centre_crop_keeps_on_real_clips(real_c
                 file = f"v_{name}_g{group}_c0{number}.avi"
                 (dataset / name / file).symlink_to(real_clips / "videos" / name / file)
     workspace = Workspace(tmp_path / "work")
-    preprocess.init(workspace, dataset=dataset)
-    preprocess.extract_mv(workspace, RunOptions(workers=0), options={"source": "original"})
+    preprocess.init(workspace, dataset)
+    preprocess.extract_mv(workspace, source="original", run=RunOptions(workers=0))
     boxes = real_clips / "actor-boxes.json"
     coverage, _ = coverage_in_workspace(workspace, coverage_settings(ratios=[0.5, 0.25], groups="13-25"), boxes=boxes)
     assert len(coverage.clips) == 12

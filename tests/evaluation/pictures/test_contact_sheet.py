@@ -47,8 +47,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -
     make_video(folder / "data/Dig/v_Dig_g02_c03.avi", frames=[np.full((48, 64, 3), 90, np.uint8)] * 8)
     make_video(folder / "data/Dig/v_Dig_g03_c04.avi", frames=8, codec="mjpeg", pix_fmt="yuvj420p")
     made = Workspace(folder / "work")
-    preprocess.init(made, dataset=folder / "data")
-    preprocess.extract_mv(made, RunOptions(workers=0), options={"source": "original"})
+    preprocess.init(made, folder / "data")
+    preprocess.extract_mv(made, source="original", run=RunOptions(workers=0))
     return made
 
 
@@ -168,7 +168,7 @@ def test_reason_for_no_motion_is_the_one_that_extraction_gave(workspace: Workspa
 
 def test_missing_transcoded_file_names_the_way_out(make_video: MakeVideo, tmp_path: Path) -> None:
     make_video(tmp_path / "data/Run/a.avi", frames=4)
-    preprocess.init(Workspace(tmp_path / "work"), dataset=tmp_path / "data")
+    preprocess.init(Workspace(tmp_path / "work"), tmp_path / "data")
     with pytest.raises(ClipError, match="mocrop transcode"):
         show_in_workspace(Workspace(tmp_path / "work"), "a")
 
@@ -224,8 +224,8 @@ def test_arrow_lies_along_the_vector_with_its_head_at_the_end() -> None:
 def one_clip(folder: Path, clip: Path) -> Workspace:
     """A workspace of one clip that is there."""
     made = Workspace(folder / "work")
-    preprocess.init(made, dataset=clip.parents[1])
-    preprocess.extract_mv(made, RunOptions(workers=0), options={"source": "original"})
+    preprocess.init(made, clip.parents[1])
+    preprocess.extract_mv(made, source="original", run=RunOptions(workers=0))
     return made
 
 

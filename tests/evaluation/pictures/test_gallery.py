@@ -42,8 +42,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -
     make_video(folder / "data/Dig/v_Dig_g01_c01.avi", frames=[np.full((48, 64, 3), 90, np.uint8)] * 14)
     (folder / "data/Dig/v_Dig_g02_c01.avi").write_bytes(b"no video")
     made = Workspace(folder / "work")
-    preprocess.init(made, dataset=folder / "data")
-    preprocess.extract_mv(made, RunOptions(workers=0), options={"source": "original"})
+    preprocess.init(made, folder / "data")
+    preprocess.extract_mv(made, source="original", run=RunOptions(workers=0))
     return made
 
 

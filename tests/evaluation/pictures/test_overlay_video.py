@@ -36,8 +36,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -
     make_video(folder / "data/Run/turned.mp4", frames=5, rotation=90, codec="libx264")
     make_video(folder / "data/Run/still.avi", frames=[np.full((48, 64, 3), 200, np.uint8)] * 4)
     made = Workspace(folder / "work")
-    preprocess.init(made, dataset=folder / "data")
-    preprocess.extract_mv(made, RunOptions(workers=0), options={"source": "original"})
+    preprocess.init(made, folder / "data")
+    preprocess.extract_mv(made, source="original", run=RunOptions(workers=0))
     return made
 
 

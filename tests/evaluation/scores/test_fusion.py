@@ -135,7 +135,7 @@ def test_the_report_has_a_row_for_each_and_the_files_of_the_fusion(fusion: Fusio
 
 def test_the_console_names_both_within_80_columns(fusion: Fusion) -> None:
     text = StringIO()
-    print_fusion(LineConsole(file=text, width=80), fusion, ["a note"])
+    print_fusion(LineConsole(file=text, force_terminal=True, color_system=None, width=80), fusion, ["a note"])
     assert "second: motion, 7 of 8 clips right" in text.getvalue()
     assert "a note" in text.getvalue()
     assert max(map(len, text.getvalue().splitlines())) <= 80

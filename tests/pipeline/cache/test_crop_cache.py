@@ -73,7 +73,7 @@ def test_any_number_of_clips_and_splits_makes_a_cache(tmp_path: Path, clips: int
     assert len(cache) == clips
     assert cache.subset.shape == (clips, splits)
     assert cache.clip == table(clips).names
-    assert (cache.slots, cache.size, cache.clips_per_shard) == (4, 8, 3)
+    assert (cache.frames_per_clip, cache.size, cache.clips_per_shard) == (4, 8, 3)
 
 
 def test_cache_without_clips_is_refused(tmp_path: Path) -> None:
