@@ -15,6 +15,7 @@ NOTICE = (
     "<!-- Made by `python benchmarks/report.py` from benchmarks/results/ and benchmarks/reasons.md; "
     "change those, not this. -->"
 )
+MARKS = "<!-- speed: written by benchmarks/report.py -->", "<!-- end of speed -->"
 UNITS = {"cpu": "CPU", "wall": "clock"}
 Results = Mapping[str, Sequence[Result]]
 
@@ -29,6 +30,37 @@ def write_page(results: Results, *, reasons: Path, page: Path) -> None:
     }
     plots = {name: file.name for name, file in drawn.items() if file}
     write_whole(page, markdown(results, prose, plots=plots).encode())
+
+
+# Of README.md: what work and compared begin with in the row to take, and what they are called there.
+FIRST_PAGE = (
+    ("vectors of a clip", "motion-vector-extractor without", "vectors of a clip, H.264", "motion-vector-extractor"),
+    ("whole preprocessing (", "", "videos to a 192 px cache", "`ffmpeg` transcoding alone"),
+    ("whole preprocessing, --source", "", "the same, vectors of the originals", "`ffmpeg` transcoding alone"),
+    (
+        "training batch, in memory (",
+        "the reference",
+        "a training batch, cache in memory",
+        "open, seek and decode (OpenCV)",
+    ),
+    ("training batch, in memory (", "the quickest", "the same", "the quickest other reader"),
+)
+
+
+def write_first_page(results: Results, *, page: Path) -> None:
+    """Write the table of speeds into README.md, between its two marks."""
+    text = page.read_text(encoding="utf-8")
+    start, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
+    write_whole(page, f"{text[:start]}\n{speed_table(rows(results))}\n{text[end:]}".encode())
+
+
+def speed_table(found: Sequence[Row]) -> str:
+    """Rows of FIRST_PAGE: how many times as fast as the peer, or which share of its time."""
+    lines = []
+    for work, compared, what, peer in FIRST_PAGE:
+        row = next(each for each in found if each.aim.work.startswith(work) and each.aim.compared.startswith(compared))
+        lines.append([what, peer, f"{said(row.found)} {'times as fast' if row.aim.most is None else 'of its time'}"])
+    return table(["work", "peer", "ours"], lines)
 
 
 def markdown(results: Results, prose: Mapping[str, str], *, plots: Mapping[str, str]) -> str:

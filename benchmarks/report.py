@@ -1,5 +1,7 @@
 """Run the benchmarks, or take what they have saved, and write docs/benchmarks.md and docs/scaling.md with their plots.
 
+The table of speeds in README.md is written as well.
+
 Every program of RUNS saves its tables as lines of JSON in benchmarks/results/; one that saves none is shown as it
 prints. A program that has a file there is not run again unless --rerun names it. The prose of the pages, which says why
 things are as they are, is kept in benchmarks/reasons.md, under the names of the programs.
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import RESULTS, here
-from page import Result, write_page
+from page import Result, write_first_page, write_page
 from scaling import write_scaling
 
 HERE = Path(__file__).resolve().parent
@@ -60,6 +62,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only-saved", action="store_true", help="run nothing: make the page of what is saved")
     parser.add_argument("--results", type=Path, default=SAVED, help="folder of saved results")
     parser.add_argument("--pages", type=Path, default=PAGES, help="folder of the pages and plots to write")
+    parser.add_argument("--readme", type=Path, default=HERE.parent / "README.md", help="gets its table of speeds")
     return parser.parse_args()
 
 
@@ -97,6 +100,7 @@ def main() -> None:
     for name, write in (("benchmarks.md", write_page), ("scaling.md", write_scaling)):
         write(results, reasons=REASONS, page=chosen.pages / name)
         print(f"written: {chosen.pages / name}")
+    write_first_page(results, page=chosen.readme)
 
 
 if __name__ == "__main__":
