@@ -35,10 +35,21 @@ class LineConsole(Console):
 def _between_words(text: Text, width: int) -> Text:
     lines = []
     for line in text.split("\n", allow_blank=True):
-        for part in line.divide(line_starts(line.plain, width)):
+        indent = " " * hanging_indent(line.plain)
+        for number, part in enumerate(line.divide(line_starts(line.plain, width))):
             part.rstrip()
-            lines.append(part)
+            lines.append(Text(indent) + part if number else part)
     return Text("\n").join(lines)
+
+
+def hanging_indent(line: str) -> int:
+    """Columns by which the rest of a broken line is indented: two more than its beginning, if that is indented.
+
+    >>> hanging_indent("  note 3 clips"), hanging_indent("3 clips")
+    (4, 0)
+    """
+    indent = len(line) - len(line.lstrip())
+    return indent + 2 if indent else 0
 
 
 def line_starts(line: str, width: int) -> list[int]:
@@ -52,6 +63,6 @@ def line_starts(line: str, width: int) -> list[int]:
     for word in re.finditer(r"\s*\S+\s*", line):
         if column and column + cell_len(word[0].rstrip()) > width:
             starts.append(word.start())
-            column = 0
+            column = hanging_indent(line)
         column += cell_len(word[0])
     return starts

@@ -45,8 +45,8 @@ def printed(text: str, *, terminal: bool, width: int = 40) -> list[str]:
 def test_a_terminal_line_breaks_between_words_and_a_path_stays_whole() -> None:
     assert printed(f"  the workspace is {LONG_PATH} as you can see", terminal=True) == [
         "  the workspace is",
-        LONG_PATH,
-        "as you can see",
+        f"    {LONG_PATH}",
+        "    as you can see",
     ]
     assert printed("ten: [bold]words[/bold] that fit into\n\nthe width", terminal=True) == [
         "ten: words that fit into",
