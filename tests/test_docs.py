@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from mocrop.cli import app
 from mocrop.pipeline.errors import Reason
+from tests.conftest import needs_torch
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -262,7 +263,9 @@ def write(file: Path, text: str) -> None:
 # examples
 
 EXAMPLES = [
-    pytest.param(block, id=f"{page.name}-{number}")
+    pytest.param(
+        block, id=f"{page.name}-{number}", marks=[needs_torch] if "mocrop.training" in block.code and block.runs else []
+    )
     for page in PAGES
     for number, block in enumerate(each for each in blocks(page) if each.language == "python")
 ]
