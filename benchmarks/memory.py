@@ -25,9 +25,9 @@ import av
 import numpy as np
 from harness import peak_bytes, save_table
 
-from mocrop.pipeline.cache.crop_cache import FewShotClips, create_cache
+from mocrop.pipeline.cache.crop_cache import ClipTable, create_cache
 from mocrop.pipeline.motion.fields import MotionFieldSettings
-from mocrop.pipeline.outcome import ClipTask, ConditionResult
+from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
@@ -87,15 +87,15 @@ class Work:
         return WorkUnit(index=0, clips=tuple(tasks))
 
 
-def transcode(work: Work) -> list[ConditionResult]:
+def transcode(work: Work) -> list[Outcome]:
     return transcode_unit(work.unit, TranscodeSettings(), str(work.workspace.root))
 
 
-def extract(work: Work) -> list[ConditionResult]:
+def extract(work: Work) -> list[Outcome]:
     return extract_unit(work.unit, ExtractSettings(), str(work.workspace.root))
 
 
-def precrop(work: Work, policy: str, fields: MotionFieldSettings | None = None) -> list[ConditionResult]:
+def precrop(work: Work, policy: str, fields: MotionFieldSettings | None = None) -> list[Outcome]:
     settings = PrecropSettings(
         name=f"{policy}-fields" if fields else policy,
         size=192,
@@ -115,12 +115,12 @@ def create_table(path: Path, settings: PrecropSettings, clips: int) -> None:
     zeros = np.zeros(clips, np.int32)
     names = [f"A/{n}" for n in range(clips)]
     subset = np.ones((clips, 1), np.uint8)
-    table = FewShotClips(names=names, label=zeros, group=zeros, subset=subset, class_names=["A"], split_names=["1"])
+    table = ClipTable(names=names, label=zeros, group=zeros, subset=subset, class_names=["A"], split_names=["1"])
     path.parent.mkdir(exist_ok=True)
     create_cache(path, settings.layout, table, attributes={})
 
 
-def load(work: Work) -> list[ConditionResult]:
+def load(work: Work) -> list[Outcome]:
     """Ten epochs of batches, as training reads them, without a network."""
     from mocrop.pipeline.cache.crop_cache import CropCache
     from mocrop.training.data.dataset import CropDataset
@@ -138,7 +138,7 @@ def load(work: Work) -> list[ConditionResult]:
     return []
 
 
-PHASES: dict[str, Callable[[Work], list[ConditionResult]]] = {  # each needs what those before it have written
+PHASES: dict[str, Callable[[Work], list[Outcome]]] = {  # each needs what those before it have written
     "transcode": transcode,
     "extract-mv": extract,
     "precrop center": lambda work: precrop(work, "center"),

@@ -18,10 +18,10 @@ import numpy as np
 from av.filter import Graph
 from harness import arguments, choose_clips, interleave, report
 
-from mocrop.pipeline.cache.crop_cache import FewShotClips, create_cache
+from mocrop.pipeline.cache.crop_cache import ClipTable, create_cache
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD
-from mocrop.pipeline.outcome import ClipTask, ConditionResult
+from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
@@ -70,7 +70,7 @@ def prepare(tasks: tuple[ClipTask, ...], workspace: Workspace, source: str) -> N
         require(extract_unit(unit, ExtractSettings(source=source), str(workspace.root)))
 
 
-def require(outcomes: list[ConditionResult]) -> None:
+def require(outcomes: list[Outcome]) -> None:
     failed = [outcome.message for outcome in outcomes if outcome.status != "done"]
     if failed:
         raise SystemExit("\n".join(failed))
@@ -78,7 +78,7 @@ def require(outcomes: list[ConditionResult]) -> None:
 
 def new_cache(settings: PrecropSettings, tasks: tuple[ClipTask, ...], workspace: Workspace) -> None:
     zeros = np.zeros(len(tasks), np.int32)
-    table = FewShotClips(
+    table = ClipTable(
         names=[task.name for task in tasks],
         label=zeros,
         group=zeros,

@@ -27,7 +27,7 @@ from harness import STAGES, peak_bytes, save_table
 from mocrop.evaluation.bench.interleaved_timing import cpu_seconds
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.dataset.init import init_workspace
-from mocrop.pipeline.outcome import ConditionResult
+from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.run.session import RunOptions, Session, open_session
 from mocrop.pipeline.stages.cache_settings import prepare_cache, resolve_precrop
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
@@ -53,12 +53,12 @@ def make_dataset(folder: Path, clips: int) -> Path:
     return folder
 
 
-def do_nothing(unit: WorkUnit, settings: Any, workspace: str) -> list[ConditionResult]:
+def do_nothing(unit: WorkUnit, settings: Any, workspace: str) -> list[Outcome]:
     """A stage without work."""
-    return [ConditionResult(position=clip.position, status="done") for clip in unit.clips]
+    return [Outcome(position=clip.position, status="done") for clip in unit.clips]
 
 
-def write_specks(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[ConditionResult]:
+def write_specks(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[Outcome]:
     """A stage that writes frames of a few pixels into a real cache."""
     count, slots = len(unit.clips), settings.frames
     CacheWriter(Workspace(Path(workspace)).cache(settings.name)).write(
@@ -74,7 +74,7 @@ def write_specks(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> l
     return do_nothing(unit, settings, workspace)
 
 
-def idle(stage: Stage, work: Callable[[WorkUnit, Any, str], list[ConditionResult]], there: Path) -> Stage:
+def idle(stage: Stage, work: Callable[[WorkUnit, Any, str], list[Outcome]], there: Path) -> Stage:
     """A real stage whose work is another and whose output is always there."""
     upstream = idle(stage.upstream, do_nothing, there) if stage.upstream else None
     return dataclasses.replace(stage, function=work, output=lambda *_: there, upstream=upstream)

@@ -60,8 +60,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Pa
     (folder / "data/Run/v_Run_g03_c01.avi").write_bytes(b"no video")
     workspace = Workspace(folder / "work")
     options = {"size": 16, "frames": 3, "motion_fields": True, "field_side": 4}
-    run_all(workspace, LOOP, dataset=folder / "data", precrop_options=options)
-    precrop(workspace, LOOP, options={"size": 16, "frames": 3, "policy": "center"})
+    run_all(workspace, folder / "data", run=LOOP, **options)
+    precrop(workspace, size=16, frames=3, policy="center", run=LOOP)
     return folder
 
 
