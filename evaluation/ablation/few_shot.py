@@ -16,12 +16,11 @@ import numpy.typing as npt
 from mocrop.evaluation.ablation.probe import fit_probe
 from mocrop.evaluation.scores.statistics import cluster_numbers
 from mocrop.pipeline.errors import SettingsError
+from mocrop.training.seeds import few_shot_generator
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 DoubleArray = npt.NDArray[np.float64]
-
-STREAM = 6  # last part of the seed, so that no two uses share random numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +75,7 @@ def draw_groups(table: FewShotClips, *, groups: int, draw: int, seed: int) -> Bo
 
     Raises: SettingsError naming a class that would have none left to test on.
     """
-    rng = np.random.default_rng((seed, groups, draw, STREAM))
+    rng = few_shot_generator(seed, groups=groups, draw=draw)
     chosen = np.zeros(len(table.clips), np.bool_)
     for label, name in enumerate(table.class_names):
         members = table.labels == label

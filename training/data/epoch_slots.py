@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 
 from mocrop.training.data.segments import middle_slots, random_slots
+from mocrop.training.seeds import slots_generator
 
 IntArray = npt.NDArray[np.int64]
-SLOTS_STREAM = 1  # third part of the seed, so that no two uses share random numbers
 KEPT_EPOCHS = 16  # whose slots stay in memory: with a weighted sampler, the clips of one batch are far apart
 
 
@@ -62,7 +62,7 @@ class EpochSlots:
     def _draw(self, epoch: int) -> IntArray:
         if not self._random:
             return middle_slots(self._frame_counts, segments=self._segments)
-        rng = np.random.default_rng((self._seed, epoch, SLOTS_STREAM))
+        rng = slots_generator(self._seed, epoch=epoch)
         return random_slots(self._frame_counts, segments=self._segments, rng=rng)
 
 

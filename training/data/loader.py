@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from mocrop.training.data.dataset import Batch, CropDataset
+from mocrop.training.seeds import order_generator
 
 LOOKAHEAD_BATCHES = 3
 READING_THREADS = 2  # enough that reads of a slow disk overlap; a warm cache needs one
-ORDER_STREAM = 2  # third part of the seed, so that no two uses share random numbers
 
 
 class CropLoader:
@@ -144,7 +144,7 @@ def epoch_order(
     """
     if not shuffle:
         return np.arange(rank, clips, ranks)
-    order = np.random.default_rng((seed, epoch, ORDER_STREAM)).permutation(clips)
+    order = order_generator(seed, epoch=epoch).permutation(clips)
     return order[: clips - clips % ranks][rank::ranks]
 
 
