@@ -1,7 +1,8 @@
-"""CropLoader's order, its parts and its end."""
+"""Which batches CropLoader reads, in which order, and when the memory of a batch is used again."""
 
 from __future__ import annotations
 
+import gc
 import threading
 import warnings
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError
 from mocrop.training.data.dataset import Batch, CropDataset
-from mocrop.training.data.loader import CropLoader, epoch_order
+from mocrop.training.data.loader import BufferPool, CropLoader, epoch_order
 
 CLIPS = 10
 
@@ -231,3 +232,35 @@ def test_shuffled_ranks_share_an_epoch_evenly(clips: int, ranks: int, seed: int,
     read = [clip for part in parts for clip in part]
     assert len(set(read)) == len(read)
     assert set(read) <= set(range(clips))
+
+
+def test_memory_comes_back_when_the_tensor_is_gone() -> None:
+    pool = BufferPool(24)
+    first = pool.take((2, 12))
+    address = first.data_ptr()
+    del first
+    gc.collect()
+    assert pool.take((2, 12)).data_ptr() == address
+
+
+def test_memory_that_is_still_seen_is_not_given_out_again() -> None:
+    pool = BufferPool(24)
+    slice_of_a_view = pool.take((2, 12)).reshape(24)[3:5]
+    array = pool.take((4, 6)).numpy()[1:].T
+    slice_of_a_view.fill_(1)
+    array[...] = 2
+    gc.collect()
+    for _ in range(3):
+        pool.take((24,)).fill_(9)
+    assert slice_of_a_view.tolist() == [1, 1]
+    assert np.all(array == 2)
+
+
+def test_smaller_shapes_use_the_same_memory() -> None:
+    pool = BufferPool(24)
+    address = pool.take((24,)).data_ptr()
+    gc.collect()
+    small = pool.take((1, 5))
+    assert small.data_ptr() == address
+    assert small.shape == (1, 5)
+    assert small.is_contiguous()

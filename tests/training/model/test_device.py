@@ -1,14 +1,18 @@
-"""Devices by name."""
+"""Devices by name, mixed precision, and compiled networks."""
 
 from __future__ import annotations
 
 import pytest
 import timm
 import torch
+from torch import nn
 
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.distributed import Ranks
-from mocrop.training.model.device import autocast, choose_device, is_convolutional, mixed_precision
+from mocrop.training.model import device as device_module
+from mocrop.training.model.device import autocast, choose_device, compiled, is_convolutional, mixed_precision
+
+CPU = torch.device("cpu")
 
 
 def test_the_cpu_computes_in_float32_unless_told() -> None:
@@ -80,3 +84,23 @@ def test_processes_without_a_gpu_of_their_own_are_told() -> None:
     with pytest.raises(SettingsError, match="each process of torchrun takes a GPU of its own; pass cuda, auto or cpu"):
         choose_device("cuda:1", third)
     assert choose_device("cpu", third) == torch.device("cpu")
+
+
+def test_a_compiled_network_computes_the_same_with_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "BACKEND", "aot_eager")
+    model = nn.Linear(3, 2)
+    network = compiled(model, device=CPU)
+    inputs = torch.rand(4, 3)
+    assert torch.equal(network(inputs), model(inputs))
+    network(inputs).sum().backward()
+    assert model.weight.grad is not None
+    assert set(model.state_dict()) == {"weight", "bias"}
+
+
+def test_a_machine_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def backend(graph: object, inputs: object) -> object:
+        raise RuntimeError("no compiler found\nand much more")
+
+    monkeypatch.setattr(device_module, "BACKEND", backend)
+    with pytest.raises(SettingsError, match=r"--compile: PyTorch cannot compile for cpu .*install a C\+\+ compiler"):
+        compiled(nn.Linear(3, 2), device=CPU)

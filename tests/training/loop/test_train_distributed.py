@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.errors import SettingsError, StoppedError
-from mocrop.training.distributed import Ranks, require_parallel, synchronised
+from mocrop.pipeline.errors import StoppedError
+from mocrop.training.distributed import Ranks
 from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.epoch import validate
 from mocrop.training.loop.job import choose_clips, set_up
@@ -28,10 +26,9 @@ from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.step import train_step
 from mocrop.training.loop.train import train
 from mocrop.training.model.checkpoint import load_checkpoint
-from mocrop.training.recipe import SAME_PIXELS, TrainSettings
+from mocrop.training.recipe import TrainSettings
 from tests.training.rank_processes import in_ranks
 
-CPU = torch.device("cpu")
 SETTINGS = TrainSettings(
     arch="timm/test_convnext",  # no BatchNorm: a clip's result does not depend on its neighbours
     weights="none",
@@ -200,32 +197,3 @@ def test_torchrun_trains_as_one_process(cache: Path) -> None:
     assert two["validation_loss"] == pytest.approx(one["validation_loss"], rel=1e-3)
     weights = [load_checkpoint(folder / "last.pt").state_dict for folder in (run, run.with_name("one"))]
     assert weights[0].keys() == weights[1].keys()
-
-
-@pytest.mark.parametrize(
-    ("change", "clips", "message"),
-    [
-        ({"batch_size": 7}, 9, "--batch-size 7, .* cannot be shared evenly by 2; pass a multiple of 2"),
-        ({"freeze_backbone": True, **SAME_PIXELS}, 9, "run it without torchrun"),
-        ({"sync_batchnorm": True}, 9, "GPUs only"),
-        ({}, 1, "1 clips to train on are too few for 2 processes"),
-    ],
-)
-def test_what_several_processes_cannot_share_is_refused(change: dict[str, Any], clips: int, message: str) -> None:
-    settings = replace(SETTINGS, **change)
-    require_parallel(settings, Ranks(), clips=clips, device=CPU)
-    with pytest.raises(SettingsError, match=message):
-        require_parallel(settings, Ranks(rank=1, ranks=2), clips=clips, device=CPU)
-
-
-def test_shared_batch_statistics_keep_weights_names_and_activations() -> None:
-    from timm.layers import BatchNormAct2d
-
-    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), BatchNormAct2d(4)).eval()
-    frames, before = torch.randn(2, 3, 5, 5), dict(model.named_parameters())
-    expected = model(frames).detach()
-    converted = synchronised(model)
-    assert sum(isinstance(layer, nn.SyncBatchNorm) for layer in converted.modules()) == 2
-    assert all(parameter is before[name] for name, parameter in converted.named_parameters())
-    assert torch.equal(converted(frames), expected)
-    assert float(expected.min()) == 0.0  # of the activation

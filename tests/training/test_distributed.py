@@ -1,4 +1,4 @@
-"""What several processes tell each other, and how they end together."""
+"""What several processes exchange, how they end together, and what they cannot share."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from mocrop.pipeline.errors import SettingsError, StoppedError, TrainingError
-from mocrop.training.distributed import Agreement, Ranks, join_ranks
+from mocrop.training.distributed import Agreement, Ranks, join_ranks, require_parallel, synchronised
+from mocrop.training.recipe import SAME_PIXELS, TrainSettings
 from tests.training.rank_processes import in_ranks
 
 
@@ -102,3 +104,32 @@ def test_a_rank_that_is_killed_ends_the_others_with_a_message() -> None:
     assert second == -signal.SIGKILL
     assert isinstance(first, TrainingError)
     assert "another of the 2 processes has ended without a word" in str(first)
+
+
+@pytest.mark.parametrize(
+    ("change", "clips", "message"),
+    [
+        ({"batch_size": 7}, 9, "--batch-size 7, .* cannot be shared evenly by 2; pass a multiple of 2"),
+        ({"freeze_backbone": True, **SAME_PIXELS}, 9, "run it without torchrun"),
+        ({"sync_batchnorm": True}, 9, "GPUs only"),
+        ({}, 1, "1 clips to train on are too few for 2 processes"),
+    ],
+)
+def test_what_several_processes_cannot_share_is_refused(change: dict[str, Any], clips: int, message: str) -> None:
+    settings = TrainSettings(**{"batch_size": 6, **change})
+    require_parallel(settings, Ranks(), clips=clips, device=torch.device("cpu"))
+    with pytest.raises(SettingsError, match=message):
+        require_parallel(settings, Ranks(rank=1, ranks=2), clips=clips, device=torch.device("cpu"))
+
+
+def test_shared_batch_statistics_keep_weights_names_and_activations() -> None:
+    from timm.layers import BatchNormAct2d
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), BatchNormAct2d(4)).eval()
+    frames, before = torch.randn(2, 3, 5, 5), dict(model.named_parameters())
+    expected = model(frames).detach()
+    converted = synchronised(model)
+    assert sum(isinstance(layer, nn.SyncBatchNorm) for layer in converted.modules()) == 2
+    assert all(parameter is before[name] for name, parameter in converted.named_parameters())
+    assert torch.equal(converted(frames), expected)
+    assert float(expected.min()) == 0.0  # of the activation
