@@ -1,4 +1,4 @@
-"""`mocrop train` as a call: a workspace and settings in, a run folder in it out."""
+"""`mocrop train` as a call, and the names of runs in a workspace."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def train_in_workspace(
     Args:
         cache: name of the cache; None: the only one there is.
         name: of the run; None: see :func:`run_name`.
-        save_every_minutes: within an epoch; what a crash costs at the most.
-        tensorboard: write for it; None: if it is installed.
-        ranks: the processes that train together, of which the first one alone says something.
+        save_every_minutes: within an epoch; the most that a crash can lose.
+        tensorboard: write TensorBoard events; None: if TensorBoard is installed.
+        ranks: this process among those that train together; only the first reports progress.
     Raises: CacheError if the choice of the cache is not clear; SettingsError for a name that no folder can have; what
         :func:`~mocrop.training.loop.train.train` raises.
     """
@@ -52,7 +52,7 @@ def train_in_workspace(
 
 
 def run_name(settings: TrainSettings, *, cache: str) -> str:
-    """Name of a run that has been given none: backbone and cache, and what is not as usual.
+    """Default name of a run: backbone and cache, then input and split where they are not the default.
 
     >>> run_name(TrainSettings(), cache="motion-192")
     'resnet50-motion-192'
@@ -65,7 +65,7 @@ def run_name(settings: TrainSettings, *, cache: str) -> str:
 
 
 def choose_run(workspace: Workspace, name: str | None) -> Path:
-    """Folder of the run of that name, or without a name of the only one there is.
+    """Folder of the run of that name; without a name, of the only run there is.
 
     Raises: TrainingError that lists the runs if the choice is not clear.
     """
@@ -73,7 +73,7 @@ def choose_run(workspace: Workspace, name: str | None) -> Path:
     if not names:
         raise TrainingError(f"{workspace.root} has no trained run yet; make one with `mocrop train --arch resnet50`")
     if name is None and len(names) > 1:
-        raise TrainingError(f"there are {len(names)} runs; name one with --run: {', '.join(names)}")
+        raise TrainingError(f"there are {len(names)} runs; pass --run with one of: {', '.join(names)}")
     if name is not None and name not in names:
-        raise TrainingError(f"there is no trained run {name!r}; there is {', '.join(names)}")
+        raise TrainingError(f"there is no trained run {name!r}; the trained runs are: {', '.join(names)}")
     return workspace.runs / (name or names[0])

@@ -1,7 +1,7 @@
-"""Work together with the other processes that torchrun has started: its environment goes in, sums over all come out.
+"""Training with several processes (ranks) that torchrun has started: joining them, sums over them, a shared network.
 
-Each process is a rank. All ranks read the same workspace; the first one alone writes and prints. What they tell each
-other here is small and goes through the CPU, so it waits for no device.
+All ranks read the same workspace; only the first writes and prints. Apart from gradients and buffers, what they
+exchange is small and goes through the CPU, so it waits for no device.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from torch.nn.parallel import DistributedDataParallel
 from mocrop.pipeline.errors import MocropError, SettingsError, SilentExit, StoppedError, TrainingError
 from mocrop.training.recipe import TrainSettings
 
-ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets
-ENDED = "mocrop/ended"  # key of the store that all ranks share: how many have ended with an error
+ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # variables that torchrun sets
+ENDED = "mocrop/ended"  # key of the store that all ranks share: number of ranks that have ended with an error
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """Which of how many processes this one is; by itself it is the only one."""
+    """Which of the processes that train together this one is; by default the only one."""
 
-    rank: int = 0
-    ranks: int = 1
-    local_rank: int = 0  # on this machine
+    rank: int = 0  # number of this process
+    ranks: int = 1  # number of processes
+    local_rank: int = 0  # number of this process on its machine
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes and prints."""
+        """Whether this is the rank that writes and prints."""
         return self.rank == 0
 
     @property
@@ -47,16 +47,18 @@ class Ranks:
         return self._reduced(values, distributed.ReduceOp.SUM)
 
     def most(self, values: Sequence[float]) -> list[float]:
-        """The largest of each value over all ranks."""
+        """Largest of each value over all ranks."""
         return self._reduced(values, distributed.ReduceOp.MAX)
 
     def wait(self) -> None:
-        """Wait until all ranks have come here."""
+        """Wait until all ranks have called this."""
         self.sums([0.0])
 
     def require_same(self, value: str, *, what: str) -> None:
-        """Check that a text is the same everywhere.
+        """Check that a text is the same on all ranks.
 
+        Args:
+            what: name of the text in the message.
         Raises: SettingsError if it is not.
         """
         if not self.several:
@@ -70,10 +72,10 @@ class Ranks:
             )
 
     def in_order(self, part: Tensor, *, total: int) -> Tensor:
-        """Put the rows together that the ranks have of one tensor.
+        """Put together the rows of one tensor that the ranks hold.
 
         Args:
-            part: on the CPU, shape (n, ...); of ``total`` rows those with the numbers rank, rank + ranks, ...
+            part: on the CPU, shape (n, ...): rows number rank, rank + ranks, ... of ``total``.
         Returns: shape (total, ...), on every rank.
         """
         if not self.several:
@@ -94,39 +96,15 @@ class Ranks:
         return reduced
 
 
-class Agreement:
-    """Lets ranks agree after every step without waiting for each other: what one wishes, all hear one step later."""
-
-    def __init__(self, ranks: Ranks) -> None:
-        self._ranks = ranks
-        self._under_way: tuple[Tensor, distributed.Work] | None = None
-
-    def heard(self, wishes: Sequence[int]) -> list[int]:
-        """Tell the others this rank's wishes, and hear the largest of each that any told them a call ago.
-
-        A rank by itself hears its own at once. All ranks must call this equally often.
-        """
-        if not self._ranks.several:
-            return list(wishes)
-        heard = [0] * len(wishes)
-        if self._under_way is not None:
-            tensor, work = self._under_way
-            work.wait()
-            heard = tensor.tolist()
-        mine = torch.tensor(wishes)
-        work = distributed.all_reduce(mine, distributed.ReduceOp.MAX, async_op=True)
-        assert work is not None
-        self._under_way = mine, work
-        return heard
-
-
 @contextmanager
 def join_ranks() -> Iterator[Ranks]:
-    """Be one of the ranks that torchrun has started within the body; without torchrun, the only one.
+    """Within the body, be one of the ranks that torchrun has started; without torchrun, the only one.
 
-    An error on one rank ends all: that rank's goes on to the caller, and the others, which torchrun stops or whose
-    messages to that rank fail, end without a word.
-    Raises: SettingsError for an environment that tells half of it.
+    An error on one rank ends all: that rank raises it, and the others, which torchrun stops or whose messages to that
+    rank fail, end silently.
+
+    Raises: SettingsError if only some of torchrun's variables are set; TrainingError if another rank was killed;
+        SilentExit where another rank reports the error.
     """
     if os.environ.get("WORLD_SIZE", "1") == "1":
         yield Ranks()
@@ -154,29 +132,62 @@ def join_ranks() -> Iterator[Ranks]:
 
 
 def _first_to_end(store: Store) -> bool:
+    """Whether no other rank has ended with an error before this one."""
     try:
         return int(store.add(ENDED, 1)) == 1
-    except distributed.DistError:  # the rank that keeps the store has ended, unless torchrun keeps it
+    except distributed.DistError:  # the rank that holds the store has ended, unless torchrun holds it
         return False
 
 
 def _lost_another(error: Exception) -> bool:
-    """Whether an error is what PyTorch has to say when a message to another rank fails."""
+    """Whether an error is one that PyTorch raises when a message to another rank fails."""
     return not isinstance(error, MocropError) and (
         isinstance(error, distributed.DistError) or "gloo" in str(error) or "NCCL" in str(error)
     )
 
 
-def require_parallel(settings: TrainSettings, ranks: Ranks, *, clips: int, device: torch.device) -> None:
-    """Check that the settings are some that several processes can share.
+class Agreement:
+    """Exchanges requests of the ranks after every step without waiting: what one asks for, all know one step later."""
 
-    Raises: SettingsError saying what to change.
+    def __init__(self, ranks: Ranks) -> None:
+        self._ranks = ranks
+        self._pending: tuple[Tensor, distributed.Work] | None = None
+
+    def heard(self, wishes: Sequence[int]) -> list[int]:
+        """Send this rank's requests, and return the largest of each that any rank sent in the call before.
+
+        A single rank gets its own back at once. All ranks must call this equally often.
+
+        Args:
+            wishes: one number per request, 0 for none; as many in every call.
+        Returns: as many numbers; in the first call zeros.
+        """
+        if not self._ranks.several:
+            return list(wishes)
+        heard = [0] * len(wishes)
+        if self._pending is not None:
+            tensor, work = self._pending
+            work.wait()
+            heard = tensor.tolist()
+        mine = torch.tensor(wishes)
+        work = distributed.all_reduce(mine, distributed.ReduceOp.MAX, async_op=True)
+        assert work is not None
+        self._pending = mine, work
+        return heard
+
+
+def require_parallel(settings: TrainSettings, ranks: Ranks, *, clips: int, device: torch.device) -> None:
+    """Check that several processes can train together with these settings.
+
+    Args:
+        clips: to train on.
+    Raises: SettingsError that says what to change.
     """
     if not ranks.several:
         return
     if settings.freeze_backbone:
         raise SettingsError(
-            "--freeze-backbone trains one layer, on features that one process computes; run it without torchrun"
+            "--freeze-backbone trains one layer on features that one process computes; run it without torchrun"
         )
     if settings.batch_size % ranks.ranks:
         raise SettingsError(
@@ -190,7 +201,7 @@ def require_parallel(settings: TrainSettings, ranks: Ranks, *, clips: int, devic
 
 
 def averaging(model: nn.Module, ranks: Ranks, *, device: torch.device) -> nn.Module:
-    """A network that shares the weights of ``model`` and averages gradients over the ranks; by itself, ``model``.
+    """A network that shares the weights of ``model`` and averages gradients over the ranks; with one rank, ``model``.
 
     All ranks start from the weights of the first.
     """
@@ -200,13 +211,13 @@ def averaging(model: nn.Module, ranks: Ranks, *, device: torch.device) -> nn.Mod
 
 
 def synchronised(model: nn.Module) -> nn.Module:
-    """The same network, with batch statistics over the clips of all ranks; parameters and their names stay."""
+    """The same network with BatchNorm statistics over the clips of all ranks; parameters and their names stay."""
     network: nn.Module = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     return network
 
 
 def share_buffers(model: nn.Module, ranks: Ranks) -> None:
-    """Give all ranks the running statistics of the first, which are those that are saved."""
+    """Copy the running statistics of the first rank, which are those that are saved, to all ranks."""
     if ranks.several:
         for buffer in model.buffers():
             distributed.broadcast(buffer, 0)

@@ -1,6 +1,6 @@
-"""Options of `mocrop train`: what the command line was told goes in, the settings that it means come out.
+"""Options of `mocrop train`, and the settings that they amount to.
 
-Options that other commands have too are declared by name, before the others.
+Options that other commands share are declared by name, before the others.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ CacheOption = Annotated[str | None, typer.Option(help="Name of the crop cache.",
 FreezeOption = Annotated[
     bool,
     typer.Option(
-        "--freeze-backbone", help="Train the head alone, on features computed once; no augmentation of pixels."
+        "--freeze-backbone", help="Train only the head, on features computed once; no augmentation of pixels."
     ),
 ]
 EpochsOption = Annotated[
-    int | None, _optimisation(metavar="N", help="Times through the training clips.", show_default="100")
+    int | None, _optimisation(metavar="N", help="Passes over the training clips.", show_default="100")
 ]
 TrainBatchOption = Annotated[
     int | None, _optimisation("--batch-size", metavar="N", help="Clips per batch.", show_default="32")
 ]
 LearningRateOption = Annotated[
     float | None,
-    _optimisation("--lr", metavar="RATE", help="Highest learning rate.", show_default="0.001, modern: 0.0005"),
+    _optimisation("--lr", metavar="RATE", help="Peak learning rate.", show_default="0.001, modern: 0.0005"),
 ]
 TrainDeviceOption = Annotated[str, _machine("--device", help="auto, cpu, cuda, cuda:1, ...")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """All that `mocrop train` can be told about a run; a setting that is None is left to the recipe."""
+    """All options of `mocrop train` about a run; None leaves a setting to the recipe."""
 
     arch: Annotated[
         str | None,
@@ -70,7 +70,7 @@ class TrainOptions:
     cache: CacheOption = None
     split: Annotated[str, typer.Option(help="Split of the data set, by number or name.")] = "1"
     freeze_backbone: FreezeOption = False
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0
     name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="<arch>-<cache>")] = None
 
     epochs: EpochsOption = None
@@ -80,11 +80,11 @@ class TrainOptions:
     ] = None
     optimizer: Annotated[
         OptimizerName | None,
-        _optimisation(help="Another than the recipe's brings its usual weight decay.", show_default="adamw"),
+        _optimisation(help="One other than the recipe's brings its usual weight decay.", show_default="adamw"),
     ] = None
     learning_rate: LearningRateOption = None
     schedule: Annotated[
-        Schedule | None, _optimisation(help="How the rate falls.", show_default="step, modern: cosine")
+        Schedule | None, _optimisation(help="How the learning rate falls.", show_default="step, modern: cosine")
     ] = None
     learning_rate_steps: Annotated[
         Any,
@@ -92,19 +92,17 @@ class TrainOptions:
             "--lr-steps",
             parser=parse_shares,
             metavar="SHARES",
-            help="Divide the rate by 10 at these shares of the epochs; not with cosine.",
+            help="Divide the rate by 10 at these fractions of the epochs; not with cosine.",
             show_default="0.4,0.8",
         ),
     ] = None
     warmup_epochs: Annotated[
         float | None,
-        _optimisation(metavar="EPOCHS", help="The rate first rises for so long.", show_default="0, modern: 5 of 100"),
+        _optimisation(metavar="EPOCHS", help="Linear warm-up of the rate.", show_default="0, modern: 5 of 100"),
     ] = None
     weight_decay: Annotated[
         float | None,
-        _optimisation(
-            metavar="DECAY", help="adamw: apart from the gradient; else: in it.", show_default="0.01, modern: 0.05"
-        ),
+        _optimisation(metavar="DECAY", help="adamw: decoupled; adam, sgd: L2.", show_default="0.01, modern: 0.05"),
     ] = None
     decay_norms: Annotated[
         bool | None,
@@ -113,16 +111,17 @@ class TrainOptions:
         ),
     ] = None
     clip_grad: Annotated[
-        float | None, _optimisation(metavar="NORM", help="Longest gradient; 0: any.", show_default="0, modern: 1")
+        float | None,
+        _optimisation(metavar="NORM", help="Clip the gradient to this norm; 0: do not.", show_default="0, modern: 1"),
     ] = None
     label_smoothing: Annotated[
         float | None,
-        _optimisation(metavar="SHARE", help="Of the target, to all classes alike.", show_default="0, modern: 0.1"),
+        _optimisation(metavar="SHARE", help="Target share spread over all classes.", show_default="0, modern: 0.1"),
     ] = None
     ema: Annotated[
         float | None,
         _optimisation(
-            metavar="DECAY", help="Keep a moving average of the weights; 0: none.", show_default="0, modern: 0.999"
+            metavar="DECAY", help="Decay of a moving average of the weights; 0: none.", show_default="0, modern: 0.999"
         ),
     ] = None
 
@@ -136,7 +135,7 @@ class TrainOptions:
         float | None,
         _augmentation(
             metavar="SHARE",
-            help="Of the training groups, held out to choose the best epoch.",
+            help="Share of the training groups held out to choose the best epoch.",
             show_default="0.1",
         ),
     ] = None
@@ -144,20 +143,20 @@ class TrainOptions:
         bool | None,
         _augmentation(
             "--augment/--no-augment",
-            help="Off: no flip, crop, jitter, erasing unless asked for by name.",
+            help="Off: no flip, crop, jitter or erasing, unless its own option asks for it.",
             show_default="on, frozen: off",
         ),
     ] = None
     flip: Annotated[
         bool | None,
-        _augmentation("--flip/--no-flip", help="Half of the clips, left to right.", show_default="on"),
+        _augmentation("--flip/--no-flip", help="Mirror half of the clips left to right.", show_default="on"),
     ] = None
     crop_scales: Annotated[
         Any,
         _augmentation(
             parser=parse_shares,
             metavar="SHARES",
-            help="Sides of the multi-scale crop; 1: none.",
+            help="Sides of the multi-scale crop, relative to the frame's; 1: none.",
             show_default="1,0.875,0.75,0.66",
         ),
     ] = None
@@ -168,18 +167,18 @@ class TrainOptions:
     random_erasing: Annotated[
         float | None,
         _augmentation(
-            metavar="SHARE", help="Of the clips, in which a part is blanked.", show_default="0, modern: 0.25"
+            metavar="SHARE", help="Share of the clips in which a rectangle is blanked.", show_default="0, modern: 0.25"
         ),
     ] = None
     mixup: Annotated[
-        float | None, _augmentation(metavar="ALPHA", help="Blend clips in pairs; 0: none.", show_default="0.2")
+        float | None, _augmentation(metavar="ALPHA", help="Blend clips in pairs; 0: do not.", show_default="0.2")
     ] = None
 
     device: TrainDeviceOption = "auto"
-    amp: Annotated[Amp, _machine(help="Mixed precision; auto: on a GPU, bf16 if it has it.")] = "auto"
+    amp: Annotated[Amp, _machine(help="Mixed precision; auto: on a GPU only, bf16 where it has it.")] = "auto"
     channels_last: Annotated[
         bool | None,
-        _machine("--channels-last/--no-channels-last", help="Memory order.", show_default="on for convolutions"),
+        _machine("--channels-last/--no-channels-last", help="Memory format.", show_default="on for convolutions"),
     ] = None
     compile: Annotated[bool, _machine("--compile", help="Compile the network; needs a C++ compiler.")] = False
     sync_batchnorm: Annotated[
@@ -190,18 +189,18 @@ class TrainOptions:
     ] = 10
     tensorboard: Annotated[
         bool | None,
-        _machine("--tensorboard/--no-tensorboard", help="Write for TensorBoard.", show_default="if installed"),
+        _machine("--tensorboard/--no-tensorboard", help="Write TensorBoard events.", show_default="if installed"),
     ] = None
 
     def settings(self) -> TrainSettings:
-        """What the options come to on top of the recipe's settings.
+        """Settings of the run: those of the recipe, overridden by the options that are not None.
 
-        Raises: SettingsError for a setting that cannot be.
+        Raises: SettingsError for a value that a setting cannot have.
         """
         from mocrop.pipeline.settings import settings_from
 
         given = {field.name: getattr(self, field.name) for field in fields(TrainSettings)}
         given["arch"] = self.arch or DEFAULT_ARCH[self.input]
-        varied = not self.freeze_backbone if self.augment is None else self.augment
-        table = {**recipe_table(self.recipe, given), **({} if varied else SAME_PIXELS)}
+        augmented = not self.freeze_backbone if self.augment is None else self.augment
+        table = {**recipe_table(self.recipe, given), **({} if augmented else SAME_PIXELS)}
         return settings_from(TrainSettings, table, given, where="mocrop train")

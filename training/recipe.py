@@ -1,4 +1,4 @@
-"""Everything that a training run depends on besides its data, and the named defaults of it: recipes."""
+"""Settings of a training run, and recipes: named sets of defaults."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ DEFAULT_ARCH: Mapping[Stream, str] = MappingProxyType(
         "motion": "timm/resnet18",  # fields hold less than frames
     }
 )
-SAME_PIXELS: Mapping[str, Any] = MappingProxyType(
+SAME_PIXELS: Mapping[str, Any] = MappingProxyType(  # settings that leave pixels as they are
     {"flip": False, "crop_scales": (1.0,), "color_jitter": 0.0, "random_erasing": 0.0}
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """Settings of one training run; the defaults are the reference's, where it tells them.
+    """Settings of one training run; the defaults are those of the reference implementation where it gives them.
 
-    What it does not tell, and what is ours: the weight decay, how much of the training list is held out, and the
-    strength of the colour jitter.
+    It gives none for the weight decay, the share of the training list that is held out and the strength of the colour
+    jitter; those are ours.
     """
 
     arch: str = "resnet50"  # see mocrop.training.model.backbones
     input: Stream = "frames"  # of the network; motion: the motion fields of the cache
-    weights: str = "imagenet"  # "imagenet", "none", a name in key_maps.SHIPPED or a file
+    weights: str = "imagenet"  # "imagenet", "none", a name in shipped_weights.SHIPPED or a file
     split: str = "1"  # name, or number from 1, which may be an int
     epochs: int = 100
     batch_size: int = 32  # clips, of all processes together
@@ -44,27 +44,27 @@ class TrainSettings:
     learning_rate: float = 1e-3
     schedule: Schedule = "step"
     learning_rate_steps: tuple[float, ...] = (0.4, 0.8)  # divided by 10 at these fractions of the epochs
-    warmup_epochs: float = 0.0  # in which the learning rate rises from nought
-    weight_decay: float = 0.01  # adamw: apart from the gradient; adam, sgd: added to it
-    decay_norms: bool = True  # also on norms, biases and position embeddings
-    clip_grad: float = 0.0  # longest gradient, all parameters taken together; 0: any
-    label_smoothing: float = 0.0  # share of the target that goes to all classes alike
+    warmup_epochs: float = 0.0  # in which the learning rate rises linearly from 0
+    weight_decay: float = 0.01  # adamw: decoupled from the gradient; adam, sgd: added to it
+    decay_norms: bool = True  # weight decay on norms, biases and position embeddings too
+    clip_grad: float = 0.0  # largest norm of the gradient, over all parameters together; 0: no clipping
+    label_smoothing: float = 0.0  # share of the target that is spread evenly over all classes
     ema: float = 0.0  # decay of the moving average of the weights per update; 0: none
     segments: int = 3  # random frames per clip and epoch
     validation_segments: int = 8  # middle frames per clip
     validation_share: float = 0.1  # of the groups of each class in the training list; 0: train on all of it
-    flip: bool = True  # half of the clips, left to right
-    crop_scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)  # sides of the multi-scale crop, of the frame's
+    flip: bool = True  # mirror half of the clips left to right
+    crop_scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)  # sides of the multi-scale crop; 1: the frame's
     color_jitter: float = 0.2  # brightness, contrast and saturation by a factor of 1 plus or minus this; 0: none
     random_erasing: float = 0.0  # probability that a rectangle of a clip is blanked
     mixup: float = 0.2  # alpha of the Beta distribution; 0: none
-    freeze_backbone: bool = False  # train the head alone, on features that are computed once
+    freeze_backbone: bool = False  # train only the head, on features that are computed once
     seed: int = 0
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
     amp: Amp = "auto"  # mixed precision; auto: on a CUDA device only, bfloat16 if it has it, else float16
-    channels_last: bool | None = None  # memory order of the network; None: where it is convolutional
+    channels_last: bool | None = None  # memory format of the network; None: where it is convolutional
     compile: bool = False  # the network, by torch.compile
-    sync_batchnorm: bool = False  # statistics over the clips of all processes, rather than of each by itself
+    sync_batchnorm: bool = False  # BatchNorm statistics over the clips of all processes, not of each alone
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", str(self.split))  # a number is taken as well
@@ -73,7 +73,7 @@ class TrainSettings:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in ("warmup_epochs", "weight_decay", "clip_grad", "mixup", "seed"):
             if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, as {getattr(self, name)} is")
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
         for name in ("validation_share", "color_jitter", "label_smoothing", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
@@ -87,7 +87,7 @@ class TrainSettings:
             if not all(0 < value <= 1 for value in getattr(self, name)):
                 raise ValueError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
         if not self.crop_scales:
-            raise ValueError("crop_scales must hold one value at least; 1.0 stands for no crop")
+            raise ValueError("crop_scales must hold at least one value; 1.0 means no crop")
         if self.freeze_backbone and any(getattr(self, name) != value for name, value in SAME_PIXELS.items()):
             raise ValueError(
                 "freeze_backbone computes the features of each frame once, so its pixels must stay the same: "
@@ -117,11 +117,11 @@ USUAL_WEIGHT_DECAY: Mapping[OptimizerName, float] = {"adam": 0.0, "adamw": 0.01,
 def recipe_table(recipe: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults of a recipe where they differ from those of :class:`TrainSettings`.
 
-    Two of them follow from options: a run of other than 100 epochs warms up in proportion, and an optimiser that is not
-    the recipe's comes with its own usual weight decay.
+    Two of them follow from options: warm-up is scaled with the number of epochs, and an optimiser other than the
+    recipe's brings its own usual weight decay.
 
     Args:
-        options: what was asked for, by name of the setting; None: nothing.
+        options: values that were asked for, by name of the setting; None: not asked for.
 
     >>> recipe_table("modern", {"epochs": 20})["warmup_epochs"]
     1.0
@@ -137,9 +137,9 @@ def recipe_table(recipe: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_shares(text: str) -> tuple[float, ...]:
-    """Read numbers that stand between commas.
+    """Read numbers separated by commas.
 
-    Raises: ValueError if one is none.
+    Raises: ValueError if a part is not a number.
 
     >>> parse_shares("1, .75")
     (1.0, 0.75)

@@ -1,4 +1,4 @@
-"""Count right answers: logits and labels go in, scores that know how sure they are come out."""
+"""Accuracies with their confidence intervals, and how to count right answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Z_95 = 1.959963984540054  # standard normal quantile of 0.975
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """So many right of so many."""
+    """An accuracy: ``correct`` right answers out of ``total``."""
 
     correct: int
     total: int  # at least 1
@@ -30,7 +30,7 @@ class Score:
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the share.
 
-        It takes clips for independent draws. Clips of one UCF group are alike, so the truth is somewhat wider.
+        It treats clips as independent draws. Clips of one UCF group are alike, so the true interval is somewhat wider.
 
         >>> [round(end, 3) for end in Score(correct=8, total=10).interval]
         [0.49, 0.943]
@@ -38,7 +38,7 @@ class Score:
         share, weight = self.share, Z_95**2 / self.total
         centre = (share + weight / 2) / (1 + weight)
         reach = Z_95 / (1 + weight) * math.sqrt(share * (1 - share) / self.total + weight / (4 * self.total))
-        low = 0.0 if self.correct == 0 else centre - reach  # exact at the ends, where the sum of floats is not
+        low = 0.0 if self.correct == 0 else centre - reach  # exact at both ends, where the sum of floats is not
         return low, 1.0 if self.correct == self.total else centre + reach
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class Score:
 
 
 def count_correct(logits: Tensor, labels: Tensor, *, k: int = 1) -> int:
-    """Number of clips whose label is among the ``k`` largest logits; fewer classes than ``k`` count as all of them.
+    """Number of clips whose label is among the ``k`` largest logits; with fewer classes than ``k``, all of them.
 
     Args:
         logits: shape (clips, classes).

@@ -1,4 +1,4 @@
-"""Image classifiers by name: an architecture and a number of classes go in, a network with a new head comes out."""
+"""Image classifiers by name: networks of torchvision and timm with a new head."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ TORCHVISION_HEADS = {  # name of the layer whose outputs are the classes
     "swin_b": "head",
 }
 
-Color = tuple[float, ...]  # red, green, blue, or x and y
+Color = tuple[float, ...]  # one number for red, green and blue, or for x and y
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Backbone:
-    """A network from float32 frames (n, 3, size, size) to logits (n, classes), and what it expects of the frames.
+    """A network with the normalisation of its inputs that it expects.
 
-    One that takes motion fields, (n, 2, side, side), is nothing else.
+    It turns float32 frames, (n, 3, size, size), or motion fields, (n, 2, side, side), into logits, (n, classes).
     """
 
     arch: str
@@ -54,11 +54,12 @@ def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none",
         arch: one of ``TORCHVISION_HEADS``, or ``timm/<name>``.
         classes: outputs of the head, which is always new.
         size: side of the frames or fields in pixels; most networks take any, some are made for one.
-        weights: "imagenet" (the first published ones, which the reference uses; timm's default for its own), "none",
-            a name in ``SHIPPED`` (weights that a Python package brings), or a file with the state dict of the same
-            architecture, whatever its head. All of them are for frames.
+        weights: "imagenet" (torchvision's first published ones, as in the reference, or timm's default), "none", a name
+            in ``SHIPPED`` (weights in a Python package), or a file with a state dict of the same architecture,
+            whatever its head. All of them are for frames.
         input: what the network is to take.
-    Raises: SettingsError for an unknown architecture, WeightsError if the weights cannot be had or do not fit.
+    Raises: SettingsError for an unknown architecture, or one that cannot take the size or the input; WeightsError if
+        the weights are not available or do not fit.
     """
     require_known(arch)
     if arch.startswith(TIMM):
@@ -90,7 +91,7 @@ def clip_logits(model: nn.Module, frames: Tensor) -> Tensor:
 def require_known(arch: str) -> None:
     """Check the name of an architecture.
 
-    Raises: SettingsError listing those that are meant, or that come close.
+    Raises: SettingsError that lists those of torchvision, and those of timm with a similar name.
     """
     if arch in TORCHVISION_HEADS or (arch.startswith(TIMM) and timm.is_model(arch.removeprefix(TIMM))):
         return
@@ -100,14 +101,14 @@ def require_known(arch: str) -> None:
 
 
 def require_takes(model: nn.Module, *, arch: str, size: int) -> None:
-    """Send one frame through a network that is in evaluation mode.
+    """Check that a network, which is in evaluation mode, takes frames of a size, by sending one through it.
 
-    Raises: SettingsError if it cannot take frames of this size.
+    Raises: SettingsError if it does not.
     """
     try:
         with torch.inference_mode():
             model(torch.zeros(1, 3, size, size))
-    except Exception as error:  # every network has exceptions of its own
+    except Exception as error:  # each network raises types of its own
         raise SettingsError(_cannot_take(arch, size, error)) from error
 
 
@@ -123,13 +124,13 @@ def _timm_backbone(arch: str, classes: int, size: int, *, imagenet: bool) -> Bac
     img_size = size if facts.fixed_input_size else None  # None: the network takes any
     try:
         model = timm.create_model(name, num_classes=classes, img_size=img_size)
-    except Exception as error:  # every network has exceptions of its own
+    except Exception as error:  # each network raises types of its own
         raise SettingsError(_cannot_take(arch, size, error)) from error
-    require_takes(model.eval(), arch=arch, size=size)  # some take any size when they are made, and not on a frame
+    require_takes(model.eval(), arch=arch, size=size)  # some are made for any size and fail on the first frame
     if imagenet:
         try:
             model = timm.create_model(name, pretrained=True, num_classes=classes, img_size=img_size)
-        except Exception as error:  # and so has every hub client
+        except Exception as error:  # and so does each hub client
             raise WeightsError(_no_timm_weights(arch, error)) from error
     return Backbone(
         arch=arch,

@@ -1,4 +1,4 @@
-"""Write and read checkpoints: weights and everything needed to use them go into one file, whole or not at all."""
+"""Checkpoints: the weights of a network and everything needed to use them, in one file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
-    """A trained backbone and where it comes from; plain values and tensors only, so that it loads safely."""
+    """A trained backbone and its origin; plain values and tensors only, so that loading runs no code."""
 
     arch: str
     class_names: list[str]  # by output of the head
@@ -36,13 +36,13 @@ class Checkpoint:
     epoch: int  # finished epochs
     metrics: dict[str, Any]  # of the last finished epoch
     state_dict: Mapping[str, Tensor]
-    resume: dict[str, Any] = field(default_factory=dict)  # what a run needs to go on; empty in best.pt
+    resume: dict[str, Any] = field(default_factory=dict)  # what a run needs to resume; empty in best.pt
     format: int = FORMAT
     input: Stream = "frames"  # of the network
 
 
 def describe_cache(cache: CropCache) -> dict[str, Any]:
-    """What a checkpoint and a report say of a cache.
+    """Facts about a cache for checkpoints and reports.
 
     The hash covers the attributes of the cache and its table (labels, subsets, states, boxes, frames), not its pixels.
     """
@@ -60,7 +60,7 @@ def describe_cache(cache: CropCache) -> dict[str, Any]:
 
 
 def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint that appears under its name only when it is whole and on the disk.
+    """Write a checkpoint; the file appears under its name only when it is complete and on the disk.
 
     Raises: DiskFullError.
     """
@@ -76,8 +76,8 @@ def load_checkpoint(file: Path) -> Checkpoint:
     return from_content(read_content(file), file)
 
 
-def read_content(file: Path) -> Any:  # Any: whatever a program has saved
-    """Read a file that PyTorch has written, onto the CPU, without unpickling anything but tensors and plain values.
+def read_content(file: Path) -> Any:  # Any: whatever the program saved
+    """Read a file of ``torch.save`` onto the CPU, without unpickling anything but tensors and plain values.
 
     Raises: CheckpointError if it is missing or damaged.
     """
@@ -85,36 +85,39 @@ def read_content(file: Path) -> Any:  # Any: whatever a program has saved
         return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {file}; train one with `mocrop train`") from error
-    except Exception as error:  # torch, pickle and zipfile have many words for a file that is not theirs
+    except Exception as error:  # torch, pickle and zipfile raise many types for a damaged or foreign file
         reason = str(error).strip().partition("\n")[0]
         raise CheckpointError(f"{file} cannot be read ({reason}); it is damaged or no checkpoint of mocrop") from error
 
 
 def is_ours(content: Any) -> bool:
-    """Whether what a file holds is a checkpoint that mocrop has written, of whatever format."""
+    """Whether the content of a file is a checkpoint that mocrop has written, of any format version."""
     return isinstance(content, dict) and "format" in content
 
 
 def from_content(content: Any, file: Path) -> Checkpoint:
-    """Raises: CheckpointError if what the file holds is no checkpoint of ours, or of another format."""
+    """Make a checkpoint of the content of a file.
+
+    Raises: CheckpointError if it is not a checkpoint of mocrop, or one of another format version.
+    """
     if not is_ours(content):
         raise CheckpointError(f"{file} is no checkpoint of mocrop; pass one that `mocrop train` has written")
     if content["format"] != FORMAT:
         raise CheckpointError(
-            f"{file} has checkpoint format {content['format']}, this mocrop reads format {FORMAT}; train it anew"
+            f"{file} has checkpoint format {content['format']}, this mocrop reads format {FORMAT}; train again"
         )
     try:
         return Checkpoint(**content)
     except TypeError as error:
-        raise CheckpointError(f"{file} is damaged ({error}); train it anew") from error
+        raise CheckpointError(f"{file} is damaged ({error}); train again") from error
 
 
 def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path) -> Backbone:
-    """Make the network of a checkpoint, every parameter and buffer as saved.
+    """Make the network of a checkpoint, with every parameter and buffer as saved.
 
     Args:
-        size: side of the frames or fields that it is to see, in pixels; most networks take others than those of the
-            training.
+        size: side of the frames or fields that it will get, in pixels; most networks take other sizes than those that
+            they were trained on.
         source: the checkpoint's file, for messages.
     Raises: CheckpointError listing the keys and shapes that do not fit.
     """
@@ -123,14 +126,14 @@ def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path) -> Back
     if problems := mismatches(backbone.model, checkpoint.state_dict):
         raise CheckpointError(
             f"{source}, trained at {checkpoint.size} px, does not fit {checkpoint.arch} with {classes} classes at "
-            f"{size} px: {problems}; take frames of {checkpoint.size} px, or train it anew"
+            f"{size} px: {problems}; take frames of {checkpoint.size} px, or train again"
         )
     backbone.model.load_state_dict(checkpoint.state_dict, strict=True)
     return replace(backbone, mean=checkpoint.mean, std=checkpoint.std)
 
 
 def plain_settings(settings: Any) -> dict[str, Any]:
-    """A frozen settings dataclass as plain values that survive both JSON and a checkpoint.
+    """A frozen settings dataclass as plain values, which JSON and a checkpoint keep unchanged.
 
     >>> from mocrop.training.recipe import TrainSettings
     >>> plain_settings(TrainSettings())["crop_scales"]

@@ -1,4 +1,4 @@
-"""Where and how precisely to compute: a name goes in, a device and its mixed-precision type come out."""
+"""The device to train on, and how a network runs on it: mixed precision, threads, compilation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.training.distributed import Ranks
 from mocrop.training.recipe import Amp
 
+BACKEND = "inductor"  # of torch.compile
+
 
 def choose_device(name: str, ranks: Ranks | None = None) -> torch.device:
     """Find a device by name; "auto" is the current CUDA device where there is one, else the CPU.
 
     Args:
-        ranks: of several on one machine, each takes the CUDA device of its own number.
+        ranks: this process among those that train together; each takes the CUDA device of its number on its machine.
     Raises: SettingsError if there is no such device.
     """
     if ranks is not None and ranks.several and name != "cpu" and torch.cuda.is_available():
@@ -42,15 +44,16 @@ def _device_of_rank(name: str, ranks: Ranks) -> torch.device:
             "processes (--nproc-per-node) as there are GPUs, or pass --device cpu"
         )
     device = torch.device("cuda", ranks.local_rank)
-    torch.cuda.set_device(device)  # or page-locked memory would take up room on the first one
+    torch.cuda.set_device(device)  # else page-locked memory would take room on the first GPU too
     return device
 
 
 def mixed_precision(device: torch.device, amp: Amp) -> torch.dtype | None:
-    """Type for the expensive layers; None: float32.
+    """Type that the expensive layers compute in; None: float32.
 
-    "auto" is float32 but on a CUDA device, where it is bfloat16 if it has it and float16 elsewhere.
-    Raises: SettingsError if the device has not what was asked for.
+    "auto" is float32, except on a CUDA device: bfloat16 where it has that, else float16.
+
+    Raises: SettingsError if the device lacks the type that was asked for.
     """
     if amp == "off" or (amp == "auto" and device.type != "cuda"):
         return None
@@ -60,19 +63,28 @@ def mixed_precision(device: torch.device, amp: Amp) -> torch.dtype | None:
     return torch.bfloat16 if amp == "bf16" or (amp == "auto" and has_bfloat16) else torch.float16
 
 
+def precision_name(precision: torch.dtype | None) -> str:
+    """Name of a mixed-precision type for reports.
+
+    >>> precision_name(torch.bfloat16), precision_name(None)
+    ('bfloat16', 'float32')
+    """
+    return str(precision or torch.float32).removeprefix("torch.")
+
+
 def autocast(device: torch.device, precision: torch.dtype | None) -> torch.autocast:
     """Compute in ``precision`` within a ``with`` block; None changes nothing."""
     return torch.autocast(device.type, dtype=precision or torch.bfloat16, enabled=precision is not None)
 
 
 def is_convolutional(model: nn.Module) -> bool:
-    """Whether a network is made of convolutions; transformers have a single one, which cuts the frame into patches."""
+    """Whether a network consists of convolutions; transformers have one only, which cuts the frame into patches."""
     return sum(isinstance(layer, nn.Conv2d) for layer in model.modules()) > 1
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: where there is little to do, several wait for each other longer than they work."""
+    """Compute on one thread within a ``with`` block: on little work, several threads wait longer than they compute."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -81,26 +93,14 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def precision_name(precision: torch.dtype | None) -> str:
-    """Name of a mixed-precision type, as reports have it.
-
-    >>> precision_name(torch.bfloat16), precision_name(None)
-    ('bfloat16', 'float32')
-    """
-    return str(precision or torch.float32).removeprefix("torch.")
-
-
-BACKEND = "inductor"  # of torch.compile
-
-
 def compiled(model: nn.Module, *, device: torch.device) -> nn.Module:
-    """Compile a network when it first sees frames; its parameters, and their names, stay those of ``model``.
+    """Compile a network on its first batch; its parameters and their names stay those of ``model``.
 
     Raises: SettingsError if this machine cannot compile.
     """
     try:
         torch.compile(_probe, backend=BACKEND)(torch.ones(8, device=device))
-    except Exception as error:  # the layers of torch.compile have exceptions of their own, public and not
+    except Exception as error:  # torch.compile raises many types, some of them private
         reason = str(error).strip().partition("\n")[0]
         raise SettingsError(
             f"--compile: PyTorch cannot compile for {device} on this machine ({type(error).__name__}: {reason}); "

@@ -1,7 +1,7 @@
-"""Checkpoints of other programs, above all of the reference implementation: a file goes in, a Checkpoint comes out.
+"""Checkpoints of other programs, above all of the reference implementation.
 
-They hold weights and little else, so the backbone is named by the caller and the classes are those of a crop cache, in
-its order. Everything is loaded strictly: what is missing or left over is an error that lists it.
+They hold weights and little else, so the caller names the backbone, and the classes are those of a crop cache, in its
+order. Loading is strict: missing or unexpected keys are an error that lists them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from mocrop.training.model.backbones import TORCHVISION_HEADS, Backbone, build_b
 from mocrop.training.model.checkpoint import Checkpoint, from_content, is_ours, read_content
 from mocrop.training.model.weights import StateDict, find_state_dict, mismatches
 
-UNKNOWN = "unknown"  # what such a file was trained on
+UNKNOWN = "unknown"  # split and cache that such a file was trained on
 
 
 def load_any_checkpoint(file: Path, *, cache: CropCache, arch: str | None = None) -> Checkpoint:
-    """Read a checkpoint of ours or of another program, onto the CPU, without unpickling more than plain values.
+    """Read a checkpoint of mocrop or of another program onto the CPU; only tensors and plain values are unpickled.
 
     Args:
-        cache: whose classes the outputs stand for, and for whose frames the network is made, if the file does not say.
-        arch: the backbone, if the file does not say.
+        cache: gives the classes and the size of the frames where the file does not.
+        arch: the backbone; None: as the file says.
     Raises: CheckpointError if the file is missing, damaged, of another backbone, of another number of classes, or does
-        not say which backbone it is of; SettingsError for an unknown architecture.
+        not say which backbone it is of and ``arch`` is None; SettingsError for an unknown architecture.
     """
     content = read_content(file)
     if is_ours(content):
@@ -46,7 +46,7 @@ def load_any_checkpoint(file: Path, *, cache: CropCache, arch: str | None = None
 
 
 def cache_trained_on(file: Path) -> str | None:
-    """Name of the cache that a checkpoint was trained on; None if it does not say.
+    """Name of the cache that a checkpoint was trained on; None if the file is of another program.
 
     Raises: CheckpointError if the file is missing or damaged.
     """
@@ -73,7 +73,7 @@ def _checkpoint(state: StateDict, content: Any, *, cache: CropCache, arch: str, 
 
 
 def _require_fits(state: StateDict, backbone: Backbone, *, cache: CropCache, file: Path) -> None:
-    """Raises: CheckpointError naming both backbones, both numbers of classes, or the keys."""
+    """Check that a state dict fits a network; the error names both backbones, both numbers of classes, or the keys."""
     problems = mismatches(backbone.model, state)
     if not problems:
         return
@@ -91,6 +91,7 @@ def _require_fits(state: StateDict, backbone: Backbone, *, cache: CropCache, fil
 
 
 def _outputs(state: StateDict, backbone: Backbone) -> int | None:
+    """Number of classes of a state dict; None if it has no head of this name."""
     weight = state.get(f"{backbone.head[0]}.weight") if backbone.head else None
     return None if weight is None else len(weight)
 
@@ -100,7 +101,7 @@ def _head_keys(backbone: Backbone) -> tuple[str, ...]:
 
 
 def _recognise(state: StateDict) -> str | None:
-    """The torchvision backbone whose keys and shapes these are, whatever the head."""
+    """Name of the torchvision backbone that has these keys and shapes, apart from the head; None if none has."""
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     for arch, head in TORCHVISION_HEADS.items():
         body = {key: shape for key, shape in shapes.items() if not key.startswith(f"{head}.")}
@@ -111,7 +112,7 @@ def _recognise(state: StateDict) -> str | None:
 
 @functools.cache
 def _body_shapes(arch: str) -> Mapping[str, tuple[int, ...]]:
-    with torch.device("meta"):  # shapes without memory or work
+    with torch.device("meta"):  # shapes only: no memory, no random weights
         backbone = build_backbone(arch, classes=1, size=224)
     state = backbone.model.state_dict()
     return {key: tuple(value.shape) for key, value in state.items() if not key.startswith(_head_keys(backbone))}

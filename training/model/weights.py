@@ -1,4 +1,4 @@
-"""Pretrained weights: a download or a file goes in, parameters of a network come out, all but its head."""
+"""Pretrained weights from a download or a file, and how a network loads them, except for its head."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from mocrop.pipeline.errors import WeightsError
 
 StateDict = Mapping[str, Tensor]
-WRAPPINGS = ("state_dict", "model_state_dict")  # keys that programs save a state dict under, beside others
+WRAPPINGS = ("state_dict", "model_state_dict")  # keys under which programs save a state dict beside other values
 PREFIXES = ("module.", "base_model.", "backbone.")  # of DataParallel, and of the reference's training and test scripts
 MAX_NAMES = 6  # of keys in a message
 
 
 def torchvision_imagenet(arch: str) -> StateDict:
-    """Fetch torchvision's first ImageNet weights, from its own download folder if they are there.
+    """Fetch torchvision's first published ImageNet weights, from its download folder if they are there.
 
-    Raises: WeightsError naming the file and the ways out if they cannot be had.
+    Raises: WeightsError that names the file and the ways out if the download fails.
     """
     weights = torchvision.models.get_model_weights(arch).IMAGENET1K_V1
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
@@ -32,16 +32,17 @@ def torchvision_imagenet(arch: str) -> StateDict:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = getattr(error, "reason", None) or error
         raise WeightsError(
-            f"--arch {arch}: the ImageNet weights cannot be had from {weights.url} ({reason}); pass --weights none to "
-            f"start from random ones, or fetch {file.name} elsewhere and pass --weights FILE (or put it at {file})"
+            f"--arch {arch}: the ImageNet weights cannot be fetched from {weights.url} ({reason}); pass --weights none "
+            f"to start from random ones, or fetch {file.name} elsewhere and pass --weights FILE (or put it at {file})"
         ) from error
     return cast(StateDict, state)
 
 
 def read_state_dict(file: Path) -> StateDict:
-    """Read a state dict, see :func:`find_state_dict`, from a PyTorch or safetensors file.
+    """Read a state dict from a PyTorch or safetensors file; see :func:`find_state_dict`.
 
-    Nothing but tensors and plain values is ever unpickled.
+    Nothing but tensors and plain values is unpickled.
+
     Raises: WeightsError if the file is missing, unreadable or holds something else.
     """
     try:
@@ -53,7 +54,7 @@ def read_state_dict(file: Path) -> StateDict:
             content = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise WeightsError(f"--weights {file}: there is no such file") from error
-    except Exception as error:  # torch, pickle, zipfile and safetensors have many words for a file that is not theirs
+    except Exception as error:  # torch, pickle, zipfile and safetensors raise many types for a damaged or foreign file
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(
             f"--weights {file} cannot be read as a state dict ({reason}); save one with torch.save(model.state_dict())"
@@ -64,9 +65,9 @@ def read_state_dict(file: Path) -> StateDict:
 
 
 def find_state_dict(content: object) -> StateDict | None:
-    """Take a state dict out of what a file holds: out of its wrappings, its keys out of their prefixes.
+    """Find the state dict in the content of a file, and remove the prefixes that all its keys share.
 
-    Returns: None if there is none.
+    Returns: the state dict; None if there is none.
 
     >>> find_state_dict({"state_dict": {"module.fc.bias": torch.zeros(1)}, "epoch": 3})
     {'fc.bias': tensor([0.])}
@@ -79,7 +80,7 @@ def find_state_dict(content: object) -> StateDict | None:
 
 
 def _without_prefixes(state: StateDict) -> StateDict:
-    """Remove what a network is called as a part of another; a prefix that only some keys have is no such name."""
+    # a prefix that only some keys have belongs to the network itself
     shared = [prefix for prefix in PREFIXES if all(key.startswith(prefix) for key in state)]
     if not shared:
         return state
@@ -87,9 +88,12 @@ def _without_prefixes(state: StateDict) -> StateDict:
 
 
 def load_except_head(model: nn.Module, state: StateDict, *, head: Sequence[str], source: str) -> None:
-    """Load every parameter and buffer but those of the head, which stays as it is.
+    """Load every parameter and buffer except those of the head, which stays as it is.
 
-    Raises: WeightsError listing what is missing, unexpected, or of another shape.
+    Args:
+        head: names of the layers whose outputs are the classes.
+        source: of the weights, for messages.
+    Raises: WeightsError that lists what is missing, unexpected, or of another shape.
     """
     prefixes = tuple(f"{layer}." for layer in head)
     body = {key: value for key, value in state.items() if not key.startswith(prefixes)}
@@ -99,7 +103,10 @@ def load_except_head(model: nn.Module, state: StateDict, *, head: Sequence[str],
 
 
 def mismatches(model: nn.Module, state: StateDict, *, ignore: tuple[str, ...] = ()) -> str:
-    """Say in which keys and shapes a state dict differs from a network; empty if in none.
+    """Describe in which keys and shapes a state dict differs from a network; empty if in none.
+
+    Args:
+        ignore: prefixes of keys of the network that the state dict may lack.
 
     >>> mismatches(nn.Linear(2, 3), {"weight": torch.zeros(3, 4), "scale": torch.zeros(1)})
     '1 missing (bias), 1 unexpected (scale), 1 of another shape (weight: 3x4 instead of 3x2)'
