@@ -1,4 +1,4 @@
-"""A crop cache as a PyTorch data set: rows of the cache go in, segments of frames or motion fields and labels come out.
+"""A crop cache as a PyTorch data set of clips, each with some frames or motion fields and its label.
 
 Frames are uint8, RGB, of shape (3, size, size) each, motion fields int8, x and y, (2, side, side).
 """
@@ -23,11 +23,11 @@ from mocrop.training.data.frame_reader import FrameReader
 from mocrop.training.data.selection import Subset, SubsetName, as_subset, select_clips
 
 IntArray = npt.NDArray[np.int64]
-SEGMENTS = {Subset.TRAIN: 3, Subset.TEST: 8}  # frames per clip, as the reference takes them
+SEGMENTS = {Subset.TRAIN: 3, Subset.TEST: 8}  # frames per clip, as in the reference
 
 
 class Sample(NamedTuple):
-    """One clip, as ``DataLoader`` collates it."""
+    """One clip, in the form that ``DataLoader`` collates."""
 
     frames: Tensor  # (segments, 3, size, size), or motion fields
     label: int
@@ -45,22 +45,23 @@ class CropDataset(Dataset[Sample]):
     """Clips of a crop cache as a map-style data set, for any ``DataLoader`` or for :class:`CropLoader`.
 
     Random slots depend on the seed, the epoch and the rows alone: batch size, order and number of workers do not
-    matter. Who asks for a clip without naming an epoch, as ``DataLoader`` does, gets the slots of epoch 0 the first
-    time, those of epoch 1 the second time, and so on. So each pass of a ``DataLoader`` gives other frames by itself: in
-    this process, with worker processes, and with ``persistent_workers=True``, since all count in one shared memory.
-    What workers have read ahead counts as well when a pass is broken off, with persistent workers perhaps only when the
-    next one begins. :meth:`set_epoch` says where to go on. The processes of a ``DistributedSampler`` each count for
-    themselves: there, call it before each epoch, as the sampler's own.
+    matter. A clip that is read without an epoch, as by ``DataLoader``, has the slots of epoch 0 the first time, those
+    of epoch 1 the second time, and so on. Each pass of a ``DataLoader`` therefore has other frames: in this process,
+    with worker processes, and with ``persistent_workers=True``, since all of them count in one shared memory. If a pass
+    is broken off, what workers have read ahead counts as well, with persistent workers perhaps only when the next pass
+    begins; :meth:`set_epoch` chooses the next epoch. The processes of a ``DistributedSampler`` count separately: there,
+    call ``set_epoch`` before each epoch, like the sampler's own.
 
     Args:
-        cache: an open cache; worker processes open it anew.
+        cache: an open cache; worker processes open it again.
         rows: int64, shape (n,), rows of the cache with frames; see :func:`.select_clips`.
         segments: frames per clip.
         random: a random slot of each segment (training) rather than the middle one (testing).
         seed: of the random slots.
         stream: frames, or the motion fields that belong to them.
     Attributes:
-        epochs_begun: by each kind of :class:`CropLoader`, kept here as a loader may be made anew for each epoch.
+        epochs_begun: number of epochs begun, by the settings of a :class:`CropLoader`; kept here, as a program may make
+            a new loader for each epoch.
     Raises: CacheError if the cache has no motion fields.
     """
 
@@ -95,16 +96,16 @@ class CropDataset(Dataset[Sample]):
         seed: int = 0,
         stream: Stream = "frames",
     ) -> Self:
-        """The clips of one subset of one split, as `mocrop train` and `mocrop eval` read them.
+        """The clips of one subset of one split.
 
         Args:
             cache: open, or its ``.zarr`` folder.
             split: its name, else its number from 1.
             subset: or its name, "train" or "test".
-            segments: frames per clip; None: 3 to train on, 8 to test on, as far as the cache has so many.
-            random: None: to train on, yes.
+            segments: frames per clip; None: 3 for "train", 8 for "test", but no more than the cache has per clip.
+            random: a random slot of each segment; None: for "train" only.
             seed, stream: as above.
-        Raises: CacheError; SettingsError if the split is unknown or no clip is left; ValueError for another word.
+        Raises: CacheError; SettingsError if the split is unknown or no clip is left; ValueError for another subset.
         Warns: UserWarning if clips of the subset have no frames and are left out.
         """
         opened = cache if isinstance(cache, CropCache) else CropCache(cache)
@@ -119,7 +120,7 @@ class CropDataset(Dataset[Sample]):
         return cls(opened, selection.rows, segments=segments, random=random, seed=seed, stream=stream)
 
     def set_epoch(self, epoch: int) -> None:
-        """Make ``epoch`` the next one for every clip, also in workers; without effect where slots are not random.
+        """Make ``epoch`` the next one of every clip, also in workers; without effect where slots are not random.
 
         A :class:`CropLoader` has a ``set_epoch`` of its own.
         """
@@ -145,7 +146,7 @@ class CropDataset(Dataset[Sample]):
 
         Args:
             indices: as for :meth:`read`.
-            epoch: whose slots; None: for each clip those of its next epoch, which are used up by that.
+            epoch: whose slots; None: of each clip its next epoch, which moves on by one.
         """
         if epoch is None and self._random:
             return self._slots.of(indices, self._next_epochs.take(indices))
@@ -156,8 +157,8 @@ class CropDataset(Dataset[Sample]):
 
         Args:
             indices: int64, shape (n,), positions in this data set; negative ones count from the end.
-            epoch: whose random slots; None: for each clip those of the epoch after the last one it was asked for.
-            out: uint8, contiguous, of :meth:`batch_shape`, to be overwritten; made where None.
+            epoch: whose random slots; None: of each clip its next epoch, which moves on by one.
+            out: uint8, contiguous, of :meth:`batch_shape`, to be overwritten; None: a new tensor.
         Raises: CacheError if a frame cannot be read.
         """
         rows = self.rows[indices]

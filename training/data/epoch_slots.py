@@ -1,4 +1,4 @@
-"""Which slots stand for a clip in which epoch, and which epoch it is for a clip that is asked for without one."""
+"""Which slots stand for a clip in each epoch, and which epoch is next for each clip."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mocrop.training.data.segments import middle_slots, random_slots
 from mocrop.training.seeds import slots_generator
 
 IntArray = npt.NDArray[np.int64]
-KEPT_EPOCHS = 16  # whose slots stay in memory: with a weighted sampler, the clips of one batch are far apart
+KEPT_EPOCHS = 16  # whose slots stay in memory: with a weighted sampler, the clips of a batch are in many epochs
 
 
 class EpochSlots:
-    """The slots of some clips by epoch, which depend on what is given here and on the epoch alone; for any thread.
+    """Slots of some clips by epoch; they depend on the arguments and the epoch alone. Any thread may use it.
 
     Args:
-        frame_counts: integers, shape (clips,), at least 1.
+        frame_counts: integers, shape (clips,), at least 1: slots in use of each clip.
         segments: slots per clip.
-        random: a random slot of each segment, in each epoch another; else the middle one in every epoch.
+        random: a random slot of each segment, drawn for each epoch; else the middle one in every epoch.
         seed: of the random slots.
     Raises: ValueError if a clip has no slot in use.
     """
@@ -52,7 +52,7 @@ class EpochSlots:
         return slots
 
     def _all(self, epoch: int) -> npt.NDArray[np.integer]:
-        """Slots of all clips, which are drawn together."""
+        """Slots of all clips in one epoch, (clips, segments); they are drawn together."""
         drawn = self._drawn  # threads share it, so it is replaced rather than changed
         if epoch not in drawn:
             slots = self._draw(epoch).astype(np.min_scalar_type(int(self._frame_counts.max(initial=1))))
@@ -67,21 +67,21 @@ class EpochSlots:
 
 
 class NextEpochs:
-    """The epoch that is next for each clip, in memory that this process and all worker processes of its share."""
+    """The next epoch of each clip, in memory that this process shares with its worker processes."""
 
     def __init__(self, clips: int) -> None:
         self._next = torch.zeros(clips, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._next.share_memory_()  # a copy that is not a worker's; without effect where it is shared
+        self._next.share_memory_()  # for a copy outside a worker; without effect where memory is shared already
 
     def set(self, epoch: int) -> None:
-        """Make it the same for all clips."""
+        """Make ``epoch`` the next one of all clips."""
         self._next.fill_(epoch)
 
     def take(self, clips: IntArray) -> IntArray:
-        """The epoch of each clip, int64, shape (n,); the one after it is next. A clip may come several times."""
+        """Return the next epoch of each clip, int64, shape (n,), and move it on by one; clips may repeat."""
         following, epochs = self._next.numpy(), np.empty(len(clips), dtype=np.int64)
         for place, clip in enumerate(clips):
             epochs[place] = following[clip]

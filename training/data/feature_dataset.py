@@ -1,4 +1,4 @@
-"""A crop cache as a data set of features: rows go in, what a frozen network's head sees of their segments comes out."""
+"""A crop cache as a data set of features: the inputs of a frozen network's head in place of frames."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mocrop.training.model.backbones import Backbone
 
 
 class LazyFeatures:
-    """The features of one cache, found or computed when they are first asked for, from any thread.
+    """The features of one cache, loaded or computed at the first use; any thread may use it.
 
     Args:
-        backbone: its weights must be in place by then.
+        backbone: its weights must be loaded by the first use.
         device: where to compute.
-        on_frames: hears how many frames are done, of how many.
+        on_frames: called with the frames done and the frames in all.
     """
 
     def __init__(self, cache: CropCache, backbone: Backbone, *, device: torch.device, on_frames: OnFrames) -> None:
@@ -28,7 +28,10 @@ class LazyFeatures:
         self._lock = threading.Lock()
 
     def get(self) -> Features:
-        """Raises: what :func:`~mocrop.training.data.features.load_features` raises."""
+        """The features.
+
+        Raises: what :func:`~mocrop.training.data.features.load_features` raises.
+        """
         with self._lock:
             if self._features is None:
                 self._features = load_features(
@@ -60,7 +63,7 @@ class FeatureDataset(CropDataset):
         self._features = features
 
     def batch_shape(self, clips: int) -> tuple[int, ...]:
-        """What a loader need not set memory aside for."""
+        """An empty shape: a loader needs no memory for features."""
         return (clips, self.segments, 0)
 
     def read(self, indices: IntArray, *, epoch: int | None = None, out: Tensor | None = None) -> Batch:

@@ -1,7 +1,7 @@
-"""Features of a frozen backbone: a crop cache and a network go in, what the head sees of every used slot comes out.
+"""Features of a frozen backbone: the inputs of its head for every slot in use of a crop cache.
 
-They lie beside the cache, in ``<cache>.features/<arch>-<weights>-<cache hash>.npy``, so that every epoch and every
-later run on the same frames and the same weights finds them there.
+They are stored beside the cache, in ``<cache>.features/<arch>-<weights>-<cache hash>.npy``, for all epochs and later
+runs on the same frames with the same weights.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ FloatArray = npt.NDArray[np.float32]
 Body = Callable[[Tensor], Tensor]  # float32 frames (n, 3, size, size) to features (n, width)
 OnFrames = Callable[[int, int], None]  # frames done, frames in all
 
-FRAMES_PER_BATCH = {"cpu": 4, "cuda": 128}  # large ones on a CPU cost half as much again: the system clears new memory
+FRAMES_PER_BATCH = {"cpu": 4, "cuda": 128}  # large ones take 1.5 times as long on a CPU: the system clears new memory
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Features:
-    """What the head of one network sees of every used slot of the usable clips of one cache."""
+    """Features of every slot in use of the usable clips of one cache."""
 
-    values: FloatArray  # (frames, width), slots of clip after clip; may lie on the disk
-    first: IntArray  # (clips,) where the slots of each row of the cache begin
-    used: IntArray  # (clips,) slots of each row; 0 where its frames may not be used
+    values: FloatArray  # (frames, width), slots of clip after clip; a memory map of the file
+    first: IntArray  # (clips,) row of `values` where the slots of each row of the cache begin
+    used: IntArray  # (clips,) slots of each row of the cache; 0 where its frames cannot be used
     computed: bool  # just now, rather than found on the disk
 
     @property
@@ -64,8 +64,10 @@ class Features:
 def load_features(
     cache: CropCache, backbone: Backbone, *, device: torch.device, on_frames: OnFrames = lambda done, total: None
 ) -> Features:
-    """Find the features of a cache on the disk, or compute and keep them; in float32, without any augmentation.
+    """Load the features of a cache, or compute and store them; in float32, without augmentation.
 
+    Args:
+        on_frames: called with the frames done and the frames in all.
     Raises: SettingsError if the network has no linear head; CacheError for frames that cannot be read; DiskFullError.
     """
     head_layer(backbone)
@@ -79,18 +81,18 @@ def load_features(
                 stale.unlink()
     values = np.load(file, mmap_mode="r")
     if len(values) != used.sum():
-        raise CacheError(f"{file} holds {len(values)} frames instead of {used.sum()}; delete it, it is made again")
+        raise CacheError(f"{file} holds {len(values)} frames instead of {used.sum()}; delete it and start again")
     return Features(values=values, first=np.cumsum(used) - used, used=used, computed=computed)
 
 
 def features_file(cache: CropCache, backbone: Backbone) -> Path:
-    """Where the features of a cache lie; the name changes with the weights, and with all that the cache tells."""
+    """File of the features of a cache; its name changes with the weights and with the cache's attributes and table."""
     name = f"{backbone.arch.replace('/', '-')}-{weights_hash(backbone)}-{describe_cache(cache)['hash']}.npy"
     return cache.path.with_suffix(".features") / name
 
 
 def weights_hash(backbone: Backbone) -> str:
-    """Hash of everything that features depend on besides the frames: parameters and statistics, but not the head's."""
+    """Hash of everything that features depend on besides the frames: all parameters and statistics but the head's."""
     head = tuple(f"{layer}." for layer in backbone.head)
     digest = hashlib.sha256(repr((backbone.arch, backbone.mean, backbone.std)).encode())
     for name, tensor in sorted(backbone.model.state_dict().items()):
@@ -117,7 +119,7 @@ def head_layer(backbone: Backbone) -> nn.Linear:
 
 
 def _batches(cache: CropCache, used: IntArray, backbone: Backbone, device: torch.device) -> Iterator[FloatArray]:
-    """Features of batch after batch of frames, in the order of rows and slots; the next batch is read meanwhile."""
+    """Features batch by batch, in the order of rows and slots; the next frames are read meanwhile."""
     require_shards(cache, backbone.input)
     rows = np.repeat(np.arange(len(used)), used)
     slots = np.arange(len(rows)) - np.repeat(np.cumsum(used) - used, used)
@@ -141,42 +143,42 @@ def _batches(cache: CropCache, used: IntArray, backbone: Backbone, device: torch
 
 
 def _compiled(backbone: Backbone, model: nn.Module, frames: Tensor) -> Body:
-    """A function from frames like these, or fewer, to what the head sees of them.
+    """A function from as many frames as ``frames``, or fewer, to their features.
 
-    On a CPU the network is traced and its norms are folded into its convolutions, which halves the time; where that
-    cannot be done, or comes to other numbers, it stays as it is.
+    On a CPU the network is traced and its norms are folded into its convolutions, which halves the time. If it cannot
+    be traced, or the trace gives other numbers, the function runs the network itself.
     """
 
-    def as_it_is(pixels: Tensor) -> Tensor:
+    def plain(pixels: Tensor) -> Tensor:
         return head_inputs(backbone, model, pixels)
 
-    expected = as_it_is(frames)
+    expected = plain(frames)
     if frames.device.type != "cpu":
-        return as_it_is
+        return plain
     body = copy.deepcopy(model)
     body.set_submodule(backbone.head[0], nn.Identity())
     try:
         with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")  # of what a trace cannot see; the check below does, and of PyTorch's plans
+            warnings.simplefilter("ignore")  # deprecations, and what a trace may miss, which the check below finds
             traced = torch.jit.freeze(torch.jit.trace(body, frames))  # type: ignore[no-untyped-call]
-            sound = torch.allclose(traced(frames), expected, rtol=1e-3, atol=1e-4)
-    except Exception:  # every network has its own way of not being traceable
-        return as_it_is
+            same = torch.allclose(traced(frames), expected, rtol=1e-3, atol=1e-4)
+    except Exception:  # each network fails to trace in its own way
+        return plain
 
     def folded(pixels: Tensor) -> Tensor:
-        short = len(frames) - len(pixels)  # of the batch that was traced
+        short = len(frames) - len(pixels)  # frames missing to the batch size that was traced
         with torch.inference_mode():
             features: Tensor = traced(torch.cat([pixels, frames[:short]]) if short else pixels)
         return features[: len(pixels)].float()
 
-    return folded if sound else as_it_is
+    return folded if same else plain
 
 
 @torch.inference_mode()
 def head_inputs(backbone: Backbone, model: nn.Module, frames: Tensor) -> Tensor:
-    """What the head sees of some frames: float32, (n, 3, size, size) to (n, width).
+    """Inputs of the head for some frames: float32, (n, 3, size, size) to (n, width).
 
-    Raises: SettingsError if the logits of the network are not what its head makes of that.
+    Raises: SettingsError if the network does more to them than apply its head.
     """
     layer, seen = head_layer(backbone), list[Tensor]()
     hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -186,15 +188,15 @@ def head_inputs(backbone: Backbone, model: nn.Module, frames: Tensor) -> Tensor:
         hook.remove()
     if len(seen) != 1 or seen[0].ndim != 2 or not torch.allclose(layer(seen[0]), logits, rtol=1e-3, atol=1e-4):
         raise SettingsError(
-            f"--freeze-backbone cannot be had with {backbone.arch}: something follows its head; pass another --arch"
+            f"--freeze-backbone does not work with {backbone.arch}: something follows its head; pass another --arch"
         )
     return seen[0].float()
 
 
 def _write(file: Path, batches: Iterator[FloatArray], *, frames: int, on_frames: OnFrames) -> None:
-    """Write the batches as one .npy file that appears under its name only when it is whole and on the disk."""
+    """Write the batches as one .npy file, which appears under its name only when it is complete and on the disk."""
     done = 0
-    with whole_file(file, writer=str(os.getpid())) as stream:  # two runs may come to the same features at once
+    with whole_file(file, writer=str(os.getpid())) as stream:  # two runs may compute the same features at once
         for batch in batches:
             if not done:
                 header = {"descr": "<f4", "fortran_order": False, "shape": (frames, batch.shape[1])}

@@ -1,4 +1,4 @@
-"""Read frames or motion fields of any crop cache: clips and slots go in, one contiguous array of bytes comes out."""
+"""Read frames or motion fields of any crop cache, compressed or not, into one contiguous array."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mocrop.training.data.shard_files import CACHE_WAY_OUT, ShardFiles
 IntArray = npt.NDArray[np.int64]
 Frames = npt.NDArray[np.uint8]
 Fields = npt.NDArray[np.int8]
-INDEX_CACHE_BYTES = 64 * 2**20  # without it TensorStore reads a shard's index again for every frame
+INDEX_CACHE_BYTES = 64 * 2**20  # without a cache TensorStore reads the index of a shard again for every frame
 
 
 class FrameSource(Protocol):
@@ -30,12 +30,12 @@ class FrameSource(Protocol):
 
 
 class FrameReader:
-    """Reads frames or motion fields of one crop cache, from any thread; pickles as the path of the cache.
+    """Reads frames or motion fields of one crop cache, from any thread; it pickles as the path of the cache.
 
-    Uncompressed ones come straight from their shard files, compressed ones through TensorStore.
+    Uncompressed ones are read straight from their shard files, compressed ones through TensorStore.
 
     Args:
-        stream: which of the two.
+        stream: frames or motion fields.
     Raises: CacheError if the cache has no motion fields.
     """
 
@@ -58,9 +58,10 @@ class FrameReader:
         Args:
             clips: int64, shape (n,), rows of the cache.
             slots: int64, shape (n, segments).
-            out: uint8, shape (n, segments, *item_shape), C-contiguous, to be overwritten; made where None.
+            out: uint8, shape (n, segments, *item_shape), C-contiguous, to be overwritten; None: a new array.
         Returns: ``out``, RGB; or, for motion fields, the same memory as int8.
-        Raises: CacheError if a frame cannot be read; IndexError for clips or slots outside the cache.
+        Raises: CacheError if a frame cannot be read; IndexError for clips or slots outside the cache; ValueError for an
+            ``out`` of another shape.
         """
         shape = (*slots.shape, *self.item_shape)
         out = np.empty(shape, dtype=np.uint8) if out is None else out
@@ -91,11 +92,11 @@ class TensorStoreFrames:
         try:
             opened = self._opened()
             ts.array(out.view(opened.dtype.numpy_dtype)).write(opened.vindex[clips, slots]).result()
-        except ValueError as error:  # TensorStore's word for a damaged file
+        except ValueError as error:  # what TensorStore raises for a damaged file
             raise CacheError(f"{self._cache.path}: {error}; {CACHE_WAY_OUT}") from error
 
     def _opened(self) -> ts.TensorStore:
-        """Open on first use, but never in a forked process, which TensorStore would abort."""
+        """The open array; opened at the first use, but never in a forked process, which TensorStore would abort."""
         if self._process != os.getpid():
             raise RuntimeError(
                 "TensorStore, which reads compressed caches, does not survive a fork: give DataLoader "
@@ -109,10 +110,11 @@ class TensorStoreFrames:
 
 
 def require_shards(cache: CropCache, stream: Stream = "frames") -> None:
-    """Check that every shard file with frames or motion fields in it is there; else it would read as zeros elsewhere.
+    """Check that every shard file that should hold frames or motion fields exists.
 
-    Raises: CacheError naming the first that is not.
+    Raises: CacheError that names the first that is missing.
     """
+    # Zarr libraries read a missing shard as zeros
     if missing := cache.missing_shards(stream):
         first = cache.shard_file(missing[0], stream)
         raise CacheError(f"{cache.path}: {len(missing)} shard files are missing, the first is {first}; {CACHE_WAY_OUT}")

@@ -1,4 +1,4 @@
-"""Yield whole batches of a crop cache in a reproducible order, read ahead by threads, without worker processes."""
+"""Batches of a crop cache in a reproducible order, read ahead by threads of this process into memory that is reused."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ READING_THREADS = 2  # enough that reads of a slow disk overlap; a warm cache ne
 
 
 class CropLoader:
-    """Batches of uint8 frames; each ``iter()``, so each ``for`` loop, goes through the next epoch, from epoch 0 on.
+    """Iterates over batches of a data set; each ``iter()``, so each ``for`` loop, is the next epoch, from epoch 0 on.
 
-    An epoch's order and slots depend on the seeds and its number alone. A loop that is broken off has been an epoch all
-    the same, and so has an ``iter()`` that nobody went on with. Iterations may be under way at the same time. The data
-    set counts: a loader that is made anew for each epoch, with the same settings, goes on where the last one was.
+    Order and slots of an epoch depend on the seeds and its number alone. A loop that is broken off counts as an epoch,
+    and so does an ``iter()`` without any ``next()``. Several iterations may be under way at the same time. The data set
+    keeps the count: a new loader for each epoch, with the same settings, goes on from the last one.
 
     Args:
         dataset: what to read.
@@ -36,9 +36,11 @@ class CropLoader:
             training. See :attr:`clips_left_out`.
         seed: of the order.
         lookahead: batches that are being read, or wait in memory, while the caller works on one.
-        pin_memory: put frames into page-locked memory; None: where there is a CUDA device.
-        rank, ranks: which part of each epoch this process reads, of how many. In a shuffled epoch all ranks get equally
-            many clips, and up to ``ranks - 1`` are left out; else every clip is read, or dropped, by exactly one.
+        pin_memory: put frames into page-locked memory; None: if there is a CUDA device.
+        rank, ranks: which part of each epoch this process reads, of how many. In a shuffled epoch all ranks read
+            equally many clips, and up to ``ranks - 1`` are left out; else every clip is read, or dropped, by exactly
+            one rank.
+    Raises: ValueError for sizes below 1 or a rank that is not among ``ranks``.
     Warns: UserWarning if clips are left out of each epoch and ``drop_last`` is None.
     """
 
@@ -62,7 +64,7 @@ class CropLoader:
         self._shuffle = shuffle
         self._drop_last = shuffle if drop_last is None else drop_last
         self._seed = seed
-        self._chosen: tuple[int, int] | None = None  # epoch and first batch, by set_epoch
+        self._chosen: tuple[int, int] | None = None  # epoch and first batch of the next iteration, from set_epoch
         self._lookahead = lookahead
         self._buffers = BufferPool(
             math.prod(dataset.batch_shape(min(batch_size, len(dataset)))),
@@ -79,27 +81,27 @@ class CropLoader:
             )
 
     def set_epoch(self, epoch: int, *, first_batch: int = 0) -> None:
-        """Choose the epoch that the next iteration goes through; to resume. Those after it follow from there.
+        """Choose the epoch of the next iteration, as for resuming; later iterations go on from there.
 
         Args:
-            first_batch: where that iteration begins, counted from 0; what comes before is not read.
+            first_batch: where that iteration begins, counted from 0; earlier batches are not read.
         """
         self._chosen = epoch, first_batch
 
     @property
     def clips_left_out(self) -> int:
-        """Clips that no rank reads in an epoch; where shuffled, other ones each time."""
+        """Number of clips that no rank reads in an epoch; where shuffled, other clips each time."""
         return len(self.dataset) - sum(self._clips(rank) for rank in range(self._ranks))
 
     def __len__(self) -> int:
-        """Number of batches per epoch of this rank, wherever the iteration begins."""
+        """Number of batches of a whole epoch of this rank."""
         return math.ceil(self._clips(self._rank) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         counts = self.dataset.epochs_begun
-        mine = (self.batch_size, self._shuffle, self._drop_last, self._seed, self._rank, self._ranks)
-        epoch, first_batch = self._chosen or (counts.get(mine, 0), 0)
-        counts[mine], self._chosen = epoch + 1, None
+        key = (self.batch_size, self._shuffle, self._drop_last, self._seed, self._rank, self._ranks)
+        epoch, first_batch = self._chosen or (counts.get(key, 0), 0)
+        counts[key], self._chosen = epoch + 1, None
         return self._read(epoch, first_batch)
 
     def _read(self, epoch: int, first_batch: int) -> Iterator[Batch]:
@@ -113,7 +115,7 @@ class CropLoader:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
-        finally:  # also when the caller stops halfway
+        finally:  # also if the caller breaks off
             pool.shutdown(cancel_futures=True)
 
     def _batches(self, epoch: int) -> list[npt.NDArray[np.int64]]:
@@ -149,14 +151,13 @@ def epoch_order(
 
 
 class BufferPool:
-    """Gives out uint8 tensors and takes their memory back once the last tensor or array that sees it is gone.
+    """Hands out uint8 tensors, and reuses their memory once no tensor or array refers to it.
 
-    Fresh memory costs more than reading a batch into it: the system clears every page first. Page-locked memory is
-    PyTorch's own matter, which already keeps it for reuse and knows when a device has finished with it.
+    New memory costs more than reading a batch into it, since the system clears every page first.
 
     Args:
         most_bytes: size of the largest tensor that will be asked for.
-        pin_memory: give out page-locked memory, from which a CUDA device fetches without a further copy.
+        pin_memory: hand out page-locked memory, which a CUDA device reads without a further copy.
     """
 
     def __init__(self, most_bytes: int, *, pin_memory: bool = False) -> None:
@@ -166,12 +167,12 @@ class BufferPool:
 
     def take(self, shape: tuple[int, ...]) -> Tensor:
         """A contiguous uint8 tensor with arbitrary content."""
-        if self._pin_memory:
+        if self._pin_memory:  # PyTorch reuses it itself, and knows when a device has finished with it
             return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         try:
-            memory = self._free.pop()  # asking first whether there is any would let another thread take it meanwhile
+            memory = self._free.pop()  # no test before it: another thread could take the last one in between
         except IndexError:
             memory = np.empty(self._most_bytes, dtype=np.uint8)
         view = memory[: math.prod(shape)].reshape(shape)
-        weakref.finalize(view, self._free.append, memory).atexit = False  # the tensor owns the view, not the memory
+        weakref.finalize(view, self._free.append, memory).atexit = False  # the tensor refers to the view alone
         return torch.from_numpy(view)

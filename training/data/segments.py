@@ -1,7 +1,7 @@
-"""Choose which slots of a clip stand for it: slots in use per clip go in, one slot per segment comes out.
+"""Segment sampling: one slot of a clip from each of its segments, the middle one or a random one.
 
-A segment is one of the equal parts that the slots in use are cut into. All arithmetic is on integers, so a slot that
-lies across the border of two segments belongs to each in exact proportion.
+The segments of a clip are equal parts of its slots in use. All arithmetic is on integers, so a slot across the border
+of two segments belongs to each in exact proportion.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ IntArray = npt.NDArray[np.int64]
 
 
 def middle_slots(frame_counts: npt.NDArray[np.integer], *, segments: int) -> IntArray:
-    """Take the slot in the middle of each segment, as for testing.
+    """Take the middle slot of each segment, as for testing.
 
     A clip with fewer slots in use than segments gives some of them several times.
 
     Args:
-        frame_counts: integers, shape (clips,), at least 1; the slots in use are the first ones.
-        segments: parts per clip.
-    Returns:
-        int64, shape (clips, segments), ascending in each row.
+        frame_counts: integers, shape (clips,), at least 1: slots in use, which are the first ones.
+        segments: per clip.
+    Returns: int64, shape (clips, segments), ascending in each row.
     Raises: ValueError if a clip has no slot in use.
 
     >>> middle_slots(np.array([16, 3]), segments=4).tolist()
@@ -34,11 +33,11 @@ def middle_slots(frame_counts: npt.NDArray[np.integer], *, segments: int) -> Int
 def random_slots(frame_counts: npt.NDArray[np.integer], *, segments: int, rng: np.random.Generator) -> IntArray:
     """Take a random slot of each segment, as for training.
 
-    Args and Returns: as :func:`middle_slots`; the result depends on the arguments and the state of ``rng`` alone.
+    Args, Returns and Raises: as :func:`middle_slots`; the result depends on these and the state of ``rng`` alone.
     """
     used = _column(frame_counts, segments)
-    place = rng.integers(0, used, size=(len(used), segments))  # within the segment, in its k-ths of a slot
-    return (np.arange(segments) * used + place) // segments
+    offset = rng.integers(0, used, size=(len(used), segments))  # into the segment, in 1 / segments of a slot
+    return (np.arange(segments) * used + offset) // segments
 
 
 def _column(frame_counts: npt.NDArray[np.integer], segments: int) -> IntArray:

@@ -1,4 +1,4 @@
-"""Choose clips of a crop cache: a split and a subset go in, rows come out, and how many clips had to be left out."""
+"""Which clips of a crop cache belong to a subset of a split, and which groups are held out for validation."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SubsetName = Literal["train", "test"]
 
 
 class Subset(IntEnum):
-    """The sides of a split, by the numbers that the array ``subset`` of a cache holds."""
+    """Subsets of a split, with their numbers in the array ``subset`` of a cache."""
 
     TRAIN = 1
     TEST = 2
 
 
 def as_subset(subset: Subset | SubsetName) -> Subset:
-    """The subset of that name.
+    """The subset with that name.
 
     >>> as_subset("test"), as_subset(Subset.TRAIN)
     (<Subset.TEST: 2>, <Subset.TRAIN: 1>)
 
-    Raises: ValueError if there is none.
+    Raises: ValueError for another name.
     """
     if isinstance(subset, Subset):
         return subset
@@ -42,10 +42,10 @@ def as_subset(subset: Subset | SubsetName) -> Subset:
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """Clips of a subset that cannot be used, by reason."""
+    """Numbers of clips of a subset that cannot be used, by reason."""
 
     failed: int = 0  # a stage failed on them
-    not_written: int = 0  # precrop has not come to them
+    not_written: int = 0  # precrop has not processed them
     without_frames: int = 0  # no slot in use
 
     @property
@@ -72,16 +72,16 @@ class Selection:
 def split_index(cache: CropCache, split: str) -> int:
     """Find a split by its name, else by its number from 1.
 
-    Raises: SettingsError if there is no such split; lists those that are.
+    Raises: SettingsError that lists the splits if there is no such one.
     """
-    if (place := find_split(cache.split_names, split)) is not None:
-        return place
+    if (index := find_split(cache.split_names, split)) is not None:
+        return index
     names = ", ".join(cache.split_names)
     raise SettingsError(f"{cache.path} has no split {split!r}; pass --split with one of: {names}")
 
 
 def find_split(names: Sequence[str], split: str) -> int | None:
-    """The place of a split among the names of all: by its name, else by its number from 1; None if there is none.
+    """Index of a split among all names: by its name, else by its number from 1; None if there is no such split.
 
     >>> find_split(["first", "second"], "2"), find_split(["first", "second"], "third")
     (1, None)
@@ -92,13 +92,12 @@ def find_split(names: Sequence[str], split: str) -> int | None:
 
 
 def select_clips(cache: CropCache, *, split: str | int, subset: Subset | SubsetName) -> Selection:
-    """Take the clips of one subset that frames can be read of, and count the others.
+    """Choose the clips of one subset that have frames, and count the others.
 
     Args:
         split: its name, else its number from 1.
         subset: or its name, "train" or "test".
-    Raises: ValueError for another word; SettingsError if the split is unknown, or if no clip is left, which says what
-        there is instead.
+    Raises: ValueError for another subset; SettingsError if the split is unknown, or if no clip is left.
     """
     split, subset = str(split), as_subset(subset)
     members = cache.subset[:, split_index(cache, split)] == subset
@@ -115,16 +114,17 @@ def select_clips(cache: CropCache, *, split: str | int, subset: Subset | SubsetN
 
 
 def hold_out(cache: CropCache, rows: IntArray, *, share: float, seed: int) -> tuple[IntArray, IntArray]:
-    """Part the training clips into those to train on and those to validate on, whole UCF groups at a time.
+    """Divide the training clips into those to train on and those to validate on, by whole UCF groups.
 
-    Each class gives about ``share`` of its groups, at least one if it has two, and keeps at least one; a clip
-    without a group counts as a group of its own. Which ones depends on the seed and the names of class and group
-    alone, so the same groups are held out of any cache of a data set, whatever other clips it has.
+    Each class gives about ``share`` of its groups, at least one if it has two, and keeps at least one; a clip without
+    a group counts as a group of its own. The choice depends on the seed and the names of class and group alone, so
+    the same groups are held out of any cache of a data set, whatever other clips it has.
 
     Args:
         rows: int64, shape (n,), rows of the cache.
         share: fraction of the groups of each class, in [0, 1).
-    Returns: rows to train on and rows to validate on, both ascending.
+        seed: of the choice.
+    Returns: rows to train on and rows to validate on, in the order of ``rows``.
     """
     names = [_group_name(cache, row) for row in rows.tolist()]
     labels = cache.label[rows].tolist()
@@ -156,5 +156,5 @@ def _nothing_to_use(cache: CropCache, split: str, subset: Subset, left_out: Left
     )
     return (
         f"{cache.path}: no usable {subset.name.lower()} clip in split {split} (clips: {there}; left out: {left_out}); "
-        f"pass another --split of {', '.join(cache.split_names)}, or look into `mocrop status`"
+        f"pass another --split of {', '.join(cache.split_names)}, or see `mocrop status`"
     )

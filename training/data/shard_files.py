@@ -1,11 +1,13 @@
-"""Read frames or motion fields of an uncompressed crop cache: clips and slots go in, bytes of its files come out.
+"""Read frames or motion fields straight from the shard files of an uncompressed crop cache.
 
-An uncompressed frame lies in its shard file byte for byte, followed by its CRC-32C, so one system call moves it from
-the page cache into the caller's memory; any Zarr library in between costs several times that. A memory map would cost
-a quarter less, but would count every page it has seen as this process's memory, and a failing disk would kill it.
-A first pass takes the frames that are in the page cache; the others are all asked for before the first is waited for,
-so that a disk has a whole batch to work on. On an NVMe disk that reads a batch about three times as fast as one frame
-after the other, and leaves larger pages behind, from which later epochs copy faster.
+An uncompressed frame is in its shard file byte for byte, followed by its CRC-32C, so one system call copies it from the
+page cache into the caller's memory; a Zarr library in between takes several times as long. A memory map would take a
+quarter less time, but every page it has touched would count as memory of this process, and a read error of the disk
+would kill it.
+
+A first pass reads the frames that are in the page cache; all others are requested before the first is waited for, so
+that the disk has a whole batch to work on. On an NVMe disk that reads a batch about three times as fast as frame after
+frame, and leaves larger pages behind, from which later epochs copy faster.
 
 The layout is the ``sharding_indexed`` codec of Zarr v3 with its index at the end: (offset, size) of every frame, then a
 CRC-32C.
@@ -29,39 +31,38 @@ from mocrop.pipeline.errors import CacheError
 
 Bytes = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
-MISSING = 2**64 - 1  # in an index, both for offset and size: an all-zero frame, which is not stored
+MISSING = 2**64 - 1  # offset and size, in the index, of an all-zero frame, which is not stored
 CHECKSUM_BYTES = 4
 MAX_OPEN_FILES = 1024
-IF_IN_MEMORY = getattr(os, "RWF_NOWAIT", 0)  # a read that would have to wait fails; elsewhere than on Linux it waits
-CACHE_WAY_OUT = "copy the cache anew, or write it anew with `mocrop precrop --overwrite`"
+IF_IN_MEMORY = getattr(os, "RWF_NOWAIT", 0)  # makes reads fail that would wait for the disk; Linux only, 0 elsewhere
+CACHE_WAY_OUT = "copy the cache again, or write it again with `mocrop precrop --overwrite`"
 
 
 class ShardFiles:
     """The shard files of one cache, open for reading from any number of threads and forked processes.
 
-    A frame's checksum is looked at when the frame is first read; a frame that is cut off is noticed every time. All of
-    it holds for motion fields as well.
+    The checksum of a frame is verified when it is first read; a truncated frame is noticed at every read. The same
+    holds for motion fields.
+
+    Raises: ValueError if the cache is compressed.
     """
 
     def __init__(self, cache: CropCache, stream: Stream = "frames") -> None:
         if cache.compressed:
             raise ValueError(f"{cache.path} is compressed; only uncompressed frames can be read from shard files")
         self._cache = cache
-        self._index_shape = (
-            cache.clips_per_shard,
-            cache.frames_per_clip,
-        )  # also of the last shard, which may have fewer clips
+        self._index_shape = (cache.clips_per_shard, cache.frames_per_clip)  # also of a short last shard
         self._stream = stream
         self._frame_bytes = math.prod(cache.item_shape(stream))
         self._checked = np.zeros(cache.shape[:2], dtype=np.bool_)
-        self._file = lru_cache(maxsize=_open_files())(self._open)  # what it drops closes once nobody reads it
+        self._file = lru_cache(maxsize=_open_files())(self._open)  # what it drops is closed once no thread reads it
 
     def read(self, clips: IntArray, slots: IntArray, out: npt.NDArray[np.uint8]) -> None:
-        """Read one frame per pair.
+        """Read frame ``slots[i]`` of clip ``clips[i]`` into ``out[i]``.
 
         Args:
             clips, slots: int64, shape (n,), within the cache.
-            out: uint8, shape (n, ...), C-contiguous, whose rows have the bytes of a frame each; is overwritten.
+            out: uint8, shape (n, ...), C-contiguous, each row as large as a frame; overwritten.
         Raises: CacheError if a shard file is missing, cut off or damaged.
         """
         shards, rows = np.divmod(clips, self._index_shape[0])
@@ -72,7 +73,7 @@ class ShardFiles:
         try:
             on_disk = _unread(reads, IF_IN_MEMORY)
             for file, place, *_ in on_disk:
-                file.ask_for(place)
+                file.prefetch(place)
             if cut_off := _unread(on_disk):
                 raise self._error(cut_off[0][0].shard, "is cut off or cannot be read")
         except _DamagedFrameError as error:
@@ -102,11 +103,11 @@ class ShardFiles:
 
 
 class _DamagedIndexError(Exception):
-    """The index of a shard file cannot be right."""
+    """The index of a shard file is damaged."""
 
 
 class _DamagedFrameError(Exception):
-    """A frame has another checksum than the one stored behind it."""
+    """A frame does not have the checksum that is stored behind it."""
 
     def __init__(self, shard: int, place: int) -> None:
         super().__init__(shard, place)
@@ -114,11 +115,11 @@ class _DamagedFrameError(Exception):
 
 
 class _ShardFile:
-    """A shard file open for reading, and where its frames begin.
+    """A shard file open for reading, and its index; ``place`` is a frame's position in the index.
 
     Attributes:
         shard: its number.
-        offsets: per clip and slot, bytes from the start of the file; -1 for a frame that is not stored.
+        offsets: of each frame, in bytes from the start of the file; -1 for a frame that is not stored.
     """
 
     def __init__(self, path: Path, shard: int, shape: tuple[int, int], frame_bytes: int) -> None:
@@ -133,10 +134,9 @@ class _ShardFile:
             os.close(self._descriptor)
 
     def read(self, place: int, out: Bytes, check: bool, flags: int) -> bool:
-        """Fill ``out``, of the size of a frame, from ``place``, and say whether that could be done.
+        """Read a frame into ``out``, which is as large; return whether all of it could be read.
 
-        The checksum is looked at straight away, while the frame is in the processor's own cache.
-        Raises: _DamagedFrameError if ``check`` finds another checksum than is stored.
+        Raises: _DamagedFrameError if ``check`` is true and the checksum differs.
         """
         offset = self.offsets[place]
         if offset < 0:
@@ -147,33 +147,34 @@ class _ShardFile:
         checksum = bytearray(CHECKSUM_BYTES)
         if self._read_at(offset, [out, checksum], flags) != len(out) + CHECKSUM_BYTES:
             return False
-        if google_crc32c.value(out) != int.from_bytes(checksum, "little"):
+        if google_crc32c.value(out) != int.from_bytes(checksum, "little"):  # now, while the frame is in the CPU's cache
             raise _DamagedFrameError(self.shard, place)
         return True
 
     def _read_at(self, offset: int, buffers: list[Any], flags: int) -> int:
-        """Fill ``buffers``, one after the other, from ``offset`` on and say how many bytes there were."""
+        """Fill ``buffers`` one after the other from ``offset`` on; return the number of bytes read."""
         try:
             return os.preadv(self._descriptor, buffers, offset, flags)
-        except OSError:  # what a failing disk or a lost network drive says; with IF_IN_MEMORY also: not in memory
+        except OSError:  # a failing disk, a lost network drive, or, with IF_IN_MEMORY, not in memory
             return 0
 
-    def ask_for(self, place: int) -> None:
-        """Have the system fetch a frame and its checksum, without waiting for them."""
+    def prefetch(self, place: int) -> None:
+        """Ask the system to load a frame and its checksum, without waiting for them."""
         if hasattr(os, "posix_fadvise"):  # macOS has none
             length = self._frame_bytes + CHECKSUM_BYTES
             os.posix_fadvise(self._descriptor, self.offsets[place], length, os.POSIX_FADV_WILLNEED)
 
 
-_Read = tuple[_ShardFile, int, Bytes, bool]  # place in the file, where to put the frame, whether to check it
+_Read = tuple[_ShardFile, int, Bytes, bool]  # file, place in its index, destination, whether to verify the checksum
 
 
 def _unread(reads: list[_Read], flags: int = 0) -> list[_Read]:
-    """Read what can be read; return the others."""
-    return [read for read in reads if not read[0].read(*read[1:], flags)]  # tight: some 100,000 times a second
+    """Do all reads that can be done; return the others."""
+    return [read for read in reads if not read[0].read(*read[1:], flags)]  # terse for speed: 100,000 frames a second
 
 
 def _read_index(descriptor: int, shape: tuple[int, int], frame_bytes: int) -> IntArray:
+    """Offsets of all frames, int64, of ``shape``; -1 for frames that are not stored."""
     entries_bytes = 16 * shape[0] * shape[1]
     start = os.fstat(descriptor).st_size - entries_bytes - CHECKSUM_BYTES
     if start < 0:
@@ -185,10 +186,10 @@ def _read_index(descriptor: int, shape: tuple[int, int], frame_bytes: int) -> In
     offset, size = np.moveaxis(np.frombuffer(entries, dtype="<u8").reshape(*shape, 2), -1, 0)
     stored = offset != MISSING
     if np.any(size[stored] != frame_bytes + CHECKSUM_BYTES):
-        raise _DamagedIndexError("holds frames of another size than the cache says")
+        raise _DamagedIndexError("holds frames of another size than the cache declares")
     return np.where(stored, offset, MISSING).astype(np.int64)  # MISSING becomes -1
 
 
 def _open_files() -> int:
-    """A quarter of what the system lets this process have open, within reason."""
+    """How many shard files to keep open: a quarter of what the process may, at most ``MAX_OPEN_FILES``."""
     return max(1, min(MAX_OPEN_FILES, os.sysconf("SC_OPEN_MAX") // 4))
