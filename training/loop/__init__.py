@@ -1,1 +1,1 @@
-"""The training loop, from its set-up to a run that is saved and goes on."""
+"""The training loop: set-up, epochs, and runs that are saved and resumed."""

@@ -1,4 +1,4 @@
-"""What a training run tells whoever watches it; by itself it watches in silence."""
+"""Callbacks of a training run, and the facts and records that they get."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class RunFacts:
     classes_with_clips: int  # those with a clip to train on
     epochs: int
     epochs_done: int  # by an earlier, interrupted run
-    batches_done: int = 0  # by that run in the epoch after those
+    batches_done: int = 0  # by that run, in the epoch after those
     processes: int = 1  # that train together
-    clips_left_out: int = 0  # of each epoch, as they fill no batch
+    clips_left_out: int = 0  # of each epoch, as they do not fill a batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class EpochRecord:
     epoch: int  # from 1
     learning_rate: float  # of the last step
     train_loss: float  # with label smoothing, if any
-    train_accuracy: float  # on augmented clips, at the weights of the moment
+    train_accuracy: float  # on augmented clips, each batch with the weights of its time
     validation_loss: float | None  # None without validation clips
     validation_top1: Score | None
     validation_top5: Score | None
@@ -50,16 +50,16 @@ class EpochRecord:
 
 
 class TrainCallback:
-    """Hears of a run's progress; override what is of interest."""
+    """Methods that a run calls as it goes on; override those of interest. They do nothing by default."""
 
     def started(self, facts: RunFacts) -> None:
-        """The run is about to start, or to go on."""
+        """The run is about to start or resume."""
 
     def resumed(self, history: Sequence[EpochRecord]) -> None:
-        """The run goes on after these epochs of an earlier, interrupted one; comes after ``started``."""
+        """The run resumes after these epochs of an earlier, interrupted run; called after ``started``."""
 
     def features(self, done: int, total: int) -> None:
-        """A frozen backbone has seen ``done`` of ``total`` frames."""
+        """A frozen backbone has processed ``done`` of ``total`` frames."""
 
     def step(self, epoch: int, meter: Meter) -> None:
         """A batch of epoch ``epoch`` (from 1) is done; reading a loss off the meter waits for the device."""
@@ -68,11 +68,11 @@ class TrainCallback:
         """An epoch is finished, validated and saved."""
 
     def ended(self) -> None:
-        """The run is over, or has failed."""
+        """The run has ended or failed."""
 
 
 class Callbacks(TrainCallback):
-    """Several that watch one run, told in order."""
+    """Several callbacks of one run, called in order."""
 
     def __init__(self, *callbacks: TrainCallback) -> None:
         self._callbacks = callbacks
@@ -98,6 +98,6 @@ class Callbacks(TrainCallback):
             callback.epoch(record)
 
     def ended(self) -> None:
-        with ExitStack() as stack:  # all of them, also when one fails
+        with ExitStack() as stack:  # all of them, even if one fails
             for callback in reversed(self._callbacks):
                 stack.callback(callback.ended)

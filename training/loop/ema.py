@@ -1,4 +1,4 @@
-"""A moving average of the weights: a network goes in after each update, a network that is less restless comes out."""
+"""Exponential moving average of the weights, with warm-up."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """Keeps the average, as a network of its own in evaluation mode.
+    """The moving average, as a network of its own in evaluation mode.
 
-    Every floating-point entry of the state dict is averaged, the running mean and variance of BatchNorm too: they
-    belong to the weights, and those of the moment would not fit averaged ones. Integers (how many batches BatchNorm has
-    seen) are copied, since their average would be none.
+    Every floating-point entry of the state dict is averaged, also the running mean and variance of BatchNorm: they
+    belong to the weights, and the latest ones would not fit averaged weights. Integers (BatchNorm's count of batches)
+    are copied.
 
-    Early on the average follows faster, by ``(1 + updates) / (10 + updates)``: a short run would else keep much of its
-    random first weights.
+    The decay is at most ``(1 + updates) / (10 + updates)``, since a short run would else keep much of its random first
+    weights.
 
     Args:
-        model: what is trained; its weights now are the average of none.
-        decay: share of the average that stays at each update, in (0, 1).
+        model: the network in training; the average starts as its weights.
+        decay: share of the average that each update keeps, in (0, 1).
+    Attributes:
+        updates: number of updates so far.
     """
 
     def __init__(self, model: nn.Module, *, decay: float) -> None:
@@ -30,17 +32,21 @@ class Ema:
 
     @property
     def model(self) -> nn.Module:
-        """The average."""
+        """The network with the average."""
         average: nn.Module = self._average.module
         return average
 
     def update(self, model: nn.Module) -> None:
-        """Take in the weights after an update."""
+        """Add the weights after an update."""
         self.updates += 1
         self._average.decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
         self._average.update(model)
 
     def restore(self, state: Mapping[str, Tensor], *, updates: int) -> None:
-        """Go on from an average of so many updates."""
+        """Resume from the average after some updates.
+
+        Args:
+            state: state dict of the average.
+        """
         self.model.load_state_dict(state, strict=True)
         self.updates = updates

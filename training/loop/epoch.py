@@ -1,4 +1,4 @@
-"""One epoch: a job goes through its clips, once to learn and once to be scored, and every loss is looked at."""
+"""One epoch: training, validation, and the checks that losses and weights are finite."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ from mocrop.training.model.backbones import clip_logits
 from mocrop.training.model.device import autocast
 from mocrop.training.scores import Score, count_correct
 
-STEPS_BETWEEN_CHECKS = 20  # of all losses since the last one; each waits for the device, which on a CPU costs nothing
+STEPS_BETWEEN_CHECKS = 20  # of all losses since the last check; each waits for the device, except on a CPU
 NO_NUMBER_WAY_OUT = "pass a lower --lr, or --amp off, and another --name (what was saved earlier in this one is sound)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """How a network does on the clips held out of training."""
+    """Loss and accuracies on the clips held out of training."""
 
-    loss: float
+    loss: float  # mean over the clips
     top1: Score
     top5: Score
 
 
 def train_epoch(job: Job, epoch: int, meter: Meter, callback: TrainCallback, saver: Saver) -> None:
-    """Go through the training clips once, or through what ``meter`` has not seen of them; ``epoch`` counts from 0.
+    """Train on all clips once, or on those that ``meter`` has not counted yet.
 
-    Raises: TrainingError if the loss is no number any more; StoppedError.
+    Args:
+        epoch: counted from 0.
+    Raises: TrainingError if a loss or, before a save, a weight is not finite; StoppedError.
     """
     job.loader.set_epoch(epoch, first_batch=meter.batches_done)
     job.model.train()
@@ -55,13 +57,12 @@ def train_epoch(job: Job, epoch: int, meter: Meter, callback: TrainCallback, sav
 
 @torch.inference_mode()
 def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
-    """Score the held-out clips on their middle frames, each on one rank, by the moving average if there is one.
-
-    None where there are no such clips.
+    """Score the held-out clips on their middle frames, with the moving average if there is one; each clip on one rank.
 
     Args:
         after_batch: called equally often on every rank.
-    Raises: TrainingError if the loss is no number; what ``after_batch`` raises.
+    Returns: None if no clips are held out.
+    Raises: TrainingError if the loss is not finite; what ``after_batch`` raises.
     """
     model = job.scored.eval()
     share_buffers(model, job.ranks)
@@ -77,7 +78,7 @@ def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
         top1 += count_correct(logits, labels)
         top5 += count_correct(logits, labels, k=5)
         total += len(labels)
-        if number * batch_size < clips_of_all:  # others may have no clip any more
+        if number * batch_size < clips_of_all:  # after that, other ranks may have no batch left
             after_batch()
     loss, *counts = job.ranks.sums([loss, top1, top5, total])
     top1, top5, total = map(int, counts)
@@ -89,7 +90,12 @@ def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
 
 
 def require_numbers(meter: Meter, *, epoch: int) -> None:
-    """Check every loss since the last check, which waits for the device."""
+    """Check every loss since the last check; waits for the device.
+
+    Args:
+        epoch: counted from 0, for the message.
+    Raises: TrainingError that names the first batch whose loss is not finite.
+    """
     if bad := meter.first_bad_loss():
         raise TrainingError(
             f"the training loss of epoch {epoch + 1}, batch {bad.batch} is {bad.loss}; {NO_NUMBER_WAY_OUT}"
@@ -97,6 +103,9 @@ def require_numbers(meter: Meter, *, epoch: int) -> None:
 
 
 def require_finite_weights(job: Job) -> None:
-    """Check that the last step has not spoilt what its own loss could not show yet; before each save."""
+    """Check the weights before a save: the loss of the last step is that of the weights before it.
+
+    Raises: TrainingError if a weight is not finite.
+    """
     if not torch.stack([weights.isfinite().all() for weights in job.model.parameters()]).all():
         raise TrainingError(f"weights of {job.settings.arch} are no finite numbers any more; {NO_NUMBER_WAY_OUT}")

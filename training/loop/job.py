@@ -1,4 +1,4 @@
-"""Set up a training run: a crop cache and settings go in, clips, network, optimiser and loaders come out."""
+"""Set up a training run: its clips, network, optimiser and loaders."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Clips:
     """Clips of the training list of one split; rows of the cache."""
 
     train: IntArray
-    validate: IntArray  # of groups held out; empty where the settings ask for none
+    validate: IntArray  # of held-out groups; empty where the settings ask for none
     left_out: LeftOut
 
 
@@ -46,17 +46,17 @@ class Job:
     settings: TrainSettings
     backbone: Backbone
     trained: nn.Module  # on the device: all of the backbone, or its head
-    model: nn.Module  # the same for use: compiled where wanted, its gradients averaged over the ranks
-    ema: Ema | None  # of what is trained
+    model: nn.Module  # the same as called in training: its gradients averaged over the ranks, compiled if set so
+    ema: Ema | None  # of `trained`
     optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler  # does nothing but for float16
+    scaler: torch.amp.GradScaler  # without effect except in float16
     loader: CropLoader
     validation: CropLoader
     device: torch.device
     precision: torch.dtype | None  # of mixed precision; None: float32 throughout
-    channels_last: bool  # memory order of the network
+    channels_last: bool  # memory format of the network
     classes: int
-    ranks: Ranks  # the processes that train together
+    ranks: Ranks  # this process among those that train together
 
     @property
     def frozen(self) -> bool:
@@ -69,11 +69,11 @@ class Job:
         return self.ema.model if self.ema else self.trained
 
     def gradients(self, *, averaged: bool) -> AbstractContextManager[None]:
-        """Within the body, gradients are averaged over the ranks, or kept until they are."""
-        local: AbstractContextManager[None] = nullcontext()
+        """Context in which backward passes average gradients over the ranks, or add them up on each rank."""
+        context: AbstractContextManager[None] = nullcontext()
         if self.ranks.several and not averaged:
-            local = self.model.no_sync()  # type: ignore[operator]  # of DistributedDataParallel
-        return local
+            context = self.model.no_sync()  # type: ignore[operator]  # of DistributedDataParallel
+        return context
 
     def scored_state(self) -> dict[str, Tensor]:
         """State dict of the whole network, with the weights that are validated."""
@@ -84,18 +84,16 @@ class Job:
         return state
 
     def training_state(self) -> dict[str, Any]:
-        """What an interrupted run needs besides the scored weights.
-
-        Order and random numbers follow from seed, epoch and step. Gradients are not kept: a run goes on where an update
-        of the weights begins.
-        """
+        """What an interrupted run needs to resume besides :meth:`scored_state`."""
+        # no random state: order and random numbers follow from seed, epoch and step
+        # no gradients: a run resumes where an update of the weights begins
         state: dict[str, Any] = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
         if self.ema:
             state |= {"weights": self.trained.state_dict(), "ema_updates": self.ema.updates}
         return state
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Take up where ``checkpoint`` left off."""
+        """Resume from ``checkpoint``."""
         self.backbone.model.load_state_dict(checkpoint.state_dict, strict=True)
         if self.ema:
             self.ema.restore(self.trained.state_dict(), updates=checkpoint.resume["ema_updates"])
@@ -105,7 +103,7 @@ class Job:
 
 
 def choose_clips(cache: CropCache, settings: TrainSettings) -> Clips:
-    """Part the training list into clips to train on and clips of held-out groups.
+    """Divide the training list into clips to train on and clips of held-out groups.
 
     Raises: SettingsError if there is nothing to train on, or nothing to hold out.
     """
@@ -128,14 +126,14 @@ def set_up(
     on_frames: OnFrames = lambda done, total: None,
     ranks: Ranks | None = None,
 ) -> Job:
-    """Make the network, with a new head over every class that the cache names, and all that trains it.
+    """Make the network, with a new head over every class that the cache names, and everything that trains it.
 
     Args:
-        weights: instead of those of the settings, which a run that goes on need not fetch again.
-        on_frames: hears how many frames a frozen backbone has seen, of how many; that is in the first epoch.
-        ranks: the processes that train together, each on its part of every batch.
-    Raises: SettingsError if only the head is to be trained and it is not one linear layer, or for settings that several
-        processes cannot share.
+        weights: in place of those of the settings, since a run that resumes need not fetch them again.
+        on_frames: called in the first epoch with the frames that a frozen backbone has processed, and those in all.
+        ranks: this process among those that train together, each on its part of every batch.
+    Raises: CacheError if a shard file is missing; SettingsError or WeightsError for settings that this machine, this
+        network, or several processes cannot have.
     """
     ranks = ranks or Ranks()
     size = cache.item_shape(settings.input)[-1]
@@ -144,7 +142,7 @@ def set_up(
     require_parallel(settings, ranks, clips=len(clips.train), device=device)
     precision = mixed_precision(device, settings.amp)
     classes = len(cache.class_names)
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(settings.seed)  # of random first weights
     backbone = build_backbone(settings.arch, classes=classes, size=size, weights=weights, input=settings.input)
     frozen = settings.freeze_backbone
     trained = (head_layer(backbone) if frozen else backbone.model).to(device)
@@ -154,9 +152,8 @@ def set_up(
     if settings.sync_batchnorm and ranks.several:
         trained = synchronised(trained)
     features = LazyFeatures(cache, backbone, device=device, on_frames=on_frames) if frozen else None
-    train, validate = _datasets(cache, clips, settings, features)
+    loader, validation = _loaders(*_datasets(cache, clips, settings, features), settings, ranks)
     model = averaging(trained, ranks, device=device)
-    batch_size = settings.batch_size // ranks.ranks
     return Job(
         settings=settings,
         backbone=backbone,
@@ -165,16 +162,8 @@ def set_up(
         ema=Ema(trained, decay=settings.ema) if settings.ema else None,
         optimizer=make_optimizer(trained, settings),
         scaler=torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
-        loader=CropLoader(
-            train,
-            batch_size=batch_size,
-            shuffle=True,
-            drop_last=True,
-            seed=settings.seed,
-            rank=ranks.rank,
-            ranks=ranks.ranks,
-        ),
-        validation=CropLoader(validate, batch_size=batch_size, rank=ranks.rank, ranks=ranks.ranks),
+        loader=loader,
+        validation=validation,
         device=device,
         precision=precision,
         channels_last=channels_last,
@@ -186,7 +175,7 @@ def set_up(
 def _datasets(
     cache: CropCache, clips: Clips, settings: TrainSettings, features: LazyFeatures | None
 ) -> tuple[CropDataset, CropDataset]:
-    """What to train and to validate on: frames, or features where there are some."""
+    """Clips to train on and to validate on: of frames or fields, or of features if there are any."""
     segments, validation_segments, seed = settings.segments, settings.validation_segments, settings.seed
     if features is None:
         stream = settings.input
@@ -194,3 +183,19 @@ def _datasets(
         return train, CropDataset(cache, clips.validate, segments=validation_segments, stream=stream)
     train = FeatureDataset(cache, clips.train, features, segments=segments, random=True, seed=seed)
     return train, FeatureDataset(cache, clips.validate, features, segments=validation_segments)
+
+
+def _loaders(
+    train: CropDataset, validate: CropDataset, settings: TrainSettings, ranks: Ranks
+) -> tuple[CropLoader, CropLoader]:
+    size = settings.batch_size // ranks.ranks
+    loader = CropLoader(
+        train,
+        batch_size=size,
+        shuffle=True,
+        drop_last=True,
+        seed=settings.seed,
+        rank=ranks.rank,
+        ranks=ranks.ranks,
+    )
+    return loader, CropLoader(validate, batch_size=size, rank=ranks.rank, ranks=ranks.ranks)

@@ -1,4 +1,4 @@
-"""Keep the running totals of one epoch: losses, right answers, clips, seconds and seconds spent waiting for data."""
+"""Running totals of one epoch: losses, right answers, clips, seconds, and seconds spent waiting for data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mocrop.training.distributed import Ranks
 
 
 class BadLoss(NamedTuple):
-    """A loss that is no finite number, and the batch that had it."""
+    """A loss that is not finite, and its batch."""
 
     batch: int  # from 1
     loss: float
@@ -24,14 +24,14 @@ class BadLoss(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """What an epoch has come to so far, as plain values."""
+    """Totals of an epoch so far, as plain values."""
 
     batches_done: int
     clips: int = 0
     loss: float = 0.0  # summed over the clips
-    correct: int = 0  # clips with the right answer first
+    correct: int = 0  # clips whose first answer is right
     seconds: float = 0.0
-    waiting_seconds: float = 0.0  # of them, for data
+    waiting_seconds: float = 0.0  # part of them, spent waiting for data
 
     @property
     def mean_loss(self) -> float:
@@ -40,16 +40,16 @@ class Totals:
 
     @property
     def accuracy(self) -> float:
-        """Share of clips with the right answer first; NaN before the first clip."""
+        """Share of clips whose first answer is right; NaN before the first clip."""
         return self.correct / self.clips if self.clips else float("nan")
 
     @property
     def waiting_share(self) -> float:
-        """Part of the time spent waiting for data."""
+        """Share of the time spent waiting for data."""
         return self.waiting_seconds / max(self.seconds, 1e-9)
 
     def over(self, ranks: Ranks) -> Totals:
-        """The same over all ranks: sums of counts, means of times. Every rank must call this."""
+        """Totals over all ranks: sums of counts, means of times. Every rank must call this."""
         counts = ranks.sums([self.clips, self.loss, self.correct, self.seconds, self.waiting_seconds])
         clips, loss, correct, seconds, waiting_seconds = counts
         return Totals(
@@ -63,13 +63,12 @@ class Totals:
 
 
 class Meter:
-    """Totals of one rank since it was made; those of the device are fetched when they are read, which waits for it.
+    """Totals of an epoch on one rank. Loss and right answers stay on the device; reading them waits for it.
 
     Args:
         batches: of the whole epoch.
-        ranks: that work through as many clips each.
-        before: what the epoch had come to when its run was interrupted, to the bit; only one of the ranks takes the
-            counts along.
+        ranks: this process among those that train together, on as many clips each.
+        before: totals over all ranks when the run was interrupted; only the first rank adds the counts to its own.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class Meter:
         self.batches = batches
         self.batches_done = self._before.batches_done
         self.clips = counted.clips
-        self._clips_here = 0  # since it was made
+        self._clips_here = 0  # without those before
         self._waiting_seconds = 0.0
         self._unchecked: list[Tensor] = []  # losses of the latest batches
         self._start = time.perf_counter()
@@ -90,7 +89,7 @@ class Meter:
         self._correct = torch.tensor(counted.correct, dtype=torch.int64, device=device)
 
     def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Pass batches on and add up how long each let the caller wait."""
+        """Pass batches on, and add up how long the caller waits for them."""
         iterator = iter(batches)
         while True:
             start = time.perf_counter()
@@ -102,7 +101,13 @@ class Meter:
             yield batch
 
     def add(self, *, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Add a batch: its mean loss, its logits (clips, classes) and its labels (clips,)."""
+        """Add a batch.
+
+        Args:
+            loss: scalar, mean over the clips.
+            logits: shape (clips, classes).
+            labels: int64, shape (clips,).
+        """
         self._loss += loss.detach() * len(labels)
         self._unchecked.append(loss.detach())
         self._correct += (logits.detach().argmax(dim=1) == labels).sum()
@@ -111,14 +116,14 @@ class Meter:
         self.batches_done += 1
 
     def first_bad_loss(self) -> BadLoss | None:
-        """The first of the batches since the last call whose loss is no finite number; waits for the device."""
+        """The first batch since the last call whose loss is not finite; waits for the device."""
         losses: list[float] = torch.stack(self._unchecked).tolist() if self._unchecked else []
         first = self.batches_done - len(losses) + 1
         self._unchecked.clear()
         return next((BadLoss(first + n, loss) for n, loss in enumerate(losses) if not math.isfinite(loss)), None)
 
     def totals(self) -> Totals:
-        """Everything so far."""
+        """Totals so far; waits for the device."""
         return Totals(
             batches_done=self.batches_done,
             clips=self.clips,
@@ -130,12 +135,12 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """Until now, or until the last batch was done with."""
+        """Seconds until now, or until the end of the last batch."""
         return self._before.seconds + self._seconds_here
 
     @property
     def clips_per_second(self) -> float:
-        """Of all ranks together, since it was made."""
+        """Clips per second of all ranks together, without those before."""
         return self._clips_here * self._ranks.ranks / max(self._seconds_here, 1e-9)
 
     @property

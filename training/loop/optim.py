@@ -1,4 +1,4 @@
-"""What changes the weights: a network and settings go in, an optimiser with its groups of parameters comes out."""
+"""The optimiser with its groups of parameters, which steps share an update, and the learning rate of an update."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOMENTUM = 0.9  # of SGD
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """Make the optimiser of a run.
 
-    ``adamw`` shrinks the weights apart from the gradient; ``adam`` and ``sgd`` add the decay to it, as PyTorch does.
+    ``adamw`` decouples weight decay from the gradient; ``adam`` and ``sgd`` add it to the gradient, as in PyTorch.
     """
     groups, rate = parameter_groups(model, settings), settings.learning_rate
     if settings.optimizer == "adam":
@@ -28,7 +28,7 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Opt
 
 
 def parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
-    """Part the parameters that are trained into those that decay and, with ``decay_norms`` off, those that do not."""
+    """Divide the trained parameters into those that decay and, with ``decay_norms`` off, those that do not."""
     exempt = set() if settings.decay_norms else undecayed(model)
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     groups = (
@@ -39,12 +39,12 @@ def parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str
 
 
 def undecayed(model: nn.Module) -> set[str]:
-    """Names of parameters whose size says nothing of how complicated a network is.
+    """Names of the parameters that weight decay is usually kept off.
 
-    These are vectors (the scales and shifts of norms, biases), biases of more dimensions (Swin's by relative position),
-    and what a network of timm names itself.
+    These are vectors (scales and shifts of norms, biases), tables of biases (Swin's relative positions), and what a
+    network of timm names in ``no_weight_decay``.
     """
-    # timm.optim.param_groups_weight_decay would shrink the tables of torchvision's Swin: they are of two dimensions
+    # timm.optim.param_groups_weight_decay would decay the tables of torchvision's Swin, which have two dimensions
     named: Any = getattr(model, "no_weight_decay", set)
     small = {name for name, value in model.named_parameters() if value.ndim < 2 or "bias" in name.rpartition(".")[2]}
     return small | set(named())
@@ -52,7 +52,7 @@ def undecayed(model: nn.Module) -> set[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class StepPosition:
-    """Where a step stands in a run; a step is one batch."""
+    """Position of a step in a run; a step is one batch."""
 
     epoch: int  # from 0
     step: int  # from 0, within the epoch
@@ -60,7 +60,7 @@ class StepPosition:
 
 
 def update_group(position: StepPosition, *, accumulate: int) -> range:
-    """Steps of an epoch whose gradients go into the same update of the weights; only the last may be fewer.
+    """Steps of an epoch that share one update of the weights; only the last group may be smaller.
 
     >>> [update_group(StepPosition(epoch=0, step=step, steps=5), accumulate=2) for step in (0, 1, 4)]
     [range(0, 2), range(0, 2), range(4, 5)]
@@ -70,7 +70,9 @@ def update_group(position: StepPosition, *, accumulate: int) -> range:
 
 
 def epoch_fraction(position: StepPosition, group: range) -> float:
-    """Epochs passed at the middle of a group of steps, so that neither the first nor the last update is one of nought.
+    """Epochs passed at the middle of a group of steps.
+
+    The middle keeps the first update of a warm-up and the last of a cosine from having a learning rate of 0.
 
     >>> epoch_fraction(StepPosition(epoch=2, step=3, steps=4), range(2, 4))
     2.75
@@ -79,7 +81,7 @@ def epoch_fraction(position: StepPosition, group: range) -> float:
 
 
 def learning_rate(settings: TrainSettings, *, epochs_passed: float) -> float:
-    """Learning rate at a moment of the run.
+    """Learning rate after some epochs, which may be a fraction.
 
     >>> [learning_rate(TrainSettings(epochs=5), epochs_passed=epoch) for epoch in (0, 1.9, 2, 3.9, 4)]
     [0.001, 0.001, 0.0001, 0.0001, 1e-05]
@@ -87,7 +89,7 @@ def learning_rate(settings: TrainSettings, *, epochs_passed: float) -> float:
     if epochs_passed < settings.warmup_epochs:
         return settings.learning_rate * epochs_passed / settings.warmup_epochs
     if settings.schedule == "cosine":
-        way = (epochs_passed - settings.warmup_epochs) / (settings.epochs - settings.warmup_epochs)
-        return settings.learning_rate * (1 + math.cos(math.pi * way)) / 2
-    passed = sum(epochs_passed >= step * settings.epochs for step in settings.learning_rate_steps)
-    return settings.learning_rate / 10.0**passed
+        progress = (epochs_passed - settings.warmup_epochs) / (settings.epochs - settings.warmup_epochs)
+        return settings.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+    steps_passed = sum(epochs_passed >= step * settings.epochs for step in settings.learning_rate_steps)
+    return settings.learning_rate / 10.0**steps_passed

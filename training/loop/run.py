@@ -1,4 +1,4 @@
-"""A training run under way: what it has come to goes in, files that it can go on from come out."""
+"""The state of a training run, and how it is restored and saved."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from mocrop.training.model.checkpoint import Checkpoint, describe_cache, plain_s
 
 
 class Run:
-    """What a run has come to, and how to keep it; the first rank alone writes.
+    """Records of a run, and how they are saved with its weights; only the first rank writes.
 
     Args:
-        earlier: the checkpoint to go on from; None: a new run.
+        earlier: the checkpoint to resume from; None: a new run.
     Attributes:
-        history: whole epochs.
-        begun: what the epoch after those has come to, if it is under way.
+        history: records of whole epochs.
+        begun: totals of the epoch after those, if it is under way.
+    Raises: SettingsError if other ranks see another state of the run.
     """
 
     def __init__(self, cache: CropCache, job: Job, folder: RunFolder, *, earlier: Checkpoint | None) -> None:
@@ -34,17 +35,17 @@ class Run:
             job.restore(earlier)
             self.history = [record_from_json(values) for values in earlier.resume["history"]]
             self.begun = Totals(**earlier.resume.get("meter", {"batches_done": 0}))
-        place = f"{len(self.history)} epochs and {self.begun.batches_done} batches done"
-        job.ranks.require_same(place, what=f"what {folder.path} holds")
+        state = f"{len(self.history)} epochs and {self.begun.batches_done} batches done"
+        job.ranks.require_same(state, what=f"what {folder.path} holds")
 
     def meter(self) -> Meter:
-        """For the next epoch; counts from what has begun of it."""
+        """Meter of the next epoch; it starts from the totals of what is done of it."""
         return Meter(len(self._job.loader), self._job.device, ranks=self._job.ranks, before=self.begun)
 
     def save_within_epoch(self, meter: Meter) -> None:
-        """Keep an epoch as far as it has come.
+        """Save an unfinished epoch.
 
-        Raises: TrainingError rather than keeping anything that is no number.
+        Raises: TrainingError, with nothing saved, if a loss or a weight is not finite.
         """
         require_numbers(meter, epoch=len(self.history))
         totals, checkpoint = asdict(meter.totals().over(self._job.ranks)), self._checkpoint()
@@ -53,9 +54,9 @@ class Run:
             self._folder.save_within_epoch(checkpoint, self.history, resume=resume)
 
     def save_epoch(self, meter: Meter, validation: Validation | None, *, seconds: float) -> EpochRecord:
-        """Keep a whole epoch.
+        """Add and save a whole epoch, which took ``seconds`` in all.
 
-        Raises: TrainingError rather than keeping anything that is no number.
+        Raises: TrainingError, with nothing saved, if a weight is not finite.
         """
         self.history.append(self._record(meter, validation, seconds))
         self.begun = Totals(batches_done=0)

@@ -1,4 +1,4 @@
-"""The folder of a training run: records and weights go in after each epoch, an interrupted run comes out again."""
+"""The folder of a training run: its records and checkpoints, and the lock that keeps other runs out."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from mocrop.training.loop.callbacks import EpochRecord
 from mocrop.training.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mocrop.training.scores import Score
 
-FREE_SETTINGS = ("device",)  # may differ when a run goes on
+FREE_SETTINGS = ("device",)  # may differ when a run resumes
 
 
 class RunFolder:
-    """Files of one run: config.json, log.jsonl, metrics.json, last.pt, best.pt; each appears only when it is whole.
+    """Files of one run: config.json, log.jsonl, metrics.json, last.pt, best.pt; each appears only when complete.
 
     Args:
-        seconds_between_saves: epochs that end sooner after a save are kept in memory until the next one.
+        seconds_between_saves: epochs that end sooner after a save wait in memory for the next one.
     """
 
     def __init__(self, path: Path, *, seconds_between_saves: float = 0.0) -> None:
@@ -37,9 +37,10 @@ class RunFolder:
         self._unsaved_best: Checkpoint | None = None
 
     def unfinished(self, settings: Mapping[str, Any], cache: Mapping[str, Any]) -> Checkpoint | None:
-        """The last checkpoint of an earlier run with the same settings and data, finished or not.
+        """The last checkpoint of an earlier run with the same settings and data, finished or not; None without one.
 
-        Raises: TrainingError if the folder holds a run with others; says which.
+        Raises: TrainingError that lists the differences if the folder holds another run; CheckpointError if last.pt is
+            damaged.
         """
         if not self.last.exists():
             return None
@@ -57,9 +58,9 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out of the folder, which is made where missing; a killed process lets go of it.
+        """Within the body, lock the folder, which is created if missing; a killed process releases the lock.
 
-        Raises: TrainingError if another process trains into it.
+        Raises: TrainingError if another process is training in it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         folder = os.open(self.path, os.O_RDONLY)
@@ -70,23 +71,25 @@ class RunFolder:
             os.close(folder)
 
     def start(self, config: Mapping[str, Any]) -> None:
-        """Make the folder and write config.json."""
+        """Write config.json."""
         write_whole(self.path / "config.json", _json(config))
 
     def save(
         self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any], final: bool = True
     ) -> None:
-        """Write what the last epoch of ``history`` has come to; last.pt, which makes the epoch count, after best.pt.
+        """Save the last epoch of ``history``, unless the last save was too short a time ago.
 
         Args:
-            final: write it in any case, however short the time since the last save.
+            checkpoint: of that epoch, without ``resume``.
+            resume: what the run needs to resume, without the history.
+            final: save in any case.
         """
         if best_epoch(history) == history[-1].epoch:
             self._unsaved_best = checkpoint
         if not final and time.monotonic() - self._saved < self._seconds_between_saves:
             if history[-1].validation_top1 is None:
-                self._unsaved_best = None  # the next epoch is better anyhow
-            if self._unsaved_best is checkpoint:  # whose weights go on changing
+                self._unsaved_best = None  # the next epoch replaces it as the best
+            if self._unsaved_best is checkpoint:  # the next steps change its weights in place
                 weights = {name: tensor.clone() for name, tensor in checkpoint.state_dict.items()}
                 self._unsaved_best = replace(checkpoint, state_dict=weights)
             return
@@ -95,7 +98,7 @@ class RunFolder:
     def save_within_epoch(
         self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any]
     ) -> None:
-        """Write last.pt, after a best.pt that has waited for it, and the records of whole epochs."""
+        """Write best.pt if a better one waits, then last.pt, which makes the epochs count, and their records."""
         if self._unsaved_best is not None:
             save_checkpoint(self.best, self._unsaved_best)
             self._unsaved_best = None
@@ -120,26 +123,26 @@ def _lock(descriptor: int, folder: Path) -> None:
         raise TrainingError(
             f"another `mocrop train` is at work in {folder}; wait for it or stop it, or pass another --name"
         ) from error
-    except OSError:  # a network file system without such locks
+    except OSError:  # a network file system without such locks: train without one
         return
 
 
 def best_epoch(history: Sequence[EpochRecord]) -> int:
-    """Number of the epoch with the most right answers on the validation clips; among equals the lowest loss counts.
+    """Number of the epoch with the most right answers on the validation clips; among equals, of the lowest loss.
 
-    Without validation clips it is the last one.
+    Without validation clips it is the last epoch.
     """
 
-    def merit(record: EpochRecord) -> tuple[int, float]:
+    def rank(record: EpochRecord) -> tuple[int, float]:
         if record.validation_top1 is None or record.validation_loss is None:
             return 0, -record.epoch
         return -record.validation_top1.correct, record.validation_loss
 
-    return min(history, key=merit).epoch
+    return min(history, key=rank).epoch
 
 
 def record_json(record: EpochRecord) -> dict[str, Any]:
-    """A record as plain values."""
+    """A record as plain values, for JSON."""
     return asdict(record)
 
 

@@ -1,6 +1,6 @@
-"""Keep a run safe between its steps: when to save it goes in, last.pt comes out in time, or an end that can be mended.
+"""When a run is saved within an epoch, and how it stops on a signal.
 
-How often a run is saved, and where it was stopped, changes nothing about what it comes to.
+How often a run is saved, and where it is stopped, does not change its result.
 """
 
 from __future__ import annotations
@@ -15,24 +15,26 @@ from mocrop.training.distributed import Agreement, Ranks
 from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.signals import StopRequest, exit_code
 
-SECONDS_BETWEEN_SAVES = 600.0  # what a crash costs at the most
+SECONDS_BETWEEN_SAVES = 600.0  # the most that a crash can lose
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunControl:
-    """How a run is kept going; its weights and records do not depend on it."""
+    """When a run saves and stops, and with which processes; its weights and records do not depend on it."""
 
     save_every_seconds: float = SECONDS_BETWEEN_SAVES  # within an epoch; 0: after each step
-    stop: StopRequest = field(default_factory=StopRequest)  # asked after each step
-    ranks: Ranks = field(default_factory=Ranks)  # the processes that work together
+    stop: StopRequest = field(default_factory=StopRequest)  # looked at after each step
+    ranks: Ranks = field(default_factory=Ranks)  # this process among those that train together
 
     def __post_init__(self) -> None:
         if not self.save_every_seconds >= 0:
-            raise ValueError(f"save_every_seconds must not be negative, as {self.save_every_seconds} is")
+            raise ValueError(f"save_every_seconds must not be negative, not {self.save_every_seconds}")
 
     def stop_while(self, what: str) -> None:
-        """Stop where there is nothing to save.
+        """Stop at a point where there is nothing to save.
 
+        Args:
+            what: is being done, for the message.
         Raises: StoppedError if a signal has asked for it.
         """
         if self.stop:
@@ -40,7 +42,7 @@ class RunControl:
 
 
 class Saver:
-    """Saves a run within an epoch when the time has come, or when it is to stop; all ranks do so after the same batch.
+    """Saves a run within an epoch when it is time or when it is asked to stop, on all ranks after the same batch.
 
     Args:
         save: writes last.pt with the totals of the epoch so far; called on every rank.
@@ -53,26 +55,26 @@ class Saver:
         self._agreement = Agreement(control.ranks)
 
     def begin_epoch(self) -> None:
-        """An epoch begins or goes on; all before it is saved."""
+        """Count the time to the next save from now: an epoch begins or resumes, and all before it is saved."""
         self._saved = time.monotonic()
 
     def after_batch(self, epoch: int, meter: Meter) -> None:
-        """Save, and stop, if it is time to.
+        """Save if it is time; save and stop if a signal has asked for it.
 
         Args:
-            epoch: the one under way, from 0, which ``meter`` counts.
-        Raises: StoppedError if a signal has asked any rank for it; the run is saved then.
+            epoch: the one that ``meter`` counts, from 0.
+        Raises: StoppedError if a signal has asked any rank to stop; the run is saved.
         """
         stop, save = self._agreement.heard([self._control.stop.signal, self._due()])
         if stop or save:
             self._save(meter)
         if stop:
-            self._control.ranks.wait()  # the first one to end ends all, so not before the file is there
+            self._control.ranks.wait()  # the first rank to end ends all, so wait until the file is written
             done = f"after batch {meter.batches_done} of {meter.batches} of epoch {epoch + 1}"
             raise stopped(stop, f"{done}, which is saved; the same command goes on there")
 
     def _due(self) -> bool:
-        """Whether the time has come; says so once."""
+        """Whether it is time to save; true once, on the first rank only."""
         if not self._control.ranks.first or time.monotonic() - self._saved < self._control.save_every_seconds:
             return False
         self._saved = time.monotonic()
@@ -80,5 +82,5 @@ class Saver:
 
 
 def stopped(number: int, where: str) -> StoppedError:
-    """The end that signal ``number`` has asked for, in words."""
+    """The error that ends a run after signal ``number``; ``where`` follows the signal's name in the message."""
     return StoppedError(f"stopped by {signal.Signals(number).name} {where}", exit_code=exit_code(number))

@@ -1,4 +1,4 @@
-"""Hear SIGTERM and SIGINT: a signal goes in, a request to stop after the step in progress comes out.
+"""Turn SIGTERM and SIGINT into a request to stop after the step in progress.
 
 Schedulers send SIGTERM before they take a machine away (Slurm at the end of the time limit, Kubernetes when a pod is
 evicted), and people press Ctrl-C. The first signal is a request, the second ends the process at once.
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-ECHO_SECONDS = 1.0  # a signal so soon after the first is the same one, which a launcher got too and has passed on
+ECHO_SECONDS = 1.0  # a signal so soon after the first is the same one, passed on by a launcher that got it too
 
 
 class StopRequest:
@@ -30,9 +30,9 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGTERM or SIGINT within the body into a request; the handlers of before come back afterwards.
+    """Within the body, turn the first SIGTERM or SIGINT into a request; afterwards, restore the earlier handlers.
 
-    Outside the main thread, where Python lets nobody handle signals, the request never comes.
+    Outside the main thread, where Python allows no signal handlers, there is never a request.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -56,7 +56,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
 
 def exit_code(number: int) -> int:
-    """What a process ends with that a signal has ended, as shells and schedulers count.
+    """Exit code of a process that a signal has ended, by the convention of shells and schedulers.
 
     >>> exit_code(signal.SIGTERM), exit_code(signal.SIGINT)
     (143, 130)
@@ -66,6 +66,6 @@ def exit_code(number: int) -> int:
 
 def _stop_at_once(number: int) -> None:
     if number == signal.SIGINT:
-        raise KeyboardInterrupt  # lets the terminal be put in order
+        raise KeyboardInterrupt  # the live line still restores the terminal
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -1,4 +1,4 @@
-"""One training step: a batch of uint8 frames goes in, the network is a little better, its loss and logits come out."""
+"""One training step: augmentation, forward and backward pass, and the update of the weights."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from mocrop.training.seeds import augment_generator, seed_network
 
 
 class StepResult(NamedTuple):
-    """What a step came to, on the device, at the weights before it."""
+    """Result of a step, on the device, with the weights before its update."""
 
     loss: Tensor  # scalar, mean over the clips
     logits: Tensor  # float32, (clips, classes)
     labels: Tensor  # int64, (clips,)
-    updated: bool  # whether it has changed the weights, so that the gradients are spent
+    updated: bool  # whether it has changed the weights, and the gradients are used up
 
 
 def train_step(job: Job, batch: Batch, position: StepPosition) -> StepResult:
-    """Vary a batch, send it through the network and back, and change the weights if it is the last of its group.
+    """Augment a batch, run the network forward and backward, and update the weights if it is the last of its group.
 
-    All random numbers follow from the seed and the position, so a run may go on at any step that begins a group.
+    All random numbers follow from the seed and the position, so a run can resume at any step that begins a group.
     """
-    with one_thread() if job.frozen else nullcontext():  # a head is little work
+    with one_thread() if job.frozen else nullcontext():  # a head alone is little work
         return _step(job, batch, position)
 
 
@@ -52,10 +52,14 @@ def _step(job: Job, batch: Batch, position: StepPosition) -> StepResult:
 
 
 def vary(job: Job, frames: Tensor, labels: Tensor, position: StepPosition) -> Mixed:
-    """Bring uint8 frames to the device, augment and mix them there: float32 frames and soft targets.
+    """Move frames to the device, augment and mix them there.
 
-    What augmentation does is drawn for the clips of all ranks, and each rank takes its own: it does not depend on how
-    many there are.
+    Augmentation is drawn for the clips of all ranks, each of which takes its part: it does not depend on their number.
+
+    Args:
+        frames: uint8, int8 or, of features, float32, as in a :class:`~mocrop.training.data.dataset.Batch`.
+        labels: int64, shape (clips,), on the device.
+    Returns: float32 frames and soft targets.
     """
     settings, backbone = job.settings, job.backbone
     rng = augment_generator(settings.seed, epoch=position.epoch, step=position.step)
@@ -68,23 +72,21 @@ def vary(job: Job, frames: Tensor, labels: Tensor, position: StepPosition) -> Mi
 
 
 def forward(job: Job, mixed: Mixed) -> tuple[Tensor, Tensor]:
-    """Logits, float32, (clips, classes), and the mean loss.
-
-    Smoothing and mixup are both linear in the target, so their order does not matter.
-    """
+    """Return the logits, float32, shape (clips, classes), and the mean loss over the clips."""
     with autocast(job.device, job.precision):
         logits = clip_logits(job.model, mixed.frames).float()
+        # label smoothing and mixup are both linear in the target, so their order does not matter
         loss = functional.cross_entropy(logits, mixed.targets, label_smoothing=job.settings.label_smoothing)
     return logits, loss
 
 
 def backward(job: Job, loss: Tensor) -> None:
-    """Add the gradients of a loss to those that the parameters hold."""
+    """Add the gradients of a loss to those of the parameters."""
     torch.autograd.backward(job.scaler.scale(loss))
 
 
 def update(job: Job, *, epochs_passed: float) -> None:
-    """Change the weights by their gradients, at the learning rate of this moment, and the moving average by them."""
+    """Update the weights at the learning rate of the schedule, then their moving average."""
     for group in job.optimizer.param_groups:
         group["lr"] = learning_rate(job.settings, epochs_passed=epochs_passed)
     if job.settings.clip_grad:

@@ -1,9 +1,10 @@
-"""Train a backbone: a crop cache and settings go in, a run folder with checkpoints and records comes out."""
+"""Train a backbone on a crop cache, into a run folder with checkpoints and records."""
 
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -22,12 +23,12 @@ from mocrop.training.model.checkpoint import describe_cache, plain_settings
 from mocrop.training.model.device import precision_name
 from mocrop.training.recipe import TrainSettings
 
-HEAD_SECONDS_BETWEEN_SAVES = 30.0  # an epoch of a head alone is over sooner than a checkpoint is written
+HEAD_SECONDS_BETWEEN_SAVES = 30.0  # an epoch of a head alone takes less time than writing a checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """What a finished run came to."""
+    """Result of a finished run."""
 
     checkpoint: Path  # of the best epoch
     best: EpochRecord
@@ -45,19 +46,20 @@ def train(
 ) -> TrainResult:
     """Train on the training list of one split, and choose the best epoch on groups held out of that list.
 
-    Clips of the test list are never looked at. The head has an output for every class that the cache names, also for
-    those without a clip. With ``freeze_backbone`` the head alone is trained, on features that the first epoch computes,
-    or finds where an earlier run has left them; the checkpoint is of the whole network all the same. An interrupted
-    run goes on after the last batch that was saved when it is called again with the same settings; on a CPU it comes
-    to the same weights and losses, bit by bit, as an undisturbed one.
+    Clips of the test list are never used. The head has an output for every class that the cache names, also for those
+    without a clip. With ``freeze_backbone`` only the head is trained, on features that the first epoch computes, or
+    loads if an earlier run has stored them; the checkpoint still holds the whole network.
+
+    Called again with the same settings, an interrupted run resumes after the last batch that was saved; on a CPU it
+    ends with the same weights and losses, bit by bit, as an uninterrupted one.
 
     Args:
         cache_path: a crop cache.
-        run_dir: the run's folder; made where missing.
-        callback: hears of the progress.
+        run_dir: the run's folder; created if missing.
+        callback: called as the run goes on.
         control: when to save within an epoch, and how to ask the run to stop.
-    Raises: TrainingError if the folder holds another run, or if the loss is no number any more; StoppedError if it was
-        asked to stop and is saved; CacheError, SettingsError, WeightsError or CheckpointError for what the files and
+    Raises: TrainingError if the folder holds another run, or if a loss or a weight is not finite; StoppedError if it
+        was asked to stop and is saved; CacheError, SettingsError, WeightsError or CheckpointError for what files and
         settings cause; DiskFullError.
     """
     callback, control = callback or TrainCallback(), control or RunControl()
@@ -78,24 +80,31 @@ def train(
     with folder.held() if control.ranks.first else nullcontext():
         if control.ranks.first:
             folder.start(_config(cache, facts, settings))
-        try:
+        with _calling_ended(callback):
             callback.started(facts)
             if run.history:
                 callback.resumed(run.history)
             train_epochs(job, run, callback, Saver(control, run.save_within_epoch))
-        except BaseException:
-            with suppress(Exception):  # why the run has ended matters more than a picture that cannot be drawn
-                callback.ended()
-            raise
-        callback.ended()
         if control.ranks.first:
             folder.write_records(run.history)
     best = run.history[best_epoch(run.history) - 1]
     return TrainResult(checkpoint=folder.best, best=best, last=run.history[-1], facts=facts)
 
 
+@contextmanager
+def _calling_ended(callback: TrainCallback) -> Iterator[None]:
+    """Call ``callback.ended`` after the body, also when that fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):  # why the run has ended matters more than a picture that cannot be drawn
+            callback.ended()
+        raise
+    callback.ended()
+
+
 def train_epochs(job: Job, run: Run, callback: TrainCallback, saver: Saver) -> None:
-    """Go through the epochs that are left, the first of them perhaps in the middle."""
+    """Train, validate and save the epochs that are left; the first may be half done."""
     for epoch in range(len(run.history), job.settings.epochs):
         meter = run.meter()
         saver.begin_epoch()

@@ -1,1 +1,1 @@
-"""What a training run shows: the terminal, curves, TensorBoard."""
+"""Reports of a training run: on the terminal, as curves, for TensorBoard."""

@@ -11,23 +11,23 @@ from rich.table import Column
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.meter import Meter
 
-SECONDS_BETWEEN_LOOKS = 0.5  # reading the loss waits for the device
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_UPDATES = 0.5  # of the live line; reading the loss waits for the device
+SECONDS_BETWEEN_LINES = 10.0  # where there is no live line
 
 
 class ConsoleCallback(TrainCallback):
-    """Prints what is decided before the first epoch, how each epoch goes, and one line for each that is done."""
+    """Prints the facts of the run before the first epoch, the progress of each epoch, and a line when it is done."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._epochs = 0
         self._bar: tuple[Progress, TaskID] | None = None
-        self._looked = time.monotonic()
+        self._updated = time.monotonic()
 
     def started(self, facts: RunFacts) -> None:
         self._epochs = facts.epochs
         for line in describe(facts):
-            self._say(line)
+            self._print(line)
         if self._console.is_terminal and facts.epochs_done < facts.epochs:
             progress = live_line(self._console)
             progress.start()
@@ -35,13 +35,13 @@ class ConsoleCallback(TrainCallback):
 
     def step(self, epoch: int, meter: Meter) -> None:
         now = time.monotonic()
-        if now - self._looked < (SECONDS_BETWEEN_LOOKS if self._bar else SECONDS_BETWEEN_LINES):
+        if now - self._updated < (SECONDS_BETWEEN_UPDATES if self._bar else SECONDS_BETWEEN_LINES):
             return
-        self._looked = now
+        self._updated = now
         title = f"epoch {epoch}/{self._epochs}"
         if self._bar is None:
             line = f"{title}, batch {meter.batches_done}/{meter.batches}: {describe_meter(meter)}"
-            self._say(line)
+            self._print(line)
             return
         progress, task = self._bar
         facts = describe_meter(meter)
@@ -54,44 +54,44 @@ class ConsoleCallback(TrainCallback):
             progress.update(
                 task, description="features", completed=done, total=total, facts=f"{done:,}/{total:,} frames"
             )
-        elif done == total or now - self._looked >= SECONDS_BETWEEN_LINES:
-            self._looked = now
-            self._say(f"features: {done:,}/{total:,} frames")
+        elif done == total or now - self._updated >= SECONDS_BETWEEN_LINES:
+            self._updated = now
+            self._print(f"features: {done:,}/{total:,} frames")
 
     def epoch(self, record: EpochRecord) -> None:
-        self._say(f"epoch {record.epoch}/{self._epochs}: {describe_record(record)}")
+        self._print(f"epoch {record.epoch}/{self._epochs}: {describe_record(record)}")
 
     def ended(self) -> None:
         if self._bar is not None:
             self._bar[0].stop()
             self._bar = None
 
-    def _say(self, line: str) -> None:
-        """Print a line as it is, also where it is longer than the console is wide."""
+    def _print(self, line: str) -> None:
+        """Print a line unchanged, even if it is longer than the console is wide."""
         self._console.print(line, markup=False)
 
 
 def live_line(console: Console) -> Progress:
-    """Epoch, facts, a bar and the time that the epoch still takes.
+    """Live line with epoch, facts, a bar and the time left in the epoch.
 
-    As a rule it leaves a few of 80 columns free, for the ^C that a terminal echoes: a line that breaks cannot be wiped.
+    It usually leaves a few of 80 columns free for the ^C that a terminal echoes: a line that wraps cannot be erased.
     """
 
-    def whole() -> Column:
+    def unwrapped() -> Column:
         return Column(no_wrap=True)
 
     return Progress(
-        TextColumn("{task.description}", table_column=whole()),
-        TextColumn("{task.fields[facts]}", table_column=whole()),
+        TextColumn("{task.description}", table_column=unwrapped()),
+        TextColumn("{task.fields[facts]}", table_column=unwrapped()),
         BarColumn(bar_width=10),
-        TimeRemainingColumn(compact=True, table_column=whole()),
+        TimeRemainingColumn(compact=True, table_column=unwrapped()),
         console=console,
         transient=True,
     )
 
 
 def describe(facts: RunFacts) -> list[str]:
-    """What a run is about to do, in lines."""
+    """Lines that describe a run before its first epoch."""
     where = (
         f"as {facts.processes} processes, this one on {facts.device}" if facts.processes > 1 else f"on {facts.device}"
     )
@@ -117,7 +117,7 @@ def describe(facts: RunFacts) -> list[str]:
 
 
 def describe_meter(meter: Meter) -> str:
-    """An epoch so far, in part of a line of 80 columns."""
+    """Progress of an epoch, short enough for part of a line of 80 columns."""
     totals, speed = meter.totals(), meter.clips_per_second
     return (
         f"loss {totals.mean_loss:.3f} acc {totals.accuracy:.1%} {speed:.{0 if speed >= 100 else 1}f} clips/s "
@@ -126,7 +126,7 @@ def describe_meter(meter: Meter) -> str:
 
 
 def describe_record(record: EpochRecord) -> str:
-    """A finished epoch, in part of a line of 80 columns; log.jsonl has more."""
+    """Result of an epoch, short enough for part of a line of 80 columns; log.jsonl has more."""
     validation = ""
     if record.validation_top1 is not None:
         validation = f", held out {record.validation_loss:.3f} acc {record.validation_top1.share:.1%}"

@@ -1,4 +1,4 @@
-"""Draw how a training run goes: its epochs go in, curves.png comes out."""
+"""curves.png: loss, accuracy and learning rate of a training run over its epochs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRAINING, VALIDATION, RATE, BEST = "#8a8f98", "#1f6fb4", "#5b7d3a", "#c8501e"
 
 
 class CurvesCallback(TrainCallback):
-    """Keeps ``curves.png`` in the folder of a run, drawn anew now and then, and at the end."""
+    """Draws ``curves.png`` in the folder of a run, at most every ``seconds_between`` seconds and at the end."""
 
     def __init__(self, *, seconds_between: float = SECONDS_BETWEEN_DRAWINGS) -> None:
         self._seconds_between = seconds_between
@@ -53,10 +53,10 @@ class CurvesCallback(TrainCallback):
 
 
 def draw_curves(history: Sequence[EpochRecord], *, title: str = "") -> Figure:
-    """Draw loss, accuracy and learning rate over the epochs, with the best one marked.
+    """Draw loss, accuracy and learning rate over the epochs, and mark the best one.
 
     Args:
-        history: whole epochs, one at least.
+        history: whole epochs, at least one.
     """
     from matplotlib.figure import Figure
 
@@ -82,7 +82,7 @@ def _draw_losses(axis: Axes, history: Sequence[EpochRecord]) -> None:
 
 
 def _draw_accuracies(axis: Axes, history: Sequence[EpochRecord]) -> None:
-    """The interval of a validation accuracy is Wilson's, 95 %: it says how few clips there are."""
+    """Draw the accuracies, that of validation with its 95 % Wilson interval, which shows how few clips there are."""
     _line(axis, history, [100 * record.train_accuracy for record in history], TRAINING, "training")
     scores = [(record, record.validation_top1) for record in history if record.validation_top1 is not None]
     epochs = [record.epoch for record, _ in scores]
@@ -105,7 +105,7 @@ def _draw_rate(axis: Axes, history: Sequence[EpochRecord]) -> None:
 
 
 def _line(axis: Axes, records: Sequence[EpochRecord], values: Sequence[float], colour: str, label: str) -> None:
-    """A line with points while there are few."""
+    """Draw a line, with points if it has up to 30."""
     if records:
         marker = "." if len(records) <= 30 else ""
         axis.plot([record.epoch for record in records], values, color=colour, marker=marker, label=label)

@@ -1,4 +1,4 @@
-"""Write a matplotlib figure as a PNG that appears whole and is the same bytes for the same picture."""
+"""Write a matplotlib figure as a PNG: complete or not at all, and with the same bytes for the same picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mocrop.pipeline.files import write_whole
 
 
 def write_figure(figure: Figure, file: Path, *, dpi: int) -> None:
-    """Write ``figure`` to ``file``, whose folder is made where missing."""
+    """Write ``figure`` to ``file``, whose folder is created if missing."""
     png = io.BytesIO()
     figure.savefig(png, dpi=dpi, format="png", metadata={"Software": None})
     write_whole(file, png.getvalue())

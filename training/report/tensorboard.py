@@ -1,4 +1,4 @@
-"""Tell TensorBoard how a training run goes: its epochs go in, an event file in the run's folder comes out."""
+"""Event files of a training run for TensorBoard."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-FOLDER = "tensorboard"  # in the run's
+FOLDER = "tensorboard"  # in the folder of the run
 
 
 def tensorboard_callback(wanted: bool | None) -> TrainCallback:
-    """What writes for TensorBoard, or what does nothing.
+    """A callback that writes TensorBoard events, or one that does nothing.
 
     Args:
-        wanted: None: if TensorBoard is installed.
-    Raises: SettingsError if it is wanted, and is not installed.
+        wanted: whether to write them; None: if TensorBoard is installed.
+    Raises: SettingsError if they are wanted and TensorBoard is not installed.
     """
     installed = find_spec("tensorboard") is not None
     if wanted and not installed:
-        raise SettingsError("--tensorboard: it is not installed; pip install 'mocrop[tensorboard]', or leave it out")
+        raise SettingsError(
+            "--tensorboard: TensorBoard is not installed; pip install 'mocrop[tensorboard]', or leave the option out"
+        )
     return TensorBoardCallback() if wanted or (wanted is None and installed) else TrainCallback()
 
 
 class TensorBoardCallback(TrainCallback):
-    """Writes what log.jsonl holds; a run that goes on writes its earlier epochs anew, so that none is there twice."""
+    """Writes the records of log.jsonl as events. A run that resumes writes its earlier epochs again, in a new file."""
 
     def started(self, facts: RunFacts) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         folder = facts.run_dir / FOLDER
         for earlier in folder.glob("events.out.tfevents.*"):
-            earlier.unlink()
+            earlier.unlink()  # else epochs of an interrupted run would be there twice
         self._writer: SummaryWriter = SummaryWriter(folder)
 
     def resumed(self, history: Sequence[EpochRecord]) -> None:
