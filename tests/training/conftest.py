@@ -1,4 +1,4 @@
-"""What every test of training needs."""
+"""Fixtures of all tests of training."""
 
 from __future__ import annotations
 

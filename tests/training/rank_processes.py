@@ -1,4 +1,4 @@
-"""Run a function in several processes at once, as torchrun would start them, without its start-up time."""
+"""Run a function in several processes at once, as torchrun starts them, without its start-up time."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import torch
 
 from mocrop.training.distributed import ENVIRONMENT, join_ranks
 
-SECONDS = 60.0  # after which a process that hangs has failed
+SECONDS = 60.0  # after which a hanging process counts as failed
 
 
 def in_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2, join: bool = True) -> list[Any]:
-    """Call ``function(ranks, *arguments)`` in each of some processes and return what each returned, or raised.
+    """Call ``function(ranks, *arguments)`` in several processes; return what each of them returned or raised.
 
-    A process that ends without either is given as its exit code. Without ``join`` the function finds the environment as
-    torchrun leaves it, and joins by itself.
+    A process that ends without either is represented by its exit code. Without ``join`` the function is called as
+    ``function(*arguments)``, in the environment that torchrun sets, and has to join the ranks itself.
     """
     context = process_maker()
     with socket.socket() as free:
@@ -42,7 +42,7 @@ def in_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2, join
 
 
 def process_maker() -> ForkServerContext:
-    """Makes processes that have everything imported already, once for all of them."""
+    """Makes processes from a server that has imported everything already."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mocrop.training.loop.train", "tests.training.rank_processes"])
     return context

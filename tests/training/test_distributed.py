@@ -26,7 +26,7 @@ def exchange(ranks: Ranks) -> dict[str, Any]:
     }
 
 
-def test_sums_rows_and_wishes_reach_all_ranks() -> None:
+def test_sums_rows_and_requests_reach_all_ranks() -> None:
     first, second = in_ranks(exchange)
     assert first == second
     assert first["sums"] == [3, 2**53]
@@ -34,7 +34,7 @@ def test_sums_rows_and_wishes_reach_all_ranks() -> None:
     assert first["heard"] == [[0, 0], [0, 1], [15, 1], [0, 1]]  # a step later
 
 
-def test_a_process_by_itself_hears_itself_at_once() -> None:
+def test_a_single_process_gets_its_own_requests_at_once() -> None:
     assert exchange(Ranks()) == {
         "sums": [1, 2**52],
         "rows": [[row, 10 * row] for row in range(7)],
@@ -48,8 +48,8 @@ def test_without_torchrun_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> 
         assert ranks == Ranks()
 
 
-def test_half_an_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else each process would train by itself, all of them into one folder."""
+def test_an_incomplete_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise each process would train alone, all of them into one folder."""
     for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
@@ -57,16 +57,16 @@ def test_half_an_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         pass
 
 
-def what_is_there(ranks: Ranks) -> None:
+def seen_files(ranks: Ranks) -> None:
     ranks.require_same(f"{ranks.rank} epochs", what="the run folder")
 
 
 def test_ranks_that_see_different_files_end_with_one_message() -> None:
-    said = in_ranks(what_is_there)
-    (error,) = [end for end in said if isinstance(end, Exception)]
+    ends = in_ranks(seen_files)
+    (error,) = [end for end in ends if isinstance(end, Exception)]
     assert isinstance(error, SettingsError)
     assert "the run folder is not the same for all processes (0 epochs; 1 epochs)" in str(error)
-    assert [end for end in said if not isinstance(end, Exception)] == [1]
+    assert [end for end in ends if not isinstance(end, Exception)] == [1]
 
 
 def failing(ranks: Ranks) -> None:
@@ -75,9 +75,9 @@ def failing(ranks: Ranks) -> None:
     ranks.wait()
 
 
-def test_an_error_on_one_rank_is_said_once_and_ends_all() -> None:
+def test_an_error_on_one_rank_is_reported_once_and_ends_all() -> None:
     first, second = in_ranks(failing)
-    assert first == 1  # its exit code; it said nothing
+    assert first == 1  # its exit code; it reports nothing
     assert isinstance(second, TrainingError)
     assert str(second) == "the loss is nan"
 
@@ -87,10 +87,10 @@ def stopped(ranks: Ranks) -> None:
     raise StoppedError("stopped", exit_code=143)
 
 
-def test_a_stop_is_said_once_and_is_every_rank_s_exit_code() -> None:
-    said = in_ranks(stopped)
-    assert [end for end in said if not isinstance(end, Exception)] == [143]
-    assert [str(end) for end in said if isinstance(end, Exception)] == ["stopped"]
+def test_a_stop_is_reported_once_and_is_the_exit_code_of_every_rank() -> None:
+    ends = in_ranks(stopped)
+    assert [end for end in ends if not isinstance(end, Exception)] == [143]
+    assert [str(end) for end in ends if isinstance(end, Exception)] == ["stopped"]
 
 
 def killed(ranks: Ranks) -> None:

@@ -1,4 +1,4 @@
-"""Options of `mocrop train`: what its help and docs/training.md say of the recipes is what the code does."""
+"""Options of `mocrop train`: its help and docs/training.md show the recipes as they are."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mocrop.training import commands
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings, recipe_table
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "training.md"
-SETTINGS = {"lr": "learning_rate", "lr_steps": "learning_rate_steps"}  # of options that are called otherwise
+SETTINGS = {"lr": "learning_rate", "lr_steps": "learning_rate_steps"}  # of options with another name
 REFERENCE, MODERN = (TrainSettings(**recipe_table(recipe, {})) for recipe in ("reference", "modern"))
 
 
 def written(settings: TrainSettings, name: str) -> str:
-    """A setting as documentation has it."""
+    """A setting as the documentation writes it."""
     value = getattr(settings, name)
     if name == "warmup_epochs" and value:
         return f"{value:g} of {settings.epochs}"
@@ -36,7 +36,7 @@ def setting_of(option: str) -> str:
 
 
 def recipe_options() -> dict[str, str]:
-    """What help shows as the default of each option that a recipe decides, by setting."""
+    """The default that help shows for each option that a recipe decides, by setting."""
     train = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
     known = {field.name for field in fields(TrainSettings)} - {"arch", "channels_last", "freeze_backbone"}
     shown = {setting_of(option.opts[0]): option.show_default for option in train.params if option.default is None}
@@ -59,7 +59,7 @@ def test_help_shows_the_defaults_of_both_recipes() -> None:
 
 
 def given(monkeypatch: pytest.MonkeyPatch, folder: Path, *options: str) -> TrainSettings:
-    """Settings that the command makes of its options."""
+    """Settings that the command makes from its options."""
     (folder / "mocrop.toml").touch()
     seen: list[TrainSettings] = []
 
@@ -123,14 +123,14 @@ def test_every_option_reaches_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_p
         "compile": True,
     }
     options = {option: name for name, option in SETTINGS.items()}
-    words: list[str] = []
+    arguments: list[str] = []
     for name, value in wanted.items():
         option = "--" + options.get(name, name).replace("_", "-")
         if isinstance(value, bool):
-            words.append(option if value else option.replace("--", "--no-", 1))
+            arguments.append(option if value else option.replace("--", "--no-", 1))
         else:
-            words += [option, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
-    made = given(monkeypatch, tmp_path, "--recipe", "modern", *words)
+            arguments += [option, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    made = given(monkeypatch, tmp_path, "--recipe", "modern", *arguments)
     assert {name: getattr(made, name) for name in wanted} == wanted
 
 
@@ -154,7 +154,7 @@ def test_shares_that_are_no_numbers_are_wrong_usage(tmp_path: Path, capsys: pyte
     assert "--crop-scales" in capsys.readouterr().err
 
 
-def test_settings_that_cannot_be_are_refused_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_impossible_settings_are_refused_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mocrop.toml").touch()
     with pytest.raises(SystemExit) as end:
         main(["train", "-w", str(tmp_path), "--ema", "2"])

@@ -1,4 +1,4 @@
-"""Recipes are named defaults, options override them, and settings that cannot be are refused."""
+"""Recipes are named defaults, options override them, and impossible settings are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def made(recipe: Recipe, **options: Any) -> TrainSettings:
     return TrainSettings(**recipe_table(recipe, options) | options)
 
 
-def test_the_reference_is_what_settings_are_by_themselves() -> None:
+def test_the_reference_recipe_is_the_default_settings() -> None:
     assert made("reference") == TrainSettings()
 
 
@@ -23,13 +23,13 @@ def test_an_option_overrides_its_recipe() -> None:
     assert made("reference", label_smoothing=0.3).label_smoothing == 0.3
 
 
-def test_a_short_modern_run_warms_up_in_proportion_unless_told() -> None:
+def test_a_short_modern_run_warms_up_in_proportion_unless_set() -> None:
     assert made("modern").warmup_epochs == 5
     assert made("modern", epochs=10).warmup_epochs == 0.5
     assert made("modern", epochs=10, warmup_epochs=2.0).warmup_epochs == 2
 
 
-def test_another_optimizer_brings_its_own_weight_decay_unless_told() -> None:
+def test_another_optimizer_brings_its_own_weight_decay_unless_set() -> None:
     assert made("reference", optimizer="adamw") == made("reference")
     assert made("modern", optimizer="adamw").weight_decay == made("modern").weight_decay == 0.05
     assert made("modern", optimizer="adam").weight_decay == 0
@@ -79,6 +79,6 @@ def test_shares_stand_between_commas() -> None:
         ("amp", "fp8"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(name: str, value: object) -> None:
+def test_impossible_settings_are_refused(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         TrainSettings(**{name: value})

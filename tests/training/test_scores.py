@@ -31,7 +31,7 @@ def test_all_right_is_not_certain() -> None:
 
 
 @pytest.mark.parametrize(("correct", "total"), [(1, 0), (0, 0), (-1, 3), (4, 3)])
-def test_scores_that_cannot_be_are_refused(correct: int, total: int) -> None:
+def test_impossible_scores_are_refused(correct: int, total: int) -> None:
     with pytest.raises(ValueError, match="no score"):
         Score(correct=correct, total=total)
 

@@ -146,7 +146,7 @@ class CropDataset(Dataset[Sample]):
 
         Args:
             indices: as for :meth:`read`.
-            epoch: whose slots; None: of each clip its next epoch, which moves on by one.
+            epoch: whose slots; None: the next epoch of each clip, which is then counted on.
         """
         if epoch is None and self._random:
             return self._slots.of(indices, self._next_epochs.take(indices))
@@ -157,7 +157,7 @@ class CropDataset(Dataset[Sample]):
 
         Args:
             indices: int64, shape (n,), positions in this data set; negative ones count from the end.
-            epoch: whose random slots; None: of each clip its next epoch, which moves on by one.
+            epoch: whose random slots; None: the next epoch of each clip, which is then counted on.
             out: uint8, contiguous, of :meth:`batch_shape`, to be overwritten; None: a new tensor.
         Raises: CacheError if a frame cannot be read.
         """

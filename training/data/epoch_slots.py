@@ -81,7 +81,7 @@ class NextEpochs:
         self._next.fill_(epoch)
 
     def take(self, clips: IntArray) -> IntArray:
-        """Return the next epoch of each clip, int64, shape (n,), and move it on by one; clips may repeat."""
+        """Return the next epoch of each clip, int64, shape (n,), and count it on; clips may repeat."""
         following, epochs = self._next.numpy(), np.empty(len(clips), dtype=np.int64)
         for place, clip in enumerate(clips):
             epochs[place] = following[clip]

@@ -67,7 +67,7 @@ class FeatureDataset(CropDataset):
         return (clips, self.segments, 0)
 
     def read(self, indices: IntArray, *, epoch: int | None = None, out: Tensor | None = None) -> Batch:
-        """Features of several clips; ``out`` is left alone."""
+        """Features of several clips, float32, (clips, segments, width); ``out`` is not used."""
         rows = self.rows[indices]
         features = self._features.get().of(rows, self.slots(indices, epoch))
         return Batch(features, torch.from_numpy(self.labels[indices]), torch.from_numpy(rows))

@@ -1,4 +1,4 @@
-"""What each view does to pixels, in numbers."""
+"""What augmentation does to pixels and motion fields, in numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def params(clips: int = 1, **changes: object) -> AugmentParams:
-    """AugmentParams that change nothing but what is asked for."""
+    """AugmentParams that change nothing except what is given."""
     neutral = {name: torch.ones(clips) for name in ("scale", "brightness", "contrast", "saturation")}
     neutral["erased"] = torch.zeros(clips, 4)
     neutral |= {name: torch.zeros(clips) for name in ("x", "y")} | {"flip": torch.zeros(clips, dtype=torch.bool)}
@@ -37,7 +37,7 @@ def plain(color: tuple[int, int, int], size: int = 4) -> torch.Tensor:
     return torch.tensor(color, dtype=torch.uint8).view(1, 1, 3, 1, 1).expand(1, 1, 3, size, size)
 
 
-def test_neutral_views_change_nothing_but_the_type() -> None:
+def test_neutral_params_change_nothing_but_the_type() -> None:
     assert torch.allclose(look(noise(), params(2)), noise().float() / 255, atol=1e-6)
 
 
@@ -112,14 +112,14 @@ def test_mixup_blends_frames_and_targets_alike() -> None:
         assert mixed.targets[1, 2] >= 0.5
 
 
-def test_mixup_of_nought_is_one_hot() -> None:
+def test_mixup_with_alpha_0_is_one_hot() -> None:
     frames = torch.rand(2, 1, 3, 2, 2)
     mixed = mixup(frames, torch.tensor([1, 0]), classes=2, alpha=0, rng=np.random.default_rng(0))
     assert mixed.targets.tolist() == [[0, 1], [1, 0]]
     assert mixed.frames is frames
 
 
-def test_switches_that_are_off_draw_neutral_views() -> None:
+def test_switches_that_are_off_draw_neutral_params() -> None:
     off = TrainSettings(**SAME_PIXELS)
     drawn = draw_augment_params(50, off, np.random.default_rng(0), device=CPU)
     assert not drawn.flip.any()
@@ -158,7 +158,7 @@ def test_erasing_changes_no_other_draw() -> None:
     assert torch.equal(plain.x, erasing.x)
 
 
-def test_views_are_drawn_per_clip_from_the_whole_range() -> None:
+def test_params_are_drawn_per_clip_from_the_whole_range() -> None:
     drawn = draw_augment_params(2000, TrainSettings(), np.random.default_rng(0), device=CPU)
     assert 0.45 < drawn.flip.float().mean() < 0.55
     assert sorted(set(drawn.scale.tolist())) == pytest.approx([0.66, 0.75, 0.875, 1.0])
@@ -166,7 +166,7 @@ def test_views_are_drawn_per_clip_from_the_whole_range() -> None:
     assert 1.19 < drawn.brightness.max() <= 1.2
 
 
-def test_the_same_generator_draws_the_same_views() -> None:
+def test_the_same_generator_draws_the_same_params() -> None:
     first, second = (
         draw_augment_params(9, TrainSettings(), np.random.default_rng((1, 2)), device=CPU) for _ in range(2)
     )
@@ -175,7 +175,7 @@ def test_the_same_generator_draws_the_same_views() -> None:
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_every_view_stays_within_the_range_of_the_frames(seed: int) -> None:
+def test_every_augmentation_stays_within_the_range_of_the_frames(seed: int) -> None:
     drawn = draw_augment_params(2, TrainSettings(color_jitter=0), np.random.default_rng(seed), device=CPU)
     frames = noise().clamp(30, 200)
     out = look(frames, drawn) * 255
@@ -202,13 +202,13 @@ def test_flipped_field_is_mirrored_and_x_goes_the_other_way() -> None:
     assert flipped[1, 0].tolist() == [8, 6, 4, 2]
 
 
-def test_motion_is_twice_as_long_in_a_view_twice_as_close() -> None:
+def test_motion_is_twice_as_long_in_a_crop_of_half_the_side() -> None:
     near = steps(field([[8] * 4] * 4), params(scale=[0.5], x=[-1.0], y=[-1.0]))[0, 0]
     assert near[0].unique().tolist() == pytest.approx([16])
     assert near[1].unique().tolist() == pytest.approx([32])
 
 
-def test_view_of_a_field_is_the_view_of_its_frame() -> None:
+def test_a_field_is_augmented_like_its_frame() -> None:
     """A bright quarter that moves: after crop and flip the same cells are bright and move."""
     frames, fields = torch.zeros(1, 1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 1, 2, 8, 8, dtype=torch.int8)
     frames[..., :4, 4:] = 200
@@ -219,14 +219,14 @@ def test_view_of_a_field_is_the_view_of_its_frame() -> None:
     assert torch.allclose(bright * 255 / 200, moving[1] * 0.75 / 20, atol=1e-5)
 
 
-def test_colours_of_a_view_do_not_touch_motion() -> None:
+def test_colour_jitter_does_not_change_motion() -> None:
     fields = field([[8, -8]] * 2)
     assert torch.equal(
         steps(fields, params(brightness=[2.0], contrast=[0.5], saturation=[0.0])), steps(fields, params())
     )
 
 
-def test_networks_of_motion_see_pixels_per_frame() -> None:
+def test_networks_of_motion_get_pixels_per_frame() -> None:
     """A stored step is a sixteenth of a pixel, for training and testing alike."""
     fields = field([[16, -40]] * 2)
     for seen in (

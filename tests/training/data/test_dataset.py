@@ -47,7 +47,7 @@ def test_batched_and_single_reads_agree(path: Path) -> None:
         assert one.label == many.label
 
 
-def test_batch_is_contiguous_and_says_its_rows(path: Path) -> None:
+def test_batch_is_contiguous_and_holds_its_rows(path: Path) -> None:
     batch = dataset(path).read(np.array([2, 0]))
     assert batch.frames.shape == (2, 2, 3, 8, 8)
     assert batch.frames.is_contiguous()
@@ -115,7 +115,7 @@ def numbered(tmp_path: Path, make_cache: Callable[..., Path]) -> CropDataset:
 
 
 def slots_by_clip(batches: Iterable[Sample]) -> dict[int, list[int]]:
-    """What a pass has given for each clip."""
+    """Slots that a pass gives for each clip."""
     return {
         label: frames[:, 0, 0, 0].tolist()
         for batch in batches
@@ -148,7 +148,7 @@ def test_each_pass_of_a_plain_data_loader_is_the_next_epoch(numbered: CropDatase
     loader: DataLoader[Sample] = DataLoader(numbered, batch_size=3, shuffle=True, **workers)
     for epoch in (0, 1):
         assert slots_by_clip(loader) == slots_of_epoch(numbered, epoch)
-    numbered.set_epoch(7)  # workers that stay hear of it
+    numbered.set_epoch(7)  # persistent workers get it too
     for epoch in (7, 8):
         assert slots_by_clip(loader) == slots_of_epoch(numbered, epoch)
 
@@ -179,7 +179,7 @@ def test_reading_an_epoch_by_its_number_counts_for_nothing(numbered: CropDataset
 
 
 def test_slots_of_many_epochs_come_back(numbered: CropDataset) -> None:
-    """More than are kept."""
+    """More epochs than are kept in memory."""
     clips = np.arange(20)
     first = [numbered.slots(clips, epoch=epoch) for epoch in range(KEPT_EPOCHS + 2)]
     again = [numbered.slots(clips, epoch=epoch) for epoch in range(KEPT_EPOCHS + 2)]

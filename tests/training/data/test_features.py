@@ -1,4 +1,4 @@
-"""Features of frozen backbones whose answers are known, and runs that train the head alone on them."""
+"""Features of frozen backbones with known outputs, and runs that train only the head on them."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def test_features_are_what_the_head_sees(cache: CropCache) -> None:
 
 def test_progress_ends_with_all_frames(cache: CropCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(features_module.FRAMES_PER_BATCH, "cpu", 10)
-    heard: list[tuple[int, int]] = []
-    load_features(cache, colors(), device=CPU, on_frames=lambda done, total: heard.append((done, total)))
-    assert heard == [(10, 26), (20, 26), (26, 26)]
+    reported: list[tuple[int, int]] = []
+    load_features(cache, colors(), device=CPU, on_frames=lambda done, total: reported.append((done, total)))
+    assert reported == [(10, 26), (20, 26), (26, 26)]
 
 
 def test_features_are_computed_once(cache: CropCache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +187,7 @@ def test_the_network_runs_once_over_all_epochs_and_runs(
 
 
 class Untraceable(MeanColorThenHead):
-    """Takes another way for other numbers, which a trace does not see."""
+    """Takes another branch for other numbers, which a trace does not record."""
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         return super().forward(frames.flip(0) if torch.jit.is_tracing() else frames)

@@ -105,8 +105,8 @@ def test_motion_fields_equal_what_zarr_reads(tmp_path: Path, make_cache: Callabl
     assert FrameReader(cache).read(clips, slots).shape == (2, 3, 3, 8, 8)
 
 
-def test_missing_motion_fields_are_said(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
-    """None in the cache at all, or a file of them gone while the frames are there."""
+def test_missing_motion_fields_are_an_error(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    """Either the cache has none, or a file of them is missing while the frames are there."""
     with pytest.raises(CacheError, match="has no motion fields"):
         FrameReader(make(tmp_path, make_cache, "none"), "motion")
     cache = with_fields(tmp_path, make_cache)

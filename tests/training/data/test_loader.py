@@ -114,7 +114,7 @@ def test_each_loop_goes_through_the_next_epoch(loader: CropLoader) -> None:
     assert not torch.equal(*frames)
 
 
-def test_a_loader_made_anew_for_each_epoch_goes_on_and_one_with_other_settings_begins(data: CropDataset) -> None:
+def test_a_new_loader_for_each_epoch_goes_on_and_one_with_other_settings_begins(data: CropDataset) -> None:
     for epoch in range(3):
         loader = CropLoader(data, batch_size=5, shuffle=True, seed=1)
         assert_epoch(loader, loader, epoch)
@@ -124,7 +124,7 @@ def test_a_loader_made_anew_for_each_epoch_goes_on_and_one_with_other_settings_b
     assert_epoch(loader, loader, 0)
 
 
-def test_a_choice_of_epoch_and_batch_is_for_the_loader_that_was_told(loader: CropLoader) -> None:
+def test_a_choice_of_epoch_and_batch_holds_for_its_own_loader_alone(loader: CropLoader) -> None:
     loader.set_epoch(4, first_batch=1)
     like = CropLoader(loader.dataset, batch_size=5, shuffle=True, seed=1)
     assert_epoch(like, like, 0)
@@ -217,7 +217,7 @@ def test_an_error_of_a_read_reaches_the_caller(tmp_path: Path, make_cache: Calla
 
 
 @pytest.mark.parametrize("settings", [{"batch_size": 0}, {"lookahead": 0}, {"rank": 2, "ranks": 2}])
-def test_settings_that_cannot_be_are_refused(data: CropDataset, settings: dict[str, int]) -> None:
+def test_impossible_settings_are_refused(data: CropDataset, settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         CropLoader(data, **{"batch_size": 1, **settings})
 
@@ -243,7 +243,7 @@ def test_memory_comes_back_when_the_tensor_is_gone() -> None:
     assert pool.take((2, 12)).data_ptr() == address
 
 
-def test_memory_that_is_still_seen_is_not_given_out_again() -> None:
+def test_memory_that_is_still_in_use_is_not_handed_out_again() -> None:
     pool = BufferPool(24)
     slice_of_a_view = pool.take((2, 12)).reshape(24)[3:5]
     array = pool.take((4, 6)).numpy()[1:].T

@@ -1,4 +1,4 @@
-"""Facts about segment sampling that a pencil can check."""
+"""Segment sampling, checked by hand."""
 
 from __future__ import annotations
 

@@ -37,11 +37,11 @@ def test_only_usable_clips_of_the_subset_are_taken_and_the_others_counted(open_c
     assert test.left_out.total == 1
 
 
-def test_nothing_left_out_is_said_in_a_word() -> None:
+def test_nothing_left_out_prints_as_none() -> None:
     assert str(LeftOut()) == "none"
 
 
-def test_an_empty_subset_says_what_is_there(open_cache: Open) -> None:
+def test_an_empty_subset_is_an_error_with_the_counts(open_cache: Open) -> None:
     cache = open_cache(label=[0, 0, 0], subset=[1, 1, 2], state=[1, 1, 3])
     with pytest.raises(SettingsError, match=r"no usable test clip in split 1 .*2 in train, 1 in test.*1 failed"):
         select_clips(cache, split="1", subset=Subset.TEST)
@@ -77,7 +77,7 @@ def test_without_groups_single_clips_are_held_out(open_cache: Open) -> None:
     assert [int(cache.label[row]) for row in validate] == [0, 0, 1, 1]
 
 
-def test_a_class_with_one_group_keeps_it_and_share_nought_holds_nothing_out(open_cache: Open) -> None:
+def test_a_class_with_one_group_keeps_it_and_share_0_holds_nothing_out(open_cache: Open) -> None:
     cache = open_cache(label=[0, 0, 1, 1], group=[5, 5, 1, 2])
     rows = select_clips(cache, split="1", subset=Subset.TRAIN).rows
     train, validate = hold_out(cache, rows, share=0.1, seed=0)

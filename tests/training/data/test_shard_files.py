@@ -1,4 +1,4 @@
-"""Frames read from shard files are those that zarr reads, and what is wrong with a file is said."""
+"""Frames read from shard files are those that zarr reads, and a damaged file is an error that names it."""
 
 from __future__ import annotations
 
@@ -98,33 +98,31 @@ def test_one_flipped_bit_is_noticed_when_the_frame_is_first_read(cache: CropCach
         read(files, np.array([1]), np.array([2]))
 
 
-def test_frames_on_disk_are_all_asked_for_before_the_first_is_waited_for(
+def test_frames_on_disk_are_all_requested_before_the_first_is_waited_for(
     cache: CropCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that is never fast enough: every read that may not wait fails."""
-    said: list[str] = []
+    """With a disk on which every read that may not wait fails."""
+    calls: list[str] = []
     read_now = os.preadv
 
     def slow_preadv(descriptor: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
         if flags:
             raise BlockingIOError
-        said.append("waited")
+        calls.append("waited")
         return read_now(descriptor, buffers, offset)
 
     files = ShardFiles(cache)
     monkeypatch.setattr(shard_files, "IF_IN_MEMORY", 8)
     monkeypatch.setattr(os, "preadv", slow_preadv)
-    monkeypatch.setattr(os, "posix_fadvise", lambda *_: said.append("asked"), raising=False)
+    monkeypatch.setattr(os, "posix_fadvise", lambda *_: calls.append("asked"), raising=False)
     monkeypatch.setattr(os, "POSIX_FADV_WILLNEED", 3, raising=False)
     clips, slots = np.array([0, 2, 6]), np.array([1, 3, 0])  # slot 3 of clip 2 is not stored
     expected = np.asarray(zarr.open_group(cache.path, mode="r")["frames"])[clips, slots]
     assert np.array_equal(read(files, clips, slots), expected)
-    assert said == ["asked", "asked", "waited", "waited"]
+    assert calls == ["asked", "asked", "waited", "waited"]
 
 
-def test_without_reads_that_do_not_wait_the_frames_are_the_same(
-    cache: CropCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_every_read_waits_the_frames_are_the_same(cache: CropCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shard_files, "IF_IN_MEMORY", 0)
     clips, slots = all_pairs()
     expected = np.asarray(zarr.open_group(cache.path, mode="r")["frames"])[clips, slots]

@@ -1,4 +1,4 @@
-"""Runs that are killed, stopped or spoilt in the middle of an epoch, and what they leave."""
+"""Runs that are killed, are stopped or diverge in the middle of an epoch, and what they leave."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ KILLED_AFTER = 4  # batches of the second epoch
 
 
 class Wait(TrainCallback):
-    """Tells when a batch is done, and waits for the end."""
+    """Reports when a batch is done, and sleeps until the process is killed."""
 
     def __init__(self, end: Connection, *, epoch: int, batch: int) -> None:
         self._end = end
@@ -84,7 +84,7 @@ def undisturbed(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class StopAfter(TrainCallback):
-    """Asks for a stop when a batch is done, as a signal would in the middle of a step."""
+    """Requests a stop when a batch is done, as a signal in the middle of a step does."""
 
     def __init__(self, stop: StopRequest, *, epoch: int, batch: int) -> None:
         self._stop = stop
@@ -96,7 +96,7 @@ class StopAfter(TrainCallback):
 
 
 def curve(folder: Path) -> list[dict[str, Any]]:
-    """log.jsonl without what a clock has measured."""
+    """log.jsonl without measured times."""
     timed = {"seconds", "clips_per_second", "waiting_share"}
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name not in timed} for line in lines]
@@ -114,7 +114,7 @@ def equal_to_the_bit(one: object, other: object) -> bool:
 
 
 def trained(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Weights and all that later steps depend on."""
+    """Weights and everything else that later steps depend on."""
     state = {name: value for name, value in checkpoint.resume.items() if name != "history"}
     return {"weights": dict(checkpoint.state_dict), **state}
 
@@ -214,16 +214,16 @@ def test_a_signal_ends_the_command_with_one_line_and_its_exit_code(
     assert signal.getsignal(number) == handler
 
 
-def test_a_batch_without_a_loss_is_named_and_not_saved(
+def test_a_batch_whose_loss_is_not_finite_is_named_and_not_saved(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = epoch_module.train_step
 
-    def spoilt(job: Any, batch: Any, place: StepPosition) -> Any:
+    def diverged(job: Any, batch: Any, place: StepPosition) -> Any:
         done = step(job, batch, place)
         return done._replace(loss=done.loss * float("nan")) if (place.epoch, place.step) == (1, 2) else done
 
-    monkeypatch.setattr(epoch_module, "train_step", spoilt)
+    monkeypatch.setattr(epoch_module, "train_step", diverged)
     with pytest.raises(TrainingError, match=r"the training loss of epoch 2, batch 3 is nan; pass a lower --lr"):
         train(cache, tmp_path, SETTINGS, control=RunControl(save_every_seconds=0))
     left = load_checkpoint(tmp_path / "last.pt")
@@ -231,7 +231,7 @@ def test_a_batch_without_a_loss_is_named_and_not_saved(
     assert all(tensor.isfinite().all() for tensor in left.state_dict.values())
 
 
-def test_weights_that_the_last_step_has_spoilt_are_not_saved(
+def test_weights_that_the_last_step_made_infinite_are_not_saved(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = epoch_module.train_step
@@ -258,19 +258,19 @@ def test_a_frozen_run_stops_while_its_features_are_computed(cache: Path, tmp_pat
     train(cache, tmp_path, frozen)
 
 
-def test_what_ends_a_run_is_not_hidden_by_a_watch_that_fails(cache: Path, tmp_path: Path) -> None:
+def test_what_ends_a_run_is_not_hidden_by_a_callback_that_fails(cache: Path, tmp_path: Path) -> None:
     class Broken(TrainCallback):
         def ended(self) -> None:
             raise OSError("no space for the picture")
 
     class Listening(TrainCallback):
-        told = False
+        notified = False
 
         def ended(self) -> None:
-            self.told = True
+            self.notified = True
 
     listening, stop = Listening(), StopRequest()
     stop.signal = signal.SIGTERM
     with pytest.raises(StoppedError):
         train(cache, tmp_path, SETTINGS, callback=Callbacks(Broken(), listening), control=RunControl(stop=stop))
-    assert listening.told
+    assert listening.notified

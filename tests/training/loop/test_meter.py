@@ -32,7 +32,7 @@ def test_before_the_first_batch_there_is_no_loss() -> None:
     assert math.isnan(Meter(1, CPU).totals().accuracy)
 
 
-def test_a_loss_that_is_no_number_stays_one() -> None:
+def test_a_nan_loss_makes_the_mean_nan() -> None:
     meter = Meter(2, CPU)
     for loss in (float("nan"), 1.0):
         meter.add(loss=torch.tensor(loss), logits=torch.eye(2), labels=torch.tensor([0, 1]))

@@ -89,12 +89,12 @@ def test_without_steps_the_learning_rate_stays() -> None:
     assert rates(TrainSettings(epochs=10, learning_rate_steps=()), 9) == [1e-3]
 
 
-def test_a_cosine_falls_to_a_half_in_the_middle_and_to_nought_at_the_end() -> None:
+def test_a_cosine_falls_to_a_half_in_the_middle_and_to_0_at_the_end() -> None:
     cosine = TrainSettings(epochs=10, schedule="cosine", learning_rate=2.0)
     assert rates(cosine, 0, 5, 10) == pytest.approx([2, 1, 0])
 
 
-def test_warm_up_rises_in_a_line_and_the_cosine_begins_after_it() -> None:
+def test_warm_up_is_linear_and_the_cosine_begins_after_it() -> None:
     warm = TrainSettings(epochs=12, schedule="cosine", warmup_epochs=2, learning_rate=1.0)
     assert rates(warm, 0.5, 1, 2, 7, 12) == pytest.approx([0.25, 0.5, 1, 0.5, 0])
 

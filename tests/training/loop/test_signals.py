@@ -1,4 +1,4 @@
-"""The first signal is a request, the second is an order."""
+"""The first signal requests a stop, a second one stops at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens inside a step: groups of batches, soft targets, clipped gradients, averages, numbers of fewer bits."""
+"""A training step: accumulation, soft targets, clipped gradients, moving average, mixed precision."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_the_learning_rate_is_that_of_the_step(cache_path: Path) -> None:
 
 
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
-def test_mixed_precision_changes_the_numbers_but_hardly(cache_path: Path, amp: Any) -> None:
+def test_mixed_precision_hardly_changes_the_numbers(cache_path: Path, amp: Any) -> None:
     full, mixed = (job_of(cache_path, replace(PLAIN, amp=name)) for name in ("off", amp))
     assert full.scaler.is_enabled() is False
     assert mixed.scaler.is_enabled() is (amp == "fp16")
@@ -164,7 +164,7 @@ def test_clipping_sees_the_gradient_without_the_scale_of_float16(cache_path: Pat
 
 
 @pytest.mark.parametrize(("arch", "wanted"), [("timm/test_resnet", True), ("timm/test_vit", False)])
-def test_convolutional_networks_keep_their_channels_last_unless_told(cache_path: Path, arch: str, wanted: bool) -> None:
+def test_convolutional_networks_are_channels_last_by_default(cache_path: Path, arch: str, wanted: bool) -> None:
     for setting, expected in ((None, wanted), (True, True), (False, False)):
         model = job_of(cache_path, replace(PLAIN, arch=arch, channels_last=setting)).model
         kernels = [value for value in model.parameters() if value.ndim == 4 and min(value.shape[1:]) > 1]
@@ -246,7 +246,7 @@ def test_a_compiled_run_comes_to_the_same_weights_under_plain_names(
     assert equal(dict(plain.state_dict), dict(compiled.state_dict))
 
 
-def test_frames_of_soft_targets_reach_the_network(cache_path: Path) -> None:
+def test_forward_gives_a_row_of_logits_for_each_mixed_clip(cache_path: Path) -> None:
     job = job_of(cache_path, PLAIN)
     logits, _ = forward(job, Mixed(torch.rand(3, 2, 3, 32, 32), torch.full((3, 2), 0.5)))
     assert logits.shape == (3, 2)

@@ -1,4 +1,4 @@
-"""Training runs on a cache that can be learnt: whole, interrupted, refused."""
+"""Training runs on a cache that can be learnt: complete, interrupted, refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CLASSES = ["Dig", "Never", "Run"]  # no clip of the second
 
 
 def striped(labels: list[int], size: int = 32) -> np.ndarray:
-    """Clips that tell their class by the direction of stripes: upright (2) or flat (0), at any brightness."""
+    """Clips whose class is the direction of their stripes: vertical (2) or horizontal (0), at any brightness."""
     rng = np.random.default_rng(0)
     bars = (np.arange(size) // 4 % 2).astype(np.float64)
     pixels = np.zeros((len(labels), 4, 3, size, size))
@@ -177,7 +177,7 @@ def test_two_runs_at_once_in_one_folder_are_refused(cache_path: Path, tmp_path: 
     train(cache_path, tmp_path, short)
 
 
-def test_another_device_may_take_a_run_over(cache_path: Path, tmp_path: Path) -> None:
+def test_a_run_may_resume_on_another_device(cache_path: Path, tmp_path: Path) -> None:
     train(cache_path, tmp_path, replace(SETTINGS, epochs=1, device="cpu"))
     train(cache_path, tmp_path, replace(SETTINGS, epochs=1, device="auto"))
 
@@ -190,7 +190,7 @@ def test_a_cache_with_other_clips_is_refused(cache_path: Path, tmp_path: Path, m
         train(other, tmp_path / "run", replace(SETTINGS, epochs=1))
 
 
-def test_a_loss_that_is_no_number_stops_the_run(cache_path: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(cache_path: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"training loss of epoch 1, batch \d+ is (nan|inf); pass a lower --lr"):
         train(cache_path, tmp_path, replace(SETTINGS, learning_rate=1e30))
     assert not (tmp_path / "last.pt").exists()
@@ -205,7 +205,7 @@ def test_without_validation_the_last_epoch_is_the_best(cache_path: Path, tmp_pat
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(tmp_path / "best.pt").items())
 
 
-def test_nothing_to_hold_out_is_said(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+def test_nothing_to_hold_out_is_an_error(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
     path = make_cache(tmp_path / "c.zarr", label=[0, 1], size=32)
     with pytest.raises(SettingsError, match=r"no class has two groups.*--validation-share 0"):
         train(path, tmp_path / "run", SETTINGS)

@@ -1,4 +1,4 @@
-"""Two processes train and validate as one does."""
+"""Training and validation by two processes give what one process gives."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SETTINGS = TrainSettings(
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory, make_cache: Callable[..., Path]) -> Path:
-    """25 clips to train on, so that one is left out, and 15 to validate on, not the same number for both."""
+    """25 clips to train on, one of which is left out, and 15 to validate on, an unequal number for each process."""
     path = tmp_path_factory.mktemp("parallel") / "caches/noise.zarr"
     path.parent.mkdir()
     (path.parents[1] / "mocrop.toml").write_text('dataset = "nowhere"\n')
@@ -122,7 +122,7 @@ def test_a_signal_to_one_process_stops_both_after_the_same_batch(cache: Path, tm
     first, second = in_ranks(stopped_then_finished, cache, tmp_path / "both")
     assert first == second
     message, clips, lines = first
-    assert message.startswith("stopped by SIGTERM after batch 2 of 4 of epoch 1")  # heard a batch later
+    assert message.startswith("stopped by SIGTERM after batch 2 of 4 of epoch 1")  # a batch later
     assert clips == 12  # of both
     for line, expected in zip(lines, alone, strict=True):
         assert line["validation_top1"] == expected["validation_top1"]
@@ -139,18 +139,18 @@ def test_what_two_processes_validate_is_what_is_saved(cache: Path, tmp_path: Pat
     """Running statistics of BatchNorm are each process's own until they are shared."""
     settings = replace(SETTINGS, arch="timm/test_resnet", epochs=1, ema=ema)
     in_ranks(trained, cache, tmp_path, settings)
-    said = json.loads((tmp_path / "metrics.json").read_text())["last"]
+    recorded = json.loads((tmp_path / "metrics.json").read_text())["last"]
     opened = CropCache(cache)
     job = set_up(opened, choose_clips(opened, settings), settings, weights="none")
     job.restore(load_checkpoint(tmp_path / "last.pt"))
     result = validate(job, after_batch=lambda: None)
     assert result is not None
-    assert said["validation_top1"] == asdict(result.top1)
-    assert said["validation_loss"] == pytest.approx(result.loss, rel=1e-5)
+    assert recorded["validation_top1"] == asdict(result.top1)
+    assert recorded["validation_loss"] == pytest.approx(result.loss, rel=1e-5)
 
 
 def test_torchrun_trains_as_one_process(cache: Path) -> None:
-    """The real launcher and the real commands; only one of the processes writes and speaks."""
+    """With the real launcher and the real command; only one of the processes writes and prints."""
     command = [
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""Networks by name, their heads and what they expect of the frames."""
+"""Networks by name, their heads, and the normalisation that they expect."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def offline(*_: object, **__: object) -> object:
     raise OSError("Network is unreachable")
 
 
-def test_without_a_network_the_error_names_the_file_and_the_ways_out(
+def test_without_a_connection_the_error_names_the_file_and_the_ways_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -72,7 +72,7 @@ def test_without_a_network_the_error_names_the_file_and_the_ways_out(
         build_backbone("resnet50", classes=2, size=64, weights="imagenet")
 
 
-def test_without_a_network_timm_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_connection_timm_weights_are_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
     with pytest.raises(WeightsError, match=r"Network is unreachable.*--weights none.*--weights FILE.*Hugging Face"):
         build_backbone(TINY, classes=2, size=64, weights="imagenet")

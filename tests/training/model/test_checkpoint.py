@@ -1,4 +1,4 @@
-"""Checkpoints come back as they were, or are refused in words."""
+"""Checkpoints load as they were saved, or are refused with a message."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from mocrop.training.model.device import autocast, choose_device, compiled, is_c
 CPU = torch.device("cpu")
 
 
-def test_the_cpu_computes_in_float32_unless_told() -> None:
+def test_the_cpu_computes_in_float32_by_default() -> None:
     device = choose_device("cpu")
     assert mixed_precision(device, "auto") is mixed_precision(device, "off") is None
     with autocast(device, None):
@@ -35,7 +35,7 @@ def test_a_device_that_is_not_there_is_an_error(name: str) -> None:
         choose_device(name)
 
 
-def test_a_gpu_mixes_unless_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_uses_mixed_precision_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = torch.device("cuda")
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: True)
     assert mixed_precision(gpu, "auto") is torch.bfloat16
@@ -59,7 +59,7 @@ def test_transformers_are_not_convolutional() -> None:
 
 @pytest.fixture
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
-    """A machine that says it has two GPUs; which of them was made the current one is noted."""
+    """A machine with two GPUs, as far as PyTorch reports; collects the devices that are made current."""
     chosen: list[torch.device] = []
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
@@ -75,7 +75,7 @@ def test_each_of_several_processes_takes_the_gpu_of_its_number(two_gpus: list[to
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_processes_without_a_gpu_of_their_own_are_told() -> None:
+def test_processes_without_a_gpu_of_their_own_are_refused() -> None:
     third = Ranks(rank=2, ranks=3, local_rank=2)
     with pytest.raises(
         SettingsError, match=r"process 3 of this machine has no GPU of its own, there are 2; .*--device cpu"
@@ -97,7 +97,7 @@ def test_a_compiled_network_computes_the_same_with_the_same_weights(monkeypatch:
     assert set(model.state_dict()) == {"weight", "bias"}
 
 
-def test_a_machine_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_compiler_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def backend(graph: object, inputs: object) -> object:
         raise RuntimeError("no compiler found\nand much more")
 

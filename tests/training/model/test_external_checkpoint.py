@@ -1,4 +1,4 @@
-"""Checkpoints as the reference implementation saves them: what is loaded, and what is refused in which words."""
+"""Checkpoints as the reference implementation saves them: what is loaded, and what is refused with which message."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_another_number_of_classes_is_refused_with_both_numbers(cache: CropCache
 
 
 @pytest.mark.parametrize(("arch", "way"), [("mobilenet_v3_large", "--arch mobilenet_v3_large"), (TINY, "--arch NAME")])
-def test_without_the_name_of_the_backbone_the_error_says_it_if_it_can_tell(
+def test_without_the_name_of_the_backbone_the_error_suggests_it_if_it_is_recognised(
     arch: str, way: str, cache: CropCache, tmp_path: Path
 ) -> None:
     with pytest.raises(CheckpointError, match=f"does not say which backbone it is of; pass {way}$"):

@@ -1,4 +1,4 @@
-"""Networks that take motion fields: their first layer, their weights, and what they learn."""
+"""Networks for motion fields: their first layer, their weights, and what they learn."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_network_takes_x_and_y(arch: str) -> None:
     assert (backbone.input, backbone.mean) == ("motion", MOTION_MEAN)
 
 
-def test_networks_of_frames_are_as_ever() -> None:
+def test_networks_of_frames_are_unchanged() -> None:
     backbone = build_backbone("mobilenet_v3_large", classes=2, size=64)
     assert (backbone.input, backbone.mean) == ("frames", IMAGENET_MEAN)
     assert next(backbone.model.parameters()).shape[1] == 3

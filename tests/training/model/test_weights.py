@@ -1,4 +1,4 @@
-"""Weight files: what is read, and what is refused."""
+"""Files of weights: what is read, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines of a training run."""
+"""Lines that a training run prints."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_live_line_of_a_long_run_fits_into_80_columns() -> None:
 
 
 @pytest.mark.parametrize(("clips_left_out", "lines"), [(0, []), (3, ["3 of the 35 clips"])])
-def test_clips_that_no_epoch_reads_are_said_at_the_start(clips_left_out: int, lines: list[str]) -> None:
+def test_clips_that_an_epoch_leaves_out_are_reported_at_the_start(clips_left_out: int, lines: list[str]) -> None:
     facts = RunFacts(
         run_dir=Path("run"),
         arch="resnet50",
@@ -49,8 +49,8 @@ def test_clips_that_no_epoch_reads_are_said_at_the_start(clips_left_out: int, li
         epochs_done=0,
         clips_left_out=clips_left_out,
     )
-    said = [f"each epoch leaves out {line}, which fill no batch; other ones each time" for line in lines]
-    assert describe(facts)[2:] == said
+    expected = [f"each epoch leaves out {line}, which fill no batch; other ones each time" for line in lines]
+    assert describe(facts)[2:] == expected
 
 
 def test_the_line_of_an_epoch_fits_into_80_columns_and_tells_training_from_held_out_clips() -> None:

@@ -1,4 +1,4 @@
-"""curves.png: what is in it, and when it is drawn."""
+"""curves.png: its contents, and when it is drawn."""
 
 from __future__ import annotations
 

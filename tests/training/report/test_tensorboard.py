@@ -1,4 +1,4 @@
-"""What TensorBoard is told, where it is installed and where it is not."""
+"""Events for TensorBoard, where it is installed and where it is not."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_it_is_written_where_it_is_installed_unless_unwanted() -> None:
 
 
 @pytest.mark.usefixtures("absent")
-def test_where_it_is_not_installed_nothing_is_written_and_nothing_said() -> None:
+def test_where_it_is_not_installed_nothing_is_written_or_reported() -> None:
     assert type(tensorboard_callback(None)) is TrainCallback
 
 
 @pytest.mark.usefixtures("absent")
-def test_asking_for_it_where_it_is_not_installed_says_how_to_get_it() -> None:
+def test_asking_for_it_where_it_is_not_installed_is_an_error_with_the_way_out() -> None:
     with pytest.raises(SettingsError, match=r"pip install 'mocrop\[tensorboard\]'"):
         tensorboard_callback(True)
