@@ -60,8 +60,8 @@ class CropDataset(Dataset[Sample]):
         seed: of the random slots.
         stream: frames, or the motion fields that belong to them.
     Attributes:
-        epochs_begun: number of epochs begun, by the settings of a :class:`CropLoader`; kept here, as a program may make
-            a new loader for each epoch.
+        epochs_begun: the next epoch of a :class:`CropLoader`, by its settings; kept here, as a program may make a new
+            loader for each epoch.
     Raises: CacheError if the cache has no motion fields.
     """
 
