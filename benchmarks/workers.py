@@ -69,7 +69,7 @@ def measure(command: list[str]) -> Measured:
     start, cpu, busy = time.perf_counter(), cpu_seconds(), _busy()
     process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     ended = threading.Event()
-    watcher = threading.Thread(target=_callback, args=(psutil.Process(process.pid), measured, ended))
+    watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), measured, ended))
     watcher.start()
     said, complaint = process.communicate()
     ended.set()
@@ -88,7 +88,7 @@ def _busy() -> float:
     return sum(times) - times.idle - getattr(times, "iowait", 0) - getattr(times, "guest", 0)
 
 
-def _callback(client: psutil.Process, measured: Measured, ended: threading.Event) -> None:
+def _watch(client: psutil.Process, measured: Measured, ended: threading.Event) -> None:
     while not ended.wait(0.2):
         try:
             measured.client_mb = max(measured.client_mb, client.memory_info().rss / 1e6)

@@ -1,4 +1,4 @@
-"""`mocrop eval` as a call: a workspace and a choice in, reports in it out."""
+"""`mocrop eval`: evaluate runs or checkpoints of a workspace, fuse them if asked, and write reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mocrop.evaluation.report.splits import Row, SplitTable, print_splits, split
 from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate, seen_by
 from mocrop.evaluation.scores.fusion import Fusion, late_fusion
 from mocrop.evaluation.scores.predictions import Predictions, file_hash, read_predictions
-from mocrop.evaluation.scores.targets import ALL_SPLITS, Choice, Source, Task, choose_tasks
+from mocrop.evaluation.scores.targets import ALL_SPLITS, Choice, Target, Task, choose_tasks
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.workspace.paths import Workspace
@@ -26,7 +26,7 @@ from mocrop.training.model.checkpoint import describe_cache
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SplitEvaluation:
-    """A result on one split and the files that keep it, by suffix; see report_files."""
+    """The result on one split and its files by suffix; see :func:`~mocrop.evaluation.report.files.report_files`."""
 
     result: EvalResult
     files: dict[str, Path]
@@ -40,7 +40,7 @@ class SplitEvaluation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """What `mocrop eval` comes to: one split, or all of them and their mean."""
+    """Results of `mocrop eval`: one split, or all of them and their mean."""
 
     splits: tuple[SplitEvaluation, ...]
     table: SplitTable | None = None  # of all splits
@@ -55,29 +55,30 @@ class Evaluation:
 def evaluate_in_workspace(
     workspace: Workspace, settings: EvalSettings, choice: Choice, *, console: Console
 ) -> Evaluation:
-    """Evaluate a run of a workspace, or a checkpoint from elsewhere, alone or fused with another, and write reports.
+    """Evaluate a run of a workspace, or any checkpoint, alone or fused with another run, and write reports.
 
     A report is ``reports/<run>-on-<cache>-split<k>`` with the suffixes of :mod:`~mocrop.evaluation.report.files`. Split
     "all" takes each split's own run and adds the mean over splits.
 
-    Raises: TrainingError, CacheError or SettingsError if the choice is not clear; PredictionsError if what is to be
-        fused is not of the same clips and classes; what :func:`~mocrop.evaluation.scores.evaluate.evaluate` raises.
+    Raises: TrainingError, CacheError or SettingsError if the choice names nothing or several things; PredictionsError
+        if the runs to fuse were not tested on the same clips and classes; what
+        :func:`~mocrop.evaluation.scores.evaluate.evaluate` raises.
     """
     tasks = choose_tasks(workspace, choice, settings.split)
     splits = tuple(
         _evaluated(workspace, replace(settings, split=task.split), task, weight=choice.fuse_weight, console=console)
         for task in tasks
     )
-    if settings.split != ALL_SPLITS or tasks[0].split == ALL_SPLITS:  # a split may be called that
+    if settings.split != ALL_SPLITS or tasks[0].split == ALL_SPLITS:  # a split may be named "all"
         return Evaluation(splits=splits)
     table = _table(splits, tasks)
-    stem = f"{choice.family or tasks[0].source.name}-on-{tasks[0].source.cache.stem}-splitall"
+    stem = f"{choice.family or tasks[0].target.name}-on-{tasks[0].target.cache.stem}-splitall"
     files = write_splits(table, workspace.reports, stem) if settings.ranks.first else {}
     return Evaluation(splits=splits, table=table, files=files)
 
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
-    """Print what came out, and where it is kept."""
+    """Print the results, and the paths of their files."""
     if evaluation.table:
         print_splits(console, evaluation.table)
         _print_files(console, evaluation.files)
@@ -99,33 +100,33 @@ def _print_files(console: Console, files: dict[str, Path]) -> None:
 def _evaluated(
     workspace: Workspace, settings: EvalSettings, task: Task, *, weight: float, console: Console
 ) -> SplitEvaluation:
-    """Evaluate one split, and fuse it if that is asked for."""
-    source, other = task.source, task.other
-    done = _evaluate(workspace, settings, source, console=console)
+    """Evaluate one split, and fuse it if the task says so."""
+    target, other = task.target, task.other
+    done = _evaluate(workspace, settings, target, console=console)
     if other is None:
         return done
     second, notes = _second(workspace, settings, other, console=console)
-    one, another = (f"{each.name} on {each.cache.stem}" for each in (source, other))
+    one, another = (f"{each.name} on {each.cache.stem}" for each in (target, other))
     fusion = late_fusion(done.result.predictions, second, weight=weight, names=(one, another))
-    stem = f"{source.name}-fused-{other.name}-on-{source.cache.stem}-split{done.result.split}"
+    stem = f"{target.name}-fused-{other.name}-on-{target.cache.stem}-split{done.result.split}"
     files = write_fusion(fusion, notes, workspace.reports, stem) if settings.ranks.first else {}
     return replace(done, fusion=fusion, fusion_files=files, fusion_notes=tuple(notes))
 
 
-def _evaluate(workspace: Workspace, settings: EvalSettings, source: Source, *, console: Console) -> SplitEvaluation:
+def _evaluate(workspace: Workspace, settings: EvalSettings, target: Target, *, console: Console) -> SplitEvaluation:
     with evaluation_progress(console) as on_batch:
-        result = evaluate(source.cache, source.checkpoint, settings, arch=source.arch, on_batch=on_batch)
-    files = write_report(result, workspace.reports, source.stem(result.split)) if settings.ranks.first else {}
+        result = evaluate(target.cache, target.checkpoint, settings, arch=target.arch, on_batch=on_batch)
+    files = write_report(result, workspace.reports, target.stem(result.split)) if settings.ranks.first else {}
     return SplitEvaluation(result=result, files=files)
 
 
 def _second(
-    workspace: Workspace, settings: EvalSettings, other: Source, *, console: Console
+    workspace: Workspace, settings: EvalSettings, other: Target, *, console: Console
 ) -> tuple[Predictions, list[str]]:
-    """Predictions of the network that is to be fused, saved ones if there are any, and what must be said of them."""
+    """Predictions of the network to fuse, saved ones if they fit, with notes about them."""
     found = saved_predictions(workspace, settings, other)
     if settings.ranks.most([float(found is None)])[0]:
-        found = None  # what one rank must evaluate, all must, as it waits for them; not all need see a new file yet
+        found = None  # if one rank must evaluate, all must: it waits for them, and not all may see a new file yet
     how = "evaluated now" if found is None else "its saved predictions"
     if found is None:
         found = _evaluate(workspace, settings, other, console=console).result.predictions
@@ -133,28 +134,28 @@ def _second(
     return found, [f"{other.name}: {line}" for line in (how, *seen)]
 
 
-def saved_predictions(workspace: Workspace, settings: EvalSettings, source: Source) -> Predictions | None:
-    """Predictions that an earlier evaluation has kept, if they are of these very weights, cache, split and segments."""
-    cache = CropCache(source.cache)
+def saved_predictions(workspace: Workspace, settings: EvalSettings, target: Target) -> Predictions | None:
+    """Predictions of an earlier evaluation, if they are of the same weights, cache, split and segments."""
+    cache = CropCache(target.cache)
     split = cache.split_names[split_index(cache, settings.split)]
     try:
-        found = read_predictions(report_files(workspace.reports, source.stem(split))[".npz"])
+        found = read_predictions(report_files(workspace.reports, target.stem(split))[".npz"])
     except PredictionsError:
         return None
     there = (found.origin.checkpoint_hash, found.origin.cache["hash"], found.origin.segments, found.split)
-    here = (file_hash(source.checkpoint), describe_cache(cache)["hash"], settings.segments, split)
+    here = (file_hash(target.checkpoint), describe_cache(cache)["hash"], settings.segments, split)
     return found if there == here else None
 
 
 def _table(splits: Sequence[SplitEvaluation], tasks: Sequence[Task]) -> SplitTable:
     rows = [
-        Row(name=task.source.name, metrics=each.result.metrics, predictions=each.result.predictions, fusion=each.fusion)
+        Row(name=task.target.name, metrics=each.result.metrics, predictions=each.result.predictions, fusion=each.fusion)
         for each, task in zip(splits, tasks, strict=True)
     ]
     first = splits[0].result
     notes = [f"{first.segments} frames per clip; every split counts the same"]
     for each, task in zip(splits, tasks, strict=True):
-        facts = [f"run {task.source.name}, left out: {each.result.left_out}", *([task.note] if task.note else [])]
+        facts = [f"run {task.target.name}, left out: {each.result.left_out}", *([task.note] if task.note else [])]
         lines = (*facts, *remarks(each.result), *each.fusion_notes)
         notes += [f"split {each.result.split}: {line}" for line in lines]
     return split_table(f"{first.arch} on {first.cache['name']}, each split by its own run", rows, notes)

@@ -1,7 +1,7 @@
-"""Count what a network costs: its name and the size of the frames go in, operations and parameters come out.
+"""Operations and parameters of a network at one size of frames.
 
 As fvcore and the paper count: one multiplication with its addition is one operation, and convolutions, matrix products,
-norms and resampling count; what a network does besides (activations, additions, pooling) is listed and left out.
+norms and resampling count. Other operations of the network (activations, additions, pooling) are listed, not counted.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ATTENTION = "aten::scaled_dot_product_attention"  # two matrix products that fvc
 
 @dataclass(frozen=True, kw_only=True)
 class FlopsSettings:
-    """Which networks to count, and on what."""
+    """Which networks to count, and at which sizes."""
 
     archs: tuple[str, ...] = tuple(TORCHVISION_HEADS)
-    sizes: tuple[int, ...] = (224, 192)  # sides of the frames in pixels
-    classes: int = 101  # outputs of the head; UCF-101's
+    sizes: tuple[int, ...] = (224, 192)  # sides of the frames, pixels
+    classes: int = 101  # outputs of the head; 101 as in UCF-101
     segments: int = 8  # frames per clip
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class FlopsSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one network costs at one size of frames."""
+    """Cost of one network at one size of frames."""
 
     arch: str
     size: int  # pixels
@@ -51,7 +51,7 @@ class Cost:
     uncounted: dict[str, int]  # calls of operations that do not count
 
     def clip_gflops(self, segments: int) -> float:
-        """The cost of a clip: every frame goes through the network on its own."""
+        """Cost of a clip in 1e9 operations: every frame goes through the network on its own."""
         return self.frame_gflops * segments
 
 
@@ -91,8 +91,8 @@ def count_cost(arch: str, *, size: int, classes: int = 101) -> Cost:
 
 
 def savings(costs: Sequence[Cost]) -> list[float | None]:
-    """What each saves against the same network at the largest size, as a share; None at that size."""
-    largest = {cost.arch: cost for cost in sorted(costs, key=lambda cost: cost.size)}  # the last one stays
+    """Share that each saves against the same network at its largest size; None at that size."""
+    largest = {cost.arch: cost for cost in sorted(costs, key=lambda cost: cost.size)}  # the last of each network stays
     return [
         None if cost is largest[cost.arch] else 1 - cost.frame_gflops / largest[cost.arch].frame_gflops
         for cost in costs
@@ -106,12 +106,12 @@ def _trace(backbone: Backbone, size: int) -> tuple[int, dict[str, int]]:
         from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
 
         analysis = FlopCountAnalysis(backbone.model, torch.zeros(1, 3, size, size))
-        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)  # they are in the result instead
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)  # they are part of the result
         analysis.set_op_handle(ATTENTION, _attention)
         return int(analysis.total()), {str(name): int(calls) for name, calls in analysis.unsupported_ops().items()}
 
 
 def _attention(inputs: Sequence[Any], _: Sequence[Any]) -> int:
-    """Two products: queries (..., n, d) with keys (..., m, d), and what comes of it with values (..., m, e)."""
+    """Two products: queries (..., n, d) with keys (..., m, d); weights (..., n, m) with values (..., m, e)."""
     queries, _keys, values = (value.type().sizes() for value in inputs[:3])
     return int(prod(queries) * values[-2] + prod(queries[:-1]) * prod(values[-2:]))

@@ -1,8 +1,8 @@
-"""Run an ablation: a workspace and settings go in, one checkpoint a cell and the logits of every tested clip come out.
+"""Train and test every cell of an ablation.
 
-What is done is done: a cell whose predictions are there, of the caches as they are now, is not run again, so a killed
-ablation loses the cell that it was at. Policies, areas, sizes, splits, seeds and a second stream may be added later;
-how a cell is trained may not change under one name.
+A cell leaves one checkpoint, and the logits of every tested clip at each testing size. A cell whose predictions exist,
+of the caches as they are now, is not run again: a killed ablation loses only the cell that it was at. Policies, areas,
+sizes, splits, seeds and a second stream may be added later; how a cell is trained may not change under one name.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ FREE = ("split", "seed", "device")  # training settings that may differ under on
 
 
 class AblationCallback:
-    """Hears of the progress; override what is of interest."""
+    """Progress of an ablation; the methods do nothing, override those of interest."""
 
     def cache(self, name: str, done: int, total: int) -> None:
-        """The crop cache ``name`` is there; ``done`` of ``total`` are."""
+        """The crop cache ``name`` is ready; ``done`` of ``total`` are."""
 
     def cell(self, cell: Cell, done: int, total: int, *, ran: bool) -> None:
         """A cell is finished, now or (``ran`` is False) earlier."""
 
     def training(self, cell: Cell) -> TrainCallback:
-        """Who hears of the epochs of a cell that is trained throughout, which takes long."""
+        """Callback for the epochs of a cell that is trained end to end, which takes long."""
         return TrainCallback()
 
     def features(self, cache: str, done: int, total: int) -> None:
-        """The frozen backbone has seen ``done`` of ``total`` frames of a cache."""
+        """The frozen backbone has processed ``done`` of ``total`` frames of a cache."""
 
     def draw(self, size: int, done: int, total: int) -> None:
         """A few-shot draw at one size is finished."""
@@ -64,7 +64,7 @@ class AblationCallback:
 
 @dataclass(frozen=True)
 class AblationFolder:
-    """Names of everything that one ablation writes; touches no file.
+    """Paths of everything that one ablation writes; touches no file.
 
     Raises: SettingsError for a name that no folder can have.
     """
@@ -84,7 +84,7 @@ class AblationFolder:
         return self.reports / "plan.json"
 
     def run(self, cell: Cell) -> Path:
-        """Folder of the run that trains a cell; deeper than runs that `mocrop eval` chooses from."""
+        """Folder of the run that trains a cell; one level below the runs that `mocrop eval` chooses from."""
         return self.workspace.run(self.name) / cell.name
 
     def predictions(self, cell: Cell, test_size: int) -> Path:
@@ -92,9 +92,9 @@ class AblationFolder:
 
 
 def make_caches(workspace: Workspace, settings: AblationSettings, run: RunOptions, callback: AblationCallback) -> int:
-    """Crop what is missing or stale; clips that fail are left out of every comparison.
+    """Make the crop caches that are missing or stale; clips that fail are left out of every comparison.
 
-    Returns: how many clips failed, for one cache or for several.
+    Returns: how many clips failed, each counted once however many caches lack it.
     Raises: CacheError if a cache of one of the names has other settings; WorkspaceError if an earlier stage has not
         run.
     """
@@ -112,12 +112,12 @@ def run_cells(
 ) -> None:
     """Train and test every cell that is not done.
 
-    Raises: SettingsError if cells of this name were trained otherwise; StoppedError if it was asked to stop; what
-        training and evaluation raise.
+    Raises: SettingsError if cells of this name were trained with other settings; StoppedError if it was asked to
+        stop; what training and evaluation raise.
     """
     keep_plan(folder, settings)
     cells, control = settings.cells, control or RunControl()
-    if settings.training.freeze_backbone:  # on all threads; what is left is little work
+    if settings.training.freeze_backbone:  # on all threads; what then remains is little work
         for size in settings.sizes:
             collections.deque(variant_features(folder.workspace, settings, size, callback, control), maxlen=0)
     for number, cell in enumerate(cells, start=1):
@@ -129,7 +129,9 @@ def run_cells(
 
 
 def keep_plan(folder: AblationFolder, settings: AblationSettings) -> None:
-    """Write down how cells are trained and tested, and refuse to mix two ways; a second stream may come later.
+    """Record in plan.json how cells are trained and tested, and refuse other settings under the same name.
+
+    A second stream may be added later.
 
     Raises: SettingsError naming what differs.
     """
@@ -147,12 +149,12 @@ def keep_plan(folder: AblationFolder, settings: AblationSettings) -> None:
 
 
 def _fixed(training: TrainSettings) -> dict[str, Any]:
-    """What may not differ under one name."""
+    """Settings that may not differ under one name."""
     return {key: value for key, value in plain_settings(training).items() if key not in FREE}
 
 
 def is_done(folder: AblationFolder, cell: Cell, test_size: int, settings: AblationSettings) -> bool:
-    """Whether a cell's predictions are there, of the caches as they are now."""
+    """Whether a cell's predictions exist, of the caches as they are now."""
     try:
         origin = read_predictions(folder.predictions(cell, test_size)).origin
     except PredictionsError:
@@ -170,14 +172,14 @@ def _run_cell(
     callback: AblationCallback,
     control: RunControl,
 ) -> None:
-    """Train a cell, or go on with it, and keep what it makes of the test clips."""
+    """Train a cell, or resume its run, and write its predictions at the testing sizes."""
     run, training = folder.run(cell), settings.training_of(cell)
     best = run / "best.pt"
     if not best.exists() or (run / "last.pt").exists() or _trained_on(best) != _cache_hash(folder, cell):
         trained = _cache(folder.workspace, cell.variant, cell.train_size)
         listener = TrainCallback() if training.freeze_backbone else callback.training(cell)
         best = train(trained.path, run, training, callback=listener, control=control).checkpoint
-        (run / "last.pt").unlink(missing_ok=True)  # only of use to go on with
+        (run / "last.pt").unlink(missing_ok=True)  # needed only to resume
     for size in test_sizes:
         control.stop_while(f"{cell.name} was to be tested")
         cache = _cache(folder.workspace, cell.variant, size)
@@ -189,7 +191,7 @@ def _run_cell(
 
 
 def testing_of(cell: Cell, settings: AblationSettings) -> EvalSettings:
-    """How one cell is tested."""
+    """Evaluation settings of one cell."""
     return EvalSettings(split=cell.split, segments=settings.segments, device=settings.training.device)
 
 
@@ -201,7 +203,7 @@ def predict_from_features(
     callback: AblationCallback,
     control: RunControl,
 ) -> Predictions:
-    """What `mocrop eval` would find, but for rounding, from the features that cells share."""
+    """Predictions of a cell from the features that cells share; but for rounding, those of `mocrop eval`."""
     checkpoint = load_checkpoint(checkpoint_file)
     require_same_classes(checkpoint, cache, source=checkpoint_file)
     backbone = restore_backbone(checkpoint, size=cache.size, source=checkpoint_file)
@@ -216,7 +218,7 @@ def predict_from_features(
 
 
 def mean_features(features: Features, rows: np.ndarray[Any, Any], *, segments: int) -> torch.Tensor:
-    """Mean over the middle frames of each clip: float32, (clips, width). A linear head makes mean logits of it."""
+    """Mean over the middle frames of each clip: float32, (clips, width); a linear head turns it into mean logits."""
     return features.of(rows, middle_slots(features.used[rows], segments=segments)).mean(dim=1)
 
 
@@ -232,7 +234,7 @@ def variant_features(
     for variant in settings.variants:
         cache = _cache(workspace, variant, size)
         if backbone is None:
-            torch.manual_seed(training.seed)  # of random weights, as in training
+            torch.manual_seed(training.seed)  # for random weights, as in training
             classes = len(cache.class_names)
             backbone = build_backbone(training.arch, classes=classes, size=size, weights=training.weights)
         yield variant, cache, _load_features(cache, backbone, settings, callback, control)
@@ -241,11 +243,11 @@ def variant_features(
 def _load_features(
     cache: CropCache, backbone: Backbone, settings: AblationSettings, callback: AblationCallback, control: RunControl
 ) -> Features:
-    def heard(done: int, total: int) -> None:
+    def on_frames(done: int, total: int) -> None:
         callback.features(cache.path.stem, done, total)
         control.stop_while(f"features of {cache.path.stem} were computed")
 
-    return load_features(cache, backbone, device=choose_device(settings.training.device), on_frames=heard)
+    return load_features(cache, backbone, device=choose_device(settings.training.device), on_frames=on_frames)
 
 
 def _cache(workspace: Workspace, variant: Variant, size: int) -> CropCache:

@@ -1,4 +1,4 @@
-"""Say before hours of work what an ablation cannot have: a workspace and settings in, settings that can be met out."""
+"""Checks of an ablation's settings, before hours of work: splits, clips, networks and their weights."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from mocrop.training.model.backbones import build_backbone
 
 
 def checked(workspace: Workspace, settings: AblationSettings) -> AblationSettings:
-    """Settings whose splits go by their names, if the clips, the networks and their weights are there.
+    """Check that clips, networks and weights are there; return the settings with every split under its name.
 
-    Raises: SettingsError or WeightsError naming what is not.
+    Raises: SettingsError or WeightsError naming what is missing.
     """
     with Manifest(workspace.manifest_file) as manifest:
         splits, classes = manifest.names("split_names"), manifest.names("class_names")
@@ -38,11 +38,11 @@ def checked(workspace: Workspace, settings: AblationSettings) -> AblationSetting
 
 
 def with_names(settings: AblationSettings, names: Sequence[str]) -> AblationSettings:
-    """Settings whose splits go by their names; they may be given by name, by number from 1, or as "all".
+    """Settings with every split under its name; it may be given by name, by number from 1, or as "all".
 
     Args:
-        names: of the splits that there are.
-    Raises: SettingsError for a split that there is not, or one that is given twice.
+        names: of the splits of the data set.
+    Raises: SettingsError for an unknown split, or one that is given twice.
     """
     chosen = []
     for split in names if settings.splits == ("all",) else settings.splits:
@@ -67,9 +67,9 @@ def require_both_lists(clips: Sequence[ClipRow], split: str, *, place: int) -> N
 
 
 def require_networks(settings: AblationSettings) -> None:
-    """Build every network once, from the weights that it is to start from.
+    """Build every network once, with its initial weights.
 
-    Raises: SettingsError if one cannot be built, or not be frozen; WeightsError if its weights cannot be had.
+    Raises: SettingsError if one cannot be built or frozen; WeightsError if its weights are not available.
     """
     for training in settings.trainings:
         fields = training.input == "motion"

@@ -1,4 +1,4 @@
-"""`mocrop ablate` as a call: a workspace and settings in, caches, runs, predictions and a report in it out."""
+"""`mocrop ablate`: make the caches, run the cells, compare the policies and write the report."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def ablate_in_workspace(
     run: RunOptions,
     callback: AblationCallback | None = None,
 ) -> tuple[AblationResult, dict[str, Path]]:
-    """Do what is left of an ablation, and write its report to ``reports/<name>/``.
+    """Run what is left of an ablation, and write its report to ``reports/<name>/``.
 
     Args:
         name: of the ablation; its runs lie in ``runs/<name>/``.
         run: how caches are made.
-    Raises: StoppedError if a signal has asked for it once the caches are there; SettingsError, CacheError,
+    Raises: StoppedError after a signal that arrives once the caches are made; SettingsError, CacheError,
         WorkspaceError, TrainingError, WeightsError for what settings and files cause.
     """
     callback = callback or AblationCallback()
@@ -90,7 +90,7 @@ def ablate_in_workspace(
 def run_few_shot(
     workspace: Workspace, settings: AblationSettings, callback: AblationCallback, control: RunControl
 ) -> FewShot:
-    """The curves of every size, on the clips that every variant has at every size.
+    """Few-shot curves of every size, on the clips that every variant has at every size.
 
     Raises: StoppedError if it was asked to stop; what :func:`variant_features` raises.
     """
@@ -110,12 +110,12 @@ def run_few_shot(
     for size, each in features.items():
         same = {name: _rows_of(table, names, values) for name, (names, values) in each.items()}
 
-        def heard(done: int, total: int, size: int = size) -> None:
+        def on_draw(done: int, total: int, size: int = size) -> None:
             callback.draw(size, done, total)
             control.stop_while("few-shot draws were made")
 
         with one_thread():  # many small fits
-            curves[size] = few_shot_curves(same, table, settings.few_shot, on_draw=heard)
+            curves[size] = few_shot_curves(same, table, settings.few_shot, on_draw=on_draw)
     return FewShot(table=table, curves=curves)
 
 
@@ -157,14 +157,14 @@ def ablation_settings(
     few_shot: str | None,
     draws: int,
 ) -> AblationSettings:
-    """Settings from what a command line says.
+    """Settings from command-line options.
 
     Args:
-        policies, ratios, sizes, splits, seeds, few_shot: values that commas part.
-        training: options of `mocrop train`; None: the recipe's.
-        stream: those in which networks that look at motion fields differ, which are trained throughout; None: no such
+        policies, ratios, sizes, splits, seeds, few_shot: values separated by commas.
+        training: options of `mocrop train`; for one that is None the recipe's value holds.
+        stream: options in which the networks on motion fields differ; they are trained end to end. None: no such
             networks.
-    Raises: SettingsError naming what cannot be.
+    Raises: SettingsError naming the value that is not allowed.
     """
     try:
         return AblationSettings(
@@ -188,14 +188,14 @@ def ablation_settings(
 
 
 def _training(recipe: Recipe, options: Mapping[str, Any]) -> TrainSettings:
-    """How networks are trained: on all of the training list, and with frames as they are where they are frozen."""
+    """Training settings: the whole training list, and no augmentation where the backbone is frozen."""
     pixels = SAME_PIXELS if options.get("freeze_backbone") else {}
     table = {**recipe_table(recipe, options), "validation_share": 0.0, **pixels}
     return settings_from(TrainSettings, table, options, where="mocrop ablate")
 
 
 class ConsoleAblationCallback(AblationCallback):
-    """Prints a line for each cache and each cell, and shows what takes long in between."""
+    """Prints a line for each cache and cell, and the progress of what takes long in between."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -1,4 +1,4 @@
-"""Compare crops with few training clips: features of clips go in, accuracies of many paired draws come out.
+"""Few-shot comparison of crops: a linear head on frozen features, trained on many paired draws of few clips.
 
 In every draw, G groups of each class are trained on and all others tested on, the same ones for every variant. A draw's
 accuracy depends on which groups it got, so variants are compared draw by draw. All draws share their clips: an interval
@@ -25,7 +25,7 @@ DoubleArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class FewShotSettings:
-    """What to draw."""
+    """How many groups to train on, and how often to draw them."""
 
     groups: tuple[int, ...] = (1, 2, 4)  # of each class to train on
     draws: int = 30
@@ -40,7 +40,7 @@ class FewShotSettings:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FewShotClips:
-    """Clips that every variant has; only classes that have clips count, numbered anew."""
+    """Clips that every variant has; classes without a clip are left out and the others renumbered."""
 
     clips: tuple[str, ...]
     labels: IntArray  # (clips,) from 0
@@ -55,7 +55,7 @@ class FewShotClips:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
-    """What one number of groups gives, for all variants."""
+    """Answers of all variants for one number of groups."""
 
     groups: int  # of each class trained on
     tested: BoolArray  # (draws, clips) which clips were tested
@@ -96,11 +96,11 @@ def few_shot_curves(
     *,
     on_draw: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Curve]:
-    """Train a linear head on each draw for each variant, and let it answer for the clips that it has not seen.
+    """Train a linear head on each draw for each variant, and classify the clips that it has not seen.
 
     Args:
         features: by variant, (clips, width), mean over the frames of each clip.
-        on_draw: hears how many draws are done, of how many.
+        on_draw: called with the number of draws done, and of all.
     """
     curves = []
     for number, groups in enumerate(settings.groups):
@@ -137,7 +137,7 @@ def clip_sums(curve: Curve, variant: str, labels: IntArray) -> tuple[DoubleArray
 def few_shot_clips(
     clips: Sequence[str], labels: IntArray, groups: IntArray, class_names: Sequence[str]
 ) -> FewShotClips:
-    """Number the classes that have clips anew, and give a clip without a group one of its own."""
+    """Leave out classes without a clip, renumber the others, and give a clip without a group one of its own."""
     present, numbered = np.unique(labels, return_inverse=True)
     alone = groups.max(initial=0) + 1 + np.arange(len(groups))
     return FewShotClips(

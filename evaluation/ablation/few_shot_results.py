@@ -1,4 +1,4 @@
-"""Hold few-shot curves against each other: answers of all draws go in, comparisons and confused pairs come out."""
+"""Few-shot results: variants compared over all draws, and the pairs of classes that are confused most."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _uncorrected(few_shot: FewShot, settings: AblationSettings) -> Iterator[Comp
 
 
 def where(groups: int, size: int) -> str:
-    """What a few-shot comparison is about.
+    """Label of a few-shot comparison in tables.
 
     >>> where(1, 192), where(4, 224)
     ('1 group, 192', '4 groups, 224')
@@ -78,7 +78,7 @@ def over_draws(values: DoubleArray) -> Estimate:
 
 
 def pair_changes(few_shot: FewShot, settings: AblationSettings, *, most: int = MAX_PAIRS) -> list[PairChange]:
-    """The pairs of classes that `full` confuses most, at each size and number of groups, and what every variant does.
+    """The pairs of classes that `full` confuses most, at each size and number of groups, under every variant.
 
     A pair that is never confused by `full` is left out.
     """

@@ -1,4 +1,4 @@
-"""Hold an ablation's predictions against each other: files of logits go in, accuracies and comparisons come out."""
+"""Accuracies and paired comparisons from the predictions of an ablation's cells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Seeds = Sequence[Predictions]  # of one condition and split, one a seed
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Condition:
-    """What one row of a table is about."""
+    """A variant at one training size and one testing size."""
 
     variant: Variant
     train_size: int  # pixels
@@ -33,7 +33,7 @@ class Condition:
 
     @property
     def sizes(self) -> str:
-        """For tables.
+        """Both sizes, as tables show them.
 
         >>> Condition(variant=Variant(policy="full"), train_size=192, test_size=224).sizes
         '192 -> 224'
@@ -43,7 +43,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ListedClips:
-    """The clips that the test lists of all splits hold, each once."""
+    """The clips in the test lists of all splits, each once."""
 
     names: tuple[str, ...]
     labels: IntArray  # (clips,)
@@ -53,11 +53,11 @@ class ListedClips:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ConditionResult:
-    """What all splits and seeds of one condition come to."""
+    """Result of one condition over all splits and seeds."""
 
-    share: DoubleArray  # (clips,) of the networks that test a clip, those that get it right
+    share: DoubleArray  # (clips,) share of the networks that test a clip and get it right
     answers: IntArray  # (clips,) by the mean of their logits
-    together: BoolArray  # (clips,) whether that is right
+    together: BoolArray  # (clips,) whether that answer is right
     accuracy: Estimate  # interval over groups
 
 
@@ -72,7 +72,7 @@ class Outcomes:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassChange:
-    """How one class fares under a variant and its base."""
+    """Clips of one class that a variant gains and loses against its base."""
 
     condition: Condition
     base: str
@@ -83,7 +83,7 @@ class ClassChange:
 
 
 def gather(folder: AblationFolder, settings: AblationSettings) -> Outcomes:
-    """Read the predictions of all cells of frames and bring them to the same clips.
+    """Read the predictions of all cells on frames and keep the clips that all of them have.
 
     Raises: PredictionsError if some are missing or do not fit together.
     """
@@ -143,9 +143,9 @@ def clips_of(splits: Sequence[Seeds]) -> ListedClips:
 
 
 def condition_result(splits: Sequence[Seeds], clips: ListedClips) -> ConditionResult:
-    """What predictions by split and seed come to, clip by clip.
+    """Combine predictions by split and seed, clip by clip.
 
-    Whatever the splits share, a clip has one share and one answer: no test may count it twice.
+    A clip that several splits test has one share and one answer all the same, so that no test counts it twice.
     """
     place = {clip: row for row, clip in enumerate(clips.names)}
     tests, rights = np.zeros(len(place)), np.zeros(len(place))
@@ -168,7 +168,7 @@ def condition_result(splits: Sequence[Seeds], clips: ListedClips) -> ConditionRe
 def compare_outcomes(
     variant: tuple[str, ConditionResult], base: tuple[str, ConditionResult], clips: ListedClips, *, where: str
 ) -> Comparison:
-    """Compare two outcomes by name; not corrected yet."""
+    """Compare two results, given with their names; the test is not corrected yet."""
     (name, outcome), (base_name, other) = variant, base
     return compare(
         (name, outcome.share, outcome.together),
@@ -200,7 +200,7 @@ def _pairs(
 
 
 def bases_of(variant: Variant, settings: AblationSettings) -> Iterator[Variant]:
-    """What a variant is compared with: no crop, the centre crop of its area, and `adaptive` also that of its shape."""
+    """What a variant is compared with: no crop, the centre crop of its area; `adaptive` also that of its shape."""
     if variant.policy == "full":
         return
     yield base_of(variant, "full")

@@ -1,4 +1,4 @@
-"""Draw what an ablation came to: accuracy against cost, and few-shot differences."""
+"""Plots of an ablation: accuracy against cost, and few-shot differences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPREAD = 0.006  # sideways, of the range of costs, so that intervals do not hide
 
 
 def draw_accuracy(outcomes: Outcomes, costs: Sequence[Cost], settings: AblationSettings, file: Path) -> None:
-    """Top-1 with its interval against what a clip costs, one panel an area of the crop.
+    """Top-1 with its interval against the GFLOPs of a clip, one panel an area of the crop.
 
     Filled: tested at the size trained at; hollow: trained at another one.
     """

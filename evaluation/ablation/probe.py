@@ -1,7 +1,7 @@
-"""Fit a linear head exactly: features and labels of a few clips go in, the one best head comes out, without a seed.
+"""Exact linear probe: multinomial logistic regression with a squared penalty on the weights.
 
-It is multinomial logistic regression with a squared penalty on the weights, a convex problem with one solution. With
-fewer clips than numbers per clip the solution lies in the span of the clips, where it is looked for.
+The problem is convex and has one solution, so no seed is needed. With fewer clips than features the solution lies in
+the span of the clips, where it is looked for.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from torch.nn import functional
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-STRENGTH = (
-    10.0  # of the data against the penalty, with features of mean squared length 1; 1 to 100 give the same picture
-)
+# Weight of the data against the penalty, with features of mean squared length 1; 1 to 100 give the same picture.
+STRENGTH = 10.0
 MAX_STEPS = 200
 GRADIENT_TOLERANCE = 1e-6
 
@@ -47,7 +46,7 @@ def fit_probe(
         labels: (clips,), from 0 to ``classes`` - 1.
         strength: weight of the summed cross-entropy against half the squared weights.
     """
-    points = torch.from_numpy(features.astype(np.float64))  # all by PyTorch, whose threads can be told to be few
+    points = torch.from_numpy(features.astype(np.float64))  # in PyTorch, whose number of threads can be set
     mean = points.mean(dim=0)
     length = float((points - mean).square().sum(dim=1).mean().sqrt()) or 1.0
     span, coordinates = torch.linalg.qr((points - mean).T / length)  # (width, rank), (rank, clips)
@@ -57,7 +56,7 @@ def fit_probe(
 
 
 def _minimise(points: Tensor, labels: Tensor, classes: int, strength: float) -> tuple[Tensor, Tensor]:
-    """The minimum, from zero: (classes, rank) and (classes,)."""
+    """Minimise from zero by L-BFGS: weights (classes, rank) and biases (classes,)."""
     weight = torch.zeros((classes, points.shape[1]), dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(

@@ -1,9 +1,8 @@
-"""Write what an ablation came to: outcomes and comparisons go in; Markdown, CSV, JSON and plots come out."""
+"""The report of an ablation: Markdown, CSV, JSON and plots."""
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -22,14 +21,19 @@ from mocrop.evaluation.ablation.tables import (
     summary_table,
 )
 from mocrop.evaluation.ablation.verdicts import answers
-from mocrop.evaluation.report.files import write_json
+from mocrop.evaluation.report.files import write_csv, write_json
 from mocrop.evaluation.scores.comparisons import Comparison
-from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.files import write_whole
+
+CSV_HEAD = (
+    *("family", "where", "variant", "base", "clips", "accuracy", "base_accuracy", "difference"),
+    *("groups_95_low", "groups_95_high", "draws_95_low", "draws_95_high"),
+    *("gained", "lost", "p", "p_corrected", "verdict"),
+)
 
 
 def report_markdown(result: AblationResult) -> str:
-    """The whole report."""
+    """The report as Markdown."""
     parts = [
         "# Which crop helps\n",
         *(f"{line}\n" for line in facts(result)),
@@ -59,7 +63,7 @@ def report_markdown(result: AblationResult) -> str:
 
 
 def in_words(result: AblationResult) -> list[str]:
-    """What was asked, and what the tests say to it."""
+    """One line a question that the comparisons can answer."""
     return answers([*result.full_data, *result.streams], result.few_shot)
 
 
@@ -91,37 +95,22 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     return {**asdict(comparison), "sentence": comparison.sentence}
 
 
-def comparisons_csv(result: AblationResult) -> str:
-    """One line a comparison; shares from 0 to 1."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = ("low", "high")
-    writer.writerow(
-        ["family", "where", "variant", "base", "clips", "accuracy", "base_accuracy", "difference"]
-        + [f"groups_95_{name}" for name in names]
-        + [f"draws_95_{name}" for name in names]
-        + ["gained", "lost", "p", "p_corrected", "verdict"]
-    )
+def comparison_rows(result: AblationResult) -> Iterator[list[object]]:
+    """One row a comparison, as CSV_HEAD names them; shares from 0 to 1, None where there is no value."""
     for family in ("full_data", "streams", "few_shot"):
         for each in getattr(result, family):
-            own = [family, each.where, each.variant, each.base, each.clips]
-            shares = [each.accuracy, each.base_accuracy, *_ends(each.difference, mean=True), *_ends(each.over_draws)]
-            writer.writerow(
-                own
-                + [f"{value:.5f}" if value is not None else "" for value in shares]
-                + [each.gained, each.lost, f"{each.p_value:.3g}", f"{each.p_corrected:.3g}", each.verdict.value]
-            )
-    return text.getvalue()
-
-
-def _ends(estimate: Estimate | None, *, mean: bool = False) -> list[float | None]:
-    if estimate is None:
-        return [None, None]
-    return [*([estimate.mean] if mean else []), estimate.low, estimate.high]
+            difference, draws = each.difference, each.over_draws
+            shares = (each.accuracy, each.base_accuracy, difference.mean, difference.low, difference.high)
+            over_draws = (draws.low, draws.high) if draws else (None, None)
+            yield [
+                *(family, each.where, each.variant, each.base, each.clips),
+                *(None if value is None else f"{value:.5f}" for value in (*shares, *over_draws)),
+                *(each.gained, each.lost, f"{each.p_value:.3g}", f"{each.p_corrected:.3g}", each.verdict.value),
+            ]
 
 
 def write_result(result: AblationResult, folder: Path) -> dict[str, Path]:
-    """Write everything below ``folder``, each file whole or not at all; returns the files by what they are."""
+    """Write the files of the report to ``folder``, each whole or not at all; returns them by kind."""
     from mocrop.evaluation.ablation.plots import draw_accuracy, draw_few_shot
 
     files = {
@@ -131,7 +120,7 @@ def write_result(result: AblationResult, folder: Path) -> dict[str, Path]:
         "accuracy": folder / "accuracy.png",
     }
     write_json(report_json(result), files["json"])
-    write_whole(files["comparisons"], comparisons_csv(result).encode())
+    write_csv(CSV_HEAD, comparison_rows(result), files["comparisons"])
     draw_accuracy(result.outcomes, result.costs, result.settings, files["accuracy"])
     if result.few_shot:
         files["few-shot"] = folder / "few-shot.png"

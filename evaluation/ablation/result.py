@@ -1,4 +1,4 @@
-"""What an ablation found, whole: outcomes, comparisons and what they are worth."""
+"""The whole result of an ablation, as its report shows it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mocrop.evaluation.scores.comparisons import Comparison
 
 @dataclass(frozen=True, kw_only=True)
 class Area:
-    """What one variant really crops, over the clips that are used."""
+    """Area that one variant really crops, over its usable clips."""
 
     variant: str
     area: float  # mean share of the frame
-    whole_frames: int  # clips kept whole because there was nothing to go by
+    whole_frames: int  # clips kept whole for want of usable motion
     clips: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AblationResult:
-    """Everything that is reported."""
+    """Everything that the report shows."""
 
     settings: AblationSettings
     outcomes: Outcomes

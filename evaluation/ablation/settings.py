@@ -1,4 +1,4 @@
-"""Say what an ablation compares: options of a command line in; variants, caches to make and cells to run out.
+"""Settings of an ablation: its variants, the caches that they need and the cells to run.
 
 A variant is a policy at one area of the crop, or the motion fields of the whole frame. A cell is one checkpoint: a
 variant, the size that it is trained at, a split and a seed; it is tested at every testing size on the same variant.
@@ -18,7 +18,7 @@ from mocrop.training.recipe import TrainSettings
 BASES = ("full", "center")  # what every variant is compared with: no crop, and the plain crop of the same area
 FRAME_CENTER = "center-frame"  # the centre crop of the frame's own shape, which is that of `adaptive`
 POLICIES = ("full", "center", FRAME_CENTER, "random", "motion", "motion-v2", "adaptive")
-FIELDS = "fields"  # the whole frame, and the network looks at its motion fields
+FIELDS = "fields"  # motion fields of the whole frame instead of its pixels
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -30,7 +30,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """For tables.
+        """The policy and its area, as tables show them.
 
         >>> Variant(policy="motion", ratio=0.5).name, Variant(policy="full").name
         ('motion 0.5', 'full')
@@ -39,12 +39,12 @@ class Variant:
 
     @property
     def crops(self) -> bool:
-        """Whether it leaves anything out."""
+        """Whether it leaves out part of the frame."""
         return self.policy not in ("full", FIELDS)
 
     @property
     def file_name(self) -> str:
-        """For caches and runs.
+        """The same, as part of file names.
 
         >>> Variant(policy="motion-v2", ratio=0.75).file_name
         'motion-v2-0.75'
@@ -56,7 +56,7 @@ class Variant:
         return f"{self.file_name}-{size}"
 
     def precrop_options(self, *, size: int, frames: int) -> dict[str, Any]:
-        """What `mocrop precrop` needs to make that cache."""
+        """Options of `mocrop precrop` that make that cache."""
         options: dict[str, Any] = {"policy": self.policy, "size": size, "frames": frames, "name": self.cache_name(size)}
         if self.crops:
             options["ratio"] = self.ratio
@@ -78,7 +78,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of its run.
+        """Name of its run.
 
         >>> Cell(variant=Variant(policy="motion", ratio=0.5), train_size=192, split="1", seed=0).name
         'motion-0.5-192-split1-seed0'
@@ -86,7 +86,7 @@ class Cell:
         return f"{self.variant.cache_name(self.train_size)}-split{self.split}-seed{self.seed}"
 
     def tested_name(self, test_size: int) -> str:
-        """Of its predictions at one testing size."""
+        """Name of its predictions at one testing size."""
         return f"{self.name}-on-{test_size}"
 
 
@@ -102,7 +102,7 @@ class AblationSettings:
     frames: int = 16  # slots per clip of the caches
     segments: int = 8  # middle frames per clip in testing
     training: TrainSettings = field(default_factory=TrainSettings)  # split and seed are each cell's own
-    stream: TrainSettings | None = None  # the same of networks that look at motion fields; None: there are none
+    stream: TrainSettings | None = None  # of networks on motion fields; None: there are none
     few_shot: FewShotSettings | None = None
 
     def __post_init__(self) -> None:
@@ -123,7 +123,7 @@ class AblationSettings:
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """Of frames, in the order of tables: `full`, then all policies at one area after the other."""
+        """Variants of frames, in the order of tables: `full`, then all policies, area by area."""
         cropping = [policy for policy in POLICIES if policy in self.policies and policy != "full"]
         return (
             Variant(policy="full"),
@@ -132,12 +132,12 @@ class AblationSettings:
 
     @property
     def streams(self) -> tuple[Variant, ...]:
-        """Of motion fields."""
+        """Variants of motion fields: one, or none without a second stream."""
         return (Variant(policy=FIELDS),) if self.stream else ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """In the order of work: what can be compared first comes first."""
+        """All cells in the order of work: those that can be compared first come first."""
         return tuple(
             Cell(variant=variant, train_size=size, split=split, seed=seed)
             for seed in self.seeds
@@ -148,12 +148,12 @@ class AblationSettings:
 
     @property
     def trainings(self) -> tuple[TrainSettings, ...]:
-        """How the cells are trained, but for their splits and seeds."""
+        """Training settings of frames, and of motion fields if there are any; splits and seeds are the cells'."""
         return (self.training, self.stream) if self.stream else (self.training,)
 
     @property
     def needs_features(self) -> bool:
-        """Whether anything works on features of a frozen backbone."""
+        """Whether anything uses features of a frozen backbone."""
         return self.training.freeze_backbone or self.few_shot is not None
 
     def caches(self) -> Iterator[tuple[Variant, int]]:
@@ -161,7 +161,7 @@ class AblationSettings:
         yield from ((variant, size) for size in self.sizes for variant in (*self.variants, *self.streams))
 
     def training_of(self, cell: Cell) -> TrainSettings:
-        """How one cell is trained."""
+        """Training settings of one cell."""
         training = self.stream if self.stream and cell.variant in self.streams else self.training
         return replace(training, split=cell.split, seed=cell.seed)
 
@@ -176,12 +176,12 @@ def base_of(variant: Variant, base: str) -> Variant:
 
 
 def numbers(text: str, *, option: str, kind: type[int] | type[float]) -> tuple[Any, ...]:
-    """Read numbers that commas or blanks part.
+    """Read numbers separated by commas or blanks.
 
     >>> numbers("192,224", option="--sizes", kind=int), numbers("0.75 0.5", option="--ratio", kind=float)
     ((192, 224), (0.75, 0.5))
 
-    Raises: SettingsError if one is no finite number of that kind.
+    Raises: SettingsError if one is not a finite number of that kind.
     """
     try:
         values = tuple(kind(part) for part in words(text))
@@ -193,7 +193,7 @@ def numbers(text: str, *, option: str, kind: type[int] | type[float]) -> tuple[A
 
 
 def words(text: str) -> Sequence[str]:
-    """Part a text at commas and blanks.
+    """Split a text at commas and blanks.
 
     >>> words("full, center")
     ['full', 'center']

@@ -1,7 +1,7 @@
-"""Hold a second stream against one of frames: an ablation's predictions go in, comparisons of their fusions come out.
+"""Comparison of a second stream, motion fields, with frames alone and with a control.
 
 Averaging any two networks helps, whatever the second one sees. The control is therefore a fusion with a second network
-of frames, that of the centre crop: only what motion fields add to `full` beyond what that adds is motion's doing.
+of frames, that of the centre crop: only what motion fields add to `full` beyond the control is due to motion.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def stream_comparisons(folder: AblationFolder, settings: AblationSettings) -> li
 
     Both networks of a fusion have the same sizes, split and seed, and half the weight.
 
-    Returns: nothing where the settings ask for no second stream.
+    Returns: nothing if the settings have no second stream.
     Raises: PredictionsError if predictions are missing or do not fit together.
     """
     if not settings.stream:

@@ -1,4 +1,4 @@
-"""Lay out an ablation as Markdown tables."""
+"""The tables of an ablation's report, in Markdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARKS = {Verdict.BETTER: "**better**", Verdict.WORSE: "**worse**", Verdict.NOT_S
 
 
 def facts(result: AblationResult) -> list[str]:
-    """What a reader must know to trust the tables, in paragraphs."""
+    """Paragraphs on how the numbers were made, which a reader needs to judge the tables."""
     settings, outcomes = result.settings, result.outcomes
     training = settings.training
     how = "its head alone trained on frozen features" if training.freeze_backbone else "fine-tuned"
@@ -57,7 +57,7 @@ def facts(result: AblationResult) -> list[str]:
 
 
 def summary_table(result: AblationResult) -> str:
-    """Verdicts counted by variant and base."""
+    """Counts of verdicts by variant and base."""
     rows = []
     for variant in result.settings.variants:
         families = [
@@ -73,7 +73,7 @@ def summary_table(result: AblationResult) -> str:
 
 
 def condition_table(result: AblationResult) -> str:
-    """The layout of the paper's Table 1: one row a crop, a column for each pair of sizes, and what a frame costs."""
+    """As the paper's Table 1: one row a crop, a column for each pair of sizes, and the cost of a frame."""
     sizes = result.settings.sizes
     pairs = [(train, test) for train in sizes for test in sizes]
     reference = Condition(variant=result.settings.variants[0], train_size=max(sizes), test_size=max(sizes))
@@ -144,7 +144,7 @@ def _bold(text: str, verdict: Verdict) -> str:
 
 
 def pair_table(pairs: Sequence[PairChange]) -> str:
-    """The pairs that `full` confuses most, and what each crop does to them."""
+    """The pairs of classes that `full` confuses most, under each crop."""
     rows = [
         [
             str(each.size),

@@ -1,4 +1,4 @@
-"""Answer the questions that an ablation is run for, in sentences that follow from the tests and from nothing else."""
+"""The questions that an ablation is run for, answered by its tests alone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def answers(full_data: Sequence[Comparison], few_shot: Sequence[Comparison]) -> 
 
 
 def answer(full_data: Sequence[Comparison], few_shot: Sequence[Comparison]) -> str:
-    """What some comparisons of one question show together, and how far the differences go."""
+    """The answer to one question from its comparisons, with counts of verdicts and the range of the differences."""
     parts = [
         f"{name}: {tally(family)}"
         for name, family in (
@@ -51,7 +51,7 @@ def answer(full_data: Sequence[Comparison], few_shot: Sequence[Comparison]) -> s
 
 
 def overall(comparisons: Sequence[Comparison]) -> str:
-    """One phrase for all.
+    """One phrase for all comparisons of a question.
 
     "Yes" needs every comparison to be shown better, "no" every one to be shown worse; anything else says what it is.
     """

@@ -1,1 +1,1 @@
-"""What this disk and this machine can feed."""
+"""How fast this machine and its disk can feed training."""

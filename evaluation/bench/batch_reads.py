@@ -1,12 +1,12 @@
-"""Batches to read in a measurement, and the least that reading them costs anybody: a copy of the same bytes.
+"""The batches that `mocrop bench` reads, and two floors for the time of reading them.
 
-A pick is what one batch holds, the same for everybody who is compared. The floors are a numpy memory map of the same
-frames, gathered into memory that is there already, and a plain copy of as many bytes that lie one behind the other.
+Every reader gets the same batches. The floors: a gather from a numpy memory map of the same frames into memory that is
+allocated already, and a plain copy of as many contiguous bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,11 @@ Frames = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class BatchShape:
-    """What a batch is made of."""
+    """Clips and frames of a batch."""
 
     clips: int
     segments: int  # frames per clip
-    random: bool  # a random frame of each segment, as for training; else the middle one
+    random: bool  # a random frame of each segment, as in training; else the middle one
 
     @property
     def frames(self) -> int:
@@ -42,13 +42,10 @@ EVALUATION = BatchShape(clips=32, segments=8, random=False)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pick:
-    """One batch."""
+    """Rows and slots of one batch."""
 
     rows: IntArray  # (clips,), of the cache
     slots: IntArray  # (clips, segments), ascending
-
-
-Read = Callable[[Pick, Frames], object]  # fills the second: uint8, (clips, segments, 3, size, size)
 
 
 def draw_picks(cache: CropCache, rows: IntArray, shape: BatchShape, *, batches: int, seed: int = 0) -> list[Pick]:
@@ -62,14 +59,14 @@ def draw_picks(cache: CropCache, rows: IntArray, shape: BatchShape, *, batches: 
 
 
 def draw_slots(frame_counts: npt.NDArray[np.integer], shape: BatchShape, rng: np.random.Generator) -> IntArray:
-    """The slots that a batch takes of clips with so many slots in use: int64, shape (clips, segments)."""
+    """Slots of a batch of clips that use so many slots: int64, shape (clips, segments)."""
     if shape.random:
         return random_slots(frame_counts, segments=shape.segments, rng=rng)
     return middle_slots(frame_counts, segments=shape.segments)
 
 
 def readable_rows(cache: CropCache) -> IntArray:
-    """Rows of a cache that frames can be read of."""
+    """Rows of the clips of a cache whose frames can be read."""
     return np.flatnonzero(cache.usable & (cache.frame_counts > 0))
 
 
@@ -77,7 +74,7 @@ def flat_copy(cache: CropCache, rows: IntArray, path: Path) -> Path:
     """Write all frames of some rows into one .npy file, shape (rows, slots, 3, size, size)."""
     reader, slots = FrameReader(cache), np.arange(cache.frames_per_clip)[np.newaxis]
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *cache.shape[1:])}
-    with path.open("wb") as file:  # written, not mapped: a full disk is an error here, and the end of the process there
+    with path.open("wb") as file:  # not by a memory map: on a full disk that ends the process instead of raising
         np.lib.format.write_array_header_1_0(file, header)
         for row in rows:
             file.write(reader.read(np.array([row]), slots).data)
@@ -98,11 +95,11 @@ class MemmapReader:
         self.reopen()
 
     def reopen(self) -> None:
-        """Map the file anew: pages that are mapped cannot be evicted."""
+        """Map the file (again)."""
         self._flat: Frames = np.load(self.path, mmap_mode="r")
 
     def close(self) -> None:
-        """Give the map up."""
+        """Drop the map: pages that are mapped cannot be evicted."""
         del self._flat
 
     def read(self, pick: Pick, out: Frames) -> None:
@@ -113,9 +110,9 @@ class MemmapReader:
 
 
 class MemoryCopy:
-    """The floor of any reading: as many bytes as a batch, copied from one end to the other.
+    """The floor of any reading: a plain copy of as many bytes as a batch.
 
-    It copies from one of several blocks in turn, together larger than a processor's own cache.
+    The copies take turns over several blocks, which together are larger than the processor's cache.
     """
 
     def __init__(self, batch_shape: tuple[int, ...], *, most_bytes: int = 160 * 10**6) -> None:
@@ -128,7 +125,7 @@ class MemoryCopy:
 
 
 def endless_batches(cache: CropCache, rows: IntArray, shape: BatchShape) -> Iterator[Batch]:
-    """Batches of :class:`CropLoader`, epoch after epoch; it draws its own and reads ahead."""
+    """Batches of :class:`CropLoader`, epoch after epoch; it chooses the clips itself and reads ahead."""
     dataset = CropDataset(cache, rows, segments=shape.segments, random=shape.random)
     loader = CropLoader(dataset, batch_size=min(shape.clips, len(rows)), shuffle=True, drop_last=True)
     while True:

@@ -1,8 +1,8 @@
-"""`mocrop bench`: a workspace in, what its disk and its machine are good for out, within a minute.
+"""`mocrop bench`: how fast this machine and its disk can feed training, measured within a minute.
 
-Batches are read as training reads them, from memory and from the disk, beside the least that reading can cost: a numpy
-memory map of the same frames, a plain copy, one file read from end to end. A few of the user's videos go through the
-stages in a folder that is removed afterwards.
+Batches are read as training reads them, from memory and from the disk, and compared with the least that reading can
+cost: a numpy memory map of the same frames, a plain copy, one file read sequentially. A few of the user's videos go
+through the stages in a folder that is removed afterwards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mocrop.evaluation.bench.video_speed import VideoSpeed, measure_videos
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.workspace.paths import Workspace
 
-SAMPLE_BYTES = 256 * 10**6  # of frames that are read: more than a processor's own cache, little enough to copy
+SAMPLE_BYTES = 256 * 10**6  # of frames that are read: more than a processor's cache, little enough to copy
 MADE_SIZE_PX, MADE_CLIPS = 192, 144  # of the cache that is made where there is none
 
 Say = Callable[[str], object]
@@ -30,15 +30,15 @@ class BenchSettings:
     """How to measure."""
 
     cache: str | None = None  # name; None: the first there is
-    workers: int | None = None  # that preparing the data set would have; None: one per core
+    workers: int | None = None  # for which the time of preparing the data set is estimated; None: one per core
     rounds: int = 3
     batch_size: int = 32  # clips
-    videos: bool = True  # take a few through the stages
+    videos: bool = True  # measure the stages on a few of the data set
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchResult:
-    """What a machine is good for."""
+    """What `mocrop bench` has measured."""
 
     cache: str  # path; "noise": made for the purpose, because there is none
     size: int  # pixels
@@ -46,13 +46,13 @@ class BenchResult:
     clips_read: int  # different ones
     batch_size: int
     reads: tuple[ReadSpeed, ...]
-    disk_mb_per_second: float | None  # one file from end to end; None: nothing could be read from the disk
+    disk_mb_per_second: float | None  # one file read sequentially; None: nothing could be read from the disk
     no_disk: str  # why not
     videos: VideoSpeed | None  # None: no workspace with videos, or not wanted
 
 
 def bench_in_workspace(workspace: Workspace, settings: BenchSettings, *, say: Say = lambda _: None) -> BenchResult:
-    """Measure a workspace, or this folder's disk where there is none yet.
+    """Measure a workspace; where there is none yet, the disk that it would lie on.
 
     Args:
         say: called with what is being done.
@@ -83,7 +83,7 @@ def bench_in_workspace(workspace: Workspace, settings: BenchSettings, *, say: Sa
 
 
 def _chosen_cache(workspace: Workspace, name: str | None) -> str | None:
-    """The cache of that name, else the first there is, else None."""
+    """The cache of that name; without a name the first there is, or None."""
     names = workspace.cache_names()
     if name is None:
         return names[0] if names else None
@@ -105,5 +105,5 @@ def _measured_videos(
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there: on the disk that the workspace is on, or will be."""
+    """The folder, or the nearest parent that exists: on the disk of the workspace, or of the one to come."""
     return next(each for each in (folder, *folder.parents) if each.is_dir())

@@ -1,7 +1,7 @@
-"""Time things that take turns: named cases go in, CPU and wall seconds of each come out, and ratios pair by pair.
+"""Interleaved timing: cases take turns, and are compared round by round.
 
-A machine that others use is fast now and slow then. What runs in the same round sees the same machine, so cases are
-interleaved and compared round by round.
+On a machine that others use, speed changes from minute to minute. What runs in the same round sees the same machine, so
+the ratio of two cases is taken within each round.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Something to be timed."""
+    """One piece of work to time."""
 
-    run: Callable[[int], object]  # takes a number that goes on counting, round after round
+    run: Callable[[int], object]  # takes the number of the call, counted over all rounds
     times: int = 1  # calls a round
     prepare: Callable[[], object] | None = None  # before each round; not timed
 
@@ -48,8 +48,8 @@ def take_turns(
     """Run every case once a round, in turn.
 
     Args:
-        rounds: that are measured.
-        warm_up: rounds before them that are not.
+        rounds: number of rounds that are measured.
+        warm_up: number of rounds before them that are not.
     """
     timings = {name: Timing() for name in cases}
     numbers = dict.fromkeys(cases, 0)
@@ -69,7 +69,7 @@ def take_turns(
 
 
 def cpu_seconds() -> float:
-    """User and system time of this process and of its children that have ended, to the microsecond."""
+    """User and system time of this process and of its ended children, to the microsecond."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
@@ -84,7 +84,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratios(values: Sequence[float], to: Sequence[float]) -> Spread:
-    """Ratio of two cases in the same rounds.
+    """Ratios of one case to another, round by round.
 
     >>> ratios([2.0, 6.0, 4.0], to=[1.0, 2.0, 4.0])
     Spread(median=2.0, least=1.0, most=3.0)

@@ -1,4 +1,4 @@
-"""Have files read from the disk again: paths go in, and their pages leave the memory that the system keeps them in."""
+"""Evict files from the page cache, so that they are read from the disk again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CAN_EVICT = hasattr(os, "posix_fadvise")  # Linux and some others; not macOS
 
 
 def evict(files: Iterable[Path]) -> None:
-    """Drop what the system holds of some files in memory; they are written out first. Nothing elsewhere than on Linux.
+    """Write files out to the disk and drop their pages from memory; does nothing where CAN_EVICT is false.
 
     Pages that a process has mapped stay, so close memory maps before.
     """
@@ -26,7 +26,7 @@ def evict(files: Iterable[Path]) -> None:
 
 
 def in_memory(file: Path) -> bool | None:
-    """Whether the first bytes of a file can be read without waiting for a disk; None where that cannot be known."""
+    """Whether the first byte of a file is in the page cache; None where that cannot be known."""
     if not hasattr(os, "RWF_NOWAIT"):
         return None
     descriptor = os.open(file, os.O_RDONLY)
@@ -34,7 +34,7 @@ def in_memory(file: Path) -> bool | None:
         return os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT) == 1
     except BlockingIOError:
         return False
-    except OSError:  # this file system cannot say
+    except OSError:  # not supported by this file system
         return None
     finally:
         os.close(descriptor)

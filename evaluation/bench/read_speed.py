@@ -1,7 +1,7 @@
-"""How fast batches of a crop cache can be read here: a cache and some of its rows in, clips per second out.
+"""Speed of reading batches of a crop cache, in clips per second, beside floors for the same frames.
 
-They are read as training reads them, from memory and from the disk, beside the least that reading can cost: a numpy
-memory map of the same frames, a plain copy, one file read from end to end.
+Batches are read as training reads them, from memory and from the disk. The floors: a numpy memory map of the same
+frames, a plain copy, one file read sequentially.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from mocrop.pipeline.errors import CacheError
 from mocrop.training.data.frame_reader import FrameReader
 
 WARM_BATCHES, COLD_BATCHES = 12, 2  # a round
-BLOCK_BYTES = 8 << 20  # of the read from end to end
+BLOCK_BYTES = 8 << 20  # of the sequential read
 
 Kind = Literal["training", "evaluation"]
 State = Literal["memory", "disk"]
@@ -45,19 +45,19 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, kw_only=True)
 class ReadSpeed:
-    """One kind of batches from one place; medians over rounds on the clock."""
+    """Speed of one kind of batches from memory or disk; medians over rounds, wall time."""
 
     kind: Kind
     state: State
     segments: int  # frames per clip
-    clips_per_second: float  # of CropLoader, which training uses
+    clips_per_second: float  # by CropLoader, which training uses
     mb_per_second: float
-    to_memmap: float  # throughput of the bare reader, as a share of the memory map's
-    to_memcpy: float | None  # the same of a plain copy's; None: from the disk
+    to_memmap: float  # throughput of FrameReader, as a share of the memory map's
+    to_memcpy: float | None  # the same, of a plain copy's; None for reads from the disk
 
 
 def sample_rows(cache: CropCache, *, most_bytes: int) -> IntArray:
-    """Readable rows of whole shards, evenly spread over a cache, that come to about ``most_bytes`` of frames.
+    """Readable rows of whole shards, evenly spread over a cache, with about ``most_bytes`` of frames.
 
     Raises: CacheError if no clip can be read.
     """
@@ -72,7 +72,7 @@ def sample_rows(cache: CropCache, *, most_bytes: int) -> IntArray:
 
 
 class ReadSample:
-    """Some clips of a cache, a flat copy of them beside it, and everything that is timed on both."""
+    """Some clips of a cache and a flat copy of them, on which reads are timed."""
 
     def __init__(
         self, cache: CropCache, rows: IntArray, folder: Path, *, batch_size: int, rounds: int, say: Say
@@ -96,7 +96,7 @@ class ReadSample:
         return "this file system keeps its files in memory" if stays else ""
 
     def read_speeds(self, state: State) -> Iterator[ReadSpeed]:
-        """Training and evaluation batches."""
+        """Time training and evaluation batches."""
         kinds: tuple[tuple[Kind, BatchShape], ...] = (("training", TRAINING), ("evaluation", EVALUATION))
         for kind, standard in kinds:
             self._say(f"reading {kind} batches" + (" from the disk" if state == "disk" else ""))
@@ -117,7 +117,7 @@ class ReadSample:
             )
 
     def sequential_mb_per_second(self) -> float:
-        """Read the flat copy from the disk, from end to end."""
+        """Read the flat copy from the disk sequentially; median over rounds."""
         self._say("reading a file from end to end")
         rates = []
         for _ in range(self._rounds):
@@ -134,7 +134,7 @@ class ReadSample:
         disk, warm = state == "disk", WARM_BATCHES
         picks = draw_picks(self._cache, self._rows, shape, batches=warm)
         out = np.zeros((shape.clips, shape.segments, *self._cache.shape[2:]), dtype=np.uint8)
-        ours = _Ours(self._cache.path, self._rows, shape)
+        ours = _CacheReaders(self._cache.path, self._rows, shape)
 
         def prepare() -> None:
             if disk:
@@ -159,8 +159,8 @@ class ReadSample:
         evict(self._files)
 
 
-class _Ours:
-    """A reader and a loader of one cache, to be made anew before they read from the disk."""
+class _CacheReaders:
+    """A reader and a loader of one cache, made anew before they read from the disk."""
 
     def __init__(self, path: Path, rows: IntArray, shape: BatchShape) -> None:
         self._path, self._rows, self._shape = path, rows, shape

@@ -1,4 +1,4 @@
-"""Say what `mocrop bench` has measured: tables, and a conclusions that a person can use."""
+"""Tables and conclusions of `mocrop bench`, on a console."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mocrop.evaluation.bench.video_speed import VideoSpeed
 from mocrop.pipeline.workspace.paths import Workspace
 
 RESNET50_GFLOPS_224 = 4.11  # a multiplication with its addition counts once: `mocrop flops --arch resnet50 --size 224`
-OPERATIONS_OF_TRAINING = 2 * 3  # per one counted there: the addition, too, and about three forward passes a step
+OPERATIONS_OF_TRAINING = 2 * 3  # per one counted there: the addition too, and a step costs about three forward passes
 PLACES = {"memory": "from memory", "disk": "from the disk"}
 
 
 def bench_with_status(workspace: Workspace, settings: BenchSettings, console: Console) -> BenchResult:
-    """Measure, and show on ``console`` what is being done."""
+    """Measure, and show the progress on ``console``."""
     if not console.is_terminal:
         return bench_in_workspace(workspace, settings, say=lambda what: console.print(what))
     with console.status("") as status:
@@ -45,7 +45,7 @@ def print_bench(console: Console, result: BenchResult) -> None:
 
 
 def conclusions(result: BenchResult) -> Iterator[str]:
-    """What it means, in sentences."""
+    """What the numbers mean, in sentences."""
     training = {speed.state: speed for speed in result.reads if speed.kind == "training"}
     for state, speed in training.items():
         feeds = f"this machine feeds about {rounded(speed.clips_per_second):,} ResNet-50 training clips/s"
@@ -66,13 +66,13 @@ def conclusions(result: BenchResult) -> Iterator[str]:
 
 
 def resnet50_tflops(speed: ReadSpeed, *, size: int) -> float:
-    """What training a ResNet-50 on that many clips a second means in 1e12 operations a second."""
+    """1e12 operations a second that training a ResNet-50 on that many clips a second takes."""
     per_frame = RESNET50_GFLOPS_224 * (size / 224) ** 2 * OPERATIONS_OF_TRAINING
     return speed.clips_per_second * speed.segments * per_frame / 1e3
 
 
 def rounded(value: float) -> int:
-    """A number with two digits that mean something.
+    """A number rounded to two significant digits.
 
     >>> rounded(12345.6), rounded(98.7), rounded(4.2)
     (12000, 99, 4)
@@ -82,7 +82,7 @@ def rounded(value: float) -> int:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the units that one would say.
+    """Seconds as text, in a fitting unit.
 
     >>> duration(42), duration(3600), duration(36000)
     ('42 seconds', '60 minutes', '10.0 hours')

@@ -1,4 +1,4 @@
-"""Take a few videos through the stages in a folder of their own: files and settings in, seconds of each stage out."""
+"""Time every stage on a few videos, in a workspace of their own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class StageSeconds:
-    """What one stage took for all clips of a sample, in one process."""
+    """Seconds of one stage for all clips of a sample, in one process."""
 
     stage: str
     cpu: float
@@ -30,7 +30,7 @@ class StageSeconds:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleRun:
-    """A sample and what became of it."""
+    """The workspace of a sample, and the time of each stage."""
 
     workspace: Workspace
     clips: int
@@ -49,8 +49,8 @@ def run_sample(
     """Link some videos into ``folder``, make a workspace of them and run every stage that their crop cache needs.
 
     Args:
-        videos: the folder that one is in gives its class; of the same names, all but the first are numbered.
-        folder: where ``data`` and ``work`` are made.
+        videos: the parent folder of each names its class; repeated names get a number.
+        folder: in which ``data`` and ``work`` are made.
         transcode, extract, precrop: options of the stages, as their commands take them. With ``source`` "original" in
             ``extract`` there is nothing to transcode.
     Raises: what the stages raise.

@@ -1,4 +1,4 @@
-"""Make a crop cache of noise, for measuring where there is none of videos."""
+"""A crop cache of noise, to measure where there is none of videos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mocrop.pipeline.choices import Compression
 def make_cache(
     path: Path, *, clips: int, size: int, compression: Compression = "none", slots: int = 16, per_shard: int = 16
 ) -> Path:
-    """Write a cache of smooth random frames, which compress about as well as pictures do; all slots are in use."""
+    """Write a cache of smooth random frames, which compress about as well as pictures do; every slot is in use."""
     table = ClipTable(
         names=[f"Noise/clip{row}" for row in range(clips)],
         label=np.zeros(clips, dtype=np.int32),

@@ -1,4 +1,4 @@
-"""What making a crop cache of a workspace's own videos takes: a few of them in, seconds for all of them out."""
+"""Estimate the time of making a crop cache of all videos of a workspace, from a few of them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
 
 MAX_VIDEOS = 9
-VIDEO_SECONDS = 15.0  # about as long are videos taken through the stages
+VIDEO_SECONDS = 15.0  # about so long may the other videos take, after the first
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageCost:
-    """One stage; in one process."""
+    """Cost of one stage per clip, in one process."""
 
     stage: str
     cpu_ms_per_clip: float
@@ -32,24 +32,24 @@ class StageCost:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSpeed:
-    """What making a cache of the workspace's own videos takes."""
+    """Measured and estimated time of making a cache of the workspace's videos."""
 
     videos: int  # measured
     failed: int  # of them, counted once a stage
     stages: tuple[StageCost, ...]
-    clips: int  # of the data set
-    workers: int
+    clips: int  # of the data set that are there
+    workers: int  # of the estimate
     total_seconds: float  # for all clips, with that many workers as fast as this one process was
 
 
 def measure_videos(
     workspace: Workspace, *, cache: str | None, workers: int, folder: Path, say: Callable[[str], object]
 ) -> VideoSpeed | None:
-    """Take a few videos through the stages as the workspace is set, in ``folder``: first one, then as many as fit.
+    """Run the stages on a few videos in ``folder``, with the workspace's settings: first on one, then as many as fit.
 
     Args:
         cache: whose settings precrop takes; None: its defaults.
-        workers: that the estimate is for.
+        workers: number of workers of the estimate.
     Returns: None if no video of the data set is there.
     """
     tables = read_settings(workspace)[1]
@@ -69,11 +69,11 @@ def measure_videos(
     say(f"taking {more} more through the stages")
     chosen = [videos[1 + n * (len(videos) - 1) // more] for n in range(more)]
     rest = run_sample(chosen, folder / "more", **options)
-    return _summed(rest, clips=len(videos), workers=workers)  # the first has warmed up what is slow only once
+    return _summed(rest, clips=len(videos), workers=workers)  # the first run was the warm-up
 
 
 def present_videos(workspace: Workspace) -> list[Path]:
-    """The files of a data set, in the manifest's order, as far as they are there."""
+    """The video files of a data set that exist, in the manifest's order."""
     dataset = read_settings(workspace)[0].dataset
     with Manifest(workspace.manifest_file) as manifest:
         files = [dataset / clip.path for clip in manifest.clips()]
@@ -81,7 +81,7 @@ def present_videos(workspace: Workspace) -> list[Path]:
 
 
 def _precrop_options(settings: PrecropSettings) -> dict[str, Any]:
-    """Settings of a cache as options for another; maps, which belong to other clips, become whole frames."""
+    """Settings of a cache as options of precrop; maps, which belong to other clips, become whole frames."""
     names = ("size", "frames", "select", "compression")
     options = {name: getattr(settings, name) for name in names}
     if settings.policy == MAPS:

@@ -1,1 +1,1 @@
-"""How much of an annotated actor each policy keeps."""
+"""How much of the annotated actor each policy's crop keeps."""

@@ -1,4 +1,4 @@
-"""Read where the actor is: a file of annotations in, boxes of every clip out."""
+"""Read annotated boxes of actors, by clip, from JSON or from UCF101-24's MATLAB file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_actor_boxes(path: Path) -> ActorBoxes:
     The JSON maps a clip to its tubes: ``{"Class/clip": [{"start": 0, "stop": 2, "boxes": [[x, y, w, h], ...]}]}``, in
     pixels and frames from 0, ``stop`` exclusive.
 
-    Raises: DatasetError naming the clip and what is wrong with it.
+    Raises: DatasetError naming the file, the clip and what is wrong with it.
     """
     match path.suffix.lower():
         case ".json":
@@ -116,11 +116,11 @@ def _whole(value: object) -> int:
 
 
 def fractions(tubes: tuple[Tube, ...], *, width: int, height: int) -> DoubleMap:
-    """All boxes of a clip, of all its tubes one after the other, as parts of the picture.
+    """All boxes of a clip, tube after tube, as fractions of the picture.
 
-    What lies outside the picture is cut off, and boxes wholly outside are left out.
+    Boxes are clipped to the picture; those wholly outside are left out.
 
-    Returns: float64, shape (n, 4): left, top, right, bottom in fractions.
+    Returns: float64, shape (n, 4): left, top, right, bottom, fractions.
     """
     boxes = np.concatenate([np.empty((0, 4)), *(tube.boxes for tube in tubes)])
     edges = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)

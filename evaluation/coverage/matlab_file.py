@@ -1,4 +1,4 @@
-"""Read a MATLAB file up to version 7 with SciPy: a path in, numbers, texts, structures and cells out."""
+"""Read a MATLAB file up to version 7 with SciPy: numbers, texts, structures and cells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def read_matlab(path: Path) -> dict[str, MatlabValue]:
 
     Returns: by name: text as str, numbers as float64 of their shape, a structure array as a list of dicts and a cell
         array as a list, both in column order.
-    Raises: DatasetError if the file is none, is damaged, or holds what is none of these; MocropError without SciPy.
+    Raises: DatasetError if the file is missing or damaged, is no MATLAB file, or holds another type of value;
+        MocropError without SciPy.
     """
     try:
         from scipy.io import loadmat  # type: ignore[import-untyped]

@@ -1,4 +1,4 @@
-"""Measure how well policies keep the actor: annotated clips and policies in, shares with intervals out."""
+"""Measure how much of the annotated actor each policy's box holds, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from mocrop.pipeline.workspace.paths import Workspace
 DoubleMap = npt.NDArray[np.float64]
 
 METRICS = ("inside", "whole", "iou", "area")
-STILL_PX = 0.1  # a camera stands still if it moves less in half of the frames, pixels per frame
+STILL_PX = 0.1  # median speed of the camera below which it stands still, pixels per frame
 WHOLE_BUT_ROUNDING = 1 - 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AnnotatedClip:
-    """A clip whose actor is known."""
+    """A clip with the boxes of its actor."""
 
     name: str
     label: str  # its class
@@ -43,7 +43,7 @@ class AnnotatedClip:
 class CoverageRow:
     """One variant at one ratio on one set of clips."""
 
-    clips_of: str  # "all", "class X", "camera still" or "camera moves"
+    clips_of: str  # the set: "all", "class X", "camera still" or "camera moves"
     clips: int
     variant: str
     ratio: float
@@ -52,7 +52,7 @@ class CoverageRow:
 
 
 def annotated_clips(workspace: Workspace, boxes: ActorBoxes, *, groups: range | None = None) -> Iterator[AnnotatedClip]:
-    """Clips of a workspace that have vectors and known boxes, in the order of the manifest.
+    """Clips of a workspace that have motion vectors and boxes, in the order of the manifest.
 
     Raises: MotionStoreError if the motion store is damaged.
     """
@@ -71,7 +71,7 @@ def annotated_clips(workspace: Workspace, boxes: ActorBoxes, *, groups: range | 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Coverage:
-    """What was measured: clip by clip, and as a table."""
+    """Coverage of all clips: clip by clip, and as rows of a table."""
 
     clips: tuple[str, ...]
     sets: Mapping[str, npt.NDArray[np.bool_]]  # (clips,) each: which clips belong to it
@@ -84,7 +84,7 @@ class Coverage:
 def measure_coverage(
     clips: Iterable[AnnotatedClip], settings: CoverageSettings, *, on_clip: Callable[[str], None] = lambda _: None
 ) -> Coverage:
-    """Ask every policy for its box of every clip and hold it against the actor's.
+    """Let every policy choose its box of every clip and compare that with the actor's boxes.
 
     Raises: DatasetError if there is no clip.
     """
@@ -117,7 +117,7 @@ def measure_coverage(
 
 
 def stands_still(motion: ClipMotion) -> bool:
-    """Whether the clip's camera does, in at least half of the frames that have vectors."""
+    """Whether the camera stands still in at least half of the frames that have vectors."""
     speed = camera_speed(motion)
     return not len(speed) or float(np.median(speed)) < STILL_PX
 
@@ -135,7 +135,7 @@ def _measured(clip: AnnotatedClip, variant: str, ratio: float, settings: Coverag
 
 
 def overlap(truth: DoubleMap, box: CropBox) -> DoubleMap:
-    """How one box lies to the actor's boxes.
+    """Overlap of one box with the actor's boxes.
 
     Args:
         truth: shape (n, 4), fractions; n at least 1.
@@ -158,7 +158,7 @@ def _sets(labels: Sequence[str], still: npt.NDArray[np.bool_]) -> dict[str, npt.
 
 
 def _rows(name: str, values: DoubleMap, variants: tuple[str, ...], settings: CoverageSettings) -> Iterator[CoverageRow]:
-    """Rows of one set of clips; every variant, ratio and metric sees the same resamples, which pairs them."""
+    """Rows of one set of clips; all variants, ratios and metrics share the resamples, which pairs them."""
     mean, low, high = bootstrap(values, seed=settings.seed)
     over = bootstrap(values - values[:, [variants.index(BASE)]], seed=settings.seed)
 

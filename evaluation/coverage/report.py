@@ -1,8 +1,7 @@
-"""Show a coverage: as a table in Markdown, as JSON and as a plot against the area of the box."""
+"""The report of a coverage: JSON, a Markdown table, and a plot against the area of the box."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,6 +16,8 @@ from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
 from mocrop.evaluation.coverage.measure import Coverage, CoverageRow, annotated_clips, measure_coverage
 from mocrop.evaluation.coverage.settings import BASE, CoverageSettings, policy_of
 from mocrop.evaluation.pictures.colours import COLOURS
+from mocrop.evaluation.report.files import write_json
+from mocrop.evaluation.report.format import markdown_table
 from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.workspace.paths import Workspace
@@ -46,22 +47,14 @@ def coverage_in_workspace(
 def coverage_table(coverage: Coverage, *, clips_of: str = "all") -> str:
     """Markdown table of one set of clips: each metric with its interval, and what it gains over the centre crop."""
     rows = [row for row in coverage.rows if row.clips_of == clips_of]
-    lines = [
-        f"| policy, {rows[0].clips} clips | area | inside | over {BASE} | whole actor | IoU |",
-        "|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *(_line(row) for row in rows)]) + "\n"
+    header = (f"policy, {rows[0].clips} clips", "area", "inside", f"over {BASE}", "whole actor", "IoU")
+    return markdown_table(header, map(_cells, rows))
 
 
-def _line(row: CoverageRow) -> str:
+def _cells(row: CoverageRow) -> tuple[str, ...]:
     shown = row.estimates
     over = "-" if row.variant == BASE else _signed(row.over_base["inside"])
-    cells = [
-        row.variant,
-        f"{row.ratio:g}",
-        *(_plain(shown["inside"]), over, _plain(shown["whole"]), _plain(shown["iou"])),
-    ]
-    return f"| {' | '.join(cells)} |"
+    return row.variant, f"{row.ratio:g}", _plain(shown["inside"]), over, _plain(shown["whole"]), _plain(shown["iou"])
 
 
 def _plain(estimate: Estimate) -> str:
@@ -77,7 +70,7 @@ def _signed(estimate: Estimate) -> str:
 
 
 def coverage_json(coverage: Coverage) -> dict[str, Any]:
-    """Everything as JSON has it; NaN, where a policy has no box, becomes null."""
+    """Everything as plain values; NaN, where a policy has no box, becomes None."""
     return {
         "mocrop": version("mocrop"),
         "base": BASE,
@@ -96,7 +89,7 @@ def write_coverage(coverage: Coverage, folder: Path) -> dict[str, Path]:
     """Write ``coverage.json``, ``.md`` and ``.png``, each whole or not at all; returns the files by suffix."""
     files = {suffix: folder / f"coverage.{suffix}" for suffix in ("json", "md", "png")}
     tables = [f"## {name}\n\n{coverage_table(coverage, clips_of=name)}" for name in coverage.sets]
-    write_whole(files["json"], (json.dumps(coverage_json(coverage), indent=1) + "\n").encode())
+    write_json(coverage_json(coverage), files["json"], indent=1)
     write_whole(files["md"], ("# Actor coverage\n\n" + "\n".join(tables)).encode())
     draw_coverage(coverage, files["png"])
     return files

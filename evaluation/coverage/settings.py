@@ -1,4 +1,4 @@
-"""Say what a coverage measures: options of a command line in, policies with their settings, ratios and clips out."""
+"""Settings of a coverage: policies with their settings, ratios and clips."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CoverageSettings:
 
     variants: Variants = field(default_factory=lambda: VARIANTS)  # their ratio is replaced by each of ``ratios``
     ratios: tuple[float, ...] = (0.75, 0.5, 0.25)  # of the area of the box, fractions of the frame
-    groups: range | None = None  # of the clips to look at; None: all
+    groups: range | None = None  # UCF groups of the clips to measure; None: all
     seed: int = 0  # of the bootstrap
 
     def __post_init__(self) -> None:
@@ -51,13 +51,13 @@ def coverage_settings(
     groups: str | None = None,
     seed: int = 0,
 ) -> CoverageSettings:
-    """Settings from what a command line says; what is empty or None stays as it is.
+    """Settings from command-line options; what is empty or None keeps its default.
 
     Args:
         policies: names of variants; the centre crop is added if it is not among them.
-        camera: how policies that look at motion treat the camera's; None: each as it does by default.
+        camera: how policies that use motion treat the camera's; None: each by its default.
         groups: such as "13-25" or "7".
-    Raises: SettingsError naming the option that cannot be.
+    Raises: SettingsError naming the value that is not allowed.
     """
     if unknown := [name for name in policies if name not in VARIANTS]:
         raise SettingsError(f"there is no policy {unknown[0]!r}; there is {', '.join(VARIANTS)}")

@@ -1,1 +1,1 @@
-"""All of it on clips that are made on the spot."""
+"""The demo: every stage and a small network, on clips that are made on the spot."""

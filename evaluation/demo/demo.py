@@ -1,4 +1,4 @@
-"""`mocrop demo`: its own data set, every stage, a small network with and without the crop, a table and a picture."""
+"""`mocrop demo`: a data set of its own through every stage, a small network with and without the crop, a picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mocrop.training.model.device import one_thread
 from mocrop.training.recipe import TrainSettings
 
 POLICIES = ("full", "center", "motion")
-SIZE_PX, FRAMES, RATIO = 64, 4, 0.25  # at 0.75 every crop of these small sprites holds them, and nothing is to be seen
+SIZE_PX, FRAMES, RATIO = 64, 4, 0.25  # at 0.75 every crop holds these small sprites, and no policy does better
 MARK = "this-is-a-mocrop-demo"  # only a folder with this file in it is ever deleted
 TRAINING = TrainSettings(
     arch="timm/test_resnet.r160_in1k",  # half a million parameters: learns these shapes in seconds on a CPU
@@ -38,7 +38,7 @@ TRAINING = TrainSettings(
     batch_size=16,
     learning_rate=2e-3,
     segments=2,
-    validation_share=0.0,  # the last epoch counts; a hundred clips are too few to spare some
+    validation_share=0.0,  # the last epoch is taken: of a hundred clips none can be spared
     mixup=0.0,
     crop_scales=(1.0, 0.875),
     device="cpu",
@@ -47,7 +47,7 @@ TRAINING = TrainSettings(
 
 @dataclass(frozen=True, kw_only=True)
 class DemoResult:
-    """What the demo came to."""
+    """Results of the demo."""
 
     scores: dict[str, EvalResult]  # by policy
     inside: dict[str, tuple[float, float]]  # by policy: mean share of the sprite in the crop, camera still and panning
@@ -55,7 +55,7 @@ class DemoResult:
 
 
 def run_demo(folder: Path, *, run: RunOptions, console: Console, sprites: SpriteSettings | None = None) -> DemoResult:
-    """Make a small data set in ``folder`` and take it through everything; an earlier demo there is replaced.
+    """Make a small data set in ``folder``, run every stage, train and test; an earlier demo there is replaced.
 
     Args:
         sprites: how many clips; None: 144 of 40 frames.
@@ -82,7 +82,7 @@ def run_demo(folder: Path, *, run: RunOptions, console: Console, sprites: Sprite
 
 
 def print_demo(console: Console, result: DemoResult) -> None:
-    """Print the table and where the picture is."""
+    """Print the table and the path of the picture."""
     console.rule("4. what came out")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("policy")
@@ -97,7 +97,7 @@ def print_demo(console: Console, result: DemoResult) -> None:
 
 
 class _LastEpoch(TrainCallback):
-    """Says how a run went, once."""
+    """Prints one line about a run, at its last epoch."""
 
     def __init__(self, console: Console, policy: str) -> None:
         self._console = console

@@ -1,9 +1,9 @@
-"""Make the demo's data set: settings go in, clips with moving sprites and the true boxes of these come out.
+"""The demo's data set: clips with moving sprites, and the true boxes of these.
 
-The clips resemble UCF-101: MPEG-4 Part 2 in AVI, ``Class/v_Class_g01_c01.avi``. The class can be seen on the sprite and
-nowhere else: all classes share the same scenes, and colours, sizes and paths are drawn alike for all. In most groups
-the camera stands still, and the sprite, off centre, is all that moves; in the others the camera pans and keeps the
-sprite near the centre, so that everything else moves.
+The clips resemble UCF-101: MPEG-4 Part 2 in AVI, ``Class/v_Class_g01_c01.avi``. Only the sprite shows the class: all
+classes share the same scenes, and colours, sizes and paths are drawn from the same distributions. In most groups the
+camera stands still, and the sprite, off centre, is all that moves; in the others the camera pans and keeps the sprite
+near the centre, so that everything else moves.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SpriteSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SpriteTruth:
-    """What only the maker of the clips can know; keys are clip names such as "Fish/v_Fish_g01_c01"."""
+    """Ground truth of the clips; keys are their names, such as "Fish/v_Fish_g01_c01"."""
 
     boxes: dict[str, list[Box]]  # one per frame, around the sprite
     panning: dict[str, bool]  # whether the camera pans
@@ -99,7 +99,7 @@ def _write_clip(path: Path, frames: Iterable[tuple[Picture, Box]], settings: Spr
 def _frames(
     scene: Picture, settings: SpriteSettings, sprite: Drawing, rng: np.random.Generator, *, pans: bool
 ) -> Iterator[tuple[Picture, Box]]:
-    """Frames, uint8 (height, width, 3), each with the box of the sprite on it."""
+    """Frames, uint8 (height, width, 3), each with the box of its sprite."""
     size = settings.width, settings.height
     camera, centre = sprite_paths(size, settings.scene_size, settings.frames, rng, pans=pans)
     colours, radius = _colours(rng.random(), 0.8, 0.93), rng.uniform(*RADIUS) * settings.width
@@ -112,7 +112,7 @@ def _frames(
 def sprite_paths(
     size: tuple[int, int], scene: tuple[int, int], frames: int, rng: np.random.Generator, *, pans: bool
 ) -> tuple[npt.NDArray[np.int64], Plane]:
-    """Plan a camera that stands still and a sprite that goes round off the centre, or one that pans and follows it.
+    """Paths of camera and sprite: it circles off centre before a still camera, or a panning camera follows it.
 
     Args:
         size, scene: width and height in pixels of a frame and of the scene.
@@ -135,7 +135,7 @@ def sprite_paths(
 
 
 def _colours(hue: float, saturation: float, value: float) -> dict[str, Plane]:
-    """Four colours around one hue, which is in turns: RGB, 0 to 255."""
+    """Four RGB colours, 0 to 255, around one hue, in turns."""
     shades = {
         "body": (hue, saturation, value),
         "dark": (hue + 0.03, saturation, 0.42 * value),
@@ -148,7 +148,7 @@ def _colours(hue: float, saturation: float, value: float) -> dict[str, Plane]:
 def _draw(
     picture: Picture, drawing: Drawing, colours: dict[str, Plane], *, x: float, y: float, radius: float, heading: float
 ) -> Box:
-    """Draw around (x, y), a point of the picture, turned by ``heading``; returns the box of what is seen."""
+    """Draw in place around (x, y), turned by ``heading``; returns the box of the visible part."""
     left, top = max(0, int(x - radius)), max(0, int(y - radius))
     patch = picture[top : int(y + radius + 2), left : int(x + radius + 2)]
     rows, columns = np.indices(patch.shape[:2])
@@ -166,9 +166,11 @@ def _draw(
 
 
 def _scene(width: int, height: int, rng: np.random.Generator) -> Picture:
-    """A cluttered background; its colours are duller than those of sprites, its shapes are not theirs."""
+    """A cluttered background, with duller colours than the sprites' and other shapes."""
     scene = np.full((height, width, 3), rng.uniform(110, 170, 3)).astype(np.uint8)
-    sizes = np.sort(rng.uniform(*CLUTTER_RADIUS_PX, width * height // PIXELS_PER_CLUTTER))[::-1]  # the large ones below
+    sizes = np.sort(rng.uniform(*CLUTTER_RADIUS_PX, width * height // PIXELS_PER_CLUTTER))[
+        ::-1
+    ]  # large ones first, so that small ones cover them
     for radius in sizes:
         colours = _colours(rng.random(), rng.uniform(0.1, 0.45), rng.uniform(0.4, 0.85))
         drawing = CLUTTER[rng.integers(len(CLUTTER))]
@@ -197,12 +199,12 @@ def _box(x: float, half_width: float, half_height: float) -> Distance:
 
 
 def _lobes(count: int, radius: float, depth: float) -> Distance:
-    """A disc whose rim waves; 0.7 makes up for a rim that is not at right angles to the radius."""
+    """A disc with a wavy rim; 0.7 corrects for a rim that is not perpendicular to the radius."""
     return lambda u, v: (np.hypot(u, v) - radius - depth * np.cos(count * np.arctan2(v, u))) * 0.7
 
 
 def _around(count: int, shape: Distance) -> Distance:
-    """``shape``, which lies around the u axis, ``count`` times around the centre."""
+    """``count`` copies of ``shape``, which lies on the u axis, around the centre."""
     sector = 2 * np.pi / count
 
     def repeated(u: Plane, v: Plane) -> Plane:

@@ -1,1 +1,1 @@
-"""Clips, vectors, maps and boxes as pictures and videos."""
+"""Pictures and videos of clips, with motion vectors, density maps and crop boxes."""

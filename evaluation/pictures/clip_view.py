@@ -1,4 +1,4 @@
-"""Collect what there is to show of one clip: a name and policies in; its file, motion and boxes out."""
+"""Everything about one clip that pictures show: its file, its motion and the policies' boxes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
 
-NAMES_LISTED = 5  # of the clips that an unclear name may mean
-SAME_EDGE = 0.01  # edges this near cannot be told apart in a picture, fractions of the frame
+NAMES_LISTED = 5  # clips in a message about an ambiguous name
+SAME_EDGE = 0.01  # edges this close count as one, fractions of the frame
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3) RGB, upright
 
@@ -39,7 +39,7 @@ class ShowSettings:
 
     policies: tuple[str, ...] = ()  # keys of POLICIES; empty: all that can decide on the clip
     ratio: float = 0.75  # area of the boxes as a fraction of the frame
-    frames: int = 6  # on the contact sheet, at most; key frames as far as there are enough
+    frames: int = 6  # on the contact sheet, at most; key frames, if there are enough
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.policies if name not in POLICIES]:
@@ -56,7 +56,7 @@ class ClipView:
 
     name: str
     label: str  # its class
-    source: str  # h264 or original: where vectors and frames come from
+    source: str  # h264 or original: what vectors and frames are taken from
     path: Path  # that file
     timeline: Timeline
     picture: PictureSize
@@ -102,12 +102,12 @@ class ClipView:
 
 
 def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipView:
-    """Find a clip in a workspace and ask the policies for its box.
+    """Find a clip in a workspace and let the policies choose its box.
 
     Args:
         clip: its name, or an ending that no other clip's name has.
-    Raises: WorkspaceError without a workspace; SettingsError if the name is not clear; ClipError if the file cannot
-        be read; MotionStoreError; what :func:`decided` raises.
+    Raises: WorkspaceError without a workspace; SettingsError if no clip or several have the name; ClipError if the file
+        cannot be read; MotionStoreError if the motion store is damaged; what :func:`decided` raises.
     """
     dataset, tables = read_settings(workspace)
     source = Stages(workspace, tables).extract().settings.source
@@ -139,9 +139,9 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
 
 
 def find_clip(rows: Sequence[ClipRow], wanted: str) -> tuple[int, ClipRow]:
-    """Position and row of the clip of that name or path, or of the only one whose name ends like that.
+    """Position and row of the clip of that name or path, or of the only one whose name ends in it.
 
-    Raises: SettingsError that lists up to five clips that may be meant.
+    Raises: SettingsError if there is no such clip, or several; it lists up to five that may be meant.
     """
     exact = [found for found in enumerate(rows) if wanted in (found[1].name, found[1].path)]
     ending = exact or [found for found in enumerate(rows) if wanted and found[1].name.endswith(wanted)]
@@ -161,9 +161,10 @@ def find_clip(rows: Sequence[ClipRow], wanted: str) -> tuple[int, ClipRow]:
 def decided(
     clip: str, motion: ClipMotion | None, picture: PictureSize, settings: ShowSettings
 ) -> dict[str, PolicyResult]:
-    """What each policy says of a clip; of all policies those that can, of named ones each.
+    """Results of the named policies on a clip, or else of all that can decide on it.
 
-    Raises: CropBoxError if a named policy has no box of the ratio; SettingsError if it needs more settings than that.
+    Raises: CropBoxError if a named policy has no box of the ratio; SettingsError if it needs settings that have no
+        default.
     """
     results = {}
     for name in settings.policies or POLICIES:
@@ -184,7 +185,7 @@ def decided(
 def edge_widths(results: Mapping[str, PolicyResult]) -> dict[str, tuple[int, ...]]:
     """Width of the left, top, right and bottom edge of each box that is not the whole frame, in strokes, at least 1.
 
-    An edge is as much wider as later boxes have the same: drawn over one another they show as stripes.
+    An edge is one stroke wider for each later box with the same edge: drawn in order, they show as stripes.
 
     >>> from mocrop.pipeline.policies.box_search import CropBox
     >>> wide, high = CropBox(left=0, top=0, right=1, bottom=0.5), CropBox(left=0, top=0, right=0.5, bottom=1)

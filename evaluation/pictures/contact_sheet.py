@@ -1,4 +1,4 @@
-"""Draw one clip on one page, a PNG: key frames with boxes, motion vectors, density maps, the camera's motion."""
+"""The contact sheet of a clip, a PNG: key frames with boxes, motion vectors, density maps, camera motion."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 DPI = 110
 WIDTH_INCHES = 15.0
-MIN_COLUMNS = 4  # also where fewer frames are shown, or these would fill the page
+MIN_COLUMNS = 4  # also for fewer frames, which would else fill the page
 OWN_COLOUR, CAMERA_COLOUR = "#ffd400", "#35c4ff"  # of arrows: blocks that move by themselves, and with the camera
 SPEED_COLOUR, SUPPORT_COLOUR = "#7a3db8", "#9aa5b1"
 WARNING_COLOUR = "#a02020"
 
 
 def policy_colour(name: str) -> str:
-    """The colour of a policy's box, the same as in the plot of coverage."""
+    """The colour of a policy's box, the same in all plots; white for a policy without one."""
     return COLOURS.get(name, "#ffffff")
 
 
 def draw_contact_sheet(view: ClipView, file: Path, *, frames: int = 6) -> None:
-    """Write the page of one clip.
+    """Write the contact sheet of one clip.
 
     Args:
         frames: how many to show, at most.
@@ -79,7 +79,7 @@ def _draw_frames(
     following: Mapping[int, int | None],
     pictures: Mapping[int, Picture],
 ) -> None:
-    """Frames with boxes above, the P frame after each with its vectors below."""
+    """Frames with boxes in the upper row; below each, the P frame that follows, with its vectors."""
     key_frames = set(view.timeline.key_frames.tolist())
     for axis in axes.ravel():
         axis.set_axis_off()
@@ -108,7 +108,7 @@ def _show(axis: Axes, picture: Picture, size: PictureSize, *, title: str) -> Non
 
 
 def _say(axis: Axes, words: str, size: PictureSize) -> None:
-    """Words in place of a picture, on a plate of its size."""
+    """Text on a grey plate, in place of a picture of that size."""
     _show(axis, np.full((1, 1, 3), 232, np.uint8), size, title="")
     _write(axis, (size[0] / 2, size[1] / 2), words, letters_across=26)
 
@@ -119,7 +119,7 @@ def _write(axis: Axes, middle: tuple[float, float], words: str, *, letters_acros
 
 
 def draw_boxes(axis: Axes, results: Mapping[str, PolicyResult], size: PictureSize) -> None:
-    """Outline every box in the colour of its policy; where edges coincide, in stripes."""
+    """Outline every box in the colour of its policy; coinciding edges show as stripes."""
     from matplotlib.collections import LineCollection
 
     for name, widths in edge_widths(results).items():
@@ -135,7 +135,7 @@ def draw_boxes(axis: Axes, results: Mapping[str, PolicyResult], size: PictureSiz
 
 
 def draw_arrows(axis: Axes, arrows: Arrows) -> None:
-    """Draw vectors: those that follow the camera below, those that do not above, in another colour."""
+    """Draw vectors: first those that follow the camera; over them, in another colour, those that do not."""
     for own, colour in ((False, CAMERA_COLOUR), (True, OWN_COLOUR)):
         start, end = (points[arrows.own == own] for points in (arrows.start, arrows.end))
         axis.quiver(
@@ -153,7 +153,7 @@ def draw_arrows(axis: Axes, arrows: Arrows) -> None:
 
 
 def _draw_summary(part: SubFigure, view: ClipView, pictures: Mapping[int, Picture]) -> None:
-    """Density maps with the boxes found on them, the camera's motion, and what the colours mean."""
+    """Density maps, each with the box found on it, and a plot of the camera's motion."""
     maps = [name for name, result in view.results.items() if result.density.any()]
     count = max(1, len(maps))
     axes = part.subplots(1, count + 1, squeeze=False, width_ratios=[1.0] * count + [max(1.0, 4.2 - count)])[0]
@@ -179,7 +179,7 @@ def _draw_density(axis: Axes, name: str, result: PolicyResult, picture: Picture,
 
 
 def draw_camera(axis: Axes, view: ClipView) -> None:
-    """Plot the camera's speed in each frame, and behind it which share of the picture follows it."""
+    """Plot the camera's speed in each frame, and behind it the share of the picture that follows it."""
     motion = view.motion
     if motion is None:
         axis.set_axis_off()
@@ -203,12 +203,12 @@ def draw_camera(axis: Axes, view: ClipView) -> None:
 
 
 def speed_by_frame(motion: ClipMotion) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Numbers of the frames that have vectors, and the camera's speed in them, pixels per frame."""
+    """Numbers of the frames that have vectors, and the camera's speed in each, pixels per frame."""
     return np.flatnonzero((motion.vectors_per_frame + motion.zero_vectors) > 0), camera_speed(motion)
 
 
 def policy_handles(results: Mapping[str, PolicyResult]) -> list[Line2D]:
-    """Entries of a legend: every policy with the area of its box."""
+    """Legend entries: every policy with the area of its box."""
     from matplotlib.lines import Line2D
 
     handles = []
@@ -219,7 +219,7 @@ def policy_handles(results: Mapping[str, PolicyResult]) -> list[Line2D]:
 
 
 def arrow_handles(maker: ArrowMaker | None) -> list[Line2D]:
-    """Entries of a legend: the two kinds of motion vectors, and how long they are drawn; nothing without motion."""
+    """Legend entries: the two kinds of motion vectors, and by how much they are stretched; none without motion."""
     from matplotlib.lines import Line2D
 
     if maker is None:

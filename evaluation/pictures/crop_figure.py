@@ -1,4 +1,4 @@
-"""Draw what a policy chose: frames with density map and crop box above, the crops that training sees below."""
+"""The demo's picture: frames with density map and crop box above, the crops that training sees below."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ BOX_COLOUR, TRUTH_COLOUR = "#ff9500", "white"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Panel:
-    """One clip of the picture."""
+    """One column of the picture: a clip."""
 
     title: str
     frame: npt.NDArray[np.uint8]  # (height, width, 3) RGB, the whole frame
     crop: npt.NDArray[np.uint8]  # (size, size, 3) RGB, as the cache holds it
     density: npt.NDArray[np.float32]  # (rows, cols)
     box: npt.NDArray[np.float32]  # left, top, right, bottom, fractions
-    truth: tuple[float, float, float, float] | None = None  # x, y, w, h in pixels, if it is known
+    truth: tuple[float, float, float, float] | None = None  # x, y, w, h in pixels; None: unknown
 
 
 def panel(cache: CropCache, row: int, *, video: Path, title: str, slot: int) -> tuple[Panel, int]:

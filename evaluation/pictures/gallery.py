@@ -1,4 +1,4 @@
-"""Collect many clips of a workspace or a cache, a tile each: how many to show goes in, pictures with boxes come out."""
+"""A gallery: many clips of a workspace or a cache, a tile with a picture and boxes each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class GallerySettings:
 
     policies: tuple[str, ...] = ("motion",)  # keys of POLICIES
     ratio: float = 0.75  # area of the boxes as a fraction of the frame
-    clips: int = 48  # at most, evenly over the classes
+    clips: int = 48  # at most, spread evenly over the classes
 
     def __post_init__(self) -> None:
         if self.clips < 1:
@@ -35,7 +35,7 @@ class GallerySettings:
 
     @property
     def show(self) -> ShowSettings:
-        """What to show of one of them."""
+        """What to show of each clip."""
         return ShowSettings(policies=self.policies, ratio=self.ratio, frames=1)
 
 
@@ -45,16 +45,16 @@ class Tile:
 
     clip: str
     label: str  # its class
-    picture: Picture | None  # None: it cannot be had
+    picture: Picture | None  # None: it cannot be read
     size: PictureSize  # of the picture, pixels
-    words: str = ""  # what is worth knowing, or why there is no picture
+    words: str = ""  # a remark, or why there is no picture
     results: Mapping[str, PolicyResult] = field(default_factory=dict)  # boxes to draw on the picture, by policy
-    place: CropBox | None = None  # which part of the frame the picture is, where it is a crop
+    place: CropBox | None = None  # part of the frame that the picture shows, if it is a crop
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gallery:
-    """Tiles by class, and what they are of."""
+    """A title, and tiles sorted by class."""
 
     title: str
     tiles: Sequence[Tile]
@@ -63,7 +63,7 @@ class Gallery:
 def workspace_gallery(workspace: Workspace, settings: GallerySettings) -> Gallery:
     """The middle key frame of clips of a workspace, with the box of each policy.
 
-    Raises: WorkspaceError without a workspace; SettingsError or CropBoxError if a policy cannot decide at all.
+    Raises: WorkspaceError without a workspace; SettingsError or CropBoxError if a policy can decide on no clip.
     """
     with Manifest(workspace.require().manifest_file) as manifest:
         rows, classes = list(manifest.clips()), manifest.names("class_names")
@@ -85,9 +85,9 @@ def _workspace_tile(workspace: Workspace, clip: str, label: str, settings: Galle
 
 
 def cache_gallery(path: Path, *, clips: int) -> Gallery:
-    """The middle frame of clips of a crop cache, as training sees it, and which part of the whole frame it is.
+    """The middle frame of clips of a crop cache, as training sees it, and the part of the whole frame that it shows.
 
-    Raises: CacheError if it is none, or has no frames yet.
+    Raises: CacheError if ``path`` is no crop cache, or has no frames yet.
     """
     cache = CropCache(path)
     rows = np.flatnonzero(cache.usable & (cache.frame_counts > 0))
@@ -108,7 +108,7 @@ def _cache_tiles(cache: CropCache, rows: Sequence[int]) -> Iterator[Tile]:
         else:
             try:
                 picture = np.asarray(frames[row, slot].read().result()).transpose(1, 2, 0)
-            except ValueError:  # TensorStore's word for a damaged file
+            except ValueError:  # what TensorStore raises for a damaged file
                 words = "its frames are damaged; see `mocrop verify`"
         if cache.state[row] == ClipState.WHOLE_FRAME:
             words = words or "whole frame: no usable motion"
@@ -125,11 +125,11 @@ def _cache_tiles(cache: CropCache, rows: Sequence[int]) -> Iterator[Tile]:
 
 
 def choose_clips(labels: Sequence[int], *, count: int) -> list[int]:
-    """Choose clips evenly: the same number of each class as far as it has them, spread over the clips of a class.
+    """Choose clips evenly: as far as possible the same number of each class, spread over the clips of a class.
 
     Args:
         labels: class of each clip.
-        count: how many to choose, at most; if there are more classes than that, some classes have none.
+        count: how many to choose, at most; if there are more classes than that, some get no clip.
     Returns: positions in ``labels``, by class, ascending within a class.
 
     >>> choose_clips([1, 0, 0, 0, 1, 0], count=4)
@@ -149,7 +149,7 @@ def choose_clips(labels: Sequence[int], *, count: int) -> list[int]:
 
 
 def share_out(most: Sequence[int], *, total: int) -> list[int]:
-    """Share a number out evenly, to each at most what it can take; the first ones get what is left over.
+    """Share a number out evenly, to each at most its limit in ``most``; the first ones get the remainder.
 
     >>> share_out([5, 1, 5], total=6)
     [3, 1, 2]
@@ -163,9 +163,9 @@ def share_out(most: Sequence[int], *, total: int) -> list[int]:
 
 
 def gallery_settings(policies: Sequence[str], ratio: float | None, clips: int) -> GallerySettings:
-    """Settings from what a command line says; what is empty or None stays as it is.
+    """Settings from command-line options; what is empty or None keeps its default.
 
-    Raises: SettingsError naming what cannot be.
+    Raises: SettingsError naming the value that is not allowed.
     """
     usual = GallerySettings()
     chosen = tuple(dict.fromkeys(policies)) or usual.policies

@@ -1,4 +1,4 @@
-"""Draw a gallery on one page, a PNG; `mocrop gallery` as a call: a workspace or a cache in, the file out."""
+"""`mocrop gallery`: many clips on one page, a PNG."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 DPI = 110
 TILE_INCHES = 1.75  # width
 TITLE_INCHES = 0.2  # above each tile
-WIDER = 1.7  # the page is about as much wider than high
+WIDER = 1.7  # the page is about so many times as wide as high
 MAX_COLUMNS = 12
-CLASS_LETTERS, NAME_LETTERS = 17, 11  # that fit above a tile, side by side
-SHADE = 0.5  # of what the box of a single policy leaves out
-MAP_SHARE = 0.2  # of a crop's width that the map of where it lies takes
-MAP_HEIGHT = 0.75  # of it, as a share of its width; the cache does not say what shape the frames had
+CLASS_LETTERS, NAME_LETTERS = 17, 11  # that fit above a tile, beside each other
+SHADE = 0.5  # opacity of the shade over what a single policy leaves out
+MAP_SHARE = 0.2  # width of the map of where a crop lies, as a share of the crop's
+MAP_HEIGHT = 0.75  # of the map, as a share of its width; the cache does not hold the shape of the frames
 MAP_COLOUR = "#ffd400"
 
 
@@ -49,9 +49,10 @@ def gallery_in_workspace(
         cache: its name in the workspace, or its folder anywhere; None: whole frames with boxes.
         policies: whose boxes; empty: motion.
         ratio: area of the boxes; None: 0.75.
-        output: the file to write; None: ``reports/gallery/`` and what it is of, beside a cache that lies elsewhere.
+        output: the file or folder to write; None: a file named after its content in ``reports/gallery/``, or beside a
+            cache outside the workspace.
     Returns: the file.
-    Raises: SettingsError for a choice that cannot be; what the two kinds of gallery raise.
+    Raises: SettingsError for options that exclude each other or a wrong value; what the two kinds of gallery raise.
     """
     settings = gallery_settings(policies, ratio, clips)
     if cache is None:
@@ -93,7 +94,7 @@ def draw_gallery(gallery: Gallery, file: Path) -> None:
 
 
 def column_count(tiles: int) -> int:
-    """Columns of a page of so many tiles.
+    """Number of columns of a page with so many tiles.
 
     >>> [column_count(tiles) for tiles in (1, 2, 6, 48, 500)]
     [3, 3, 4, 10, 12]
@@ -102,7 +103,7 @@ def column_count(tiles: int) -> int:
 
 
 def short_name(clip: str, label: str) -> str:
-    """What tells a clip from others of its class.
+    """The part of a clip's name that tells it from others of its class.
 
     >>> short_name("Archery/v_Archery_g01_c02", "Archery"), short_name("run/a_long_name_of_a_clip", "run")
     ('g01_c02', '…e_of_a_clip')
@@ -133,7 +134,7 @@ def _draw_tile(axis: Axes, tile: Tile, *, new_class: bool) -> None:
 
 
 def _shade_outside(axis: Axes, box: CropBox, size: PictureSize) -> None:
-    """Darken what a crop leaves out."""
+    """Darken the part of the frame that a crop leaves out."""
     from matplotlib.patches import Rectangle
 
     width, height = size
@@ -148,7 +149,7 @@ def _shade_outside(axis: Axes, box: CropBox, size: PictureSize) -> None:
 
 
 def _draw_place(axis: Axes, box: CropBox, size: PictureSize) -> None:
-    """A small map of the whole frame in the corner: which part of it the crop is."""
+    """Draw a small map of the whole frame in the corner, with the part that the crop shows."""
     from matplotlib.patches import Rectangle
 
     width, height = MAP_SHARE * size[0], MAP_SHARE * size[1] * MAP_HEIGHT
@@ -160,7 +161,7 @@ def _draw_place(axis: Axes, box: CropBox, size: PictureSize) -> None:
 
 
 def _write(axis: Axes, tile: Tile) -> None:
-    """Words in the middle of an empty plate, else at the foot of the picture."""
+    """Write the tile's words in the middle of an empty plate, or at the foot of the picture."""
     text = textwrap.fill(tile.words, 30)
     where = (tile.size[0] / 2, tile.size[1] / 2 if tile.picture is None else tile.size[1] * 0.97)
     plate = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5}
@@ -169,7 +170,7 @@ def _write(axis: Axes, tile: Tile) -> None:
 
 
 def _add_legend(figure: Figure, gallery: Gallery) -> None:
-    """What the colours mean."""
+    """Add a legend of the colours."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

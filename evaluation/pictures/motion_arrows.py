@@ -1,4 +1,4 @@
-"""Choose which motion vectors of a frame to draw and how: a clip's motion in, few arrows in pixels out."""
+"""Arrows for the motion vectors of a frame: thinned, stretched, in pixels."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class ArrowMaker:
         self.stretch = self._stretch()
 
     def _stretch(self) -> int:
-        """How many times as long as they are all arrows of the clip are drawn: long ones span about two squares."""
+        """Factor by which all arrows of the clip are lengthened, so that long ones span about two squares."""
         if not len(self._motion.x):
             return 1
         long_px = float(np.percentile(self._motion.displacement, 95))
         return int(np.clip(round(2 * self._square_px / long_px), 1, MAX_STRETCH))
 
     def of_frame(self, number: int) -> Arrows:
-        """The arrows of one frame; none for a frame that the motion does not reach to."""
+        """The arrows of one frame; none for a frame after the end of the motion."""
         motion = self._motion
         rows = slice(*self._first_row[[min(number, motion.frames), min(number + 1, motion.frames)]])
         dx, dy = motion.dx[rows].astype(np.float64), motion.dy[rows].astype(np.float64)

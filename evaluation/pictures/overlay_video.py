@@ -1,4 +1,4 @@
-"""Draw motion vectors and boxes over every frame of a clip, the camera's motion below; an MP4 out."""
+"""The overlay video of a clip, an MP4: vectors and boxes on every frame, a plot of camera motion below."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from mocrop.pipeline.video.open import open_video
 
 Points = npt.NDArray[np.float64]  # (n, 2): x, y in pixels
 
-MIN_WIDTH_PX = 640  # smaller pictures are enlarged by a whole number, so that thin lines hide little of them
+MIN_WIDTH_PX = 640  # narrower pictures are enlarged by a whole factor, so that lines hide little of them
 BAND_PX, BAND_DPI = 240, 100  # height of the strip below the pictures
 CRF = 20  # of x264
 DIMMED = 0.7  # brightness of the pictures, so that arrows stand out
 HEAD_PX = 9  # length of the strokes of an arrow's head
-USUAL_RATE = Fraction(25)  # frames per second, where the file tells none
+USUAL_RATE = Fraction(25)  # frames per second, for a file without a rate
 
 
 def write_overlay(view: ClipView, file: Path) -> None:
@@ -56,7 +56,7 @@ def write_overlay(view: ClipView, file: Path) -> None:
 
 def _encode(view: ClipView, output: OutputContainer) -> None:
     scale = max(1, -(-MIN_WIDTH_PX // view.picture[0]))
-    width, height = (side * scale // 2 * 2 for side in view.picture)  # yuv420p wants even sides
+    width, height = (side * scale // 2 * 2 for side in view.picture)  # yuv420p needs even sides
     stream = output.add_stream("libx264", rate=_rate(view), options={"crf": str(CRF), "preset": "veryfast"})
     stream.width, stream.height, stream.pix_fmt = width, height + BAND_PX, "yuv420p"
     stream.codec_context.thread_count = 1
@@ -83,7 +83,7 @@ def _enlarged(picture: Picture, scale: int) -> Picture:
 
 
 def paint_boxes(picture: Picture, results: Mapping[str, PolicyResult]) -> None:
-    """Outline every box, in place, with lines of four pixels; where edges coincide, in stripes."""
+    """Outline every box, in place, with lines of four pixels; coinciding edges show as stripes."""
     height, width = picture.shape[:2]
     for name, strokes in edge_widths(results).items():
         left, top, right, bottom = edges = results[name].box.pixels(width, height)
@@ -96,10 +96,10 @@ def paint_boxes(picture: Picture, results: Mapping[str, PolicyResult]) -> None:
 
 
 def paint_arrows(picture: Picture, arrows: Arrows, *, scale: int) -> None:
-    """Draw arrows, in place: those that follow the camera below, those that do not above, in another colour.
+    """Draw arrows, in place: first those that follow the camera; over them, in another colour, those that do not.
 
     Args:
-        scale: pixels of ``picture`` for each of the clip's.
+        scale: pixels of ``picture`` per pixel of the clip.
     """
     for own, colour in ((False, CAMERA_COLOUR), (True, OWN_COLOUR)):
         start, end = (points[arrows.own == own] * scale for points in (arrows.start, arrows.end))
@@ -114,7 +114,7 @@ def paint_arrows(picture: Picture, arrows: Arrows, *, scale: int) -> None:
 
 
 def _paint_lines(picture: Picture, start: Points, end: Points, colour: str) -> None:
-    """Lines two pixels wide; what lies outside the picture is left out."""
+    """Draw lines two pixels wide, clipped to the picture."""
     steps = int(np.abs(end - start).max()) + 1
     along = np.linspace(0, 1, steps + 1)[:, np.newaxis, np.newaxis]
     thick = np.array([(0, 0), (-1, 0), (0, -1), (-1, -1)])[:, np.newaxis]
@@ -130,8 +130,8 @@ def _rgb(colour: str) -> tuple[int, ...]:
 
 
 def _band(view: ClipView, maker: ArrowMaker | None, width: int) -> tuple[Picture, tuple[range, range]]:
-    """The strip below the pictures, camera plot and legend; and the rows and columns over which the plot spreads."""
-    half = 0.5  # of a pixel more, as sizes in inches times dots per inch are rounded down
+    """The strip below the pictures, camera plot and legend; and the rows and columns of the plot in it."""
+    half = 0.5  # pixel, added because inches times dots per inch is rounded down
     size_inches = ((width + half) / BAND_DPI, (BAND_PX + half) / BAND_DPI)
     figure = Figure(figsize=size_inches, dpi=BAND_DPI, layout="constrained")
     axis = figure.subplots()

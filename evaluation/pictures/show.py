@@ -1,4 +1,4 @@
-"""`mocrop show` as a call: a workspace and a clip in, the file with its picture out."""
+"""`mocrop show`: the contact sheet or the overlay video of one clip of a workspace."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ def show_in_workspace(
 
     Args:
         clip: its name, or an ending that no other clip's name has.
-        policies: whose boxes; empty: of all that can decide on the clip.
+        policies: whose boxes to draw; empty: of all that can decide on the clip.
         ratio: area of the boxes as a fraction of the frame.
         frames: how many to show on the contact sheet, at most.
         video: write an MP4 of all frames instead of the contact sheet.
         output: the file to write, or a folder to write ``<clip>.png`` or ``.mp4`` into; None: ``reports/show``.
     Returns: the file.
-    Raises: SettingsError; what :func:`~mocrop.evaluation.pictures.clip_view.view_clip` raises.
+    Raises: SettingsError for a value that is not allowed; what
+        :func:`~mocrop.evaluation.pictures.clip_view.view_clip` raises.
     """
     try:
         settings = ShowSettings(policies=tuple(policies), ratio=ratio, frames=frames)

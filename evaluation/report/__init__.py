@@ -1,1 +1,1 @@
-"""Scores as people read them: the terminal, Markdown, CSV and pictures."""
+"""Reports of scores: on the terminal, in Markdown, CSV, JSON and pictures."""

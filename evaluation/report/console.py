@@ -1,4 +1,4 @@
-"""Show the result of an evaluation on a console."""
+"""The result of an evaluation on a console."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics
 from mocrop.evaluation.scores.predict import OnBatch
 from mocrop.training.model.external_checkpoint import UNKNOWN
 
-MAX_CLASSES = 20  # in the table of a console; of more, the worst
+MAX_CLASSES = 20  # in the table of a console; of more classes, the worst are shown
 WORST_CLASSES = 10
 
 
 def print_result(console: Console, result: EvalResult) -> None:
-    """Print scores with counts and intervals, and everything a reader must know to trust them."""
+    """Print scores with counts and intervals, and what a reader needs to judge them."""
     console.print(scores_table(result.metrics, title=headline(result)))
     console.print(worst_classes_table(result.metrics))
     print_facts(console, facts(result))
@@ -32,7 +32,7 @@ def print_result(console: Console, result: EvalResult) -> None:
 
 
 def headline(result: EvalResult) -> str:
-    """What was tested on what."""
+    """The network, and the list and cache that it was tested on."""
     return f"{result.arch} on {result.cache['name']}, test list of split {result.split}"
 
 
@@ -48,7 +48,7 @@ def scores_table(metrics: Metrics, *, title: str) -> Table:
 
 
 def score_rows(metrics: Metrics) -> list[tuple[str, str, str, str, str]]:
-    """Name, share, counts, Wilson's interval and the resampled one of each score."""
+    """Name, share, counts, Wilson's interval and the bootstrap interval of each score."""
     resampled = metrics.resampled
     return [
         ("top-1", *score_cells(metrics.top1), interval_cell(resampled.top1)),
@@ -58,12 +58,12 @@ def score_rows(metrics: Metrics) -> list[tuple[str, str, str, str, str]]:
 
 
 def drawn_unit(metrics: Metrics) -> str:
-    """What the resampled interval draws, as the head of its column."""
+    """What the bootstrap draws, as the head of the column of its interval."""
     return f"drawing {metrics.resampled.units} {metrics.resampled.unit}"
 
 
 def worst_classes_table(metrics: Metrics) -> Table:
-    """One row a class; of many classes, those that fare worst."""
+    """One row a class; of many classes, those with the lowest accuracy."""
     tested = [each for each in metrics.classes if each.clips]
     shown, title = tested, "by class"
     if len(tested) > MAX_CLASSES:
@@ -90,7 +90,7 @@ def print_facts(console: Console, lines: dict[str, str]) -> None:
 
 
 def facts(result: EvalResult) -> dict[str, str]:
-    """What was done, by label."""
+    """How the scores were made, by label."""
     epoch = f"epoch {result.epoch} of " if result.epoch else ""  # other programs may not say
     kind = "motion fields per clip" if result.input == "motion" else "per clip"
     return {
@@ -106,7 +106,7 @@ def facts(result: EvalResult) -> dict[str, str]:
 
 
 def cache_words(cache: dict[str, Any]) -> str:
-    """A cache in a few words: its name, and what is in it if that is known.
+    """A cache in a few words: its name, and its policy and size if they are known.
 
     >>> cache_words({"name": "motion-192", "policy": "motion", "size": 192})
     'motion-192 (policy motion, 192 px)'
@@ -115,7 +115,7 @@ def cache_words(cache: dict[str, Any]) -> str:
 
 
 def latency_words(latency: Latency) -> str:
-    """Milliseconds per clip and frame, and what they are of."""
+    """Milliseconds per clip and frame, and how they were measured."""
     network, whole = latency.network, latency.with_reading
     frame = latency.per_frame(network), latency.per_frame(whole)
     return (
@@ -130,7 +130,7 @@ def _ms(spread: Percentiles) -> str:
 
 
 def remarks(result: EvalResult) -> list[str]:
-    """What makes the scores other than they look, in sentences."""
+    """Sentences about what makes the scores better or worse than they look."""
     lines = []
     if is_training_free(result):
         lines.append(
@@ -151,7 +151,7 @@ def remarks(result: EvalResult) -> list[str]:
 
 
 def seen_words(seen_in_training: int | None) -> list[str]:
-    """What must be said of clips that a network has been trained on, or of not knowing; nothing if there are none."""
+    """A warning about test clips that were seen in training, or may have been; empty if there are none."""
     if seen_in_training is None:
         return ["the cache does not have the split that was trained on, so clips may have been seen in training"]
     if not seen_in_training:
@@ -170,7 +170,8 @@ def is_training_free(result: EvalResult) -> bool:
 
 @contextmanager
 def evaluation_progress(console: Console) -> Iterator[OnBatch]:
-    """A bar on a terminal, nothing elsewhere; the body passes what it gets to :func:`~.evaluate.evaluate`."""
+    """A progress bar on a terminal, nothing elsewhere; yields ``on_batch`` for
+    :func:`~mocrop.evaluation.scores.evaluate.evaluate`."""
     columns = (
         TextColumn("eval"),
         BarColumn(),

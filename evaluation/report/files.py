@@ -1,14 +1,14 @@
-"""Keep the result of an evaluation: JSON, Markdown, tables as CSV, pictures and logits go into the reports folder.
+"""The files of an evaluation in the reports folder.
 
-=======================  ===========================================================
-``<stem>.json``          everything but the logits and the confusion matrix
-``<stem>.md``            the same to read
-``<stem>.csv``           confusion matrix: a row a true class, a column an answer
-``<stem>-classes.csv``   a row a class
-``<stem>.png``           confusion matrix
-``<stem>-calibration.png``  how often right against how sure
-``<stem>.npz``           logits clip by clip, see :mod:`~mocrop.evaluation.scores.predictions`
-=======================  ===========================================================
+===========================  ==================================================================================
+``<stem>.json``              everything but the logits and the confusion matrix
+``<stem>.md``                the same to read
+``<stem>.csv``               confusion matrix: a row a true class, a column an answer
+``<stem>-classes.csv``       a row a class
+``<stem>.png``               confusion matrix
+``<stem>-calibration.png``   accuracy against confidence
+``<stem>.npz``               logits clip by clip, see :mod:`~mocrop.evaluation.scores.predictions`
+===========================  ==================================================================================
 """
 
 from __future__ import annotations
@@ -42,17 +42,21 @@ def write_report(result: EvalResult, folder: Path, stem: str) -> dict[str, Path]
 
 
 def report_files(folder: Path, stem: str) -> dict[str, Path]:
-    """Names of the files of a report, by suffix."""
+    """Paths of the files of a report, by suffix."""
     return {suffix: folder / f"{stem}{suffix}" for suffix in SUFFIXES}  # with_suffix would cut a name with a dot
 
 
-def write_json(values: Mapping[str, Any], file: Path) -> None:
-    """Write plain values."""
-    write_whole(file, (json.dumps(values, indent=2) + "\n").encode())
+def write_json(values: Mapping[str, Any], file: Path, *, indent: int = 2) -> None:
+    """Write plain values as JSON.
+
+    Args:
+        indent: spaces a level.
+    """
+    write_whole(file, (json.dumps(values, indent=indent) + "\n").encode())
 
 
 def write_scores(metrics: Metrics, predictions: Predictions, files: Mapping[str, Path], *, title: str) -> None:
-    """Write what follows from predictions alone: tables, pictures and the predictions."""
+    """Write what needs predictions alone: CSV tables, pictures and the predictions themselves."""
     names = predictions.class_names
     write_csv(("true class", *names), zip(names, *metrics.confusion.T.tolist(), strict=True), files[".csv"])
     write_csv(
@@ -79,7 +83,7 @@ def write_csv(head: Sequence[str], rows: Iterable[Sequence[object]], file: Path)
 
 
 def markdown(result: EvalResult, stem: str) -> str:
-    """The report to read; pictures are taken from beside it."""
+    """The report as Markdown; it shows the pictures beside it."""
     lines = [
         f"# {headline(result)}",
         *score_lines(result.metrics),
@@ -92,13 +96,13 @@ def markdown(result: EvalResult, stem: str) -> str:
 
 
 def score_lines(metrics: Metrics) -> list[str]:
-    """Scores as a Markdown table."""
+    """Scores as lines of a Markdown table."""
     head = ("", "right", "correct / total", "95 % interval", drawn_unit(metrics))
     return ["", *table_lines(head, score_rows(metrics)), ""]
 
 
 def class_lines(metrics: Metrics, names: tuple[str, ...]) -> list[str]:
-    """Classes and the most frequent confusions as Markdown tables."""
+    """Classes and the most frequent confusions as lines of Markdown tables."""
     pairs = confused_pairs(metrics.confusion, names, most=MAX_PAIRS)
     confused = ["\n## Most frequent confusions\n", *table_lines(("class", "taken for", "clips"), pairs)]
     rows = [class_cells(row) for row in metrics.classes if row.clips]

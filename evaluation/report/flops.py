@@ -1,4 +1,4 @@
-"""Show what networks cost: as a table on a console, as JSON."""
+"""Costs of networks as a table on a console, and as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mocrop.evaluation.flops import Cost, FlopsSettings, count_costs, savings
 
 
 def count_with_status(settings: FlopsSettings, console: Console) -> list[Cost]:
-    """Count, and say on a terminal what is being counted."""
+    """Count, and show on a terminal what is being counted."""
     with console.status("counting") as status:
         return count_costs(settings, on_count=lambda arch, size: status.update(f"counting {arch} at {size} px"))
 
@@ -21,7 +21,7 @@ def count_with_status(settings: FlopsSettings, console: Console) -> list[Cost]:
 def print_costs(console: Console, costs: Sequence[Cost], *, segments: int) -> None:
     """Print one row per network and size."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("backbone", overflow="fold")  # what gives way where names are long
+    table.add_column("backbone", overflow="fold")  # long names wrap, numbers do not
     for column in ("size", "GFLOPs/frame", "GFLOPs/clip", "parameters", "saved"):
         table.add_column(column, justify="right", no_wrap=True)
     for cost, saved in zip(costs, savings(costs), strict=True):
@@ -39,7 +39,7 @@ def print_costs(console: Console, costs: Sequence[Cost], *, segments: int) -> No
 
 
 def costs_json(costs: Sequence[Cost], *, segments: int) -> list[dict[str, Any]]:
-    """One object per network and size."""
+    """One dictionary per network and size, as plain values."""
     return [
         asdict(cost) | {"segments": segments, "clip_gflops": cost.clip_gflops(segments), "saved": saved}
         for cost, saved in zip(costs, savings(costs), strict=True)

@@ -10,7 +10,7 @@ from mocrop.training.scores import Score
 
 
 def table_lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """A Markdown table.
+    """Lines of a Markdown table.
 
     >>> table_lines(("class", "clips"), [("Dig|er", 3)])
     ['| class | clips |', '|---|---|', '| Dig\\\\|er | 3 |']
@@ -56,6 +56,6 @@ def points(difference: Estimate) -> str:
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown, with a line break at the end."""
-    return "\n".join([*table_lines(header, rows), ""])
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table as text, with a line break at the end."""
+    return "\n".join([*table_lines(head, rows), ""])

@@ -1,4 +1,4 @@
-"""Show and keep a late fusion: its rows go onto a console and into the files of a report."""
+"""The report of a late fusion, on a console and in files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def print_fusion(console: Console, fusion: Fusion, notes: Sequence[str]) -> None
 
 
 def stream_cells(stream: Stream) -> tuple[str, str, str, str]:
-    """Share, what it gains over the first in points, clips that one alone gets right, McNemar's p."""
+    """Share, gain over the first in points, clips that one of the two alone gets right, McNemar's p."""
     share, *_ = score_cells(stream.metrics.top1)
     if stream.over_first is None or stream.test is None:
         return share, "", "", ""
@@ -43,7 +43,7 @@ def stream_cells(stream: Stream) -> tuple[str, str, str, str]:
 
 
 def names(fusion: Fusion) -> list[str]:
-    """Which network is which, with counts."""
+    """Names of both networks and the fusion, with counts."""
     return [
         f"{role}: {stream.name}, {' of '.join(score_cells(stream.metrics.top1)[1].split(' / '))} clips right"
         for role, stream in zip(ROLES, fusion.streams, strict=True)
@@ -51,7 +51,7 @@ def names(fusion: Fusion) -> list[str]:
 
 
 def explanation(fusion: Fusion) -> str:
-    """What the columns are."""
+    """What the columns mean."""
     return (
         f"top-1; fused: the mean softmax, weight of the second {fusion.weight:g}; over the first in points, 95 % "
         f"interval from {drawn_unit(fusion.fused.metrics)}; clips that one of the two alone gets right, and p of "
@@ -60,7 +60,7 @@ def explanation(fusion: Fusion) -> str:
 
 
 def write_fusion(fusion: Fusion, notes: Sequence[str], folder: Path, stem: str) -> dict[str, Path]:
-    """Write the files of a report for the fusion, both networks beside it in the JSON and the Markdown."""
+    """Write a report of the fusion; JSON and Markdown also hold both networks. Returns the files by suffix."""
     files, metrics, predictions = report_files(folder, stem), fusion.fused.metrics, fusion.fused.predictions
     title = f"{fusion.first.name} and {fusion.second.name}, test list of split {predictions.split}"
     write_scores(metrics, predictions, files, title=title)

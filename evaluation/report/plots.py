@@ -1,4 +1,4 @@
-"""Draw scores: a confusion matrix, and how often a network is right against how sure it is."""
+"""Plots of scores: the confusion matrix, and accuracy against confidence."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ import numpy.typing as npt
 from mocrop.evaluation.scores.metrics import Calibration
 from mocrop.training.report.figure_file import write_figure
 
-INCHES_PER_CLASS, MIN_INCHES = 0.19, 2.4  # side of the matrix
-MAX_CLASSES = 150  # in one picture: more could not be read, and would take minutes and gigabytes
+INCHES_PER_CLASS, MIN_INCHES = 0.19, 2.4  # of the side of the matrix
+MAX_CLASSES = 150  # in one picture: more cannot be read, and take minutes and gigabytes
 MAX_LARGE_CLASSES = 25  # up to so many, cells are large enough for bold counts
 DPI = 110
 WITHOUT_CLIPS = "#eeeeee"
 
 
 def draw_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], file: Path, *, title: str) -> None:
-    """Draw a confusion matrix, (classes, classes) clips with true classes down, coloured by share of the true class.
+    """Draw a confusion matrix, coloured by share of the true class.
 
-    Each cell that has clips says how many. A class without clips is grey, and not drawn if it is no answer either.
-    The picture grows with the classes; of very many, those that are confused most are drawn, and the title says so.
+    Each cell with clips shows their number. A class without clips is grey, or left out if it is no answer either.
+    The picture grows with the classes; of very many, the most confused are drawn, and the title says so.
+
+    Args:
+        confusion: int64, (classes, classes), clips: true class down, answer across.
     """
     from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure

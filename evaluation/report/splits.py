@@ -1,4 +1,4 @@
-"""Show and keep the mean over splits: one row a split and one for the mean, on a console, as Markdown and as JSON."""
+"""The report of all splits: a row for each and one for their mean, on a console, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SplitTable:
-    """Each split by its own network, and the means."""
+    """Scores of each split by its own network, and their means."""
 
     title: str
     rows: tuple[Row, ...]
@@ -55,7 +55,7 @@ class SplitTable:
 
 
 def split_table(title: str, rows: Sequence[Row], notes: Sequence[str]) -> SplitTable:
-    """Average over the splits, also of a fusion if there is one for each."""
+    """Average over the splits, and over their fusions if each has one."""
     fusions = [row.fusion for row in rows if row.fusion]
     return SplitTable(
         title=title,
@@ -98,7 +98,7 @@ def fusion_rows(table: SplitTable) -> list[tuple[str, ...]]:
 
 
 def print_splits(console: Console, table: SplitTable) -> None:
-    """Print the tables and what must be said to them."""
+    """Print the tables and the notes on them."""
     console.print(_rich(table.title, HEAD, table_rows(table)))
     if fused := fusion_rows(table):
         console.print(_rich("late fusion, top-1", FUSED_HEAD, fused))

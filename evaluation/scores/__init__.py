@@ -1,1 +1,1 @@
-"""Checkpoint and cache to numbers: logits, metrics, intervals and paired tests."""
+"""Scores of a checkpoint on a cache: logits, metrics, intervals and paired tests."""

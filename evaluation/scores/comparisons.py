@@ -1,8 +1,8 @@
-"""Say whether one variant beats another: who got which clip right goes in, differences, tests and a verdict come out.
+"""Paired comparisons of variants on the same clips: differences, corrected tests and verdicts.
 
-A difference counts as shown only if two things agree: the test, corrected for how many are made, and the 95 % interval
-of the difference when whole groups of clips are drawn anew. Everything else is "no difference shown", which does not
-mean that there is none: the interval says how large it may well be.
+A difference counts as shown only if two things agree: the test, corrected for the number of tests, and the 95 %
+interval of the difference when whole groups of clips are drawn anew. Everything else is "no difference shown", which
+does not mean that there is none: the interval says how large it may be.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LEVEL = 0.05  # of the corrected tests
 
 
 class Verdict(StrEnum):
-    """What a comparison shows."""
+    """Outcome of a comparison."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -41,7 +41,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One variant against another, on the same clips."""
+    """One variant compared with another, its base, on the same clips."""
 
     variant: str
     base: str
@@ -50,7 +50,7 @@ class Comparison:
     accuracy: float
     base_accuracy: float
     difference: Estimate  # interval over groups of clips
-    over_draws: Estimate | None = None  # of a few-shot comparison: of the mean over draws, for these clips
+    over_draws: Estimate | None = None  # few-shot only: interval of the mean over draws, for these clips
     gained: int | None = None  # clips that only the variant gets right
     lost: int | None = None
     p_value: float
@@ -106,9 +106,9 @@ def compare_sums(
     """Compare two variants that were tested on each clip several times.
 
     Args:
-        variant, base: name; (clips,) how often each clip was got right.
-        tests: (clips,) how often it was tested, by both.
-        over_draws: the difference as the draws give it.
+        variant, base: name; (clips,) how often each clip was classified correctly.
+        tests: (clips,) how often each clip was tested, the same for both.
+        over_draws: mean difference with its interval over draws.
     """
     difference = variant[1] - base[1]
     sums = resampled_sums(np.column_stack((difference, tests)), clusters=clusters, seed=0)
@@ -130,7 +130,7 @@ def compare_sums(
 
 
 def corrected(family: Sequence[Comparison]) -> list[Comparison]:
-    """Correct the tests of a family of comparisons for how many they are, and give the verdicts."""
+    """Correct the tests of a family of comparisons for their number, and give the verdicts."""
     adjusted = holm([each.p_value for each in family])
     return [
         replace(each, p_corrected=p, verdict=verdict(each.difference, p))
@@ -139,7 +139,7 @@ def corrected(family: Sequence[Comparison]) -> list[Comparison]:
 
 
 def verdict(difference: Estimate, p_corrected: float) -> Verdict:
-    """What a difference with its interval and its corrected test shows.
+    """The verdict on a difference with its interval and its corrected test.
 
     >>> verdict(Estimate(mean=0.02, low=0.01, high=0.03), 0.01)
     <Verdict.BETTER: 'better'>
@@ -172,7 +172,7 @@ def say(variant: str, base: str, difference: Estimate, p_corrected: float, shown
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number, after Holm (1979): the chance of one false alarm among all stays at its level.
+    """Correct p-values for their number by Holm (1979), which bounds the chance of any false alarm among them.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

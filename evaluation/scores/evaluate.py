@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint: a crop cache and a checkpoint go in, scores on the test list of a split come out."""
+"""Evaluate a checkpoint on the test list of a split of a crop cache."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class EvalSettings:
-    """Settings of one evaluation; it computes in float32."""
+    """Settings of one evaluation, which runs in float32."""
 
-    split: str = "1"  # name, or number from 1, which may be an int
+    split: str = "1"  # name, or number from 1; an int is taken, too
     segments: int = 8  # middle frames per clip, at most the slots of the cache
     batch_size: int = 32  # clips
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
-    ranks: Ranks = field(default_factory=Ranks)  # the processes that share the clips
+    ranks: Ranks = field(default_factory=Ranks)  # processes that share the clips
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "split", str(self.split))  # a number is taken as well
+        object.__setattr__(self, "split", str(self.split))  # it may be an int
         for name in ("segments", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -52,19 +52,19 @@ class EvalResult:
 
     checkpoint: Path
     arch: str
-    epoch: int  # that the checkpoint is of
+    epoch: int  # of the checkpoint
     split: str
     segments: int
     input: Stream  # of the network
     metrics: Metrics
     left_out: LeftOut
     classes: int  # outputs of the head
-    classes_tested: int  # those with a clip in the test list
-    seen_in_training: int | None  # clips of this test list in the list trained on; None if the cache cannot tell
+    classes_tested: int  # classes with a clip in the test list
+    seen_in_training: int | None  # test clips that are in the list trained on; None if the cache cannot tell
     cache: dict[str, Any]  # evaluated on; see describe_cache
     trained_on: dict[str, Any]  # cache that the checkpoint was trained on
     device: str
-    seconds: float  # reading included
+    seconds: float  # in all, reading included
     latency: Latency
     predictions: Predictions = field(repr=False)  # clip by clip
 
@@ -105,13 +105,13 @@ def evaluate(
 ) -> EvalResult:
     """Score a checkpoint on the test list of a split, by the mean logits of the middle frames of each clip's segments.
 
-    The cache may be another than the one trained on, of another policy or size; its classes must be the same.
+    The cache may have another policy or size than the one trained on; its classes must be the same.
 
     Args:
         cache_path: a crop cache.
         checkpoint_path: best.pt or last.pt of a run, or weights that another program has saved.
         arch: the backbone, if the checkpoint does not say.
-        on_batch: hears of each batch.
+        on_batch: called after each batch with the clips done, and of all.
     Raises: SettingsError for a split without usable test clips or more segments than slots; CheckpointError for a
         checkpoint that does not fit; CacheError for a cache that cannot be read, or has no motion fields for a
         checkpoint that takes them.
@@ -163,7 +163,7 @@ def evaluate(
 def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Path) -> None:
     """Check that the outputs of a checkpoint mean the classes of a cache.
 
-    Raises: CheckpointError naming both lists where they part.
+    Raises: CheckpointError that shows both lists from where they differ.
     """
     theirs, ours = checkpoint.class_names, cache.class_names
     if theirs == ours:
@@ -178,9 +178,9 @@ def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Pa
 def predictions_of(
     cache: CropCache, checkpoint: Checkpoint, source: Path, settings: EvalSettings, outputs: Outputs
 ) -> Predictions:
-    """Put names to what a network makes of some clips.
+    """Logits of a network with the names of clips and classes, and their origin.
 
-    Raises: CheckpointError if it answers with anything but numbers.
+    Raises: CheckpointError if a logit is not finite.
     """
     if not torch.isfinite(outputs.logits).all():
         raise CheckpointError(f"{source} answers with NaN or infinity: its training has diverged; train it anew")
@@ -204,14 +204,14 @@ def predictions_of(
 
 
 def seen_by(cache_path: Path, checkpoint_path: Path, *, split: str) -> int | None:
-    """Clips of a test list in the list that a checkpoint was trained on; None if the cache cannot tell."""
+    """Number of test clips in the list that a checkpoint was trained on; None if the cache cannot tell."""
     cache = CropCache(cache_path)
     checkpoint = load_any_checkpoint(checkpoint_path, cache=cache)
     return _seen_in_training(cache, select_clips(cache, split=split, subset=Subset.TEST).rows, checkpoint)
 
 
 def _seen_in_training(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> int | None:
-    """Test clips that the checkpoint's split trains or validates on, if this cache has a split of that name."""
+    """Number of test clips that the checkpoint's split trains or validates on; None if the cache lacks that split."""
     try:
         column = split_index(cache, str(checkpoint.settings["split"]))
     except SettingsError:

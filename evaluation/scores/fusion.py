@@ -1,7 +1,6 @@
-"""Late fusion: what two networks make of the same clips goes in, what both together make of them comes out.
+"""Late fusion: the weighted mean of two networks' softmax on the same clips.
 
-The softmax of the clip's logits is averaged, with a weight for the second network. A weight that was chosen on the same
-clips flatters the result: choose it elsewhere, or leave it at one half.
+A weight that was chosen on the same clips flatters the result: choose it on others, or leave it at one half.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from mocrop.evaluation.scores.metrics import Metrics, measure, right, softmax
 from mocrop.evaluation.scores.predictions import Origin, Predictions, align
 from mocrop.evaluation.scores.statistics import Estimate, McNemar, mcnemar, paired_difference
 
-LEAST = np.finfo(np.float32).tiny  # probability; its logarithm is a number
+LEAST = np.finfo(np.float32).tiny  # probability, so that its logarithm is finite
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stream:
-    """One row of a fusion: a network, or both."""
+    """One row of a fusion: a network, or both together."""
 
     name: str
     predictions: Predictions
     metrics: Metrics
-    over_first: Estimate | None = None  # top-1, interval from drawing groups or clips; None for the first itself
+    over_first: Estimate | None = None  # top-1 gain, interval over groups or clips; None for the first itself
     test: McNemar | None = None  # against the first
 
     def to_json(self) -> dict[str, Any]:
@@ -60,12 +59,12 @@ class Fusion:
 def late_fusion(
     first: Predictions, second: Predictions, *, weight: float = 0.5, names: tuple[str, str] = ("first", "second")
 ) -> Fusion:
-    """Fuse two networks and hold the second and the fusion against the first.
+    """Fuse two networks and compare the second and the fusion with the first.
 
     Args:
         weight: of the second, from 0 to 1.
-        names: what to call them.
-    Raises: PredictionsError if classes or clips differ, both named; ValueError for another weight.
+        names: of both in the report.
+    Raises: PredictionsError naming both if classes or clips differ; ValueError for another weight.
     """
     first, second = align(first, second)
     fused = fuse(first, second, weight=weight)
@@ -79,7 +78,7 @@ def late_fusion(
 
 
 def fuse(first: Predictions, second: Predictions, *, weight: float = 0.5) -> Predictions:
-    """Average the softmax of two networks; the logits of the result are the logarithm of that.
+    """Average the softmax of two networks; the logits of the result are the logarithm of the average.
 
     Raises: PredictionsError if classes or clips differ; ValueError for a weight outside 0 to 1.
     """
@@ -103,7 +102,7 @@ def _against(base: Stream, predictions: Predictions, *, name: str) -> Stream:
 
 
 def _joined(first: Origin, second: Origin, *, weight: float) -> Origin:
-    """Where fused predictions come from; its hashes are those of both parts."""
+    """Origin of fused predictions; its hashes are made of those of both parts."""
 
     def both(*parts: object) -> str:
         return hashlib.sha256(repr((*parts, weight)).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Time the batches of an evaluation: a loop over batches goes in, milliseconds per clip and per frame come out."""
+"""Latency of an evaluation: milliseconds per clip and per frame, with and without reading."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from mocrop.training.data.dataset import Batch
 
-WARM_UP_BATCHES = 2  # left out, as far as there are others
+WARM_UP_BATCHES = 2  # left out if there are others
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchTime:
-    """One batch."""
+    """Times of one batch."""
 
     clips: int
-    waiting_seconds: float  # until it was read
+    waiting_seconds: float  # waiting until it was read
     network_seconds: float  # to the device, normalised, through the network and back
 
 
@@ -33,14 +33,14 @@ class Percentiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Milliseconds per clip in whole batches; a clip alone takes longer on a device that wants many."""
+    """Milliseconds per clip in whole batches; a single clip takes longer on a device made for many."""
 
     batch_size: int  # clips
     segments: int  # frames per clip
     batches: int  # measured
     warm_up: int  # batches left out before them
     network: Percentiles  # reading excluded
-    with_reading: Percentiles  # which goes on in the background: only the time that it was waited for
+    with_reading: Percentiles  # reading goes on in the background: only waiting for it counts
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, per clip and per frame."""
@@ -57,13 +57,13 @@ class Latency:
 
 
 class BatchClock:
-    """Times each batch that passes through; the loop's body counts as the network's time."""
+    """Times each batch of a loop; the loop's body counts as the network's time."""
 
     def __init__(self) -> None:
         self.times: list[BatchTime] = []
 
     def over(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Pass batches on; the body must have waited for its device when it asks for the next."""
+        """Yield the batches; the loop's body must wait for its device before it asks for the next."""
         iterator = iter(batches)
         while True:
             asked = time.perf_counter()
@@ -80,7 +80,7 @@ class BatchClock:
 
 
 def latency(times: Sequence[BatchTime], *, segments: int) -> Latency:
-    """Sum up the times of whole batches after a warm-up; an incomplete last batch counts only if it is alone."""
+    """Percentiles over whole batches after a warm-up; an incomplete last batch counts only if there is no other."""
     size = max(each.clips for each in times)
     whole = [each for each in times if each.clips == size]
     warm_up = min(WARM_UP_BATCHES, len(whole) - 1)

@@ -1,4 +1,4 @@
-"""Score predictions: logits and labels of clips go in, everything that is reported of them comes out.
+"""Metrics of predictions: accuracies, classes, confusion matrix, calibration and intervals.
 
 A clip is right at k if its class is among the k largest logits; of equal logits that of the lower class counts as the
 larger. Confidence is the largest softmax of the clip's logits, which are the mean over its frames.
@@ -17,7 +17,7 @@ from mocrop.evaluation.scores.statistics import PERCENTILES_95, Estimate, resamp
 from mocrop.training.scores import Score
 
 CALIBRATION_BINS = 15  # equal parts of the confidence, as Guo et al. (2017) have them; the upper edge belongs to a bin
-DRAWS, SEED = 2_000, 0  # of the resampling
+DRAWS, SEED = 2_000, 0  # of the bootstrap
 
 BoolArray = npt.NDArray[np.bool_]
 DoubleMap = npt.NDArray[np.float64]
@@ -26,10 +26,10 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScore:
-    """How the clips of one class fare."""
+    """Counts of one class."""
 
     name: str
-    clips: int  # in the test list; may be none
+    clips: int  # in the test list; may be 0
     correct: int
     answered: int  # clips of any class that are taken for this one
     taken_for: str | None  # the most frequent wrong answer; None if there is none
@@ -37,7 +37,7 @@ class ClassScore:
 
     @property
     def share(self) -> float | None:
-        """Right ones of the class; None without a clip."""
+        """Share of the class's clips that are right; None without a clip."""
         return self.correct / self.clips if self.clips else None
 
 
@@ -54,15 +54,15 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Whether a network is as often right as it is confident."""
+    """Accuracy against confidence."""
 
     bins: tuple[Bin, ...]
-    error: float  # mean distance of accuracy and confidence of a bin, by clips: the expected calibration error
+    error: float  # expected calibration error: |accuracy - confidence| of a bin, averaged over clips
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resampled:
-    """95 % intervals from drawing clips anew, whole UCF groups at a time where there are any."""
+    """95 % bootstrap intervals, from drawing whole UCF groups where there are any, else clips."""
 
     unit: str  # "groups" or "clips"
     units: int
@@ -73,11 +73,11 @@ class Resampled:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Metrics:
-    """What predictions come to."""
+    """All metrics of one set of predictions."""
 
     top1: Score
-    top5: Score  # of fewer than five classes, all count
-    mean_class: float  # mean over the classes with a clip of the share of right ones
+    top5: Score  # with up to five classes, always right
+    mean_class: float  # mean share of right clips over the classes with a clip
     resampled: Resampled
     classes: tuple[ClassScore, ...]
     calibration: Calibration
@@ -101,7 +101,7 @@ def score_json(score: Score) -> dict[str, Any]:
 
 
 def measure(predictions: Predictions) -> Metrics:
-    """Score predictions in every way that is reported."""
+    """Compute all metrics of predictions."""
     labels, total = predictions.labels, len(predictions)
     top1, top5 = right(predictions), right(predictions, k=5)
     confusion = confusion_matrix(labels, predictions.logits.argmax(axis=1), classes=len(predictions.class_names))
@@ -141,7 +141,7 @@ def confusion_matrix(labels: IntArray, answers: IntArray, *, classes: int) -> In
 
 
 def mean_class_accuracy(confusion: IntArray) -> float:
-    """Mean over the classes with a clip of the share that is right.
+    """Mean share of right clips over the classes with a clip.
 
     >>> mean_class_accuracy(np.array([[9, 1, 0], [1, 0, 0], [0, 0, 0]]))  # 9 of 10 and 0 of 1; the third has no clip
     0.45
@@ -179,7 +179,7 @@ def confused_pairs(confusion: IntArray, names: tuple[str, ...], *, most: int) ->
 
 
 def calibration(probabilities: DoubleMap, labels: IntArray, *, bins: int = CALIBRATION_BINS) -> Calibration:
-    """Sort clips by the confidence of their answer into equal bins and hold it against how often they are right.
+    """Sort clips by confidence into equal bins and compare the confidence of each bin with its accuracy.
 
     Args:
         probabilities: (clips, classes), rows that add up to one.
@@ -200,14 +200,14 @@ def calibration(probabilities: DoubleMap, labels: IntArray, *, bins: int = CALIB
 
 
 def share_columns(predictions: Predictions) -> DoubleMap:
-    """What is added up over clips to have all shares: (clips, 2 + 2 * classes), see :func:`shares_of`."""
+    """Columns whose sums over clips give all shares: (clips, 2 + 2 * classes), see :func:`shares_of`."""
     top1, top5 = right(predictions), right(predictions, k=5)
     classes = np.eye(len(predictions.class_names))[predictions.labels]
     return np.column_stack((top1, top5, classes * top1[:, None], classes)).astype(np.float64)
 
 
 def shares_of(sums: DoubleMap) -> DoubleMap:
-    """Top-1, top-5 and mean class accuracy, (draws, 3), of sums of :func:`share_columns`, (draws, 2 + 2 * classes).
+    """Top-1, top-5 and mean class accuracy, (draws, 3), from sums of :func:`share_columns`, (draws, 2 + 2 * classes).
 
     A class that a draw lacks does not count in its mean; a draw without a clip is NaN.
     """
@@ -220,7 +220,7 @@ def shares_of(sums: DoubleMap) -> DoubleMap:
 
 
 def estimates_of(found: DoubleMap, drawn: DoubleMap) -> list[Estimate]:
-    """Shares, (3,), with the intervals of their draws, (draws, 3)."""
+    """Estimates of shares ``found``, (3,), with the intervals of their draws ``drawn``, (draws, 3)."""
     low, high = np.nanpercentile(drawn, PERCENTILES_95, axis=0).tolist()
     return [Estimate(mean=float(found[n]), low=low[n], high=high[n]) for n in range(len(found))]
 

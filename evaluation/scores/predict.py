@@ -1,4 +1,4 @@
-"""Run a network over clips of a crop cache: rows go in, logits come out, and how long each batch took."""
+"""Run a network over clips of a crop cache, and time each batch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OnBatch = Callable[[int, int], None]  # clips done, clips in all
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outputs:
-    """What a network makes of some clips; one row a clip."""
+    """Logits of a network for some clips, one row a clip."""
 
     rows: IntArray  # (clips,) of the cache
     labels: Tensor  # int64, (clips,)
@@ -51,8 +51,8 @@ def predict(
 
     Args:
         batch_size: clips, of all processes together.
-        ranks: the processes that share the clips, each of which is read by one; all return the same logits.
-    Raises: SettingsError if there is not a clip for each process.
+        ranks: processes that share the clips; each clip is read by one of them, and all return the same logits.
+    Raises: SettingsError if there are fewer clips than processes.
     """
     ranks = ranks or Ranks()
     if len(rows) < ranks.ranks:

@@ -1,4 +1,4 @@
-"""Keep what a network made of each clip: logits, names and where they come from go into one .npz and come out again.
+"""Predictions of a network, clip by clip, and their file, an .npz.
 
 ===============  =========================  ========================================================
 array            shape, dtype               meaning
@@ -6,12 +6,12 @@ array            shape, dtype               meaning
 ``logits``       (clips, classes) float32   mean over the frames of the clip
 ``label``        (clips,) int64             index of the true class
 ``group``        (clips,) int32             UCF group, -1 where there is none
-``clip``         (clips,) string            as the array ``clip`` of a crop cache
+``clip``         (clips,) string            names, as in the array ``clip`` of a crop cache
 ``class_names``  (classes,) string          by output of the head
 ``about``        () string                  JSON: format, split and the fields of :class:`Origin`
 ===============  =========================  ========================================================
 
-Any numpy reads it, ``numpy.load(file, allow_pickle=False)``; the same predictions are the same bytes.
+Plain numpy reads it: ``numpy.load(file, allow_pickle=False)``. The same predictions give the same bytes.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What predictions come from; equal origins give equal logits, but for rounding."""
+    """Where predictions come from; equal origins give equal logits, but for rounding."""
 
     checkpoint: str  # file
     checkpoint_hash: str  # see file_hash
     arch: str
-    epoch: int  # that the checkpoint is of
-    trained_on: dict[str, Any]  # cache, see training.checkpoint.describe_cache
-    cache: dict[str, Any]  # predicted on, the same
+    epoch: int  # of the checkpoint
+    trained_on: dict[str, Any]  # cache, see training.model.checkpoint.describe_cache
+    cache: dict[str, Any]  # predicted on, described in the same way
     segments: int  # frames per clip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
-    """What one network makes of some clips, one row a clip.
+    """Logits and labels of some clips by one network, one row a clip.
 
     Raises: ValueError if the parts do not fit together.
     """
@@ -93,7 +93,7 @@ class Predictions:
         return cluster_numbers(self.labels, self.groups, self.clips)
 
     def take(self, rows: npt.NDArray[np.integer]) -> Predictions:
-        """Those of some clips, in the order of ``rows``."""
+        """The predictions in ``rows``, in that order."""
         return replace(
             self,
             clips=tuple(self.clips[row] for row in rows.tolist()),
@@ -110,7 +110,7 @@ def file_hash(file: Path) -> str:
 
 
 def write_predictions(predictions: Predictions, file: Path) -> None:
-    """Write predictions to one file that appears only when it is whole."""
+    """Write predictions to a file that appears only when it is whole."""
     about = {"format": FORMAT, "split": predictions.split, **asdict(predictions.origin)}
     content = io.BytesIO()
     np.savez(
@@ -128,7 +128,7 @@ def write_predictions(predictions: Predictions, file: Path) -> None:
 def read_predictions(file: Path) -> Predictions:
     """Read what :func:`write_predictions` has written; nothing is unpickled.
 
-    Raises: PredictionsError if the file is missing, damaged or something else.
+    Raises: PredictionsError if the file is missing, damaged or no file of predictions.
     """
     try:
         with np.load(file, allow_pickle=False) as arrays:
@@ -155,13 +155,13 @@ def read_predictions(file: Path) -> Predictions:
 def align(first: Predictions, *others: Predictions) -> tuple[Predictions, ...]:
     """Bring predictions of the same clips into the order of the first, so that row ``n`` is one clip in all of them.
 
-    Raises: PredictionsError if classes, clips or labels differ; names what both have.
+    Raises: PredictionsError that shows both sides if classes, clips or labels differ.
     """
     return (first, *(_in_order_of(first, other) for other in others))
 
 
 def shared_clips(*several: Predictions) -> tuple[Predictions, ...]:
-    """Keep the clips that all have, in the order of the first; for caches that have left out different clips.
+    """Keep the clips that all have, in the order of the first: caches may have left out different clips.
 
     Raises: PredictionsError if there is none, or if classes or labels differ.
     """
@@ -179,7 +179,7 @@ def describe(predictions: Predictions) -> str:
 
 
 def differing_classes(here: Sequence[str], there: Sequence[str]) -> tuple[str, str]:
-    """Both lists in a few words, from where they part.
+    """Both lists in a few words, from where they differ.
 
     >>> differing_classes(["Dig", "Run"], ["Dig", "Swim", "Walk"])
     ('2 classes (from number 2: Run)', '3 classes (from number 2: Swim, Walk)')

@@ -1,4 +1,4 @@
-"""Choose what to evaluate for every split: a name or pattern goes in, a run or checkpoint for each split comes out.
+"""Find the run or checkpoint for each split, by a name or pattern.
 
 A network may be tested on a split only if it was trained on the training list of that split: the test clips of one
 split are training clips of another. So there is a run for each split, and the runs differ in nothing else.
@@ -19,17 +19,17 @@ from mocrop.training.data.selection import split_index
 from mocrop.training.loop.run_folder import FREE_SETTINGS
 from mocrop.training.model.checkpoint import is_ours, read_content
 
-PLACE = "{split}"  # in the name of a run or checkpoint: the split's name
+PLACE = "{split}"  # stands for the split's name in the name of a run or checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedRun:
-    """A trained run, as its config.json has it."""
+    """A trained run, read from its config.json."""
 
     name: str
     cache: str  # name of the cache trained on
     split: str  # name or number
-    rest: str  # JSON of everything else that two runs of one kind have in common
+    rest: str  # JSON of the settings and the cache that runs of one kind share
 
     def twin_of(self, other: TrainedRun) -> bool:
         """Whether both differ in the split alone."""
@@ -37,7 +37,7 @@ class TrainedRun:
 
 
 def trained_runs(workspace: Workspace) -> list[TrainedRun]:
-    """Runs that have a checkpoint and say what they are, by name."""
+    """Runs with a checkpoint and a config.json, sorted by name."""
     files = sorted(workspace.runs.glob("*/config.json"))
     return [_run(file) for file in files if (file.parent / "best.pt").exists()]
 
@@ -56,9 +56,9 @@ def _run(file: Path) -> TrainedRun:
 
 
 def cache_of_family(workspace: Workspace, name: str | None) -> str | None:
-    """The cache that the runs meant by ``--split all`` were trained on; None if they do not agree.
+    """The cache on which the runs of ``--split all`` were trained; None if they were trained on several.
 
-    Raises: TrainingError if there is none.
+    Raises: TrainingError if there is no such run.
     """
     caches = {run.cache for run in _candidates(workspace, name)}
     return caches.pop() if len(caches) == 1 else None
@@ -69,8 +69,8 @@ def runs_by_split(workspace: Workspace, cache: CropCache, name: str | None) -> d
 
     Args:
         name: with ``{split}`` in it: the runs of these names. A plain name: that run, and those that differ from it in
-            the split alone. None: the only such set of runs there is.
-    Raises: TrainingError if a split has no run or several; says which, and what to do.
+            the split alone. None: the only such set of runs.
+    Raises: TrainingError naming the split that has no run, or several, and the way out.
     """
     candidates = _candidates(workspace, name)
     families = _families(candidates) if name is None else [candidates]
@@ -82,7 +82,7 @@ def runs_by_split(workspace: Workspace, cache: CropCache, name: str | None) -> d
 
 
 def _candidates(workspace: Workspace, name: str | None) -> list[TrainedRun]:
-    """Raises: TrainingError if no run is meant."""
+    """Runs that the name can mean. Raises: TrainingError if there is none."""
     runs = trained_runs(workspace)
     if name is None:
         meant = runs
@@ -103,7 +103,7 @@ def _families(runs: Sequence[TrainedRun]) -> list[list[TrainedRun]]:
 
 
 def _covered(family: Sequence[TrainedRun], cache: CropCache) -> dict[str, list[TrainedRun]]:
-    """Runs by the name of the split that they were trained on, of those that the cache has."""
+    """Runs by the name of the split that they were trained on, for the splits of the cache."""
     covered: dict[str, list[TrainedRun]] = {}
     for run in family:
         try:
@@ -132,8 +132,8 @@ def _one_each(family: Sequence[TrainedRun], cache: CropCache) -> dict[str, Train
 def checkpoints_by_split(pattern: Path, cache: CropCache) -> dict[str, Path]:
     """Checkpoint files for each split of a cache, named by a path with ``{split}`` in it.
 
-    Raises: SettingsError for a path without; CheckpointError if a file is missing; TrainingError if one of ours was
-        trained on another split than its name says.
+    Raises: SettingsError for a path without ``{split}``; CheckpointError if a file is missing; TrainingError if a
+        checkpoint of mocrop was trained on another split than its name says.
     """
     if PLACE not in str(pattern):
         raise SettingsError(

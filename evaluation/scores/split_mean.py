@@ -1,7 +1,7 @@
-"""Average over the splits of a data set, as papers do: predictions for each split go in, mean scores come out.
+"""Mean scores over the splits of a data set, as papers report them.
 
 Some data sets test one clip in several splits. The draws behind the intervals are therefore made once for all splits,
-of clusters as :attr:`~mocrop.evaluation.scores.predictions.Predictions.clusters` has them.
+of clusters as in :attr:`~mocrop.evaluation.scores.predictions.Predictions.clusters`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SplitMean:
 
 
 def mean_over_splits(predictions: Sequence[Predictions]) -> SplitMean:
-    """Average the scores of several splits, of which each counts the same."""
+    """Average the scores of several splits, each with the same weight."""
     clusters = pooled_clusters(predictions)
     columns = [share_columns(each) for each in predictions]
     edges = np.cumsum([0, *map(len, columns)]).tolist()
@@ -49,6 +49,6 @@ def mean_over_splits(predictions: Sequence[Predictions]) -> SplitMean:
 
 
 def pooled_clusters(predictions: Sequence[Predictions]) -> IntArray:
-    """Clusters of the clips of all splits one after the other; a clip or group in two splits has one number."""
+    """Clusters of the clips of all splits, split after split; a clip or group in two splits has one number."""
     labels, groups = (np.concatenate([getattr(each, name) for each in predictions]) for name in ("labels", "groups"))
     return cluster_numbers(labels, groups, [clip for each in predictions for clip in each.clips])

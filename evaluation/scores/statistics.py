@@ -1,8 +1,8 @@
-"""Say how sure a number is: values of clips go in, intervals and tests come out.
+"""Intervals and paired tests for values of clips.
 
-Clips of one UCF group show the same people in the same place, so they are no independent draws. The bootstrap therefore
-draws whole clusters of clips where there are any; the exact test of McNemar cannot, and says too much where groups are
-large. Read both.
+Clips of one UCF group show the same people in the same place, so they are not independent draws. The bootstrap
+therefore draws whole clusters of clips where there are any. McNemar's exact test cannot, and its p is too small where
+groups are large. Read both.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class McNemar:
 
 
 def mcnemar(first: BoolArray, second: BoolArray) -> McNemar:
-    """Test whether two classifiers are right equally often; only clips that one of them gets right count.
+    """Test whether two classifiers are right equally often; only clips that one of them alone gets right count.
 
-    If they were, each such clip would be a coin toss between them. Clips are taken for independent.
+    If they are, each such clip is a coin toss between them. Clips are assumed to be independent.
 
     Args:
         first, second: (clips,), where each is right, in the same order of clips.
@@ -61,7 +61,7 @@ def mcnemar(first: BoolArray, second: BoolArray) -> McNemar:
 
 
 def sign_test(heads: int, tails: int) -> float:
-    """Probability that a fair coin parts as unevenly as this, to either side; exact but for the last rounding.
+    """Probability that a fair coin falls at least as unevenly as this, to either side; exact but for the last rounding.
 
     >>> sign_test(1, 3)  # 2 * (1 + 4) / 16
     0.625
@@ -76,15 +76,15 @@ def sign_test(heads: int, tails: int) -> float:
 def sign_flip_test(
     differences: DoubleMap, *, clusters: IntArray | None = None, flips: int = SIGN_FLIPS, seed: int = 0
 ) -> float:
-    """Two-sided test of whether differences sum to nothing: if so, each cluster's could as well have the other sign.
+    """Two-sided sign-flip test of whether differences sum to zero: if so, each cluster's sum has either sign alike.
 
     Args:
         differences: (clips,).
         clusters: see :func:`resampled_sums`.
-    Returns: the share of random signs that give as large a sum, those observed included; never 0.
+    Returns: the share of random signs that give as large a sum, the observed ones included; never 0.
     """
     sums = _sums_by_cluster(differences[:, np.newaxis], clusters)[:, 0]
-    least = abs(sums.sum()) - 1e-9  # rounding must not break ties
+    least = abs(sums.sum()) - 1e-9  # so that rounding does not break ties
     rng, as_large = np.random.default_rng(seed), 0
     for size in _blocks(flips, clusters=len(sums)):
         signs = rng.integers(0, 2, (size, len(sums)), dtype=np.int8) * 2.0 - 1
@@ -111,10 +111,10 @@ def paired_difference(
     clusters: IntArray | None = None,
     seed: int = 0,
 ) -> Estimate:
-    """Mean of ``second - first`` over clips, with the interval of drawing the same clips for both.
+    """Mean of ``second - first`` over clips, with the interval from drawing the same clips for both.
 
     Args:
-        first, second: (clips,), numbers or truth values, in the same order of clips.
+        first, second: (clips,), numbers or booleans, in the same order of clips.
         clusters: see :func:`resampled_sums`.
     Raises: ValueError if the lengths differ.
     """
@@ -127,7 +127,7 @@ def paired_difference(
 def bootstrap(
     values: DoubleMap, *, clusters: IntArray | None = None, seed: int, draws: int = BOOTSTRAP_DRAWS
 ) -> tuple[DoubleMap, DoubleMap, DoubleMap]:
-    """Mean over the first axis and the 95 % percentile interval of that mean when clips are drawn with replacement.
+    """Mean over the first axis, and the 95 % percentile interval of that mean over draws with replacement.
 
     Args:
         values: (clips, ...).
@@ -145,12 +145,13 @@ def bootstrap(
 def resampled_sums(
     values: DoubleMap, *, clusters: IntArray | None = None, seed: int, draws: int = BOOTSTRAP_DRAWS
 ) -> DoubleMap:
-    """Draw as many clusters as there are, with replacement, many times, and add up the values of all their clips.
+    """Draw as many clusters as there are, with replacement, and sum the values of all their clips; many times.
 
     Args:
         values: (clips, columns).
         clusters: (clips,), any number per cluster; None: every clip is one of its own.
-    Returns: float64, (draws, columns); the same for the same number of clusters and seed, which pairs them.
+    Returns: float64, (draws, columns). The same number of clusters and seed give the same draws, so results of two
+        calls are paired.
     """
     sums = _sums_by_cluster(values, clusters)
     return np.concatenate([counts @ sums for counts in _draws(len(sums), draws=draws, seed=seed)])
@@ -164,7 +165,7 @@ def _draws(clusters: int, *, draws: int, seed: int) -> Iterator[DoubleMap]:
 
 
 def _blocks(draws: int, *, clusters: int) -> Iterator[int]:
-    """Part draws so that the memory for (draws, clusters) numbers does not grow with the clusters."""
+    """Sizes of blocks of draws, so that memory for (draws, clusters) numbers does not grow with the clusters."""
     block = max(1, COUNTS_AT_ONCE // clusters)
     return (min(block, draws - start) for start in range(0, draws, block))
 

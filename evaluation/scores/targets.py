@@ -1,4 +1,4 @@
-"""Find what `mocrop eval` is asked for: names and paths go in, checkpoints and the caches to test them on come out."""
+"""What `mocrop eval` is asked to test: checkpoints, and the caches to test them on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Choice:
     run: str | None = None  # name of a run; None: the only one there is
     checkpoint: Path | None = None  # a file, instead of a run; also one that another program has saved
     arch: str | None = None  # the backbone, if the checkpoint does not say
-    cache: str | None = None  # name; None: the one trained on if it is there, else the only one
+    cache: str | None = None  # name; None: the one trained on if it exists, else the only one
     fuse: str | None = None  # name of another run, to be fused with the first; on the cache that it was trained on
     fuse_weight: float = 0.5  # of the other run
 
@@ -35,14 +35,14 @@ class Choice:
 
     @property
     def family(self) -> str | None:
-        """Name of what is meant for all splits, if it has a pattern."""
+        """Name for the report of all splits, if the run or checkpoint is given by a pattern."""
         pattern = str(self.run or (self.checkpoint and self.checkpoint.stem) or "")
         return pattern.replace(PLACE, ALL_SPLITS) if PLACE in pattern else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """A network and the frames to test it on."""
+class Target:
+    """A checkpoint and the crop cache to test it on."""
 
     checkpoint: Path
     cache: Path
@@ -50,17 +50,17 @@ class Source:
 
     @property
     def name(self) -> str:
-        return source_name(self.checkpoint)
+        return target_name(self.checkpoint)
 
     def stem(self, split: str) -> str:
-        """Name of the files of its report."""
+        """File name of its report, without suffix."""
         return f"{self.name}-on-{self.cache.stem}-split{split}"
 
 
-def source_name(checkpoint: Path) -> str:
-    """What a report calls a checkpoint: the run's name for its best one.
+def target_name(checkpoint: Path) -> str:
+    """Name of a checkpoint in reports: the run's name for its best.pt.
 
-    >>> [source_name(Path(file)) for file in ("runs/resnet50/best.pt", "runs/resnet50/last.pt", "x.pth")]
+    >>> [target_name(Path(file)) for file in ("runs/resnet50/best.pt", "runs/resnet50/last.pt", "x.pth")]
     ['resnet50', 'resnet50-last', 'x']
     """
     run = checkpoint.absolute().parent.name
@@ -72,27 +72,27 @@ class Task:
     """One split to test."""
 
     split: str
-    source: Source
-    other: Source | None = None  # to fuse it with
-    note: str | None = None  # what must be said of this choice
+    target: Target
+    other: Target | None = None  # to fuse it with
+    note: str | None = None  # remark for the report
 
 
 def choose_tasks(workspace: Workspace, choice: Choice, split: str) -> list[Task]:
-    """What to test on which split, and what to fuse it with; one task, or for split "all" one for each split.
+    """Tasks of an evaluation: one, or for split "all" one for each split.
 
-    A cache that has a split called "all" means that one.
+    If the cache has a split named "all", that one is meant.
 
-    Raises: TrainingError, CacheError or SettingsError if the choice is not clear.
+    Raises: TrainingError, CacheError or SettingsError if the choice names nothing or several things.
     """
     if split == ALL_SPLITS and ALL_SPLITS not in CropCache(_family_cache(workspace, choice)).split_names:
         return _for_all_splits(workspace, choice)
     file = choice.checkpoint or choose_run(workspace, choice.run and choice.run.replace(PLACE, split)) / "best.pt"
     file = Path(str(file).replace(PLACE, split))
-    source = Source(checkpoint=file, cache=_cache_for(workspace, choice.cache, file), arch=choice.arch)
+    target = Target(checkpoint=file, cache=_cache_for(workspace, choice.cache, file), arch=choice.arch)
     if choice.fuse is None:
-        return [Task(split=split, source=source)]
+        return [Task(split=split, target=target)]
     fused = choose_run(workspace, choice.fuse.replace(PLACE, split)) / "best.pt"
-    return [Task(split=split, source=source, other=Source(checkpoint=fused, cache=_cache_for(workspace, None, fused)))]
+    return [Task(split=split, target=target, other=Target(checkpoint=fused, cache=_cache_for(workspace, None, fused)))]
 
 
 def _for_all_splits(workspace: Workspace, choice: Choice) -> list[Task]:
@@ -101,41 +101,41 @@ def _for_all_splits(workspace: Workspace, choice: Choice) -> list[Task]:
     if choice.checkpoint:
         files = checkpoints_by_split(choice.checkpoint, cache)
         tasks = [
-            Task(split=split, source=Source(checkpoint=file, cache=path, arch=choice.arch))
+            Task(split=split, target=Target(checkpoint=file, cache=path, arch=choice.arch))
             for split, file in files.items()
         ]
     else:
         tasks = [
-            Task(split=split, source=source, note=note)
-            for split, source, note in _runs(workspace, path, choice.run, arch=choice.arch)
+            Task(split=split, target=target, note=note)
+            for split, target, note in _runs(workspace, path, choice.run, arch=choice.arch)
         ]
     return _with_others(workspace, tasks, choice.fuse) if choice.fuse else tasks
 
 
 def _with_others(workspace: Workspace, tasks: list[Task], name: str) -> list[Task]:
-    """Add to each task the run of its split that it is to be fused with."""
+    """Add to each task the run to fuse it with, of the same split."""
     path = workspace.choose_cache(cache_of_family(workspace, name))
-    others = {split: (source, note) for split, source, note in _runs(workspace, path, name)}
+    others = {split: (target, note) for split, target, note in _runs(workspace, path, name)}
     if missing := [task.split for task in tasks if task.split not in others]:
         raise SettingsError(
             f"{path} has no split {', '.join(missing)}, only {', '.join(others)}; fuse runs of one data set"
         )
     return [
-        replace(task, other=source, note="; ".join(filter(None, (task.note, note))) or None)
+        replace(task, other=target, note="; ".join(filter(None, (task.note, note))) or None)
         for task in tasks
-        for source, note in [others[task.split]]
+        for target, note in [others[task.split]]
     ]
 
 
 def _runs(
     workspace: Workspace, cache: Path, name: str | None, *, arch: str | None = None
-) -> Iterator[tuple[str, Source, str | None]]:
-    """A run for each split of a cache: split, source, and what must be said of it."""
+) -> Iterator[tuple[str, Target, str | None]]:
+    """A run for each split of a cache: split, target and a remark."""
     runs = runs_by_split(workspace, CropCache(cache), name)
     first = next(iter(runs.values()))
     for split, run in runs.items():
         note = None if run.twin_of(first) else f"run {run.name} differs from {first.name} in more than the split"
-        yield split, Source(checkpoint=workspace.runs / run.name / "best.pt", cache=cache, arch=arch), note
+        yield split, Target(checkpoint=workspace.runs / run.name / "best.pt", cache=cache, arch=arch), note
 
 
 def _family_cache(workspace: Workspace, choice: Choice) -> Path:
