@@ -1,9 +1,9 @@
-"""The colour of each policy in every picture."""
+"""Colours of the policies, the same in every picture: black for no crop, grey for the random one."""
 
 from __future__ import annotations
 
 COLOURS = {
-    "full": "#888888",
+    "full": "#000000",
     "center": "#0072b2",
     "random": "#b0b0b0",
     "motion": "#d55e00",
