@@ -1,4 +1,4 @@
-"""How much the constants of `adaptive` matter: mean coverage with each 30 % off, and with parts left out.
+"""Sensitivity of `adaptive` to its constants: mean coverage with each 30 % off, and with parts left out.
 
     python benchmarks/adaptive_constants.py --groups 1-12 --of real-work actor-boxes.json --of static-work boxes.json
 
@@ -16,6 +16,7 @@ import numpy as np
 from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
 from mocrop.evaluation.coverage.measure import Coverage, annotated_clips, measure_coverage
 from mocrop.evaluation.coverage.settings import CoverageSettings, coverage_settings
+from mocrop.evaluation.report.format import markdown_table
 from mocrop.pipeline.policies.adaptive import AdaptiveSettings
 from mocrop.pipeline.policies.base import PolicySettings
 from mocrop.pipeline.policies.registry import POLICIES
@@ -37,7 +38,7 @@ LEFT_OUT = {
 
 
 def variants() -> dict[str, PolicySettings]:
-    """Everything that is compared, by its name."""
+    """All variants to compare, by name."""
     compared: dict[str, PolicySettings] = {name: POLICIES[name].settings() for name in ("center", "motion")}
     compared["center (frame's shape)"] = coverage_settings().variants["center (frame's shape)"]
     compared["adaptive"] = KEPT
@@ -49,7 +50,7 @@ def variants() -> dict[str, PolicySettings]:
 
 
 def means(coverages: list[Coverage], variant: int) -> dict[str, float]:
-    """Mean share of the actor inside, over ratios and clips, by what the camera does."""
+    """Mean share of the actor inside, over ratios and clips, with a moving and with a still camera."""
     found = {}
     for name in ("camera moves", "camera still"):
         of = [one.values[one.sets[name], variant, :, 0] for one in coverages if name in one.sets]
@@ -60,16 +61,18 @@ def means(coverages: list[Coverage], variant: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--of", nargs=2, action="append", required=True, metavar=("WORKSPACE", "BOXES"))
-    parser.add_argument("--groups", default="1-12", help="of the clips to look at")
+    parser.add_argument("--groups", default="1-12", help="UCF groups of the clips to measure")
     given = parser.parse_args()
     settings = CoverageSettings(variants=variants(), groups=coverage_settings(groups=given.groups).groups)
     coverages = []
     for workspace, boxes in given.of:
         clips = annotated_clips(Workspace(Path(workspace)), read_actor_boxes(Path(boxes)), groups=settings.groups)
         coverages.append(measure_coverage(clips, settings))
-    print("| policy | camera moves | camera still |\n|---|---|---|")
-    for number, name in enumerate(settings.variants):
-        print(f"| {name} | {' | '.join(f'{value:.4f}' for value in means(coverages, number).values())} |")
+    rows = [
+        (name, *(f"{value:.4f}" for value in means(coverages, number).values()))
+        for number, name in enumerate(settings.variants)
+    ]
+    print(markdown_table(("policy", "camera moves", "camera still"), rows), end="")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the project wants to reach in its benchmarks: saved results in, one row an aim out, met or missed."""
+"""The project's aims for its benchmarks, and whether saved results meet them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from harness import STAGES
 from mocrop.evaluation.bench.interleaved_timing import Spread, ratios, spread
 
 Result = dict[str, Any]
-Measure = Callable[[Result], Spread | None]  # None: who is compared with did not take part
+Measure = Callable[[Result], Spread | None]  # None: the peer did not take part
 OURS = "mocrop FrameReader"
 OTHERS = ("TensorStore", "zarrs", "WebDataset", "torchcodec")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aim:
-    """One thing to reach."""
+    """A limit for one measured ratio or figure."""
 
-    run: str  # whose results
-    title: str  # what its title begins with
-    contains: str = ""  # and what stands in it
+    run: str  # benchmark that it is about
+    title: str  # beginning of the title of its result
+    contains: str = ""  # a part of that title, between commas
     work: str
     compared: str
     measure: Measure
@@ -33,7 +33,7 @@ class Aim:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """An aim and what came out."""
+    """An aim and the measured value."""
 
     aim: Aim
     found: Spread
@@ -51,7 +51,7 @@ class Row:
 
 
 def slowness(*beginnings: str, clock: str, than: str = OURS) -> Measure:
-    """How much longer the quickest of some cases takes than one of ours."""
+    """Time of the quickest of some cases, as a ratio to one of ours."""
 
     def measure(result: Result) -> Spread | None:
         seconds = result["seconds"].get(clock, {})
@@ -62,7 +62,7 @@ def slowness(*beginnings: str, clock: str, than: str = OURS) -> Measure:
 
 
 def ratio(case: str, *, to: str, clock: str = "cpu") -> Measure:
-    """Time of one case to that of another."""
+    """Time of one case as a ratio to that of another."""
 
     def measure(result: Result) -> Spread | None:
         seconds = result["seconds"].get(clock, {})
@@ -160,7 +160,7 @@ def _pipeline_aims() -> list[Aim]:
 
 
 def at_most_clips(phase: str, *, what: str, each: bool = False) -> Measure:
-    """CPU seconds of what scale.py has measured at its largest number of clips, or milliseconds for each of them."""
+    """Seconds that scale.py has measured at its largest number of clips, or milliseconds for each of them."""
 
     def measure(result: Result) -> Spread | None:
         most = result["facts"][-1]
@@ -171,7 +171,7 @@ def at_most_clips(phase: str, *, what: str, each: bool = False) -> Measure:
 
 
 def speed_up(stage: str, *, workers: int) -> Measure:
-    """Of a whole stage over one worker, by the number of workers."""
+    """Parallel efficiency of a stage: its speed-up over one worker, divided by the number of workers."""
 
     def measure(result: Result) -> Spread | None:
         found = [
@@ -218,11 +218,11 @@ AIMS: tuple[Aim, ...] = (*_pipeline_aims(), *_box_aims(), *_loader_aims(), *_sca
 
 
 def rows(results: Mapping[str, Sequence[Result]], aims: Sequence[Aim] = AIMS) -> list[Row]:
-    """Every aim that something has been measured for, in order."""
+    """A row for each aim and each result that measures it, in the order of the aims."""
     found = []
     for aim in aims:
         for result in results.get(aim.run, ()):
-            if not result["title"].startswith(aim.title) or not _says(result, aim.contains):
+            if not result["title"].startswith(aim.title) or not _contains(result, aim.contains):
                 continue
             measured = aim.measure(result)
             if measured is not None:
@@ -230,7 +230,7 @@ def rows(results: Mapping[str, Sequence[Result]], aims: Sequence[Aim] = AIMS) ->
     return found
 
 
-def _says(result: Result, words: str) -> bool:
-    """Whether a title has these words, as a whole part of it."""
+def _contains(result: Result, words: str) -> bool:
+    """Whether a title contains these words, up to a comma or its end."""
     part = words if words.endswith(",") else f"{words},"
     return not words or part in f"{result['title']},"

@@ -1,7 +1,7 @@
-"""What each way of writing H.264 costs and gives: CPU time, bytes, picture quality, boxes and actors kept, a table.
+"""Costs and gains of ways to write H.264: CPU time, bytes, picture quality, boxes and actors kept, as a table.
 
-Every clip is transcoded with each variant and used as the later stages use it; times are ratios to x264's
-own choice of entropy coder at this preset, CABAC, on the same clip, taken one after the other.
+Every clip is transcoded with each variant and used as the later stages use it. Times are ratios to CABAC, x264's own
+choice of entropy coder at this preset, on the same clip, measured one after the other.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from harness import arguments, choose_clips, save_table
 
 from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, fractions, read_actor_boxes
 from mocrop.evaluation.coverage.measure import overlap
+from mocrop.evaluation.report.format import markdown_table
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipLog, ClipTask
@@ -31,7 +32,7 @@ from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
 from mocrop.pipeline.video.open import open_container
 from mocrop.pipeline.workspace.paths import Workspace
 
-VARIANTS: Mapping[str, tuple[str, str]] = {  # x264's preset, and what is added to its parameters
+VARIANTS: Mapping[str, tuple[str, str]] = {  # x264's preset, and parameters added to it
     "CABAC": ("veryfast", "cabac=1"),
     "CAVLC": ("veryfast", "cabac=0"),
     "no deblocking": ("veryfast", "cabac=1:no-deblock=1"),
@@ -49,19 +50,22 @@ MEASURED = {"motion 0.75": ("motion", 0.75), "motion 0.5": ("motion", 0.5), "ada
 
 @dataclass(frozen=True, kw_only=True)
 class Variant(TranscodeSettings):
-    """Transcoding with more x264 parameters."""
+    """Transcoding with additional x264 parameters."""
 
     extra: str = ""
 
     @property
     def x264_options(self) -> dict[str, str]:
         options = super().x264_options
-        return {**options, "x264-params": f"{options['x264-params']}:{self.extra}"}  # the last of equals counts
+        return {
+            **options,
+            "x264-params": f"{options['x264-params']}:{self.extra}",
+        }  # the last value of a parameter counts
 
 
 @dataclass
 class Results:
-    """One variant: a value a clip, in the order of the clips."""
+    """Results of one variant: one value a clip, in the order of the clips."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)  # by step
     size_bytes: list[int] = field(default_factory=list)
@@ -71,7 +75,7 @@ class Results:
 
 
 def decode(path: Path, *, key_frames_only: bool) -> list[npt.NDArray[np.uint8]]:
-    """Luma of all frames, or of the key frames; deblocked, if the stream says so."""
+    """Luma of all frames, or of the key frames: uint8, (height, width) each; deblocked if the stream asks for it."""
     with open_container(path) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
@@ -86,7 +90,7 @@ def luma(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
 
 
 def psnr(seen: list[npt.NDArray[np.uint8]], wanted: list[npt.NDArray[np.uint8]]) -> float:
-    """Of all pictures of a clip together, dB."""
+    """PSNR over all pictures of a clip together, dB."""
     squares = [((a.astype(np.float64) - b) ** 2).mean() for a, b in zip(seen, wanted, strict=True)]
     return float(10 * np.log10(255**2 / np.mean(squares)))
 
@@ -99,7 +103,7 @@ def timed(results: Results, step: str, work: Callable[[], object]) -> object:
 
 
 def measure(clip: Path, name: str, folder: Path, actors: ActorBoxes, results: Mapping[str, Results]) -> None:
-    """Transcode one clip by every variant and use what comes out."""
+    """Transcode one clip by every variant, decode it, extract vectors and find boxes."""
     originals = decode(clip, key_frames_only=False)[:: TranscodeSettings().key_interval]
     for variant, mine in results.items():
         (preset, extra), workspace = VARIANTS[variant], Workspace(folder / variant)
@@ -168,8 +172,7 @@ def main() -> None:
     title = f"bitstream: {len(clips)} clips, {annotated} of them annotated, {options.rounds} rounds"
     head, rows = table(results)
     print(f"{title}, CPU time\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    for line in (head, ["---"] * len(head), *rows):
-        print(f"| {' | '.join(line)} |")
+    print(markdown_table(head, rows), end="")
     save_table(title, head, rows, note="CPU time of each step, and bytes, as ratios to CABAC")
 
 

@@ -1,4 +1,4 @@
-"""Time of the box search against plain loops over the same maps, with the boxes compared on the way."""
+"""Time of the box search against plain loops over the same maps, whose boxes must be the same."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLUMNS = ("grid", "boxes", "first", "one by one", "as a stack", "plain loops", 
 
 
 def plain_loops(density: Map, ratio: float) -> tuple[int, int, int, int]:
-    """Top, left, height, width of the best rectangle, found as one would write it down."""
+    """Top, left, height, width of the best rectangle, by the obvious nested loops."""
     rows, cols = density.shape
     best, best_sum = (0, 0, 0, 0), -1.0
     for height in range(1, rows + 1):
@@ -48,7 +48,7 @@ def milliseconds(work: Callable[[], object], *, times: int) -> float:
 
 
 def check(maps: Map, ratio: float) -> None:
-    """All three ways must agree on every map."""
+    """Check that all three ways find the same box on every map."""
     stacked = find_boxes(maps, ratio=ratio)
     rows, cols = maps.shape[1:]
     for density, edges in zip(maps, stacked.tolist(), strict=True):

@@ -1,8 +1,8 @@
-"""What a crop cache takes on the disk under several codecs, and what writing and reading it then costs.
+"""Size of a crop cache on the disk under several codecs, and the CPU time of writing and reading it.
 
 The same crops of real clips, written shard by shard as `mocrop precrop` does and read as training batches of 32 clips
 with 3 random frames: through the shard files where they are uncompressed, else through TensorStore. Beside them the
-same crops as JPEG in WebDataset's tar files, which lose something and are read one after the other.
+same crops as JPEG in WebDataset's tar files, which are lossy and read sequentially.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ CODECS: dict[str, list[dict[str, Any]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """One way to keep the frames."""
+    """One way to store the frames."""
 
-    write: Callable[[], object]  # all of them
-    files: Callable[[], Iterator[Path]]  # what that has written
-    read: Callable[[int], object]  # one training batch
+    write: Callable[[], object]  # writes all frames
+    files: Callable[[], Iterator[Path]]  # files that it has written
+    read: Callable[[int], object]  # reads one training batch
 
 
 def options() -> argparse.Namespace:
@@ -102,7 +102,7 @@ def sharded(cache: CropCache, stored: Frames, task: Task, path: Path, codecs: li
 
 
 def tars(cache: CropCache, stored: Frames, task: Task, folder: Path) -> Kept:
-    """Frames as JPEG."""
+    """Frames as JPEG in tar files."""
     folder.mkdir()
     jpeg_peer.require_webdataset()
     reading: list[Callable[[int], object]] = []
@@ -117,7 +117,7 @@ def tars(cache: CropCache, stored: Frames, task: Task, folder: Path) -> Kept:
 
 
 def verify(kept: Kept, task: Task, name: str) -> None:
-    """The frames come back as they were; those of JPEG are looked at in the loader's benchmark."""
+    """Check that the frames read back are the same; those of JPEG are checked by loader.py."""
     kept.read(0)
     pick: Pick = task.pick(0)
     assert np.array_equal(task.out, task.stored[pick.rows[:, np.newaxis], pick.slots]), f"{name} reads other pixels"

@@ -1,7 +1,7 @@
-"""What preparing a data set costs: measured seconds and bytes of a clip go in, hours of N workers and disk come out.
+"""Cost model of preparing a data set: hours of N workers and disk space, from measured costs of a clip.
 
-Work on the pixels of a clip is taken to grow with their number, what the client does for a clip not to depend on it;
-workers are taken to be busy all the time, unless the one client cannot keep up with handing out work.
+It assumes that work on a clip's pixels grows with their number, that the client's work for a clip does not depend on
+it, and that workers are always busy unless the one client cannot hand out work fast enough.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ CASES = {"h264": "all stages", "original": "all stages, --source original"}  # o
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """What a data set asks for."""
+    """Size of a data set."""
 
     name: str
     clips: int
-    frames: float  # of a clip, in the mean
+    frames: float  # mean of a clip
     width: int  # pixels
     height: int
 
     @property
     def pixels(self) -> float:
-        """Of all frames of a clip."""
+        """Pixels of all frames of a clip."""
         return self.frames * self.width * self.height
 
 
@@ -39,7 +39,7 @@ KINETICS400 = DataSet(name="Kinetics-400", clips=240_000, frames=300, width=340,
 
 @dataclass(frozen=True, kw_only=True)
 class ClipCost:
-    """What one clip was measured to cost, in the mean."""
+    """Measured mean cost of one clip."""
 
     frames: float
     pixels: float  # of all its frames
@@ -52,7 +52,7 @@ class ClipCost:
 
     @property
     def most_workers(self) -> float:
-        """How many workers one client keeps busy."""
+        """Number of workers that one client keeps busy."""
         return self.worker_seconds / self.client_seconds
 
     def of(self, data: DataSet) -> ClipCost:
@@ -78,12 +78,12 @@ class ClipCost:
 
     @property
     def bytes(self) -> dict[str, float]:
-        """On the disk, by kind."""
+        """Bytes on the disk, by kind."""
         return {**self.file_bytes, "cache": self.cached_frames * self.frame_bytes}
 
 
 def hours(cost: ClipCost, *, clips: int, workers: int) -> float:
-    """On the clock: workers share the work on clips, the client hands out one after the other.
+    """Wall time in hours: workers share the work on clips, the client hands out one clip after the other.
 
     >>> clip = ClipCost(frames=1, pixels=1, worker_seconds=0.36, client_seconds=0.0036, file_bytes={},
     ...                 cached_frames=1, slots=1, frame_bytes=1)
@@ -94,12 +94,13 @@ def hours(cost: ClipCost, *, clips: int, workers: int) -> float:
 
 
 def core_hours(cost: ClipCost, *, clips: int) -> float:
-    """Of workers and client; times a price for one is what ``clips`` clips cost."""
+    """Core hours of workers and client together; times the price of one, the cost of ``clips`` clips."""
     return clips * (cost.worker_seconds + cost.client_seconds) / 3600
 
 
 def clips_at(limit: float, points: Sequence[tuple[int, float]]) -> float | None:
-    """Where a figure reaches ``limit`` if it goes on growing as between its last two points; None if it does not grow.
+    """Number of clips at which a figure reaches ``limit``, extrapolated from its last two points; None if it does not
+    grow.
 
     >>> clips_at(10.0, [(1000, 1.0), (2000, 2.0), (4000, 3.0)]), clips_at(10.0, [(1, 2.0), (2, 2.0)])
     (18000.0, None)
@@ -109,10 +110,11 @@ def clips_at(limit: float, points: Sequence[tuple[int, float]]) -> float | None:
 
 
 def measured_cost(source: str, *, preprocessing: Sequence[Result], scale: Sequence[Result]) -> ClipCost:
-    """From saved results: a clip's CPU time and files of preprocessing.py, the client's time of scale.py's most clips.
+    """Cost of a clip from saved results: CPU time and files from preprocessing.py, the client's time from scale.py at
+    its largest number of clips.
 
     Args:
-        source: "h264" or "original", what vectors and frames are taken from.
+        source: "h264" or "original": what vectors and frames are taken from.
     """
     times = next(result for result in preprocessing if "seconds" in result)
     files = next(fact for result in preprocessing for fact in result.get("facts", ()) if fact["source"] == source)

@@ -1,6 +1,6 @@
 """CPU time of `mocrop extract-mv`, camera fit and writing included, against a bare loop that decodes the same files.
 
-The bare loop is the least anybody would write: PyAV, one thread, ``export_mvs``, ``to_ndarray()`` on every frame.
+The bare loop is the least that one could write: PyAV, one thread, ``export_mvs``, ``to_ndarray()`` on every frame.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every benchmark needs: clips to work on, CPU seconds of interleaved runs, and a table with ratios.
+"""Shared by all benchmarks: clips to work on, CPU seconds of interleaved runs, and a table with ratios.
 
 Where the environment variable ``MOCROP_BENCHMARK_RESULTS`` names a file, every table is also appended to it as a line
 of JSON; ``report.py`` makes docs/benchmarks.md from such lines.
@@ -33,7 +33,7 @@ REAL_CLIPS = Path(__file__).resolve().parents[1] / "../shared/data/ucf-mini/vide
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
-    """Options that all benchmarks have."""
+    """Parser with the options that most benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, default=REAL_CLIPS, help="folder of class folders of videos")
     parser.add_argument("--clips", type=int, default=60, help="how many clips, evenly spread over the data set")
@@ -50,7 +50,7 @@ def choose_clips(data: Path, count: int, scratch: Path) -> list[Path]:
 
 
 def _synthetic_clip(path: Path, *, seed: int, frames: int = 60) -> Path:
-    """A textured square over a textured ground, 320x240 MPEG-4 Part 2, like UCF-101's files."""
+    """A textured square that moves over a textured ground, 320x240 MPEG-4 Part 2, like UCF-101's files."""
     rng = np.random.default_rng(seed)
     ground = rng.integers(0, 90, (240, 320, 3), dtype=np.uint8)
     square = rng.integers(120, 255, (64, 64, 3), dtype=np.uint8)
@@ -75,7 +75,7 @@ def count_frames(clips: list[Path]) -> int:
 
 
 def interleave(cases: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each case in ``rounds`` rounds; the cases take turns, and a first round does not count."""
+    """CPU seconds of each case in ``rounds`` rounds; the cases take turns, and one warm-up round comes first."""
     timings = take_turns({name: Case(run=lambda _, run=run: run()) for name, run in cases.items()}, rounds=rounds)
     return {name: timing.cpu for name, timing in timings.items()}
 
@@ -84,7 +84,7 @@ def report(title: str, seconds: Mapping[str, list[float]], *, unit: str, count: 
     """Print machine, versions and a table; return each case's median ratio to ``peer``, pair by pair.
 
     Args:
-        unit: what ``count`` counts, e.g. "frames"; the table gives CPU milliseconds for one.
+        unit: of ``count``, e.g. "frames"; the table shows CPU milliseconds per unit.
         peer: the case to compare with; ratios above 1 mean more CPU than the peer.
     """
     timings = {name: Timing(cpu=list(values)) for name, values in seconds.items()}
@@ -104,8 +104,8 @@ def report_timings(
     """As :func:`report`, on one or both clocks; the returned ratios are those of the first.
 
     Args:
-        clocks: "cpu" and "wall", which a table each is printed of.
-        packages: distributions whose versions matter, besides the usual ones.
+        clocks: "cpu", "wall" or both; one table is printed for each.
+        packages: distributions whose versions are printed besides the usual ones.
     """
     rounds = len(timings[peer].cpu)
     versions = _versions((*PACKAGES, *packages))
@@ -140,32 +140,32 @@ def save_table(
     note: str = "",
     facts: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Save a table that is no comparison of times with a peer, as it is to be shown.
+    """Save a table of another kind than times against a peer, as it is to be shown.
 
     Args:
-        facts: the numbers behind it, where something else is worked out from them.
+        facts: the numbers behind it, for what is computed from them.
     """
     result = {"title": title, "columns": list(columns), "rows": [list(row) for row in rows], "note": note}
     save({**result, "facts": list(facts)} if facts else result)
 
 
 def save(result: Mapping[str, Any]) -> None:
-    """Append one result to the file that ``MOCROP_BENCHMARK_RESULTS`` names, with what it ran on; nothing without."""
+    """Append one result, with command and machine, to the file in ``MOCROP_BENCHMARK_RESULTS``, if that is set."""
     if file := os.environ.get(RESULTS):
         with open(file, "a", encoding="utf-8") as stream:
             stream.write(json.dumps({**here(Path(sys.argv[0]).name, sys.argv[1:]), **result}) + "\n")
 
 
 def peak_bytes() -> int:
-    """Largest resident size of this process so far; getrusage also counts the one that has started it."""
-    status = Path("/proc/self/status")
+    """Largest resident size of this process so far, in bytes."""
+    status = Path("/proc/self/status")  # getrusage also counts the process that has started this one
     if status.exists():
         return int(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def here(program: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """What a result comes from: the command, the machine, and how busy it is."""
+    """Origin of a result: the command, the day, the machine, and its load."""
     return {
         "command": shlex.join(["python", f"benchmarks/{program}", *arguments]),
         "date": date.today().isoformat(),

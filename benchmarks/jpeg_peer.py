@@ -1,7 +1,7 @@
-"""The crops as JPEG in WebDataset's tar files: written once, read one after the other through a shuffle buffer.
+"""The same crops as JPEG in WebDataset's tar files, read sequentially through a shuffle buffer.
 
-It has no random access: a clip comes when its place in its shard comes, and the bytes of all its frames are read even
-where three are wanted; only those are decoded.
+WebDataset has no random access: a clip comes when its place in its shard comes, and the bytes of all its frames are
+read even where three are wanted; only those three are decoded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def require_webdataset() -> Any:
 
 
 def write_tars(cache: CropCache, stored: Frames, folder: Path) -> list[Path]:
-    """One sample a clip, a JPEG a frame; returns the tar files.
+    """Write one sample a clip, with one JPEG a frame; returns the tar files.
 
     Raises: Absent if WebDataset is not installed.
     """

@@ -1,10 +1,10 @@
-"""What a batch costs: frames from a crop cache against everything that a user might have instead.
+"""Time of a batch of frames from a crop cache, against the alternatives that a user has.
 
 A training batch is 32 clips with 3 random frames each, an evaluation batch 32 clips with the middle frame of 8
-segments, the same for everybody, but for those who draw their own (CropLoader, WebDataset). Everybody's pixels are
-compared with the cache's before the time counts: to the bit where the cache is read, within some grey levels on average
-where videos or JPEGs are decoded. Three states of the page cache: as writing has left it (warm), with the files evicted
-before each round (cold), and with what those cold reads have left (again). No worker processes anywhere.
+segments. All peers read the same batches, except those that draw their own (CropLoader, WebDataset). The pixels of
+every peer are compared with the cache's before its time counts: bit by bit where the cache is read, within a few grey
+levels on average where videos or JPEGs are decoded. Three states of the page cache: as writing has left it (warm), with
+the files evicted before each round (cold), and as those cold reads have left it (again). No worker processes are used.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def everybody(task: Task, cache: CropCache, folder: Path, *, state: str) -> dict[str, Peer]:
-    """All who can take part, with pixels checked; says who cannot, and why."""
+def make_peers(task: Task, cache: CropCache, folder: Path, *, state: str) -> dict[str, Peer]:
+    """All peers that can take part, with their pixels checked; prints which cannot, and why."""
     cold = state == "cold"
     rows = np.arange(len(cache))
     videos = video_peers.Videos(cache, folder / "data")
@@ -75,7 +75,7 @@ def everybody(task: Task, cache: CropCache, folder: Path, *, state: str) -> dict
         "torchcodec": lambda: video_peers.torchcodec_decoding(task, videos),
         "OpenCV, the reference's pattern": lambda: video_peers.opencv_pattern(task, videos),
     }
-    if cold:  # they would measure what stands in another line already
+    if cold:  # another row measures the same already
         del makers["mocrop FrameReader, first epoch"], makers["memcpy"]
     peers = {}
     for name, make in makers.items():
@@ -109,7 +109,7 @@ def cases(peers: Mapping[str, Peer], *, cold: bool) -> dict[str, Case]:
 
 
 def compare(task: Task, cache: CropCache, folder: Path, chosen: argparse.Namespace, *, state: str) -> None:
-    peers = everybody(task, cache, folder, state=state)
+    peers = make_peers(task, cache, folder, state=state)
     timings = take_turns(cases(peers, cold=state == "cold"), rounds=chosen.rounds)
     kind = "training" if task.shape.random else "evaluation"
     said = {"warm": "in memory", "cold": "evicted from memory", "again": "in memory again, after cold reads"}[state]
@@ -140,9 +140,9 @@ def main() -> None:
             (folder / "tars").mkdir()
             jpeg_peer.write_tars(cache, stored, folder / "tars")
         except Absent:
-            pass  # said where it would take part
+            pass  # make_peers prints it
         tasks = [task_of(shape, cache, stored, batch=chosen.batch) for shape in (TRAINING, EVALUATION)]
-        for state in chosen.states:  # cold reads leave other pages behind, so all that is warm comes first
+        for state in chosen.states:  # cold reads leave other pages in memory, so all warm reads come first
             if state == "cold" and not CAN_EVICT:
                 print("cold: skipped, this system does not let a program evict files from memory")
                 continue

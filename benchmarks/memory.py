@@ -1,9 +1,9 @@
 """Peak memory of a worker in each stage and of the loader, by size of the pictures and by length of the clips.
 
-Each figure is the largest resident size of a process of its own that does one unit of work with the settings of Dask's
-workers, and how much of it was there before the work began: the interpreter and what it imports. The clips are a
-textured ground that slides through the picture, so that every block moves; the long ones are the short ones again and
-again, so that only their length differs.
+Each figure is the largest resident size of a separate process that does one unit of work with the settings of Dask's
+workers; the part that was there before the work began, the interpreter and its imports, is shown beside it. The clips
+are a textured ground that slides through the picture, so that every block moves; the long ones repeat the short ones,
+so that only their length differs.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import av
 import numpy as np
 from harness import peak_bytes, save_table
 
+from mocrop.evaluation.report.format import markdown_table
 from mocrop.pipeline.cache.crop_cache import ClipTable, create_cache
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.outcome import ClipTask, Outcome
@@ -41,7 +42,7 @@ SLOTS = 4  # frames of a clip in the cache, few enough that a short clip fills t
 
 
 def short_clip(path: Path, *, size: tuple[int, int], frames: int) -> Path:
-    """A view that slides over a blurred random ground by 3 and 2 pixels a frame, MPEG-4 Part 2."""
+    """Write a view that slides over random squares by 3 and 2 pixels a frame, MPEG-4 Part 2."""
     width, height = size
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, ((height + 2 * frames) // 8 + 1, (width + 3 * frames) // 8 + 1, 3), dtype=np.uint8)
@@ -57,7 +58,7 @@ def short_clip(path: Path, *, size: tuple[int, int], frames: int) -> Path:
 
 
 def repeated(path: Path, times: int, target: Path) -> Path:
-    """The same packets again and again; the first is a key frame."""
+    """Write the same packets ``times`` times; the first is a key frame."""
     with av.open(path) as source, av.open(target, "w") as output:
         theirs = source.streams.video[0]
         stream = output.add_stream_from_template(theirs)
@@ -75,7 +76,7 @@ def repeated(path: Path, times: int, target: Path) -> Path:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a phase works on: copies of one clip, in one workspace."""
+    """Input of a phase: copies of one clip, in one workspace."""
 
     workspace: Workspace
     clip: Path
@@ -138,7 +139,7 @@ def load(work: Work) -> list[Outcome]:
     return []
 
 
-PHASES: dict[str, Callable[[Work], list[Outcome]]] = {  # each needs what those before it have written
+PHASES: dict[str, Callable[[Work], list[Outcome]]] = {  # each needs the output of those before it
     "transcode": transcode,
     "extract-mv": extract,
     "precrop center": lambda work: precrop(work, "center"),
@@ -150,7 +151,7 @@ PHASES: dict[str, Callable[[Work], list[Outcome]]] = {  # each needs what those 
 
 
 def run_phase(name: str, work: Work) -> None:
-    """Do the work of one phase and print what it took; runs in a process of its own."""
+    """Do the work of one phase and print its memory as JSON; runs in a process of its own."""
     if name == "loader":
         importlib.import_module("mocrop.training.data.loader")
     before = peak_bytes()
@@ -171,7 +172,7 @@ def measured(name: str, work: Work) -> dict[str, int]:
         "--clip",
         str(work.clip),
     ]
-    worker = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}  # as Dask starts its own
+    worker = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}  # as Dask starts its workers
     done = subprocess.run([*here, "--clips", str(work.clips)], capture_output=True, text=True, env=worker, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -224,8 +225,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             head, rows = table((int(width), int(height)), options, Path(scratch))
         print()
-        for line in (head, ["---"] * len(head), *rows):
-            print(f"| {' | '.join(line)} |")
+        print(markdown_table(head, rows), end="")
         save_table(f"memory at {text}", head, rows, note=note)
 
 

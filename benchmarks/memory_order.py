@@ -20,7 +20,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--arch", default="mobilenet_v3_large")
     parser.add_argument("--size", type=int, default=192, help="frame size, pixels")
     parser.add_argument("--frames", type=int, default=12, help="frames per pass")
-    parser.add_argument("--threads", type=int, default=1, help="of PyTorch; several also count the time they wait")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="threads of PyTorch; the CPU time of several includes their waiting"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="measured rounds; one more comes first as warm-up")
     return parser.parse_args()
 

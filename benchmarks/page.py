@@ -1,4 +1,4 @@
-"""The page of benchmarks: saved results and prose go in, Markdown and plots come out."""
+"""The page docs/benchmarks.md and its plots, from saved results and prose."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def speed_table(found: Sequence[Row]) -> str:
 
 
 def markdown(results: Results, prose: Mapping[str, str], *, plots: Mapping[str, str]) -> str:
-    """The page's text: what is aimed at, then a section a benchmark."""
+    """The page's text: the aims, then a section a benchmark."""
     parts = ["# Benchmarks", NOTICE, prose.get("start", ""), _machine(results)]
     if found := rows(results):
         parts += ["## Aims", prose.get("aims", ""), aims_table(found), _picture("aims", plots)]
@@ -114,7 +114,7 @@ def _section(name: str, saved: Sequence[Result], prose: str, picture: str) -> It
 
 
 def timings_table(result: Result) -> str:
-    """Milliseconds for one of what is counted, and ratios to the peer, on every clock there is."""
+    """Milliseconds per unit and ratios to the peer, on every saved clock."""
     unit, peer, clocks = result["unit"].rstrip("s"), result["peer"], list(result["seconds"])
     titles = [""]
     for clock in clocks:
@@ -131,7 +131,7 @@ def timings_table(result: Result) -> str:
 
 
 def table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first to the right.
+    """A Markdown table; all columns but the first are aligned to the right.
 
     >>> print(table(["a", "b"], [["x", "1"]]))
     | a | b |
@@ -143,7 +143,7 @@ def table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def said(values: Spread) -> str:
-    """Median and range, if it is one.
+    """Median and range as text; the median alone if all values are equal.
 
     >>> said(Spread(median=0.0241, least=0.02, most=350.2)), said(Spread(median=1, least=1, most=1))
     ('0.024 (0.020 to 350)', '1.00')
@@ -154,7 +154,7 @@ def said(values: Spread) -> str:
 
 
 def figure(value: float) -> str:
-    """A number with about three digits.
+    """A number with two or three significant digits.
 
     >>> figure(0.0241), figure(1.5), figure(12.34), figure(1234.5)
     ('0.024', '1.50', '12.3', '1,234')
@@ -173,7 +173,7 @@ def _rounds(result: Result) -> int:
 
 
 def origin(saved: Sequence[Result]) -> str:
-    """Command, day, and how busy the machine was."""
+    """Command, day, and load of the machine."""
     return f"`{saved[0]['command']}`, {saved[0]['date']}, {_load(saved)}"
 
 
@@ -184,7 +184,7 @@ def _load(saved: Sequence[Result]) -> str:
 
 
 def _machine(results: Results) -> str:
-    """Every machine and version that results are from."""
+    """All machines and versions that the results are from."""
     every = [result for saved in results.values() for result in saved]
     machines = sorted({result["machine"] for result in every})
     versions: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""One way to get batches of frames, whoever offers it, and the check that its pixels are the right ones."""
+"""A peer: one way to get batches of frames, and the check that its pixels are the right ones."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ INSTALL = "pip install 'mocrop[bench]'"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawn:
-    """A batch as somebody delivers it."""
+    """A batch as a peer delivers it."""
 
     rows: IntArray  # (clips,), of the cache
     frames: Frames  # (clips, segments, 3, size, size)
-    slots: IntArray | None = None  # (clips, segments); None: the reader draws frames itself and does not say which
+    slots: IntArray | None = None  # (clips, segments); None: the peer draws frames itself and does not tell which
 
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """Somebody who delivers batches."""
+    """One way to read batches."""
 
     read: Callable[[int], Drawn]  # the batch of that number
-    files: Sequence[Path] = ()  # what it reads
+    files: Sequence[Path] = ()  # the files that it reads
     times: int = 1  # batches a round
-    tolerance: float = 0.0  # mean absolute difference of a frame, grey levels, up to which it is the same picture
+    tolerance: float = 0.0  # largest mean absolute difference of a frame that counts as the same picture, grey levels
     start: Callable[[], object] = lambda: None  # before each round
     stop: Callable[[], object] = lambda: None  # before its files are evicted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """What is to be read, by everybody."""
+    """The batches that all peers are to read."""
 
     shape: BatchShape
     picks: Sequence[Pick]
     stored: Frames  # every frame of the cache: (rows, slots, 3, size, size)
-    out: Frames  # memory for one batch, for those who can read into it
+    out: Frames  # memory for one batch, for peers that can read into it
 
     def pick(self, number: int) -> Pick:
         return self.picks[number % len(self.picks)]

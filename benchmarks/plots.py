@@ -22,7 +22,7 @@ DPI = 110
 
 
 def draw_loader(saved: Sequence[Result], file: Path) -> Path | None:
-    """Milliseconds per clip of training batches: CPU time from memory, wall time from the disk; logarithmic."""
+    """Milliseconds per clip of training batches, logarithmic: CPU time from memory, wall time from the disk."""
     panels = [
         (words, clock, title)
         for words, clock, title in (
@@ -50,7 +50,7 @@ def draw_loader(saved: Sequence[Result], file: Path) -> Path | None:
 
 
 def draw_sizes(saved: Sequence[Result], file: Path) -> Path | None:
-    """Room and reading speed of each codec, side by side."""
+    """Size and reading speed of each codec, side by side."""
     if not saved:
         return None
     lines = saved[0]["rows"][::-1]
@@ -71,7 +71,7 @@ def draw_sizes(saved: Sequence[Result], file: Path) -> Path | None:
 
 
 def draw_ratios(results: Mapping[str, Sequence[Result]], file: Path) -> Path | None:
-    """CPU time of the stages to that of their bare peers."""
+    """CPU time of the stages as a ratio to that of their bare peers."""
     found = {}
     for name, saved in results.items():
         for result in saved if name != "loader" else ():
@@ -99,7 +99,7 @@ def draw_ratios(results: Mapping[str, Sequence[Result]], file: Path) -> Path | N
 
 
 def draw_scale(saved: Sequence[Result], file: Path) -> Path | None:
-    """Growth with the number of clips: seconds of single actions, the client's time per clip, its memory."""
+    """Growth with the number of clips: seconds of single commands, the client's time per clip, its memory."""
     if not saved:
         return None
     facts = saved[0]["facts"]

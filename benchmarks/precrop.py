@@ -1,6 +1,6 @@
-"""CPU time of `mocrop precrop`, the write included, against a bare loop that decodes key frames and scales them.
+"""CPU time of `mocrop precrop`, the write included, against a bare loop that decodes and scales key frames.
 
-With ``--motion-fields`` also how much longer precrop takes when it stores motion fields beside the frames.
+With ``--motion-fields`` also the ratio of precrop's time with motion fields stored beside the frames to that without.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from mocrop.pipeline.video.open import open_container
 from mocrop.pipeline.workspace.paths import Workspace
 
 PEER = "bare loop"
-FIELDS = ", with fields"  # what a policy is called here that stores motion fields, too
+FIELDS = ", with fields"  # added to the name of a policy that also stores motion fields
 
 
 def bare_loop(clips: list[Path], *, size: int, frames: int) -> None:
-    """The least that anybody must do: the same number of key frames, decoded and scaled, kept nowhere."""
+    """The least work that is needed: decode and scale the same number of key frames, without keeping them."""
     for clip in clips:
         with open_container(clip) as container:
             stream = container.streams.video[0]
@@ -63,7 +63,7 @@ def units(tasks: tuple[ClipTask, ...], per_unit: int) -> list[WorkUnit]:
 
 
 def prepare(tasks: tuple[ClipTask, ...], workspace: Workspace, source: str) -> None:
-    """Transcoded files and motion for ``source``, so that precrop alone is measured."""
+    """Make the transcoded files and vectors that precrop needs for ``source``, so that it alone is measured."""
     if source == "h264":
         require(transcode_unit(WorkUnit(index=0, clips=tasks), TranscodeSettings(), str(workspace.root)))
     for unit in units(tasks, CLIPS_PER_SHARD):
@@ -96,7 +96,7 @@ def ours(tasks: tuple[ClipTask, ...], settings: PrecropSettings, workspace: Work
 
 
 def measure(source: str, options: argparse.Namespace, folder: Path) -> None:
-    """Crop the clips by each policy from one source, and print how that compares."""
+    """Crop the clips by each policy from one source, and print the times against the bare loop's."""
     clips = choose_clips(options.data, options.clips, folder)
     tasks = tuple(ClipTask(position=n, name=f"A/{n:04d}", path=str(clip)) for n, clip in enumerate(clips))
     workspace = Workspace(folder / "work")

@@ -1,6 +1,6 @@
-"""CPU time of whole preprocessing, from videos to a crop cache, against the ffmpeg program that transcodes alone.
+"""CPU time of all preprocessing, from videos to a crop cache, against the ffmpeg program that only transcodes.
 
-Also what a clip takes on the disk, by kind of file.
+Also the bytes of a clip on the disk, by kind of file.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def precrop(tasks: Tasks, workspace: Workspace, settings: PrecropSettings) -> No
 
 
 def disk_facts(clips: list[Path], workspace: Workspace, settings: PrecropSettings) -> Facts:
-    """Means of a clip: its frames and their pixels, and bytes of the files that come of it."""
+    """Means of a clip: its frames and their pixels, and bytes of its files by kind."""
     cache, count = CropCache(workspace.cache(settings.name)), len(clips)
     cached_frames = float(np.sum(cache.frame_counts)) / count
     sizes = [picture_size(clip) for clip in clips]
@@ -65,7 +65,7 @@ def disk_facts(clips: list[Path], workspace: Workspace, settings: PrecropSetting
 
 
 def picture_size(clip: Path) -> tuple[int, int]:
-    """Frames, and pixels of one."""
+    """Number of frames, and pixels of one."""
     with open_container(clip) as container:
         stream = container.streams.video[0]
         return stream.frames, stream.width * stream.height

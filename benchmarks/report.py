@@ -1,10 +1,8 @@
-"""Run the benchmarks, or take what they have saved, and write docs/benchmarks.md and docs/scaling.md with their plots.
+"""Run the benchmarks that have no saved results, and write docs/benchmarks.md and docs/scaling.md with their plots.
 
-The table of speeds in README.md is written as well.
-
-Every program of RUNS saves its tables as lines of JSON in benchmarks/results/; one that saves none is shown as it
-prints. A program that has a file there is not run again unless --rerun names it. The prose of the pages, which says why
-things are as they are, is kept in benchmarks/reasons.md, under the names of the programs.
+Every program of RUNS saves its tables as lines of JSON in benchmarks/results/; for one that saves none, its output is
+shown. A program that has a file there is not run again unless --rerun names it. The prose of the pages, which gives the
+reasons, is in benchmarks/reasons.md, under the names of the programs.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ SAVED, REASONS, PAGES = HERE / "results", HERE / "reasons.md", HERE.parent / "do
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One benchmark as the page shows it."""
+    """One benchmark on the page."""
 
     name: str  # of its file in results/ and of its prose
     program: str
@@ -58,8 +56,10 @@ RUNS = (
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     names = [run.name for run in RUNS]
-    parser.add_argument("--rerun", nargs="+", choices=[*names, "all"], default=[], help="although there are results")
-    parser.add_argument("--only-saved", action="store_true", help="run nothing: make the page of what is saved")
+    parser.add_argument(
+        "--rerun", nargs="+", choices=[*names, "all"], default=[], help="run these although they have results"
+    )
+    parser.add_argument("--only-saved", action="store_true", help="run nothing: make the pages from saved results")
     parser.add_argument("--results", type=Path, default=SAVED, help="folder of saved results")
     parser.add_argument("--pages", type=Path, default=PAGES, help="folder of the pages and plots to write")
     parser.add_argument("--readme", type=Path, default=HERE.parent / "README.md", help="gets its table of speeds")
@@ -67,7 +67,7 @@ def options() -> argparse.Namespace:
 
 
 def execute(run: Run, file: Path) -> None:
-    """Run one program and keep its tables, or else what it prints, in ``file``; a program that fails leaves none."""
+    """Run one program and save its tables, or else its output, in ``file``; a program that fails writes none."""
     partial = file.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     print(f"{run.name}: {run.command}", flush=True)
@@ -84,7 +84,7 @@ def execute(run: Run, file: Path) -> None:
 
 
 def saved(run: Run, folder: Path) -> list[Result]:
-    """What a program has saved, nothing if it has not run."""
+    """Saved results of a program; empty if it has not run."""
     file = folder / f"{run.name.replace(' ', '-')}.jsonl"
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
 

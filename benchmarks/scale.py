@@ -1,8 +1,8 @@
-"""What a data set of many clips costs besides its pixels: the real runner, manifest, status and loader index.
+"""Cost of a data set of many clips besides its pixels: the real runner, manifest, status and loader index.
 
-The clips are files of one byte, and the units of work do nothing, or write frames of a few pixels, so what is left is
-what mocrop itself needs per clip. Each figure is of a process of its own: CPU seconds of the client, in which the
-scheduler of Dask runs too, seconds on the clock, and the most memory it held. Kinetics-400 has 240,000 clips.
+The clips are files of one byte, and the units of work do nothing, or write frames of a few pixels, so that mocrop's own
+cost per clip remains. Each figure is of a process of its own: CPU seconds of the client, which also runs Dask's
+scheduler, wall seconds, and its peak memory. Kinetics-400 has 240,000 clips.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import write_stage_settings
 
 MAX_CLASSES, GROUPS = 400, 25
-HOLDERS = ("init", *STAGES, "training")  # whose memory is told
+HOLDERS = ("init", *STAGES, "training")  # phases whose memory is shown
 NOTE = "CPU time of the client, on the clock in brackets"
 FRAME_PX = 4
 Facts = dict[str, float]
 
 
 def make_dataset(folder: Path, clips: int) -> Path:
-    """Files of one byte in up to 400 class folders, 25 groups each."""
+    """Write files of one byte into up to 400 class folders, 25 groups each."""
     classes = max(1, min(MAX_CLASSES, clips // GROUPS))
     for label in range(classes):
         (folder / f"Class{label:03d}").mkdir(parents=True)
@@ -54,12 +54,12 @@ def make_dataset(folder: Path, clips: int) -> Path:
 
 
 def do_nothing(unit: WorkUnit, settings: Any, workspace: str) -> list[Outcome]:
-    """A stage without work."""
+    """Function of a stage without work."""
     return [Outcome(position=clip.position, status="done") for clip in unit.clips]
 
 
 def write_specks(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[Outcome]:
-    """A stage that writes frames of a few pixels into a real cache."""
+    """Function of a stage that writes frames of a few pixels into a real cache."""
     count, slots = len(unit.clips), settings.frames
     CacheWriter(Workspace(Path(workspace)).cache(settings.name)).write(
         Shard(
@@ -75,21 +75,21 @@ def write_specks(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> l
 
 
 def idle(stage: Stage, work: Callable[[WorkUnit, Any, str], list[Outcome]], there: Path) -> Stage:
-    """A real stage whose work is another and whose output is always there."""
+    """A real stage with another function, whose output always counts as present."""
     upstream = idle(stage.upstream, do_nothing, there) if stage.upstream else None
     return dataclasses.replace(stage, function=work, output=lambda *_: there, upstream=upstream)
 
 
 @contextmanager
 def timed(facts: Facts, name: str) -> Iterator[None]:
-    """Add what the body takes to ``facts``: seconds on the clock, and of CPU in this process."""
+    """Add wall seconds of the body, and its CPU seconds in this process, to ``facts``."""
     wall, cpu = time.perf_counter(), cpu_seconds()
     yield
     facts[f"{name}, wall"], facts[f"{name}, cpu"] = time.perf_counter() - wall, cpu_seconds() - cpu
 
 
 def run_stage(session: Session, stage: Stage) -> Facts:
-    """Run a stage, then run it again when there is nothing left to do."""
+    """Run a stage, then run it again with nothing left to do."""
     facts: Facts = {}
     with timed(facts, "run"):
         report = session.run(stage)
@@ -134,7 +134,7 @@ def phase_precrop(workspace: Workspace, dataset: Path, workers: int) -> Facts:
 
 
 def phase_status(workspace: Workspace, dataset: Path, workers: int) -> Facts:
-    """The whole command, the start of Python included."""
+    """Time the whole command, the start of Python included."""
     facts: Facts = {}
     command = [sys.executable, "-c", "from mocrop.cli import main; main()", "status", "--json"]
     with timed(facts, "run"):
@@ -145,7 +145,7 @@ def phase_status(workspace: Workspace, dataset: Path, workers: int) -> Facts:
 
 
 def phase_training(workspace: Workspace, dataset: Path, workers: int) -> Facts:
-    """From a path to the first batch, without what every program with PyTorch pays for importing it."""
+    """Time from a path to the first batch, without the import of PyTorch."""
     from mocrop.pipeline.cache.crop_cache import CropCache
     from mocrop.training.data.dataset import CropDataset
     from mocrop.training.data.frame_reader import require_shards
@@ -177,7 +177,7 @@ PHASES: dict[str, Callable[[Workspace, Path, int], Facts]] = {
 
 
 def measured(phase: str, folder: Path, workers: int) -> Facts:
-    """One phase in a process of its own."""
+    """Run one phase in a process of its own."""
     command = [sys.executable, __file__, "--phase", phase, "--folder", str(folder), "--workers", str(workers)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -187,7 +187,7 @@ def measured(phase: str, folder: Path, workers: int) -> Facts:
 
 
 def table(found: Mapping[int, Mapping[str, Facts]]) -> list[list[str]]:
-    """A row a figure, a column a number of clips."""
+    """Rows of the table: a row a figure, a column a number of clips."""
 
     def row(name: str, cell: Callable[[int, Mapping[str, Facts]], str]) -> list[str]:
         return [name, *(cell(clips, phases) for clips, phases in found.items())]

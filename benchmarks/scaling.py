@@ -1,4 +1,4 @@
-"""The page of scaling: saved results and prose go in; growth, the first bottleneck and a cost model come out."""
+"""The page docs/scaling.md, from saved results and prose: growth, the first bottleneck and a cost model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MILLION = 1_000_000
 SOURCES = {"h264": "through H.264", "original": "`--source original`"}
 Fact = Mapping[str, Mapping[str, float]]
 
-# A figure of scale.py, what would be too much of it, and how to take it from one of the facts.
+# A figure of scale.py, its limit, and how to compute it from one of the facts.
 LIMITS: tuple[tuple[str, float, Callable[[Fact], float]], ...] = (
     ("`mocrop status`, CPU s", 2, lambda fact: fact["status"]["run, cpu"]),
     ("start of training, CPU s", 5, lambda fact: fact["training"]["run, cpu"]),
@@ -68,7 +68,7 @@ def markdown(results: Results, prose: Mapping[str, str], *, picture: str) -> str
 
 
 def limits_table(result: Result) -> str:
-    """Where each figure would reach what is too much, going on as between the two largest numbers of clips."""
+    """Number of clips at which each figure reaches its limit, extrapolated from the two largest numbers of clips."""
     facts = result["facts"]
     lines = []
     for name, limit, value in LIMITS:
@@ -80,7 +80,7 @@ def limits_table(result: Result) -> str:
 
 
 def cost_tables(costs: Mapping[str, ClipCost], data: Sequence[DataSet]) -> Iterator[str]:
-    """One clip, then hours by number of workers, then core hours and disk."""
+    """Tables of one clip, of hours by number of workers, and of core hours and disk."""
     cases = [
         (f"{each.name}, {SOURCES[source]}", each, cost.of(each)) for each in data for source, cost in costs.items()
     ]
@@ -125,7 +125,7 @@ def _total_line(name: str, data: DataSet, cost: ClipCost) -> list[str]:
 
 
 def millions(clips: float) -> str:
-    """A number of clips with two digits that mean something.
+    """A number of clips with two significant digits.
 
     >>> millions(2_040), millions(1_234_567), millions(43_210_000)
     ('2,000', '1.2 million', '43 million')

@@ -1,10 +1,10 @@
-"""Make clips of a camera that stands still, with known boxes: actors of annotated clips move over a frozen frame.
+"""Make clips of a still camera with known boxes: actors of annotated clips move over a frozen frame.
 
     python benchmarks/static_clips.py UCF-101/ actor-boxes.json static/
 
 writes ``static/drift/*.avi`` (the actor sways about one off-centre place), ``static/cross/*.avi`` (it crosses part of
 the frame, off centre) and ``static/boxes.json``. Actors of groups 1 to 12 get backgrounds of groups 1 to 12, the others
-of the others, so that constants found on one half can be judged on the other. Equal input gives equal clips.
+of the others, so that constants found on one half can be judged on the other. The same input gives the same clips.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def composite(
 def _path(
     kind: str, count: int, rng: np.random.Generator, *, low: DoubleMap, high: DoubleMap, frame: tuple[int, int]
 ) -> DoubleMap:
-    """Centres of the actor, (count, 2): about one place, or straight on for a quarter to 60 % of the frame's width."""
+    """Centres of the actor, (count, 2): about one place, or along a line of 25 to 60 % of the frame's width."""
     size = np.array(frame)
     middle = size / 2
     while (abs(middle - size / 2) <= OFF_CENTRE * size).all():

@@ -1,4 +1,4 @@
-"""Readers of the crop cache itself, and the floors: a flat copy of its frames in a memory map, and a plain copy."""
+"""Peers that read the crop cache itself, and the floors: a memory map of its frames, and a plain copy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Into = Callable[[Pick, Frames], object]
 
 
 def picked(task: Task, into: Into) -> Callable[[int], Drawn]:
-    """Read the given batch into the given memory."""
+    """A ``read`` of a peer that fills the task's memory with the task's batches by ``into``."""
 
     def read(number: int) -> Drawn:
         pick = task.pick(number)
@@ -35,7 +35,7 @@ def shard_files(cache: CropCache) -> list[Path]:
 
 
 def memory_copy(task: Task) -> Peer:
-    """As many bytes, in one piece, from memory to memory. What it copies are not the frames: nothing to check."""
+    """A plain copy of as many bytes from memory to memory; it copies no frames, so there is nothing to check."""
     floor = MemoryCopy(task.out.shape)
     nothing = np.empty(0, np.int64)
 
@@ -51,7 +51,7 @@ def memmap_gather(task: Task, flat: MemmapReader) -> Peer:
 
 
 def frame_reader(task: Task, cache: CropCache, *, anew: bool) -> Peer:
-    """Ours. ``anew``: every round a reader that has seen nothing yet, so that every checksum is looked at."""
+    """Ours. ``anew``: a new reader every round, so that every checksum is verified."""
     reader = [FrameReader(cache)]
 
     def renew() -> None:
@@ -63,7 +63,7 @@ def frame_reader(task: Task, cache: CropCache, *, anew: bool) -> Peer:
 
 
 def crop_loader(task: Task, cache: CropCache, *, anew: bool) -> Peer:
-    """Ours, with its own order, reading ahead. ``anew``: each round is an epoch of a loader that has seen nothing."""
+    """Ours, in its own order, reading ahead. ``anew``: each round is the first epoch of a new loader."""
     rows = readable_rows(cache)
     batches = [endless_batches(cache, rows, task.shape)]
 
@@ -89,7 +89,7 @@ def tensorstore_vindex(task: Task, cache: CropCache) -> Peer:
 
 
 def zarr_by_chunk(task: Task, cache: CropCache, *, pipeline: str | None = None) -> Peer:
-    """Frame by frame; a frame is a chunk."""
+    """zarr-python, frame by frame; a frame is a chunk."""
     array = open_zarr(cache, pipeline)
 
     def into(pick: Pick, out: Frames) -> None:
@@ -100,7 +100,7 @@ def zarr_by_chunk(task: Task, cache: CropCache, *, pipeline: str | None = None) 
 
 
 def zarr_oindex(task: Task, cache: CropCache, *, pipeline: str | None = None) -> Peer:
-    """The frames of a clip in one orthogonal selection."""
+    """zarr-python, the frames of a clip in one orthogonal selection."""
     array = open_zarr(cache, pipeline)
 
     def into(pick: Pick, out: Frames) -> None:
@@ -112,7 +112,7 @@ def zarr_oindex(task: Task, cache: CropCache, *, pipeline: str | None = None) ->
 
 
 def open_zarr(cache: CropCache, pipeline: str | None) -> Any:
-    """``frames`` through zarr-python, or through another codec pipeline."""
+    """The array ``frames`` by zarr-python, with another codec pipeline if one is named."""
     if pipeline is None:
         return zarr.open_group(cache.path, mode="r")["frames"]
     try:

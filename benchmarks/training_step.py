@@ -1,8 +1,8 @@
-"""What a training step spends its time on, and how much of it waits for data; a real `train` on a crop cache.
+"""Time of the parts of a training step, and the share of it spent waiting for data, in a real `train` on a crop cache.
 
-Epochs take turns. In one nothing but the run's own meter looks at the clock: that gives the share of waiting, and steps
-per second. In the next each part of a step is timed, on a GPU by waiting for it after each part. Times are wall time,
-since waiting costs no CPU; a machine with other work to do stretches the parts of a step and the waiting alike.
+Epochs take turns. In one only the run's own meter reads the clock, which gives the share of waiting and clips per
+second. In the next each part of a step is timed, on a GPU by waiting for it after each part. Times are wall time, since
+waiting costs no CPU; on a busy machine the parts of a step and the waiting grow alike.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.train import train
 from mocrop.training.recipe import RECIPES, TrainSettings, recipe_table
 
-PARTS = {"vary": "augment", "forward": "forward", "backward": "backward", "update": "optimiser"}  # functions of a step
+PARTS = {
+    "vary": "augment",
+    "forward": "forward",
+    "backward": "backward",
+    "update": "optimiser",
+}  # functions of a step, and their names here
 
 
 def options() -> argparse.Namespace:
@@ -48,10 +53,10 @@ def options() -> argparse.Namespace:
 
 
 class Stopwatch(TrainCallback):
-    """Collects seconds of the parts of a step in every other epoch, and what the meter says in the others."""
+    """Collects seconds of the parts of a step in every other epoch, and the meter's values in the others."""
 
     def __init__(self) -> None:
-        self.waiting: list[float] = []  # shares, one an epoch
+        self.waiting: list[float] = []  # shares of the time, one an epoch
         self.clips_per_second: list[float] = []
         self.seconds: dict[str, list[float]] = {part: [] for part in PARTS.values()}  # one a step
         self._timing = False
@@ -66,7 +71,7 @@ class Stopwatch(TrainCallback):
         self._timing = not self._timing
 
     def around(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
-        """The function, timed if this epoch is one that is."""
+        """The function, timed in epochs in which parts are timed."""
 
         def timed(job: Any, *arguments: Any, **others: Any) -> Any:
             if not self._timing:

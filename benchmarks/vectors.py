@@ -1,7 +1,7 @@
-"""CPU time of the motion vectors of a clip against motion-vector-extractor and against decoding alone.
+"""CPU time of a clip's motion vectors, against motion-vector-extractor and against decoding alone.
 
-That every peer gives the same vectors is checked first, frame by frame. What mocrop gives beside them, the camera's
-motion and the compact form, is in its first row and not in its second. Needs `pip install .[bench]`.
+First every peer is checked to give the same vectors, frame by frame. The camera's motion and the compact form, which
+mocrop also makes, are in its first row and not in its second. Needs `pip install .[bench]`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PEERS_COLUMNS = (0, 1, 2, 5, 6, 7, 8, 9)  # of motion-vector-extractor, in the 
 
 
 def motion(file: Path) -> int:
-    """Vectors, camera fit and compact form, as `mocrop extract-mv` makes them. Returns the number of frames."""
+    """Vectors, camera fit and compact form, as in `mocrop extract-mv`. Returns the number of frames."""
     return vectors.read_motion(file, clip=file.stem, log=ClipLog(0)).frames
 
 
@@ -60,7 +60,7 @@ def peers_vectors(file: Path, *, frames: bool) -> Iterator[npt.NDArray[np.int32]
 
 
 def plain_decode(file: Path) -> None:
-    """What nobody can do without: a decoder on one thread, spared its loop filter; nothing exported."""
+    """The least work that is needed: a decoder on one thread, without loop filter; nothing is exported."""
     with open_container(file) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
@@ -76,7 +76,7 @@ def ffmpeg_decode(file: Path) -> None:
 
 
 def require_same_vectors(file: Path) -> int:
-    """Compare every field of every vector; return how many there are. B-frames of MPEG-4 have none that are theirs."""
+    """Compare every field of every vector; returns their number. B-frames of MPEG-4 have none of their own."""
     count = 0
     theirs = zip(peers_vectors(file, frames=True), peers_vectors(file, frames=False), strict=True)
     for number, (ours, (shown, quick)) in enumerate(zip(raw_vectors(file), theirs, strict=True)):

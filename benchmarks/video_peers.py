@@ -1,6 +1,6 @@
-"""Batches straight from the videos: decode, crop and resize for every batch, with OpenCV and with torchcodec.
+"""Peers that read the videos for every batch: decode, crop and resize, with OpenCV and with torchcodec.
 
-Frame numbers and boxes are those that the cache was made with, so the pictures are the cache's but for the scaler.
+Frame numbers and boxes are those of the cache, so the pictures differ from the cache's by the scaler alone.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def torchcodec_decoding(task: Task, videos: Videos) -> Peer:
     """One decoder a clip, its frames in one call, cropped and resized by torchvision on one thread."""
     try:
         from torchcodec.decoders import VideoDecoder
-    except (ImportError, RuntimeError, OSError) as error:  # its libraries are looked for when it is imported
+    except (ImportError, RuntimeError, OSError) as error:  # it loads the libraries of FFmpeg at its import
         first = str(error).strip().partition("\n")[0]
         raise Absent(f"torchcodec cannot be used ({first}); {INSTALL}") from error
     from torchvision.transforms.v2.functional import resize

@@ -1,8 +1,8 @@
-"""Wall time of whole stages with one worker and with more, start-up apart, and the memory of workers and client.
+"""Wall time of whole stages by number of workers, without start-up, and the memory of workers and client.
 
-A stage's seconds are its own, from the first unit to the last; what the command takes besides is start-up: Python,
-Dask and the workers, the same however many clips there are. Two workers on a busy machine cannot be twice as fast as
-one, so the table says how much of the cores other work had, and what CPU time alone would allow: all cores ours.
+A stage's seconds run from its first unit to its last; the rest of the command is start-up: Python, Dask and the
+workers, the same for any number of clips. Two workers on a busy machine cannot be twice as fast as one, so the table
+shows the share of the cores that other work had, and the speed-up that CPU time alone would allow on idle cores.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ NOTE = (
 
 @dataclass
 class Measured:
-    """One command: seconds on the clock and of CPU, and the most memory that any one process held."""
+    """One command: wall and CPU seconds, and the peak memory of any one process."""
 
     seconds: float = 0.0  # of the whole command
     stage_seconds: float = 0.0  # of the stage alone
     cpu: float = 0.0  # client and workers together
-    others: float = 0.0  # share of all cores that other work had meanwhile
+    others: float = 0.0  # share of all cores that other work had at the time
     client_mb: float = 0.0
     worker_mb: float = 0.0
     workers: set[int] = field(default_factory=set)
@@ -83,7 +83,7 @@ def measure(command: list[str]) -> Measured:
 
 
 def _busy() -> float:
-    """Seconds that all cores together have worked."""
+    """Busy seconds of all cores together."""
     times = psutil.cpu_times()
     return sum(times) - times.idle - getattr(times, "iowait", 0) - getattr(times, "guest", 0)
 
@@ -107,7 +107,7 @@ def run_stages(dataset: Path, workspace: Path, workers: int, source: str) -> dic
 
 
 def copies(clips: list[Path], count: int, folder: Path) -> Path:
-    """A data set of links: every clip ``count`` times, so that starting workers does not count for much."""
+    """Make a data set of links to every clip ``count`` times, so that starting workers takes a small share."""
     for clip in clips:
         for n in range(count):
             link = folder / clip.parent.name / f"{clip.stem}_copy{n:03d}{clip.suffix}"
@@ -117,7 +117,7 @@ def copies(clips: list[Path], count: int, folder: Path) -> Path:
 
 
 def row(stage: str, workers: int, alone: list[Measured], many: list[Measured]) -> tuple[list[str], dict[str, Any]]:
-    """Medians over the rounds, as shown and as numbers; ratios to one worker round by round."""
+    """A row of the table and its numbers: medians over the rounds; ratios to one worker round by round."""
 
     def median(name: str) -> float:
         return statistics.median(getattr(each, name) for each in many)

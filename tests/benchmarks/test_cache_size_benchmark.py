@@ -1,4 +1,4 @@
-"""The table of codecs can be made, and its frames are checked on the way; its figures are nobody's business here."""
+"""The table of codecs is made, and its frames are checked; its figures are not tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The extraction benchmark runs on clips that it makes itself; its figures are nobody's business here."""
+"""The extraction benchmark runs on clips that it makes itself; its figures are not tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loader benchmark runs, and checks everybody's pixels on the way; its figures are nobody's business here."""
+"""The loader benchmark runs, and checks the pixels of every peer; its figures are not tested."""
 
 from __future__ import annotations
 

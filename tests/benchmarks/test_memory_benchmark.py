@@ -1,4 +1,4 @@
-"""The memory benchmark runs; its figures are nobody's business here, but that they are of the work they name."""
+"""The memory benchmark runs; of its figures only rough bounds are tested."""
 
 from __future__ import annotations
 

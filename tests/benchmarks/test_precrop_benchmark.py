@@ -1,4 +1,4 @@
-"""The precrop and box search benchmarks run; their figures are nobody's business here."""
+"""The precrop and box search benchmarks run; their figures are not tested."""
 
 from __future__ import annotations
 

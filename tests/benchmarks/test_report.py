@@ -1,4 +1,4 @@
-"""The pages of benchmarks are what the suite makes of its saved results; aims and costs are what a pencil says."""
+"""The pages of benchmarks are made from saved results; aims and costs agree with sums by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmarks of whole stages in a small form, on clips they make themselves, so that they cannot rot."""
+"""The benchmarks of whole stages run in a small form, on clips that they make themselves."""
 
 from __future__ import annotations
 

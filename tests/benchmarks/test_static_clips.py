@@ -1,4 +1,4 @@
-"""Clips of a still camera are made from annotated ones: same bytes every time, the actor where the boxes say."""
+"""Clips of a still camera are made from annotated ones: the same bytes every time, the actor inside its boxes."""
 
 from __future__ import annotations
 

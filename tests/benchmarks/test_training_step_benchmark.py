@@ -1,4 +1,4 @@
-"""The benchmarks of training steps run in a small form; their figures are nobody's business here."""
+"""The benchmarks of training steps run in a small form; their figures are not tested."""
 
 from __future__ import annotations
 
