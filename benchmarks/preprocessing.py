@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from harness import arguments, choose_clips, interleave, report, save_table
 from precrop import new_cache, require, units
+from precrop import ours as precrop
 from transcode import ffmpeg
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD
 from mocrop.pipeline.outcome import ClipTask
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
-from mocrop.pipeline.stages.precrop import PrecropSettings, precrop_unit
+from mocrop.pipeline.stages.precrop import PrecropSettings
 from mocrop.pipeline.stages.registry import CLIPS_PER_TRANSCODE_UNIT
 from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
 from mocrop.pipeline.video.open import open_container
@@ -38,11 +39,6 @@ def transcode(tasks: Tasks, workspace: Workspace) -> None:
 def extract(tasks: Tasks, workspace: Workspace, *, source: str) -> None:
     for unit in units(tasks, CLIPS_PER_SHARD):
         require(extract_unit(unit, ExtractSettings(source=source), str(workspace.root)))
-
-
-def precrop(tasks: Tasks, workspace: Workspace, settings: PrecropSettings) -> None:
-    for unit in units(tasks, settings.clips_per_shard):
-        require(precrop_unit(unit, settings, str(workspace.root)))
 
 
 def disk_facts(clips: list[Path], workspace: Workspace, settings: PrecropSettings) -> Facts:
@@ -113,14 +109,14 @@ def main() -> None:
 
         def all_by_h264() -> None:
             by_h264()
-            precrop(tasks, through, settings[through])
+            precrop(tasks, settings[through], through)
 
         def from_originals() -> None:
             extract(tasks, direct, source="original")
 
         def all_from_originals() -> None:
             from_originals()
-            precrop(tasks, direct, settings[direct])
+            precrop(tasks, settings[direct], direct)
 
         cases = {
             "all stages": all_by_h264,

@@ -30,6 +30,7 @@ MIN_COLUMNS = 4  # also for fewer frames, which would else fill the page
 OWN_COLOUR, CAMERA_COLOUR = "#ffd400", "#35c4ff"  # of arrows: blocks that move by themselves, and with the camera
 SPEED_COLOUR, SUPPORT_COLOUR = "#7a3db8", "#9aa5b1"
 WARNING_COLOUR = "#a02020"
+PLATE: Picture = np.full((1, 1, 3), 232, np.uint8)  # light grey, in place of a picture
 
 
 def policy_colour(name: str) -> str:
@@ -91,25 +92,34 @@ def _draw_frames(
             draw_boxes(upper, view.results, view.picture)
         if after is None or maker is None or after not in pictures:
             words = "no P frame follows" if view.motion else "no motion vectors"
-            _say(lower, words, view.picture)
+            _show_words(lower, words, view.picture)
         else:
             grey = pictures[after].mean(axis=2, keepdims=True).repeat(3, axis=2) * 0.6
             _show(lower, grey.astype(np.uint8), view.picture, title=f"P frame {after}")
             draw_arrows(lower, maker.of_frame(after))
 
 
-def _show(axis: Axes, picture: Picture, size: PictureSize, *, title: str) -> None:
+def show_picture(axis: Axes, picture: Picture, size: PictureSize) -> None:
+    """Show a picture on axes in pixels of the clip, with a margin around it."""
+    axis.imshow(picture, extent=(0, size[0], size[1], 0))
+    _set_limits(axis, size)
+
+
+def _set_limits(axis: Axes, size: PictureSize) -> None:
     width, height = size
-    axis.imshow(picture, extent=(0, width, height, 0))
     margin = width / 80  # so that outlines at the border show in full
     axis.set_xlim(-margin, width + margin)
     axis.set_ylim(height + margin, -margin)
+
+
+def _show(axis: Axes, picture: Picture, size: PictureSize, *, title: str) -> None:
+    show_picture(axis, picture, size)
     axis.set_title(title, fontsize=9, pad=3)
 
 
-def _say(axis: Axes, words: str, size: PictureSize) -> None:
+def _show_words(axis: Axes, words: str, size: PictureSize) -> None:
     """Text on a grey plate, in place of a picture of that size."""
-    _show(axis, np.full((1, 1, 3), 232, np.uint8), size, title="")
+    _show(axis, PLATE, size, title="")
     _write(axis, (size[0] / 2, size[1] / 2), words, letters_across=26)
 
 
@@ -162,7 +172,7 @@ def _draw_summary(part: SubFigure, view: ClipView, pictures: Mapping[int, Pictur
         _draw_density(axis, name, view.results[name], next(iter(pictures.values())), view.picture)
     if not maps:
         axes[0].set_axis_off()
-        _say(axes[0], "no density map: no policy shown found motion to go by", view.picture)
+        _show_words(axes[0], "no density map: no policy shown found motion to go by", view.picture)
     draw_camera(axes[-1], view)
 
 
@@ -173,9 +183,7 @@ def _draw_density(axis: Axes, name: str, result: PolicyResult, picture: Picture,
     extent = (0, size[0], size[1], 0)
     axis.imshow(result.density, cmap="inferno", alpha=0.72, extent=extent, vmin=0, interpolation="nearest")
     draw_boxes(axis, {name: result}, size)
-    margin = size[0] / 80
-    axis.set_xlim(-margin, size[0] + margin)
-    axis.set_ylim(size[1] + margin, -margin)
+    _set_limits(axis, size)  # imshow has changed them
 
 
 def draw_camera(axis: Axes, view: ClipView) -> None:

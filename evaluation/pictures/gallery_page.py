@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mocrop.evaluation.pictures.contact_sheet import WARNING_COLOUR, draw_boxes, policy_colour
+from mocrop.evaluation.pictures.contact_sheet import PLATE, WARNING_COLOUR, draw_boxes, policy_colour, show_picture
 from mocrop.evaluation.pictures.gallery import Gallery, Tile, cache_gallery, gallery_settings, workspace_gallery
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import SettingsError
@@ -113,12 +113,7 @@ def short_name(clip: str, label: str) -> str:
 
 
 def _draw_tile(axis: Axes, tile: Tile, *, new_class: bool) -> None:
-    width, height = tile.size
-    picture = np.full((1, 1, 3), 232, np.uint8) if tile.picture is None else tile.picture
-    axis.imshow(picture, extent=(0, width, height, 0))
-    margin = width / 80  # so that outlines at the border show in full
-    axis.set_xlim(-margin, width + margin)
-    axis.set_ylim(height + margin, -margin)
+    show_picture(axis, PLATE if tile.picture is None else tile.picture, tile.size)
     label = textwrap.shorten(tile.label, CLASS_LETTERS, placeholder="…") or tile.label[:CLASS_LETTERS]
     weight, colour = ("bold", "black") if new_class else ("normal", "0.4")
     axis.set_title(label, loc="left", fontsize=7.5, pad=3, fontweight=weight, color=colour, parse_math=False)

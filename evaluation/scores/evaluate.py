@@ -183,7 +183,7 @@ def predictions_of(
     Raises: CheckpointError if a logit is not finite.
     """
     if not torch.isfinite(outputs.logits).all():
-        raise CheckpointError(f"{source} answers with NaN or infinity: its training has diverged; train it anew")
+        raise CheckpointError(f"{source} answers with NaN or infinity: its training has diverged; train it again")
     return Predictions(
         clips=tuple(cache.clip[row] for row in outputs.rows.tolist()),
         labels=outputs.labels.numpy(),

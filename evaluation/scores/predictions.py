@@ -209,7 +209,7 @@ def _in_order_of(first: Predictions, other: Predictions) -> Predictions:
     for wrong in np.flatnonzero(ordered.labels != first.labels).tolist():
         here, there = (first.class_names[each.labels[wrong]] for each in (first, ordered))
         raise PredictionsError(
-            f"{pair}: {first.clips[wrong]} is {here} in the first and {there} in the second; write the caches anew"
+            f"{pair}: {first.clips[wrong]} is {here} in the first and {there} in the second; write the caches again"
         )
     return ordered
 

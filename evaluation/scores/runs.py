@@ -52,7 +52,7 @@ def _run(file: Path) -> TrainedRun:
         rest = json.dumps([kept, cache["name"], cache["hash"]], sort_keys=True)
         return TrainedRun(name=file.parent.name, cache=str(cache["name"]), split=split, rest=rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{file} cannot be read ({error}); delete the run's folder, or train it anew") from error
+        raise TrainingError(f"{file} cannot be read ({error}); delete the run's folder, or train it again") from error
 
 
 def cache_of_family(workspace: Workspace, name: str | None) -> str | None:

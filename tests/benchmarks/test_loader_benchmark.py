@@ -17,7 +17,7 @@ IF_INSTALLED = ("zarrs, oindex", "WebDataset, JPEG 90", "torchcodec", "OpenCV, t
 
 
 @pytest.mark.parametrize(("compression", "state"), [("none", "cold"), ("zstd", "warm")])
-def test_loader_benchmark_compares_everybody_or_says_who_is_absent(
+def test_loader_benchmark_compares_all_peers_or_prints_which_are_absent(
     compression: str, state: str, tmp_path: Path
 ) -> None:
     command = [sys.executable, str(PROGRAM), *SMALL, "--compression", compression, "--states", state]

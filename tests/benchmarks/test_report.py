@@ -71,7 +71,7 @@ def test_an_aim_is_met_from_its_limit_on(aims: ModuleType) -> None:
     share = rows["throughput of a memory map, share"]
     assert (share.found.median, share.wanted, share.met) == (0.6, "at least 0.6", True)
     assert not rows["the reference's pattern (OpenCV)"].met
-    assert "the quickest of the others" not in rows  # nobody of them took part
+    assert "the quickest of the others" not in rows  # none of them took part
 
 
 def test_the_quickest_of_the_others_counts(aims: ModuleType) -> None:

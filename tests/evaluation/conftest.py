@@ -1,4 +1,4 @@
-"""What every test of evaluation needs."""
+"""Fixtures of all tests of evaluation."""
 
 from __future__ import annotations
 

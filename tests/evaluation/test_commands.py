@@ -1,4 +1,4 @@
-"""`mocrop eval` in a workspace: which run is tested on which split, what is fused with what, which reports appear."""
+"""`mocrop eval` in a workspace: which run is tested on which split, what is fused, which reports are written."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Colors(torch.nn.Module):
 
 @pytest.fixture(autouse=True)
 def _known_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run of seed 1 always answers Red; any other sees."""
+    """A run of seed 1 always answers Red; any other answers by colour."""
 
     def restore(checkpoint: Checkpoint, **_: object) -> Backbone:
         model = Colors(always_red=checkpoint.settings["seed"] == 1)
@@ -56,7 +56,7 @@ def _known_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They have tests of their own, and cost more than all the rest."""
+    """No pictures: they have tests of their own, and take longer than all the rest."""
     for name in ("draw_confusion", "draw_calibration"):
         monkeypatch.setattr(f"mocrop.evaluation.report.files.{name}", lambda *_, **__: None)
 

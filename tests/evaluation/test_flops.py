@@ -1,4 +1,4 @@
-"""What networks cost: the published figures, sums by hand, and what a reader gets to see."""
+"""Costs of networks: the published figures, sums by hand, and the printed table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cost(arch: str, size: int, gflops: float) -> Cost:
 
 
 def network_of(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every name stand for this network."""
+    """Make every architecture name build this network."""
     backbone = Backbone(arch=TINY, model=model, head=())
     monkeypatch.setattr("mocrop.evaluation.flops.build_backbone", lambda *_, **__: backbone)
 
@@ -82,7 +82,7 @@ def test_each_network_is_counted_once_at_each_size_in_the_order_asked() -> None:
     assert [(c.arch, c.size) for c in costs] == said == [(TINY, 32), (TINY, 64)]
 
 
-def test_warnings_of_fvcore_are_not_seen_and_those_of_the_network_are(
+def test_warnings_of_fvcore_are_hidden_and_those_of_the_network_are_not(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Warns(nn.Module):
@@ -119,7 +119,7 @@ def test_the_number_of_threads_is_as_before() -> None:
         ({"segments": 0}, "must be at least 1"),
     ],
 )
-def test_what_cannot_be_counted_is_refused_before_counting(options: dict[str, tuple[str]], message: str) -> None:
+def test_settings_that_cannot_be_counted_are_refused(options: dict[str, tuple[str]], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         FlopsSettings(**options)
 

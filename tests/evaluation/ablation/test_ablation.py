@@ -1,4 +1,4 @@
-"""Ablations on tiny caches: what runs, what is not run again, and what the report says."""
+"""Ablations on tiny caches: what is run, what is not run again, and the report."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory, make_cache: Callable[..., P
 
 @pytest.fixture(scope="module")
 def finished(caches: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Listen]:
-    """A workspace in which all cells are done, which nobody changes."""
+    """A workspace in which all cells are done; tests must not change it."""
     place = Workspace(tmp_path_factory.mktemp("finished") / "work")
     shutil.copytree(caches.root, place.root)
     return place, run(place)
@@ -92,7 +92,7 @@ def finished(caches: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tup
 
 @pytest.fixture
 def done(finished: tuple[Workspace, Listen], tmp_path: Path) -> Workspace:
-    """The same, to be changed at will."""
+    """A copy of it, which a test may change."""
     shutil.copytree(finished[0].root, tmp_path / "work")
     return Workspace(tmp_path / "work")
 
@@ -215,7 +215,7 @@ def test_missing_predictions_are_an_error(done: Workspace) -> None:
         gather(AblationFolder(done, "ablation"), SETTINGS)
 
 
-def test_the_report_is_whole_and_says_what_the_numbers_say(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablate_module, "make_caches", lambda *_: 7)
     monkeypatch.setattr(ablate_module, "checked", lambda _, settings: settings)
     monkeypatch.setattr(Workspace, "require", lambda self: self)
@@ -294,7 +294,7 @@ def test_a_clip_in_the_test_lists_of_two_splits_counts_once(
 
 
 class Counted(StopRequest):
-    """A signal that comes when it was looked for so many times."""
+    """A signal that comes after so many checks for it."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -340,7 +340,7 @@ def test_clips_that_fail_in_several_caches_are_counted_once(
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace that knows two groups of each of two classes, and has done nothing with them."""
+    """A workspace after `mocrop init` on two groups of each of two classes."""
     root = tmp_path_factory.mktemp("known")
     for name in ("Dig", "Run"):
         (root / "videos" / name).mkdir(parents=True)
@@ -358,7 +358,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-def test_what_can_be_had_passes_the_checks(known: Workspace) -> None:
+def test_settings_that_can_be_met_pass_the_checks(known: Workspace) -> None:
     settings = replace(SETTINGS, splits=("1",), few_shot=FewShotSettings(groups=(1,), draws=2))
     assert checked(known, settings) == settings
     assert checked(known, replace(settings, stream=STREAM)).stream == STREAM
@@ -375,7 +375,7 @@ def test_what_can_be_had_passes_the_checks(known: Workspace) -> None:
         ({"stream": replace(TRAINING, input="motion", arch="timm/nothing")}, SettingsError, "unknown --arch"),
     ],
 )
-def test_what_cannot_be_had_is_said_before_any_work(
+def test_settings_that_cannot_be_met_are_refused_before_any_work(
     known: Workspace, changes: dict[str, object], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -462,7 +462,7 @@ def test_the_centre_crop_of_the_frames_shape_is_a_policy_of_its_own() -> None:
         ("stream", TRAINING, "must take motion"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(name: str, value: object, message: str) -> None:
+def test_invalid_settings_are_refused(name: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(SETTINGS, **{name: value})
 
@@ -510,7 +510,7 @@ def test_the_second_stream_is_trained_throughout_whatever_the_first_is() -> None
         ({"policies": "full,centre"}, "no policy 'centre'"),
     ],
 )
-def test_options_that_cannot_be_are_named(changes: dict[str, object], message: str) -> None:
+def test_invalid_options_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         options(**changes)
 

@@ -1,4 +1,4 @@
-"""Few-shot draws on features that tell everything, or nothing."""
+"""Few-shot draws on features that tell the class fully, or not at all."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_whole_groups_are_drawn_as_many_of_each_class() -> None:
         assert (chosen & (TABLE.labels == label)).sum() == 4
 
 
-def test_draws_differ_and_can_be_had_again() -> None:
+def test_draws_differ_and_can_be_repeated() -> None:
     draws = [draw_groups(TABLE, groups=2, draw=draw, seed=0) for draw in (0, 1, 0)]
     assert not np.array_equal(draws[0], draws[1])
     assert np.array_equal(draws[0], draws[2])
@@ -111,6 +111,6 @@ def test_the_pair_that_full_confuses_most_comes_first() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("groups", ()), ("groups", (0,)), ("groups", (1, 1)), ("draws", 1)])
-def test_settings_that_cannot_be_are_refused(name: str, value: object) -> None:
+def test_invalid_settings_are_refused(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=r"few-shot|draws"):
         FewShotSettings(**{name: value})

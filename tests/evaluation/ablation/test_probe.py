@@ -1,4 +1,4 @@
-"""Linear heads that are found exactly."""
+"""Linear probes, which are fitted exactly."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_fields_are_a_cell_and_a_cache_of_their_own() -> None:
     assert [SETTINGS.training_of(cell).input for cell in SETTINGS.cells] == ["frames", "frames", "motion"]
 
 
-def test_fields_and_fusions_are_held_against_frames_and_against_the_control(finished: Workspace) -> None:
+def test_fields_and_fusions_are_compared_with_frames_and_with_the_control(finished: Workspace) -> None:
     folder = AblationFolder(finished, "ablation")
     found = {(each.variant, each.base): each for each in stream_comparisons(folder, SETTINGS)}
     assert list(found) == [

@@ -63,7 +63,7 @@ def test_memory_map_gathers_what_the_reader_reads_also_after_eviction(cache: Cro
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_disk_that_is_full_is_an_error_and_not_the_end_of_the_process(cache: CropCache) -> None:
+def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(cache: CropCache) -> None:
     with pytest.raises(OSError, match="No space left on device"):
         flat_copy(cache, np.array([0]), Path("/dev/full"))
 

@@ -1,4 +1,4 @@
-"""`mocrop bench` measures this workspace, or noise where there is none, and says what that means."""
+"""`mocrop bench` measures a workspace, or noise where there is none, and draws conclusions."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_a_thousand_clips_a_second_are_74_tflops_of_resnet50() -> None:
     assert resnet50_tflops(speed(clips_per_second=1000), size=112) == pytest.approx(73.98 / 4)
 
 
-def test_verdict_says_what_the_disk_feeds_and_what_the_data_set_takes() -> None:
+def test_conclusions_say_what_the_disk_feeds_and_what_the_data_set_takes() -> None:
     videos = VideoSpeed(
         videos=8,
         failed=0,
@@ -178,7 +178,7 @@ def test_verdict_says_what_the_disk_feeds_and_what_the_data_set_takes() -> None:
     assert whole == ("A crop cache of all 72,000 clips takes about 60 minutes with 2 workers, judging by 8 of them.")
 
 
-def test_verdict_says_why_the_disk_was_not_measured() -> None:
+def test_conclusions_say_why_the_disk_was_not_measured() -> None:
     sentences = list(conclusions(result(speed(clips_per_second=10), no_disk="it is a drum")))
     assert sentences[-1] == "Reading from the disk could not be measured: it is a drum."
 
@@ -200,5 +200,5 @@ def test_tables_fit_into_80_columns() -> None:
     assert "with 1 worker," in " ".join(printed.split())
 
 
-def test_durations_are_said_in_fitting_units() -> None:
+def test_durations_have_fitting_units() -> None:
     assert [duration(seconds) for seconds in (90, 600, 7200)] == ["90 seconds", "10 minutes", "2.0 hours"]

@@ -1,4 +1,4 @@
-"""Cases take turns, and what they take is counted per call."""
+"""Cases take turns, and their time is counted per call."""
 
 from __future__ import annotations
 

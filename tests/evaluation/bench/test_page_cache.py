@@ -1,4 +1,4 @@
-"""Evicted files are read from the disk again, and hold what they held."""
+"""Evicted files are read from the disk again, with the same content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_where_files_cannot_be_evicted_nothing_happens(tmp_path: Path, monkeypat
     evict([tmp_path / "is not there"])
 
 
-def test_what_cannot_be_known_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_memory_is_none_where_it_cannot_be_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"x")
     monkeypatch.setattr(os, "preadv", lambda *_: (_ for _ in ()).throw(OSError("not supported")))

@@ -1,4 +1,4 @@
-"""Box files: both forms, and what is wrong with some."""
+"""Box files: JSON and MATLAB, valid and invalid."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_matlab_frames_and_pixels_count_from_one(tmp_path: Path) -> None:
         ({"A/a": 7}, "A/a"),
     ],
 )
-def test_a_json_that_cannot_be_is_refused_by_clip_and_fact(tmp_path: Path, content: object, fact: str) -> None:
+def test_an_invalid_json_is_refused_with_the_clip_and_the_fact(tmp_path: Path, content: object, fact: str) -> None:
     with pytest.raises(DatasetError, match=fact):
         read_actor_boxes(write(tmp_path / "a.json", content))
 

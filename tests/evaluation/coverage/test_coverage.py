@@ -1,4 +1,4 @@
-"""Coverage: how boxes lie to the actor's, with what certainty, and what is shown of it."""
+"""Coverage: overlap with the actor's boxes, its intervals, and its report."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_result_does_not_depend_on_the_order_of_clips() -> None:
     assert np.array_equal(there.values, back.values[::-1])
 
 
-def test_a_ratio_without_a_box_is_said_and_not_counted() -> None:
+def test_a_ratio_without_a_box_is_shown_and_not_counted() -> None:
     """No rectangle of 1x2 cells is a tenth of the frame."""
     variants = {"center": CenterSettings(), "motion": MotionSettings(grid=(1, 2), ratio=0.5)}
     coverage = measure_coverage(CLIPS, CoverageSettings(variants=variants, ratios=(0.1, 0.5)))
@@ -110,7 +110,7 @@ def test_a_ratio_without_a_box_is_said_and_not_counted() -> None:
     assert any(row["estimates"]["inside"]["mean"] is None for row in coverage_json(coverage)["rows"])
 
 
-def test_without_clips_there_is_an_error_that_says_what_to_do() -> None:
+def test_without_clips_the_error_says_what_to_do() -> None:
     with pytest.raises(DatasetError, match="extract-mv"):
         measure_coverage([], CoverageSettings())
 
@@ -157,12 +157,12 @@ def test_options_become_settings() -> None:
         ({"camera": "follow"}, "camera"),
     ],
 )
-def test_options_that_cannot_be_are_refused(options: dict[str, object], fact: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, object], fact: str) -> None:
     with pytest.raises(SettingsError, match=fact):
         coverage_settings(**options)  # type: ignore[arg-type]
 
 
-def test_every_policy_is_measured_unless_said_otherwise() -> None:
+def test_every_policy_is_measured_by_default() -> None:
     assert set(VARIANTS) >= {"full", "center", "random", "motion", "motion-v2", "adaptive"}
     with pytest.raises(ValueError, match="center"):
         CoverageSettings(variants={"motion": MotionSettings()})

@@ -1,4 +1,4 @@
-"""Reading MATLAB files: what SciPy writes, and what must be refused."""
+"""Reading MATLAB files: those that SciPy writes, and those to refuse."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_empty_text_and_empty_matrix(mat: Path) -> None:
         (b"MATLAB 7.3 MAT-file".ljust(116) + bytes(8) + b"\0\x02IM" + bytes(400), "7.3 .* -v7|-v7"),
     ],
 )
-def test_what_is_no_such_file_is_refused_with_its_name(mat: Path, content: bytes, fact: str) -> None:
+def test_a_file_of_another_kind_is_refused_with_its_name(mat: Path, content: bytes, fact: str) -> None:
     mat.write_bytes(content)
     with pytest.raises(DatasetError, match=rf"a\.mat.*({fact})"):
         read_matlab(mat)

@@ -17,7 +17,7 @@ SMALL = SpriteSettings(classes=3, groups=4, clips_per_group=1, frames=26, width=
 
 
 @pytest.mark.smoke
-def test_demo_goes_through_everything_and_draws_a_picture(
+def test_demo_runs_every_stage_and_draws_a_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "TRAINING", dataclasses.replace(demo.TRAINING, epochs=1))

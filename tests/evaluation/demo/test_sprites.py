@@ -1,4 +1,4 @@
-"""The demo's data set: settings go in, clips and the true boxes of their sprites come out."""
+"""The demo's data set: its clips, and the true boxes of their sprites."""
 
 from __future__ import annotations
 

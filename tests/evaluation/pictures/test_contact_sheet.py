@@ -1,4 +1,4 @@
-"""The contact sheet of a clip: which clip, which frames, which boxes, and what is to be seen of them."""
+"""The contact sheet of a clip: which clip is found, which frames and boxes are drawn, and where."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def image(file: Path) -> Image:
 
 
 def has_colour(picture: Image, colour: str) -> bool:
-    """Whether at least ten pixels have just this colour."""
+    """Whether at least ten pixels have exactly this colour."""
     wanted = np.rint(np.array(to_rgb(colour)) * 255)
     return int((np.abs(picture.astype(int) - wanted).max(axis=-1) <= 2).sum()) >= 10
 
 
 def drawn(draw: Callable[[object], None], *, size: tuple[int, int] = (100, 80)) -> Image:
-    """What a function draws on a white picture of which each pixel is one of the clip's."""
+    """What a function draws on a white picture with one pixel per pixel of the clip."""
     figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axis = figure.add_axes((0, 0, 1, 1))
@@ -130,7 +130,7 @@ def test_unknown_name_lists_what_contains_it_or_is_alike(workspace: Workspace) -
         view_clip(workspace, "", ShowSettings())
 
 
-def test_unknown_policy_ratio_and_workspace_are_errors_of_ours(workspace: Workspace, tmp_path: Path) -> None:
+def test_unknown_policy_wrong_ratio_and_missing_workspace_are_errors(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no policy 'best'"):
         show_in_workspace(workspace, "c02", policies=["best"])
     with pytest.raises(SettingsError, match="ratio must be"):
@@ -204,7 +204,7 @@ def test_box_is_outlined_where_it_is() -> None:
     assert (picture[:15] == 255).all()
 
 
-def test_boxes_that_coincide_are_both_to_be_seen() -> None:
+def test_boxes_that_coincide_are_both_visible() -> None:
     same = {"center": result(0.25, 0.25, 0.75, 0.75), "adaptive": result(0.25, 0.25, 0.75, 0.75)}
     picture = drawn(lambda axis: draw_boxes(axis, same, (100, 80)))
     assert has_colour(picture, policy_colour("center"))
@@ -222,7 +222,7 @@ def test_arrow_lies_along_the_vector_with_its_head_at_the_end() -> None:
 
 
 def one_clip(folder: Path, clip: Path) -> Workspace:
-    """A workspace of one clip that is there."""
+    """A workspace with one clip, whose file exists."""
     made = Workspace(folder / "work")
     preprocess.init(made, clip.parents[1])
     preprocess.extract_mv(made, source="original", run=RunOptions(workers=0))

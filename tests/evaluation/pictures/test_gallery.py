@@ -1,4 +1,4 @@
-"""The gallery: which clips are chosen, what is drawn of each, and what becomes of those that cannot be read."""
+"""The gallery: which clips are chosen, what is drawn of each, and what of those that cannot be read."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_tile_shows_the_middle_key_frame_with_the_boxes_asked_for(workspace: W
     assert run.words == ""
 
 
-def test_a_clip_without_motion_is_said_not_to_be_cropped_and_one_that_cannot_be_read_says_why(
+def test_a_clip_without_motion_is_marked_as_not_cropped_and_one_that_cannot_be_read_says_why(
     workspace: Workspace,
 ) -> None:
     still, broken = workspace_gallery(workspace, GallerySettings()).tiles[:2]
@@ -162,7 +162,7 @@ def test_a_cache_without_frames_is_an_error(make_cache: MakeCache, tmp_path: Pat
         ({"clips": 0}, "clips must be at least 1"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(options: dict[str, object], message: str) -> None:
+def test_invalid_settings_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         gallery_settings(**{"policies": (), "ratio": None, "clips": 48, **options})  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""The overlay video of a clip: as long as the clip, with boxes and arrows where they belong."""
+"""The overlay video of a clip: its length, its boxes and its arrows."""
 
 from __future__ import annotations
 

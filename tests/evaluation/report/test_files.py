@@ -1,4 +1,4 @@
-"""The files of a report: what the tables say, and that the pictures are there and the same for the same scores."""
+"""The files of a report: contents of the tables, and pictures that are the same for the same scores."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_confusion_table_has_a_row_a_true_class_and_a_column_an_answer(files
     ]
 
 
-def test_the_class_table_leaves_empty_what_a_class_without_clips_has_not(files: dict[str, Path]) -> None:
+def test_the_class_table_has_empty_cells_for_a_class_without_clips(files: dict[str, Path]) -> None:
     rows = list(csv.DictReader(files["-classes.csv"].open()))
     assert [row["share"] for row in rows] == ["0.5", "0.5", ""]
     assert (rows[0]["taken_for"], rows[0]["taken_for_clips"], rows[1]["answered"]) == ("Class1", "1", "2")
@@ -119,7 +119,7 @@ def test_the_same_scores_are_the_same_pictures(files: dict[str, Path], tmp_path:
         assert again[suffix].read_bytes() == files[suffix].read_bytes()
 
 
-def test_the_picture_grows_with_the_classes_that_there_is_something_to_draw_of(tmp_path: Path) -> None:
+def test_the_picture_grows_with_the_classes_that_are_drawn(tmp_path: Path) -> None:
     """Fifty classes of which two have clips are drawn as two; all of them as fifty."""
     names, two = [f"Class{number}" for number in range(50)], np.zeros((50, 50), np.int64)
     two[3, 3] = two[7, 3] = 5
@@ -132,7 +132,7 @@ def test_the_picture_grows_with_the_classes_that_there_is_something_to_draw_of(t
 
 
 def test_of_very_many_classes_the_most_confused_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Classes 1 and 4 are taken for each other once, 3 is always right, 0 and 2 have no clips and are no answers."""
+    """Classes 1 and 4 are confused once, 3 is always right, 0 and 2 have no clips and are no answers."""
     confusion = np.zeros((5, 5), np.int64)
     confusion[1, 4] = confusion[4, 1] = 1
     confusion[3, 3] = 9

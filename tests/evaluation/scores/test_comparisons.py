@@ -1,4 +1,4 @@
-"""Comparisons whose outcome is known beforehand, and verdicts on both sides of their limits."""
+"""Comparisons whose outcome is known in advance, and verdicts on both sides of their limits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_difference_needs_both_the_test_and_the_interval(difference: Estimate,
     assert verdict(difference, p) is expected
 
 
-def test_words_follow_the_verdict() -> None:
+def test_the_sentence_follows_the_verdict() -> None:
     better = compare(outcome("motion", [1] * 12), outcome("full", [0] * 12), where="", clusters=np.arange(12))
     (better,) = corrected([better])
     assert better.sentence == "motion is better than full by 100.0 points (100.0 to 100.0, p < 0.001)"

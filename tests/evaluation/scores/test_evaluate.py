@@ -1,4 +1,4 @@
-"""Evaluations of networks whose answers are known beforehand."""
+"""Evaluations of networks whose answers are known in advance."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def test_the_middle_frame_alone_may_answer_otherwise(colors: Path, make_checkpoi
 
 
 @pytest.mark.usefixtures("by_mean_color")
-def test_each_batch_is_heard_of(colors: Path, make_checkpoint: Callable[..., Path]) -> None:
-    heard: list[tuple[int, int]] = []
-    evaluate(colors, make_checkpoint(colors), CPU, on_batch=lambda done, total: heard.append((done, total)))
-    assert heard == [(2, 5), (4, 5), (5, 5)]
+def test_the_callback_gets_the_progress_of_each_batch(colors: Path, make_checkpoint: Callable[..., Path]) -> None:
+    calls: list[tuple[int, int]] = []
+    evaluate(colors, make_checkpoint(colors), CPU, on_batch=lambda done, total: calls.append((done, total)))
+    assert calls == [(2, 5), (4, 5), (5, 5)]
 
 
 def test_batch_size_does_not_change_the_answer(colors: Path, make_checkpoint: Callable[..., Path]) -> None:
@@ -232,7 +232,7 @@ def test_the_table_shows_counts_and_remarks(colors: Path, make_checkpoint: Calla
 
 
 @pytest.mark.parametrize("name", ["segments", "batch_size"])
-def test_settings_that_cannot_be_are_refused(name: str) -> None:
+def test_invalid_settings_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         EvalSettings(**{name: 0})
 

@@ -1,4 +1,4 @@
-"""A checkpoint of the reference implementation answers as the same weights do in one of ours."""
+"""A checkpoint of the reference implementation gives the logits that the same weights give in one of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Late fusion of networks whose every answer is known."""
+"""Late fusion of networks whose answers are all known."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sure_of(answers: list[int], sureness: list[float], *, origin: Origin = FRAME
     )
 
 
-# The frames get a and b right; the motion gets all but a right. Where they part, the surer one wins at equal weights.
+# The frames get a and b right; the motion gets all but a right. Where they differ, the surer one wins at equal weights.
 BY_FRAMES = sure_of([0, 0, 1, 1, 1, 1, 1, 1], [0.9, 0.9, 0.6, 0.6, 0.6, 0.6, 0.6, 0.9])
 BY_MOTION = sure_of([1, 0, 0, 0, 0, 0, 0, 0], [0.6, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.6], origin=MOTION)
 
@@ -63,7 +63,7 @@ def test_the_softmax_is_averaged_with_the_weight_of_the_second() -> None:
 
 
 @pytest.mark.parametrize(("weight", "alone"), [(0.0, BY_FRAMES), (1.0, BY_MOTION)])
-def test_a_weight_of_nought_or_one_is_one_network_alone(weight: float, alone: Predictions) -> None:
+def test_a_weight_of_zero_or_one_is_one_network_alone(weight: float, alone: Predictions) -> None:
     assert softmax(fuse(BY_FRAMES, BY_MOTION, weight=weight).logits) == pytest.approx(softmax(alone.logits), rel=1e-5)
 
 
@@ -101,12 +101,12 @@ def test_other_clips_are_refused_with_both_named() -> None:
         fuse(BY_FRAMES, BY_MOTION.take(np.arange(1, 8)))
 
 
-def test_full_certainty_has_a_logarithm() -> None:
+def test_logits_of_a_fully_confident_fusion_are_finite() -> None:
     certain = replace(BY_FRAMES, logits=np.tile(np.array([500.0, -500.0], np.float32), (8, 1)))
     assert np.isfinite(fuse(certain, certain).logits).all()
 
 
-def test_what_is_fused_says_what_it_comes_from() -> None:
+def test_fused_predictions_name_both_origins() -> None:
     origin = fuse(BY_FRAMES, BY_MOTION).origin
     assert origin.checkpoint == "runs/frames/best.pt + runs/motion/best.pt"
     assert origin.cache["name"] == "full-192 + fields"

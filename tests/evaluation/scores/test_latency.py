@@ -1,4 +1,4 @@
-"""Latency of batches whose times are made up."""
+"""Latency of batches with made-up times."""
 
 from __future__ import annotations
 

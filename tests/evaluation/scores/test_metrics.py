@@ -86,7 +86,7 @@ def test_the_confusion_matrix_has_true_classes_down_and_answers_across(metrics: 
     assert metrics.confusion.tolist() == [[2, 1, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
 
 
-def test_each_class_says_how_its_clips_fare_and_what_they_are_taken_for(metrics: Metrics) -> None:
+def test_each_class_has_its_counts_and_its_most_frequent_wrong_answer(metrics: Metrics) -> None:
     dig, run, swim, walk = metrics.classes
     assert dig == ClassScore(name="Dig", clips=3, correct=2, answered=3, taken_for="Run", taken_for_clips=1)
     assert dig.share == pytest.approx(2 / 3)
@@ -128,7 +128,7 @@ def test_full_confidence_lies_in_the_last_bin() -> None:
     assert calibration(np.array([[1.0, 0.0]]), np.array([0])).bins[-1].clips == 1
 
 
-def test_softmax_undoes_the_logarithm_and_bears_large_logits(metrics: Metrics) -> None:
+def test_softmax_undoes_the_logarithm_and_does_not_overflow(metrics: Metrics) -> None:
     assert softmax(TABLE.logits)[1] == pytest.approx([0.3, 0.5, 0.1, 0.1])
     assert softmax(np.array([[1000.0, 0.0]])).tolist() == [[1.0, 0.0]]
 

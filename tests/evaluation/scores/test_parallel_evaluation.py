@@ -64,7 +64,7 @@ def test_fewer_clips_than_processes_are_refused(cache: Path, checkpoint: Path) -
 
 
 def eval_command(workspace: Path) -> tuple[str, str]:
-    """What `mocrop eval` says, on both streams."""
+    """What `mocrop eval` prints, on both streams."""
     said, told = StringIO(), StringIO()
     with redirect_stdout(said), redirect_stderr(told), pytest.raises(SystemExit) as end:
         main(["eval", "-w", str(workspace), "--segments", "4", "--batch-size", "6", "--device", "cpu"])
@@ -72,7 +72,7 @@ def eval_command(workspace: Path) -> tuple[str, str]:
     return said.getvalue(), told.getvalue()
 
 
-def test_under_torchrun_the_command_speaks_and_writes_once(cache: Path, checkpoint: Path) -> None:
+def test_under_torchrun_the_command_prints_and_writes_once(cache: Path, checkpoint: Path) -> None:
     workspace = cache.parents[1]
     eval_command(workspace)
     report = workspace / "reports/small-on-noise-split1.json"

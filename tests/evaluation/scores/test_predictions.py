@@ -1,4 +1,4 @@
-"""Saved predictions: what comes back, what is refused, and which row belongs to which."""
+"""Saved predictions: what is read back, what is refused, and how rows are matched by clip."""
 
 from __future__ import annotations
 

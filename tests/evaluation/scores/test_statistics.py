@@ -1,4 +1,4 @@
-"""Intervals and tests, on numbers whose certainty is known."""
+"""Intervals and tests, on numbers with known uncertainty."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_differences_are_paired_clip_by_clip() -> None:
 
 
 def test_clips_that_come_in_pairs_count_as_one() -> None:
-    """Twice the same 100 coin flips know what 100 know: 0.5 give or take 1.96 * 0.05, not 1.96 * 0.035."""
+    """Twice the same 100 coin flips tell no more than 100 do: 0.5 give or take 1.96 * 0.05, not 1.96 * 0.035."""
     flips = np.tile([0.0, 0.0, 1.0, 1.0], 50)
     _, low, high = bootstrap(flips, clusters=np.repeat(np.arange(100), 2), seed=0)
     assert (float(low), float(high)) == pytest.approx((0.402, 0.598), abs=0.011)
@@ -77,11 +77,11 @@ def test_draws_do_not_depend_on_how_many_are_held_at_once(monkeypatch: pytest.Mo
     ("heads", "tails", "p_value"),
     [(0, 0, 1.0), (1, 0, 1.0), (5, 0, 2 / 32), (0, 5, 2 / 32), (1, 3, 2 * 5 / 16), (2, 2, 1.0), (2, 8, 2 * 56 / 1024)],
 )
-def test_a_fair_coin_parts_this_unevenly_so_often(heads: int, tails: int, p_value: float) -> None:
+def test_a_sign_test_is_the_chance_that_a_fair_coin_falls_so_unevenly(heads: int, tails: int, p_value: float) -> None:
     assert sign_test(heads, tails) == pytest.approx(p_value, rel=1e-15)
 
 
-def test_thousands_of_tosses_are_no_trouble() -> None:
+def test_a_sign_test_of_thousands_of_tosses_is_near_the_normal_approximation() -> None:
     """For 4000 tosses the normal approximation with its correction of 1/2 is good: z = 99.5 / 31.62, p = 0.00165."""
     assert sign_test(1900, 2100) == pytest.approx(0.00165, abs=2e-5)
     assert sign_test(0, 3783) == 0.0  # 2 / 2**3783 is below the smallest float
@@ -94,7 +94,7 @@ def test_mcnemar_counts_only_clips_that_one_alone_gets_right() -> None:
     assert mcnemar(first, first) == McNemar(only_first=0, only_second=0, p_value=1.0)
 
 
-def test_a_paired_difference_knows_that_the_clips_are_the_same() -> None:
+def test_a_paired_difference_uses_that_the_clips_are_the_same() -> None:
     hard = np.arange(40) % 2 == 0
     same = paired_difference(hard, hard)
     assert (same.mean, same.low, same.high) == (0, 0, 0)
