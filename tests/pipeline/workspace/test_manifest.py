@@ -13,9 +13,9 @@ from mocrop.pipeline.workspace import manifest as manifest_module
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 
 
-def clip(name: str, *, size_bytes: int = 10, label: int = 0) -> ClipRow:
+def clip(name: str, *, size_bytes: int = 10, mtime_ns: int = 5, label: int = 0) -> ClipRow:
     return ClipRow(
-        name=name, path=f"{name}.avi", label=label, group=-1, subset=(1, 2, 0), size_bytes=size_bytes, mtime_ns=5
+        name=name, path=f"{name}.avi", label=label, group=-1, subset=(1, 2, 0), size_bytes=size_bytes, mtime_ns=mtime_ns
     )
 
 
@@ -65,6 +65,23 @@ def test_counts_tell_done_stale_failed_and_missing_apart(manifest: Manifest) -> 
     manifest.replace_clips(changed, class_names=["A"], split_names=["1"])
     counts = manifest.counts("transcode", "now")
     assert (counts.done, counts.stale, counts.failed, counts.missing) == (1, 2, {Reason.EMPTY_FILE: 1}, 1)
+
+
+@pytest.mark.parametrize("change", [{"size_bytes": 11}, {"mtime_ns": 6}])
+def test_a_file_of_another_size_or_of_another_time_is_another_source(
+    manifest: Manifest, change: dict[str, int]
+) -> None:
+    """Wherever outcomes are held against files: counted, walked over, as the stage before, as having run."""
+    manifest.record("transcode", "t", [done(0), done(1)])
+    manifest.record("extract-mv", "e", [done(0), done(1)])
+    manifest.replace_clips([clip("A/b"), clip("A/d", **change)], class_names=["A"], split_names=["1"])
+    counts = manifest.counts("extract-mv", "e")
+    assert (counts.done, counts.stale) == (1, 1)
+    rows = list(manifest.stage_rows("extract-mv", "e", upstream=("transcode", "t")))
+    assert [row.same_source for row in rows] == [True, False]
+    assert [row.upstream_current for row in rows] == [True, False]
+    manifest.replace_clips([clip("A/d", **change)], class_names=["A"], split_names=["1"])
+    assert not manifest.has_run("transcode", "t")
 
 
 def test_a_stage_has_run_if_one_clip_that_is_there_unchanged_has_an_outcome_of_these_settings(
