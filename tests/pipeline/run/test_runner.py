@@ -252,6 +252,38 @@ def test_a_scheduler_that_is_not_there_is_named() -> None:
         pass
 
 
+class Killing(PlainLoop):
+    """Loses the worker of every unit that may touch one of some clips, and takes its time over that."""
+
+    def __init__(self, kills: tuple[int, ...], *, seconds: float) -> None:
+        super().__init__()
+        self.kills, self.seconds = kills, seconds
+
+    def next_finished(self) -> Finished:
+        stage, unit, workspace = self._units.get_nowait()
+        if any(clip.position in self.kills and clip.refusal is None for clip in unit.clips):
+            time.sleep(self.seconds)
+            return Finished(unit=unit, outcomes=None)
+        return Finished(unit=unit, outcomes=behave(unit, stage.settings, workspace))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit_seconds", "reason"),
+    [
+        (0.0, 0.0, Reason.KILLED_WORKER),  # no limit
+        (0.0, 3600.0, Reason.KILLED_WORKER),  # dead long before its limit
+        (0.02, 0.0, Reason.KILLED_WORKER),
+        (0.02, 0.01, Reason.TIMED_OUT),
+    ],
+)
+def test_a_worker_that_dies_before_the_limit_has_been_killed_and_one_that_dies_after_it_has_hung(
+    run: Run, seconds: float, limit_seconds: float, reason: Reason
+) -> None:
+    summary, failures = run(Behaviour(), Killing((6,), seconds=seconds), limit_seconds=limit_seconds)
+    assert summary.done == 11
+    assert failures == {"A/6": (reason,)}
+
+
 def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
     """Wait for something that happens by itself."""
     give_up = time.monotonic() + seconds
