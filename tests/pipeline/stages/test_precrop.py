@@ -161,6 +161,21 @@ def test_motion_settles_the_box_and_its_map_is_kept(clip: Path, make_motion: Mak
     assert cache.state.tolist() == [1]
 
 
+def test_the_box_that_is_cut_is_the_one_that_the_cache_keeps(
+    make_video: MakeVideo, make_motion: MakeMotion, tmp_path: Path, textbook_crop: TextbookCrop
+) -> None:
+    """Of 150 columns a twelfth is 12.5, which goes to the even 12, but a twelfth in float32 is a little more: 13."""
+    clip = make_video(tmp_path / "clip.avi", frames=48, size=(150, 120))
+    moving = [(x, y, 2, 0) for x in range(30, 250, 10) for y in range(10, 240, 20)]  # columns 1 to 9 of 12
+    store_motion(tmp_path, [make_motion(moving, size=(300, 240), block=8)])
+    settings = dataclasses.replace(settings_of("motion"), policy_settings=MotionSettings(grid=(6, 12)))
+    _, cache = precrop(tasks_of([clip]), settings, tmp_path)
+    left, top, right, bottom = cache.box[0].tolist()
+    assert (top, right, bottom) == (0, np.float32(10 / 12), 1)
+    assert (round(1 / 12 * 150), left, round(left * 150)) == (12, np.float32(1 / 12), 13)
+    agrees_with_plain_decode(cache, 0, clip, textbook_crop)
+
+
 def test_clips_without_usable_motion_are_stored_whole_in_state_2(
     clip: Path, make_motion: MakeMotion, tmp_path: Path
 ) -> None:
