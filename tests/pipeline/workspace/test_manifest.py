@@ -48,6 +48,14 @@ def test_known_clips_keep_their_position_and_new_ones_follow(manifest: Manifest)
     assert manifest.present_count() == 2
 
 
+def test_a_clip_that_is_gone_is_in_no_split(manifest: Manifest) -> None:
+    """Nor does it keep a digit for a split that there is no more."""
+    assert [c.subset for c in manifest.clips()] == [(1, 2, 0), (1, 2, 0)]
+    left = replace(clip("A/d"), subset=(2, 1))
+    manifest.replace_clips([left], class_names=["A"], split_names=["1", "2"])
+    assert [c.subset for c in manifest.clips()] == [(0, 0), (2, 1)]
+
+
 def test_a_clip_that_comes_back_gets_its_old_position(manifest: Manifest) -> None:
     manifest.replace_clips([clip("A/d")], class_names=["A"], split_names=["1"])
     manifest.replace_clips([clip("A/b"), clip("A/d")], class_names=["A"], split_names=["1"])

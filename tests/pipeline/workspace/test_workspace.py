@@ -9,6 +9,7 @@ import pytest
 
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
 from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.stages.precrop import PrecropSettings
 from mocrop.pipeline.stages.transcode import TranscodeSettings
 from mocrop.pipeline.workspace.lock import exclusive
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
@@ -51,6 +52,25 @@ def test_comments_and_other_tables_survive_an_edit(workspace: Workspace, tmp_pat
     settings, tables = read_settings(workspace)
     assert (settings.dataset, settings.splits) == (tmp_path / "elsewhere", tmp_path / "lists")
     assert tables["transcode"] == {"key_interval": 12, "crf": 20, "preset": "veryfast", "entropy": "cavlc"}
+
+
+def test_a_setting_of_nought_is_written_and_one_of_none_is_left_out(workspace: Workspace) -> None:
+    """Else a lossless `crf = 0` would become the default of 23 in the next run."""
+    write_stage_settings(workspace, "transcode", TranscodeSettings(crf=0))
+    assert read_settings(workspace)[1]["transcode"]["crf"] == 0
+    write_stage_settings(workspace, "precrop", PrecropSettings(name="c", size=8))
+    assert "motion_fields" not in read_settings(workspace)[1]["precrop"]
+
+
+def test_paths_that_are_relative_to_here_are_found_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would else be taken as relative to mocrop.toml."""
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace(tmp_path / "deep" / "work")
+    write_settings(workspace, DatasetSettings(dataset=Path("data"), splits=Path("lists")))
+    settings, _ = read_settings(workspace)
+    assert (settings.dataset, settings.splits) == (tmp_path / "data", tmp_path / "lists")
 
 
 @pytest.mark.parametrize("text", ["dataset = ", "seed = 3", "dataset = 3"])
