@@ -45,6 +45,11 @@ def test_a_clip_knows_its_class_group_size_and_time(tmp_path: Path) -> None:
     assert (clip.class_name, clip.group, clip.size_bytes, clip.mtime_ns) == ("Surfing", 7, 5, 1_234_567_890)
 
 
+def test_clips_are_sorted_by_name_and_not_by_file(tmp_path: Path) -> None:
+    """A space comes before the dot of a suffix: `a b.avi` before `a.avi`, but `a` before `a b`."""
+    assert names(find_clips(lay(tmp_path, "A/a b.avi", "A/a.avi", "A/a-b.avi"))) == ["A/a", "A/a b", "A/a-b"]
+
+
 @pytest.mark.parametrize(
     ("name", "group"),
     [

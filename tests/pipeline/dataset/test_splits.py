@@ -114,6 +114,13 @@ def test_numbers_from_1_without_an_index_need_no_class_0(tmp_path: Path) -> None
     assert (splits.class_names, splits.label.tolist()) == (("A", "B"), [0, 0, 1])
 
 
+def test_numbers_from_2_on_leave_a_place_for_class_1(tmp_path: Path) -> None:
+    """As lists of a part of a data set do: what they number 2 is the second class."""
+    write(tmp_path, train="B/b.avi 2\nC/c.avi 3\n", test="B/d.avi 2\n")
+    splits = read_splits(tmp_path, clips("B/b.avi", "B/d.avi", "C/c.avi"))
+    assert (splits.class_names, splits.label.tolist()) == (("class-1", "B", "C"), [1, 1, 2])
+
+
 def test_a_number_that_no_line_has_keeps_its_place(tmp_path: Path) -> None:
     write(tmp_path, train="A/a.avi 0\nB/b.avi 2\n", test="A/c.avi 0\n")
     splits = read_splits(tmp_path, clips("A/a.avi", "A/c.avi", "B/b.avi"))
@@ -218,6 +225,7 @@ def test_a_clip_in_train_and_test_is_tested_only_whatever_the_order(tmp_path: Pa
     rows = "".join(f"A/a.avi,{subset}\n" for subset in order.split())
     splits = read_splits(csv_file(tmp_path, "path,subset\nA/b.avi,train\n" + rows), clips("A/a.avi", "A/b.avi"))
     assert column(splits) == [TEST, TRAIN]
+    assert counts(splits).get(IssueCode.LISTED_TWICE, 0) == order.count("train") - 1
     assert counts(splits)[IssueCode.TRAIN_AND_TEST] == 1
 
 
@@ -267,6 +275,8 @@ def test_validation_stands_in_for_a_missing_test_list_and_is_left_out_otherwise(
     assert (column(alone), counts(alone)) == ([TRAIN, TEST, UNUSED], {IssueCode.VALIDATION_AS_TEST: 1})
     beside = read_splits(csv_file(tmp_path, "path,subset\nA/a,train\nA/b,val\nA/c,test\n"), three)
     assert (column(beside), counts(beside)) == ([TRAIN, UNUSED, TEST], {IssueCode.VALIDATION_LEFT_OUT: 1})
+    both = read_splits(csv_file(tmp_path, "path,subset\nA/a,train\nA/b,val\nA/b,train\nA/c,test\n"), three)
+    assert (column(both), counts(both)) == ([TRAIN, TRAIN, TEST], {})
 
 
 def test_a_split_with_an_empty_side_is_said(tmp_path: Path) -> None:
