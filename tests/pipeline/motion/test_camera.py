@@ -167,6 +167,24 @@ def test_few_vectors_give_a_translation() -> None:
     assert support == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize(("count", "affine"), [(5, False), (6, True)])
+def test_six_vectors_are_enough_for_a_zoom_and_five_are_not(count: int, affine: bool) -> None:
+    """A zoom of 1 %, and 100 pixels left and right of the middle, 80 above and below, and 60, 50 diagonally."""
+    right, down = np.array([(-100, 0), (100, 0), (0, -80), (0, 80), (60, 50), (-60, -50)][:count]).T
+    found, _ = fit(WIDTH / 2 + right, HEIGHT / 2 + down, right / 100, down / 100, 80 * 80)
+    assert (mean_error(found, zooming(1)) < 0.05) is affine
+    assert (max(abs(found[n]) for n in (1, 2, 4, 5)) < 1e-4) is not affine
+
+
+@pytest.mark.parametrize(("share", "camera"), [(0.09, 0), (0.11, 3)])
+def test_motion_that_less_than_a_tenth_of_the_picture_follows_is_not_the_camera_s(share: float, camera: float) -> None:
+    x, y = blocks()
+    inside = np.arange(300) < share * 300
+    found, support = fit(x[inside], y[inside], 3, 0)
+    assert found[0] == pytest.approx(camera, abs=0.01)
+    assert support == pytest.approx(share if camera else 0)
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_vector_or_one_says_nothing_of_the_camera(count: int) -> None:
     area = np.where(np.arange(300) < count, 256, 0)

@@ -55,9 +55,10 @@ def test_a_reference_two_frames_back_is_half_the_motion_a_frame_and_one_ahead_is
 
 
 def test_compensated_threshold_is_on_own_motion(make_motion: MakeMotion) -> None:
-    motion = with_camera(make_motion([(20, 20, 3, 4), (90, 90, 3, 5), (150, 90, 0.25, 0)]), 3, 0, 0, 4, 0, 0)
+    motion = with_camera(make_motion([(20, 20, 3, 4), (90, 90, 3.5, 4), (150, 90, 0.25, 0)]), 3, 0, 0, 4, 0, 0)
     assert visible_vectors(motion, eps_px=0.5).tolist() == [0, 1]
-    assert visible_vectors(motion, eps_px=0.5, camera="compensate").tolist() == [1, 2]
+    assert visible_vectors(motion, eps_px=0.5, camera="compensate").tolist() == [1, 2]  # 0, 0.5 and 4.8 pixels
+    assert visible_vectors(motion, eps_px=0.501, camera="compensate").tolist() == [2]
 
 
 def test_camera_speed_of_a_pan_is_its_length_and_frames_without_vectors_are_left_out(make_motion: MakeMotion) -> None:
@@ -67,8 +68,11 @@ def test_camera_speed_of_a_pan_is_its_length_and_frames_without_vectors_are_left
 
 def test_camera_speed_of_a_zoom_is_the_mean_square_over_the_picture(make_motion: MakeMotion) -> None:
     """A side of length L moved by s times the distance from its middle: mean square s**2 * L**2 / 12."""
-    motion = with_camera(make_motion([(20, 20, 1, 0)], size=(120, 60)), 0, 0.1, 0, 0, 0, 0)
-    assert camera_speed(motion) == pytest.approx([0.1 * 120 / np.sqrt(12)])
+    motion = make_motion([(20, 20, 1, 0)], size=(120, 60))
+    assert camera_speed(with_camera(motion, 0, 0.1, 0, 0, 0, 0)) == pytest.approx([0.1 * 120 / np.sqrt(12)])
+    assert camera_speed(with_camera(motion, 0, 0, 0.1, 0, 0, 0)) == pytest.approx([0.1 * 60 / np.sqrt(12)])
+    assert camera_speed(with_camera(motion, 0, 0, 0, 0, 0.1, 0)) == pytest.approx([0.1 * 120 / np.sqrt(12)])
+    assert camera_speed(with_camera(motion, 0, 0, 0, 0, 0, 0.1)) == pytest.approx([0.1 * 60 / np.sqrt(12)])
 
 
 def test_camera_that_is_no_number_is_refused(make_motion: MakeMotion) -> None:

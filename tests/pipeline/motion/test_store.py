@@ -179,3 +179,15 @@ def test_two_workers_that_begin_a_store_at_once_both_write(tmp_path: Path, monke
     write(tmp_path, [motion([3])], index=1)
     monkeypatch.setattr(zarr.core.group.AsyncGroup, "open", found)
     assert sorted(zarr.open_group(tmp_path, mode="r").group_keys()) == ["shard-00000", "shard-00001"]
+
+
+def test_a_clip_is_found_by_its_position_whichever_row_it_has(tmp_path: Path) -> None:
+    """Of 32 positions a group need not have all, nor begin with the first."""
+    positions = (3, 4, 31)
+    motions = [motion([2, n], seed=n) for n in positions]
+    rows = [MotionRow(position=n, clip=f"A/{n}", motion=one) for n, one in zip(positions, motions, strict=True)]
+    write_shard(tmp_path, 0, rows, attributes={})
+    reader = MotionReader(tmp_path)
+    for place, one in zip(positions, motions, strict=True):
+        assert_same(reader.read(place), one)
+    assert [reader.read(n) for n in (0, 1, 2, 30)] == [None] * 4
