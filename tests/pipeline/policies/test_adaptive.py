@@ -137,6 +137,13 @@ def test_box_cuts_through_cells() -> None:
     assert box.edges == pytest.approx((0.3125, 0, 0.6875, 1))
 
 
+@pytest.mark.parametrize("extent", [(0.5, 1.0), (1.0, 0.5), (0.5, 0.25)])
+def test_where_nothing_prefers_a_place_the_box_is_in_the_middle(extent: tuple[float, float]) -> None:
+    width, height = extent
+    box = fullest_box(np.ones((8, 8)), extent=extent)
+    assert box.edges == ((1 - width) / 2, (1 - height) / 2, (1 + width) / 2, (1 + height) / 2)
+
+
 def test_of_equal_boxes_the_most_central_wins() -> None:
     assert fullest_box(np.ones((24, 32)), extent=(0.5, 0.5)).edges == pytest.approx(CENTRED.edges)
 

@@ -28,6 +28,18 @@ def test_one_vector_is_kept_of_few() -> None:
     assert fastest(np.array([1, 5], np.float32), np.arange(2), keep=0.01).tolist() == [1]
 
 
+def test_of_equally_fast_vectors_the_first_is_kept() -> None:
+    assert fastest(np.array([1, 3, 2, 3], np.float32), np.arange(4), keep=0.25).tolist() == [1]
+    assert fastest(np.full(5, 3, np.float32), np.arange(5), keep=0.4).tolist() == [0, 1]
+
+
+def test_the_draws_are_a_share_of_the_kept_vectors_not_of_all(make_motion: MakeMotion) -> None:
+    """Of 1,000 vectors 100 are kept, and of these a tenth is drawn."""
+    motion = make_motion([(20, 20, 2 + n / 4, 0) for n in range(1000)])
+    settings = MotionV2Settings(keep=0.1, gamma=0.1)
+    assert motion_v2_box(motion, PICTURE, "A/a", settings).density.sum() == 10
+
+
 def test_only_the_pool_is_looked_at() -> None:
     assert fastest(np.array([9, 1, 2], np.float32), np.array([1, 2]), keep=0.5).tolist() == [2]
 
@@ -61,6 +73,17 @@ def test_of_rectangles_that_hold_as_much_the_smaller_wins() -> None:
     box = best_box(density, ratio=0.5, sum_weight=0.6)
     cells = round(box.area * 9 * 16)
     assert cells == 65  # 64.8 is the least allowed: 5x13
+
+
+@pytest.mark.parametrize(("sum_weight", "width"), [(1.0, 11), (0.6, 9), (0.0, 9)])
+def test_the_mean_counts_as_a_share_of_the_largest_mean(sum_weight: float, width: int) -> None:
+    """Nine cells of 10 in a row of ones: 9, 10 or 11 of 20 cells hold 90, 91 and 92, and 10, 9.1 and 8.4 on average.
+
+    So the smallest scores 0.6 * 90 / 92 + 0.4 = 0.99, and the largest 0.6 + 0.4 * 8.4 / 10 = 0.93.
+    """
+    density = np.ones((1, 20), np.float32)
+    density[0, 5:14] = 10
+    assert round(20 * best_box(density, ratio=0.5, sum_weight=sum_weight).area) == width
 
 
 @pytest.mark.parametrize("vectors", [[], [(20, 20, 0.25, 0)]])
