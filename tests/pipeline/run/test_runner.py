@@ -284,6 +284,20 @@ def test_a_worker_that_dies_before_the_limit_has_been_killed_and_one_that_dies_a
     assert failures == {"A/6": (reason,)}
 
 
+def test_suspects_are_tried_before_another_unit_is_taken(run: Run) -> None:
+    """Unit 0 loses its worker over clip 1: its clips by themselves come next, then it without clip 1, then the rest."""
+    submitted: list[tuple[int, tuple[int, ...]]] = []
+
+    class Noting(Killing):
+        def submit(self, stage: Stage, unit: WorkUnit, workspace: str) -> None:
+            submitted.append((unit.index, tuple(clip.position for clip in unit.clips if clip.refusal is None)))
+            super().submit(stage, unit, workspace)
+
+    run(Behaviour(), Noting((1,), seconds=0))
+    alone = [(0, (n,)) for n in range(4)]
+    assert submitted == [(0, (0, 1, 2, 3)), *alone, (0, (0, 2, 3)), (1, (4, 5, 6, 7)), (2, (8, 9, 10, 11))]
+
+
 def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
     """Wait for something that happens by itself."""
     give_up = time.monotonic() + seconds

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from mocrop.pipeline.errors import DiskFullError, Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.stages import contract as stage_module
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.stages.transcode import Entropy, TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import Entropy, TranscodeSettings, _Clock, transcode_unit
 from mocrop.pipeline.video.bits import BitReader
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -84,6 +85,37 @@ def test_the_bytes_do_not_depend_on_the_processor(
     monkeypatch.setattr(TranscodeSettings, "x264_options", property(lambda _: plain))
     transcode(source, tmp_path / "plain")
     assert digest(result(tmp_path / "vector")) == digest(result(tmp_path / "plain"))
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "irregular"),
+    [
+        ([0, 17, 33, 50, 67, 83], False),  # 60 frames a second, each time rounded: steps of 16 and 17
+        ([0, 17, 33, 51, 67, 83], True),  # 17, 16, 18
+        ([0, 30, 63, 93], False),  # a tenth of the longest step, 33
+        ([0, 30, 64, 94], True),
+    ],
+)
+def test_times_are_irregular_where_steps_differ_by_more_than_rounding(milliseconds: list[int], irregular: bool) -> None:
+    clock = _Clock()
+    for pts in milliseconds:
+        clock.tick(pts)
+    assert clock.irregular is irregular
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final, synced = result(tmp_path), list[tuple[int, bool]]()
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, final.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    transcode(make_video(tmp_path / "a.avi"), tmp_path)
+    assert synced == [(final.stat().st_ino, False)]
 
 
 def test_a_source_in_the_wanted_form_is_taken_as_it_is(make_video: MakeVideo, tmp_path: Path) -> None:

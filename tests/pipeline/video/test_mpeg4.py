@@ -68,6 +68,17 @@ def test_headers_may_be_in_the_first_packet() -> None:
     assert shown_packets([LAYER + PACKED + first, *others], extradata=b"") == [0, 2, 1]
 
 
+@pytest.mark.parametrize(("steps", "bits"), [(1, 1), (2, 1), (16, 4), (17, 5), (32, 5), (30_000, 15), (32_768, 15)])
+def test_a_time_has_as_many_bits_as_its_largest_value_needs(steps: int, bits: int) -> None:
+    """Of n steps a second the last is n - 1; there is one bit at least."""
+    layer = b"\0\0\1\x20" + whole_bytes(LAYER_BITS.replace(f"{25:016b}", f"{steps:016b}"))
+    coded, skipped = (
+        b"\0\0\1\xb6" + whole_bytes("01" + "10" + "1" + "0" * bits + "1" + flag + "1011" * 8) for flag in "10"
+    )
+    key = b"\0\0\1\xb6" + whole_bytes("00" + "10" + "1" + "0" * bits + "1" + "1" + "1011" * 8)
+    assert shown_packets([key, coded, skipped, coded], extradata=layer) == [0, 1, 3]
+
+
 @pytest.mark.parametrize("stream", ["P P", "B I", "I B P", "I PBB n", "I PB P", "I PB PB n", "I nB", "I BB", "In P"])
 def test_unusual_orders_are_left_to_a_decoder(stream: str) -> None:
     assert shown_packets(packets(stream), extradata=LAYER + PACKED) is None
