@@ -26,7 +26,7 @@ import numpy as np
 from harness import peak_bytes, save_table
 
 from mocrop.evaluation.report.format import markdown_table
-from mocrop.pipeline.cache.crop_cache import ClipTable, create_cache
+from mocrop.pipeline.cache.layout import ClipTable, create_cache
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.policies.registry import POLICIES

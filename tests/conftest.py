@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import settings
 
-from mocrop.pipeline.cache.crop_cache import CacheLayout, ClipTable, create_cache
+from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, create_cache
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression
 

@@ -19,7 +19,8 @@ import pytest
 import zarr
 
 from mocrop.cli import main
-from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.errors import SilentExit
 from mocrop.pipeline.workspace.manifest import Manifest, StageRow
 from mocrop.training.data.frame_reader import FrameReader

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from mocrop.cli import main
-from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import ClipState
 
 MakeVideo = Callable[..., Path]
 SMALL = ["--size", "32", "--frames", "4", "--workers", "0"]

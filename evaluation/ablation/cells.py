@@ -23,7 +23,8 @@ from mocrop.evaluation.report.files import write_json
 from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate, predictions_of, require_same_classes
 from mocrop.evaluation.scores.predict import Outputs
 from mocrop.evaluation.scores.predictions import Predictions, read_predictions, write_predictions
-from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.commands.preprocess import precrop
 from mocrop.pipeline.errors import PredictionsError, SettingsError
 from mocrop.pipeline.run.session import RunOptions

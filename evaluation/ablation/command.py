@@ -27,7 +27,8 @@ from mocrop.evaluation.ablation.result import AblationResult, Area
 from mocrop.evaluation.ablation.settings import POLICIES, AblationSettings, Cell, numbers, words
 from mocrop.evaluation.ablation.streams import stream_comparisons
 from mocrop.evaluation.flops import FlopsSettings, count_costs
-from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.settings import settings_from

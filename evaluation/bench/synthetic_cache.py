@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mocrop.pipeline.cache.crop_cache import CacheLayout, ClipTable, create_cache
+from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, create_cache
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mocrop.evaluation.pictures.clip_view import Picture, ShowSettings, view_clip
-from mocrop.pipeline.cache.crop_cache import ClipState, CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import evenly
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import CacheError, ClipError, SettingsError

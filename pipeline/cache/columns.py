@@ -11,7 +11,8 @@ import numpy.typing as npt
 import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array
-from mocrop.pipeline.cache.crop_cache import USABLE, ClipState, CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import USABLE, ClipState
 from mocrop.pipeline.cache.slots import UNUSED
 
 SHARD_COLUMNS = ("state", "frame_index", "box", "density")  # written with the frames, one file a shard

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import zarr
 
 from mocrop.pipeline.arrays import write_names
-from mocrop.pipeline.cache.crop_cache import ClipTable, CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import ClipTable
 from mocrop.pipeline.workspace.manifest import Manifest
 
 

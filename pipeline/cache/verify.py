@@ -14,8 +14,9 @@ import numpy as np
 
 from mocrop.pipeline.arrays import worker_context
 from mocrop.pipeline.cache.columns import Column, Fault, Scope, column_faults, read_columns, short
-from mocrop.pipeline.cache.crop_cache import STREAMS, USABLE, CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.damage import Damage
+from mocrop.pipeline.cache.layout import STREAMS, USABLE
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
 

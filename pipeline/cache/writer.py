@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array, worker_context
-from mocrop.pipeline.cache.crop_cache import STREAMS, ClipState, column_file, has_motion, open_stream, shard_file
+from mocrop.pipeline.cache.layout import STREAMS, ClipState, column_file, has_motion, open_stream, shard_file
 from mocrop.pipeline.errors import CacheError
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.pipeline.cache.crop_cache import STEPS_PER_PIXEL
+from mocrop.pipeline.cache.layout import STEPS_PER_PIXEL
 from mocrop.pipeline.choices import Camera, require_choice
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.motion.block_raster import BlockRaster, DoubleMap

@@ -10,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypedDict
 
-from mocrop.pipeline.cache.crop_cache import CropCache, create_cache
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import create_cache
 from mocrop.pipeline.cache.table import clip_table, update_cache
 from mocrop.pipeline.choices import Camera, Compression, Select
 from mocrop.pipeline.errors import CacheError, MocropError, SettingsError

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
-from mocrop.pipeline.cache.crop_cache import CacheLayout, ClipState
+from mocrop.pipeline.cache.layout import CacheLayout, ClipState
 from mocrop.pipeline.cache.slots import UNUSED, chosen_frames
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression, Select, Source, require_choice

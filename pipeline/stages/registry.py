@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mocrop.pipeline.cache.crop_cache import shard_file
+from mocrop.pipeline.cache.layout import shard_file
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, shard_folder
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import Settings, settings_from

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mocrop.pipeline.cache.crop_cache import STEPS_PER_PIXEL
+from mocrop.pipeline.cache.layout import STEPS_PER_PIXEL
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.recipe import DEFAULT_ARCH
 

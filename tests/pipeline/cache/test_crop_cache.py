@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import zarr
 
-from mocrop.pipeline.cache.crop_cache import CacheLayout, ClipTable, CropCache, create_cache, shard_file
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, create_cache, shard_file
 from mocrop.pipeline.errors import CacheError
 
 MakeCache = Callable[..., Path]

@@ -11,7 +11,8 @@ import pytest
 import tensorstore as ts
 import zarr
 
-from mocrop.pipeline.cache.crop_cache import CacheLayout, ClipTable, CropCache, create_cache, shard_file
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, create_cache, shard_file
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.errors import CacheError
 

@@ -13,7 +13,8 @@ import pytest
 import zarr
 
 from mocrop.cli import main
-from mocrop.pipeline.cache.crop_cache import CropCache, column_file
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import column_file
 from mocrop.pipeline.cache.verify import verify_cache
 from mocrop.pipeline.commands.preprocess import precrop, run_all
 from mocrop.pipeline.commands.verify import VerifyReport, verify

@@ -21,7 +21,8 @@ import numpy.typing as npt
 import pytest
 import zarr
 
-from mocrop.pipeline.cache.crop_cache import ClipTable, CropCache, create_cache, shard_file
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import ClipTable, create_cache, shard_file
 from mocrop.pipeline.cache.writer import CacheWriter
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import CacheError, DiskFullError, Reason
