@@ -1,4 +1,4 @@
-"""Check the columns of a crop cache: the cache goes in, what cannot be read or cannot be comes out, row by row."""
+"""Check the columns of a crop cache for damage and for values that cannot be right."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ TABLE_COLUMNS = ("label", "group", "subset")  # kept in step with the manifest
 SUBSETS = 3  # neither list, train, test
 
 Column = npt.NDArray[Any]
-Scope = Literal["shard", "table", "cache"]  # what must be written anew
+Scope = Literal["shard", "table", "cache"]  # what must be written again
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that is wrong with a row of a cache, or with all of it."""
+    """One thing that is wrong with a row of a cache, or with the whole cache."""
 
     fact: str
     scope: Scope
-    row: int | None = None  # None: all of it
+    row: int | None = None  # None: the whole cache
 
 
 def read_columns(cache: CropCache) -> tuple[dict[str, Column], list[Fault]]:
     """Read every column but the names.
 
-    Returns: the columns, without those that cannot be read at all and with zeros in the rows of single shards that
-        cannot; and what is wrong.
+    Returns: the columns by name, and what is wrong. Columns that cannot be opened or have another number of rows are
+        left out; rows that cannot be read are zeros.
     """
     columns: dict[str, Column] = {}
     faults: list[Fault] = []
@@ -55,12 +55,12 @@ def read_columns(cache: CropCache) -> tuple[dict[str, Column], list[Fault]]:
 
 
 def _fill(column: Column, array: ts.TensorStore, name: str, *, per_file: int) -> Iterator[Fault]:
-    """Read a column; file by file only where something is wrong, as there may be thousands."""
+    """Read a column and yield the rows or files of it that are damaged."""
     try:
         column[...] = array.read().result()
         return
     except ValueError:
-        column[...] = 0
+        column[...] = 0  # and read file by file, which takes longer: there may be thousands
     in_shards = name in SHARD_COLUMNS
     step = per_file if in_shards else max(1, len(column))
     for first in range(0, len(column), step):
@@ -77,19 +77,20 @@ def _fill(column: Column, array: ts.TensorStore, name: str, *, per_file: int) ->
 
 
 def column_faults(cache: CropCache, columns: Mapping[str, Column], *, rows: npt.NDArray[np.bool_]) -> Iterator[Fault]:
-    """What in the columns cannot be.
+    """Find values that cannot be right.
 
     Args:
-        rows: (clips,) which to look at; the others are known to be damaged.
+        columns: by name, as :func:`read_columns` returns them.
+        rows: bool, shape (clips,): rows whose shard columns are checked; the others are known to be damaged.
     """
     state = columns.get("state")
     if state is not None:
         for row in np.flatnonzero(rows & ~np.isin(state, list(ClipState))).tolist():
             yield Fault(fact=f"its state is {state[row]}, and there is no such state", scope="shard", row=row)
         usable = rows & np.isin(state, USABLE)
-        for name, (sound, fact) in _SOUND.items():
+        for name, (valid, fact) in _CHECKS.items():
             if name in columns:
-                for row in np.flatnonzero(usable & ~sound(columns[name])).tolist():
+                for row in np.flatnonzero(usable & ~valid(columns[name])).tolist():
                     yield Fault(fact=fact.format(np.array2string(columns[name][row])), scope="shard", row=row)
     yield from _table_faults(cache, columns)
 
@@ -107,33 +108,33 @@ def _table_faults(cache: CropCache, columns: Mapping[str, Column]) -> Iterator[F
             yield Fault(fact=f"its subsets are {subset[row].tolist()}, not 0, 1 or 2", scope="table", row=row)
 
 
-def _sound_frame_index(values: Column) -> Column:
-    """Used slots first, in ascending order, at least one."""
+def _valid_frame_index(values: Column) -> Column:
+    """At least one used slot; used slots first, in ascending order."""
     used = values >= 0
     steps = np.diff(values, axis=1)
     ascending = np.where(used[:, 1:], used[:, :-1] & (steps > 0), values[:, 1:] == UNUSED)
     return np.asarray(used[:, 0] & ascending.all(axis=1))
 
 
-def _sound_box(values: Column) -> Column:
-    """Inside the picture, and not empty; NaN is neither."""
+def _valid_box(values: Column) -> Column:
+    """Inside the picture and not empty; false for NaN."""
     left, top, right, bottom = values.T
     return np.asarray((left >= 0) & (left < right) & (right <= 1) & (top >= 0) & (top < bottom) & (bottom <= 1))
 
 
-def _sound_density(values: Column) -> Column:
+def _valid_density(values: Column) -> Column:
     return np.asarray((np.isfinite(values) & (values >= 0)).all(axis=(1, 2)))
 
 
-_SOUND: Mapping[str, tuple[Callable[[Column], Column], str]] = {
-    "frame_index": (_sound_frame_index, "its frame numbers are not ascending, or there are none: {}"),
-    "box": (_sound_box, "its box is not inside the picture: {}"),
-    "density": (_sound_density, "its density map has values that are negative or no numbers"),
+_CHECKS: Mapping[str, tuple[Callable[[Column], Column], str]] = {
+    "frame_index": (_valid_frame_index, "its frame numbers are not ascending, or there are none: {}"),
+    "box": (_valid_box, "its box is not inside the picture: {}"),
+    "density": (_valid_density, "its density map has values that are negative or no numbers"),
 }
 
 
 def short(error: Exception) -> str:
-    """The end of a message, where TensorStore says what is wrong after saying where.
+    """Cut a message of TensorStore down to what is wrong, without the place that it names first.
 
     >>> short(ValueError('DATA_LOSS: Error reading local file "/box/c/0": Digest mismatch, stored is 0x8ad22b'))
     'checksum differs'

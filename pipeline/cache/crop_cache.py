@@ -1,4 +1,4 @@
-"""The crop cache, opened for reading; its arrays are described in :mod:`~mocrop.pipeline.cache.layout`."""
+"""Reading a crop cache; its arrays are described in :mod:`~mocrop.pipeline.cache.layout`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from mocrop.pipeline.errors import CacheError
 
 
 class CropCache:
-    """A crop cache opened for reading: its table in memory, its frames through TensorStore.
+    """A crop cache opened for reading.
+
+    Columns (``state``, ``box``, ``label``, ...) are read whole on first use and raise CacheError if they are damaged;
+    their shapes and dtypes are listed in :mod:`~mocrop.pipeline.cache.layout`. Frames are read through TensorStore.
 
     Args:
         path: the ``.zarr`` folder.
@@ -36,7 +39,7 @@ class CropCache:
         if self.attributes.get("schema") != SCHEMA_VERSION:
             raise CacheError(
                 f"{self.path}: crop cache of schema {self.attributes.get('schema')}, this mocrop reads schema "
-                f"{SCHEMA_VERSION}; write it anew with `mocrop precrop --overwrite`"
+                f"{SCHEMA_VERSION}; write it again with `mocrop precrop --overwrite`"
             )
         self.shape = cast(tuple[int, int, int, int, int], self._array("frames").shape)
 
@@ -44,17 +47,14 @@ class CropCache:
         return cast("zarr.Array[Any]", self._group[name])
 
     def _column(self, name: str) -> npt.NDArray[Any]:
-        """Read a whole array of numbers; with TensorStore, which opens the thousands of files of a large cache at once.
-
-        Raises: CacheError if it is damaged.
-        """
+        """Read a whole column of numbers. Raises: CacheError if it is damaged."""
         try:
-            return open_array(self.path, name).read().result()
+            return open_array(self.path, name).read().result()  # TensorStore opens thousands of files at once
         except ValueError as error:
             raise self._unreadable(name, error) from error
 
     def _unreadable(self, name: str, error: Exception) -> CacheError:
-        way_out = "`mocrop verify` says what is damaged and what mends it"
+        way_out = "`mocrop verify` says what is damaged and how to repair it"
         return CacheError(f"{self.path / name} cannot be read ({error}); {way_out}")
 
     def __len__(self) -> int:
@@ -73,6 +73,7 @@ class CropCache:
 
     @property
     def clips_per_shard(self) -> int:
+        """Clips per shard; the last shard may have fewer."""
         return cast(tuple[int, ...], self._array("frames").shards)[0]
 
     @property
@@ -111,7 +112,7 @@ class CropCache:
 
     @cached_property
     def usable(self) -> npt.NDArray[np.bool_]:
-        """(clips,) True where frames may be read: states 1 and 2."""
+        """bool, shape (clips,): True where frames may be read, states 1 and 2."""
         return np.isin(self.state, USABLE)
 
     @cached_property
@@ -120,7 +121,7 @@ class CropCache:
 
     @cached_property
     def frame_counts(self) -> npt.NDArray[Any]:
-        """(clips,) number of used slots; they are the first ones of each clip."""
+        """int, shape (clips,): number of used slots, which are the first ones of each clip."""
         return np.asarray(np.count_nonzero(self.frame_index >= 0, axis=1))
 
     @cached_property
@@ -145,26 +146,26 @@ class CropCache:
 
     @cached_property
     def clip(self) -> list[str]:
-        """Names of the clips. Raises: CacheError if they are damaged."""
+        """Names of the clips."""
         try:
-            return [str(name) for name in np.asarray(self._array("clip")[...])]  # TensorStore knows no strings
-        except Exception as error:  # zarr and its codecs have many words for a damaged file
+            return [str(name) for name in np.asarray(self._array("clip")[...])]  # TensorStore has no string type
+        except Exception as error:  # zarr and its codecs raise many kinds of errors for a damaged file
             raise self._unreadable("clip", error) from error
 
     def open_frames(self, *, context: ts.Context | None = None) -> ts.TensorStore:
-        """TensorStore of ``frames``, uint8, shape (clips, slots, 3, size, size)."""
+        """Open ``frames``: uint8, shape (clips, slots, 3, size, size)."""
         return self.open_stream("frames", context=context)
 
     def open_stream(self, stream: Stream, *, context: ts.Context | None = None) -> ts.TensorStore:
-        """TensorStore of ``frames`` or of ``motion``, int8, shape (clips, slots, 2, side, side)."""
+        """Open ``frames``, or ``motion``: int8, shape (clips, slots, 2, side, side)."""
         return open_stream(self.path, stream, context=context)
 
     def shard_file(self, shard: int, stream: Stream = "frames") -> Path:
-        """The file that holds the frames or fields of clips ``shard * clips_per_shard`` and following."""
+        """File with the frames or fields of the clips from ``shard * clips_per_shard`` on."""
         return shard_file(self.path, shard, stream)
 
     def missing_shards(self, stream: Stream = "frames") -> list[int]:
-        """Shards whose states say that there are frames while their file is gone; empty for a sound cache."""
+        """Shards that should hold frames by their states but whose file is missing; empty for an undamaged cache."""
         with_frames = np.flatnonzero(self.usable & (self.frame_counts > 0))
         shards = np.unique(with_frames // self.clips_per_shard)
         return [int(shard) for shard in shards if not self.shard_file(int(shard), stream).exists()]

@@ -1,4 +1,4 @@
-"""What `mocrop verify` finds wrong, as a value, and the commands that mend it."""
+"""Damage that `mocrop verify` finds, and the commands that repair it."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Damage:
-    """One thing that is wrong with one clip, or with all of a part."""
+    """One thing that is wrong with one clip, or with a whole part of a workspace."""
 
     part: str  # "h264", "motion.zarr", "cache motion-192"
-    clip: str  # empty: all of the part
+    clip: str  # empty: the whole part
     fact: str
-    remove: str = ""  # file or folder that must go first, so that the command makes it anew
-    repair: str = ""  # command that mends it; empty: nothing in this workspace can
+    remove: str = ""  # file or folder to remove first, so that the command makes it again
+    repair: str = ""  # command that repairs it; empty: no command of this workspace can
 
 
 def repair_commands(damage: Iterable[Damage], *, workspace: str = "") -> list[str]:
-    """Shell commands that mend all of some damage, in its order: files that must go are removed first.
+    """Shell commands that repair all of the damage, in its order; each removes files first where it must.
 
     Args:
-        workspace: to be named in them; empty: they find it by themselves.
+        workspace: workspace to name in the commands; empty: they find it by default.
 
     >>> files = ["a b.mp4", "c.mp4"]
     >>> repair_commands(Damage(part="h264", clip=f, fact="cut off", remove=f, repair="mocrop transcode") for f in files)
     ["rm -rf 'a b.mp4' c.mp4 && mocrop transcode"]
     """
-    doomed: dict[str, dict[str, None]] = {}  # by command, each file once
+    to_remove: dict[str, dict[str, None]] = {}  # by command, each file once
     for each in damage:
-        files = doomed.setdefault(each.repair, {})
+        files = to_remove.setdefault(each.repair, {})
         if each.remove:
             files[each.remove] = None
     named = f" -w {shlex.quote(workspace)}" if workspace else ""
     return [
         f"{shlex.join(['rm', '-rf', *files])} && {command}{named}" if files else f"{command}{named}"
-        for command, files in doomed.items()
+        for command, files in to_remove.items()
         if command
     ]

@@ -1,4 +1,6 @@
-"""The crop cache: a self-contained Zarr v3 group of cropped frames, one row a clip.
+"""Arrays and codecs of a crop cache, and creating an empty one.
+
+A crop cache is a self-contained Zarr v3 group of cropped frames, one row per clip:
 
 ===============  ==================================  ======================================================
 array            shape, dtype                        meaning
@@ -6,7 +8,7 @@ array            shape, dtype                        meaning
 ``frames``       (clips, frames, 3, size, size) u1   RGB; chunk = one frame, shard = ``clips_per_shard`` clips
 ``frame_index``  (clips, frames) int32               source frame of each slot, ascending; -1 = unused slot
 ``box``          (clips, 4) float32                  left, top, right, bottom, fractions of the frame
-``density``      (clips, rows, cols) float32         what the box was found on; zeros without one
+``density``      (clips, rows, cols) float32         map that the box was found on; zeros without one
 ``label``        (clips,) int32                      class index
 ``group``        (clips,) int32                      UCF group, -1 where there is none
 ``subset``       (clips, splits) uint8               0 in neither list, 1 train, 2 test
@@ -16,11 +18,12 @@ array            shape, dtype                        meaning
                                                      ``frames``; see :mod:`~mocrop.pipeline.motion.fields`
 ===============  ==================================  ======================================================
 
-Group attributes lie under ``mocrop``. zarr-python creates and describes; TensorStore moves the data, each file under a
-temporary name until it is whole and on the disk. A shard's ``state`` is written after everything else of that shard,
-so a killed writer leaves state 0. Every frame and field is stored, black and still ones too; an unused slot is not, and
-reads as zeros. A shard whose whole file is missing would read as zeros too, so readers ask
-:meth:`CropCache.missing_shards` first.
+Group attributes are stored under ``mocrop``. zarr-python creates the arrays and writes the table of clips (``label``,
+``group``, ``subset``, ``clip``); TensorStore writes the rest, each file under a temporary name until it is complete and
+on disk. A shard's ``state`` is written after everything else of that shard, so a killed writer leaves state 0. Every
+frame and field is stored, also one that is all zeros; an unused slot is not stored and reads as zeros. A shard whose
+whole file is missing would read as zeros too, so readers call
+:meth:`~mocrop.pipeline.cache.crop_cache.CropCache.missing_shards` first.
 """
 
 from __future__ import annotations
@@ -48,11 +51,11 @@ STREAMS: tuple[Stream, ...] = get_args(Stream)
 
 
 class ClipState(IntEnum):
-    """What a cache says about one clip; readers use CROPPED and WHOLE_FRAME only."""
+    """State of one clip in a cache; readers use CROPPED and WHOLE_FRAME only."""
 
     NOT_WRITTEN = 0
     CROPPED = 1  # cropped by the policy
-    WHOLE_FRAME = 2  # there was no usable motion
+    WHOLE_FRAME = 2  # not cropped: no usable motion
     FAILED = 3
 
 
@@ -61,14 +64,14 @@ USABLE = (ClipState.CROPPED, ClipState.WHOLE_FRAME)  # states of clips that have
 
 @dataclass(frozen=True, kw_only=True)
 class CacheLayout:
-    """Shapes and codecs of a crop cache; enough to create it."""
+    """Shapes and codecs of a crop cache."""
 
     frames: int  # slots per clip
     size: int  # pixels, both sides
     grid: tuple[int, int]  # rows, cols of the density maps
     clips_per_shard: int
     compression: Compression = "none"
-    motion_side: int = 0  # of the motion fields, cells; 0: the cache has none
+    motion_side: int = 0  # cells, both sides of a motion field; 0: the cache has no motion fields
 
     def __post_init__(self) -> None:
         for name in ("frames", "size", "clips_per_shard"):
@@ -78,7 +81,7 @@ class CacheLayout:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipTable:
-    """What a cache knows of its clips before any frame is cropped; rows are clips."""
+    """Names, labels and splits of a cache's clips, known before any frame is cropped; one row per clip."""
 
     names: Sequence[str]
     label: npt.NDArray[np.int32]  # (clips,)
@@ -91,8 +94,10 @@ class ClipTable:
 def create_cache(path: Path, layout: CacheLayout, table: ClipTable, *, attributes: Mapping[str, Any]) -> None:
     """Create an empty cache (every state 0) at ``path``, whole or not at all.
 
-    ``attributes`` join schema version, size, class names and split names under the group attribute ``mocrop``.
-    Raises: FileExistsError if something is there already; ValueError if the table has no clips.
+    Args:
+        path: the ``.zarr`` folder to create.
+        attributes: stored under ``mocrop`` beside schema version, size, class names and split names.
+    Raises: FileExistsError if ``path`` exists; ValueError if the table has no clips.
     """
     if path.exists():
         raise FileExistsError(path)
@@ -116,7 +121,7 @@ def create_cache(path: Path, layout: CacheLayout, table: ClipTable, *, attribute
 
 
 def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int) -> None:
-    """The arrays that a CacheWriter fills, one file a shard."""
+    """Create the arrays that a CacheWriter fills, one file per shard."""
     _create_stream(group, "frames", layout, shape=(clips, layout.frames, 3, layout.size, layout.size))
     if layout.motion_side:
         _create_stream(group, "motion", layout, shape=(clips, layout.frames, 2, layout.motion_side, layout.motion_side))
@@ -131,7 +136,7 @@ def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int) 
 
 
 def _create_stream(group: zarr.Group, name: Stream, layout: CacheLayout, *, shape: tuple[int, ...]) -> None:
-    """An array with one chunk for each slot of each clip."""
+    """Create an array with one chunk per slot of each clip."""
     checksum = Crc32cCodec()
     group.create_array(
         name,
@@ -146,8 +151,11 @@ def _create_stream(group: zarr.Group, name: Stream, layout: CacheLayout, *, shap
 
 
 def open_stream(path: Path, stream: Stream, *, context: ts.Context | None = None) -> ts.TensorStore:
-    """Open ``frames`` or ``motion`` of a cache with TensorStore; shapes and dtypes as in the table above."""
-    return open_array(path, stream, context=context, store_data_equal_to_fill_value=True)
+    """Open ``frames`` or ``motion`` of a cache with TensorStore; shapes and dtypes as in the table above.
+
+    Raises: ValueError if it cannot be opened.
+    """
+    return open_array(path, stream, context=context, store_data_equal_to_fill_value=True)  # black frames are stored
 
 
 def has_motion(path: Path) -> bool:
@@ -156,10 +164,10 @@ def has_motion(path: Path) -> bool:
 
 
 def shard_file(path: Path, shard: int, stream: Stream = "frames") -> Path:
-    """Where Zarr's default chunk keys put one shard of ``frames`` or ``motion``."""
+    """File of one shard of ``frames`` or ``motion``, as Zarr's default chunk keys name it."""
     return Path(path, f"{stream}/c/{shard}/0/0/0/0")
 
 
 def column_file(path: Path, name: str, shard: int, dimensions: int) -> Path:
-    """The same for a column that is written with the frames."""
+    """File of one shard of a column that is written with the frames and has this many dimensions."""
     return path.joinpath(name, "c", str(shard), *["0"] * (dimensions - 1))

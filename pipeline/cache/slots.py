@@ -1,4 +1,4 @@
-"""Say which frames of a clip go into its slots: counts in, frame numbers out."""
+"""Choose the frames of a clip that fill its slots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UNUSED = -1  # frame number of a slot that holds no frame
 
 
 def evenly(count: int, *, slots: int) -> list[int]:
-    """Pick at most ``slots`` of ``count`` things: all of them, or the middle one of each of ``slots`` equal parts.
+    """Pick at most ``slots`` of ``count`` indices: all, or the middle one of each of ``slots`` equal parts.
 
     >>> evenly(3, slots=4)
     [0, 1, 2]
@@ -27,9 +27,9 @@ def chosen_frames(select: Select, *, key_frames: Sequence[int], frames: int, slo
 
     Args:
         key_frames: numbers of the key frames, ascending, 0-based in order of presentation.
-        frames: how many frames the clip has.
-        slots: how many may be chosen.
+        frames: number of frames of the clip.
+        slots: most frames to choose.
     Returns: at most ``slots`` numbers, ascending, each once.
     """
     candidates = key_frames if select == "keyframes" else range(frames)
-    return [candidates[place] for place in evenly(len(candidates), slots=slots)]
+    return [candidates[index] for index in evenly(len(candidates), slots=slots)]

@@ -17,7 +17,7 @@ from mocrop.pipeline.workspace.manifest import Manifest
 
 
 def clip_table(manifest: Manifest) -> ClipTable:
-    """Everything that a cache says of the clips of a manifest before a frame is cropped."""
+    """Make the table of a cache from the clips of a manifest."""
     clips = list(manifest.clips())
     splits = manifest.names("split_names")
     subset = np.array([clip.subset for clip in clips], np.uint8).reshape(len(clips), len(splits))
@@ -35,6 +35,10 @@ def update_cache(path: Path, table: ClipTable, *, attributes: Mapping[str, Any])
     """Bring an existing cache up to date with ``table``; frames and states of known clips stay as they are.
 
     Clips keep their rows, so the table may only have grown. Nothing is written if nothing has changed.
+
+    Args:
+        attributes: join those under the group attribute ``mocrop``.
+    Raises: CacheError if there is no cache at ``path``.
     """
     cache = CropCache(path)
     group = zarr.open_group(path, mode="r+", zarr_format=3)

@@ -1,7 +1,7 @@
-"""Check one crop cache for damage: its folder goes in, what is wrong with which clip comes out.
+"""Check one crop cache for damage, clip by clip.
 
-Every frame and motion field in use is read and its checksum compared; every column is read and must make sense. Clips
-that failed or are not written yet are no damage.
+Every used frame and motion field is read and its checksum compared; every column is read and its values are checked.
+Clips that failed or are not written yet do not count as damage.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
 
 READ_CACHE_BYTES = 64 << 20  # without it TensorStore reads a shard's index again for every clip
-NO_WAY_OUT: Mapping[Scope, str] = {"shard": "", "table": "", "cache": ""}  # nobody here knows how the cache was made
+NO_WAY_OUT: Mapping[Scope, str] = {
+    "shard": "",
+    "table": "",
+    "cache": "",
+}  # of a cache outside a workspace: how it was made is not known
 
 
 def ways_out(name: str) -> Mapping[Scope, str]:
-    """Commands that mend a cache of a workspace: shards whose file is gone, its table, all of it."""
+    """Commands that repair a cache of a workspace: shards whose file is missing, its table, or all of it."""
     command = f"mocrop precrop --name {name}"
     return {"shard": command, "table": command, "cache": f"{command} --overwrite"}
 
@@ -40,9 +44,11 @@ def verify_cache(
     """Check a cache from its description down to the checksum of each frame.
 
     Args:
-        commands: what mends it, see :func:`ways_out`.
-        more: finds what else is wrong, in the columns that can be read.
-        on_clips: hears how many more clips are done.
+        path: the ``.zarr`` folder.
+        commands: commands that repair it, see :func:`ways_out`.
+        more: finds further faults in the columns that can be read.
+        on_clips: called after each shard with its number of clips.
+    Returns: what is wrong; empty for an undamaged cache.
     """
     try:
         cache = CropCache(path)
@@ -51,21 +57,21 @@ def verify_cache(
     names, faults = _names(cache)
     columns, unreadable = read_columns(cache)
     columns |= {} if faults else {"clip": np.array(names)}
-    sound = np.ones(len(cache), np.bool_)
-    sound[[fault.row for fault in unreadable if fault.row is not None]] = False
-    faults += [*unreadable, *column_faults(cache, columns, rows=sound), *more(cache, columns)]
+    readable = np.ones(len(cache), np.bool_)
+    readable[[fault.row for fault in unreadable if fault.row is not None]] = False
+    faults += [*unreadable, *column_faults(cache, columns, rows=readable), *more(cache, columns)]
     if {"state", "frame_index"} <= columns.keys():
         faults += _frame_faults(cache, columns, on_clips=on_clips)
     return list(_damage(cache, names, faults, commands))
 
 
 def part_name(path: Path) -> str:
-    """What reports call a cache."""
+    """Name of a cache in reports."""
     return f"cache {path.stem}"
 
 
 def _names(cache: CropCache) -> tuple[list[str], list[Fault]]:
-    """Names of the clips, or their rows where there is something wrong with the names."""
+    """Names of the clips, or "row N" and a fault where the names are damaged."""
     try:
         names = cache.clip
     except CacheError as error:
@@ -80,7 +86,7 @@ def _names(cache: CropCache) -> tuple[list[str], list[Fault]]:
 def _frame_faults(
     cache: CropCache, columns: Mapping[str, Column], *, on_clips: Callable[[int], None]
 ) -> Iterator[Fault]:
-    """Read every used slot, shard by shard, so that its checksum is compared."""
+    """Read every used slot, shard by shard, which compares its checksum."""
     used = np.count_nonzero(columns["frame_index"] >= 0, axis=1) * np.isin(columns["state"], USABLE)
     streams = STREAMS if cache.has_motion else STREAMS[:1]
     context = worker_context(cache_bytes=READ_CACHE_BYTES)
@@ -109,7 +115,7 @@ _CONTENT: Mapping[Stream, str] = {"frames": "frames", "motion": "motion fields"}
 def _damage(
     cache: CropCache, names: list[str], faults: Iterable[Fault], commands: Mapping[Scope, str]
 ) -> Iterator[Damage]:
-    """Name the clips, and say what mends them: a shard is written anew once the file of its frames is gone."""
+    """Add clip names and repairs to faults; a shard is written again once the file of its frames is removed."""
     for fault in faults:
         repair, remove = commands[fault.scope], ""
         if repair and fault.scope == "shard" and fault.row is not None:

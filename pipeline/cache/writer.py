@@ -1,4 +1,4 @@
-"""Write crop caches: the frames and columns of one shard go in, its files come out, whole and with the states last."""
+"""Write crop caches shard by shard, each file whole and the states last."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from mocrop.pipeline.errors import CacheError
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """Everything one precrop unit writes; rows are the clips ``first .. first + len(state)``."""
+    """Everything one precrop unit writes; rows are the ``n = len(state)`` clips from ``first`` on."""
 
     first: int
-    frames: Sequence[npt.NDArray[np.uint8]]  # per clip (used slots, 3, size, size); may be empty
+    frames: Sequence[npt.NDArray[np.uint8]]  # per clip (used slots, 3, size, size); may have no slots
     frame_index: npt.NDArray[np.int32]  # (n, frames)
     box: npt.NDArray[np.float32]  # (n, 4)
     density: npt.NDArray[np.float32]  # (n, rows, cols)
     state: npt.NDArray[np.uint8]  # (n,)
-    motion: Sequence[npt.NDArray[np.int8]] = ()  # per clip (used slots, 2, side, side), in a cache that has them
+    motion: Sequence[npt.NDArray[np.int8]] = ()  # per clip (used slots, 2, side, side); empty: no fields
 
 
 class CacheWriter:
@@ -52,16 +52,16 @@ class CacheWriter:
         self._clips_per_shard = cast("tuple[int, ...]", self._frames.chunk_layout.write_chunk.shape)[0]
 
     def write(self, shard: Shard) -> None:
-        """Write one shard; its states last. Same shard, same bytes, whatever was there before.
+        """Write one shard, its states last. Equal shards give equal bytes, whatever was there before.
 
-        Raises: ValueError if the rows are not exactly those of one shard.
+        Raises: ValueError if the rows are not exactly those of one shard, or if motion fields are missing or too many.
         """
         index, offset = divmod(shard.first, self._clips_per_shard)
         rows = slice(shard.first, min(shard.first + self._clips_per_shard, self._clips))
         if offset or len(shard.frames) != rows.stop - rows.start:
             raise ValueError(f"{len(shard.frames)} clips from {shard.first} on are not one shard of {self._path}")
         if len(shard.motion) != (len(shard.frames) if self._motion is not None else 0):
-            raise ValueError(f"motion fields of {len(shard.motion)} clips do not go with {self._path}")
+            raise ValueError(f"motion fields of {len(shard.motion)} clips do not fit {self._path}")
         not_written = np.full(rows.stop - rows.start, ClipState.NOT_WRITTEN, np.uint8)
         self._write_column("state", self._state, rows, index, not_written)
         for stream in STREAMS:
@@ -74,15 +74,15 @@ class CacheWriter:
     def _write_column(
         self, name: str, array: ts.TensorStore, rows: slice, index: int, values: npt.NDArray[Any]
     ) -> None:
-        """Write the rows of one shard. Of the last one, which may be short, TensorStore reads what is there first."""
+        """Write the rows of one shard."""
         try:
             array[rows].write(values).result()
-        except ValueError:  # what is there is damaged
+        except ValueError:  # TensorStore reads a shorter last shard before it writes it, and what is there is damaged
             column_file(self._path, name, index, array.ndim).unlink(missing_ok=True)
             array[rows].write(values).result()
 
     def _write_frames(self, shard: Shard) -> None:
-        """Write motion fields, then frames, as the file of the latter is what is looked for later."""
+        """Write motion fields, then frames, whose file later shows that the shard is there."""
         if self._motion is not None:
             _write_slots(self._motion, shard.motion, first=shard.first)
         _write_slots(self._frames, shard.frames, first=shard.first)
@@ -94,5 +94,5 @@ def _write_slots(stream: ts.TensorStore, clips: Sequence[npt.NDArray[Any]], *, f
         shard = stream.with_transaction(transaction)
         used = [(row, clip) for row, clip in enumerate(clips, start=first) if len(clip)]
         writes = [shard[row, : len(clip)].write(clip) for row, clip in used]
-        for write in writes:  # kept until then: TensorStore drops a write that nobody waits for
+        for write in writes:  # all are kept until here: TensorStore drops a write whose future is gone
             write.copy.result()
