@@ -21,11 +21,8 @@ from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
 
 READ_CACHE_BYTES = 64 << 20  # without it TensorStore reads a shard's index again for every clip
-NO_WAY_OUT: Mapping[Scope, str] = {
-    "shard": "",
-    "table": "",
-    "cache": "",
-}  # of a cache outside a workspace: how it was made is not known
+# for a cache outside a workspace: how it was made is not known
+NO_WAY_OUT: Mapping[Scope, str] = {"shard": "", "table": "", "cache": ""}
 
 
 def ways_out(name: str) -> Mapping[Scope, str]:

@@ -1,1 +1,1 @@
-"""Vectors to motion: reading them, the camera, motion fields, and the store that keeps them."""
+"""Motion of clips: vectors, the camera, motion fields, and the store that keeps vectors and camera."""

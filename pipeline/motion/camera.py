@@ -1,4 +1,4 @@
-"""Fit the camera's motion, robustly and for many frames at once, to all motion vectors of each frame."""
+"""Robust fit of the camera's motion to the motion vectors of each frame, for many frames at once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-START_VECTORS = 100  # about as many vectors of a frame decide where its fit starts
+START_VECTORS = 100  # about as many vectors of each frame are used to choose where its fit starts
 AFFINE_VECTORS = 6  # frames with fewer get a translation: twice the unknowns of one component
 MIN_SUPPORT = 0.1  # share of the picture; motion that less of it follows, as after a scene cut, is not the camera's
 STIFFNESS = 1e-4  # pull towards a translation, in picture areas; matters only where vectors lie close together
 NO_MOTION = 1e-9  # pull towards zero, in picture areas; matters only where there is no vector
-SCALES = (1.4, 1.0, 0.7, 0.5)  # of what counts as noise, in following distances, one reweighting each
+SCALES = (1.4, 1.0, 0.7, 0.5)  # scale of the noise in each reweighting, in following distances
 
 FloatMap = npt.NDArray[np.float32]
 DoubleMap = npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ class MotionField:
 def following_distance_px(width: int, height: int) -> float:
     """How far a block may move from where the camera takes it and still count as following it, pixels per frame.
 
-    A 400th of the diagonal, and never less than the half pixel of coarse codecs.
+    A 400th of the diagonal, but at least half a pixel, the precision of coarse codecs.
 
     >>> following_distance_px(320, 240), following_distance_px(64, 48)
     (1.0, 0.5)
@@ -51,10 +51,9 @@ def following_distance_px(width: int, height: int) -> float:
 def fit_camera(field: MotionField, *, width: int, height: int) -> tuple[FloatMap, FloatMap]:
     """Find the affine motion that most of the picture follows, in every frame.
 
-    Least squares over the whole picture, its border and each of its sides give six starts, of which some see little
-    of an object that moves on its own. Each is refined, with less and less say for what disagrees; from the one that
-    most of the picture follows, weighted least squares go on with Geman and McClure's weights and a shrinking scale.
-    Few vectors, or all at one place, give their common translation; none, or none that agree, give zero.
+    Iteratively reweighted least squares with the weights of Geman and McClure and a shrinking scale, starting from the
+    best of six candidates (see :func:`_start`). Few vectors, or all at one place, give their common translation; none,
+    or none that agree, give zero.
 
     Args:
         width, height: pixels of the picture.
@@ -76,9 +75,14 @@ def fit_camera(field: MotionField, *, width: int, height: int) -> tuple[FloatMap
 
 
 def _start(field: MotionField, width: int, height: int, following: float) -> DoubleMap:
-    """Parameters to start from: float64, shape (2, 3, frames). Every ``step``-th vector is enough to choose them."""
+    """Choose where the fit of each frame starts: float64, shape (2, 3, frames).
+
+    Least squares over the whole picture, its border and each of its sides give six candidates, some of which include
+    little of an object that moves on its own. Each is refined, and the one that most of the picture follows is chosen.
+    """
+    # every ``step``-th vector is enough for that
     lanes = field.x.shape[0]
-    step = min(width * height // 256 // START_VECTORS, lanes // 2) | 1  # odd: does not walk down the same columns
+    step = min(width * height // 256 // START_VECTORS, lanes // 2) | 1  # odd: does not pick the same columns of blocks
     thin = _Problem(field, width, height, step=step)
     weight = _regions(thin.x, thin.y) * thin.share
     starts = thin.solve(weight)
@@ -90,13 +94,13 @@ def _start(field: MotionField, width: int, height: int, following: float) -> Dou
 
 
 def _regions(x: FloatMap, y: FloatMap) -> FloatMap:
-    """1 for the vectors inside: all, the border, left, right, top, bottom; float32, shape (6, lanes, columns)."""
+    """1 for vectors in the whole picture, its border, left, right, top, bottom: float32, (6, lanes, columns)."""
     border = np.maximum(np.abs(x), np.abs(y)) > 0.6
     return np.stack((np.ones_like(border), border, x < -0.4, x > 0.4, y < -0.4, y > 0.4)).astype(np.float32)
 
 
 class _Problem:
-    """Least squares of u and v on (1, X, Y), one system per frame; X and Y are -1 to 1 inside the picture.
+    """Weighted least squares of u and v on (1, X, Y) for each frame; X and Y are -1 to 1 inside the picture.
 
     Weights may have further axes in front of (lanes, columns); parameters and sums then have them in front too.
     """
@@ -111,14 +115,14 @@ class _Problem:
         self.frame_of_column = np.repeat(np.arange(len(columns_per_frame)), columns_per_frame)
         self._products = np.stack((np.ones_like(x), x, y, x * x, x * y, y * y, u, x * u, y * u, v, x * v, y * v))
         few = self.per_frame((self.share > 0).astype(np.float32)) < AFFINE_VECTORS
-        self._stiffness = np.where(few, 1e3, STIFFNESS)
+        self._stiffness = np.where(few, 1e3, STIFFNESS)  # 1e3 leaves a translation
 
     def per_frame(self, values: FloatMap) -> DoubleMap:
-        """Sums over all vectors of each frame."""
+        """Sum over the vectors of each frame: float64, shape (..., frames)."""
         return np.add.reduceat(values.sum(axis=-2).astype(np.float64), self.first_column, axis=-1)
 
     def solve(self, weight: FloatMap) -> DoubleMap:
-        """Parameters for one weight per vector: float64, shape (2, 3, ..., frames), of u and v by (1, X, Y)."""
+        """Parameters of u and v by (1, X, Y), given a weight per vector: float64, shape (2, 3, ..., frames)."""
         sums = np.einsum("...lc,klc->k...c", weight, self._products).astype(np.float64)
         moments = np.add.reduceat(sums, self.first_column, axis=-1)
         moments[0] += NO_MOTION
@@ -142,11 +146,11 @@ class _Problem:
     def squared_residual(self, parameters: DoubleMap) -> FloatMap:
         """Squared distance of each vector from the fit, square pixels: float32, shape (..., lanes, columns)."""
         total: FloatMap | None = None
-        for seen, (constant, along_x, along_y) in zip((self.u, self.v), self._of_columns(parameters), strict=True):
+        for observed, (constant, along_x, along_y) in zip((self.u, self.v), self._of_columns(parameters), strict=True):
             off = self.x * along_x
             off += self.y * along_y
             off += constant
-            off -= seen
+            off -= observed
             off *= off
             total = off if total is None else np.add(total, off, out=total)
         assert total is not None
@@ -158,14 +162,14 @@ class _Problem:
 
 
 def _solved(left: DoubleMap, right: DoubleMap) -> DoubleMap:
-    """Solve many symmetric 3x3 systems by Cramer's rule; a loop over LAPACK would take longer than all the sums.
+    """Solve many symmetric 3x3 systems.
 
     Args:
         left: the upper triangles, row by row: shape (6, ...).
         right: right sides, shape (sides, 3, ...).
     Returns: float64, shape (sides, 3, ...).
     """
-    a, b, c, d, e, f = left
+    a, b, c, d, e, f = left  # by Cramer's rule: a loop over LAPACK would take longer than all the sums
     first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
     middle, corner = b * c - a * e, a * d - b * b
     adjugate = np.stack((first, second, third, second, a * f - c * c, middle, third, middle, corner))

@@ -1,4 +1,4 @@
-"""The motion of one clip as a value: its vectors, what they leave out, and how the camera moved."""
+"""The motion of one clip as a value: its vectors and, for each frame, its type, zero vectors and camera motion."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class FrameType(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClipMotion:
-    """Motion vectors with any displacement, in presentation order, and per-frame facts of one clip.
+    """Motion vectors of one clip that are not zero, in presentation order, and facts about each frame.
 
-    All coordinates are in the upright picture: the display rotation of the source is applied already.
+    All coordinates are those of the upright picture, with the display rotation of the source applied.
 
     Attributes:
         width, height: pixels of the upright picture.
@@ -35,14 +35,15 @@ class ClipMotion:
         ref: int8, shape (n,): -1 if the block is predicted from the past, +1 from the future. Content moves forward
             in time by (dx, dy) for -1 and by (-dx, -dy) for +1.
         zero_vectors: int32, shape (frames,): vectors without displacement, which are counted and not kept. A frame
-            with neither these nor others is a key frame, wholly intra-coded, or one whose vectors cannot be had.
+            with neither these nor others is a key frame, wholly intra-coded, or one whose vectors are not exported.
         frame_type: uint8, shape (frames,): see FrameType.
         camera: float32, shape (frames, 6): affine motion of the background forward in time,
             ``u = a0 + a1*X + a2*Y``, ``v = a3 + a4*X + a5*Y`` in pixels per frame, where X and Y are pixels
             relative to the centre of the picture; zeros for frames without vectors or whose vectors do not agree.
         camera_support: float32, shape (frames,): share of the picture that follows ``camera``, in [0, 1]: the area of
-            the blocks that do, over that of the picture or, where blocks have two vectors, of all vectors. Blocks
-            without vectors follow nothing. 0 where there is no camera motion to be had.
+            the blocks that do, divided by the area of the picture or, if that is larger because blocks have two
+            vectors, by the area of the blocks of all vectors. Blocks without vectors follow nothing. 0 where no camera
+            motion was found.
     """
 
     width: int
@@ -71,7 +72,7 @@ class ClipMotion:
         return np.repeat(np.arange(self.frames, dtype=np.int32), self.vectors_per_frame)
 
     def vectors_of(self, frames: range) -> slice:
-        """Which rows of the vector arrays belong to some consecutive frames."""
+        """Rows of the vector arrays that belong to some consecutive frames."""
         before = int(self.vectors_per_frame[: frames.start].sum())
         return slice(before, before + int(self.vectors_per_frame[frames.start : frames.stop].sum()))
 

@@ -1,8 +1,8 @@
 """Turn the motion vectors of one clip into dense motion fields, one for each chosen frame, cropped like the frame.
 
 The field of a frame is the mean motion over the frames from it on (:func:`field_frames`), as a key frame has no vectors
-of its own. It says where the picture content goes: forward in time, x to the right and y down, in pixels of the cropped
-and scaled frame per frame of the video, kept as int8 in steps of a sixteenth of a pixel.
+of its own. It is the motion of the picture content forward in time, x to the right and y down, in pixels of the cropped
+and scaled frame per frame of the video, stored as int8 in steps of a sixteenth of a pixel.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import finite_camera
 
 MAX_STEPS = 127  # faster motion, 8 pixels per frame and more, is clipped
-HALF_MARGIN = 2.0**-20  # steps; products of matrices differ by some 2**-40 between processors
+HALF_MARGIN = 2.0**-20  # steps; products of matrices differ by about 2**-40 between processors
 
 Fields = npt.NDArray[np.int8]  # (slots, 2, side, side)
 
@@ -30,9 +30,9 @@ Fields = npt.NDArray[np.int8]  # (slots, 2, side, side)
 class MotionFieldSettings:
     """How the motion fields of a crop cache are made."""
 
-    side: int = 56  # of a field, cells; one for every 4 pixels of a 224 px frame
-    span: int = 12  # frames that a field is the mean of, at most; transcode puts as many from key frame to key frame
-    camera: Camera = "ignore"  # compensate: less the camera's motion
+    side: int = 56  # cells, both sides of a field; one for every 4 pixels of a 224 px frame
+    span: int = 12  # most frames that a field is the mean of; transcode sets key frames as far apart
+    camera: Camera = "ignore"  # compensate: the camera's motion is subtracted
 
     def __post_init__(self) -> None:
         for name in ("side", "span"):
@@ -44,14 +44,14 @@ class MotionFieldSettings:
 def dense_motion(
     motion: ClipMotion, numbers: Sequence[int], *, box: CropBox, size: int, settings: MotionFieldSettings
 ) -> Fields:
-    """The motion fields of the chosen frames of a clip inside its crop box.
+    """Make the motion fields of the chosen frames of a clip inside its crop box.
 
     A cell of a field is the mean over the part of the picture that it covers. A block without a vector, because it
-    stands still or was coded afresh, counts as one that does not move. Frames without vectors at all do not count.
+    stands still or is intra-coded, counts as one that does not move. Frames without vectors at all do not count.
 
     Args:
-        numbers: of the chosen frames in the clip, ascending.
-        box: what the cropped frames show of the picture.
+        numbers: frame numbers of the chosen frames, ascending.
+        box: part of the picture that the cropped frames show.
         size: side of the cropped and scaled frames, pixels.
     Returns: int8, shape (len(numbers), 2, side, side): motion in x and in y.
     Raises: ValueError if the camera's motion is not finite.
@@ -74,18 +74,19 @@ def dense_motion(
 
 
 def field_frames(numbers: Sequence[int], slot: int, *, coded: npt.NDArray[np.bool_], span: int) -> range:
-    """The frames whose motion makes the field of a chosen frame.
+    """Find the frames whose motion makes the field of a chosen frame.
 
-    They run from it until the next chosen one, ``span`` at most. Where none of them has vectors, as for a key frame at
-    the end of a clip, it is the ``span`` frames up to it.
+    These are the frames from it to the next chosen one, at most ``span``. Where none of them has vectors, as for a key
+    frame at the end of a clip, they are the ``span`` frames up to and including it.
 
     >>> coded = np.array([False, True, True, False, True, True, False])  # key frames 0, 3 and 6
     >>> [field_frames([0, 3, 6], slot, coded=coded, span=12) for slot in range(3)]
     [range(0, 3), range(3, 6), range(0, 7)]
 
     Args:
-        numbers: of all chosen frames, ascending; the field is that of ``numbers[slot]``.
-        coded: shape (frames,): whether a frame has vectors.
+        numbers: frame numbers of all chosen frames, ascending; the field is that of ``numbers[slot]``.
+        coded: bool, shape (frames,): whether a frame has vectors.
+        span: most frames.
     """
     first = min(numbers[slot], len(coded) - 1)
     following = min([first + span, len(coded), *numbers[slot + 1 : slot + 2]])
@@ -95,7 +96,7 @@ def field_frames(numbers: Sequence[int], slot: int, *, coded: npt.NDArray[np.boo
 
 
 def _camera_field(motion: ClipMotion, frames: range, *, rows: DoubleMap, columns: DoubleMap) -> DoubleMap:
-    """The sum over some frames of the camera's motion in the middle of every cell: float64, shape (2, rows, columns).
+    """Sum the camera's motion at the centre of every cell over some frames: float64, shape (2, rows, columns).
 
     Args:
         rows, columns: edges of the cells, pixels of the picture.
@@ -107,6 +108,6 @@ def _camera_field(motion: ClipMotion, frames: range, *, rows: DoubleMap, columns
 
 
 def _rounded(steps: DoubleMap) -> Fields:
-    """Nearest whole steps, clipped; halves go away from zero, with a margin for rounding errors of the processor."""
+    """Round to whole steps and clip; halves go away from zero, with a margin for rounding errors of the processor."""
     away = np.copysign(0.5 + HALF_MARGIN, steps)
     return np.clip(np.trunc(steps + away), -MAX_STEPS, MAX_STEPS).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Turn the raw vectors of a run of frames, as FFmpeg exports them, into that run's ClipMotion."""
+"""Turn the raw vectors of a run of frames, as FFmpeg exports them, into a ClipMotion of that run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mocrop.pipeline.motion.camera import MotionField, fit_camera
 from mocrop.pipeline.motion.clip_motion import QUARTER_PIXELS, ClipMotion, FrameType
 
-RAW_VECTOR = np.dtype(  # FFmpeg's AVMotionVector; what lies between these fields is of no use or garbage
+RAW_VECTOR = np.dtype(  # FFmpeg's AVMotionVector; its other fields are not needed, and its padding is garbage
     {
         "names": ["source", "w", "h", "dst_x", "dst_y", "motion_x", "motion_y", "motion_scale"],
         "formats": ["<i4", "u1", "u1", "<i2", "<i2", "<i4", "<i4", "<u2"],
@@ -20,8 +20,8 @@ RAW_VECTOR = np.dtype(  # FFmpeg's AVMotionVector; what lies between these field
         "itemsize": 40,
     }
 )
-LANES = 32  # vectors in a column; a frame owns whole columns of a block, so that its sums are sums of columns
-FULL_BYTES = 4 << 20  # of raw vectors, worked on at once: a few hundred small frames
+LANES = 32  # vectors in a column; a frame has whole columns of a VectorBlock, so its sums are sums of columns
+FULL_BYTES = 4 << 20  # raw vectors worked on at once: a few hundred small frames
 _COLUMN_BYTES = LANES * RAW_VECTOR.itemsize
 _LIMIT = 32767  # of int16, both ways
 
@@ -44,7 +44,7 @@ class Orientation:
 
 @dataclass(kw_only=True, eq=False)
 class VectorBlock:
-    """Collects the raw vectors of consecutive frames that lie alike.
+    """Collects the raw vectors of consecutive frames of one size and rotation.
 
     A block begins right after a frame that others may refer to (an I or P frame) or at the start of the clip.
     """
@@ -59,30 +59,30 @@ class VectorBlock:
         """Append a frame in presentation order; ``raw`` holds whole AVMotionVector structs, or nothing."""
         columns = max(1, -(-len(raw) // _COLUMN_BYTES))
         unused = columns * _COLUMN_BYTES - len(raw)
-        self._pieces += (raw, bytes(unused))  # zeros are blocks of no size that stand still
+        self._pieces += (raw, bytes(unused))  # zeros read as blocks of no size that stand still
         self._size_bytes += columns * _COLUMN_BYTES
         self._columns_per_frame.append(columns)
         self.frame_types.append(frame_type)
 
     @property
     def full(self) -> bool:
-        """Whether to begin a new block: after a reference frame if possible, for the sake of the distances."""
+        """Whether to begin a new block: after a reference frame if possible, so that reference distances are right."""
         size_bytes, last = self._size_bytes, self.frame_types[-1]
         return size_bytes >= FULL_BYTES and (last != FrameType.B or size_bytes >= 8 * FULL_BYTES)
 
     def motion(self, picture: tuple[int, int]) -> ClipMotion:
-        """The motion of these frames in an upright picture of this width and height, camera fit included."""
+        """Motion of these frames in an upright picture of this width and height, with the camera fitted."""
         raw = np.frombuffer(b"".join(self._pieces), RAW_VECTOR).reshape(-1, LANES).T
         first_column = np.cumsum([0, *self._columns_per_frame[:-1]])
         frame_type = np.array(self.frame_types, dtype=np.uint8)
         from_past = np.ascontiguousarray(raw["source"] < 0)
         x, y, dx, dy, w, h = _upright(raw, self.orientation, picture)
         per_frame = _pixels_per_frame(from_past, frame_type, self._columns_per_frame)
-        seen = MotionField(x=x, y=y, u=dx * per_frame, v=dy * per_frame, area=w * h, first_column=first_column)
-        camera, support = fit_camera(seen, width=picture[0], height=picture[1])
+        blocks = MotionField(x=x, y=y, u=dx * per_frame, v=dy * per_frame, area=w * h, first_column=first_column)
+        camera, support = fit_camera(blocks, width=picture[0], height=picture[1])
         moving = (dx != 0) | (dy != 0)
         moving_per_frame = _count(moving, first_column)
-        kept = np.nonzero(moving.T)[::-1]  # down the columns: in the order of the decoder
+        kept = np.nonzero(moving.T)[::-1]  # column by column: in the order of the decoder
         return ClipMotion(
             width=picture[0],
             height=picture[1],
@@ -102,7 +102,7 @@ class VectorBlock:
 
 
 def _upright(raw: npt.NDArray[np.void], orientation: Orientation, picture: tuple[int, int]) -> tuple[FloatMap, ...]:
-    """Whole numbers x, y, dx, dy, w, h in the picture, each float32 of the shape of ``raw``."""
+    """x, y, dx, dy, w, h in the upright picture: whole numbers, each float32 of the shape of ``raw``."""
     x, y, w, h = (raw[name].astype(np.float32, order="C") for name in ("dst_x", "dst_y", "w", "h"))
     quarters = np.float32(-QUARTER_PIXELS) / np.maximum(raw["motion_scale"], 1).astype(np.float32, order="C")
     dx, dy = (raw[name].astype(np.float32, order="C") * quarters for name in ("motion_x", "motion_y"))
@@ -124,7 +124,7 @@ def _upright(raw: npt.NDArray[np.void], orientation: Orientation, picture: tuple
 def _pixels_per_frame(
     from_past: npt.NDArray[np.bool_], frame_type: npt.NDArray[np.uint8], columns_per_frame: Sequence[int]
 ) -> FloatMap:
-    """What to multiply a displacement with to get motion forward in time: float32, shape (lanes, columns)."""
+    """Factors from displacement to motion forward in time, pixels per frame: float32, shape (lanes, columns)."""
     past, future = reference_distances(frame_type)
     forward = np.repeat(np.float32(1 / QUARTER_PIXELS) / past, columns_per_frame)
     backward = np.repeat(np.float32(-1 / QUARTER_PIXELS) / future, columns_per_frame)
@@ -132,14 +132,18 @@ def _pixels_per_frame(
 
 
 def reference_distances(frame_type: npt.NDArray[np.uint8]) -> tuple[FloatMap, FloatMap]:
-    """How many frames lie between each frame and those that its vectors refer to, in the past and in the future.
+    """Distance in frames from each frame to those that its vectors refer to, in the past and in the future.
 
     These are the nearest frames other than B: certain for MPEG-1, -2 and -4 and for H.264 with one reference and no
-    B-pyramid; elsewhere the likeliest, as FFmpeg does not say which reference a vector has. The frame before the
+    B-pyramid; elsewhere the likeliest, as FFmpeg does not export which reference a vector has. The frame before the
     first one counts as a reference.
 
     >>> reference_distances(np.array([FrameType.B, FrameType.B, FrameType.P, FrameType.P], dtype=np.uint8))
     (array([1., 2., 3., 1.], dtype=float32), array([2., 1., 1., 1.], dtype=float32))
+
+    Args:
+        frame_type: uint8, shape (frames,): see FrameType.
+    Returns: float32, shape (frames,), twice: distances to the past and to the future.
     """
     frames = len(frame_type)
     index = np.arange(frames)
@@ -152,17 +156,14 @@ def reference_distances(frame_type: npt.NDArray[np.uint8]) -> tuple[FloatMap, Fl
 
 
 def _count(flags: npt.NDArray[np.bool_], first_column: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
-    """How many flags of each frame are set: int32, shape (frames,)."""
+    """Count the flags that are set in each frame: int32, shape (frames,)."""
     return np.add.reduceat(np.count_nonzero(flags, axis=0), first_column).astype(np.int32)
 
 
 def joined(runs: list[ClipMotion]) -> ClipMotion:
-    """One ClipMotion of consecutive runs of frames of the same picture.
-
-    Empties the list and lets go of one array after the other, so that a long clip is not in memory twice.
-    """
+    """Join consecutive runs of frames of pictures of the same size into one ClipMotion; empties the list."""
     width, height = runs[0].width, runs[0].height
     names = [item.name for item in dataclasses.fields(ClipMotion) if item.name not in ("width", "height")]
     parts = {name: [getattr(run, name) for run in runs] for name in names}
-    runs.clear()
+    runs.clear()  # and free one array after the other, so that a long clip is not in memory twice
     return ClipMotion(width=width, height=height, **{name: np.concatenate(parts.pop(name)) for name in names})

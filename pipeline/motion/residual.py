@@ -1,4 +1,4 @@
-"""Take the camera's motion out of a clip's vectors: what each block does by itself, and how much the camera does."""
+"""Speed of each motion vector, with or without the camera's motion, and speed of the camera."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from mocrop.pipeline.choices import Camera
 from mocrop.pipeline.motion.clip_motion import QUARTER_PIXELS, ClipMotion
 from mocrop.pipeline.motion.raw_vectors import reference_distances
 
-VECTORS_AT_ONCE = 1 << 18  # what is worked out of them is some 60 bytes each
+VECTORS_AT_ONCE = 1 << 18  # intermediate results take about 60 bytes each
 
 
 def speeds(motion: ClipMotion, *, camera: Camera) -> npt.NDArray[np.float32]:
-    """How much each vector moves.
+    """Speed of each vector.
 
-    Returns: float32, shape (n,): with ``ignore`` its length in pixels, as published; with ``compensate`` how far its
-        content departs from where the camera takes it, pixels per frame. A block that the camera holds still has no
-        vector here, so what the camera follows counts through the parts of it that move.
+    Returns: float32, shape (n,): with ``ignore`` its length in pixels, as published; with ``compensate`` the length of
+        its motion relative to the camera, pixels per frame. A block that the camera holds still has no vector here, so
+        an object that the camera follows counts only through those of its parts that move in the picture.
     Raises: ValueError if the camera's motion is not finite.
     """
     if camera == "ignore":
         return motion.displacement
-    of_frame = finite_camera(motion).astype(np.float32)
+    camera_of_frame = finite_camera(motion).astype(np.float32)
     squared = np.zeros(len(motion.x), np.float32)
     for frames in _runs(motion):
         some = motion.vectors_of(frames)
         x, y = motion.x[some] - np.float32(motion.width / 2), motion.y[some] - np.float32(motion.height / 2)
-        camera_parts = _camera_parts(of_frame, motion, frames)
-        for own, (shift, by_x, by_y) in zip(forward_motion(motion, frames), camera_parts, strict=True):
-            own -= shift
-            own -= by_x * x
-            own -= by_y * y
-            own *= own
-            squared[some] += own
+        camera_parts = _camera_parts(camera_of_frame, motion, frames)
+        for relative, (shift, by_x, by_y) in zip(forward_motion(motion, frames), camera_parts, strict=True):
+            relative -= shift
+            relative -= by_x * x
+            relative -= by_y * y
+            relative *= relative
+            squared[some] += relative
     return np.sqrt(squared, out=squared)
 
 
 def forward_motion(motion: ClipMotion, frames: range) -> Iterator[npt.NDArray[np.float32]]:
-    """Where the content of each block of some frames goes, forward in time: x, then y, pixels per frame.
+    """Motion of the content of each block of some frames, forward in time: x, then y, pixels per frame.
 
     Yields: float32, shape (vectors of these frames,).
     """
     per_frame = _frames_ahead(motion, frames)
     per_frame *= QUARTER_PIXELS
-    own = motion.vectors_of(frames)
-    for moved in (motion.dx, motion.dy):
-        yield (moved[own] / per_frame).astype(np.float32, copy=False)
+    some = motion.vectors_of(frames)
+    for displacement in (motion.dx, motion.dy):
+        yield (displacement[some] / per_frame).astype(np.float32, copy=False)
 
 
 def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:
     """Root mean square over the picture of the camera's motion in each frame that has vectors, pixels per frame.
 
-    A zoom or a turn counts although the middle of the picture stands still.
+    A zoom or a rotation counts although the centre of the picture stands still.
 
     Returns: float64, shape (frames with vectors,).
     Raises: ValueError if the camera's motion is not finite.
@@ -66,7 +66,7 @@ def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:
 
 
 def _frames_ahead(motion: ClipMotion, frames: range) -> npt.NDArray[np.float32]:
-    """From the reference of each vector of some frames to its frame, negative where the reference is ahead: float32."""
+    """Frames from each vector's reference to its own frame: float32, negative where the reference is in the future."""
     some = slice(frames.start, frames.stop)
     past, future = (distance[some] for distance in reference_distances(motion.frame_type))
     ahead = np.repeat(past, motion.vectors_per_frame[some])
@@ -84,10 +84,10 @@ def _runs(motion: ClipMotion) -> Iterator[range]:
         yield range(start, stop)
 
 
-def _camera_parts(of_frame: npt.NDArray[np.float32], motion: ClipMotion, frames: range) -> npt.NDArray[np.float32]:
+def _camera_parts(camera: npt.NDArray[np.float32], motion: ClipMotion, frames: range) -> npt.NDArray[np.float32]:
     """The parameters of the camera's motion at each vector of some frames: float32, shape (2, 3, n)."""
     some = slice(frames.start, frames.stop)
-    return np.repeat(of_frame[some].T, motion.vectors_per_frame[some], axis=1).reshape(2, 3, -1)
+    return np.repeat(camera[some].T, motion.vectors_per_frame[some], axis=1).reshape(2, 3, -1)
 
 
 def finite_camera(motion: ClipMotion) -> npt.NDArray[np.float64]:

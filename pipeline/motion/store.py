@@ -1,6 +1,6 @@
-"""motion.zarr: the motion of every clip, compact, one Zarr v3 group for each run of clips.
+"""The motion store, motion.zarr: the motion of every clip, one Zarr v3 group for each run of 32 clips.
 
-A group ``shard-00012`` holds the clips of 32 consecutive positions one after the other:
+A group such as ``shard-00012`` holds the clips of 32 consecutive positions one after the other:
 
 ====================  =====================  =======================================================
 array                 shape, dtype           meaning
@@ -17,7 +17,7 @@ array                 shape, dtype           meaning
 ``clip``              (clips,) string        names
 ====================  =====================  =======================================================
 
-A group appears under its name only when it is whole, and equal input gives equal bytes. What a killed writer leaves
+A group appears under its name only when it is complete, and equal input gives equal bytes. What a killed writer leaves
 behind has a name that begins with a dot.
 """
 
@@ -49,10 +49,10 @@ CLIPS_PER_SHARD = 32
 SCHEMA_VERSION = 1
 VECTOR_COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref")
 ROWS_PER_CHUNK = 1 << 16  # of one column of vectors: about one UCF-101 clip
-CHUNKS_PER_FILE = 16  # runs of rows; a writer holds one file's vectors, 14 MiB, however long the clips are
+CHUNKS_PER_FILE = 16  # of each column; a writer holds the vectors of one file, 14 MiB, however long the clips are
 READ_CACHE_BYTES = 8 << 20  # clips share chunks with their neighbours, which are read next
 _COLUMN_TYPES: Mapping[str, Any] = {"w": np.uint8, "h": np.uint8, "ref": np.int8}  # the others are int16
-_FRAME_ARRAYS: Mapping[str, tuple[Any, tuple[int, ...]]] = {  # dtype and shape of what there is of one frame
+_FRAME_ARRAYS: Mapping[str, tuple[Any, tuple[int, ...]]] = {  # dtype and shape per frame
     "vectors_per_frame": (np.int32, ()),
     "zero_vectors": (np.int32, ()),
     "frame_type": (np.uint8, ()),
@@ -72,16 +72,16 @@ class MotionRow:
 
 
 def shard_folder(store: Path, index: int) -> Path:
-    """Where the group of the clips ``index * CLIPS_PER_SHARD`` and following lies."""
+    """Folder of the group with the clips from position ``index * CLIPS_PER_SHARD`` on."""
     return store / f"shard-{index:05d}"
 
 
 def write_shard(store: Path, index: int, rows: Iterable[MotionRow], *, attributes: Mapping[str, Any]) -> None:
-    """Write one group, in place of one that is there.
+    """Write one group, replacing one that exists.
 
     Args:
-        rows: by position; taken one by one, so that a generator need not hold the vectors of all of them.
-        attributes: how the vectors were read; joins the schema version under the group attribute ``mocrop``.
+        rows: in order of position; taken one by one, so that a generator need not hold the vectors of all clips.
+        attributes: how the vectors were read; stored under ``mocrop`` beside the schema version.
     """
     with contextlib.suppress(ContainsGroupError):  # another worker has just made it
         zarr.open_group(store, mode="a", zarr_format=3)
@@ -128,11 +128,11 @@ def _write_array(group: zarr.Group, name: str, values: npt.NDArray[Any]) -> None
 
 
 class _VectorWriter:
-    """Writes ``vectors`` file by file; with TensorStore, because this is nearly all of the bytes."""
+    """Writes ``vectors`` file by file, with TensorStore, as these are nearly all of the bytes."""
 
     def __init__(self, path: Path) -> None:
         self._rows = np.empty((ROWS_PER_CHUNK * CHUNKS_PER_FILE, len(VECTOR_COLUMNS)), np.int16, order="F")
-        self._waiting = self._written = 0
+        self._waiting = self._written = 0  # rows in memory, rows on disk
         self._array = ts.open(_vectors_spec(path), context=worker_context(), create=True).result()
 
     def add(self, motion: ClipMotion) -> None:
@@ -153,14 +153,14 @@ class _VectorWriter:
         self._written, self._waiting = stop, 0
 
     def close(self) -> None:
-        """Write what waits and give the array its final length."""
+        """Write the last rows and set the array's final length."""
         if self._waiting:
             self._flush()
         self._array.resize(exclusive_max=[self._written, len(VECTOR_COLUMNS)], resize_metadata_only=True).result()
 
 
 def _vectors_spec(path: Path) -> dict[str, Any]:
-    """A Zarr array of more rows than there can be, until it is resized; one inner chunk for each column."""
+    """TensorStore spec of ``vectors``: one column per inner chunk, and room for any number of rows until resized."""
     inner = {
         "chunk_shape": [ROWS_PER_CHUNK, 1],
         "codecs": [
@@ -184,7 +184,7 @@ def _vectors_spec(path: Path) -> dict[str, Any]:
 
 
 def _publish(partial: Path, final: Path) -> None:
-    """Give a whole group its name once it is on the disk; an old one steps aside, as folders cannot be replaced."""
+    """Rename a complete group once it is on disk; an old one is moved away first, as folders cannot be replaced."""
     for path in (*partial.rglob("*"), partial):
         _sync(path)
     old = partial.with_name(f"{partial.name}.old")
@@ -204,14 +204,14 @@ def _sync(path: Path) -> None:
 
 
 class MotionReader:
-    """Reads clips of a motion store; keeps the last group open, because readers go from neighbour to neighbour."""
+    """Reads clips of a motion store; keeps the last group open, as clips are mostly read in order of position."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
         self._shard: _Shard | None = None
 
     def read(self, position: int) -> ClipMotion | None:
-        """The motion of one clip, None if the store has none of it.
+        """Read the motion of the clip at a position; None if the store has none.
 
         Raises: MotionStoreError if the group is damaged or of another schema.
         """
@@ -223,14 +223,14 @@ class MotionReader:
             self._shard = _Shard(folder)
         try:
             return self._shard.motion(position)
-        except (KeyError, ValueError, IndexError, RuntimeError, FileNotFoundError) as error:  # of zarr and its codecs
+        except (KeyError, ValueError, IndexError, RuntimeError, FileNotFoundError) as error:  # from zarr and its codecs
             raise MotionStoreError(
                 f"{folder} is damaged ({error}); remove the folder and run `mocrop extract-mv` again"
             ) from error
 
 
 def _require_schema(folder: Path) -> None:
-    """Raises: ValueError if a group is of another schema, FileNotFoundError if it is none."""
+    """Raises: ValueError if a group is of another schema, FileNotFoundError if there is none."""
     description = json.loads((folder / "zarr.json").read_text()).get("attributes", {}).get("mocrop") or {}
     if description.get("schema") != SCHEMA_VERSION:
         raise ValueError(f"schema {description.get('schema')}, this mocrop reads schema {SCHEMA_VERSION}")
@@ -244,9 +244,9 @@ class _Shard:
 
     @cached_property
     def _columns(self) -> dict[str, npt.NDArray[Any]]:
-        """The small arrays; through TensorStore, because Zarr takes four times as long to open them."""
+        """The small arrays, those of frames and of clips."""
         _require_schema(self.folder)
-        context = worker_context()
+        context = worker_context()  # through TensorStore: zarr-python takes four times as long to open them
         arrays = {name: open_array(self.folder, name, context=context) for name in (*_FRAME_ARRAYS, *_CLIP_ARRAYS)}
         return {name: np.asarray(array.read().result()) for name, array in arrays.items()}
 
@@ -255,7 +255,7 @@ class _Shard:
         return open_array(self.folder, "vectors", context=worker_context(cache_bytes=READ_CACHE_BYTES))
 
     def motion(self, position: int) -> ClipMotion | None:
-        """The motion of the clip at a position, None if it has none."""
+        """Motion of the clip at a position; None if it has none."""
         columns = self._columns
         found = np.flatnonzero(columns["position"] == position)
         if len(found) == 0 or columns["frames"][found[0]] == 0:

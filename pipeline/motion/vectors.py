@@ -1,4 +1,4 @@
-"""Decode one video file into its motion: the vectors with any displacement, and how the camera moved."""
+"""Read the motion of one video file: its motion vectors as FFmpeg exports them, and the camera's motion."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.raw_vectors import Orientation, VectorBlock, joined
 from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.video.frames import quarter_turns
 from mocrop.pipeline.video.open import OpenVideo, PacketAccount, let_go_of_side_data, open_video
 
-EXPORTING_CODECS = frozenset(  # FFmpeg's names of the codecs whose vectors it exports, each of them tried
+EXPORTING_CODECS = frozenset(  # FFmpeg's names of the codecs whose vectors it exports, each of them tested
     {"flv1", "h261", "h263", "h264", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v2", "msmpeg4v3", "rv10", "rv20"}
     | {"snow", "wmv1", "wmv2"}
 )
-NO_B_VECTORS = frozenset({"mpeg4", "rv20"})  # FFmpeg's H.263 decoders do not keep those of B-frames, and export others
+NO_B_VECTORS = frozenset({"mpeg4", "rv20"})  # FFmpeg's H.263 decoders do not keep vectors of B-frames and export others
 _FRAME_TYPE: dict[int, FrameType] = {
     PictureType.I: FrameType.I,
     PictureType.SI: FrameType.I,
@@ -33,16 +34,16 @@ _FRAME_TYPE: dict[int, FrameType] = {
 
 
 def read_motion(path: Path, *, clip: str, log: ClipLog) -> ClipMotion:
-    """Read every motion vector of a file, in presentation order, decoding no more of the pictures than it must.
+    """Read every motion vector of a file, in presentation order, decoding no more of the pictures than necessary.
 
-    Positions and displacements are those of the upright picture; where the frame size changes they are scaled to that
-    of the first frame. Displacements beyond 8191 pixels are clipped there; positions outside the picture are kept.
-    B-frames of MPEG-4 Part 2 count as frames without vectors: what FFmpeg exports for them is not theirs.
+    Positions and displacements are those of the upright picture; where the frame size changes, they are scaled to that
+    of the first frame. Displacements beyond 8191 pixels are clipped; positions outside the picture are kept. B-frames
+    of MPEG-4 Part 2 count as frames without vectors: those that FFmpeg exports for them belong to other frames.
 
     Args:
         path: the file.
         clip: its name, for messages.
-        log: gets ROTATED, SIZE_CHANGES, ONE_FRAME, ALL_KEY_FRAMES and NOTHING_MOVES where they hold.
+        log: receives ROTATED, SIZE_CHANGES, ONE_FRAME, ALL_KEY_FRAMES and NOTHING_MOVES where they apply.
     Raises: ClipError with NO_FRAMES, TRUNCATED, NO_MOTION_VECTORS, or what :func:`open_video` raises.
     """
     with open_video(path, clip=clip, log=log) as video:
@@ -58,12 +59,12 @@ def read_motion(path: Path, *, clip: str, log: ClipLog) -> ClipMotion:
         if not runs:
             raise ClipError(Reason.NO_FRAMES, f"{clip}: no frame could be decoded")
     motion = joined(runs)
-    _note_what_is_missing(motion, codec, clip, log)
+    _note_missing_motion(motion, codec, clip, log)
     return motion
 
 
 def _export_vectors(stream: VideoStream, codec: str) -> None:
-    """Ask the decoder for its vectors, and spare it what does not change them."""
+    """Make the decoder export its vectors, and skip work that does not change them."""
     options = {"flags2": "+export_mvs", "skip_loop_filter": "all"}
     if codec == "mpeg4":
         options["skip_idct"] = "all"
@@ -71,22 +72,22 @@ def _export_vectors(stream: VideoStream, codec: str) -> None:
 
 
 class _Frame(NamedTuple):
-    """What is of interest in a decoded frame."""
+    """What is kept of a decoded frame."""
 
     orientation: Orientation
     frame_type: FrameType
     raw_vectors: bytes
 
 
-def _looked_through(frame: VideoFrame, codec: str) -> _Frame:
+def _kept(frame: VideoFrame, codec: str) -> _Frame:
     frame_type = _FRAME_TYPE.get(frame.pict_type, FrameType.OTHER)
-    orientation = Orientation(decoded=(frame.width, frame.height), turn=round(frame.rotation / 90) % 4)
+    orientation = Orientation(decoded=(frame.width, frame.height), turn=quarter_turns(frame))
     usable = frame_type != FrameType.B or codec not in NO_B_VECTORS
-    return _Frame(orientation, frame_type, _taken_vectors(frame) if usable else b"")
+    return _Frame(orientation, frame_type, _raw_vectors(frame) if usable else b"")
 
 
-def _taken_vectors(frame: VideoFrame) -> bytes:
-    """The raw vectors of a frame, which is then free to go."""
+def _raw_vectors(frame: VideoFrame) -> bytes:
+    """Copy the raw vectors of a frame, and free the frame."""
     vectors = frame.side_data.get("MOTION_VECTORS")
     raw = b"" if vectors is None else bytes(vectors)
     del vectors
@@ -96,7 +97,7 @@ def _taken_vectors(frame: VideoFrame) -> bytes:
 
 @dataclass
 class _Source:
-    """Decodes a video and keeps account of its packets."""
+    """Decodes a video and counts its packets."""
 
     video: OpenVideo
     codec: str
@@ -107,11 +108,11 @@ class _Source:
         for packet in self.video.container.demux(self.video.stream):
             self.account.count(packet)
             for frame in packet.decode():
-                yield _looked_through(frame, self.codec)
+                yield _kept(frame, self.codec)
 
 
 def _blocks(frames: Iterable[_Frame], log: ClipLog) -> Iterator[VectorBlock]:
-    """Gather frames into blocks, each of one size and rotation."""
+    """Collect frames in blocks, each of one size and rotation."""
     block: VectorBlock | None = None
     for frame in frames:
         if block is None or block.full or block.orientation != frame.orientation:
@@ -131,10 +132,10 @@ def _note_orientation(now: Orientation, before: Orientation | None, log: ClipLog
         log.note(Reason.SIZE_CHANGES, f"the frame size changes; vectors are scaled to {before.upright}")
 
 
-def _note_what_is_missing(motion: ClipMotion, codec: str, clip: str, log: ClipLog) -> None:
-    """Tell apart: too few frames for vectors, a codec without them, no block predicted, and nothing moving.
+def _note_missing_motion(motion: ClipMotion, codec: str, clip: str, log: ClipLog) -> None:
+    """Note or raise why there is no motion: one frame, a codec without vectors, no predicted block, or no movement.
 
-    A codec counts as one without vectors if none came and it is not known to have any.
+    A codec counts as one without vectors if there were none and it is not known to export any.
     """
     moving, still = len(motion.x), int(motion.zero_vectors.sum())
     if motion.frames == 1:
