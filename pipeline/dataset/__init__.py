@@ -1,1 +1,1 @@
-"""A folder of videos and its lists to labelled clips."""
+"""From a folder of videos and split lists to labelled clips."""

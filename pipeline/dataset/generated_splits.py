@@ -1,4 +1,4 @@
-"""Make splits for a data set without lists: clips and a seed go in, a subset per clip and split comes out."""
+"""Make train and test splits for a data set that has no split lists."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 
 TEST_SHARE = 0.3  # of the groups of each class
 MAX_SPLITS = 3  # as many as UCF-101 has
-TRAIN, TEST = 1, 2  # as the crop cache has them
+TRAIN, TEST = 1, 2  # the codes of ``subset`` in the crop cache
 
 
 def generated_subsets(clips: Sequence[Clip], log: IssueLog, *, seed: int) -> npt.NDArray[np.uint8]:
     """Put about 70 % of each class into train and the rest into test, whole UCF groups at a time.
 
-    A clip without a group counts as a group of its own. Where every class has at least three groups there are three
-    splits whose test groups have nothing in common, as in UCF-101; else there is one. The same groups and seed give the
-    same splits on any machine, whatever other classes there are.
+    A clip without a group counts as a group of its own. Where every class has at least three groups, there are three
+    splits whose test groups do not overlap, as in UCF-101; otherwise there is one. For a given number of splits, the
+    groups of a class and the seed alone decide how it is split, on any machine.
 
-    Returns:
-        uint8, shape (clips, splits): 1 train, 2 test.
+    Args:
+        log: receives NO_GROUPS and CLASS_NOT_TESTED where they apply.
+    Returns: uint8, shape (clips, splits): 1 train, 2 test.
     """
     for clip in clips:
         if clip.group < 0:
@@ -46,7 +47,9 @@ def generated_subsets(clips: Sequence[Clip], log: IssueLog, *, seed: int) -> npt
 
 
 def groups_to_test(groups: int, *, splits: int) -> int:
-    """Number of groups of one class that each split tests on; all splits together use none twice, and one is left.
+    """Number of groups of one class that each split tests on.
+
+    No group is tested in two splits, and each split has at least one group to train on.
 
     >>> [groups_to_test(groups, splits=3) for groups in (3, 8, 25)], [groups_to_test(n, splits=1) for n in (1, 2)]
     ([1, 2, 8], [0, 1])
@@ -65,5 +68,6 @@ def _group(clip: Clip) -> str:
 
 
 def _shuffled(groups: set[str], seed: int) -> list[str]:
-    """An order that depends on nothing but the names and the seed: Python's own hash differs between processes."""
+    """Shuffle groups in a way that depends on their names and the seed alone."""
+    # not by hash(), which differs between processes
     return sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest())

@@ -1,4 +1,4 @@
-"""Look through a data set and bring the workspace up to date with it: what `mocrop init` does."""
+"""What `mocrop init` does: scan a data set and bring the workspace up to date with it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settin
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetReport:
-    """What was found in a data set."""
+    """What a scan of a data set found."""
 
     workspace: Path
     dataset: Path
     clips: int
     classes: int  # with clips
     listed_classes: int
-    absent: int  # clips that an earlier look found and this one did not
+    absent: int  # clips that an earlier scan found and this one did not
     splits: dict[str, tuple[int, int]]  # name -> clips to train on, clips to test on
     issues: tuple[Issue, ...]
 
@@ -32,10 +32,16 @@ class DatasetReport:
 def init_workspace(
     workspace: Workspace, *, dataset: Path | None = None, splits: Path | None = None, seed: int | None = None
 ) -> DatasetReport:
-    """Find clips, classes and splits and write the workspace; what is not given stays as mocrop.toml has it.
+    """Find clips, classes and splits and write the workspace.
 
-    Clips that are known keep their row in every cache; clips that are gone keep theirs too, marked absent.
-    Raises: DatasetError if there are no clips or the lists cannot be read, SettingsError without a data set.
+    Known clips keep their row in every cache; so do clips that are gone, which are marked absent.
+
+    Args:
+        dataset: folder of videos; None: as in mocrop.toml.
+        splits: split lists; None: as in mocrop.toml if the data set is the same, else splits are made.
+        seed: of splits that are made; None: as in mocrop.toml, 0 in a new workspace.
+    Raises: DatasetError if there are no clips or the lists cannot be read; SettingsError if no data set is known or the
+        workspace is the data set itself.
     """
     settings = _settings(workspace, dataset, splits, seed)
     if settings.dataset.resolve() == workspace.root.resolve():
@@ -48,17 +54,17 @@ def init_workspace(
             path=clip.path,
             label=int(label),
             group=clip.group,
-            subset=tuple(int(side) for side in sides),
+            subset=tuple(int(code) for code in subset),
             size_bytes=clip.size_bytes,
             mtime_ns=clip.mtime_ns,
         )
-        for clip, label, sides in zip(found.clips, lists.label, lists.subset, strict=True)
+        for clip, label, subset in zip(found.clips, lists.label, lists.subset, strict=True)
     ]
     with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
         write_settings(workspace, settings)
         manifest.replace_clips(rows, class_names=lists.class_names, split_names=lists.split_names)
         absent = manifest.clip_count() - manifest.present_count()
-    sides_of = {name: [row.subset[n] for row in rows] for n, name in enumerate(lists.split_names)}
+    subsets = {name: [row.subset[n] for row in rows] for n, name in enumerate(lists.split_names)}
     return DatasetReport(
         workspace=workspace.root,
         dataset=settings.dataset,
@@ -66,18 +72,19 @@ def init_workspace(
         classes=len({row.label for row in rows if row.label >= 0}),
         listed_classes=len(lists.class_names),
         absent=absent,
-        splits={name: (sides.count(1), sides.count(2)) for name, sides in sides_of.items()},
+        splits={name: (codes.count(1), codes.count(2)) for name, codes in subsets.items()},
         issues=(*found.issues, *lists.issues),
     )
 
 
 def _settings(workspace: Workspace, dataset: Path | None, splits: Path | None, seed: int | None) -> DatasetSettings:
+    """Complete what is given by what mocrop.toml has. Raises: SettingsError if no data set is known."""
     if workspace.settings_file.is_file():
         known, _ = read_settings(workspace)
-        kept = known if dataset is None or dataset.absolute() == known.dataset else None
+        same = dataset is None or dataset.absolute() == known.dataset  # lists of one data set do not fit another
         return DatasetSettings(
             dataset=(dataset or known.dataset).absolute(),
-            splits=splits or (kept.splits if kept else None),
+            splits=splits or (known.splits if same else None),
             seed=known.seed if seed is None else seed,
         )
     if dataset is None:

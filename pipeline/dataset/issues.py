@@ -1,4 +1,4 @@
-"""Count what is worth saying about a data set: codes and examples go in, sentences for the terminal come out."""
+"""Issues of a data set: what was found in its folders and lists, counted, with a sentence for the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_EXAMPLES = 3
 
 
 class IssueCode(StrEnum):
-    """What can be found in a data set or its lists; one code each, stable across releases, in order of telling."""
+    """Codes of what can be found in a data set or its lists, in order of reporting; stable across releases."""
 
     # in the folders of the data set
     SAME_NAME = "same-name"
@@ -142,7 +142,7 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Issue:
-    """One thing worth saying, how often it was met, and the first few places."""
+    """One kind of issue, how often it was found, and the first few examples."""
 
     code: IssueCode
     count: int
@@ -176,7 +176,7 @@ class IssueLog:
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        """What was noted so far, in the order of IssueCode."""
+        """The issues noted so far, in the order of IssueCode."""
         return tuple(
             Issue(code=code, count=self._count[code], examples=tuple(self._examples[code]))
             for code in IssueCode
@@ -185,7 +185,7 @@ class IssueLog:
 
 
 def printable(text: str) -> str:
-    r"""Replace what a terminal cannot show or would obey: bytes that are not UTF-8, control characters.
+    r"""Escape what a terminal cannot show or would interpret: bytes that are not UTF-8, control characters.
 
     >>> print(printable("caf\udce9\x1b[2J.avi"), printable("日本.avi"))
     caf\udce9\x1b[2J.avi 日本.avi

@@ -1,7 +1,7 @@
-"""Find the classes and each clip's label: entries of split lists and clips go in, names and indices come out.
+"""Find the class names of a data set and the label of each clip, from split lists and class folders.
 
 A list may name a class, number it, or leave it to the folder. Where it numbers classes and there is no
-``classInd.txt``, the folders of the clips tell which number means which class.
+``classInd.txt``, the folders of the clips show which number means which class.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Labels:
 
 @dataclass(frozen=True)
 class Match:
-    """An entry of a list and the clip it means, None if that is not on disk."""
+    """An entry of a list and the position of the clip that it means; None if no clip or more than one fits."""
 
     entry: Listed
     position: int | None
-    folder: str  # class folder of the clip; of a clip that is not on disk, the folder in the list, "" without one
+    folder: str  # class folder of the clip; without a clip, the innermost folder in the list, "" if none
 
     @property
     def parent(self) -> str:
@@ -68,6 +68,7 @@ def listed_labels(lists: SplitLists, matches: Sequence[Match], clips: Sequence[C
 
     Args:
         matches: one per entry of ``lists``.
+        log: receives LABEL_NOT_FOLDER, UNKNOWN_CLASS, CLASS_WITHOUT_CLIPS, TWO_LABELS and MALFORMED_LINE.
     """
     classes = _classes(lists, matches, log)
     by_folder = classes.of_folders(clips)
@@ -79,19 +80,19 @@ def listed_labels(lists: SplitLists, matches: Sequence[Match], clips: Sequence[C
     for clip, index in zip(clips, label, strict=True):
         if index == NO_CLASS:
             log.note(IssueCode.UNKNOWN_CLASS, clip.path)
-    met = set(label.tolist())
+    used = set(label.tolist())
     for index, name in enumerate(classes.names):
-        if index not in met:
+        if index not in used:
             log.note(IssueCode.CLASS_WITHOUT_CLIPS, name)
     return Labels(class_names=classes.names, label=label)
 
 
 class _Classes:
-    """Class names in order, and what a label or a folder means among them."""
+    """Class names in order, and the class that a label or a folder means."""
 
     def __init__(self, names: tuple[str, ...], first_number: int | None) -> None:
         self.names = names
-        self._first_number = first_number  # what the lists number the first class; None if they name classes
+        self._first_number = first_number  # number of the first class in the lists; None if they name classes
         self._index = {name: index for index, name in enumerate(names)}
 
     def of_label(self, match: Match) -> int:
@@ -106,29 +107,30 @@ class _Classes:
         return self._index.get(match.folder, self._index.get(match.parent, NO_CLASS))
 
     def of_folders(self, clips: Sequence[Clip]) -> npt.NDArray[np.int32]:
-        """int32, shape (clips,): index of each clip's class folder, NO_CLASS where it is no class."""
+        """int32, shape (clips,): index of each clip's class folder, NO_CLASS where that is not a class."""
         return np.array([self._index.get(clip.class_name, NO_CLASS) for clip in clips], dtype=np.int32)
 
 
 def _by_list(matches: Sequence[Match], classes: _Classes, clips: Sequence[Clip], log: IssueLog) -> dict[int, int]:
-    """Class index of every listed clip; of several, the first that is a class counts."""
-    said: dict[int, int] = {}
+    """Class index by position of every listed clip; of several, the first that is a class counts."""
+    index_of: dict[int, int] = {}
     contradicted: set[int] = set()
     for match in matches:
         if match.position is None:
             continue
         index = classes.of_folder(match) if match.entry.label is None else classes.of_label(match)
-        first = said.get(match.position, NO_CLASS)
+        first = index_of.get(match.position, NO_CLASS)
         if first == NO_CLASS:
-            said[match.position] = index
+            index_of[match.position] = index
         elif index != first:
             contradicted.add(match.position)
     for position in sorted(contradicted):
         log.note(IssueCode.TWO_LABELS, clips[position].path)
-    return said
+    return index_of
 
 
 def _classes(lists: SplitLists, matches: Sequence[Match], log: IssueLog) -> _Classes:
+    """Decide whether the lists number or name their classes, and what the classes are called."""
     labelled = [match for match in matches if match.entry.label is not None]
     numbered = [match for match in labelled if match.number is not None]
     if lists.class_names is not None:
@@ -146,7 +148,7 @@ def _classes(lists: SplitLists, matches: Sequence[Match], log: IssueLog) -> _Cla
 
 
 def _first_number(numbered: Sequence[Match], class_names: tuple[str, ...]) -> int:
-    """Whether labels count from 0 or, as the official lists do, from 1: whichever agrees with more folders."""
+    """0 or 1: where the numbers of classes start. The official lists start at 1; what fits more folders counts."""
     index = {name: i for i, name in enumerate(class_names)}
     offsets = Counter(
         match.number - index[match.folder] for match in numbered if match.number is not None and match.folder in index
@@ -157,7 +159,7 @@ def _first_number(numbered: Sequence[Match], class_names: tuple[str, ...]) -> in
 
 
 def _names_of_numbers(numbered: Sequence[Match], numbers: range) -> tuple[str, ...]:
-    """Name each number after the folder its clips lie in; if folders do not tell classes apart, after itself."""
+    """Name each number after the folder of its clips or, if folders do not tell classes apart, after itself."""
     folders: tuple[Callable[[Match], str], ...] = (lambda match: match.folder, lambda match: match.parent)
     for folder_of in folders:
         votes: dict[int, Counter[str]] = {}

@@ -1,4 +1,4 @@
-"""Read split lists as they are written: a file or folder goes in, one entry per listed clip comes out.
+"""Read split lists, one entry per line, not yet matched with clips.
 
 Three forms are understood: the official UCF-101 folder (``classInd.txt``, ``trainlist01.txt``, ``testlist01.txt``),
 lists of ``path label`` lines whose file names hold train, test or val, and a CSV with the columns ``path`` and
@@ -19,11 +19,11 @@ from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
 
 CLASS_INDEX = "classInd.txt"
-MAX_CLASSES = 100_000  # a larger number at the end of a line is no label
+MAX_CLASSES = 100_000  # a larger number at the end of a line is not a label
 
 
 class ListedSubset(StrEnum):
-    """What a list wants a clip for."""
+    """Subset into which a list puts a clip."""
 
     TRAIN = "train"
     TEST = "test"
@@ -37,7 +37,7 @@ class Listed:
 
     split: str
     subset: ListedSubset
-    path: str  # as written, with "/" for "\\"
+    path: str  # as written, but with "/" for "\\"
     label: str | None  # index or class name as written, None if the line has none
     file: str
     line: int
@@ -50,7 +50,7 @@ class Listed:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitLists:
-    """Everything the lists say, before it is held against the clips on disk."""
+    """Contents of the lists, before they are matched with the clips on disk."""
 
     split_names: tuple[str, ...]
     class_names: tuple[str, ...] | None  # in the order of classInd.txt; None without one
@@ -60,9 +60,11 @@ class SplitLists:
 def read_lists(path: Path, log: IssueLog) -> SplitLists:
     """Read a folder of lists, one list together with its counterpart, or a CSV.
 
-    Lines that cannot be read are noted as "file:line". Given ``trainlist01.txt``, ``testlist01.txt`` beside it is
-    read too; given the folder, all of them.
+    Given ``trainlist01.txt``, ``testlist01.txt`` beside it is read too; given the folder, all lists in it.
 
+    Args:
+        path: the folder, list or CSV.
+        log: receives MALFORMED_LINE with "file:line" for each line that cannot be read.
     Raises: DatasetError if there are no lists at ``path`` or no line of them can be read.
     """
     if not path.exists():
@@ -94,7 +96,7 @@ class _ListFile:
     subset: ListedSubset
 
 
-_SUBSET_WORDS = (  # the first that a file name holds counts: "trainval" is train
+_SUBSET_WORDS = (  # the first that occurs in a file name counts: "trainval" is train
     (re.compile("train(ing)?", re.IGNORECASE), ListedSubset.TRAIN),
     (re.compile("test(ing)?", re.IGNORECASE), ListedSubset.TEST),
     (re.compile("val(idation)?", re.IGNORECASE), ListedSubset.VAL),
@@ -102,7 +104,7 @@ _SUBSET_WORDS = (  # the first that a file name holds counts: "trainval" is trai
 
 
 def _list_files(path: Path) -> list[_ListFile]:
-    """Find the lists at ``path``; those whose names differ in train, test or val only belong to one split."""
+    """Find the lists at ``path``; those whose names differ only in train, test or val belong to one split."""
     folder = path if path.is_dir() else path.parent
     keys = {file: key for file in sorted(folder.iterdir()) if file.is_file() and (key := _subset_and_key(file))}
     if path.is_file():
@@ -122,7 +124,7 @@ def _list_files(path: Path) -> list[_ListFile]:
 
 
 def _subset_and_key(file: Path) -> tuple[ListedSubset, str] | None:
-    """ListedSubset that a list's name tells, and the rest of the name, which it shares with its counterparts."""
+    """Subset in a list's file name, and the rest of the name, which its counterparts share; None if it is no list."""
     if file.name.startswith(".") or file.suffix.lower() not in (".txt", ".list", ".lst", ""):
         return None
     for word, subset in _SUBSET_WORDS:
@@ -132,7 +134,7 @@ def _subset_and_key(file: Path) -> tuple[ListedSubset, str] | None:
 
 
 def _split_names(keys: list[str]) -> dict[str, str]:
-    """Name splits by the last number in their keys where that tells them apart: "list01.txt" is split "1"."""
+    """Name splits by the last number in their keys if these numbers differ: "list01.txt" is split "1"."""
     numbers = {key: re.findall("[0-9]+", key)[-1:] for key in keys}
     names = {key: str(int(found[0])) if found else "" for key, found in numbers.items()}
     if len(keys) == 1 and not names[keys[0]]:
@@ -154,7 +156,7 @@ def _list_entries(file: _ListFile, log: IssueLog) -> Iterator[Listed]:
 
 
 def _path_and_label(line: str) -> tuple[str, str | None]:
-    """Take the last word for the label, unless it is the end of a path.
+    """Split a line into path and label, its last word, unless that is the end of a path.
 
     >>> _path_and_label("A/my clip.avi 3"), _path_and_label("A/my clip.avi"), _path_and_label("A/clip")
     (('A/my clip.avi', '3'), ('A/my clip.avi', None), ('A/clip', None))
@@ -227,7 +229,7 @@ def _csv_entries(path: Path, log: IssueLog) -> Iterator[Listed]:
             else:
                 yield entry
     except csv.Error as error:  # such as a quotation mark that is never closed: what follows cannot be trusted
-        raise DatasetError(f"{path}:{reader.line_num + 1}: {error}; mend the quotation marks of that line") from error
+        raise DatasetError(f"{path}:{reader.line_num + 1}: {error}; fix the quotation marks in that line") from error
 
 
 def _columns(path: Path, names: Sequence[str]) -> list[str]:
@@ -241,8 +243,8 @@ def _columns(path: Path, names: Sequence[str]) -> list[str]:
 
 
 def _csv_entry(row: dict[str, str], file: str, line: int) -> Listed | None:
-    """Turn a row into an entry; None if it has too many or too few cells or one of them makes no sense."""
-    if None in row or None in row.values():  # how csv marks cells without a column and columns without a cell
+    """Turn a row into an entry; None if it has too many or too few cells, or one that is not valid."""
+    if None in row or None in row.values():  # how csv marks too many and too few cells
         return None
     cells = {name: cell.strip() for name, cell in row.items()}
     subset, label = _SUBSETS.get(cells["subset"].lower()), cells.get("label") or None

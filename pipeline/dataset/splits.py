@@ -1,4 +1,4 @@
-"""Read the splits of a data set: clips and their lists go in, a label and a subset per clip come out."""
+"""Read or make the splits of a data set: a label for each clip, and its subset in each split."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mocrop.pipeline.dataset.labels import NO_CLASS, Match, folder_labels, liste
 from mocrop.pipeline.dataset.split_lists import Listed, ListedSubset, SplitLists, read_lists
 from mocrop.pipeline.errors import DatasetError
 
-UNUSED, TRAIN, TEST = 0, 1, 2  # as the crop cache has them
+UNUSED, TRAIN, TEST = 0, 1, 2  # the codes of ``subset`` in the crop cache
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Splits:
-    """Which clips are for train and which for test, in one or more splits; rows are the clips as given."""
+    """Classes and splits of a data set; rows are the clips as given."""
 
     split_names: tuple[str, ...]
     class_names: tuple[str, ...]  # may hold classes without a clip on disk
@@ -40,7 +40,7 @@ def read_splits(path: Path | None, clips: Sequence[Clip], *, seed: int = 0) -> S
     Args:
         path: folder of UCF-101 lists or of ``path label`` lists, one such list, or a CSV; None makes splits.
         clips: the clips on disk.
-        seed: of the splits that are made; ignored with lists.
+        seed: for making splits; ignored with lists.
     Raises: DatasetError if the lists cannot be read or name none of the clips.
     """
     if path is None:
@@ -81,11 +81,11 @@ def _make_splits(clips: Sequence[Clip], seed: int) -> Splits:
     )
 
 
-# which clip a list means
+# clips that the lists mean
 
 
 class _ClipIndex:
-    """Finds clips by a path as a list writes it: with or without suffix, more folders or fewer."""
+    """Finds clips by paths as lists give them: with or without suffix, with more folders or fewer."""
 
     def __init__(self, clips: Sequence[Clip]) -> None:
         self._paths = [_key(clip.path) for clip in clips]
@@ -96,7 +96,7 @@ class _ClipIndex:
             self._by_file.setdefault(_file_stem(path), []).append(position)
 
     def find(self, listed: str) -> list[int]:
-        """Positions of the clips that ``listed`` can mean; exactly one if all is well."""
+        """Positions of the clips that a listed path can mean; it should be exactly one."""
         path = _key(listed)
         for index, key in ((self._by_path, path), (self._by_name, without_video_suffix(path))):
             if key in index:
@@ -104,14 +104,14 @@ class _ClipIndex:
         wanted = "/" + without_video_suffix(path)
         found = []
         for position in self._by_file.get(_file_stem(path), []):
-            own = "/" + without_video_suffix(self._paths[position])
-            if own.endswith(wanted) or wanted.endswith(own):
+            clip = "/" + without_video_suffix(self._paths[position])
+            if clip.endswith(wanted) or wanted.endswith(clip):
                 found.append(position)
         return found
 
 
 def _key(path: str) -> str:
-    """One spelling of a path: disks and lists may write an accented letter in two ways, and "/" as a backslash."""
+    """Normal form of a path: disks and lists may spell an accented letter in two ways, and "/" as a backslash."""
     return path if path.isascii() and "\\" not in path else unicodedata.normalize("NFC", path.replace("\\", "/"))
 
 
@@ -120,6 +120,7 @@ def _file_stem(path: str) -> str:
 
 
 def _match(listed: Sequence[Listed], clips: Sequence[Clip], log: IssueLog) -> list[Match]:
+    """Find the clip of every entry; each path without one, or with several, is noted once."""
     index = _ClipIndex(clips)
     position_of: dict[str, int | None] = {}
     for entry in listed:
@@ -136,13 +137,13 @@ def _matched(entry: Listed, position: int | None, clips: Sequence[Clip]) -> Matc
     return Match(entry, position, parent_folder(entry.path) if position is None else clips[position].class_name)
 
 
-# what the lists want a clip for
+# subsets that the lists put clips into
 
 _BIT = {ListedSubset.TRAIN: 1, ListedSubset.TEST: 2, ListedSubset.VAL: 4, ListedSubset.NONE: 8}
 
 
 def _mentions(lists: SplitLists, matches: Sequence[Match], clips: int, log: IssueLog) -> npt.NDArray[np.uint8]:
-    """Bits of every subset that a clip is listed for, shape (clips, splits)."""
+    """Bits of the subsets for which each clip is listed: uint8, shape (clips, splits)."""
     column = {name: i for i, name in enumerate(lists.split_names)}
     bits = np.zeros((clips, len(column)), dtype=np.uint8)
     for match in matches:
@@ -158,7 +159,7 @@ def _mentions(lists: SplitLists, matches: Sequence[Match], clips: int, log: Issu
 def _subsets(
     lists: SplitLists, bits: npt.NDArray[np.uint8], clips: Sequence[Clip], log: IssueLog
 ) -> npt.NDArray[np.uint8]:
-    """Decide what each clip is for in each split, shape (clips, splits): test goes before train."""
+    """Decide the subset of each clip in each split, test before train: uint8, shape (clips, splits)."""
     splits_with_test = {entry.split for entry in lists.listed if entry.subset is ListedSubset.TEST}
     val_is_test = np.array([name not in splits_with_test for name in lists.split_names])
     train, val = (bits & 1) > 0, (bits & 4) > 0
@@ -169,8 +170,8 @@ def _subsets(
         (IssueCode.VALIDATION_LEFT_OUT, val & ~train & ~test),
         (IssueCode.NOT_LISTED, np.all(bits == 0, axis=1, keepdims=True)),
     ):
-        for clip, meant in zip(clips, where.any(axis=1), strict=True):
-            if meant:
+        for clip, applies in zip(clips, where.any(axis=1), strict=True):
+            if applies:
                 log.note(code, clip.path)
     return np.where(test, TEST, np.where(train, TRAIN, UNUSED)).astype(np.uint8)
 
@@ -178,7 +179,7 @@ def _subsets(
 def _check_splits(
     subset: npt.NDArray[np.uint8], split_names: Sequence[str], clips: Sequence[Clip], log: IssueLog
 ) -> None:
-    """Notice UCF groups on both sides of a split, and splits with an empty side."""
+    """Note UCF groups that are in both train and test of a split, and splits without one of the two."""
     groups = sorted({(clip.class_name, clip.group) for clip in clips if clip.group >= 0})
     number = {group: i for i, group in enumerate(groups)}
     group = np.array([number.get((clip.class_name, clip.group), -1) for clip in clips])
