@@ -148,7 +148,7 @@ def _classes(lists: SplitLists, matches: Sequence[Match], log: IssueLog) -> _Cla
 
 
 def _first_number(numbered: Sequence[Match], class_names: tuple[str, ...]) -> int:
-    """0 or 1: where the numbers of classes start. The official lists start at 1; what fits more folders counts."""
+    """Number of the first class, 0 or, as in the official lists, 1: whichever agrees with more folders."""
     index = {name: i for i, name in enumerate(class_names)}
     offsets = Counter(
         match.number - index[match.folder] for match in numbered if match.number is not None and match.folder in index

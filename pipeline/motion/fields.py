@@ -76,8 +76,8 @@ def dense_motion(
 def field_frames(numbers: Sequence[int], slot: int, *, coded: npt.NDArray[np.bool_], span: int) -> range:
     """Find the frames whose motion makes the field of a chosen frame.
 
-    These are the frames from it to the next chosen one, at most ``span``. Where none of them has vectors, as for a key
-    frame at the end of a clip, they are the ``span`` frames up to and including it.
+    These are the frames from it to just before the next chosen one, at most ``span``. Where none of them has vectors,
+    as for a key frame at the end of a clip, they are the ``span`` frames up to and including it.
 
     >>> coded = np.array([False, True, True, False, True, True, False])  # key frames 0, 3 and 6
     >>> [field_frames([0, 3, 6], slot, coded=coded, span=12) for slot in range(3)]

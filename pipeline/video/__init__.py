@@ -1,1 +1,1 @@
-"""Read one video file: open it, count its frames, decode and crop the chosen ones."""
+"""Reading one video file: open it, list its frames, decode and crop the chosen ones."""

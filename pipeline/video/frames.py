@@ -1,4 +1,4 @@
-"""Decode chosen frames of a video, crop them to a box and scale them: RGB squares out, and nothing decoded in vain."""
+"""Decode chosen frames of a video, and crop and scale them to RGB squares."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from mocrop.pipeline.video.timeline import Timeline, VideoPacket, packets_of
 
 PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
 
-# Widens its kernel when it scales down (antialiasing); the two last make the bytes the same on every processor.
+# Widens its kernel when it scales down (antialiasing); the last two flags give the same bytes on every processor.
 _SCALER = "flags=bicubic+accurate_rnd+bitexact"
 
 
 def decode_frames(
     video: OpenVideo, timeline: Timeline, numbers: Sequence[int], *, key_frames_only: bool, clip: str
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """Decode the frames with these numbers, ascending, reading and decoding no more of the file than they need.
+    """Decode the frames with these numbers, in order, reading and decoding no more of the file than necessary.
 
-    A frame that the decoder does not give is left out.
+    A frame that the decoder does not return is left out.
 
     Args:
         video: at its start, nothing decoded yet.
         numbers: ascending frame numbers of ``timeline``.
         key_frames_only: whether all of them are key frames.
         clip: name of the clip, for messages.
-    Yields: number and frame.
+    Yields: frame number and frame.
     Raises: ClipError with DAMAGED if the index does not lead to the frames.
     """
     context = video.stream.codec_context
-    context.copy_opaque = True  # a frame names the packet that it comes from, which time stamps do not do reliably
+    context.copy_opaque = True  # a frame names its packet, which time stamps do not do reliably
     if key_frames_only:
         context.skip_frame = "NONKEY"
     number_of = {int(timeline.shown[number]): number for number in numbers}
     reader = _Reader(video, timeline, clip)
     for run in timeline.runs(numbers, key_frames_only=key_frames_only):
-        for place, packet in zip(run, reader.packets(run), strict=False):
-            packet.opaque = place
+        for packet_number, packet in zip(run, reader.packets(run), strict=False):
+            packet.opaque = packet_number
             yield from _numbered(context.decode(packet), number_of)
         yield from _numbered(context.decode(None), number_of)
         context.flush_buffers()
@@ -66,37 +66,38 @@ class _Reader:
         self._timeline = timeline
         self._clip = clip
         self._packets = packets_of(video)
-        self._next = 0  # number of the packet that comes next
+        self._next = 0  # number of the packet that is read next
 
     def packets(self, run: range) -> Iterator[VideoPacket]:
+        """Yield the packets with these numbers; fewer if the file ends before."""
         yield self._at(run.start)
-        for place in range(run.start + 1, run.stop):
-            self._next = place + 1
+        for number in range(run.start + 1, run.stop):
+            self._next = number + 1
             packet = next(self._packets, None)
             if packet is None:
                 return
             yield packet
 
-    def _at(self, place: int) -> VideoPacket:
+    def _at(self, number: int) -> VideoPacket:
         target = None
-        if self._timeline.seek_to is not None and place != self._next:
-            target = int(self._timeline.seek_to[place])
+        if self._timeline.seek_to is not None and number != self._next:
+            target = int(self._timeline.seek_to[number])
             self._video.container.seek(target, stream=self._video.stream)
             self._packets = packets_of(self._video)
         for packet in self._packets:
             self._next += 1
-            if packet.dts == target if target is not None else self._next > place:
-                self._next = place + 1
+            if packet.dts == target if target is not None else self._next > number:
+                self._next = number + 1
                 return packet
-        raise ClipError(Reason.DAMAGED, f"{self._clip}: frame {place} is not where the file's index says")
+        raise ClipError(Reason.DAMAGED, f"{self._clip}: packet {number} is not where the file's index says")
 
 
 class Cropper:
-    """Crops frames to one box and scales them to a square, all in one filter graph, which later clips may use again.
+    """Crops frames to one box and scales them to a square, in a filter graph that later clips of the same form reuse.
 
     Args:
-        box: what to keep of the upright picture.
-        size: side of the square in pixels.
+        box: part of the upright picture to keep.
+        size: side of the square, pixels.
     """
 
     def __init__(self, box: CropBox, *, size: int) -> None:
@@ -110,7 +111,7 @@ class Cropper:
         turns = quarter_turns(frame)
         shape = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turns)
         graph = self._graph if shape == self._shape else None
-        self._graph, self._shape = None, shape  # a graph that is interrupted would give this frame to the next clip
+        self._graph, self._shape = None, shape  # an interrupted graph would return this frame for the next clip
         graph = graph or self._new_graph(frame)
         graph.vpush(frame)
         green, blue, red = graph.vpull().planes
@@ -142,8 +143,14 @@ class Cropper:
 def crop_steps(edges: PixelEdges, form: VideoFormat, *, width: int, height: int) -> list[tuple[str, str]]:
     """Filters that crop a stored picture to exactly these pixels, whatever its chroma subsampling.
 
-    FFmpeg's crop can cut between two chroma samples only by shifting the colours (and reads garbage where a sample
-    has more than 8 bits), so such a cut is made after bringing the surroundings to one chroma sample a pixel.
+    FFmpeg's crop can cut inside a chroma sample only by shifting the colours (and reads garbage where a sample has more
+    than 8 bits), so such a cut is made after scaling the surroundings to one chroma sample per pixel.
+
+    Args:
+        edges: pixels of the stored picture.
+        form: its pixel format.
+        width, height: of the stored picture, pixels.
+    Returns: names and arguments of filters.
     """
     left, top, right, bottom = edges
     if edges == (0, 0, width, height):
@@ -169,24 +176,24 @@ def _crop(edges: PixelEdges) -> tuple[str, str]:
 
 
 def quarter_turns(frame: VideoFrame) -> int:
-    """Quarter turns anticlockwise, 0 to 3, that bring a frame upright."""
+    """Quarter turns anticlockwise, 0 to 3, that turn a frame upright."""
     return round(frame.rotation / 90) % 4
 
 
 def upright_size(frame: VideoFrame) -> tuple[int, int]:
-    """Width and height of a frame once it is upright, pixels."""
+    """Width and height of a frame after turning it upright, pixels."""
     return (frame.height, frame.width) if quarter_turns(frame) % 2 else (frame.width, frame.height)
 
 
 def stored_edges(edges: PixelEdges, *, turns: int, width: int, height: int) -> PixelEdges:
-    """Where a box of the upright picture lies in the picture as it is stored.
+    """Convert the edges of a box in the upright picture to edges in the stored picture.
 
     >>> stored_edges((0, 0, 10, 20), turns=1, width=64, height=48)
     (44, 0, 64, 10)
 
     Args:
         edges: left, top, right, bottom in the upright picture, pixels.
-        turns: quarter turns anticlockwise that bring the stored picture upright.
+        turns: quarter turns anticlockwise that turn the stored picture upright.
         width, height: of the stored picture, pixels.
     """
     left, top, right, bottom = edges

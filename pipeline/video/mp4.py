@@ -1,4 +1,4 @@
-"""Say whether an MP4 file is all there without decoding it: its boxes follow one another from start to end."""
+"""Check that an MP4 file is complete without decoding it: its boxes must follow one another to the end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ HEADER_BYTES, LONG_HEADER_BYTES = 8, 16
 
 
 def mp4_fault(path: Path) -> str:
-    """What is wrong with the boxes of an MP4 file, in words; empty if nothing.
+    """Describe what is wrong with the boxes of an MP4 file; empty if nothing is.
 
-    A file that was cut anywhere ends inside a box or lacks one. Bytes that have changed inside a box are not noticed.
+    A file that was cut off anywhere ends inside a box or lacks one. Changed bytes inside a box are not noticed.
     """
     try:
         with path.open("rb") as file:
@@ -24,18 +24,18 @@ def mp4_fault(path: Path) -> str:
 
 
 def _fault(descriptor: int) -> str:
-    size, place, seen = os.fstat(descriptor).st_size, 0, set[bytes]()
-    while place < size:
-        header = os.pread(descriptor, LONG_HEADER_BYTES, place)
+    size, offset, found = os.fstat(descriptor).st_size, 0, set[bytes]()
+    while offset < size:
+        header = os.pread(descriptor, LONG_HEADER_BYTES, offset)
         length, kind = int.from_bytes(header[:4]), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:])
-        if length < HEADER_BYTES:  # 0, "to the end", is for streams; our files have none
-            return f"byte {place:,} begins no box: the file is damaged"
-        if place + length > size:
-            return f"the file is cut off: {size:,} of at least {place + length:,} bytes are there"
-        seen.add(kind)
-        place += length
-    if missing := NEEDED - seen:
+        if length < HEADER_BYTES:  # 0 means "to the end of the file", which mocrop's own files do not use
+            return f"byte {offset:,} begins no box: the file is damaged"
+        if offset + length > size:
+            return f"the file is cut off: {size:,} of at least {offset + length:,} bytes are there"
+        found.add(kind)
+        offset += length
+    if missing := NEEDED - found:
         return f"the file is cut off: it has no {', '.join(sorted(name.decode() for name in missing))}"
     return ""

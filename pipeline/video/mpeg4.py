@@ -1,8 +1,8 @@
-"""Read the headers of MPEG-4 Part 2 packets: in which order a decoder shows their pictures, nothing decoded.
+"""The order in which a decoder shows the pictures of an MPEG-4 Part 2 stream, from the headers of its packets.
 
-Such files often come as AVI, which has no presentation times. Some encoders "pack" B-frames into it: the first of a run
-of them shares a packet with the picture that is shown after them, the others come one packet early, and an empty
-picture at the end of the run keeps the number of packets right.
+Such streams are often in AVI files, which have no presentation times. Some encoders "pack" B-frames in AVI: the first
+of a run of them shares a packet with the picture that is shown after them, the others come one packet early, and an
+empty picture at the end of the run keeps the number of packets right.
 
 Source: ISO/IEC 14496-2, 6.2.3 (VideoObjectLayer) and 6.2.5 (VideoObjectPlane).
 """
@@ -40,29 +40,29 @@ class _Picture(NamedTuple):
     coded: bool
 
 
-_PLACEHOLDER = _Picture(_Kind.P, coded=False)  # shows nothing
+_PLACEHOLDER = _Picture(_Kind.P, coded=False)  # no frame comes of it
 
 
 class _UnusualError(Exception):
-    """The stream is one whose decoding these few rules do not foretell."""
+    """The stream does not follow the rules below, so only a decoder can tell its order."""
 
 
 def shown_packets(packets: Iterable[bytes], *, extradata: bytes) -> list[int] | None:
-    """For each frame that a decoder gives, the number of the packet with which it decodes it.
+    """For each frame that a decoder returns, find the number of the packet with which it is decoded.
 
     Args:
-        packets: all packets of the stream, as the file has them.
-        extradata: the stream's headers where the container keeps them apart, else empty.
-    Returns: numbers of packets in the order in which they are shown, or None if the stream is unusual: decode it.
+        packets: all packets of the stream, in the order of the file.
+        extradata: the stream's headers if the container stores them separately, else empty.
+    Returns: numbers of packets in the order in which they are shown, or None if the stream must be decoded to know.
     """
     try:
-        return list(_in_order_shown(_decoded_with(packets, _Headers(extradata))))
+        return list(_in_display_order(_decoded_with(packets, _Headers(extradata))))
     except (_UnusualError, IndexError, ValueError):
         return None
 
 
-def _in_order_shown(decoded: Iterable[tuple[int, _Kind]]) -> Iterator[int]:
-    """B-frames are shown at once, others when the next other one comes."""
+def _in_display_order(decoded: Iterable[tuple[int, _Kind]]) -> Iterator[int]:
+    """B-frames are shown at once, others when the next frame that is not B is decoded."""
     waiting: int | None = None
     references = 0
     for packet, kind in decoded:
@@ -81,9 +81,9 @@ def _in_order_shown(decoded: Iterable[tuple[int, _Kind]]) -> Iterator[int]:
 
 
 def _decoded_with(packets: Iterable[bytes], headers: _Headers) -> Iterator[tuple[int, _Kind]]:
-    """Each coded picture with the packet at which a decoder gets to it.
+    """Each coded picture with the packet at which it is decoded.
 
-    To a packed one it gets at the packet after its own; if there is none, as in clips cut without a decoder, never.
+    A packed one is decoded at the packet after its own or, if there is none, as in clips cut without a decoder, never.
     """
     held = False  # a B-frame that came packed into the packet before
     for number, data in enumerate(packets):
@@ -105,7 +105,7 @@ def _decoded_with(packets: Iterable[bytes], headers: _Headers) -> Iterator[tuple
 
 
 class _Headers:
-    """What the headers read so far say of the pictures to come."""
+    """Reads headers, and keeps what is needed to read those of later pictures."""
 
     def __init__(self, extradata: bytes) -> None:
         self.packed = False
@@ -113,7 +113,7 @@ class _Headers:
         self.pictures(extradata)
 
     def pictures(self, data: bytes) -> list[_Picture]:
-        """Read everything that has a start code; the pictures among it."""
+        """Read all headers in some data and return the pictures among them."""
         found = []
         at = data.find(_START)
         while 0 <= at < len(data) - len(_START):
@@ -141,7 +141,7 @@ class _Headers:
 
 
 def _time_bits(bits: BitReader) -> int:
-    """Bits of vop_time_increment, as a layer's header settles them."""
+    """Number of bits of vop_time_increment, from the header of a layer."""
     bits.fixed(1 + 8)  # random_accessible_vol, video_object_type_indication
     if bits.fixed(1):
         bits.fixed(4 + 3)  # verid, priority

@@ -1,4 +1,4 @@
-"""Open one video file with PyAV, and say in one reason code what is wrong with it if it cannot be."""
+"""Open one video file with PyAV; what is wrong with a file becomes one reason code."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from mocrop.pipeline.errors import ClipError, Reason, raise_if_disk_full
 from mocrop.pipeline.outcome import ClipLog
 
 PYAV_MAJOR = int(av.__version__.partition(".")[0])
-NO_PICTURES = frozenset({"tty", "srt", "ass", "webvtt", "subviewer", "microdvd"})  # text that FFmpeg takes for media
+NO_PICTURES = frozenset({"tty", "srt", "ass", "webvtt", "subviewer", "microdvd"})  # text that FFmpeg reads as media
 _NO_FRAME = VideoFrame(16, 16, "yuv420p")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenVideo:
-    """An open container and the one stream of it that counts."""
+    """An open container and its video stream."""
 
     container: av.container.InputContainer
     stream: VideoStream
@@ -35,14 +35,12 @@ class OpenVideo:
 def open_video(path: Path, *, clip: str, log: ClipLog) -> Iterator[OpenVideo]:
     """Open ``path`` for single-threaded decoding; decoder errors in the body become ClipError too.
 
-    One thread, because frame threads make exported vectors differ from run to run; clips run in parallel instead.
-
     Args:
         path: the file.
         clip: its name, for messages.
-        log: gets METADATA_NOT_UTF8 where that holds.
-    Raises: ClipError with EMPTY_FILE, NOT_A_VIDEO, NO_VIDEO_STREAM, TRUNCATED, DAMAGED, VANISHED or
-        UNREADABLE.
+        log: receives METADATA_NOT_UTF8 where that applies.
+    Raises: ClipError with EMPTY_FILE, NOT_A_VIDEO, NO_VIDEO_STREAM, TRUNCATED, DAMAGED, VANISHED or UNREADABLE;
+        DiskFullError.
     """
     try:
         size_bytes = path.stat().st_size
@@ -67,10 +65,11 @@ def open_video(path: Path, *, clip: str, log: ClipLog) -> Iterator[OpenVideo]:
 
 
 def require_all_frames(clip: str, *, decoded: int, declared: int) -> None:
-    """Refuse a clip that ends early: one that yields over 2 % and over 2 frames less than its container declares.
+    """Refuse a clip that ends early: over 2 % and over 2 frames before what its container declares.
 
     Args:
-        declared: what the container says; 0 where it says nothing.
+        decoded: number of frames or packets that were read.
+        declared: number that the container declares; 0 if it declares none.
     Raises: ClipError with TRUNCATED, or NO_FRAMES if nothing could be decoded.
     """
     if decoded == 0:
@@ -81,9 +80,9 @@ def require_all_frames(clip: str, *, decoded: int, declared: int) -> None:
 
 @dataclass
 class PacketAccount:
-    """Keeps account of the packets of a stream while all of them are read, to say in the end whether it is all there.
+    """Counts the packets of a stream while they are read, to check in the end that the stream is complete.
 
-    Packets and not frames, because some, as MPEG-4's "same as before", rightly yield no frame.
+    Packets and not frames, because some packets, such as MPEG-4's "same as before", rightly give no frame.
     """
 
     packets: int = 0
@@ -96,7 +95,7 @@ class PacketAccount:
             self.end = max(self.end, (packet.pts or 0) + (packet.duration or 0))
 
     def require_whole(self, stream: VideoStream, *, clip: str) -> None:
-        """Compare what came with what the container declares: a number of frames or, in Matroska, a duration.
+        """Compare what was read with what the container declares: a number of frames or, in Matroska, a duration.
 
         Raises: ClipError with TRUNCATED, or NO_FRAMES if there was no packet.
         """
@@ -110,7 +109,7 @@ class PacketAccount:
 
 
 def duration_seconds(tag: str) -> float:
-    """Read the duration that Matroska files carry for each stream; 0 where there is none.
+    """Parse the duration that Matroska files store for each stream; 0 if there is none.
 
     >>> duration_seconds("00:01:02.400000000"), duration_seconds("")
     (62.4, 0.0)
@@ -120,28 +119,28 @@ def duration_seconds(tag: str) -> float:
 
 
 def open_container(path: Path) -> av.container.InputContainer:
-    """Open a file for reading, whatever its metadata; bytes that are not UTF-8 come as surrogates.
+    """Open a file for reading; bytes of its metadata that are not UTF-8 become surrogates.
 
     Raises: av.error.FFmpegError.
     """
-    url = f"file:{path}"  # without the protocol a name such as "a:b.avi" would be taken for one
-    if PYAV_MAJOR >= 19:  # which escapes by itself, and has no such argument any more
+    url = f"file:{path}"  # without this, a name such as "a:b.avi" would be read as protocol "a"
+    if PYAV_MAJOR >= 19:  # always escapes, and no longer has the argument
         return av.open(url)
     return av.open(url, metadata_errors="surrogateescape")
 
 
 def metadata_is_utf8(container: av.container.InputContainer) -> bool:
-    """Whether all metadata of a container and its streams are text in UTF-8, as containers have to have it."""
+    """Whether all metadata of a container and its streams are UTF-8, as container formats require."""
     tables = (container.metadata, *(stream.metadata for stream in container.streams))
     return not any(_has_surrogates(f"{key}{value}") for table in tables for key, value in table.items())
 
 
 def let_go_of_side_data(frame: VideoFrame) -> None:
-    """Free a frame whose side data have been looked at, without waiting for the garbage collector.
+    """Free a frame whose side data have been read, without waiting for the garbage collector.
 
-    Up to PyAV 18 a frame and its side data refer to each other, and the collector counts objects, not pixels. Side data
-    that are made over to another frame do without: decoding takes a quarter less time, because FFmpeg has its buffers
-    back while they are in the cache, and films do not pile up in memory. PyAV 19 has no such cycle.
+    Up to PyAV 18 a frame and its side data refer to each other, and the collector counts objects, not bytes. Attaching
+    the side data to another frame breaks the cycle: decoding takes a quarter less time, because FFmpeg gets its buffers
+    back while they are in the processor's cache, and frames do not pile up in memory. PyAV 19 has no such cycle.
     """
     if PYAV_MAJOR < 19:
         frame.side_data.__init__(_NO_FRAME)  # type: ignore[misc]
@@ -152,6 +151,7 @@ def _has_surrogates(text: str) -> bool:
 
 
 def _picture_stream(container: av.container.InputContainer, clip: str) -> VideoStream:
+    """The first video stream that is not a cover picture, set to one thread."""
     if container.format.name in NO_PICTURES:
         raise ClipError(Reason.NOT_A_VIDEO, f"{clip}: the file is text, not a video")
     streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
@@ -160,11 +160,13 @@ def _picture_stream(container: av.container.InputContainer, clip: str) -> VideoS
     stream = streams[0]
     if stream.codec_context is None:
         raise ClipError(Reason.UNREADABLE, f"{clip}: FFmpeg does not know the codec of the video stream")
+    # frame threads make exported vectors differ from run to run; clips run in parallel instead
     stream.codec_context.thread_count = 1
     return stream
 
 
 def _why_not_opened(path: Path, clip: str, error: av.error.FFmpegError) -> tuple[Reason, str]:
+    """Reason and message for a file that FFmpeg does not open."""
     if not isinstance(error, av.error.InvalidDataError):
         return Reason.UNREADABLE, f"{clip}: the file cannot be opened ({error.strerror})"
     with path.open("rb") as file:

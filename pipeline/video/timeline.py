@@ -1,4 +1,4 @@
-"""List the packets of a video stream and say in which order their pictures are shown, decoding nothing if it can."""
+"""The packets of a video stream and the order in which their pictures are shown, without decoding if possible."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from mocrop.pipeline.video.open import OpenVideo, open_video, require_all_frames
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
-# Codecs of which every packet holds one picture to be shown; others, such as VP8, have packets that show nothing.
+# Codecs in which every packet holds one picture to be shown; in others, such as VP8, some packets show nothing.
 _ONE_PICTURE_A_PACKET = frozenset({"av1", "ffv1", "h264", "hevc", "huffyuv", "mjpeg", "mpeg4", "prores", "vp9"})
 _MIN_PICTURE_BYTES = 16  # MPEG-4 packets below this may be placeholders that show nothing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Timeline:
-    """The packets of a stream in the order of decoding, and the frames they become.
+    """The packets of a stream in the order of decoding, and the frames that they become.
 
-    Frames are numbered from 0 in the order in which a plain decode of the whole file gives them.
+    Frames are numbered from 0 in the order in which a plain decode of the whole file returns them.
 
     Attributes:
-        key: bool, shape (packets,): what the container calls a key frame.
-        shown: intp, shape (frames,): the packet of each frame.
-        seek_to: int64, shape (packets,): decoding time stamps to seek to; None where the file has no complete index.
+        key: bool, shape (packets,): whether the container marks the packet as a key frame.
+        shown: intp, shape (frames,): number of the packet of each frame.
+        seek_to: int64, shape (packets,): decoding time stamps to seek to; None if the file has no complete index.
         restarts: whether decoding may start at any key frame; otherwise only at the start of the file.
     """
 
@@ -49,9 +49,13 @@ class Timeline:
         return np.flatnonzero(self.key[self.shown])
 
     def runs(self, numbers: Sequence[int], *, key_frames_only: bool) -> list[range]:
-        """Plan what to feed a decoder: runs of packets, each decoded on its own, that together give these frames.
+        """Plan what to decode: runs of packets, each decoded on its own, that together give these frames.
 
-        A key frame needs its own packet only; any other frame everything from the key frame before it.
+        A key frame needs its own packet only; any other frame needs all packets from the key frame before it.
+
+        Args:
+            numbers: ascending frame numbers.
+            key_frames_only: whether all of them are key frames.
         """
         if key_frames_only:
             return [range(packet, packet + 1) for packet in sorted(self.shown[list(numbers)].tolist())]
@@ -66,46 +70,48 @@ class Timeline:
         return runs
 
     def _start(self, number: int, packet: int) -> int:
-        """The last key frame that is neither decoded after this packet nor shown after this frame.
-
-        Pictures that follow a key frame in decoding and are shown before it may refer to what lies before it.
-        """
+        """Packet of the last key frame that is neither decoded after this packet nor shown after this frame."""
+        # pictures that are decoded after a key frame and shown before it may refer to what comes before it
         if not self.restarts:
             return 0
-        shown_first = self.shown[self.key_frames]
-        fitting = shown_first[(self.key_frames <= number) & (shown_first <= packet)]
-        return int(fitting[-1]) if len(fitting) else 0
+        key_packets = self.shown[self.key_frames]
+        before = key_packets[(self.key_frames <= number) & (key_packets <= packet)]
+        return int(before[-1]) if len(before) else 0
 
 
 class _PacketFacts(NamedTuple):  # there are hundreds in a clip, and a dataclass takes three times as long to make
     dts: int | None
     pts: int | None
     key: bool
-    discard: bool  # decoded for the sake of others, cut away by an edit list
+    discard: bool  # cut away by an edit list, decoded only because other frames need it
     size_bytes: int
 
 
 def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> Timeline:
-    """Read the timeline of an open video, from the file's index where that tells all.
+    """Read the timeline of an open video, from the file's index if that is enough.
 
-    Where it does not, the file is opened once more and read: pictures that are decoded in another order than shown
-    are sorted by their time stamps; where there are none (AVI), or a packet need not be a picture, the headers of
-    MPEG-4 Part 2 tell, and other pictures are counted by decoding.
+    Otherwise the file is opened once more and all packets are read. Pictures that are decoded in another order than
+    shown are sorted by their time stamps. Where there are none (AVI), or a packet need not be a picture, the headers of
+    MPEG-4 Part 2 give the order; for other codecs the pictures are counted by decoding.
 
+    Args:
+        path: the file of ``video``.
+        clip: its name, for messages.
+        log: as for :func:`open_video`.
     Raises: ClipError with TRUNCATED, NO_FRAMES, or what :func:`open_video` raises.
     """
     index = _complete_index(video)
     if index is not None and _shown_as_decoded(video.stream, index):
         timeline = _timeline(index, np.arange(len(index)), index)
     else:
-        with open_video(path, clip=clip, log=log) as again:
-            packets, shown = _read_through(again)
+        with open_video(path, clip=clip, log=log) as reopened:
+            packets, shown = _read_through(reopened)
         if _sortable(video, packets):
             timeline = _timeline(packets, np.argsort([cast(int, packet.pts) for packet in packets]), index)
         else:
             if shown is None:
-                with open_video(path, clip=clip, log=log) as again:
-                    shown = _count_by_decoding(again)
+                with open_video(path, clip=clip, log=log) as reopened:
+                    shown = _count_by_decoding(reopened)
             timeline = _timeline(packets, np.array(shown, np.intp), index, restarts=False)
     require_all_frames(clip, decoded=len(timeline.key), declared=video.stream.frames)
     if not len(timeline.shown):
@@ -114,7 +120,7 @@ def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> T
 
 
 def packets_of(video: OpenVideo) -> Iterator[VideoPacket]:
-    """All packets with data, from where the container stands; whole ones only."""
+    """All packets that have data and are not cut off, from the container's current position on."""
     for packet in video.container.demux(video.stream):
         if packet.size and not packet.is_corrupt:
             yield packet
@@ -127,7 +133,7 @@ def _facts(packet: VideoPacket) -> _PacketFacts:
 
 
 def _complete_index(video: OpenVideo) -> list[_PacketFacts] | None:
-    """The packets as the file's index lists them; None unless it lists all, in ascending time, within the file."""
+    """Packets in the file's index; None unless it lists all of them, in ascending time and within the file."""
     entries = list(video.stream.index_entries)
     ends = [entry.pos + entry.size for entry in entries]
     if not entries or len(entries) != video.stream.frames or max(ends) > video.container.size:
@@ -154,20 +160,18 @@ def _all_pictures(stream: VideoStream, packets: Sequence[_PacketFacts]) -> bool:
 
 
 def _sortable(video: OpenVideo, packets: Sequence[_PacketFacts]) -> bool:
-    """Whether presentation time stamps are there and tell the order of all frames that a decoder gives.
-
-    AVI has none, and FFmpeg's guesses are no order. Pictures shown before the first key frame want a reference that
-    is not there.
-    """
+    """Whether there are presentation time stamps and they give the order of all frames that a decoder returns."""
+    # AVI has none, and those that FFmpeg guesses for it are not in order
     times = [packet.pts for packet in packets]
     if video.container.format.name == "avi" or None in times or len(set(times)) < len(times):
         return False
     shown = [cast(int, packet.pts) for packet in packets if not packet.discard]
+    # pictures shown before the first key frame refer to one that is missing
     return _all_pictures(video.stream, packets) and cast(int, times[0]) <= min(shown, default=0)
 
 
 def _read_through(video: OpenVideo) -> tuple[list[_PacketFacts], list[int] | None]:
-    """Facts of all packets and, if their headers tell it, the packet of each frame that a decoder gives."""
+    """Facts of all packets and, if their headers show it, the packet of each frame that a decoder returns."""
     context = video.stream.codec_context
     facts: list[_PacketFacts] = []
 
@@ -179,13 +183,13 @@ def _read_through(video: OpenVideo) -> tuple[list[_PacketFacts], list[int] | Non
     packets, shown = noted(), None
     if context.codec.canonical_name == "mpeg4":
         shown = shown_packets(map(bytes, packets), extradata=context.extradata or b"")
-    for _ in packets:  # those whose headers have not been looked at
+    for _ in packets:  # those that shown_packets has not read
         pass
     return facts, shown
 
 
 def _count_by_decoding(video: OpenVideo) -> list[int]:
-    """Decode everything as cheaply as can be, to see which packet each frame comes from."""
+    """Decode everything as cheaply as possible, to see which packet each frame comes from."""
     context = video.stream.codec_context
     context.copy_opaque = True
     context.options = {"skip_loop_filter": "all", "skip_idct": "all"}
@@ -208,7 +212,7 @@ def _timeline(
     *,
     restarts: bool = True,
 ) -> Timeline:
-    """Put together what is known; ``index`` is for seeking, and trusted only if it lists the very same packets."""
+    """Make a Timeline; ``index`` is for seeking, and used only if it lists exactly the same packets."""
     discarded = np.array([packet.discard for packet in packets], np.bool_)
     seekable = index is not None and [packet.dts for packet in packets] == [entry.dts for entry in index]
     return Timeline(
