@@ -1,4 +1,4 @@
-"""Fixtures for tests of the pipeline: motion made by hand, and the textbook's way to crop, scale and convert."""
+"""Fixtures for tests of the pipeline: motion made by hand, and a textbook crop, scaling and colour conversion."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def resampled(plane: Floats, axis: int, start: int, stop: int, *, size: int, ste
 
 @pytest.fixture(scope="session")
 def textbook_crop() -> TextbookCrop:
-    """Crop, scale and convert Y'CbCr planes to full-range R'G'B', in float64 and with nothing of FFmpeg.
+    """Crop, scale and convert Y'CbCr planes to full-range R'G'B', in float64 and without FFmpeg.
 
     ``textbook_crop(planes, edges, size=192, matrix="bt601", full_range=False, bits=8) -> (3, size, size)``, 0 to 255.
     """

@@ -29,7 +29,7 @@ def test_zero_means_no_limit() -> None:
         assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
-def test_a_thread_of_a_process_that_is_not_ours_goes_on() -> None:
+def test_a_thread_of_a_process_that_is_no_worker_has_no_limit() -> None:
     ended = threading.Event()
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""The crop cache's format: what is created, what plain zarr-python sees, what a reader refuses."""
+"""The crop cache: the arrays that are created, what plain zarr-python reads, what a reader refuses."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_existing_cache_is_not_created_over(make_cache: MakeCache, tmp_path: Pat
         create_cache(path, LAYOUT, table(), attributes={})
 
 
-def test_litter_of_a_killed_creation_is_no_obstacle_and_no_cache(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_creation_are_replaced(tmp_path: Path) -> None:
     litter = tmp_path / ".c.zarr.partial"
     litter.mkdir()
     (litter / "zarr.json").write_text("{")
@@ -97,7 +97,7 @@ def test_litter_of_a_killed_creation_is_no_obstacle_and_no_cache(tmp_path: Path)
 
 
 @pytest.mark.parametrize("wrong", [{"frames": 0}, {"size": 0}, {"clips_per_shard": 0}])
-def test_layout_that_cannot_be_is_refused(wrong: dict[str, int]) -> None:
+def test_impossible_layout_is_refused(wrong: dict[str, int]) -> None:
     values = {"frames": 4, "size": 8, "clips_per_shard": 3, **wrong}
     with pytest.raises(ValueError, match=next(iter(wrong))):
         CacheLayout(grid=(6, 8), **values)
@@ -130,9 +130,7 @@ def test_states_1_and_2_are_usable(make_cache: MakeCache, tmp_path: Path) -> Non
     assert cache.frame_counts.tolist() == [0, 4, 2, 0]
 
 
-def test_shard_file_that_is_gone_is_missed_only_where_it_should_hold_frames(
-    make_cache: MakeCache, tmp_path: Path
-) -> None:
+def test_a_shard_file_is_missing_only_if_it_should_hold_frames(make_cache: MakeCache, tmp_path: Path) -> None:
     """Shards of three clips: the second holds failed clips only and never had a file."""
     states, used = [1, 1, 1, 3, 3, 3, 1], [4, 4, 4, 0, 0, 0, 4]
     path = make_cache(tmp_path / "c.zarr", label=[0] * 7, state=states, used=used)

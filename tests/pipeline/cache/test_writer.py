@@ -1,4 +1,4 @@
-"""Writing shards: every frame arrives, the bytes repeat, and what is unfinished says so."""
+"""Writing shards: every frame is stored, equal shards give equal bytes, unfinished shards have state 0."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def holds(path: Path, written: Shard) -> bool:
     return frames and all(np.array_equal(group[name][rows], getattr(written, name)) for name in names)
 
 
-def test_every_frame_arrives_every_time(new_cache: NewCache) -> None:
+def test_every_frame_is_stored_every_time(new_cache: NewCache) -> None:
     """TensorStore silently drops writes whose futures nobody keeps; that showed in one run out of two."""
     path = new_cache()
     for seed in range(20):
@@ -122,7 +122,7 @@ def test_black_frames_are_stored_so_that_a_missing_file_is_a_fault(new_cache: Ne
     assert CropCache(path).missing_shards() == []
 
 
-def test_shard_of_failed_clips_has_no_file_and_is_not_missed(new_cache: NewCache) -> None:
+def test_shard_of_failed_clips_has_no_file_and_does_not_count_as_missing(new_cache: NewCache) -> None:
     path = new_cache()
     CacheWriter(path).write(dataclasses.replace(shard(used=0), state=np.full(PER_SHARD, 3, np.uint8)))
     assert not shard_file(path, 0).exists()
@@ -144,7 +144,7 @@ def test_writer_stopped_halfway_leaves_state_0(new_cache: NewCache, monkeypatch:
     assert CropCache(path).state.tolist() == [0] * 16
 
 
-def test_litter_of_a_killed_writer_is_no_obstacle(new_cache: NewCache) -> None:
+def test_leftovers_of_a_killed_writer_do_not_block_the_next_one(new_cache: NewCache) -> None:
     """TensorStore writes under a name that ends in .__lock first."""
     clean, littered = new_cache(name="clean"), new_cache(name="littered")
     lock = shard_file(littered, 0).with_name("0.__lock")
@@ -164,7 +164,7 @@ def test_write_that_fails_is_an_error(new_cache: NewCache) -> None:
     assert not CropCache(path).state.any()
 
 
-def test_there_must_be_a_cache(tmp_path: Path) -> None:
+def test_a_missing_cache_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="not a crop cache"):
         CacheWriter(tmp_path / "absent.zarr")
 
@@ -210,7 +210,7 @@ def test_field_in_which_nothing_moves_is_stored_and_that_of_an_unused_slot_is_no
     assert CropCache(path).missing_shards() == []
 
 
-def test_motion_fields_and_caches_without_do_not_go_together(new_cache: NewCache) -> None:
+def test_motion_fields_are_written_only_to_a_cache_that_has_them(new_cache: NewCache) -> None:
     for path, written in ((new_cache(), with_motion(shard())), (new_cache(name="m", motion_side=4), shard())):
         with pytest.raises(ValueError, match="motion fields"):
             CacheWriter(path).write(written)

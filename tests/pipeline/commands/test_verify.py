@@ -1,4 +1,4 @@
-"""Real files are damaged in every way that disks and people know; what is found is named by clip and can be mended."""
+"""`mocrop verify` on files damaged in many ways: the damage is found, named by clip, and can be repaired."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def facts(report: VerifyReport) -> dict[str, str]:
 
 
 def flip(file: Path, place: int, *, count: int = 1) -> None:
-    """Invert bytes from a place on; a negative one counts from the end."""
+    """Invert bytes from a position on; a negative one counts from the end."""
     content = bytearray(file.read_bytes())
     place %= len(content)
     content[place : place + count] = bytes(byte ^ 0xFF for byte in content[place : place + count])
@@ -73,7 +73,7 @@ def workspace(sound: Path, tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "work")
 
 
-def test_a_sound_workspace_has_nothing_wrong_and_says_what_was_checked(workspace: Workspace) -> None:
+def test_an_undamaged_workspace_passes_with_a_report_of_what_was_checked(workspace: Workspace) -> None:
     report = check(workspace, deep=True)
     assert report.damage == report.repair == ()
     assert [(part.part, part.clips, part.damaged) for part in report.parts] == [
@@ -237,7 +237,7 @@ def test_damaged_motion_fields_are_found(workspace: Workspace) -> None:
         ("subset", 1, 3, "its subsets are [3], not 0, 1 or 2"),
     ],
 )
-def test_a_value_that_cannot_be_is_found(
+def test_an_impossible_value_is_found(
     column: str, row: int, value: object, fact: str, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     path = cache_of_two_shards(make_cache, tmp_path)
@@ -275,7 +275,7 @@ def test_a_column_that_cannot_be_read_in_one_shard_costs_the_clips_of_that_shard
         ("clip/c/0", "the names of the clips cannot be read"),
     ],
 )
-def test_what_concerns_all_of_a_cache_is_said_once(file: str, fact: str, make_cache: MakeCache, tmp_path: Path) -> None:
+def test_a_fault_of_a_whole_cache_is_reported_once(file: str, fact: str, make_cache: MakeCache, tmp_path: Path) -> None:
     path = cache_of_two_shards(make_cache, tmp_path)
     cut(path / file, 0.5)
     (damage,) = verify_cache(path)
@@ -296,7 +296,7 @@ def test_a_cache_that_lags_behind_its_manifest_is_found(workspace: Workspace) ->
     assert [part.part for part in report.parts] == ["cache center-16"]  # nothing else was looked at
 
 
-def test_the_commands_mend_everything_that_they_are_for(workspace: Workspace) -> None:
+def test_the_commands_repair_everything_that_they_are_for(workspace: Workspace) -> None:
     cut(workspace.h264_file(CLIPS[0]), 0.5)
     workspace.h264_file(CLIPS[1]).unlink()
     cut(next(f for f in (workspace.motion / "shard-00000/camera/c").rglob("*") if f.is_file()), 0.5)
@@ -347,13 +347,13 @@ def test_a_cache_outside_a_workspace_is_checked_alone(
     assert "mended by copying it anew" in said
 
 
-def test_the_folder_of_a_cache_of_the_workspace_is_as_good_as_its_name(workspace: Workspace) -> None:
+def test_a_cache_of_the_workspace_may_be_given_by_its_folder(workspace: Workspace) -> None:
     flip(CropCache(workspace.cache("motion-16")).shard_file(0), 3)
     assert check(workspace, cache=str(workspace.cache("motion-16"))) == check(workspace, cache="motion-16")
     with pytest.raises(CacheError, match="there is no crop cache 'full-16'; there is center-16, motion-16"):
         check(workspace, cache="full-16")
 
 
-def test_while_another_run_writes_nothing_is_judged(workspace: Workspace) -> None:
+def test_nothing_is_checked_while_another_run_writes(workspace: Workspace) -> None:
     with open_session(workspace, LOOP), pytest.raises(WorkspaceError, match="another mocrop"):
         check(workspace)

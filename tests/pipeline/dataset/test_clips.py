@@ -1,4 +1,4 @@
-"""Issue clips: a folder goes in, clips in a stable order and issues come out."""
+"""Finding the clips of a data set: their names, their order, and the issues found."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def test_names_with_spaces_quotes_other_alphabets_and_a_leading_dash_are_names_l
     assert found.issues == ()
 
 
-def test_hidden_files_and_folders_are_not_looked_at(tmp_path: Path) -> None:
+def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
     found = find_clips(lay(tmp_path, "A/x.avi", "A/._x.avi", ".trash/y.avi", "A/.cache/z.avi", ".DS_Store"))
     assert (names(found), found.issues) == (["A/x"], ())
 
 
-def test_a_workspace_inside_the_data_set_is_no_class(tmp_path: Path) -> None:
+def test_a_workspace_inside_the_data_set_is_not_a_class(tmp_path: Path) -> None:
     found = find_clips(lay(tmp_path, "A/x.avi", "mocrop-work/mocrop.toml", "mocrop-work/h264/A/x.mp4"))
     assert (names(found), found.issues) == (["A/x"], ())
 
@@ -178,7 +178,7 @@ def test_broken_links_pipes_and_links_to_themselves_are_counted_and_left_out(tmp
     assert counts(found) == {IssueCode.NOT_A_FILE: 3}
 
 
-def test_a_path_that_is_not_utf8_is_left_out_and_said_in_printable_form(tmp_path: Path) -> None:
+def test_a_path_that_is_not_utf8_is_left_out_and_reported_in_printable_form(tmp_path: Path) -> None:
     lay(tmp_path, "A/x.avi")
     try:
         (tmp_path / os.fsdecode(b"A/caf\xe9.avi")).touch()
@@ -189,7 +189,7 @@ def test_a_path_that_is_not_utf8_is_left_out_and_said_in_printable_form(tmp_path
     assert found.issues[0].sentence.endswith(r"rename it: A/caf\udce9.avi")
 
 
-def test_an_unreadable_folder_is_said_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_reported_and_others_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lay(tmp_path, "A/x.avi", "A/locked/y.avi")
     real = os.scandir
 
@@ -219,7 +219,7 @@ def test_the_parent_of_the_data_set_is_refused_with_the_folder_to_pass(tmp_path:
     assert names(find_clips(tmp_path / "videos")) == ["A/x", "B/y"]
 
 
-def test_folders_of_class_folders_are_said(tmp_path: Path) -> None:
+def test_folders_of_class_folders_are_reported(tmp_path: Path) -> None:
     found = find_clips(lay(tmp_path, "train/A/x.avi", "val/A/y.avi"))
     assert {clip.class_name for clip in found.clips} == {"train", "val"}
     assert counts(found) == {IssueCode.DEEPER_CLASSES: 2}

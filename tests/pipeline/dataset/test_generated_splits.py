@@ -1,4 +1,4 @@
-"""Making splits: clips and a seed go in, whole groups on one side of each split come out."""
+"""Splits made without lists: whole groups on one side, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_another_class_does_not_change_the_split_of_the_first() -> None:
     assert np.array_equal(alone, together)
 
 
-def test_clips_without_groups_and_classes_of_one_group_are_said() -> None:
+def test_clips_without_groups_and_classes_of_one_group_are_reported() -> None:
     log = IssueLog()
     generated_subsets(clips_of({"A": [-1, -1], "B": [3]}), log, seed=0)
     assert {issue.code: issue.count for issue in log.issues} == {

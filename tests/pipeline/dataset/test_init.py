@@ -41,7 +41,7 @@ def test_clips_classes_and_groups_reach_the_manifest(dataset: Path, workspace: W
     assert {clip.size_bytes for clip in clips} == {4}
 
 
-def test_official_lists_decide_classes_and_sides(dataset: Path, workspace: Workspace, tmp_path: Path) -> None:
+def test_official_lists_decide_classes_and_subsets(dataset: Path, workspace: Workspace, tmp_path: Path) -> None:
     lists = tmp_path / "lists"
     lists.mkdir()
     (lists / "classInd.txt").write_bytes(b"1 Surfing\r\n2 Archery\r\n3 YoYo\r\n")
@@ -57,7 +57,7 @@ def test_official_lists_decide_classes_and_sides(dataset: Path, workspace: Works
         assert [(clip.label, clip.subset) for clip in manifest.clips()] == [(1, (1,)), (1, (2,)), (0, (0,))]
 
 
-def test_a_second_look_needs_no_arguments_and_keeps_positions(dataset: Path, workspace: Workspace) -> None:
+def test_a_second_scan_needs_no_arguments_and_keeps_positions(dataset: Path, workspace: Workspace) -> None:
     init_workspace(workspace, dataset=dataset, seed=3)
     (dataset / "Archery/v_Archery_g01_c01.avi").unlink()
     (dataset / "Archery/a_new_one.avi").write_bytes(b"clip")

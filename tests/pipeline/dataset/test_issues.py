@@ -1,4 +1,4 @@
-"""Issues: what was noted goes in, counts, examples and sentences come out."""
+"""Issues: their counts, examples and sentences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_sentence_names_its_examples_and_says_if_there_are_more() -> None:
     assert loop.sentence == "1 link leads back to a folder above it and is not followed: e"
 
 
-def test_findings_are_told_in_the_order_of_their_codes_whatever_came_first() -> None:
+def test_issues_are_reported_in_the_order_of_their_codes() -> None:
     log = IssueLog()
     for code in reversed(IssueCode):
         log.note(code, "x")

@@ -1,4 +1,4 @@
-"""Classes and labels: what lists and folders say goes in, class names and indices come out."""
+"""Class names and labels, from lists and folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading split lists: files in three forms go in, one entry per line comes out."""
+"""Reading split lists in their three forms."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_subset_has_more_than_one_spelling(tmp_path: Path, word: str, subset: 
     assert entry.subset == subset
 
 
-def test_rows_that_make_no_sense_are_noted_by_line(tmp_path: Path) -> None:
+def test_invalid_rows_are_noted_by_line(tmp_path: Path) -> None:
     rows = ["a.avi,0,train", "b.avi,0", "c.avi,0,train,more", ",0,train", "d.avi,0,sideways", "e.avi,-2,train"]
     log = IssueLog()
     lists = read_lists(csv_file(tmp_path, "path,label,subset\n" + "\n".join(rows)), log)

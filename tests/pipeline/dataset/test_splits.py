@@ -1,4 +1,4 @@
-"""Reading splits: clips and lists go in, a label and a subset per clip come out, and nothing is dropped unsaid."""
+"""Labels and subsets of clips, with lists and without; whatever is left out is an issue."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_all_classes_of_the_index_stay_and_those_without_clips_are_counted(tmp_p
     assert counts(splits) == {IssueCode.CLASS_WITHOUT_CLIPS: 2}
 
 
-def test_a_clip_of_no_known_class_is_in_no_split_and_said(tmp_path: Path) -> None:
+def test_a_clip_of_no_known_class_is_in_no_split_and_reported(tmp_path: Path) -> None:
     write(tmp_path, classInd="1 A\n", trainlist01="A/a.avi 1\nX/x.avi 9\n", testlist01="A/b.avi\nX/y.avi\n")
     splits = read_splits(tmp_path, clips("A/a.avi", "A/b.avi", "X/x.avi", "X/y.avi"))
     assert splits.label.tolist() == [0, 0, -1, -1]
@@ -152,7 +152,7 @@ def test_a_word_among_numbers_is_a_malformed_line(tmp_path: Path) -> None:
     assert splits.issues[0].examples == ("train.txt:2",)
 
 
-# which clip a line means
+# clips that lines mean
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_file_name_in_the_wrong_folder_is_not_taken_for_the_clip(tmp_path: Pat
     assert counts(splits)[IssueCode.NOT_ON_DISK] == 1
 
 
-def test_a_file_name_that_fits_two_clips_is_skipped_and_said(tmp_path: Path) -> None:
+def test_a_file_name_that_fits_two_clips_is_skipped_and_reported(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,subset\na.avi,train\nB/b.avi,test\n")
     splits = read_splits(path, clips("A/a.avi", "B/a.avi", "B/b.avi"))
     assert column(splits) == [UNUSED, UNUSED, TEST]
@@ -209,7 +209,7 @@ def test_lists_of_other_clips_are_an_error_that_shows_one_of_each(tmp_path: Path
         read_splits(tmp_path, clips("B/z.avi"))
 
 
-# what a clip is for
+# subsets
 
 
 def test_missing_and_unlisted_clips_are_counted_once_however_many_splits_there_are(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_line_that_comes_twice_is_counted(tmp_path: Path) -> None:
     assert splits.issues[0].sentence == "1 line repeats an earlier one: train.txt:2"
 
 
-def test_a_group_on_both_sides_is_said(tmp_path: Path) -> None:
+def test_a_group_on_both_sides_is_reported(tmp_path: Path) -> None:
     write(tmp_path, train="A/v_A_g01_c01.avi 0\nB/v_B_g01_c01.avi 1\n", test="A/v_A_g01_c02.avi 0\n")
     splits = read_splits(tmp_path, clips("A/v_A_g01_c01.avi", "A/v_A_g01_c02.avi", "B/v_B_g01_c01.avi"))
     (issue,) = splits.issues
@@ -248,7 +248,7 @@ def test_a_group_on_both_sides_is_said(tmp_path: Path) -> None:
     assert issue.examples == ("A g01 of split 1",)
 
 
-def test_a_label_that_contradicts_the_folder_wins_and_is_said(tmp_path: Path) -> None:
+def test_a_label_that_contradicts_the_folder_wins_and_is_reported(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,label,subset\nA/a,A,train\nA/b,B,train\nB/c,B,test\n")
     splits = read_splits(path, clips("A/a.avi", "A/b.avi", "B/c.avi"))
     assert splits.label.tolist() == [0, 1, 1]
@@ -279,7 +279,7 @@ def test_validation_stands_in_for_a_missing_test_list_and_is_left_out_otherwise(
     assert (column(both), counts(both)) == ([TRAIN, TRAIN, TEST], {})
 
 
-def test_a_split_with_an_empty_side_is_said(tmp_path: Path) -> None:
+def test_a_split_with_an_empty_side_is_reported(tmp_path: Path) -> None:
     splits = read_splits(csv_file(tmp_path, "path,subset,split\nA/a,train,1\nA/a,test,2\n"), clips("A/a.avi"))
     assert counts(splits) == {IssueCode.NO_TRAIN_CLIPS: 1, IssueCode.NO_TEST_CLIPS: 1}
 
@@ -298,7 +298,7 @@ def test_without_lists_the_classes_are_the_folders_and_the_splits_are_made(tmp_p
     assert not np.array_equal(splits.subset, read_splits(None, found, seed=4).subset)
 
 
-def test_a_single_clip_gives_a_split_without_test_that_says_so() -> None:
+def test_a_single_clip_gives_a_split_without_test_clips_which_is_reported() -> None:
     splits = read_splits(None, clips("A/a.avi"))
     assert splits.subset.tolist() == [[TRAIN]]
     assert set(counts(splits)) == {IssueCode.NO_GROUPS, IssueCode.CLASS_NOT_TESTED, IssueCode.NO_TEST_CLIPS}

@@ -149,7 +149,7 @@ def test_intra_blocks_follow_nothing() -> None:
 
 
 def test_two_vectors_for_each_block_are_no_more_support_than_one() -> None:
-    """As B-frames have; in the second case half of the blocks have one that goes its own way."""
+    """As B-frames have; in the second case one of the two goes another way in half of the blocks."""
     x, y = (np.tile(column, 2) for column in blocks())
     assert fit(x, y, 2, 0)[1] == pytest.approx(1)
     assert fit(x, y, np.where(np.arange(600) % 4 == 0, 40, 2), 0)[1] == pytest.approx(0.75)
@@ -186,20 +186,20 @@ def test_motion_that_less_than_a_tenth_of_the_picture_follows_is_not_the_camera_
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_no_vector_or_one_says_nothing_of_the_camera(count: int) -> None:
+def test_no_vector_or_one_gives_no_camera_motion(count: int) -> None:
     area = np.where(np.arange(300) < count, 256, 0)
     x, y = blocks()
     assert fit(x, y, 3, 3, area) == ([0] * 6, 0)
 
 
-def test_vectors_that_do_not_agree_say_nothing_of_the_camera() -> None:
+def test_vectors_that_do_not_agree_give_no_camera_motion() -> None:
     x, y = blocks()
     u, v = np.random.default_rng(0).uniform(-60, 60, (2, 300))
     assert fit(x, y, u, v) == ([0] * 6, 0)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 300))
-def test_nothing_makes_the_fit_infinite(seed: int, count: int) -> None:
+def test_the_fit_is_always_finite(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.uniform(-32768, 32767, (2, 300))
     u, v = rng.choice([-8191.75, 0, 0.25, 8191.75], (2, 300))
@@ -208,7 +208,7 @@ def test_nothing_makes_the_fit_infinite(seed: int, count: int) -> None:
     assert 0 <= support <= 1
 
 
-def test_frames_do_not_touch_each_other() -> None:
+def test_frames_do_not_influence_each_other() -> None:
     x, y = blocks()
     cameras = [CAMERAS[name] for name in ("pan", "zoom in", "still")]
     columns = {"x": [], "y": [], "u": [], "v": []}
@@ -241,7 +241,7 @@ def sampled(picture: Picture, x: npt.NDArray[np.float64], y: npt.NDArray[np.floa
 
 
 def filmed(picture: Picture, camera: Affine, count: int, *, sprite: Picture | None = None) -> list[Picture]:
-    """Frames in which everything moves by ``camera`` from each to the next; a sprite flies over them on its own."""
+    """Frames in which everything moves by ``camera`` from each to the next, but for a sprite that moves on its own."""
     a = camera
     step = np.array([[1 - a[1], -a[2], -a[0]], [-a[4], 1 - a[5], -a[3]], [0, 0, 1]])  # to where a pixel was before
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
@@ -258,7 +258,7 @@ def filmed(picture: Picture, camera: Affine, count: int, *, sprite: Picture | No
 
 
 def textured(seed: int) -> Picture:
-    """Noise at three scales: texture everywhere, as far as it goes what an encoder likes."""
+    """Noise at three scales: texture everywhere, and none of it finer than 4 pixels."""
     rng = np.random.default_rng(seed)
     layers = [rng.uniform(0, 255, (-(-HEIGHT // n), -(-WIDTH // n), 3)).repeat(n, 0).repeat(n, 1) for n in (4, 8, 32)]
     return np.mean([layer[:HEIGHT, :WIDTH] for layer in layers], axis=0).astype(np.uint8)
@@ -266,7 +266,7 @@ def textured(seed: int) -> Picture:
 
 @pytest.fixture(scope="module", params=["made", pytest.param("real", marks=pytest.mark.real)])
 def pictures(request: pytest.FixtureRequest) -> tuple[Picture, Picture]:
-    """A background and what is cut out for a sprite: noise, or frames of two real clips."""
+    """A background and a picture to cut a sprite from: noise, or frames of two real clips."""
     if request.param == "made":
         return textured(0), textured(1)
     folder = request.getfixturevalue("real_clips") / "videos"
@@ -278,7 +278,7 @@ def pictures(request: pytest.FixtureRequest) -> tuple[Picture, Picture]:
 
 
 def encoded(make_video: MakeVideo, path: Path, frames: Sequence[Picture], **options: object) -> ClipMotion:
-    """The motion of frames encoded as `mocrop transcode` does, or as told."""
+    """The motion of frames encoded as `mocrop transcode` does, or with other options."""
     defaults = {"codec": "libx264", "options": OPTIONS["libx264"]}
     return read_motion(make_video(path, frames=frames, **{**defaults, **options}), clip="made", log=ClipLog(0))
 

@@ -1,4 +1,4 @@
-"""Dense motion fields: one block moving is the field that one would draw."""
+"""Dense motion fields, compared with fields drawn by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def drawn(**cells: float) -> list[list[float]]:
 def frame_by_frame(
     make: MakeMotion, per_frame: Sequence[Sequence[tuple[int, int, float, float]]], types: str
 ) -> ClipMotion:
-    """The motion of frames with these vectors and types, e.g. "IPP"; P and B frames without have a still block."""
+    """Motion of frames with these vectors and types, e.g. "IPP"; P and B frames without vectors have a still block."""
     frames = len(types)
     kinds = np.array([FrameType[letter] for letter in types], np.uint8)
     counts = np.array([len(vectors) for vectors in per_frame], np.int32)
@@ -162,7 +162,7 @@ def test_zoom_of_the_camera_grows_from_the_middle(make_motion: MakeMotion) -> No
     assert y[:, 1].tolist() == [6, 2, -2, -6]
 
 
-def test_mirrored_clip_has_the_mirrored_field_with_x_turned_round(make_motion: MakeMotion) -> None:
+def test_mirrored_clip_has_the_mirrored_field_with_x_negated(make_motion: MakeMotion) -> None:
     """What a flip in training must do to a field."""
     rng = np.random.default_rng(0)
     blocks = [(8 + 16 * col, 8 + 16 * row, *(rng.integers(-20, 20, 2) / 4)) for row in range(4) for col in range(4)]
@@ -174,6 +174,6 @@ def test_mirrored_clip_has_the_mirrored_field_with_x_turned_round(make_motion: M
 
 
 @pytest.mark.parametrize("setting", [{"side": 0}, {"span": 0}, {"camera": "follow"}])
-def test_settings_that_cannot_be_are_refused(setting: dict[str, Any]) -> None:
+def test_impossible_settings_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
         MotionFieldSettings(**setting)

@@ -58,7 +58,7 @@ def test_vectors_without_displacement_are_counted_and_not_kept() -> None:
     assert motion.frame_type.tolist() == [I, P]
 
 
-def test_displacement_too_small_for_a_quarter_pixel_is_none() -> None:
+def test_displacement_too_small_for_a_quarter_pixel_is_zero() -> None:
     motion = motion_of([(raw([(8, 8, 1, 0)], scale=16), P)])
     assert (len(motion.x), motion.zero_vectors.tolist()) == (0, [1])
 
@@ -129,7 +129,7 @@ def vectors_round_a_common_one(seed: int) -> bytes:
 def test_where_a_block_ends_makes_no_difference(
     vectors: Callable[[int], bytes], seeds: list[int], data: st.DataObject
 ) -> None:
-    """To the camera only within rounding, and that grows without bound where no motion has a majority."""
+    """For the camera only within rounding, which grows without bound where no motion has a majority."""
     frames = [(vectors(seed), P) for seed in seeds]
     cut = data.draw(st.integers(1, len(frames) - 1))
     runs = [motion_of(frames[:cut]), motion_of(frames[cut:])]

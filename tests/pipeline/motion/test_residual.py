@@ -1,4 +1,4 @@
-"""What a block does by itself, once the camera's motion is taken out."""
+"""Speed of blocks with and without the camera's motion, and speed of the camera."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_ignoring_the_camera_leaves_lengths_as_they_are(make_motion: MakeMotion)
     assert speeds(motion, camera="ignore").tolist() == [5]
 
 
-def test_a_block_that_follows_a_pan_does_not_move_by_itself(make_motion: MakeMotion) -> None:
+def test_a_block_that_follows_a_pan_has_no_motion_of_its_own(make_motion: MakeMotion) -> None:
     motion = with_camera(make_motion([(20, 20, 3, 4), (90, 90, 3, 5)]), 3, 0, 0, 4, 0, 0)
     assert speeds(motion, camera="compensate").tolist() == [0, 1]
 
@@ -38,7 +38,7 @@ def test_a_zoom_moves_blocks_by_their_distance_from_the_centre(make_motion: Make
     assert speeds(motion, camera="compensate") == pytest.approx([0, 1], abs=1e-6)
 
 
-def test_a_reference_two_frames_back_is_half_the_motion_a_frame_and_one_ahead_is_turned_round(
+def test_motion_from_two_frames_back_is_halved_and_from_a_frame_ahead_negated(
     make_motion: MakeMotion,
 ) -> None:
     """P, B, P: the second P frame looks two frames back, the B frame one back and one ahead."""
@@ -75,7 +75,7 @@ def test_camera_speed_of_a_zoom_is_the_mean_square_over_the_picture(make_motion:
     assert camera_speed(with_camera(motion, 0, 0, 0, 0, 0, 0.1)) == pytest.approx([0.1 * 60 / np.sqrt(12)])
 
 
-def test_camera_that_is_no_number_is_refused(make_motion: MakeMotion) -> None:
+def test_camera_motion_that_is_not_a_number_is_refused(make_motion: MakeMotion) -> None:
     motion = with_camera(make_motion([(20, 20, 1, 0)]), np.nan, 0, 0, 0, 0, 0)
     with pytest.raises(ValueError, match="finite"):
         speeds(motion, camera="compensate")
@@ -84,7 +84,7 @@ def test_camera_that_is_no_number_is_refused(make_motion: MakeMotion) -> None:
     assert speeds(motion, camera="ignore").tolist() == [1]
 
 
-def test_speeds_of_a_long_clip_are_worked_out_in_runs_of_frames_with_the_same_result(
+def test_speeds_of_a_long_clip_are_computed_in_runs_of_frames_with_the_same_result(
     make_motion: MakeMotion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frame n has n vectors and a camera that pans by n; each vector departs from it by its place in its frame."""

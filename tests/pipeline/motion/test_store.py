@@ -131,7 +131,7 @@ motion_store.write_shard(store, 0, [MotionRow(position=0, clip="A/new", motion=m
 
 
 @pytest.mark.parametrize("moment", ["_write_array", "_sync"])
-def test_a_writer_killed_at_work_leaves_the_old_group_and_litter_with_a_dot(tmp_path: Path, moment: str) -> None:
+def test_a_killed_writer_leaves_the_old_group_and_leftovers_with_a_dot(tmp_path: Path, moment: str) -> None:
     write(tmp_path, [motion([2])])
     before = digests(shard_folder(tmp_path, 0))
     done = subprocess.run([sys.executable, "-c", KILLED_WRITER, str(tmp_path), moment], check=False)
@@ -152,7 +152,7 @@ def test_an_error_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["zarr.json"]
 
 
-def test_damage_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_damage_is_an_error_with_the_way_out(tmp_path: Path) -> None:
     write(tmp_path, [motion([2])])
     (shard_folder(tmp_path, 0) / "camera/zarr.json").unlink()
     with pytest.raises(MotionStoreError, match=r"shard-00000 is damaged .*mocrop extract-mv"):

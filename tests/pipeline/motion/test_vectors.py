@@ -115,7 +115,7 @@ def test_every_vector_is_there_and_in_its_place(
 
 
 def test_vectors_of_mpeg4_b_frames_are_not_what_ffmpeg_exports(make_video: MakeVideo, tmp_path: Path) -> None:
-    """FFmpeg decodes them and forgets them; taken at its word, two frames of three would stand still."""
+    """FFmpeg decodes them and does not keep them; by what it exports, two frames of three would stand still."""
     path = tmp_path / "a.avi"
     with av.open(path, "w") as output:
         stream = output.add_stream("mpeg4", rate=25)
@@ -164,7 +164,7 @@ def test_codecs_said_to_export_vectors_do(make_video: MakeVideo, tmp_path: Path,
 @pytest.mark.parametrize(
     ("codec", "suffix"), [("libvpx-vp9", "webm"), ("libx265", "mkv"), ("ffv1", "mkv"), ("mjpeg", "avi")]
 )
-def test_a_codec_without_vectors_is_no_clip_without_motion(
+def test_a_codec_without_vectors_is_told_from_a_clip_without_motion(
     make_video: MakeVideo, tmp_path: Path, codec: str, suffix: str
 ) -> None:
     try:
@@ -181,7 +181,7 @@ def test_a_codec_without_vectors_is_no_clip_without_motion(
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_all_key_frames_are_no_failure(make_video: MakeVideo, tmp_path: Path, codec: str) -> None:
+def test_a_clip_of_key_frames_does_not_fail(make_video: MakeVideo, tmp_path: Path, codec: str) -> None:
     path = make_video(tmp_path / "a.mp4", frames=6, codec=codec, key_interval=1)
     assert reasons(path) == [Reason.ALL_KEY_FRAMES]
     motion = read(path)
@@ -190,9 +190,7 @@ def test_all_key_frames_are_no_failure(make_video: MakeVideo, tmp_path: Path, co
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_a_clip_in_which_nothing_moves_has_vectors_that_say_so(
-    make_video: MakeVideo, tmp_path: Path, codec: str
-) -> None:
+def test_a_clip_in_which_nothing_moves_has_zero_vectors(make_video: MakeVideo, tmp_path: Path, codec: str) -> None:
     path = make_video(tmp_path / "a.mp4", frames=panning(1) * 6, codec=codec)
     assert reasons(path) == [Reason.NOTHING_MOVES]
     motion = read(path)
@@ -306,7 +304,7 @@ def test_a_file_without_frames_has_none(tmp_path: Path) -> None:
     assert failure(path).reason == Reason.NO_FRAMES
 
 
-def test_audio_alone_is_no_video(tmp_path: Path) -> None:
+def test_audio_alone_is_not_a_video(tmp_path: Path) -> None:
     path = tmp_path / "sound.avi"
     with av.open(path, "w") as output:
         sound = output.add_stream("pcm_s16le", rate=8000, layout="mono")

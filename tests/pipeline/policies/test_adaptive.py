@@ -77,14 +77,14 @@ def test_a_stray_vector_in_a_frame_of_its_own_does_not_matter(make_motion: MakeM
     assert box.bottom > 205 / 240
 
 
-def test_a_pan_that_everything_follows_is_no_motion(make_motion: MakeMotion) -> None:
+def test_a_pan_that_everything_follows_counts_as_no_motion(make_motion: MakeMotion) -> None:
     panned = with_camera(make_motion([(280, 200, 4, 0)] * 200), 4)
     assert motion_density(panned, grid=(24, 32), camera="compensate", blur_cells=2) is None
     assert motion_density(panned, grid=(24, 32), camera="ignore", blur_cells=2) is not None
 
 
 def test_the_same_motion_moves_the_box_less_when_the_camera_moves(make_motion: MakeMotion) -> None:
-    """A fifth of the motion top left, the rest spread out, under a tripod and under a fast pan."""
+    """A third of the motion top left, the rest spread out, with a still camera and with a fast pan."""
     spread = [(x, y, 0, 4) for x in range(5, 320, 10) for y in range(5, 240, 10)]
     motion = make_motion(spread + [(45, 35, 0, 4)] * 400)
     still = adaptive_box(motion, PICTURE, "A/a", dataclasses.replace(QUARTER, camera="ignore")).box
@@ -94,7 +94,7 @@ def test_the_same_motion_moves_the_box_less_when_the_camera_moves(make_motion: M
 
 
 @pytest.mark.parametrize("vectors", [[], [(1000, 1000, 4, 0)]])
-def test_without_motion_in_the_picture_the_whole_frame_is_kept_and_said(
+def test_without_motion_in_the_picture_the_whole_frame_is_kept_with_the_reason(
     vectors: list[tuple[float, ...]], make_motion: MakeMotion
 ) -> None:
     result = quarter(make_motion(vectors))
@@ -108,18 +108,18 @@ def test_vectors_partly_outside_count_at_the_border(make_motion: MakeMotion) -> 
     assert (box.right, box.bottom) == (1, 1)
 
 
-def test_camera_that_is_no_number_is_refused(make_motion: MakeMotion) -> None:
+def test_camera_motion_that_is_not_a_number_is_refused(make_motion: MakeMotion) -> None:
     with pytest.raises(ValueError, match="finite"):
         quarter(with_camera(make_motion([(20, 20, 4, 0)]), float("nan")))
 
 
-def test_half_sure_at_the_following_distance(make_motion: MakeMotion) -> None:
+def test_at_the_following_distance_a_vector_counts_half(make_motion: MakeMotion) -> None:
     """One pixel at 320x240."""
     sure = departs(np.array([0.0, 1.0, 3.0]), make_motion([]))
     assert sure.tolist() == pytest.approx([0, 0.5, 0.9])
 
 
-def test_a_tripod_never_moves_and_a_pan_of_three_pixels_does_by_nine_tenths(make_motion: MakeMotion) -> None:
+def test_a_still_camera_has_a_share_of_zero_and_a_pan_of_three_pixels_of_nine_tenths(make_motion: MakeMotion) -> None:
     motion = make_motion([(20, 20, 4, 0)])
     assert camera_share(motion) == 0
     assert camera_share(with_camera(motion, 3)) == pytest.approx(0.9)
@@ -217,6 +217,6 @@ def test_a_mirrored_clip_has_the_mirrored_density(
         {"ratio": 0},
     ],
 )
-def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
+def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         AdaptiveSettings(**wrong)  # type: ignore[arg-type]

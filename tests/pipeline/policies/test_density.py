@@ -122,10 +122,10 @@ def test_every_visible_vector_has_a_cell(
 
 
 @pytest.mark.parametrize("camera", ["ignore", "compensate"])
-def test_vectors_of_a_long_clip_are_looked_at_in_parts_with_the_same_result(
+def test_vectors_of_a_long_clip_are_processed_in_parts_with_the_same_result(
     camera: str, make_motion: MakeMotion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every third vector moves by itself; every fifth lies outside the picture."""
+    """Every third vector moves on its own; every fifth lies outside the picture."""
     motion = make_motion([(999 if n % 5 == 4 else 8 * n, 8, 1 if n % 3 == 2 else 0.25, 0) for n in range(30)])
     expected = [n for n in range(30) if n % 3 == 2 and n % 5 != 4]
     for vectors in (7, 30, 1 << 18):

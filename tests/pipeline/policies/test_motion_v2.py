@@ -87,7 +87,7 @@ def test_the_mean_counts_as_a_share_of_the_largest_mean(sum_weight: float, width
 
 
 @pytest.mark.parametrize("vectors", [[], [(20, 20, 0.25, 0)]])
-def test_without_a_long_enough_vector_the_whole_frame_is_kept_and_said(
+def test_without_a_long_enough_vector_the_whole_frame_is_kept_with_the_reason(
     vectors: list[tuple[float, ...]], make_motion: MakeMotion
 ) -> None:
     result = motion_v2_box(make_motion(vectors), PICTURE, "A/a", MotionV2Settings())
@@ -109,7 +109,7 @@ def test_the_box_depends_on_seed_and_name_alone(make_motion: MakeMotion) -> None
 
 
 def test_compensated_the_camera_s_own_speed_does_not_count(make_motion: MakeMotion) -> None:
-    """A pan of 8 pixels moves the left; on the right something stands still in the world's other direction."""
+    """The left follows a pan of 8 pixels; a block on the right moves by 4, so by -4 against the camera."""
     motion = make_motion([(20, 120, 8, 0)] * 100 + [(300, 120, 4, 0)])
     camera = np.zeros((2, 6), np.float32)
     camera[1, 0] = 8
@@ -123,7 +123,7 @@ def test_compensated_the_camera_s_own_speed_does_not_count(make_motion: MakeMoti
 @pytest.mark.parametrize(
     "wrong", [{"keep": 0}, {"gamma": 2}, {"beta": -1}, {"beta": float("inf")}, {"sum_weight": 1.5}, {"camera": "x"}]
 )
-def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
+def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         MotionV2Settings(**wrong)  # type: ignore[arg-type]
 

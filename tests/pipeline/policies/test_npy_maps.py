@@ -1,4 +1,4 @@
-"""The reference's `.npy` maps: written, found, and read as if a stranger had made them."""
+"""The reference's `.npy` maps: written, found, and read without trust in their contents."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_maps_of_any_number_type_and_order_are_read(tmp_path: Path, dtype: str, 
         (np.zeros((2, 3), [("a", "f4")]), "instead of numbers"),
     ],
 )
-def test_a_map_that_cannot_be_is_refused_with_clip_fact_and_way_out(tmp_path: Path, values: object, fact: str) -> None:
+def test_an_invalid_map_is_refused_with_clip_fact_and_way_out(tmp_path: Path, values: object, fact: str) -> None:
     path = saved(tmp_path / "map.npy", values)
     with pytest.raises(ClipError, match=fact) as caught:
         read(path)
@@ -124,7 +124,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
 
 @given(place=st.integers(0, 151), byte=st.integers(0, 255))
 @REUSED
-def test_a_spoiled_byte_gives_a_sound_map_or_a_refusal(tmp_path: Path, place: int, byte: int) -> None:
+def test_a_changed_byte_gives_a_valid_map_or_an_error(tmp_path: Path, place: int, byte: int) -> None:
     path = saved(tmp_path / "map.npy", np.ones((2, 3), np.float32))
     content = bytearray(path.read_bytes())
     assert len(content) == 152
@@ -161,7 +161,7 @@ def test_grids_are_counted_by_name_and_other_files_are_not_maps(tmp_path: Path) 
     assert grids_in(folder) == {(6, 8): 2, (9, 16): 2}
 
 
-def test_maps_are_found_through_links_and_a_circle_of_links_ends(tmp_path: Path) -> None:
+def test_maps_are_found_through_links_and_a_loop_of_links_ends(tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps/A").symlink_to(folder_of(tmp_path / "elsewhere", (6, 8)) / "A")
     (tmp_path / "maps/A/back").symlink_to(tmp_path / "maps/A")

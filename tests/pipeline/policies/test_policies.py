@@ -141,12 +141,12 @@ def test_another_seed_changes_the_sample_and_nothing_of_what_is_not_random(make_
         {"seed": -1},
     ],
 )
-def test_settings_that_cannot_be_are_refused_at_birth(wrong: dict[str, object]) -> None:
+def test_impossible_settings_are_refused_when_made(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         MotionSettings(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [GridBoxSettings, MotionSettings])
-def test_grid_that_has_no_box_of_the_ratio_is_refused_at_birth(kind: type[GridBoxSettings]) -> None:
+def test_grid_that_has_no_box_of_the_ratio_is_refused_when_settings_are_made(kind: type[GridBoxSettings]) -> None:
     with pytest.raises(CropBoxError, match="pass a finer --grid or a larger --ratio"):
         kind(grid=(2, 2), ratio=0.1)

@@ -1,4 +1,4 @@
-"""Policy maps: boxes found on maps that lie in a folder, and which folder and grid some options mean."""
+"""The policy `maps`: boxes found on maps in a folder, and the folder and grid that options choose."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def test_settings_differ_by_folder_and_grid() -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "maps"])
-def test_a_folder_that_depends_on_where_one_stands_is_refused(folder: str) -> None:
+def test_a_folder_that_depends_on_the_current_folder_is_refused(folder: str) -> None:
     with pytest.raises(ValueError, match="--density-from"):
         MapsSettings(folder=folder)
 
 
-def test_a_grid_without_a_box_of_the_ratio_is_refused_at_birth() -> None:
+def test_a_grid_without_a_box_of_the_ratio_is_refused_when_settings_are_made() -> None:
     with pytest.raises(CropBoxError, match="finer --grid"):
         MapsSettings(folder="/maps", grid=(2, 2), ratio=0.1)
 
@@ -88,7 +88,7 @@ def test_a_remembered_grid_must_be_rows_and_cols(grid: object) -> None:
         ImportedMaps(folder="maps", grid=grid)  # type: ignore[arg-type]
 
 
-def test_what_is_given_wins_over_the_cache_and_that_over_what_was_imported(tmp_path: Path) -> None:
+def test_options_win_over_the_cache_and_the_cache_over_what_was_imported(tmp_path: Path) -> None:
     given, known, imported = (with_maps(tmp_path / name, (6, 8)) for name in ("given", "known", "imported"))
     remembered = ImportedMaps(folder=imported, grid=(6, 8))
     cache = {"folder": known, "grid": [6, 8]}

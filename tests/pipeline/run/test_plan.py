@@ -65,7 +65,7 @@ BLOCKED = replace(FRESH, status="failed", reasons=(Reason.EARLIER_STAGE_FAILED,)
         (replace(FRESH, present=False, status=None), None),
     ],
 )
-def test_a_clip_runs_for_the_reason_that_holds(row: StageRow, why: Why | None) -> None:
+def test_a_clip_runs_for_the_reason_that_applies(row: StageRow, why: Why | None) -> None:
     assert decision_on(row, EXTRACT).why == why
 
 

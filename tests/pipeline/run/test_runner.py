@@ -247,7 +247,7 @@ def test_workers_that_always_die_end_the_run(run: Run, tmp_path: Path) -> None:
         run(Behaviour(), Dying())
 
 
-def test_a_scheduler_that_is_not_there_is_named() -> None:
+def test_a_missing_scheduler_is_named() -> None:
     with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9.*--scheduler"), open_executor(1, "tcp://127.0.0.1:9"):
         pass
 
@@ -299,7 +299,7 @@ def test_suspects_are_tried_before_another_unit_is_taken(run: Run) -> None:
 
 
 def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
-    """Wait for something that happens by itself."""
+    """Wait until a condition holds."""
     give_up = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < give_up

@@ -90,7 +90,7 @@ def test_what_transcode_writes_has_vectors(make_video: MakeVideo, tmp_path: Path
     assert np.flatnonzero(motion.vectors_per_frame + motion.zero_vectors == 0).tolist() == [0, 12]
 
 
-def test_a_clip_not_transcoded_is_one_that_is_not_there(make_video: MakeVideo, tmp_path: Path) -> None:
+def test_a_missing_transcoded_file_has_vanished(make_video: MakeVideo, tmp_path: Path) -> None:
     (outcome,) = extract(unit_of([make_video(tmp_path / "a.avi")]), tmp_path, "h264")
     assert outcome.reasons == (Reason.VANISHED,)
 
@@ -149,7 +149,7 @@ def test_sources_are_two() -> None:
         ExtractSettings(source="avi")  # type: ignore[arg-type]
 
 
-EXTRACT_AND_WEIGH = """
+EXTRACT_AND_MEASURE = """
 import glob, re, sys
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
 from mocrop.pipeline.outcome import ClipTask
@@ -163,9 +163,9 @@ print(int(re.search(r"VmHWM:\\s*(\\d+) kB", status)[1]) // 1024)
 """
 
 
-def weigh(pattern: str, root: Path) -> int:
-    """Extract up to 32 clips in a process of their own. Returns the most memory it held, MiB."""
-    command = [sys.executable, "-c", EXTRACT_AND_WEIGH, pattern, str(root)]
+def peak_mib(pattern: str, root: Path) -> int:
+    """Extract up to 32 clips in a new process; return its peak memory, MiB."""
+    command = [sys.executable, "-c", EXTRACT_AND_MEASURE, pattern, str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
@@ -175,10 +175,10 @@ def test_other_processes_write_the_same_bytes(make_video: MakeVideo, tmp_path: P
     for n in range(3):
         make_video(tmp_path / f"data/{n}.mp4", frames=20 + n, codec="libx264")
     for root in ("one", "two"):
-        weigh(str(tmp_path / "data/*.mp4"), tmp_path / root)
+        peak_mib(str(tmp_path / "data/*.mp4"), tmp_path / root)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
 @pytest.mark.real
 def test_a_unit_of_real_clips_stays_below_500_mb(real_clips: Path, tmp_path: Path) -> None:
-    assert weigh(str(real_clips / "videos/Surfing/*.avi"), tmp_path) < 500
+    assert peak_mib(str(real_clips / "videos/Surfing/*.avi"), tmp_path) < 500

@@ -88,7 +88,7 @@ def luma_and_chroma(path: Path) -> list[list[npt.NDArray[np.uint8]]]:
 
 
 def agrees_with_plain_decode(cache: CropCache, row: int, path: Path, textbook_crop: TextbookCrop) -> None:
-    """Every stored frame, read with plain zarr, is the textbook's crop of the frame whose number stands beside it.
+    """Every stored frame, read with plain zarr, is the textbook's crop of the frame whose number is stored with it.
 
     swscale works in 15 bits and rounds each step, which costs 0.25 on average and 4 at the worst.
     """
@@ -152,7 +152,7 @@ def store_motion(workspace: Path, motions: Sequence[ClipMotion | None]) -> None:
     write_shard(Workspace(workspace).motion, 0, rows, attributes={})
 
 
-def test_motion_settles_the_box_and_its_map_is_kept(clip: Path, make_motion: MakeMotion, tmp_path: Path) -> None:
+def test_motion_decides_the_box_and_its_map_is_stored(clip: Path, make_motion: MakeMotion, tmp_path: Path) -> None:
     right_side = make_motion([(x, y, 2, 0) for x in range(88, 320, 8) for y in range(8, 240, 8)])
     store_motion(tmp_path, [right_side])
     (outcome,), cache = precrop(tasks_of([clip]), settings_of("motion"), tmp_path)
@@ -286,7 +286,7 @@ def odd_video(make: MakeVideo, path: Path, **how: Any) -> Path:
         ({"codec": "ffv1"}, ".mkv", None),
     ],
 )
-def test_odd_but_sound_clips_are_cropped_and_what_is_odd_is_noted(
+def test_unusual_but_intact_clips_are_cropped_and_noted(
     how: dict[str, Any], suffix: str, reason: Reason | None, make_video: MakeVideo, tmp_path: Path
 ) -> None:
     path = odd_video(make_video, tmp_path / f"odd{suffix}", **how)
@@ -314,7 +314,7 @@ def test_file_names_of_every_kind_are_opened(name: str, clip: Path, tmp_path: Pa
     assert outcome.status == "done"
 
 
-def test_key_frames_that_are_none_are_left_out_and_counted(clip: Path, tmp_path: Path) -> None:
+def test_wrongly_marked_key_frames_are_left_out_and_counted(clip: Path, tmp_path: Path) -> None:
     """Some programs mark every frame of an AVI as a key frame: of 0, 1, ..., 47 slots take 0 to 47, four are true."""
     marked = bytearray(clip.read_bytes())
     for entry in range(marked.rindex(b"idx1") + 8, len(marked) - 15, 16):
@@ -326,7 +326,7 @@ def test_key_frames_that_are_none_are_left_out_and_counted(clip: Path, tmp_path:
     assert cache.frame_index[0].tolist() == [0, 12, 24, 36, *[-1] * 44]
 
 
-def test_uniform_says_when_a_clip_has_fewer_frames_than_slots(make_video: MakeVideo, tmp_path: Path) -> None:
+def test_uniform_notes_when_a_clip_has_fewer_frames_than_slots(make_video: MakeVideo, tmp_path: Path) -> None:
     path = make_video(tmp_path / "short.avi", frames=3)
     (outcome,), cache = precrop(tasks_of([path]), settings_of(select="uniform"), tmp_path)
     assert outcome.reasons == (Reason.FEW_FRAMES,)
@@ -499,7 +499,7 @@ def test_clips_per_shard_that_is_given_is_kept() -> None:
         {"compression": "gzip"},
     ],
 )
-def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         settings_of(**wrong)
 

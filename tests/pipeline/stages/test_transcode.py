@@ -53,12 +53,12 @@ def test_key_frames_come_every_twelve_frames_and_nothing_is_lost(make_video: Mak
     assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(30)])
 
 
-def test_the_key_interval_is_the_settings(make_video: MakeVideo, tmp_path: Path) -> None:
+def test_the_settings_choose_the_key_interval(make_video: MakeVideo, tmp_path: Path) -> None:
     transcode(make_video(tmp_path / "a.avi"), tmp_path, settings=TranscodeSettings(key_interval=5))
     assert [n for n, frame in enumerate(frames_of(result(tmp_path))) if frame.key_frame] == [0, 5, 10, 15, 20]
 
 
-def test_a_cut_gets_no_key_frame_of_its_own(make_video: MakeVideo, tmp_path: Path) -> None:
+def test_a_scene_cut_gets_no_key_frame_of_its_own(make_video: MakeVideo, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     scenes = [
         np.full((48, 64, 3), n // 7 * 60, np.uint8) + rng.integers(0, 9, (48, 64, 3), np.uint8) for n in range(24)
@@ -134,7 +134,9 @@ def test_another_key_interval_is_not_the_wanted_form(make_video: MakeVideo, tmp_
 
 
 @pytest.mark.parametrize(("entropy", "flag"), [("cavlc", 0), ("cabac", 1)])
-def test_the_entropy_coder_is_the_settings(make_video: MakeVideo, tmp_path: Path, entropy: Entropy, flag: int) -> None:
+def test_the_settings_choose_the_entropy_coder(
+    make_video: MakeVideo, tmp_path: Path, entropy: Entropy, flag: int
+) -> None:
     transcode(make_video(tmp_path / "a.avi"), tmp_path, settings=TranscodeSettings(entropy=entropy))
     with av.open(result(tmp_path)) as container:
         headers = container.streams.video[0].codec_context.extradata
@@ -220,7 +222,7 @@ def test_irregular_time_stamps_become_regular(make_video: MakeVideo, tmp_path: P
     assert len(set(steps)) == 1
 
 
-def test_a_clip_of_one_frame_is_done_and_said(make_video: MakeVideo, tmp_path: Path) -> None:
+def test_a_clip_of_one_frame_is_transcoded_and_noted(make_video: MakeVideo, tmp_path: Path) -> None:
     assert transcode(make_video(tmp_path / "a.avi", frames=1), tmp_path).reasons == (Reason.ONE_FRAME,)
 
 
@@ -272,7 +274,7 @@ def test_matroska_that_is_cut_off_is_noticed_by_its_duration(
     assert transcode(source, tmp_path / "cut").reasons[0] is Reason.TRUNCATED
 
 
-def test_audio_alone_is_no_video(tmp_path: Path) -> None:
+def test_audio_alone_is_not_a_video(tmp_path: Path) -> None:
     path = tmp_path / "sound.avi"
     with av.open(path, "w") as output:
         sound = output.add_stream("pcm_s16le", rate=8000, layout="mono")

@@ -256,7 +256,7 @@ def test_cropper_serves_one_clip_after_another_of_any_size() -> None:
         assert (out == value).all()
 
 
-def test_frame_whose_crop_was_interrupted_does_not_come_out_in_place_of_the_next() -> None:
+def test_frame_whose_crop_was_interrupted_is_not_returned_in_place_of_the_next() -> None:
     """The graph has taken the frame and not given it yet when the clip's time is up."""
 
     class OutOfTime:

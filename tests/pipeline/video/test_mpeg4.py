@@ -1,4 +1,4 @@
-"""Which packet each frame of an MPEG-4 Part 2 stream comes with, told from headers written here bit by bit."""
+"""The packet of each frame of an MPEG-4 Part 2 stream, from headers written here bit by bit."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_decoder_gets_to_packed_b_frames_where_the_headers_say(
 
 
 @pytest.mark.real
-def test_headers_of_real_clips_with_packed_b_frames_say_what_a_decoder_does(real_clips: Path) -> None:
+def test_headers_of_real_clips_with_packed_b_frames_agree_with_a_decoder(real_clips: Path) -> None:
     """The first two end with B-frames held back; the third has packets that show nothing."""
     for name in ("Surfing/v_Surfing_g23_c02", "Archery/v_Archery_g05_c02", "HorseRace/v_HorseRace_g20_c01"):
         path, log = real_clips / "videos" / f"{name}.avi", ClipLog(0)

@@ -106,7 +106,7 @@ def test_a_stage_has_run_if_one_clip_that_is_there_unchanged_has_an_outcome_of_t
     assert not manifest.has_run("transcode", "t")
 
 
-def test_rows_know_what_this_stage_and_the_one_before_say(manifest: Manifest) -> None:
+def test_rows_have_the_outcomes_of_this_stage_and_the_one_before(manifest: Manifest) -> None:
     manifest.record("transcode", "t", [done(0), failed(1, Reason.EMPTY_FILE)])
     manifest.record("extract-mv", "e", [done(0)])
     first, second = manifest.stage_rows("extract-mv", "e", upstream=("transcode", "t"))
@@ -155,7 +155,7 @@ def test_a_file_that_is_no_manifest_is_named(tmp_path: Path) -> None:
         Manifest(file)
 
 
-def test_a_full_disk_is_told_as_such(manifest: Manifest) -> None:
+def test_a_full_disk_is_reported_as_such(manifest: Manifest) -> None:
     manifest._database.execute("PRAGMA max_page_count = 1")
     many = [replace(done(n % 2), message="x" * 100_000) for n in range(50)]
     with pytest.raises(DiskFullError, match="no space is left"):

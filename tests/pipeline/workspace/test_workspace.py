@@ -33,7 +33,7 @@ def test_the_option_wins_over_environment_and_folders(tmp_path: Path, monkeypatc
     assert locate_workspace(tmp_path / "given", here=deep) == tmp_path / "given"
 
 
-def test_without_anything_it_is_a_folder_of_fixed_name_here(tmp_path: Path) -> None:
+def test_the_default_workspace_is_a_folder_of_fixed_name_here(tmp_path: Path) -> None:
     assert locate_workspace(None, here=tmp_path) == tmp_path / "mocrop-work"
 
 
@@ -135,7 +135,7 @@ def test_only_one_process_writes_a_workspace(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("killed", [True, False])
-def test_litter_is_swept_after_a_killed_run_only(workspace: Workspace, killed: bool) -> None:
+def test_leftovers_are_removed_only_after_a_killed_run(workspace: Workspace, killed: bool) -> None:
     litter = [
         workspace.partial / "7.mp4",
         workspace.caches / ".motion-192.zarr.partial/zarr.json",
@@ -156,7 +156,7 @@ def test_litter_is_swept_after_a_killed_run_only(workspace: Workspace, killed: b
     assert (workspace.root / ".lock").read_text() == ""
 
 
-def test_what_a_training_is_writing_survives_the_sweep(workspace: Workspace) -> None:
+def test_files_that_a_training_run_is_writing_are_not_removed(workspace: Workspace) -> None:
     """A stage may be killed and run again while a network trains on another cache."""
     growing = [
         workspace.caches / "motion-192.features/.resnet50-0a1b.npy.4711.partial",
@@ -170,7 +170,7 @@ def test_what_a_training_is_writing_survives_the_sweep(workspace: Workspace) -> 
         assert all(file.exists() for file in growing)
 
 
-def test_an_error_inside_leaves_the_mark_that_makes_the_next_run_sweep(workspace: Workspace) -> None:
+def test_an_error_inside_leaves_the_mark_that_makes_the_next_run_clean_up(workspace: Workspace) -> None:
     with pytest.raises(KeyError), exclusive(workspace):
         raise KeyError
     assert (workspace.root / ".lock").read_text() == str(os.getpid())
