@@ -25,8 +25,7 @@ def settings_hash(settings: Any, *context: object) -> str:
     >>> settings_hash(WHOLE_FRAME, "transcode") == settings_hash(WHOLE_FRAME, "extract-mv")
     False
     """
-    given = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
-    text = json.dumps([given, *context], sort_keys=True)
+    text = json.dumps([plain_settings(settings), *context], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -51,9 +50,18 @@ def settings_from(
         raise SettingsError(f"{where}: {error}") from error
 
 
-def plain_settings(settings: Any) -> Plain:
-    """A settings dataclass as JSON has it: tuples are lists, and what is None is left out."""
-    return {key: _plain(value) for key, value in dataclasses.asdict(settings).items() if value is not None}
+def plain_settings(settings: Any, *, keep_none: bool = False) -> Plain:
+    """A dataclass of settings, and those inside it, as JSON has them: tuples become lists.
+
+    Args:
+        keep_none: keep the settings that are None, as checkpoints do; caches, hashes and mocrop.toml leave them out.
+
+    >>> tiny = dataclasses.make_dataclass("Tiny", ["grid", "seed"])((6, 8), None)
+    >>> plain_settings(tiny), plain_settings(tiny, keep_none=True)
+    ({'grid': [6, 8]}, {'grid': [6, 8], 'seed': None})
+    """
+    values = dataclasses.asdict(settings)
+    return {name: _plain(value) for name, value in values.items() if keep_none or value is not None}
 
 
 def _plain(value: Any) -> Any:

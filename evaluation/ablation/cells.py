@@ -28,6 +28,7 @@ from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.commands.preprocess import precrop
 from mocrop.pipeline.errors import PredictionsError, SettingsError
 from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.features import Features, head_layer, load_features
 from mocrop.training.data.segments import middle_slots
@@ -36,7 +37,7 @@ from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.train import train
 from mocrop.training.model.backbones import Backbone, build_backbone
-from mocrop.training.model.checkpoint import describe_cache, load_checkpoint, plain_settings, restore_backbone
+from mocrop.training.model.checkpoint import describe_cache, load_checkpoint, restore_backbone
 from mocrop.training.model.device import choose_device, one_thread
 from mocrop.training.recipe import TrainSettings
 
@@ -151,7 +152,7 @@ def keep_plan(folder: AblationFolder, settings: AblationSettings) -> None:
 
 def _fixed(training: TrainSettings) -> dict[str, Any]:
     """Settings that may not differ under one name."""
-    return {key: value for key, value in plain_settings(training).items() if key not in FREE}
+    return {key: value for key, value in plain_settings(training, keep_none=True).items() if key not in FREE}
 
 
 def is_done(folder: AblationFolder, cell: Cell, test_size: int, settings: AblationSettings) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.workspace.paths import Workspace
 
 _HEADER = """\
@@ -57,7 +57,7 @@ def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
 def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:
     """Write a frozen dataclass as the table of one stage, so that later stages and runs see the same values."""
     with _edited(workspace) as document:
-        document[stage] = {key: value for key, value in dataclasses.asdict(settings).items() if value is not None}
+        document[stage] = plain_settings(settings)
 
 
 @contextlib.contextmanager

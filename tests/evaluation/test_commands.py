@@ -19,11 +19,12 @@ from mocrop.evaluation.scores.predictions import read_predictions
 from mocrop.evaluation.scores.targets import Choice
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, PredictionsError, SettingsError, TrainingError
+from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.distributed import Ranks
 from mocrop.training.model.backbones import Backbone, build_backbone
-from mocrop.training.model.checkpoint import Checkpoint, describe_cache, plain_settings, save_checkpoint
+from mocrop.training.model.checkpoint import Checkpoint, describe_cache, save_checkpoint
 from mocrop.training.recipe import TrainSettings
 
 COLORS = ["Red", "Green", "Blue"]
@@ -96,7 +97,7 @@ def make_run(workspace: Workspace, weights: dict[str, torch.Tensor]) -> MakeRun:
 
     def make(name: str, *, cache: str = "full-8", **settings: object) -> Path:
         opened, folder = CropCache(workspace.cache(cache)), workspace.runs / name
-        trained = plain_settings(TrainSettings(arch="timm/test_resnet", **settings))
+        trained = plain_settings(TrainSettings(arch="timm/test_resnet", **settings), keep_none=True)
         checkpoint = Checkpoint(
             arch="timm/test_resnet",
             class_names=COLORS,

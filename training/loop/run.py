@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.settings import plain_settings
 from mocrop.training.loop.callbacks import EpochRecord
 from mocrop.training.loop.epoch import Validation, require_finite_weights, require_numbers
 from mocrop.training.loop.job import Job
 from mocrop.training.loop.meter import Meter, Totals
 from mocrop.training.loop.run_folder import RunFolder, record_from_json, record_json
-from mocrop.training.model.checkpoint import Checkpoint, describe_cache, plain_settings
+from mocrop.training.model.checkpoint import Checkpoint, describe_cache
 
 
 class Run:
@@ -90,7 +91,7 @@ class Run:
             input=settings.input,
             mean=tuple(backbone.mean),
             std=tuple(backbone.std),
-            settings=plain_settings(settings),
+            settings=plain_settings(settings, keep_none=True),
             cache=self._described,
             epoch=len(self.history),
             metrics=record_json(self.history[-1]) if self.history else {},

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.settings import plain_settings
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.epoch import train_epoch, validate
 from mocrop.training.loop.job import Clips, Job, choose_clips, set_up
 from mocrop.training.loop.run import Run
 from mocrop.training.loop.run_folder import RunFolder, best_epoch
 from mocrop.training.loop.saver import RunControl, Saver
-from mocrop.training.model.checkpoint import describe_cache, plain_settings
+from mocrop.training.model.checkpoint import describe_cache
 from mocrop.training.model.device import precision_name
 from mocrop.training.recipe import TrainSettings
 
@@ -66,7 +67,7 @@ def train(
     settings, run_dir = settings or TrainSettings(), Path(run_dir)
     cache = CropCache(cache_path)
     folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
-    earlier = folder.unfinished(plain_settings(settings), describe_cache(cache))
+    earlier = folder.unfinished(plain_settings(settings, keep_none=True), describe_cache(cache))
     clips = choose_clips(cache, settings)
     weights = "none" if earlier else settings.weights
 
@@ -137,7 +138,7 @@ def _facts(cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path) ->
 
 def _config(cache: CropCache, facts: RunFacts, settings: TrainSettings) -> dict[str, object]:
     return {
-        "settings": plain_settings(settings),
+        "settings": plain_settings(settings, keep_none=True),
         "cache": describe_cache(cache),
         "class_names": cache.class_names,
         "clips": {

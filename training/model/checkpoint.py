@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,13 +130,3 @@ def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path) -> Back
         )
     backbone.model.load_state_dict(checkpoint.state_dict, strict=True)
     return replace(backbone, mean=checkpoint.mean, std=checkpoint.std)
-
-
-def plain_settings(settings: Any) -> dict[str, Any]:
-    """A frozen settings dataclass as plain values, which JSON and a checkpoint keep unchanged.
-
-    >>> from mocrop.training.recipe import TrainSettings
-    >>> plain_settings(TrainSettings())["crop_scales"]
-    [1.0, 0.875, 0.75, 0.66]
-    """
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}

@@ -20,10 +20,11 @@ from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate
 from mocrop.evaluation.scores.predictions import file_hash
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, CheckpointError, SettingsError
+from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.data.selection import LeftOut
 from mocrop.training.model.backbones import Backbone, build_backbone
-from mocrop.training.model.checkpoint import Checkpoint, describe_cache, plain_settings, save_checkpoint
+from mocrop.training.model.checkpoint import Checkpoint, describe_cache, save_checkpoint
 from mocrop.training.recipe import TrainSettings
 
 CPU = EvalSettings(device="cpu", segments=2, batch_size=2)
@@ -57,7 +58,7 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
             size=cache.size,
             mean=(0.0, 0.0, 0.0),
             std=(1.0, 1.0, 1.0),
-            settings=plain_settings(TrainSettings()),
+            settings=plain_settings(TrainSettings(), keep_none=True),
             cache=describe_cache(cache),
             epoch=3,
             metrics={},
@@ -188,11 +189,11 @@ def test_clips_of_the_list_trained_on_are_counted_and_warned_of(
     subset = np.column_stack([CropCache(colors).subset, [1, 1, 1, 2, 2, 2, 2]])  # a second split
     monkeypatch.setattr(CropCache, "subset", subset)
     monkeypatch.setattr(CropCache, "split_names", ["1", "2"])
-    trained_on_second = make_checkpoint(colors, settings=plain_settings(TrainSettings(split="2")))
+    trained_on_second = make_checkpoint(colors, settings=plain_settings(TrainSettings(split="2"), keep_none=True))
     result = evaluate(colors, trained_on_second, CPU)
     assert result.seen_in_training == 3
     assert any(line.startswith("WARNING: 3 of these clips") for line in remarks(result))
-    trained_elsewhere = make_checkpoint(colors, settings=plain_settings(TrainSettings(split="theirs")))
+    trained_elsewhere = make_checkpoint(colors, settings=plain_settings(TrainSettings(split="theirs"), keep_none=True))
     result = evaluate(colors, trained_elsewhere, CPU)
     assert result.seen_in_training is None
     assert any("may have been seen" in line for line in remarks(result))

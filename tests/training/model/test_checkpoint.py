@@ -14,12 +14,12 @@ import torch
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError, DiskFullError
+from mocrop.pipeline.settings import plain_settings
 from mocrop.training.model.backbones import build_backbone
 from mocrop.training.model.checkpoint import (
     Checkpoint,
     describe_cache,
     load_checkpoint,
-    plain_settings,
     restore_backbone,
     save_checkpoint,
 )
@@ -34,7 +34,7 @@ def checkpoint() -> Checkpoint:
         size=32,
         mean=(0.1, 0.2, 0.3),
         std=(0.5, 0.5, 0.5),
-        settings=plain_settings(TrainSettings()),
+        settings=plain_settings(TrainSettings(), keep_none=True),
         cache={"name": "full-32"},
         epoch=3,
         metrics={"validation_top1": {"correct": 3, "total": 4}},
@@ -113,7 +113,7 @@ def test_missing_and_cut_off_files_are_errors(tmp_path: Path) -> None:
 
 
 def test_settings_survive_json_unchanged() -> None:
-    plain = plain_settings(TrainSettings())
+    plain = plain_settings(TrainSettings(), keep_none=True)
     assert json.loads(json.dumps(plain)) == plain
 
 
