@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import inspect
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -215,12 +214,12 @@ def every_command(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors that the user can mend end in one line and exit code 1."""
-    from mocrop.pipeline.errors import MocropError, SilentExit, StoppedError
+    from mocrop.pipeline.errors import MocropError, SilentExit, StoppedError, full_disk_as_error
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # lines keep their order among those of stderr, in a file as well
         sys.stdout.reconfigure(line_buffering=True)
     try:
-        with _full_disk_is_our_error():
+        with full_disk_as_error():
             app(arguments, prog_name="mocrop")
     except StoppedError as end:
         typer.echo(str(end), err=True)
@@ -234,18 +233,6 @@ def main(arguments: list[str] | None = None) -> None:
             end, SilentExit
         ):  # typer turns Ctrl-C into it, without a word
             typer.echo("stopped; the same command goes on where this one ended", err=True)
-        raise
-
-
-@contextlib.contextmanager
-def _full_disk_is_our_error() -> Iterator[None]:
-    """Every library has its own words for a full disk."""
-    try:
-        yield
-    except Exception as error:
-        from mocrop.pipeline.errors import raise_if_disk_full
-
-        raise_if_disk_full(error)
         raise
 
 

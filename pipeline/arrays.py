@@ -1,4 +1,4 @@
-"""Arrays of a Zarr v3 store through TensorStore, as the crop cache and the motion store both use them."""
+"""TensorStore and Zarr calls that the crop cache and the motion store share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import zarr
 
 
 def write_names(group: zarr.Group, names: Sequence[str]) -> None:
-    """Write the array ``clip`` of a group anew: the name of each row, as strings."""
+    """Write the string array ``clip`` of a group, one name per row; an older one is replaced."""
     with warnings.catch_warnings():  # zarr warns that the string type has no final specification yet
         warnings.simplefilter("ignore")
         array = group.create_array("clip", shape=(len(names),), chunks=(len(names),), dtype="string", overwrite=True)
@@ -21,7 +21,12 @@ def write_names(group: zarr.Group, names: Sequence[str]) -> None:
 
 
 def worker_context(*, cache_bytes: int = 0) -> ts.Context:
-    """TensorStore for a worker. They are processes, one per core: a thread pool in each would only have them fight."""
+    """Make a TensorStore context for a worker process.
+
+    Args:
+        cache_bytes: limit of the chunk cache, bytes; 0: no cache.
+    """
+    # There is a worker process per core already: a thread pool in each would only compete for the cores.
     limits = {"data_copy_concurrency": {"limit": 1}, "file_io_concurrency": {"limit": 1}}
     return ts.Context({**limits, "cache_pool": {"total_bytes_limit": cache_bytes}})
 
@@ -33,7 +38,9 @@ def open_array(
 
     Args:
         path: folder of the group.
-        store_data_equal_to_fill_value: write chunks that hold nothing else too.
+        name: of the array.
+        context: see :func:`worker_context`; None: TensorStore's default.
+        store_data_equal_to_fill_value: also write chunks that hold nothing but the fill value.
     """
     spec = {
         "driver": "zarr3",

@@ -1,20 +1,20 @@
-"""Words that a setting may be, where the command line must know them too: this module is cheap to import."""
+"""Allowed values of settings that the command line offers as choices. This module must stay cheap to import."""
 
 from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-Source = Literal["h264", "original"]  # files: the transcoded ones, or the data set's own
-Select = Literal["keyframes", "uniform"]  # frames that are decoded
-Camera = Literal["ignore", "compensate"]  # its motion: left in the vectors, or taken out
-Compression = Literal["none", "zstd"]  # of frames
-Stream = Literal["frames", "motion"]  # arrays of a crop cache with something in every slot
+Source = Literal["h264", "original"]  # which files are read: the transcoded ones, or the data set's own
+Select = Literal["keyframes", "uniform"]  # which frames are decoded
+Camera = Literal["ignore", "compensate"]  # the camera's motion: left in the vectors, or subtracted
+Compression = Literal["none", "zstd"]  # of the stored frames
+Stream = Literal["frames", "motion"]  # arrays of a crop cache that have slots
 
 
 def require_choice(name: str, value: str, words: Any) -> None:  # Any: a Literal
-    """Check that a setting is one of its words.
+    """Check that a setting has one of its allowed values.
 
-    Raises: ValueError naming them.
+    Raises: ValueError listing them.
 
     >>> require_choice("source", "mp4", Source)
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""The part of the picture that a crop keeps."""
+"""The crop box: a rectangle of the picture, and its edges in pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CropBox:
 
     def __post_init__(self) -> None:
         if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
-            raise ValueError(f"no part of a picture: {self}")
+            raise ValueError(f"a crop box needs 0 <= left < right <= 1 and 0 <= top < bottom <= 1, not {self}")
 
     @property
     def edges(self) -> tuple[float, float, float, float]:
@@ -34,14 +34,14 @@ class CropBox:
         return (self.right - self.left) * (self.bottom - self.top)
 
     def in_float32(self) -> CropBox:
-        """The same box with its edges rounded to float32, as a crop cache keeps them."""
+        """The same box with its edges rounded to float32, as a crop cache stores them."""
         left, top, right, bottom = np.array(self.edges, np.float32).tolist()
         return CropBox(left=left, top=top, right=right, bottom=bottom)
 
     def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Left, top, right, bottom in pixels of a picture, each edge rounded to the nearest integer.
 
-        Halves go to the even neighbour, as Python rounds. A box thinner than a pixel keeps one.
+        Halves round to even, as Python's ``round`` does. A box thinner than a pixel keeps one pixel.
 
         >>> CropBox(left=0.125, top=0, right=0.875, bottom=1).pixels(320, 240)
         (40, 0, 280, 240)

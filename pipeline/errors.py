@@ -1,34 +1,36 @@
-"""Every error that data, disks or settings can cause, in one tree.
+"""Errors that data, disks and settings can cause, and the reason codes of clips.
 
 ::
 
     MocropError                 caught once, in cli.main(): one line, exit code 1
     ├── WorkspaceError          no workspace, a damaged one, or one in use by another run
     ├── DatasetError            no clips, unreadable split lists
-    ├── SettingsError           a setting of mocrop.toml or of the command line that cannot be
-    ├── ClipError               what one clip can cause; carries a Reason and becomes an outcome
+    ├── SettingsError           an invalid setting in mocrop.toml or on the command line
+    ├── ClipError               a failure of one clip; carries a Reason and becomes an outcome
     ├── CropBoxError            no crop box meets the settings
     ├── MotionStoreError        a damaged part of motion.zarr
-    ├── CacheError              a crop cache that is missing, ambiguous, other than asked for, or damaged
+    ├── CacheError              a crop cache that is missing, ambiguous, damaged, or not the one asked for
     ├── DiskFullError           no space left: ends the run, the workspace stays resumable
     ├── ClusterError            the Dask cluster cannot be reached or has lost its workers
-    ├── TrainingError           a run that cannot start or go on
-    ├── StoppedError            a run that has saved itself because a signal asked for it; exit code 128 + its number
-    ├── CheckpointError         a checkpoint that does not fit
+    ├── TrainingError           a training run that cannot start or continue
+    ├── StoppedError            a run that a signal has stopped, after saving its state; exit code 128 + the signal
+    ├── CheckpointError         a checkpoint that cannot be read or does not fit
     ├── PredictionsError        saved predictions that cannot be read or compared
-    └── WeightsError            pretrained weights that cannot be had
+    └── WeightsError            pretrained weights that cannot be obtained, read or used
 
 Mistakes in a program that calls mocrop are ``ValueError`` or ``TypeError``, as anywhere in Python.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a stage failed on a clip, or what it had to do to succeed; one code each, stable across releases."""
+    """Why a stage failed on a clip, or what is notable about one that is done. Codes are stable across releases."""
 
     # failures
     EMPTY_FILE = "empty-file"
@@ -47,7 +49,7 @@ class Reason(StrEnum):
     KILLED_WORKER = "killed-worker"
     UNEXPECTED = "unexpected-error"
 
-    # done, and worth knowing
+    # notes on clips that are done
     METADATA_NOT_UTF8 = "metadata-not-utf8"
     ONE_FRAME = "one-frame"
     ALL_KEY_FRAMES = "all-key-frames"
@@ -65,7 +67,7 @@ class Reason(StrEnum):
 
 
 class MocropError(Exception):
-    """Anything the user can mend; its text names the clip or option, the fact and the way out."""
+    """An error that the user can put right; its text names the clip or option, the fact and the way out."""
 
 
 class WorkspaceError(MocropError):
@@ -77,11 +79,11 @@ class DatasetError(MocropError):
 
 
 class SettingsError(MocropError):
-    """A setting that cannot be."""
+    """A setting is invalid."""
 
 
 class ClipError(MocropError):
-    """What one clip can cause. A stage turns it into a failed outcome; the other clips go on."""
+    """One clip cannot be processed. A stage turns this into a failed outcome and continues with the other clips."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -100,11 +102,11 @@ class MotionStoreError(MocropError):
 
 
 class CacheError(MocropError):
-    """A crop cache is missing, ambiguous, other than asked for, or damaged."""
+    """A crop cache is missing, ambiguous, damaged, or not the one asked for."""
 
 
 class DiskFullError(MocropError):
-    """No space is left on the disk; what is finished stays valid."""
+    """No space is left on the disk; finished clips stay valid."""
 
 
 class ClusterError(MocropError):
@@ -112,11 +114,11 @@ class ClusterError(MocropError):
 
 
 class TrainingError(MocropError):
-    """A training run cannot start or go on."""
+    """A training run cannot start or continue."""
 
 
 class StoppedError(MocropError):
-    """A signal has asked a run to stop, and it has saved what it takes to go on."""
+    """A signal has stopped a run, which has saved what it needs to resume."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -127,26 +129,36 @@ class StoppedError(MocropError):
 
 
 class SilentExit(SystemExit):
-    """The end of a process beside another one that has said already what there is to say."""
+    """The exit of a rank that prints nothing, because the first rank reports the stop."""
 
 
 class CheckpointError(MocropError):
-    """A checkpoint does not fit the backbone, the classes or the format."""
+    """A checkpoint cannot be read, or does not fit the backbone, the classes or the format."""
 
 
 class PredictionsError(MocropError):
-    """Saved predictions cannot be read, or are not of the same clips and classes."""
+    """Saved predictions cannot be read, or are of other clips or classes than those they are compared with."""
 
 
 class WeightsError(MocropError):
-    """Pretrained weights cannot be had."""
+    """Pretrained weights cannot be obtained, read or used."""
 
 
 def raise_if_disk_full(error: BaseException) -> None:
-    """Raise DiskFullError if ``error`` says that the disk is full, whichever library says it."""
+    """Raise DiskFullError if ``error`` means that the disk is full, whichever library raised it."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    words = ("no space left on device", "disk quota exceeded", "database or disk is full")
-    if full or any(word in str(error).lower() for word in words):
+    phrases = ("no space left on device", "disk quota exceeded", "database or disk is full")
+    if full or any(phrase in str(error).lower() for phrase in phrases):
         raise DiskFullError(
             "no space is left on the disk; free some and run the same command again: finished clips are kept"
         ) from error
+
+
+@contextlib.contextmanager
+def full_disk_as_error() -> Iterator[None]:
+    """Turn an error of the body that means a full disk into DiskFullError; others are raised as they are."""
+    try:
+        yield
+    except Exception as error:
+        raise_if_disk_full(error)
+        raise

@@ -1,4 +1,4 @@
-"""Files that appear under their names only when they are whole and on the disk."""
+"""Write files atomically: each appears under its name only when it is whole and on the disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mocrop.pipeline.errors import raise_if_disk_full
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file that appears under its name only when it is whole and on the disk.
+    """Write a file atomically, in a folder that is created where missing.
 
     Raises: DiskFullError.
     """
@@ -22,11 +22,12 @@ def write_whole(file: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def whole_file(file: Path, *, writer: str = "") -> Iterator[BinaryIO]:
-    """Open a file that appears under its name, in a folder made where missing, when the body is done and it is on the
-    disk; if the body fails, or a signal ends it, nothing is left of it.
+    """Open a file for writing; it takes its name once the body has ended and its content is on the disk.
+
+    If the body fails, or a signal ends it, the partial file is removed. The folder is created where missing.
 
     Args:
-        writer: joins the name under which it grows, where several processes may write the same file at once.
+        writer: part of the temporary name, for files that several processes may write at once.
     Raises: DiskFullError.
     """
     file.parent.mkdir(parents=True, exist_ok=True)

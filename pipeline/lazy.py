@@ -1,4 +1,4 @@
-"""Names that a package offers and whose modules are imported only when somebody asks for them (PEP 562)."""
+"""Lazy exports of a package: the module of a name is imported when the name is first used (PEP 562)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 def lazy_exports(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
-    """What ``__getattr__``, ``__dir__`` and ``__all__`` of a package are to be, so that importing it stays cheap.
+    """Make ``__getattr__``, ``__dir__`` and ``__all__`` for a package, so that importing it stays cheap.
 
     Args:
         package: its ``__name__``.
-        homes: for each name the module that defines it, below the package.
+        homes: for each exported name, the module that defines it, relative to the package.
     """
 
     def get(name: str) -> object:

@@ -1,4 +1,4 @@
-"""The clip that a stage is given, what it notices while it works on it, and the outcome that it returns."""
+"""A clip as a stage sees it: the task, the log that it keeps while it works, and the outcome that it returns."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from mocrop.pipeline.errors import ClipError, DiskFullError, MocropError, Reason
 from mocrop.pipeline.time_limit import time_limit
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)  # a plan holds one for every clip that runs
+@dataclass(frozen=True, kw_only=True, slots=True)  # slots: a plan holds one of these for every clip that runs
 class ClipTask:
-    """One clip of a work unit: what a worker needs to know of it."""
+    """One clip of a work unit: what a worker needs to know about it."""
 
     position: int  # row of the clip in the manifest and in every crop cache
     name: str  # path under the data set without suffix, "/" between parts: "Surfing/v_Surfing_g01_c01"
     path: str  # absolute path of the data set's own file
     refusal: tuple[Reason, str] | None = None  # decided by the client: record this failure, do not open the clip
-    whole_frame: str | None = None  # decided by the client: why a policy must do without vectors
-    limit_seconds: float = 0.0  # after which the clip counts as hanging; 0: never
+    whole_frame: str | None = None  # decided by the client: why the clip has no vectors and keeps the whole frame
+    limit_seconds: float = 0.0  # time after which the clip counts as hanging; 0: no limit
 
     def require_accepted(self) -> None:
-        """First call of every stage inside :func:`clip_log`. Raises: ClipError if the client has refused the clip."""
+        """Raise the refusal, if there is one; every stage calls this first inside :func:`clip_log`.
+
+        Raises: ClipError if the client has refused the clip.
+        """
         if self.refusal is not None:
             raise ClipError(*self.refusal)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a stage says about one clip."""
+    """The result of a stage on one clip."""
 
     position: int
     status: Literal["done", "failed"]
     reasons: tuple[Reason, ...] = ()
     message: str = ""
-    seconds: float = 0.0
+    seconds: float = 0.0  # wall-clock time
 
 
 @dataclass
@@ -50,7 +53,7 @@ class ClipLog:
     outcome: Outcome | None = None
 
     def note(self, reason: Reason, message: str = "") -> None:
-        """Record something worth knowing about a clip that is still good; a repeated reason counts once."""
+        """Record something notable about a clip that has not failed; a repeated reason counts once."""
         if reason not in self.reasons:
             self.reasons.append(reason)
             if message:
@@ -65,8 +68,8 @@ class ClipLog:
 def clip_log(task: ClipTask) -> Iterator[ClipLog]:
     """Run the body for one clip and turn whatever it raises into ``log.outcome``.
 
-    A full disk is nobody's clip: it leaves as DiskFullError. Any other exception becomes a failed outcome, so the
-    code after the block must look at ``log.failed``.
+    Any exception becomes a failed outcome, so the code after the block must look at ``log.outcome``. Only a full disk,
+    for which no clip is to blame, is raised, as DiskFullError.
 
     >>> task = ClipTask(position=3, name="A/b", path="/data/A/b.avi", refusal=(Reason.EMPTY_FILE, "A/b is empty"))
     >>> with clip_log(task) as log:

@@ -1,4 +1,4 @@
-"""Frozen dataclasses of settings: made of a table and of options, as plain values, and hashed."""
+"""Settings are frozen dataclasses: built from mocrop.toml and options, turned into plain values, hashed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 from mocrop.pipeline.errors import SettingsError
 
-Plain = dict[str, Any]  # settings as JSON has them
+Plain = dict[str, Any]  # settings as JSON holds them
 Settings = TypeVar("Settings")
 
 
 def settings_hash(settings: Any, *context: object) -> str:
-    """Hash a frozen dataclass and its context: equal settings, equal hash, in any process.
+    """Hash a settings dataclass and its context to 16 hex digits; equal values give equal hashes in any process.
 
-    What is None leaves no trace, so that something optional can be added without making older outputs stale.
+    Settings that are None do not count, so that an optional one can be added without making older outputs stale.
 
     >>> from mocrop.pipeline.crop_box import WHOLE_FRAME
     >>> settings_hash(WHOLE_FRAME, "transcode") == settings_hash(WHOLE_FRAME, "transcode")
@@ -34,12 +34,16 @@ def settings_from(
 ) -> Settings:
     """Make a settings dataclass from a table of mocrop.toml, overridden by the options that are not None.
 
+    Args:
+        kind: the dataclass.
+        where: the table or command, for messages.
+
     >>> from mocrop.pipeline.crop_box import CropBox
     >>> edges = {"left": 0, "top": 0.5, "right": 1, "bottom": 1}
     >>> settings_from(CropBox, edges, {"right": None, "top": 0.25}, where="[box]")
     CropBox(left=0, top=0.25, right=1, bottom=1)
 
-    Raises: SettingsError naming what is unknown or cannot be.
+    Raises: SettingsError naming the setting that is unknown or invalid.
     """
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(table.keys() - known):
@@ -51,10 +55,10 @@ def settings_from(
 
 
 def plain_settings(settings: Any, *, keep_none: bool = False) -> Plain:
-    """A dataclass of settings, and those inside it, as JSON has them: tuples become lists.
+    """Turn a settings dataclass, and those inside it, into the values that JSON can hold: tuples become lists.
 
     Args:
-        keep_none: keep the settings that are None, as checkpoints do; caches, hashes and mocrop.toml leave them out.
+        keep_none: keep settings that are None, as checkpoints do; caches, hashes and mocrop.toml leave them out.
 
     >>> tiny = dataclasses.make_dataclass("Tiny", ["grid", "seed"])((6, 8), None)
     >>> plain_settings(tiny), plain_settings(tiny, keep_none=True)

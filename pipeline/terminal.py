@@ -1,4 +1,4 @@
-"""The console on which mocrop speaks: lines break between words only, and nowhere once they go to a file."""
+"""The console that mocrop prints on: lines break between words on a terminal, and not at all in a file or pipe."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rich.text import Text
 class LineConsole(Console):
     """A rich console for sentences and paths.
 
-    On a terminal a line is broken between words, so that a path stays in one piece however long it is. Elsewhere, in a
-    file or a pipe, a line is never broken: programs and people search there. Tables are fitted to the width, as rich
-    does. Numbers and paths are not coloured by themselves, and ``:name:`` in a path is no emoji.
+    On a terminal a line is broken between words, so that a path stays in one piece however long it is. In a file or a
+    pipe, where programs and people search, a line is never broken. Tables are fitted to the width, as by rich.
+    Numbers and paths are not highlighted, and ``:name:`` in a path is not turned into an emoji.
     """
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False, **options: Any) -> None:
         super().__init__(stderr=stderr, quiet=quiet, highlight=False, emoji=False, **options)
 
     def print(self, *objects: Any, markup: bool | None = None, **options: Any) -> None:
-        """Print as rich does, but no word is broken."""
+        """Print as rich does, but never break a word."""
         if len(objects) == 1 and isinstance(objects[0], str):
             text = self.render_str(objects[0], markup=markup)
             if self.is_terminal:
@@ -53,7 +53,7 @@ def hanging_indent(line: str) -> int:
 
 
 def line_starts(line: str, width: int) -> list[int]:
-    """Where to break a line so that each part is at most ``width`` columns wide, unless it is a single word.
+    """Find where to break a line so that each part is at most ``width`` columns wide, unless it is a single word.
 
     >>> line_starts("to /a/long/path it goes", 10)
     [3, 16]

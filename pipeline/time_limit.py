@@ -1,4 +1,4 @@
-"""Stop work on a clip that hangs: by an alarm in a plain loop, by ending the process on a Dask worker."""
+"""Time limit per clip: an alarm in the main thread, the end of the process on a Dask worker."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from mocrop.pipeline.errors import ClipError, Reason
 
 @contextmanager
 def time_limit(seconds: float, *, clip: str) -> Iterator[None]:
-    """Let the body run for ``seconds`` at most; 0 means for ever.
+    """Let the body run for ``seconds`` at most; 0: no limit.
 
-    In a main thread an alarm raises ClipError with TIMED_OUT between two calls into FFmpeg. On a worker, where the
-    body runs in another thread that Python cannot interrupt, the process ends; Dask starts another one, and the
-    runner finds the clip by trying the clips of the lost unit one at a time. In a thread of a process that is not
-    ours to end, there is no limit.
+    In a main thread an alarm raises the error between two calls into FFmpeg. On a Dask worker the body runs in another
+    thread, which Python cannot interrupt, so the process ends: Dask starts another one, and the runner finds the clip
+    by trying the clips of the lost unit one at a time. In any other thread there is no limit, because mocrop did not
+    start the process.
+
+    Raises: ClipError with TIMED_OUT, in a main thread.
     """
     if seconds <= 0:
         yield
@@ -35,10 +37,15 @@ def time_limit(seconds: float, *, clip: str) -> Iterator[None]:
         yield
 
 
+def timeout_message(clip: str, seconds: float) -> str:
+    """The message for a clip that took too long."""
+    return f"{clip}: not done after {seconds:g} s; pass a larger --clip-timeout and run `mocrop retry`"
+
+
 @contextmanager
 def _alarm(seconds: float, clip: str) -> Iterator[None]:
     def ring(_signal: int, _frame: FrameType | None) -> NoReturn:
-        raise ClipError(Reason.TIMED_OUT, f"{clip}: not done after {seconds:g} s; raise --clip-timeout or leave it out")
+        raise ClipError(Reason.TIMED_OUT, timeout_message(clip, seconds))
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)

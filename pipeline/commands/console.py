@@ -1,4 +1,4 @@
-"""Say reports in words: what `mocrop init`, the stages, `status` and `--dry-run` print."""
+"""Print the reports of the pipeline's commands for people to read."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mocrop.pipeline.dataset.issues import SERIOUS, Issue
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.run.session import StageReport
 
-EXAMPLES = 5  # of many, how many are named
+MAX_EXAMPLES = 5  # lines shown of a longer list
 
 
 def count(number: int, noun: str, *, plural: str = "") -> str:
-    """A number with its noun.
+    """Write a number with its noun, in the plural where needed.
 
     >>> count(1, "clip"), count(13320, "clip"), count(2, "class", plural="classes")
     ('1 clip', '13,320 clips', '2 classes')
@@ -30,14 +30,12 @@ def count(number: int, noun: str, *, plural: str = "") -> str:
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print what one command did.
-
-    What a look at the data set found was printed before the stages ran (`RunOptions.on_dataset`), and stands above
-    minutes or hours of progress by now: what is serious in it is said again.
-    """
+    """Print what one command did."""
     if report.dataset is not None and not report.stages:
         print_dataset(console, report.dataset)
     elif report.dataset is not None:
+        # The data set was printed before the stages ran (`RunOptions.on_dataset`), and stands above minutes or hours
+        # of progress by now: repeat its serious issues.
         _print_issues(console, [each for each in report.dataset.issues if each.code in SERIOUS])
     for stage in report.stages:
         print_stage(console, stage)
@@ -48,12 +46,12 @@ def print_report(console: Console, report: Report) -> None:
 def print_dataset(console: Console, report: DatasetReport) -> None:
     """Print what was found in a data set."""
     classes = count(report.classes, "class", plural="classes")
-    listed = f" (the lists know {report.listed_classes})" if report.listed_classes != report.classes else ""
+    listed = f" (the lists name {report.listed_classes})" if report.listed_classes != report.classes else ""
     console.print(f"{count(report.clips, 'clip')} in {classes}{listed}")
     for name, (train, test) in report.splits.items():
         console.print(f"  split {escape(name)}: {train:,} to train on, {test:,} to test on")
     if report.absent:
-        console.print(f"  {count(report.absent, 'clip')} seen earlier, gone now")
+        console.print(f"  {count(report.absent, 'clip')} found earlier, gone now")
     _print_issues(console, report.issues)
     console.print(f"workspace: {escape(str(report.workspace))}")
 
@@ -71,7 +69,7 @@ def print_retry(console: Console, report: Report) -> None:
 
 
 def print_stage(console: Console, report: StageReport) -> None:
-    """Print what one command did to one stage: a line, then reasons."""
+    """Print what one command did in one stage: a line of counts, then the reasons of failures and notes."""
     summary, plan = report.summary, report.plan
     parts = [f"[bold]{report.stage}[/bold]: {count(summary.done, 'clip')} done"]
     if plan.done:
@@ -87,13 +85,17 @@ def print_stage(console: Console, report: StageReport) -> None:
     _print_reasons(console, "dim", "noted", summary.notes)
 
 
-def _print_reasons(console: Console, style: str, word: str, reasons: Mapping[Reason, int]) -> None:
+def _print_reasons(console: Console, style: str, kind: str, reasons: Mapping[Reason, int]) -> None:
     for reason, clips in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
-        console.print(f"  [{style}]{word}[/{style}] {clips:>6,}  {reason.value}")
+        console.print(f"  [{style}]{kind}[/{style}] {clips:>6,}  {reason.value}")
 
 
 def print_status(console: Console, status: WorkspaceStatus, *, failures: bool) -> None:
-    """Print a table of stages, the reasons of failures, and the next command."""
+    """Print a table of stages, the reasons of failures, and the next command.
+
+    Args:
+        failures: also print the message of every failed clip.
+    """
     console.print(f"{count(status.clips, 'clip')} of {escape(str(status.dataset))}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("stage")
@@ -109,8 +111,7 @@ def print_status(console: Console, status: WorkspaceStatus, *, failures: bool) -
         if failures:
             for failure in stage.failures:
                 console.print(f"    {escape(failure.message)}")
-    if status.next_command:
-        console.print(f"next: [bold]{escape(status.next_command)}[/bold]")
+    console.print(f"next: [bold]{escape(status.next_command)}[/bold]")
 
 
 def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:
@@ -118,12 +119,11 @@ def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:
 
 
 def print_export(console: Console, report: ExportReport) -> None:
-    """Print how many maps were written and which clips have none."""
+    """Print how many maps were written, and how many clips have none and why."""
     rows, cols = report.grid
-    written = f"{count(report.written, f'{rows}x{cols} map')} written below {escape(str(report.folder))}"
-    console.print(written)
+    console.print(f"{count(report.written, f'{rows}x{cols} map')} written to {escape(str(report.folder))}")
     for clips, why in (
-        (report.nothing_moves, "no map: nothing in them moves"),
+        (report.nothing_moves, "no map: nothing moves in them"),
         (report.without_motion, "no map: they have no motion vectors"),
         (report.stale, "no map: `mocrop extract-mv` has not run on them as they are now"),
     ):
@@ -132,53 +132,49 @@ def print_export(console: Console, report: ExportReport) -> None:
 
 
 def print_import(console: Console, report: ImportReport) -> None:
-    """Print how many maps fit, which do not, and how to crop by them."""
+    """Print how many maps fit, which are missing or bad, and the command that crops by them."""
     rows, cols = report.grid
-    fit = f"{count(report.fitting, f'{rows}x{cols} map')} of {escape(str(report.folder))} can be used"
-    console.print(fit)
-    _print_examples(console, "missing, the whole frame is kept:", report.missing)
-    _print_examples(console, "bad, the clip would fail:", [bad.message for bad in report.bad])
+    console.print(f"{count(report.fitting, f'{rows}x{cols} map')} of {escape(str(report.folder))} can be used")
+    _print_group(console, "missing, the whole frame is kept:", report.missing)
+    _print_group(console, "bad, the clip would fail:", [bad.message for bad in report.bad])
     if report.unmatched:
-        console.print(f"  [dim]{report.unmatched:>6,}[/dim]  of no clip of this workspace")
+        console.print(f"  [dim]{report.unmatched:>6,}[/dim]  belong to no clip of this workspace")
     console.print("next: [bold]mocrop precrop --policy maps --size 192[/bold]")
 
 
 def print_verify(console: Console, report: VerifyReport) -> None:
-    """Print for each part how much is damaged, which clips, and the commands that mend it."""
+    """Print for each part how many clips are damaged and which, then the commands that repair it."""
     for checked in report.parts:
         found = [damage for damage in report.damage if damage.part == checked.part]
-        lines = [f"{damage.clip}: {damage.fact}" if damage.clip else damage.fact for damage in found]
         sound = f"[red]{checked.damaged:,} damaged[/red]" if found else "all sound"
         console.print(f"[bold]{checked.part}[/bold]: {count(checked.clips, 'clip')} checked, {sound}")
-        lines = [
-            f"{one.clip}: {one.fact}" if one.clip else one.fact for one in report.damage if one.part == checked.part
-        ]
-        for line in lines[:EXAMPLES]:
-            console.print(f"  {escape(line)}")
-        if len(lines) > EXAMPLES:
-            console.print(f"  and {len(lines) - EXAMPLES:,} more; --json lists all")
+        lines = [f"{damage.clip}: {damage.fact}" if damage.clip else damage.fact for damage in found]
+        _print_examples(console, lines, indent=2)
     if not report.parts:
         console.print("there is nothing to check yet")
     if report.repair:
-        console.print("to mend it:")
+        console.print("to repair it:")
     for command in report.repair:
         console.print(f"  [bold]{escape(command)}[/bold]")
     if any(not one.repair for one in report.damage):
-        console.print("a cache outside a workspace is mended by copying it anew")
+        console.print("to repair a cache outside a workspace, copy it again")
 
 
-def _print_examples(console: Console, what: str, lines: Sequence[str]) -> None:
-    if not lines:
-        return
-    console.print(f"  [yellow]{len(lines):>6,}[/yellow]  {what}")
-    for line in lines[:EXAMPLES]:
-        console.print(f"          {escape(line)}")
-    if len(lines) > EXAMPLES:
-        console.print(f"          and {len(lines) - EXAMPLES:,} more; --json lists all")
+def _print_group(console: Console, what: str, lines: Sequence[str]) -> None:
+    if lines:
+        console.print(f"  [yellow]{len(lines):>6,}[/yellow]  {what}")
+        _print_examples(console, lines, indent=10)
+
+
+def _print_examples(console: Console, lines: Sequence[str], *, indent: int) -> None:
+    for line in lines[:MAX_EXAMPLES]:
+        console.print(f"{' ' * indent}{escape(line)}")
+    if len(lines) > MAX_EXAMPLES:
+        console.print(f"{' ' * indent}and {len(lines) - MAX_EXAMPLES:,} more; --json lists all")
 
 
 def print_plan(console: Console, stage: str, lines: Iterable[tuple[str, str]]) -> None:
-    """Print for each clip why it would run; nothing has run."""
+    """Print why each clip would run, and how many would."""
     total = 0
     for clip, why in lines:
         total += 1

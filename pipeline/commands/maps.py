@@ -1,4 +1,4 @@
-"""The commands `export-npy` and `import-npy`: density maps out to a folder, or those of a folder checked."""
+"""The commands `export-npy` and `import-npy`: write the reference's density maps, or check those in a folder."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from mocrop.pipeline.workspace.settings_file import write_stage_settings
 
 @dataclass(kw_only=True)
 class ExportReport:
-    """What `export-npy` wrote, by clips."""
+    """What `export-npy` wrote; counts are of clips."""
 
     folder: Path
     grid: Grid
     written: int = 0
-    nothing_moves: int = 0  # no vector is long enough: no map, as the reference has none of a clip it does not crop
-    without_motion: int = 0  # motion.zarr has nothing of it
-    stale: int = 0  # extract-mv has not run on it as it is now
+    nothing_moves: int = 0  # no vector is long enough: no map, as the reference has none for a clip it does not crop
+    without_motion: int = 0  # motion.zarr has no motion of the clip
+    stale: int = 0  # extract-mv has not run on the clip as it is now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class BadMap:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportReport:
-    """What `import-npy` found, by clips of the workspace."""
+    """What `import-npy` found for the clips of the workspace."""
 
     folder: Path
     grid: Grid
@@ -57,22 +57,27 @@ class ImportReport:
 
 
 def export_settings(options: Mapping[str, Any]) -> MotionSettings:
-    """Settings of the maps to write, from options by name; None: not given. ``grid`` may be "6x8".
+    """Settings of the maps to write.
 
-    Raises: SettingsError naming the option that cannot be.
+    Args:
+        options: fields of MotionSettings by name; None: not given. ``grid`` is text such as "6x8".
+    Raises: SettingsError naming the option that is invalid.
     """
     grid = options.get("grid")
     options = {**options, "grid": parse_grid(grid) if grid else None}
-    return settings_from(MotionSettings, {"ratio": 1.0}, options, where="mocrop export-npy")  # any grid has a whole
+    table = {"ratio": 1.0}  # no box is made of these maps, and ratio 1 is valid with every grid
+    return settings_from(MotionSettings, table, options, where="mocrop export-npy")
 
 
 def export_maps(
     workspace: Workspace, folder: Path, settings: MotionSettings, *, overwrite: bool = False
 ) -> ExportReport:
-    """Write the density map of policy `motion` for every clip that has motion, as the reference names them.
+    """Write the density map of policy `motion` for every clip that has motion, under the reference's file names.
 
+    Args:
+        overwrite: replace maps of this grid that are in the folder.
     Raises: SettingsError if the folder holds maps of this grid and they may not be overwritten; WorkspaceError if
-        there is no motion.
+        there is no motion.zarr.
     """
     report = ExportReport(folder=folder.absolute(), grid=settings.grid)
     if folder.is_dir() and (there := grids_in(folder)[settings.grid]) and not overwrite:
@@ -110,7 +115,7 @@ def _export(
         report.stale += 1
     else:
         report.without_motion += 1
-    path.unlink(missing_ok=True)  # a map of an earlier export is not what this one says of the clip
+    path.unlink(missing_ok=True)  # a map from an earlier export would contradict this one
 
 
 def import_maps(workspace: Workspace, folder: Path, *, grid: Grid | None = None) -> ImportReport:
@@ -120,12 +125,13 @@ def import_maps(workspace: Workspace, folder: Path, *, grid: Grid | None = None)
 
     Args:
         grid: rows, cols; None: the only grid that the folder holds.
-    Raises: SettingsError if the grid is not clear, or not one map belongs to a clip of the workspace.
+    Raises: SettingsError if the folder holds several grids and none is chosen, or if none of its maps belongs to a
+        clip of the workspace.
     """
     folder = Path(os.path.abspath(folder))
     with open_session(workspace, RunOptions()) as session:
         grid = choose_grid(folder, grid)
-        report = _look_over(_present(session), folder, grid)
+        report = _check_maps(_present_clips(session), folder, grid)
         if not (report.fitting or report.bad):
             raise SettingsError(
                 f"none of the {len(report.missing):,} clips has a map in {folder}; the first was looked for as "
@@ -135,11 +141,11 @@ def import_maps(workspace: Workspace, folder: Path, *, grid: Grid | None = None)
     return report
 
 
-def _present(session: Session) -> list[str]:
+def _present_clips(session: Session) -> list[str]:
     return [row.name for row in session.rows(session.stages.extract()) if row.present]
 
 
-def _look_over(clips: Iterable[str], folder: Path, grid: Grid) -> ImportReport:
+def _check_maps(clips: Iterable[str], folder: Path, grid: Grid) -> ImportReport:
     fitting, missing, bad = 0, list[str](), list[BadMap]()
     for clip in clips:
         try:

@@ -1,4 +1,4 @@
-"""The commands of the pipeline as calls: a workspace and options in, reports of what was done out."""
+"""The commands that prepare a data set, as functions: each takes a workspace and options, and returns a report."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import write_stage_settings
 
 AnyWorkspace = Workspace | Path | str
-Options = Mapping[str, Any]  # settings of one stage by name; None: as the workspace has it
+Options = Mapping[str, Any]  # settings of one stage by name; None: as the workspace has them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """What one command did."""
 
-    dataset: DatasetReport | None = None  # if the data set was looked through
+    dataset: DatasetReport | None = None  # None: the data set was not scanned
     stages: tuple[StageReport, ...] = ()
 
     @property
     def failed(self) -> int:
-        """Clips that have failed in any of the stages, each counted once per stage."""
+        """Number of failed clips, counted once per stage that they failed in."""
         return sum(sum(stage.failed.values()) for stage in self.stages)
 
 
 def init(
     workspace: AnyWorkspace, dataset: Path | str, *, splits: Path | str | None = None, seed: int | None = None
 ) -> Report:
-    """Find clips, classes and splits and write the workspace.
+    """Find clips, classes and splits, and write the workspace.
 
     Args:
-        workspace: a folder, made where missing.
-        dataset: folder of videos.
-        splits: split lists; None: as they were given before, else a split is made.
-        seed: of the split that is made.
+        workspace: a folder, created where missing.
+        dataset: folder that holds one folder of videos per class.
+        splits: file or folder of split lists; None: those given before, else a split is generated.
+        seed: of the generated split; None: as the workspace has it, else 0.
     Raises: DatasetError, SettingsError, WorkspaceError.
     """
     lists = None if splits is None else Path(splits)
@@ -62,25 +62,26 @@ def transcode(
     entropy: Entropy | None = None,
     run: RunOptions | None = None,
 ) -> Report:
-    """Make the H.264 files; looks through the data set first if one is named or the workspace is new.
+    """Write the H.264 files; scan the data set first if it or its lists are given, or the workspace is new.
 
     Args:
-        crf, preset, key_interval, entropy: see TranscodeSettings; None: as the workspace has it.
+        dataset, splits: as for :func:`init`; None: as the workspace has them.
+        crf, preset, key_interval, entropy: see TranscodeSettings; None: as the workspace has them.
         run: workers, time limit and console.
     Raises: DatasetError, SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
     options = {"crf": crf, "preset": preset, "key_interval": key_interval, "entropy": entropy}
     run = run or RunOptions()
-    looked = _look_through(Workspace.at(workspace), run, dataset, splits)
+    scanned = _scan_dataset(Workspace.at(workspace), run, dataset, splits)
     with open_session(Workspace.at(workspace), run) as session:
-        return Report(dataset=looked, stages=(_transcode(session, options),))
+        return Report(dataset=scanned, stages=(_transcode(session, options),))
 
 
 def extract_mv(workspace: AnyWorkspace, *, source: Source | None = None, run: RunOptions | None = None) -> Report:
     """Extract motion vectors into motion.zarr.
 
     Args:
-        source: files to read; None: as the workspace has it.
+        source: which files to read; None: as the workspace has it.
         run: workers, time limit and console.
     Raises: SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
@@ -96,7 +97,7 @@ def precrop(
     Args:
         overwrite: replace a cache of that name that has other settings.
         run: workers, time limit and console.
-        options: what is not given, or None, is as in the cache of that name, else the default.
+        options: see CropOptions; what is not given, or None, is as in the cache of that name, else the default.
     Raises: CacheError if there is one with other settings; SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
@@ -113,27 +114,31 @@ def run_all(
     run: RunOptions | None = None,
     **options: Unpack[CropOptions],
 ) -> Report:
-    """Run every stage that the wanted cache needs, in order, resuming what is there.
+    """Run transcode, extract-mv and precrop in order, on the clips that need them.
 
     Args:
         dataset, splits: as for :func:`init`; None: as the workspace has them.
-        source: as for :func:`extract_mv`; original: nothing is transcoded.
+        source: as for :func:`extract_mv`; with "original" nothing is transcoded.
+        run: workers, time limit and console.
         overwrite, options: as for :func:`precrop`.
-    Raises: what the stages raise.
+    Raises: what :func:`transcode`, :func:`extract_mv` and :func:`precrop` raise.
     """
     run = run or RunOptions()
-    looked = _look_through(Workspace.at(workspace), run, dataset, splits)
+    scanned = _scan_dataset(Workspace.at(workspace), run, dataset, splits)
     with open_session(Workspace.at(workspace), run) as session:
         extract = {"source": source}
         original = session.stages.extract(extract).settings.source == "original"
         reports = [] if original else [_transcode(session, {})]
         reports.append(_extract(session, extract))
         reports.append(_precrop(session, options, overwrite))
-        return Report(dataset=looked, stages=tuple(reports))
+        return Report(dataset=scanned, stages=tuple(reports))
 
 
 def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
-    """Run the stages again on the clips that failed, and on those that waited for them."""
+    """Run the stages that have failed clips again, on those clips and on those that waited for them.
+
+    Raises: WorkspaceError, ClusterError, DiskFullError.
+    """
     workspace = Workspace.at(workspace)
     with open_session(workspace, run or RunOptions()) as session:
         stages = known_stages(workspace)
@@ -142,11 +147,12 @@ def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
 
 
 def explain(workspace: Workspace, stage_of: str, *, options: Options) -> Iterator[tuple[str, str]]:
-    """Say for each clip that a stage would run on, why; nothing is run or written.
+    """Yield the name of each clip that a stage would run on, and why; nothing is run or written.
 
     Args:
         stage_of: ``transcode``, ``extract-mv`` or ``precrop``.
         options: settings of that stage, as its command takes them.
+    Raises: SettingsError, WorkspaceError, CacheError.
     """
     with open_session(workspace, RunOptions()) as session:
         stage = _stage(session, stage_of, options)
@@ -156,7 +162,7 @@ def explain(workspace: Workspace, stage_of: str, *, options: Options) -> Iterato
                 yield decision.row.name, decision.why.value
 
 
-def _look_through(
+def _scan_dataset(
     workspace: Workspace, run: RunOptions, dataset: Path | str | None, splits: Path | str | None
 ) -> DatasetReport | None:
     if dataset is None and splits is None and workspace.settings_file.is_file():
@@ -191,4 +197,4 @@ def _precrop(session: Session, options: Options, overwrite: bool) -> StageReport
     stage = _stage(session, "precrop", options)
     session.require_upstream(stage)
     prepare_cache(session.workspace, session.manifest, stage, overwrite=overwrite)
-    return session.run(stage)  # plans only now: a cache that is made anew has forgotten all outcomes
+    return session.run(stage)  # plans after prepare_cache, which forgets all outcomes when it makes the cache anew

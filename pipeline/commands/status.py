@@ -1,4 +1,4 @@
-"""Say how far a workspace is: per stage what is done, stale, failed and to do, and which command comes next."""
+"""The progress of a workspace: clips done, stale, failed and to do in each stage, and the command to run next."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class StageStatus:
-    """Where the clips of a workspace are in one stage."""
+    """How many clips of a workspace are done in one stage, and how many are not."""
 
     stage: str
     done: int
     to_do: int
-    stale: int
-    failed: dict[Reason, int]
-    failures: tuple[Failure, ...]
+    stale: int  # done or failed, but settings or source have changed since
+    failed: dict[Reason, int]  # clips by first reason
+    failures: tuple[Failure, ...]  # empty unless asked for
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkspaceStatus:
-    """How far a workspace is."""
+    """The progress of a workspace."""
 
     workspace: Path
     dataset: Path
     clips: int
     stages: tuple[StageStatus, ...]
-    next_command: str  # empty if there is nothing to do before training
+    next_command: str
 
 
 def known_stages(workspace: Workspace) -> list[Stage]:
-    """The stages that a workspace uses, in order: those its vectors come from, then one per crop cache."""
+    """The stages of a workspace in order: transcode if vectors come from its files, extract-mv, one per crop cache."""
     stages = Stages(workspace, read_settings(workspace)[1])
     extract = stages.extract()
     first = [extract.upstream] if extract.upstream else []

@@ -1,6 +1,6 @@
-"""Check a workspace for damage: what the manifest says is done must be there, whole and readable.
+"""The command `verify`: check that what the manifest lists as done is there, whole and readable.
 
-What has failed, is stale or still to do is no damage; `mocrop status` says that.
+Clips that failed, are stale or still to do are not damage; `mocrop status` reports them.
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 
 H264, MOTION = "h264", "motion.zarr"
 
+Check = tuple[str, int, list[Damage]]  # part, clips checked, damage found
+
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedPart:
-    """How much of a workspace's part was looked at."""
+    """How many clips were checked in one part of a workspace."""
 
-    part: str
+    part: str  # "h264", "motion.zarr", "cache motion-192"
     clips: int
-    damaged: int  # clips with anything wrong; damage to all of the part counts as one
+    damaged: int  # clips with any damage; damage to the whole part counts as one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class VerifyReport:
     deep: bool
     parts: tuple[CheckedPart, ...]
     damage: tuple[Damage, ...]
-    repair: tuple[str, ...]  # commands that mend it, in this order
+    repair: tuple[str, ...]  # commands that repair the damage, in this order
 
 
 def verify(workspace: Workspace, *, cache: str | None = None, deep: bool = False, console: Console) -> VerifyReport:
@@ -75,17 +77,14 @@ def verify(workspace: Workspace, *, cache: str | None = None, deep: bool = False
         return _report([*checks, *caches], workspace, deep)
 
 
-Check = tuple[str, int, list[Damage]]  # part, clips looked at, what is wrong with them
-
-
 def _report(checks: Iterable[Check], workspace: Workspace, deep: bool) -> VerifyReport:
     checks = [check for check in checks if check[1] or check[2]]
     damage = tuple(each for _, _, found in checks for each in found)
     parts = tuple(
         CheckedPart(part=part, clips=clips, damaged=len({each.clip for each in found})) for part, clips, found in checks
     )
-    found_anyhow = locate_workspace(None).resolve() == workspace.root.resolve()
-    repair = repair_commands(damage, workspace="" if found_anyhow else os.fspath(workspace.root))
+    is_default = locate_workspace(None).resolve() == workspace.root.resolve()
+    repair = repair_commands(damage, workspace="" if is_default else os.fspath(workspace.root))
     return VerifyReport(deep=deep, parts=parts, damage=damage, repair=tuple(repair))
 
 
@@ -94,7 +93,7 @@ def _elsewhere(workspace: Workspace, path: Path) -> bool:
 
 
 def _done(manifest: Manifest, stage: str) -> list[StageRow]:
-    """Clips that a stage has done, with whatever settings."""
+    """Clips that a stage has done, with any settings."""
     return [row for row in manifest.stage_rows(stage, "", upstream=None) if row.status == "done"]
 
 
@@ -113,7 +112,7 @@ def _check_h264(workspace: Workspace, manifest: Manifest, console: Console, *, d
 
 
 def _decoding_fault(file: Path, clip: str) -> str:
-    """Decode every frame and say what is wrong; empty if nothing is, or if a change left a stream that can be."""
+    """Decode every frame and describe the first fault; empty if there is none, or if damage left a valid stream."""
     account, frames = PacketAccount(), 0
     damaged: list[int] = []
     with clip_log(ClipTask(position=0, name=clip, path=os.fspath(file))) as log:
@@ -152,12 +151,12 @@ def _motion_fault(reader: MotionReader, position: int, folder: Path) -> str:
     except MotionStoreError as error:
         return f"its shard {folder.name} is damaged ({error.__cause__})"
     if motion is None:
-        return f"{folder.name} has nothing of it"
-    return "" if _possible(motion) else f"its vectors in {folder.name} cannot be"
+        return f"{folder.name} does not contain it"
+    return "" if _plausible(motion) else f"its vectors in {folder.name} have impossible values"
 
 
-def _possible(motion: ClipMotion) -> bool:
-    """Whether vectors are what extract-mv can have written."""
+def _plausible(motion: ClipMotion) -> bool:
+    """Whether extract-mv can have written these vectors."""
     return bool(
         motion.vectors_per_frame.sum() == len(motion.x)
         and np.isin(motion.ref, (-1, 1)).all()
@@ -168,10 +167,10 @@ def _possible(motion: ClipMotion) -> bool:
 
 
 def _check_cache(path: Path, manifest: Manifest | None, console: Console) -> Check:
-    """Check a cache; with a manifest also that it has what is done, and the same table of clips."""
+    """Check a cache; with a manifest also that it holds what is done, and the same table of clips."""
     try:
         clips = len(CropCache(path))
-    except Exception:  # which the check says again, in words
+    except Exception:  # verify_cache reports it below
         clips = 0
     with stage_progress(console, f"verify {path.stem}", total=clips) as progress:
 
@@ -180,30 +179,31 @@ def _check_cache(path: Path, manifest: Manifest | None, console: Console) -> Che
 
         if manifest is None:
             return part_name(path), clips, verify_cache(path, on_clips=advance)
-        more = _Expected(manifest, path.stem).faults
+        more = _Expectation(manifest, path.stem).faults
         return part_name(path), clips, verify_cache(path, ways_out(path.stem), more=more, on_clips=advance)
 
 
-class _Expected:
-    """What a manifest says of a cache."""
+class _Expectation:
+    """What a cache must hold according to the manifest."""
 
     def __init__(self, manifest: Manifest, name: str) -> None:
         self._table = clip_table(manifest)
         self._done = [row.position for row in _done(manifest, precrop_name(name))]
 
     def faults(self, cache: CropCache, columns: Mapping[str, Column]) -> Iterator[Fault]:
-        """Where a cache says something else; clips that are new since it was written are none."""
+        """Yield where a cache differs; clips that are new since it was written do not count."""
         known = min(len(cache), len(self._table.names))
         if self._done and self._done[-1] >= len(cache):
-            yield Fault(fact=f"{len(cache)} clips are there, the manifest says that more are done", scope="table")
+            fact = f"it has {len(cache)} rows, the manifest lists row {self._done[-1]} as done"
+            yield Fault(fact=fact, scope="table")
         if "clip" in columns and columns["clip"][:known].tolist() != list(self._table.names[:known]):
-            yield Fault(fact="its rows are of other clips than the manifest says", scope="cache")
+            yield Fault(fact="its rows are other clips than those of the manifest", scope="cache")
         if "state" in columns:
             usable = np.isin(columns["state"], USABLE)
             for row in self._done:
                 if row < len(cache) and not usable[row]:
-                    fact = "the manifest says that it is done, its state does not"
+                    fact = "the manifest lists it as done, its state does not"
                     yield Fault(fact=fact, scope="shard", row=row)
         for name in TABLE_COLUMNS:
             if name in columns and not np.array_equal(columns[name][:known], getattr(self._table, name)[:known]):
-                yield Fault(fact=f"{name} is not what the data set says now", scope="table")
+                yield Fault(fact=f"{name} differs from that of the data set", scope="table")

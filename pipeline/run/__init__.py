@@ -1,1 +1,1 @@
-"""Plan and execute: which clips a stage must do, on which worker, and what is recorded."""
+"""Plan and execute: which clips a stage must run on, which worker runs it, and what is recorded."""

@@ -18,15 +18,13 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 CONNECT_SECONDS = 10
-SECONDS_BETWEEN_LOOKS = 15  # at whether there are workers, while none of them answers
-SECONDS_TO_RESTART = (
-    300  # for a worker that has died; starting one takes a second, or minutes on a machine that is busy
-)
-ALLOCATOR = {  # bytes; Dask has its workers give back memory so eagerly that page faults double the time of extract-mv
+SECONDS_BETWEEN_LOOKS = 15  # how often to check that there are workers while no unit comes back
+SECONDS_TO_RESTART = 300  # for a worker that has died: starting one takes a second, or minutes on a busy machine
+ALLOCATOR = {  # bytes; Dask has its workers return memory so eagerly that page faults double the time of extract-mv
     "MALLOC_TRIM_THRESHOLD_": 128 << 20,
     "MALLOC_MMAP_THRESHOLD_": 32 << 20,
 }
-UNITS_PER_WORKER = 3  # in flight: one that runs, one that waits at the worker, one on its way
+UNITS_PER_WORKER = 3  # in flight: one running, one waiting at the worker, one on its way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ class Finished:
 
 
 class Executor(Protocol):
-    """Runs units in any order. Errors that are not a clip's leave :meth:`next_finished` as they were raised."""
+    """Runs units in any order. Errors that no clip is to blame for are raised by :meth:`next_finished` as they are."""
 
     @property
     def window(self) -> int:
@@ -47,11 +45,11 @@ class Executor(Protocol):
 
     @property
     def dashboard(self) -> str:
-        """Address of a page that shows the work, or an empty string."""
+        """Address of a web page that shows the work, or an empty string."""
         ...
 
     def submit(self, stage: Stage, unit: WorkUnit, workspace: str) -> None:
-        """Start a unit, or take it up for later."""
+        """Start a unit, or queue it."""
         ...
 
     def next_finished(self) -> Finished:
@@ -64,7 +62,7 @@ class Executor(Protocol):
 
 
 class PlainLoop:
-    """Runs units in this process when asked for the next one; what ``--workers 0`` means."""
+    """Runs units in this process, one per call of :meth:`next_finished`; what ``--workers 0`` means."""
 
     window = 1
     dashboard = ""
@@ -88,7 +86,7 @@ class DaskCluster:
 
     Args:
         client: connected to a cluster with workers.
-        if_lost: what to do about workers that are gone for good, for the error that says they are.
+        if_lost: what the user can do if all workers are lost, for the error message.
     """
 
     def __init__(self, client: Client, *, if_lost: str) -> None:
@@ -104,7 +102,7 @@ class DaskCluster:
 
     @property
     def dashboard(self) -> str:
-        link = self._client.dashboard_link if find_spec("bokeh") else None  # Dask's pages are blank without it
+        link = self._client.dashboard_link if find_spec("bokeh") else None  # Dask's pages are blank without bokeh
         return str(link or "")
 
     def submit(self, stage: Stage, unit: WorkUnit, workspace: str) -> None:
@@ -120,7 +118,7 @@ class DaskCluster:
         unit, future = self._wait()
         self._in_flight.discard(future)
         try:
-            # Waits again if the worker has died with the result: the unit is then run anew, and may kill the next one.
+            # Waits again if the worker died with the result: the unit is then rerun, and may kill the next worker.
             return Finished(unit=unit, outcomes=future.result())
         except KilledWorker:
             return Finished(unit=unit, outcomes=None)
@@ -130,7 +128,7 @@ class DaskCluster:
             ) from cancelled
 
     def _wait(self) -> tuple[WorkUnit, Future[list[Outcome]]]:
-        """Wait for a future, and look now and then whether there is still anybody to wait for."""
+        """Wait for a future, and check now and then that there are still workers."""
         while True:
             try:
                 return self._finished.get(timeout=SECONDS_BETWEEN_LOOKS)
@@ -153,40 +151,40 @@ class DaskCluster:
 
 @contextmanager
 def open_executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
-    """Give the executor for ``--workers`` and ``--scheduler``; a cluster that was started here is stopped at the end.
+    """Open the executor for ``--workers`` and ``--scheduler``; a local cluster is stopped at the end.
 
     Args:
-        workers: worker processes of a local cluster; 0: none, a plain loop.
+        workers: worker processes of a local cluster; 0: a plain loop in this process.
         scheduler: address of an existing Dask scheduler, instead of a local cluster.
     Raises: ClusterError if the scheduler cannot be reached or has no workers.
     """
     if scheduler is not None:
         with _existing_cluster(scheduler) as client:
-            yield DaskCluster(client, if_lost="look at their logs: mocrop must be installed on each")
+            yield DaskCluster(client, if_lost="look at their logs; mocrop must be installed on each machine")
     elif workers == 0:
         yield PlainLoop()
     else:
         with _local_cluster(workers) as client:
             yield DaskCluster(
                 client,
-                if_lost="something on this machine ends them, perhaps for want of memory; finished clips are kept: go "
-                "on with the same command and --workers 1, or 0 for a plain loop",
+                if_lost="something on this machine ends them, perhaps a lack of memory; finished clips are kept: "
+                "continue with the same command and --workers 1, or 0 for a plain loop",
             )
 
 
 @contextmanager
 def _local_cluster(workers: int) -> Iterator[Client]:
-    """One single-threaded process a worker, TLS, loopback only."""
+    """A cluster of single-threaded worker processes, with TLS, on the loopback interface only."""
     import dask
     from distributed import Client, LocalCluster
 
     config = {
         "distributed.scheduler.allowed-failures": 0,  # the runner itself finds the clip that kills its worker
         "distributed.worker.daemon": True,
-        # Dask closes a worker for good that does not come back in 15 s after a clip has killed it.
+        # By default Dask closes a worker for good that is not back 15 s after a clip has killed it.
         "distributed.deploy.lost-worker-timeout": f"{SECONDS_TO_RESTART}s",
         "distributed.comm.timeouts.connect": "60s",
-        "distributed.admin.tick.limit": "1h",  # a long FFmpeg call holds the interpreter; that is no news
+        "distributed.admin.tick.limit": "1h",  # no warnings: a long FFmpeg call holds the interpreter, as expected
         **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in ALLOCATOR.items()},
     }
     with (

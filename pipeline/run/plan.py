@@ -1,4 +1,4 @@
-"""Decide from the manifest which clips a stage must do and why, and group them into work units."""
+"""Decide from the manifest which clips a stage must run on and why, and group them into work units."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Why(StrEnum):
     SETTINGS_CHANGED = "settings have changed"
     SOURCE_CHANGED = "its file has changed"
     SOURCE_GONE = "its file is gone"
-    EARLIER_STAGE_CHANGED = "the stage before says something else now"
+    EARLIER_STAGE_CHANGED = "the stage before has another outcome now"
     OUTPUT_MISSING = "its output is gone"
     SHARES_A_SHARD = "shares a shard with a clip that must run"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What to do about one clip: ``why`` it runs, or that it waits for the stage before, or neither."""
+    """What a stage does with one clip: run (``why`` is set), wait for the stage before (``waits``), or nothing."""
 
     row: StageRow
     why: Why | None = None
@@ -38,7 +38,7 @@ class Decision:
 
 @dataclass
 class PlanCounts:
-    """What a plan came to, by clips."""
+    """Numbers of clips in a plan."""
 
     to_run: int = 0
     done: int = 0
@@ -63,11 +63,14 @@ class StagePlan:
     """What one run of a stage is to do."""
 
     counts: PlanCounts
-    units: tuple[WorkUnit, ...]  # in order; some 400 bytes a clip that runs
+    units: tuple[WorkUnit, ...]  # in order; about 400 bytes for each clip that runs
 
 
 def decision_on(row: StageRow, stage: Stage) -> Decision:
-    """Say whether ``stage`` must run on one clip; failed clips rest until something changes or `mocrop retry`."""
+    """Decide whether ``stage`` must run on one clip.
+
+    A clip that failed does not run again until something changes or `mocrop retry` is given.
+    """
     if row.present and stage.upstream is not None and not row.upstream_current:
         return Decision(row=row, waits=True)
     return Decision(row=row, why=_why(row, stage))
@@ -92,9 +95,14 @@ def _why(row: StageRow, stage: Stage) -> Why | None:
 
 
 def plan_stage(rows: Iterable[StageRow], stage: Stage, *, dataset: Path, clip_seconds: float = 0.0) -> StagePlan:
-    """Turn the clips of a workspace, by position, into the units that ``stage`` must run, in one pass.
+    """Group the clips that ``stage`` must run on into work units, in one pass.
 
-    A stage that writes shards runs fixed spans of positions as a whole; the others run the clips that need it.
+    A stage that writes shards runs on fixed spans of positions as a whole; the others run only on clips that need it.
+
+    Args:
+        rows: every clip of the workspace, by position.
+        dataset: folder that the clips' paths are relative to.
+        clip_seconds: time limit per clip; 0: none.
     """
     counts, units = PlanCounts(), list[WorkUnit]()
     for span, decisions in _spans(rows, stage):
@@ -107,7 +115,7 @@ def plan_stage(rows: Iterable[StageRow], stage: Stage, *, dataset: Path, clip_se
 
 
 def plan_decisions(rows: Iterable[StageRow], stage: Stage) -> Iterator[Decision]:
-    """What ``stage`` would do about every clip, by position; the same decisions as :func:`plan_stage` acts on."""
+    """Decide for every clip, by position, what ``stage`` would do; the same decisions that :func:`plan_stage` uses."""
     return chain.from_iterable(decisions for _, decisions in _spans(rows, stage))
 
 
@@ -121,7 +129,7 @@ def _any_runs(decisions: Iterable[Decision]) -> bool:
 
 
 def _span_decisions(decisions: list[Decision], stage: Stage) -> list[Decision]:
-    """In a shard that runs, every clip that could run does."""
+    """Mark every clip that can run in a shard in which any clip runs."""
     if not (stage.writes_shards and _any_runs(decisions)):
         return decisions
     return [
@@ -151,7 +159,7 @@ def _vectorless(row: StageRow) -> bool:
 
 def _refusal(row: StageRow, stage: Stage) -> tuple[Reason, str] | None:
     if not row.present:
-        return Reason.VANISHED, f"{row.name}: the file was gone when the data set was last looked through"
+        return Reason.VANISHED, f"{row.name}: the file was gone when the data set was last scanned"
     if stage.upstream is None or row.upstream_status != "failed" or (stage.takes_vectorless and _vectorless(row)):
         return None
     if row.upstream_reasons[:1] == (Reason.EARLIER_STAGE_FAILED,):

@@ -1,4 +1,4 @@
-"""Show how far a stage is: a bar on a terminal, a plain line every few seconds elsewhere."""
+"""Progress of a stage: a bar on a terminal, a plain line every few seconds elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a stage over a workspace: keep a window of units in flight and record outcomes as they come back."""
+"""Run the units of a stage: keep a window of them in flight, and record outcomes as they come back."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from mocrop.pipeline.errors import ClusterError, Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.run.executors import Executor, Finished
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
+from mocrop.pipeline.time_limit import timeout_message
 from mocrop.pipeline.workspace.manifest import Manifest
 
-SECONDS_BETWEEN_COMMITS = 1.0  # to the manifest; each waits for the disk, and a killed run does that much again
+SECONDS_BETWEEN_COMMITS = 1.0  # to the manifest; each waits for the disk, and a killed run repeats that much work
 
 
 class Progress(Protocol):
-    """What the runner tells whoever watches."""
+    """Where the runner reports progress."""
 
     def advance(self, *, clips: int, failed: int) -> None:
-        """Some clips have been recorded."""
+        """Count clips that have been recorded, ``failed`` of them failed."""
         ...
 
 
 @dataclass
 class StageSummary:
-    """What one run of a stage came to."""
+    """The results of one run of a stage, in clips."""
 
     done: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # wall-clock time
     failed: Counter[Reason] = field(default_factory=Counter)  # by first reason
     notes: Counter[Reason] = field(default_factory=Counter)  # on clips that are done
 
@@ -51,7 +52,7 @@ class StageSummary:
 
 @dataclass
 class _Trial:
-    """A unit whose worker died, while its clips are tried one at a time."""
+    """The search for the clip that killed a unit's worker: its clips are tried one at a time."""
 
     unit: WorkUnit
     outstanding: int
@@ -67,10 +68,13 @@ def run_units(
     workspace: Path,
     progress: Progress,
 ) -> StageSummary:
-    """Run every unit and record every outcome; what has come back stays if this is interrupted.
+    """Run every unit and record every outcome; an interruption keeps what has come back.
 
-    Only a process that is killed loses outcomes: those that came within a second of a commit and were not yet followed
-    by another. Their units are run again.
+    Only a killed process loses outcomes: those that came less than a second after the last commit and were followed by
+    none. Their units are run again.
+
+    Args:
+        workspace: its root folder.
     Raises: DiskFullError, ClusterError, and whatever a bug in a stage raises.
     """
     run = _Run(stage, executor, manifest, workspace, progress)
@@ -84,8 +88,11 @@ def run_units(
 
 
 class _Run:
-    """One run of a stage. Dask blames every unit that a dead worker had, so suspects are tried with nothing else
-    in flight: first their clips one at a time, then the unit again without those that killed."""
+    """One run of a stage.
+
+    When a worker dies, Dask blames every unit that it held. So each such unit is tried with nothing else in flight:
+    first its clips one at a time, then the unit again without the clips that killed a worker.
+    """
 
     def __init__(
         self, stage: Stage, executor: Executor, manifest: Manifest, workspace: Path, progress: Progress
@@ -99,7 +106,7 @@ class _Run:
         self._uncommitted: list[Outcome] = []
         self._committed = -SECONDS_BETWEEN_COMMITS  # monotonic time of the last commit
         self._in_flight = 0
-        self._alone: deque[WorkUnit] = deque()  # to be run with nothing else in flight
+        self._alone: deque[WorkUnit] = deque()  # units to run with nothing else in flight
         self._trials: dict[int, _Trial] = {}  # by index of the unit whose worker died
 
     def all(self, units: Iterable[WorkUnit]) -> StageSummary:
@@ -118,7 +125,7 @@ class _Run:
         return self._summary
 
     def commit(self) -> None:
-        """Write to the manifest what has come back since the last time."""
+        """Write the outcomes that have come back since the last commit to the manifest."""
         outcomes, self._uncommitted = self._uncommitted, []
         self._manifest.record(self._stage.name, self._stage.settings_hash, outcomes)
         self._committed = time.monotonic()
@@ -146,14 +153,15 @@ class _Run:
         self._submit(unit)
         finished = self._next_finished()
         if unit.probe:
-            self._judge(unit, died=finished.outcomes is None, seconds=time.monotonic() - start)
+            self._note_probe(unit, died=finished.outcomes is None, seconds=time.monotonic() - start)
         elif finished.outcomes is not None:
             self._record(finished.outcomes)
-        else:  # no clip alone kills a worker, yet together they do
+        else:  # no clip kills a worker alone, but together they do
             culprits = {clip.position: Reason.KILLED_WORKER for clip in _suspects(unit)}
             self._alone.appendleft(_refuse(unit, culprits))
 
-    def _judge(self, probe: WorkUnit, *, died: bool, seconds: float) -> None:
+    def _note_probe(self, probe: WorkUnit, *, died: bool, seconds: float) -> None:
+        """Note whether a clip, tried alone, killed its worker; after the last one run the unit without the culprits."""
         (clip,) = probe.clips
         trial = self._trials[probe.index]
         trial.outstanding -= 1
@@ -164,16 +172,17 @@ class _Run:
             self._alone.appendleft(_refuse(trial.unit, trial.culprits))
 
     def _record(self, outcomes: list[Outcome]) -> None:
-        said = [o for o in outcomes if o.reasons[:1] != (Reason.EARLIER_STAGE_MISSING,)]
-        self._uncommitted += said
-        self._summary.add(said)
-        self._progress.advance(clips=len(said), failed=sum(o.status == "failed" for o in said))
+        # A clip that waits for the stage before is still to do: it has no outcome to record.
+        recorded = [o for o in outcomes if o.reasons[:1] != (Reason.EARLIER_STAGE_MISSING,)]
+        self._uncommitted += recorded
+        self._summary.add(recorded)
+        self._progress.advance(clips=len(recorded), failed=sum(o.status == "failed" for o in recorded))
         if time.monotonic() >= self._committed + SECONDS_BETWEEN_COMMITS:
             self.commit()
 
 
 def _suspects(unit: WorkUnit) -> list[ClipTask]:
-    """The clips of a lost unit that can be to blame. Raises: ClusterError if there are none."""
+    """The clips of a lost unit that were opened. Raises: ClusterError if there are none, so that none is to blame."""
     suspects = [clip for clip in unit.clips if clip.refusal is None]
     if not suspects:
         raise ClusterError("Dask workers die even when there is no clip to work on; look at the cluster's logs")
@@ -181,7 +190,7 @@ def _suspects(unit: WorkUnit) -> list[ClipTask]:
 
 
 def _refuse(unit: WorkUnit, culprits: dict[int, Reason]) -> WorkUnit:
-    """The same unit, told not to touch some clips."""
+    """The same unit with some of its clips refused."""
     clips = (
         dataclasses.replace(clip, refusal=_refusal(culprits[clip.position], clip.name, clip.limit_seconds))
         if clip.position in culprits
@@ -193,5 +202,5 @@ def _refuse(unit: WorkUnit, culprits: dict[int, Reason]) -> WorkUnit:
 
 def _refusal(reason: Reason, clip: str, limit_seconds: float) -> tuple[Reason, str]:
     if reason is Reason.TIMED_OUT:
-        return reason, f"{clip}: not done after {limit_seconds:g} s; raise --clip-timeout or leave it out"
+        return reason, timeout_message(clip, limit_seconds)
     return reason, f"{clip}: the process that worked on it died; `mocrop retry` tries it again"

@@ -1,4 +1,4 @@
-"""A workspace held by this process: run a stage over it, or say what running it would do."""
+"""A session: a workspace that this process has locked, to run stages over it or to plan them."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _WAY_OUT = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How stages run, whatever they do."""
+    """How stages run, the same for every stage."""
 
     workers: int | None = None  # processes of a local cluster; 0: a plain loop; None: one per core
-    scheduler: str | None = None  # address of an existing Dask cluster
-    clip_seconds: float = 600.0  # a clip that takes longer is given up; 0: never
+    scheduler: str | None = None  # address of an existing Dask scheduler; replaces ``workers``
+    clip_seconds: float = 600.0  # time limit per clip; 0: none
     console: Console = field(default_factory=lambda: LineConsole(stderr=True))  # for progress
-    on_dataset: Callable[[DatasetReport], None] | None = None  # told what was found in the data set, at once
+    on_dataset: Callable[[DatasetReport], None] | None = None  # called when the data set was scanned, before stages run
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageReport:
-    """What one command did to one stage."""
+    """What one command did in one stage."""
 
     stage: str
     plan: PlanCounts
@@ -60,32 +60,32 @@ class Session:
     workspace: Workspace
     manifest: Manifest
     options: RunOptions
-    resources: ExitStack
+    resources: ExitStack  # closed with the session; holds the executor
 
     @property
     def stages(self) -> Stages:
-        """The stages with the settings that mocrop.toml has now."""
+        """The stages with the settings that mocrop.toml has at this moment."""
         return Stages(self.workspace, read_settings(self.workspace)[1])
 
     @cached_property
     def _executor(self) -> Executor:
-        """Started when there is something to do, kept for the stages that follow."""
+        """The executor, started when a stage first has units to run and kept for the stages after it."""
         workers = (os.cpu_count() or 1) if self.options.workers is None else self.options.workers
         return self.resources.enter_context(open_executor(workers, self.options.scheduler))
 
     def rows(self, stage: Stage) -> Iterator[StageRow]:
-        """Every clip with what ``stage`` and the one before say of it."""
+        """Every clip with its outcomes of ``stage`` and of the stage before."""
         upstream = (stage.upstream.name, stage.upstream.settings_hash) if stage.upstream else None
         return self.manifest.stage_rows(stage.name, stage.settings_hash, upstream=upstream)
 
     def decisions(self, stage: Stage) -> Iterator[Decision]:
-        """What ``stage`` would do about every clip."""
+        """What ``stage`` would do with every clip."""
         return plan_decisions(self.rows(stage), stage)
 
     def require_upstream(self, stage: Stage) -> None:
         """Refuse a stage that would find nothing to work on, before anything is written.
 
-        Raises: WorkspaceError if the stage before has not run on a single clip.
+        Raises: WorkspaceError if there are clips, but the stage before has run on none of them.
         """
         before = stage.upstream
         if before and self.manifest.present_count() and not self.manifest.has_run(before.name, before.settings_hash):
@@ -96,7 +96,7 @@ class Session:
     def run(self, stage: Stage) -> StageReport:
         """Run ``stage`` on every clip that needs it.
 
-        Raises: WorkspaceError as :meth:`require_upstream`, DiskFullError, ClusterError.
+        Raises: WorkspaceError as :meth:`require_upstream` does, DiskFullError, ClusterError.
         """
         self.require_upstream(stage)
         dataset = read_settings(self.workspace)[0].dataset
@@ -122,9 +122,9 @@ class Session:
 
 @contextmanager
 def open_session(workspace: Workspace, options: RunOptions) -> Iterator[Session]:
-    """Hold a workspace for this process until the body ends.
+    """Lock a workspace for this process until the body ends.
 
-    Raises: WorkspaceError if there is none, or another process holds it.
+    Raises: WorkspaceError if there is no workspace, or another process has locked it.
     """
     workspace.require()
     with exclusive(workspace), Manifest(workspace.manifest_file) as manifest, ExitStack() as resources:

@@ -1,1 +1,1 @@
-"""What workers do to a run of clips: transcode, extract motion vectors, crop."""
+"""The stages, which workers run on units of clips: transcode, extract motion vectors, crop."""

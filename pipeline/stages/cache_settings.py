@@ -1,4 +1,4 @@
-"""The crop caches of a workspace: settle the settings of one, refuse to mix two, create it or bring it up to date."""
+"""The crop caches of a workspace: resolve the settings of one, and create it or bring it up to date."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DEFAULT_POLICY, DEFAULT_SIZE = "motion", 192
 
 
 class CropOptions(TypedDict, total=False):
-    """Settings of a crop cache, as `mocrop precrop` has them; None is as good as left out."""
+    """Settings of a crop cache, as `mocrop precrop` takes them; None means not given."""
 
     size: int | None  # side of the stored frames, pixels
     policy: str | None  # a key of POLICIES
@@ -40,15 +40,15 @@ class CropOptions(TypedDict, total=False):
     frames: int | None  # slots per clip
     select: Select | None  # which frames fill them
     seed: int | None  # of the policy's sampling
-    eps_px: float | None  # shorter vectors are noise
+    eps_px: float | None  # shorter vectors are noise, pixels
     samples: int | None  # vectors drawn per clip, by policy motion
-    camera: Camera | None  # its motion: left in the vectors, or taken out
-    motion_fields: bool | None  # stored beside the frames
-    field_side: int | None  # cells
+    camera: Camera | None  # the camera's motion: left in the vectors, or subtracted
+    motion_fields: bool | None  # whether to store motion fields beside the frames
+    field_side: int | None  # side of the motion fields, cells
     field_span: int | None  # frames that a field is the mean of, at most
-    field_camera: Camera | None
+    field_camera: Camera | None  # as camera, for the motion fields
     compression: Compression | None  # of the frames
-    name: str | None  # of the cache; else <policy>-<size>
+    name: str | None  # of the cache; not given: <policy>-<size>
     folder: Path | str | None  # of density maps, for policy `maps`
     shape: str | None  # of the centred box: "square" or "frame"
 
@@ -57,13 +57,13 @@ FIELD_OPTIONS = ("motion_fields", "field_side", "field_span", "field_camera")
 
 
 def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, Any]) -> PrecropSettings:
-    """Settings of the cache that some options mean: those that are given, else its own if it exists, else defaults.
+    """Resolve options to the settings of a cache: what is given, else what an existing cache has, else the defaults.
 
     Args:
-        options: names of PrecropSettings or of the policy's settings; None: not given. ``grid`` may be "6x8". A
-            ``folder`` means policy `maps`. ``motion_fields`` is True or False here; ``field_side``, ``field_span`` and
-            ``field_camera`` are their settings.
-    Raises: SettingsError naming the option that cannot be; CacheError if the existing cache cannot be read.
+        options: fields of PrecropSettings or of the policy's settings by name; None: not given. ``grid`` may be "6x8".
+            A ``folder`` implies policy `maps`. ``motion_fields`` is True or False here; ``field_side``, ``field_span``
+            and ``field_camera`` are their settings.
+    Raises: SettingsError naming the option that is invalid; CacheError if the existing cache cannot be read.
     """
     given = {name: value for name, value in options.items() if value is not None}
     asked_fields = {name: given.pop(name) for name in FIELD_OPTIONS if name in given}
@@ -76,12 +76,12 @@ def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, 
     known = _known(workspace, name)
     policy = str(given.get("policy", known.get("policy", DEFAULT_POLICY)))
     if policy not in POLICIES:
-        raise SettingsError(f"there is no policy {policy!r}; there is {', '.join(POLICIES)}")
+        raise SettingsError(f"there is no policy {policy!r}; the policies are {', '.join(POLICIES)}")
     inherited = known.pop("policy_settings", {})
     if policy != known.get("policy", policy):
         inherited = {}
     if any(name in given and given[name] != known.get(name) for name in ("size", "frames")):
-        known.pop("clips_per_shard", None)  # it follows from them
+        known.pop("clips_per_shard", None)  # follows from size and frames
     own_fields = {field.name for field in dataclasses.fields(PrecropSettings)}
     start = {"size": size, "source": stages.extract().settings.source, **known}
     own = {**start, **{key: value for key, value in given.items() if key in own_fields}}
@@ -89,12 +89,12 @@ def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, 
     if policy == MAPS:
         extra = settle_maps(extra, inherited, imported=_imported_maps(stages), root=workspace.root)
     elif "folder" in extra:
-        raise SettingsError(f"--density-from is policy {MAPS!r}; leave --policy {policy} out")
+        raise SettingsError(f"--density-from implies policy {MAPS!r}; leave out --policy {policy}")
     try:
         fields = resolve_fields(asked_fields, known=own.pop("motion_fields", None))
         if fields and own["source"] != stages.extract().settings.source:
             raise SettingsError(
-                f"motion fields need frames and vectors of the same files, but cache {name!r} is made from "
+                f"motion fields need frames and vectors of the same files, but cache {name!r} is made from source "
                 f"{own['source']} and extract-mv reads {stages.extract().settings.source}; pass another --name"
             )
         settings = {**own, "name": name, "policy": policy, "motion_fields": fields}
@@ -117,13 +117,17 @@ def read_precrop_settings(workspace: Workspace, name: str) -> PrecropSettings:
 
 
 def resolve_fields(asked: Mapping[str, Any], *, known: Plain | None) -> MotionFieldSettings | None:
-    """Settings of the motion fields that some options mean: on top of those of an existing cache, if it has any.
+    """Resolve options to the settings of motion fields; None: no fields.
+
+    Args:
+        asked: the given ones of FIELD_OPTIONS.
+        known: settings of the fields of an existing cache, which apply where nothing is given; None: it has none.
 
     >>> resolve_fields({"field_side": 28}, known=None)
     MotionFieldSettings(side=28, span=12, camera='ignore')
     >>> resolve_fields({"motion_fields": False}, known={"side": 28})
 
-    Raises: ValueError for a setting that cannot be.
+    Raises: ValueError for an invalid setting.
     """
     if not asked.get("motion_fields", bool(asked or known)):
         return None
@@ -132,8 +136,10 @@ def resolve_fields(asked: Mapping[str, Any], *, known: Plain | None) -> MotionFi
 
 
 def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, overwrite: bool) -> None:
-    """Make sure that the cache of a precrop stage exists, has its settings and knows all clips.
+    """Create the cache of a precrop stage, or check its settings and bring its table of clips up to date.
 
+    Args:
+        overwrite: delete an existing cache, and its outcomes in the manifest, and create it anew.
     Raises: CacheError naming what differs, if the cache has other settings and may not be overwritten.
     """
     settings: PrecropSettings = stage.settings
@@ -153,7 +159,7 @@ def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, ove
 
 
 def parse_grid(text: str) -> tuple[int, int]:
-    """Read rows and columns.
+    """Read rows and columns from text.
 
     >>> parse_grid("6x8")
     (6, 8)
@@ -175,7 +181,7 @@ def _policy_settings(policy: str, values: Mapping[str, Any]) -> PolicySettings:
 
 
 def _imported_maps(stages: Stages) -> ImportedMaps | None:
-    """What `mocrop import-npy` has remembered."""
+    """The folder of maps that `mocrop import-npy` has written to mocrop.toml."""
     table = stages.tables.get(IMPORT_TABLE)
     return settings_from(ImportedMaps, table, {}, where=f"[{IMPORT_TABLE}]") if table else None
 
@@ -187,6 +193,7 @@ def _known(workspace: Workspace, name: str) -> Plain:
 
 
 def _require_same(there: Plain, asked: Plain, name: str) -> None:
+    """Raise CacheError naming each setting that differs between an existing cache and what is asked for."""
     if differences := list(_differences(there, asked)):
         raise CacheError(
             f"crop cache {name!r} exists with other settings ({'; '.join(differences)}); "
@@ -210,7 +217,7 @@ def _shown(value: Any) -> str:
 
 
 def _description(stage: Stage) -> Plain:
-    """What a cache says about how it was made: its own settings, those of every stage before, and the software."""
+    """The attributes that tell how a cache is made: its settings, those of every stage before it, and the software."""
     import av
 
     return {

@@ -1,8 +1,8 @@
-"""The stage contract: a work unit of clips and frozen settings go in, one outcome per clip comes out.
+"""The contract of a stage: it gets a work unit of clips and frozen settings, and returns one outcome per clip.
 
 A stage is an importable top-level function ``(unit, settings, workspace_root) -> list[Outcome]``. It runs in this
-process or on a Dask worker, gives the same bytes in both, and never raises for what a clip can cause: only
-:class:`~mocrop.pipeline.errors.DiskFullError`, bugs and killed processes leave it.
+process or on a Dask worker and writes the same bytes in both. It never raises for what a clip can cause; what it does
+raise is :class:`~mocrop.pipeline.errors.DiskFullError`, errors of the whole output such as a missing cache, and bugs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from mocrop.pipeline.settings import settings_hash
 
 @dataclass(frozen=True, kw_only=True)
 class WorkUnit:
-    """A run of clips that one worker does at once; for the stages that write shards, exactly one shard."""
+    """Clips that one worker processes in one call; for stages that write shards, those of exactly one shard."""
 
-    index: int  # shard number
+    index: int  # number of the shard; for the other stages, of the unit
     clips: tuple[ClipTask, ...]
-    probe: bool = False  # do the work, write nothing: finds the clip that kills its worker
+    probe: bool = False  # do the work but write nothing, to find the clip that kills its worker
 
     def __post_init__(self) -> None:
         if not self.clips:
@@ -41,8 +41,8 @@ class Stage:
     settings: Any  # a frozen dataclass
     version: int  # raised whenever the bytes that the stage writes change
     clips_per_unit: int
-    writes_shards: bool  # True: units are fixed runs of all clips, done as a whole
-    output: Callable[[int, str], Path]  # (position, clip name) -> what must exist if the stage is done with the clip
+    writes_shards: bool  # True: units are fixed spans of all clips, run as a whole
+    output: Callable[[int, str], Path]  # (position, clip name) -> path that exists if the stage is done with the clip
     upstream: Stage | None = None  # the stage whose output this one reads
     takes_vectorless: bool = False  # clips whose codec has no vectors get the whole frame instead of a refusal
 

@@ -1,4 +1,4 @@
-"""Stage `extract-mv`: from video files to one group of the motion store."""
+"""The stage `extract-mv`: read the motion of a unit's clips and write it as one shard of the motion store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocrop.pipeline.choices import Source, require_choice
-from mocrop.pipeline.errors import raise_if_disk_full
+from mocrop.pipeline.errors import full_disk_as_error
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store import MotionRow, write_shard
 from mocrop.pipeline.motion.vectors import read_motion
@@ -30,10 +30,13 @@ class ExtractSettings:
 
 
 def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> list[Outcome]:
-    """Write ``motion.zarr/shard-NNNNN`` for the clips of a unit; one outcome per clip.
+    """Write ``motion.zarr/shard-NNNNN`` for the clips of a unit.
 
     A failed clip gets a row without motion. A probe reads everything and writes nothing.
 
+    Args:
+        workspace: root folder of the workspace.
+    Returns: one outcome per clip, in order.
     Raises: DiskFullError.
     """
     place = Workspace(Path(workspace))
@@ -43,18 +46,15 @@ def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> l
         for _ in rows:
             pass
     else:
-        try:
+        with full_disk_as_error():
             write_shard(place.motion, unit.index, rows, attributes={"settings": dataclasses.asdict(settings)})
-        except Exception as error:
-            raise_if_disk_full(error)
-            raise
     return outcomes
 
 
 def _rows(unit: WorkUnit, settings: ExtractSettings, place: Workspace, outcomes: list[Outcome]) -> Iterator[MotionRow]:
-    """One row after the other, so that the vectors of one clip are in memory, not those of all; fills ``outcomes``."""
+    """Yield one row at a time and append to ``outcomes``, so that only one clip's vectors are in memory."""
     for task in unit.clips:
-        yield _row(task, settings, place, outcomes)  # kept in no variable, where it would outlive its turn
+        yield _row(task, settings, place, outcomes)  # no variable: it would keep the row alive during the next one
 
 
 def _row(task: ClipTask, settings: ExtractSettings, place: Workspace, outcomes: list[Outcome]) -> MotionRow:

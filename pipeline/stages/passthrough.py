@@ -1,4 +1,4 @@
-"""Say of an open video whether it is already the H.264 that `transcode` would make."""
+"""Passthrough: whether a video is in the form that `transcode` would make, so that it can be copied as it is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 
 
 
 def conforms(video: OpenVideo, *, key_interval: int) -> bool:
-    """Whether the stream is upright, even-sized 8-bit 4:2:0 H.264 with one reference, no B-frames, even time steps
-    and a key frame every ``key_interval`` frames, so that encoding it again would only lose quality.
+    """Whether encoding the stream again would only lose quality.
+
+    That is so if it is upright, even-sized 8-bit 4:2:0 H.264 with one reference frame, no B-frames, even time steps
+    and a key frame every ``key_interval`` frames.
     """
     stream = video.stream
     context = stream.codec_context
@@ -32,14 +34,14 @@ def conforms(video: OpenVideo, *, key_interval: int) -> bool:
 
 
 def _regular(entries: Sequence[IndexEntry], key_interval: int) -> bool:
-    """Key frames exactly where they belong, and equal steps in time."""
+    """Whether key frames come every ``key_interval`` frames and no others, and time steps are equal."""
     steps = {after.timestamp - before.timestamp for before, after in pairwise(entries)}
     keys_in_place = all(entry.is_keyframe == (n % key_interval == 0) for n, entry in enumerate(entries))
     return bool(entries) and keys_in_place and (not steps or max(steps) - min(steps) <= 1)
 
 
 def _upright(video: OpenVideo) -> bool:
-    """Decode one frame to see its display rotation; the container is left at its start."""
+    """Whether the first frame has no display rotation; the container is left at its start."""
     frame = next(video.container.decode(video.stream), None)
     rewind(video)
     return frame is not None and frame.rotation == 0
@@ -57,7 +59,7 @@ def reference_frames(extradata: bytes) -> int | None:
 
     Args:
         extradata: avcC (as in MP4 and MKV) or Annex B (as in AVI and MPEG-TS).
-    Returns: the number, or None where there is no H.264 sequence parameter set.
+    Returns: the number; None if there is no H.264 sequence parameter set, or it is truncated or has scaling matrices.
     Source: ITU-T H.264, 7.3.2.1.1; ISO/IEC 14496-15, 5.3.3.1.
     """
     unit = _sequence_parameter_set(extradata)
@@ -91,7 +93,7 @@ def _read_reference_frames(unit: bytes) -> int:
         bits.unsigned()  # log2_max_pic_order_cnt_lsb_minus4
     elif order_type == 1:
         bits.fixed(1)
-        bits.unsigned()  # the two signed offsets have codes of the same length as unsigned ones
+        bits.unsigned()  # two signed offsets, whose codes are as long as unsigned ones
         bits.unsigned()
         for _ in range(bits.unsigned()):
             bits.unsigned()

@@ -1,4 +1,4 @@
-"""Stage `precrop`: from video files and their motion to one shard of a crop cache."""
+"""The stage `precrop`: crop the frames of a unit's clips and write them as one shard of a crop cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mocrop.pipeline.cache.slots import UNUSED, chosen_frames
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression, Select, Source, require_choice
 from mocrop.pipeline.crop_box import CropBox
-from mocrop.pipeline.errors import ClipError, Reason, raise_if_disk_full
+from mocrop.pipeline.errors import ClipError, Reason, full_disk_as_error
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import Fields, MotionFieldSettings, dense_motion
 from mocrop.pipeline.motion.store import MotionReader
@@ -36,14 +36,14 @@ CLIPS_PER_SHARD = 16
 MAX_SHARD_BYTES = 64 << 20  # a worker holds about twice this while it writes: the crops and the encoded shard
 CROPPERS = 8  # kept for clips with the same box; policy `motion` has seven boxes at its default grid and ratio
 
-PLAIN_FORMATS = frozenset({"yuv420p", "yuvj420p"})  # what nearly every video is stored in
+PLAIN_FORMATS = frozenset({"yuv420p", "yuvj420p"})  # the pixel formats of nearly every video, not worth a note
 
 _NO_FRAMES = np.empty((0, 3, 1, 1), np.uint8)
 _NO_FIELDS: Fields = np.empty((0, 2, 1, 1), np.int8)
 
 
 def fitting_clips_per_shard(*, size: int, frames: int) -> int:
-    """How many clips go into a shard: 16, or as many as stay within 64 MiB, but at least one.
+    """Number of clips in a shard: 16, or as many as fit into 64 MiB, but at least one.
 
     >>> fitting_clips_per_shard(size=192, frames=16), fitting_clips_per_shard(size=448, frames=16)
     (16, 6)
@@ -56,7 +56,7 @@ class PrecropSettings:
     """How a crop cache is made."""
 
     name: str  # of the cache: caches/<name>.zarr
-    size: int  # of the stored frames, both sides, pixels
+    size: int  # both sides of the stored frames, pixels
     source: Source = "h264"  # decode the transcoded files, or the data set's own
     policy: str = "motion"  # a key of POLICIES
     policy_settings: PolicySettings = field(default_factory=MotionSettings)  # of the class that the policy names
@@ -64,7 +64,7 @@ class PrecropSettings:
     select: Select = "keyframes"  # which frames fill them
     clips_per_shard: int = 0  # also the clips of a work unit; 0: as many as fit, see fitting_clips_per_shard
     compression: Compression = "none"  # of the frames inside their shards
-    motion_fields: MotionFieldSettings | None = None  # stored beside the frames; None: not at all
+    motion_fields: MotionFieldSettings | None = None  # stored beside the frames; None: no fields
 
     def __post_init__(self) -> None:
         for name in ("size", "frames"):
@@ -74,7 +74,7 @@ class PrecropSettings:
         require_choice("select", self.select, Select)
         require_choice("compression", self.compression, Compression)
         if self.policy not in POLICIES:
-            raise ValueError(f"there is no policy {self.policy!r}; there are {', '.join(POLICIES)}")
+            raise ValueError(f"there is no policy {self.policy!r}; the policies are {', '.join(POLICIES)}")
         if type(self.policy_settings) is not POLICIES[self.policy].settings:
             raise ValueError(f"policy {self.policy!r} takes {POLICIES[self.policy].settings.__name__}")
         if self.clips_per_shard < 0:
@@ -97,11 +97,14 @@ class PrecropSettings:
 
 
 def precrop_unit(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[Outcome]:
-    """Crop the clips of one shard and write it into ``caches/<name>.zarr``, which must exist; one outcome per clip.
+    """Crop the clips of one shard and write it into ``caches/<name>.zarr``, which must exist.
 
-    A failed clip gets a row without frames in state 3. A probe does all the work and writes nothing.
+    A failed clip gets a row without frames, in state 3. A probe does all the work and writes nothing.
 
-    Raises: DiskFullError; CacheError if the cache is not there.
+    Args:
+        workspace: root folder of the workspace.
+    Returns: one outcome per clip, in order.
+    Raises: DiskFullError; CacheError if the cache is missing.
     """
     work = _Work(settings, Workspace(Path(workspace)))
     rows = [_crop_clip(task, work) for task in unit.clips]
@@ -124,7 +127,7 @@ class _Work:
         return MotionReader(self.workspace.motion)
 
     def motion(self, task: ClipTask) -> ClipMotion | None:
-        """The motion of a clip where anything asks for it; None also where the clip has none."""
+        """The motion of a clip; None if neither policy nor motion fields need it, or if the clip has none."""
         wanted = self.policy.needs_motion or self.settings.motion_fields is not None
         return self._store.read(task.position) if wanted and task.whole_frame is None else None
 
@@ -132,7 +135,7 @@ class _Work:
         return self.workspace.h264_file(task.name) if self.settings.source == "h264" else Path(task.path)
 
     def decide(self, task: ClipTask, picture: PictureSize, motion: ClipMotion | None) -> PolicyResult:
-        """Ask the policy for the clip's box."""
+        """The policy's result for a clip, or the whole frame if the client has decided so."""
         settings = self.settings.policy_settings
         if not self.policy.needs_motion:
             return self.policy.decide(None, picture, task.name, settings)
@@ -141,19 +144,19 @@ class _Work:
         return self.policy.decide(motion, picture, task.name, settings)
 
     def fields(self, motion: ClipMotion | None, numbers: Sequence[int], box: CropBox, log: ClipLog) -> Fields | None:
-        """The motion fields of the frames with these numbers, if the cache is to have any."""
+        """Motion fields of the frames with these numbers, int8, (frames, 2, side, side); None if the cache has none."""
         settings = self.settings.motion_fields
         if settings is None:
             return None
         if motion is None:
-            log.note(Reason.STILL_FIELDS, "its motion fields are zeros: there are no motion vectors of it")
+            log.note(Reason.STILL_FIELDS, "its motion fields are zeros: it has no motion vectors")
             return np.zeros((len(numbers), 2, settings.side, settings.side), np.int8)
         return dense_motion(motion, numbers, box=box, size=self.settings.size, settings=settings)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Crops:
-    """What the cache gets of a clip that can be read."""
+    """What the cache stores of a clip that can be read."""
 
     frames: npt.NDArray[np.uint8]  # (used slots, 3, size, size)
     numbers: list[int]  # of the source frames
@@ -181,7 +184,7 @@ def _crop_clip(task: ClipTask, work: _Work) -> _Row:
 
 
 def _read_crops(task: ClipTask, work: _Work, log: ClipLog) -> _Crops:
-    """Decode and crop the chosen frames of one clip; the box is settled once the first shows the picture's size.
+    """Decode and crop the chosen frames of one clip; its first frame gives the picture size, and so the box.
 
     Raises: ClipError.
     """
@@ -200,7 +203,7 @@ def _read_crops(task: ClipTask, work: _Work, log: ClipLog) -> _Crops:
         picture = upright_size(first[1])
         motion = work.motion(task)
         result = work.decide(task, picture, motion)
-        box = result.box.in_float32()  # as the cache keeps it, so that the cache tells exactly which pixels were cut
+        box = result.box.in_float32()  # as the cache stores it, so that it tells exactly which pixels were cropped
         cropper = work.cropper(box)
         for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
             _note_picture(frame, picture, log)
@@ -228,7 +231,7 @@ def _note_result(result: PolicyResult, log: ClipLog) -> None:
 
 
 def _note_slots(used: int, chosen: int, count: int, settings: PrecropSettings, log: ClipLog) -> None:
-    """Say why slots stay empty. ``chosen`` frames were asked for, ``used`` came, of ``count`` that the clip has."""
+    """Note why slots stay empty: of ``count`` frames in the clip, ``chosen`` were to be decoded and ``used`` were."""
     key_frames = settings.select == "keyframes"
     if count == 1:
         log.note(Reason.ONE_FRAME, "the clip has one frame")
@@ -239,7 +242,7 @@ def _note_slots(used: int, chosen: int, count: int, settings: PrecropSettings, l
 
 
 def _write(work: _Work, rows: Sequence[_Row], *, first: int) -> None:
-    """Write one shard, whose rows are the clips from position ``first`` on."""
+    """Write one shard, whose rows are the clips from position ``first`` onwards."""
     settings = work.settings
     box = np.zeros((len(rows), 4), np.float32)
     density = np.zeros((len(rows), *settings.policy_settings.grid), np.float32)
@@ -254,11 +257,8 @@ def _write(work: _Work, rows: Sequence[_Row], *, first: int) -> None:
     shard = Shard(
         first=first, frames=frames, frame_index=frame_index, box=box, density=density, state=state, motion=fields
     )
-    try:
+    with full_disk_as_error():
         CacheWriter(work.workspace.cache(settings.name)).write(shard)
-    except Exception as error:
-        raise_if_disk_full(error)
-        raise
 
 
 def _fields(row: _Row) -> Fields:

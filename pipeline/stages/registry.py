@@ -1,4 +1,4 @@
-"""Put the stages together: settings from mocrop.toml and the command line in, stages that know their upstream out."""
+"""Build the stages of a workspace, each with its settings and the stage that it depends on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mocrop.pipeline.stages.precrop import PRECROP_VERSION, PrecropSettings, pre
 from mocrop.pipeline.stages.transcode import TRANSCODE_VERSION, TranscodeSettings, transcode_unit
 from mocrop.pipeline.workspace.paths import Workspace
 
-CLIPS_PER_TRANSCODE_UNIT = 4  # clips take a third of a second each here; a Dask task costs a few milliseconds
+CLIPS_PER_TRANSCODE_UNIT = 4  # a clip takes about a third of a second; a Dask task costs a few milliseconds
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Stages:
     """The stages of one workspace with the settings of its mocrop.toml."""
 
     workspace: Workspace
-    tables: Mapping[str, Mapping[str, Any]]
+    tables: Mapping[str, Mapping[str, Any]]  # of mocrop.toml, by name
 
     def transcode(self, options: Mapping[str, Any] | None = None) -> Stage:
-        """Data set's own files -> h264/."""
+        """The stage that writes h264/ from the data set's own files; ``options`` replace what mocrop.toml has."""
         return Stage(
             name="transcode",
             function=transcode_unit,
@@ -39,7 +39,7 @@ class Stages:
         )
 
     def extract(self, options: Mapping[str, Any] | None = None) -> Stage:
-        """h264/ or the data set's own files -> motion.zarr."""
+        """The stage that writes motion.zarr from h264/ or the data set's own files."""
         settings = self._settings("extract-mv", ExtractSettings, options)
         return Stage(
             name="extract-mv",
@@ -53,7 +53,7 @@ class Stages:
         )
 
     def precrop(self, settings: PrecropSettings) -> Stage:
-        """Files and motion.zarr -> one crop cache."""
+        """The stage that writes one crop cache from video files and, if needed, motion.zarr."""
         needs_motion = POLICIES[settings.policy].needs_motion or settings.motion_fields is not None
         from_files = self.transcode() if settings.source == "h264" else None
         cache = self.workspace.cache(settings.name)
@@ -83,5 +83,5 @@ def precrop_name(cache: str) -> str:
 
 
 def chain(stage: Stage) -> list[Stage]:
-    """A stage and everything it depends on, first to last."""
+    """A stage and all stages that it depends on, first to last."""
     return [*(chain(stage.upstream) if stage.upstream else []), stage]

@@ -1,4 +1,4 @@
-"""Stage `transcode`: any video file to H.264 whose key frames come at a fixed interval, the same bytes every time."""
+"""The stage `transcode`: encode any video file to H.264 with a fixed key-frame interval, the same bytes every time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mocrop.pipeline.video.open import OpenVideo, PacketAccount, open_video
 from mocrop.pipeline.workspace.paths import Workspace
 
 TRANSCODE_VERSION = 3
-FALLBACK_RATE = Fraction(25)  # frames per second, where the source says nothing
+FALLBACK_RATE = Fraction(25)  # frames per second, where the source gives none
 PIXEL_FORMAT = "yuv420p"
 Entropy = Literal["cavlc", "cabac"]
 
@@ -48,20 +48,21 @@ class TranscodeSettings:
 
     @property
     def x264_options(self) -> dict[str, str]:
-        """Options of libx264: no scene cuts, no B-frames, one reference; and what makes the bytes repeat.
-
-        That is one thread, and no arithmetic that depends on the processor: x264's AVX-512 code reads memory that
-        nobody has written where the number of macroblocks a row is odd to it, and rounds unlike the rest of x264.
-        """
+        """Options of libx264: no scene cuts, no B-frames, one reference frame, reproducible bytes."""
         structure = f"keyint={self.key_interval}:min-keyint={self.key_interval}:scenecut=0:bframes=0:ref=1"
         coder = f"cabac={int(self.entropy == 'cabac')}"
+        # One thread and no processor-dependent code, for the same bytes everywhere: x264's AVX-512 code reads
+        # uninitialised memory at some numbers of macroblocks per row, and rounds unlike the rest of x264.
         parameters = f"{structure}:{coder}:threads=1:cpu-independent=1"
         return {"preset": self.preset, "crf": str(self.crf), "x264-params": parameters}
 
 
 def transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) -> list[Outcome]:
-    """Write ``h264/<clip>.mp4`` for every clip of a unit; one outcome per clip.
+    """Write ``h264/<clip>.mp4`` for every clip of a unit. A probe does all the work and publishes nothing.
 
+    Args:
+        workspace: root folder of the workspace.
+    Returns: one outcome per clip, in order.
     Raises: DiskFullError.
     """
     return [_transcode_clip(task, settings, Workspace(Path(workspace)), probe=unit.probe) for task in unit.clips]
@@ -75,7 +76,7 @@ def _transcode_clip(task: ClipTask, settings: TranscodeSettings, workspace: Work
         task.require_accepted()
         with open_video(Path(task.path), clip=task.name, log=log) as video:
             if conforms(video, key_interval=settings.key_interval):
-                log.note(Reason.TAKEN_AS_IT_IS, "taken as it is: already in the wanted form")
+                log.note(Reason.TAKEN_AS_IT_IS, "copied as it is: already in the wanted form")
                 _copy_stream(video, partial, task.name)
             else:
                 _encode(video, partial, task.name, settings, log)
@@ -94,7 +95,7 @@ def _publish(partial: Path, final: Path) -> None:
 
 
 def _copy_stream(video: OpenVideo, target: Path, clip: str) -> None:
-    """Put the source's own bitstream into a file without audio and with regular time stamps."""
+    """Copy the source's bitstream into a file without audio and with regular time stamps."""
     with av.open(target, "w", format="mp4") as output:
         stream = output.add_stream_from_template(video.stream)
         rate = _frame_rate(video.stream)
@@ -119,7 +120,7 @@ def _encode(video: OpenVideo, target: Path, clip: str, settings: TranscodeSettin
             if encoder is None:
                 encoder = _add_encoder(output, frame, rate, settings)
             frame.pts, frame.time_base = number - 1, 1 / rate
-            frame.pict_type = PictureType.NONE  # the source's own picture types are no orders to the encoder
+            frame.pict_type = PictureType.NONE  # or the encoder would repeat the source's picture types
             output.mux(encoder.encode(frame))
         if encoder is not None:
             output.mux(encoder.encode(None))
@@ -149,7 +150,7 @@ def _frame_rate(stream: VideoStream) -> Fraction:
 
 
 def _regular_frames(video: OpenVideo, account: PacketAccount, log: ClipLog) -> Iterator[VideoFrame]:
-    """Decode every frame, upright, of even size, all of one size, in 8-bit 4:2:0; note what had to be done."""
+    """Decode every frame and make it upright, even-sized, of one size and 8-bit 4:2:0; note what had to be changed."""
     shape: tuple[int, int, str, int] | None = None
     graph: Graph | None = None
     picture: tuple[int, int] | None = None
@@ -167,7 +168,7 @@ def _regular_frames(video: OpenVideo, account: PacketAccount, log: ClipLog) -> I
         picture = picture or (frame.width, frame.height)
         yield frame
     if clock.irregular:
-        log.note(Reason.VARIABLE_FRAME_RATE, "frames came at irregular times; they are evenly spaced now")
+        log.note(Reason.VARIABLE_FRAME_RATE, "frames came at irregular times and are evenly spaced now")
 
 
 def _decoded(video: OpenVideo, account: PacketAccount) -> Iterator[VideoFrame]:
@@ -179,7 +180,7 @@ def _decoded(video: OpenVideo, account: PacketAccount) -> Iterator[VideoFrame]:
 def _normalising_graph(
     stream: VideoStream, frame: VideoFrame, picture: tuple[int, int] | None, log: ClipLog
 ) -> Graph | None:
-    """Filters that bring frames like this one into the wanted form; None if they are in it already."""
+    """Filters that bring frames like this one into the wanted form; None if they have it already."""
     steps = list(_normalising_steps(frame, picture, log))
     if not steps:
         return None
@@ -198,14 +199,14 @@ def _normalising_graph(
 def _normalising_steps(
     frame: VideoFrame, picture: tuple[int, int] | None, log: ClipLog
 ) -> Iterator[tuple[str, str | None]]:
-    turn = round(frame.rotation / 90) % 4  # quarter turns anticlockwise that bring the picture upright
+    turn = round(frame.rotation / 90) % 4  # quarter turns anticlockwise that make the picture upright
     if turn:
         log.note(Reason.ROTATED, f"turned by {90 * turn} degrees")
         yield from _QUARTER_TURNS[turn]
     width, height = (frame.height, frame.width) if turn % 2 else (frame.width, frame.height)
     even = (max(2, width - width % 2), max(2, height - height % 2))
     if even != (width, height):
-        log.note(Reason.MADE_EVEN, f"{width}x{height} made {even[0]}x{even[1]}")
+        log.note(Reason.MADE_EVEN, f"{width}x{height} cut to {even[0]}x{even[1]}")
     wanted = picture or even
     if wanted[0] <= width <= wanted[0] + 1 and wanted[1] <= height <= wanted[1] + 1:
         if wanted != (width, height):
@@ -225,7 +226,7 @@ _QUARTER_TURNS: dict[int, list[tuple[str, str | None]]] = {
 
 
 class _Clock:
-    """Notices presentation times that are not evenly spaced."""
+    """Detects presentation times that are not evenly spaced."""
 
     def __init__(self) -> None:
         self._last: int | None = None
@@ -238,5 +239,5 @@ class _Clock:
 
     @property
     def irregular(self) -> bool:
-        """Steps that differ by more than the rounding of a time base."""
+        """Whether steps differ by more than the rounding of a time base."""
         return bool(self._steps) and max(self._steps) - min(self._steps) > max(1, max(self._steps) // 10)

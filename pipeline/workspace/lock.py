@@ -1,4 +1,4 @@
-"""One mocrop at a time writes a workspace; what a killed one left behind is swept up."""
+"""The lock of a workspace: one process writes at a time, and removes what a killed one left unfinished."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from mocrop.pipeline.workspace.paths import Workspace
 
 @contextlib.contextmanager
 def exclusive(workspace: Workspace) -> Iterator[None]:
-    """Keep other mocrop runs out of the workspace, and sweep what a killed one left behind.
+    """Lock the workspace while the body runs; first remove what a killed run left unfinished.
 
-    Raises: WorkspaceError if another run holds it.
+    The folder is created where missing.
+    Raises: WorkspaceError if another run has locked it.
     """
     workspace.root.mkdir(parents=True, exist_ok=True)
     with (workspace.root / ".lock").open("a+") as lock:
@@ -29,19 +30,19 @@ def exclusive(workspace: Workspace) -> Iterator[None]:
                 f"another mocrop (process {holder}) is writing {workspace.root}; wait for it or stop it"
             ) from error
         lock.seek(0)
-        if lock.read():  # the last holder did not get to empty it
+        if lock.read():  # a holder that ends normally empties it
             sweep(workspace)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield  # an error leaves the process number behind, so that the next run sweeps
+        yield  # after an error the process number stays, so that the next run sweeps
         lock.truncate(0)
 
 
 def sweep(workspace: Workspace) -> None:
-    """Remove everything unfinished that a killed stage can have left in the workspace.
+    """Remove every unfinished file that a killed stage can have left in the workspace.
 
-    What training writes, runs and the features beside a cache, is left alone: a training may be going on.
+    Files of training, in runs and in the features beside a cache, stay: a training may be writing them.
     """
     shutil.rmtree(workspace.partial, ignore_errors=True)
     for cache in workspace.caches.glob(".*"):

@@ -1,4 +1,4 @@
-"""manifest.sqlite: one row a clip, one row a stage's outcome on a clip; written by the client only."""
+"""manifest.sqlite: a table of clips and a table of outcomes, one row per stage and clip; written by the client only."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PAGE_CLIPS = 4096  # rows held at once while walking over all clips
 _SCHEMA = """
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE clips (
-    position INTEGER PRIMARY KEY,   -- row in every crop cache; never given to another clip
+    position INTEGER PRIMARY KEY,   -- row in every crop cache; never reused for another clip
     name TEXT NOT NULL UNIQUE,      -- path under the data set without suffix
     path TEXT NOT NULL,             -- path under the data set
     label INTEGER NOT NULL,         -- class index
     ucf_group INTEGER NOT NULL,     -- -1: none
-    subset TEXT NOT NULL,           -- one digit a split: 0 neither list, 1 train, 2 test
+    subset TEXT NOT NULL,           -- one digit per split: 0 neither list, 1 train, 2 test
     size INTEGER NOT NULL,          -- bytes
     mtime_ns INTEGER NOT NULL,
     present INTEGER NOT NULL        -- 0: was there once, is gone
@@ -46,28 +46,28 @@ CREATE TABLE outcomes (
 
 @dataclass(frozen=True, kw_only=True)
 class ClipRow:
-    """A clip as the manifest knows it."""
+    """A clip in the manifest."""
 
     name: str
     path: str  # under the data set
     label: int
     group: int  # -1: none
-    subset: tuple[int, ...]  # one a split: 0 neither list, 1 train, 2 test
+    subset: tuple[int, ...]  # one per split: 0 neither list, 1 train, 2 test
     size_bytes: int
     mtime_ns: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageRow:
-    """A clip, what a stage said about it last, and what the stage before said."""
+    """A clip with its last outcome of one stage and of the stage before."""
 
     position: int
     name: str
-    path: str
-    present: bool
+    path: str  # under the data set
+    present: bool  # its file was there at the last init
     status: str | None  # of this stage; None: never run
-    same_settings: bool
-    same_source: bool
+    same_settings: bool  # the outcome is of the present settings
+    same_source: bool  # the outcome is of the file as it is now
     reasons: tuple[Reason, ...]
     upstream_current: bool  # the stage before has an outcome for these settings and this source
     upstream_status: str | None
@@ -77,7 +77,7 @@ class StageRow:
 
 @dataclass(frozen=True, kw_only=True)
 class StageCounts:
-    """How many clips of a workspace are where in one stage."""
+    """How many clips of a workspace are done in one stage, and how many are not."""
 
     done: int
     stale: int  # settings or source have changed since
@@ -126,8 +126,10 @@ class Manifest:
     def replace_clips(
         self, clips: Iterable[ClipRow], *, class_names: Sequence[str], split_names: Sequence[str]
     ) -> None:
-        """Bring the clip table up to date: known names keep their position, new ones follow, lost ones stay,
-        absent and in no split."""
+        """Bring the table of clips up to date.
+
+        Known clips keep their position and new ones follow. Clips that are gone stay, marked absent and in no split.
+        """
         with self._transaction() as database:
             database.execute("UPDATE clips SET present = 0, subset = ?", ("0" * len(split_names),))
             database.executemany(
@@ -152,11 +154,11 @@ class Manifest:
         return [] if row is None else [str(name) for name in json.loads(row[0])]
 
     def clip_count(self) -> int:
-        """All clips, absent ones too: the number of rows of a crop cache."""
+        """Number of clips, absent ones included, which is the number of rows of a crop cache."""
         return int(self._database.execute("SELECT coalesce(max(position) + 1, 0) FROM clips").fetchone()[0])
 
     def present_count(self) -> int:
-        """Clips that were there at the last init."""
+        """Number of clips whose file was there at the last init."""
         return int(self._database.execute("SELECT count(*) FROM clips WHERE present").fetchone()[0])
 
     def clips(self) -> Iterator[ClipRow]:
@@ -172,7 +174,7 @@ class Manifest:
     # outcomes
 
     def record(self, stage: str, settings: str, outcomes: Iterable[Outcome]) -> None:
-        """Store what a stage says, in one transaction; an older word on the same clip is replaced."""
+        """Store outcomes of a stage in one transaction; an older one of the same clip is replaced."""
         with self._transaction() as database:
             database.executemany(
                 "INSERT OR REPLACE INTO outcomes (stage, settings, status, reasons, message, seconds, position,"
@@ -186,9 +188,13 @@ class Manifest:
             database.execute("DELETE FROM outcomes WHERE stage = ?", (stage,))
 
     def stage_rows(self, stage: str, settings: str, *, upstream: tuple[str, str] | None) -> Iterator[StageRow]:
-        """Walk over all clips by position with this stage's outcome and that of ``upstream`` (stage, settings hash).
+        """Iterate over all clips by position, with their outcomes of a stage and of the stage before.
 
-        Reads in pages, so that outcomes may be recorded while the walk goes on.
+        Reads in pages, so that outcomes may be recorded meanwhile.
+
+        Args:
+            settings: hash of the stage's present settings.
+            upstream: name and settings hash of the stage before, if there is one.
         """
         up_stage, up_settings = upstream or ("", "")
         after = -1
@@ -200,14 +206,14 @@ class Manifest:
             after = rows[-1][0]
 
     def has_run(self, stage: str, settings: str) -> bool:
-        """Whether ``stage`` has an outcome of these settings for at least one clip that is there as it was then."""
+        """Whether ``stage`` has an outcome of these settings for at least one clip whose file has not changed since."""
         query = """
             SELECT EXISTS (SELECT 1 FROM outcomes o JOIN clips c USING (position) WHERE o.stage = ? AND o.settings = ?
             AND c.present AND o.size = c.size AND o.mtime_ns = c.mtime_ns)"""
         return bool(self._database.execute(query, (stage, settings)).fetchone()[0])
 
     def counts(self, stage: str, settings: str) -> StageCounts:
-        """Count the clips that are present by what ``stage`` says of them."""
+        """Count the clips that are present by their outcome of ``stage``."""
         query = """
             SELECT o.status, o.settings = ? AND o.size = c.size AND o.mtime_ns = c.mtime_ns,
                    CASE o.status WHEN 'failed' THEN substr(o.reasons || ' ', 1, instr(o.reasons || ' ', ' ') - 1) END,

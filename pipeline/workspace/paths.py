@@ -1,4 +1,4 @@
-"""The folder that holds everything mocrop makes for one data set, and its mocrop.toml."""
+"""The workspace: the folder that holds everything mocrop makes for one data set, and the paths in it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ ENVIRONMENT_VARIABLE = "MOCROP_WORKSPACE"
 
 
 def locate_workspace(option: Path | None, *, here: Path | None = None) -> Path:
-    """Say which folder is the workspace: the option, the environment, the nearest parent, or ./mocrop-work.
+    """Find the workspace folder. Nothing is created.
 
-    Nothing is created. ``here`` defaults to the current folder.
+    That is, in this order: the option; the environment variable MOCROP_WORKSPACE; the nearest folder from ``here``
+    upwards that holds a mocrop.toml; ./mocrop-work.
+
+    Args:
+        option: the value of --workspace.
+        here: None: the current folder.
     """
     if option is not None:
         return option.absolute()
@@ -32,13 +37,13 @@ def locate_workspace(option: Path | None, *, here: Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Names of everything inside a workspace folder; touches no file."""
+    """The paths of everything in a workspace folder."""
 
     root: Path
 
     @classmethod
     def at(cls, where: Workspace | Path | str) -> Workspace:
-        """The workspace in a folder; one that is a workspace already stays itself."""
+        """The workspace in a folder; a Workspace is returned as it is."""
         return where if isinstance(where, Workspace) else cls(Path(where).absolute())
 
     @property
@@ -71,35 +76,35 @@ class Workspace:
 
     @property
     def partial(self) -> Path:
-        """Where files grow until they are whole; on the same file system as their final places."""
+        """Folder of unfinished files; on the same file system as their final places."""
         return self.root / ".partial"
 
     def h264_file(self, clip: str) -> Path:
-        """Where the transcoded form of a clip lies."""
+        """Path of the transcoded file of a clip."""
         return self.h264 / f"{clip}.mp4"
 
     def cache(self, name: str) -> Path:
-        """Where the crop cache of that name lies.
+        """Path of the crop cache of that name.
 
-        Raises: SettingsError if it could not be found again under that name.
+        Raises: SettingsError if the name cannot be that of a folder.
         """
         return self.caches / f"{_require_name(name)}.zarr"
 
     def run(self, name: str) -> Path:
-        """Where the training run of that name lies.
+        """Path of the training run of that name.
 
-        Raises: SettingsError if it could not be found again under that name.
+        Raises: SettingsError if the name cannot be that of a folder.
         """
         return self.runs / _require_name(name)
 
     def cache_names(self) -> list[str]:
-        """Names of the crop caches that are there, sorted."""
+        """Names of the crop caches in the workspace, sorted."""
         return sorted(path.stem for path in self.caches.glob("[!.]*.zarr"))
 
     def choose_cache(self, name: str | None) -> Path:
-        """The cache of that name, or without a name the only one there is.
+        """Path of the cache of that name; None: of the only cache.
 
-        Raises: CacheError that lists the caches if the choice is not clear.
+        Raises: CacheError that lists the caches if there is none of that name, or several to choose from.
         """
         names = self.cache_names()
         if not names:
@@ -107,13 +112,13 @@ class Workspace:
         if name is None and len(names) > 1:
             raise CacheError(f"there are {len(names)} crop caches; name one with --cache: {', '.join(names)}")
         if name is not None and name not in names:
-            raise CacheError(f"there is no crop cache {name!r}; there is {', '.join(names)}")
+            raise CacheError(f"there is no crop cache {name!r}; the caches are {', '.join(names)}")
         return self.cache(name or names[0])
 
     def require(self) -> Self:
-        """Return self if a workspace is there.
+        """Return self if there is a workspace.
 
-        Raises: WorkspaceError naming the commands that make one.
+        Raises: WorkspaceError naming the command that makes one.
         """
         if not self.settings_file.is_file():
             raise WorkspaceError(
@@ -124,5 +129,5 @@ class Workspace:
 
 def _require_name(name: str) -> str:
     if not name or name.startswith(".") or {"/", "\\", "\0"} & set(name):
-        raise SettingsError(f"--name {name!r} is no name of a folder; leave out slashes and a dot at the start")
+        raise SettingsError(f"--name {name!r} cannot name a folder; use no slash, and no dot at the start")
     return name

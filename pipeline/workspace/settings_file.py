@@ -16,22 +16,22 @@ from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.workspace.paths import Workspace
 
 _HEADER = """\
-# A mocrop workspace. Edit freely: `mocrop status` says what a change makes stale, and the next run redoes just that.
+# A mocrop workspace. Edit freely: `mocrop status` shows what a change makes stale, and the next run redoes only that.
 # Paths are absolute or relative to this file.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSettings:
-    """Where the data set is and how it is split; the top part of mocrop.toml."""
+    """Where the data set is and how it is split; the keys at the top of mocrop.toml."""
 
     dataset: Path
-    splits: Path | None = None  # folder or file of split lists; None: a split of our own, from `seed`
+    splits: Path | None = None  # folder or file of split lists; None: a split is generated from `seed`
     seed: int = 0
 
 
 def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict[str, Any]]]:
-    """Read mocrop.toml: the data set's settings, and one table of options a stage.
+    """Read mocrop.toml: the data set's settings, and the tables of options by stage.
 
     Raises: WorkspaceError if the file is not TOML or names no data set.
     """
@@ -42,12 +42,12 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
         splits = workspace.root / content["splits"] if content.get("splits") else None
         settings = DatasetSettings(dataset=dataset, splits=splits, seed=int(content.get("seed", 0)))
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise WorkspaceError(f"{workspace.settings_file}: {error}; mend it or run `mocrop init` again") from error
+        raise WorkspaceError(f"{workspace.settings_file}: {error}; correct it or run `mocrop init` again") from error
     return settings, {name: table for name, table in content.items() if isinstance(table, dict)}
 
 
 def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
-    """Write the data set's part of mocrop.toml; comments and stage tables that are there stay."""
+    """Write the data set's settings into mocrop.toml; comments and the tables of stages stay."""
     with _edited(workspace) as document:
         document["dataset"] = os.fspath(settings.dataset.absolute())
         document["splits"] = os.fspath(settings.splits.absolute()) if settings.splits else ""
@@ -55,14 +55,14 @@ def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
 
 
 def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:
-    """Write a frozen dataclass as the table of one stage, so that later stages and runs see the same values."""
+    """Write a settings dataclass as the table of one stage, so that later stages and runs use the same values."""
     with _edited(workspace) as document:
         document[stage] = plain_settings(settings)
 
 
 @contextlib.contextmanager
 def _edited(workspace: Workspace) -> Iterator[Any]:
-    import tomlkit  # keeps the comments and the order that people gave the file
+    import tomlkit  # keeps the file's comments and order
 
     file = workspace.settings_file
     text = file.read_text(encoding="utf-8") if file.exists() else _HEADER

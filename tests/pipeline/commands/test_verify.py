@@ -290,8 +290,8 @@ def test_a_cache_that_lags_behind_its_manifest_is_found(workspace: Workspace) ->
     group["label"][0] = 1
     report = check(workspace, cache="center-16")
     assert facts(report) == {
-        CLIPS[1]: "the manifest says that it is done, its state does not",
-        "": "label is not what the data set says now",
+        CLIPS[1]: "the manifest lists it as done, its state does not",
+        "": "label differs from that of the data set",
     }
     assert [part.part for part in report.parts] == ["cache center-16"]  # nothing else was looked at
 
@@ -328,7 +328,7 @@ def test_the_command_ends_with_3_if_anything_is_wrong_and_with_0_if_nothing_is(
     assert main_exit(["verify", "-w", str(workspace.root)]) == 3
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["h264: 4 clips checked, 1 damaged", f"  {CLIPS[0]}: the file is gone"]
-    assert said[-2:] == ["to mend it:", f"  mocrop transcode -w {workspace.root}"]
+    assert said[-2:] == ["to repair it:", f"  mocrop transcode -w {workspace.root}"]
     monkeypatch.chdir(workspace.root)
     assert main_exit(["verify", "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
@@ -344,13 +344,13 @@ def test_a_cache_outside_a_workspace_is_checked_alone(
     assert main_exit(["verify", str(path), "-w", str(tmp_path / "nowhere")]) == 3
     said = capsys.readouterr().out
     assert "cache full-8: 5 clips checked, 1 damaged" in said
-    assert "mended by copying it anew" in said
+    assert "to repair a cache outside a workspace, copy it again" in said
 
 
 def test_a_cache_of_the_workspace_may_be_given_by_its_folder(workspace: Workspace) -> None:
     flip(CropCache(workspace.cache("motion-16")).shard_file(0), 3)
     assert check(workspace, cache=str(workspace.cache("motion-16"))) == check(workspace, cache="motion-16")
-    with pytest.raises(CacheError, match="there is no crop cache 'full-16'; there is center-16, motion-16"):
+    with pytest.raises(CacheError, match="there is no crop cache 'full-16'; the caches are center-16, motion-16"):
         check(workspace, cache="full-16")
 
 

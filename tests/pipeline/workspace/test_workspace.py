@@ -102,7 +102,7 @@ def test_one_cache_needs_no_name_and_two_do(workspace: Workspace) -> None:
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a\\b"])
 def test_a_name_that_could_not_be_found_again_is_refused(workspace: Workspace, name: str) -> None:
     for place in (workspace.cache, workspace.run):
-        with pytest.raises(SettingsError, match="no name of a folder"):
+        with pytest.raises(SettingsError, match="cannot name a folder"):
             place(name)
     assert workspace.cache("motion-192.v2") == workspace.caches / "motion-192.v2.zarr"
     assert workspace.run("first run") == workspace.runs / "first run"
