@@ -43,7 +43,7 @@ def _between_words(text: Text, width: int) -> Text:
 
 
 def hanging_indent(line: str) -> int:
-    """Columns by which the rest of a broken line is indented: two more than its beginning, if that is indented.
+    """Columns by which the rest of a broken line is indented: two more than its start, or 0 if that is not indented.
 
     >>> hanging_indent("  note 3 clips"), hanging_indent("3 clips")
     (4, 0)
@@ -53,7 +53,9 @@ def hanging_indent(line: str) -> int:
 
 
 def line_starts(line: str, width: int) -> list[int]:
-    """Find where to break a line so that each part is at most ``width`` columns wide, unless it is a single word.
+    """Find where to break a line so that each part is at most ``width`` columns wide, hanging indent included.
+
+    A single word may be wider.
 
     >>> line_starts("to /a/long/path it goes", 10)
     [3, 16]
