@@ -149,7 +149,7 @@ def test_of_several_grids_one_must_be_chosen(here: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("options", "fact"),
     [
-        (["--density-from", "maps", "--policy", "motion"], "leave --policy motion out"),
+        (["--density-from", "maps", "--policy", "motion"], "leave out --policy motion"),
         (["--density-from", "maps", "--seed", "1"], "policy 'maps' has no setting 'seed'"),
         (["--density-from", "maps", "--grid", "3x3"], "holds no 3x3 maps"),
         (["--density-from", "none"], "there is no folder"),

@@ -1,1 +1,1 @@
-"""Motion to boxes: the ways to choose a crop, and where a new one registers."""
+"""Policies: ways to choose the crop box of a clip, most of them from its motion."""

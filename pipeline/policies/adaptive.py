@@ -1,4 +1,4 @@
-"""Policy `adaptive`: own and camera motion of a clip in; a box out, central unless motion says otherwise."""
+"""The policy `adaptive`: a box on the motion left after compensating the camera's, with a prior for the centre."""
 
 from __future__ import annotations
 
@@ -13,25 +13,36 @@ from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.motion.camera import following_distance_px
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import camera_speed, speeds
-from mocrop.pipeline.policies.base import AreaSettings, PictureSize, PolicyResult, Shape, box_extent, whole_frame
+from mocrop.pipeline.policies.base import (
+    NO_VECTORS,
+    AreaSettings,
+    PictureSize,
+    PolicyResult,
+    Shape,
+    box_extent,
+    whole_frame,
+)
 from mocrop.pipeline.policies.density import cells, visible_vectors
 
-FEW_VECTORS = 10.0  # so many, in a frame or a clip, say as much as none: a stray one must not move the box
+FEW_VECTORS = 10.0  # number of vectors, per frame and per clip, at which the evidence counts half; damps stray ones
 
 DoubleMap = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveSettings(AreaSettings):
-    """Ours. docs/adaptive.md says how the constants were found, and how little 30 % more or less of each changes."""
+    """Settings of policy `adaptive`, which is our own.
+
+    docs/adaptive.md tells how the constants were found, and how little changes with 30 % more or less of each.
+    """
 
     grid: tuple[int, int] = (24, 32)
-    camera: Camera = "compensate"  # motion is what departs from the camera's
+    camera: Camera = "compensate"  # motion is what differs from the camera's
     shape: Shape = "frame"  # of the box: the frame's own, or a square in pixels as far as the frame allows
     blur_cells: float = 2.0  # standard deviation of the blur of the density, cells
     prior_size: float = 0.22  # standard deviation of the centre prior, fractions of the frame's width and height
-    prior_still: float = 0.4  # what the prior weighs, against 1 for all motion, when the camera stands still
-    prior_moving: float = 3.0  # what it weighs more when the camera moves all the time
+    prior_still: float = 0.4  # weight of the prior, against 1 for all motion, when the camera stands still
+    prior_moving: float = 3.0  # what is added to that weight when the camera moves all the time
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,12 +58,12 @@ class AdaptiveSettings(AreaSettings):
 def adaptive_box(
     motion: ClipMotion | None, picture: PictureSize, _clip: str, settings: AdaptiveSettings
 ) -> PolicyResult:
-    """The box that holds the most of the clip's motion and of the centre prior together."""
+    """Choose the box that holds the most of the clip's motion and of the centre prior together."""
     if motion is None:
-        return whole_frame(settings, why="there are no motion vectors of it")
+        return whole_frame(settings, why=NO_VECTORS)
     density = motion_density(motion, grid=settings.grid, camera=settings.camera, blur_cells=settings.blur_cells)
     if density is None:
-        return whole_frame(settings, why="nothing moves in it by itself")
+        return whole_frame(settings, why="nothing moves in it apart from the camera")
     weight = settings.prior_still + settings.prior_moving * camera_share(motion)
     evidence = density + weight * centre_prior(settings.grid, size=settings.prior_size)
     extent = box_extent(picture, ratio=settings.ratio, shape=settings.shape)
@@ -60,8 +71,14 @@ def adaptive_box(
 
 
 def motion_density(motion: ClipMotion, *, grid: tuple[int, int], camera: Camera, blur_cells: float) -> DoubleMap | None:
-    """Where more moves than on average: vectors count by how sure they are to move, all busy frames about the same.
+    """Map where there is more motion than on average.
 
+    A vector counts by :func:`departs`, and every frame with many moving vectors counts about the same.
+
+    Args:
+        grid: rows, cols.
+        camera: whether the camera's motion is subtracted.
+        blur_cells: standard deviation of the blur, cells.
     Returns: float64, shape grid: non-negative, sum below 1: near 1 if all motion is in few cells, near 0 if it is
         everywhere or nearly nothing moves. None if nothing moves.
     """
@@ -86,26 +103,37 @@ def camera_share(motion: ClipMotion) -> float:
 
 
 def departs(speed: npt.NDArray[np.floating], motion: ClipMotion) -> DoubleMap:
-    """How sure a speed, pixels per frame, is to be no noise: 0 at rest, a half at the following distance, towards 1."""
+    """How likely speeds are motion and not noise: 0 at rest, 0.5 at the following distance, towards 1 above it.
+
+    Args:
+        speed: pixels per frame.
+    """
     squared = speed.astype(np.float64) ** 2
     return squared / (squared + following_distance_px(motion.width, motion.height) ** 2)
 
 
 def centre_prior(grid: tuple[int, int], *, size: float) -> DoubleMap:
-    """A Gaussian around the middle of the picture, of sum 1: where camera operators keep what they film."""
+    """A Gaussian around the centre of the picture, where camera operators keep what they film.
+
+    Args:
+        grid: rows, cols.
+        size: standard deviation, as a fraction of the picture's width and height.
+    Returns: float64, shape grid, sum 1.
+    """
     down, across = (np.exp(-((_middles(count) - 0.5) ** 2) / (2 * size**2)) for count in grid)
     prior = np.outer(down, across)
     return np.asarray(prior / prior.sum())
 
 
 def fullest_box(evidence: DoubleMap, *, extent: tuple[float, float]) -> CropBox:
-    """Of the boxes of one size, at steps as fine as the cells, the one that holds the most; of equals the most central.
+    """Find the box of one size that holds the most; of equals the most central.
 
-    Boxes cut through cells, so their size is exact. Equal means equal to a billionth of the map's sum.
+    Boxes may start at about as many places per side as there are cells. They may cut through cells, so their size is
+    exact. Equal means equal to a billionth of the map's sum.
 
     Args:
         evidence: shape (rows, cols), non-negative, not all zero.
-        extent: width and height, fractions of the picture.
+        extent: width and height of the box, fractions of the picture.
     """
     lefts, tops = (_starts(count, length) for count, length in zip(evidence.shape[::-1], extent, strict=True))
     held = _overlaps(evidence.shape[0], tops, extent[1]) @ evidence @ _overlaps(evidence.shape[1], lefts, extent[0]).T
@@ -117,7 +145,10 @@ def fullest_box(evidence: DoubleMap, *, extent: tuple[float, float]) -> CropBox:
 
 
 def _starts(count: int, length: float) -> DoubleMap:
-    """Where boxes of a length may begin, in fractions: evenly spaced, as many as cells, the centred one among them."""
+    """Where boxes of a length may start, in fractions: evenly spaced, the centred one among them.
+
+    There are as many starts as cells, or one more, because only an odd number has a middle.
+    """
     return np.linspace(0, 1 - length, 2 * (count // 2) + 1) if length < 1 else np.zeros(1)
 
 
@@ -129,13 +160,13 @@ def _overlaps(count: int, starts: DoubleMap, length: float) -> DoubleMap:
 
 
 def _blur(count: int, sigma_cells: float) -> DoubleMap:
-    """Matrix that blurs along one side, but for a factor; what it carries over the edge is lost: (count, count)."""
-    if sigma_cells < 0.1:  # the next cell would get exp(-50) of it, and the smallest numbers would overflow
+    """Unnormalised Gaussian blur along one side as a matrix, (count, count); what it moves over the edge is lost."""
+    if sigma_cells < 0.1:  # the next cell would get exp(-50), and dividing by the smallest numbers would overflow
         return np.eye(count)
     distance = np.subtract.outer(np.arange(count), np.arange(count))
     return np.asarray(np.exp(-0.5 * (distance / sigma_cells) ** 2))
 
 
 def _middles(count: int) -> DoubleMap:
-    """Middles of equal cells in fractions."""
+    """Centres of ``count`` equal cells, in fractions."""
     return (np.arange(count) + 0.5) / count

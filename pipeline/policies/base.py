@@ -1,4 +1,4 @@
-"""What a policy is: settings in, and for each clip a crop box and the map it was found on out."""
+"""The contract of a policy: its settings, its function, and the result that this returns for each clip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.box_search import rectangles
 
-MAX_GRID = 128  # rows or columns; beyond, the rectangles to choose from would fill a worker's memory
+MAX_GRID = 128  # rows or columns; with more, the rectangles to choose from would fill a worker's memory
+NO_VECTORS = "it has no motion vectors"  # why a policy that needs motion keeps the whole frame of a clip
 
 Shape = Literal["frame", "square"]
 
@@ -24,17 +25,17 @@ PictureSize = tuple[int, int]  # width, height of the upright picture, pixels
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyResult:
-    """What a policy says of one clip."""
+    """The result of a policy on one clip."""
 
     box: CropBox
-    density: npt.NDArray[np.float32]  # shape (rows, cols): what the box was found on; zeros for policies without one
-    usable: bool = True  # False: the box is the whole frame because the policy had nothing to go by
-    why: str = ""  # then, what was missing
+    density: npt.NDArray[np.float32]  # shape (rows, cols): map that the box was found on; zeros if there is none
+    usable: bool = True  # False: the box is the whole frame, because the policy had nothing to choose by
+    why: str = ""  # what was missing, if not usable
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySettings:
-    """What every policy has."""
+    """Settings that every policy has."""
 
     grid: tuple[int, int] = (6, 8)  # rows, cols of the density map
 
@@ -50,7 +51,7 @@ class PolicySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class AreaSettings(PolicySettings):
-    """What every policy that crops has."""
+    """Settings that every policy that crops has."""
 
     ratio: float = 0.75  # area of the box as a fraction of the frame, above 0 and at most 1
 
@@ -62,12 +63,12 @@ class AreaSettings(PolicySettings):
 
 @dataclass(frozen=True, kw_only=True)
 class GridBoxSettings(AreaSettings):
-    """What every policy has whose boxes are rectangles of whole cells.
+    """Settings of the policies whose boxes are rectangles of whole cells.
 
     Raises: CropBoxError if no rectangle of the grid comes within 10 % of the ratio.
     """
 
-    seed: int = 0  # of all that is random, together with the clip's name
+    seed: int = 0  # of everything random, together with the clip's name
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,7 +79,7 @@ class GridBoxSettings(AreaSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class VectorSettings(GridBoxSettings):
-    """What both published policies have: which vectors count as motion. Neither constant is published."""
+    """Settings of both published policies: which vectors count as motion. Neither default is published."""
 
     eps_px: float = 0.5  # shorter vectors are noise, pixels; two steps of MPEG-4's and H.264's quarter-pixel grid
     camera: Camera = "ignore"  # compensate: motion is what differs from the camera's, pixels per frame
@@ -91,7 +92,7 @@ class VectorSettings(GridBoxSettings):
 
 
 def box_extent(picture: PictureSize, *, ratio: float, shape: Shape) -> tuple[float, float]:
-    """Width and height of a box in fractions of the picture.
+    """Width and height of a box in fractions of the picture; a square that does not fit keeps its area, not its shape.
 
     >>> box_extent((320, 240), ratio=0.25, shape="frame"), box_extent((320, 240), ratio=0.75, shape="square")
     ((0.5, 0.5), (0.75, 1.0))
@@ -104,16 +105,21 @@ def box_extent(picture: PictureSize, *, ratio: float, shape: Shape) -> tuple[flo
 
 
 def whole_frame(settings: PolicySettings, *, why: str) -> PolicyResult:
-    """The result for a clip that a policy cannot crop."""
+    """The result for a clip that a policy cannot crop, and why it cannot."""
     return PolicyResult(box=WHOLE_FRAME, density=settings.no_density, usable=False, why=why)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """A way to crop. ``decide`` takes the clip's motion (None if it has none), the size of its upright picture, its
-    name and settings of the class ``settings``; it is pure, so order and workers do not matter.
+    """A way to choose crop boxes.
+
+    Attributes:
+        settings: class of its settings.
+        decide: function of the clip's motion (None if it has none), the size of its upright picture, its name and an
+            instance of ``settings``. It must be pure, so that neither order nor workers matter.
+        needs_motion: whether ``decide`` uses the motion.
     """
 
     settings: type[PolicySettings]
-    decide: Callable[[ClipMotion | None, PictureSize, str, Any], PolicyResult]  # Any: an instance of ``settings``
+    decide: Callable[[ClipMotion | None, PictureSize, str, Any], PolicyResult]
     needs_motion: bool

@@ -13,16 +13,16 @@ from mocrop.pipeline.errors import CropBoxError
 
 FloatMap = npt.NDArray[np.float32 | np.float64]
 
-AREA_TOLERANCE = 0.1  # a box may be this much smaller or larger than asked for; METHOD: 0.9 and 1.1
-_EXACT_BITS = 52  # of float64's 53, so that rounding the cells up cannot push a sum past them
+AREA_TOLERANCE = 0.1  # a box may be this share smaller or larger than asked for: 0.9 and 1.1 of the ratio
+_EXACT_BITS = 52  # of float64's 53, so that rounding the cells up cannot make a sum inexact
 _SUMS_AT_ONCE = 1 << 18  # 2 MiB, so that a block of maps stays in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rectangles:
-    """All rectangles of whole cells that a search may choose, in the order in which equals win.
+    """All rectangles of whole cells that a search may choose; of equals the first wins.
 
-    That is height ascending, then width, then top row, then left column.
+    They are ordered by height, then width, then top row, then left column, all ascending.
 
     Attributes:
         grid: rows, cols.
@@ -37,19 +37,19 @@ class Rectangles:
         return len(self.cells)
 
     def box(self, index: int) -> CropBox:
-        """One of them as fractions of the picture."""
+        """One rectangle in fractions of the picture."""
         (rows, cols), (top, left, height, width) = self.grid, self.cells[index].tolist()
         return CropBox(left=left / cols, top=top / rows, right=(left + width) / cols, bottom=(top + height) / rows)
 
     def edges(self, indices: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        """Left, top, right, bottom of some of them in fractions of the picture, float64, shape (len(indices), 4)."""
+        """Left, top, right, bottom of some rectangles in fractions of the picture, float64, shape (len(indices), 4)."""
         (rows, cols), (top, left, height, width) = self.grid, self.cells[indices].T
         return np.stack([left / cols, top / rows, (left + width) / cols, (top + height) / rows], axis=1)
 
     def sums(self, density: FloatMap) -> npt.NDArray[np.float64]:
-        """Sum of the map over every rectangle: one summed-area table, one gather.
+        """Sum the map over every rectangle, by one summed-area table.
 
-        Exact wherever the sums of the map are, as they are for counts.
+        Exact where float64 holds every partial sum of the map exactly, as it does for counts.
 
         Args:
             density: shape (rows, cols), or (rows, cols, maps) for several maps at once.
@@ -69,10 +69,10 @@ class Rectangles:
 
 
 def find_box(density: FloatMap, *, ratio: float) -> CropBox:
-    """Find the rectangle of whole cells that holds the most motion; the first of equals, as Rectangles lists them.
+    """Find the rectangle of whole cells that holds the most motion; of equals the first in the order of Rectangles.
 
-    Equal means equal with a pencil: cells are first rounded to 2**-52 of the map's sum, which makes every sum exact.
-    Maps of counts pass that unchanged.
+    Sums are exact, so equal means exactly equal: cells are first rounded to 2**-52 of a power of two above the map's
+    sum, which leaves maps of counts unchanged.
 
     >>> find_box(np.eye(4), ratio=0.25).pixels(64, 48)
     (0, 0, 32, 24)
@@ -92,10 +92,11 @@ def find_box(density: FloatMap, *, ratio: float) -> CropBox:
 
 
 def find_boxes(densities: FloatMap, *, ratio: float) -> npt.NDArray[np.float64]:
-    """Find the box of every map of a stack as :func:`find_box` does, many at once and so faster a map.
+    """Find the box of every map of a stack as :func:`find_box` does, in blocks, which takes less time per map.
 
     Args:
         densities: shape (maps, rows, cols).
+        ratio: as for :func:`find_box`.
     Returns: float64, shape (maps, 4): left, top, right, bottom in fractions.
     """
     maps, rows, cols = densities.shape
@@ -113,7 +114,7 @@ def _exact(density: FloatMap) -> npt.NDArray[np.float64]:
     """Each map, (rows, cols, ...), in units of 2**-52 of a power of two above its sum, rounded to whole numbers."""
     exact = density.astype(np.float64)
     total = np.add.reduce(exact, axis=(0, 1))
-    if not (exact.min() >= 0 and total.max() < np.inf):  # neither holds for what is not a number
+    if not (exact.min() >= 0 and total.max() < np.inf):  # both comparisons are false for NaN
         raise ValueError("a density map must be finite and non-negative everywhere")
     if total.min() == 0:
         raise CropBoxError("the density map is zero everywhere, so no box is better than another; use the whole frame")

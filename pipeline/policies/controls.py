@@ -1,4 +1,4 @@
-"""The baseline, which does not crop, and the controls that every policy must beat: centre and random boxes."""
+"""The policies `full`, which does not crop, and `center` and `random`, the controls that any other must beat."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from mocrop.pipeline.policies.density import clip_generator
 
 @dataclass(frozen=True, kw_only=True)
 class CenterSettings(AreaSettings):
-    """The control that every policy must beat."""
+    """Settings of policy `center`."""
 
-    shape: Shape = "square"  # in pixels, as far as the frame allows; or the frame's own shape
+    shape: Shape = "square"  # of the box: a square in pixels as far as the frame allows, or the frame's own
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -32,19 +32,19 @@ class CenterSettings(AreaSettings):
 
 
 def full_box(_motion: ClipMotion | None, _picture: PictureSize, _clip: str, settings: PolicySettings) -> PolicyResult:
-    """No crop: the baseline."""
+    """Keep the whole frame: the baseline."""
     return PolicyResult(box=WHOLE_FRAME, density=settings.no_density)
 
 
 def center_box(_motion: ClipMotion | None, picture: PictureSize, _clip: str, settings: CenterSettings) -> PolicyResult:
-    """The centred box of the wanted area."""
+    """Choose the centred box of the wanted area."""
     across, down = box_extent(picture, ratio=settings.ratio, shape=settings.shape)
     left, top = (1 - across) / 2, (1 - down) / 2
     return PolicyResult(box=CropBox(left=left, top=top, right=1 - left, bottom=1 - top), density=settings.no_density)
 
 
 def random_box(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: GridBoxSettings) -> PolicyResult:
-    """One of the rectangles that the motion search may choose, each as likely as the others."""
+    """Draw one of the rectangles that the motion search may choose, each with the same probability."""
     candidates = rectangles(settings.grid, ratio=settings.ratio)
     index = int(clip_generator(settings.seed, clip).integers(len(candidates)))
     return PolicyResult(box=candidates.box(index), density=settings.no_density)

@@ -11,11 +11,11 @@ from mocrop.pipeline.choices import Camera
 from mocrop.pipeline.motion.clip_motion import QUARTER_PIXELS, ClipMotion
 from mocrop.pipeline.motion.residual import speeds
 
-VECTORS_AT_ONCE = 1 << 18  # what is worked out of them is some 30 bytes each, and a film has hundreds of millions
+VECTORS_AT_ONCE = 1 << 18  # temporary arrays take about 30 bytes per vector, and a film has hundreds of millions
 
 
 def clip_generator(seed: int, clip: str) -> np.random.Generator:
-    """Random numbers that depend on the seed and the clip's name alone, never on order, worker or process.
+    """A random generator that depends on the seed and the clip's name alone, not on order, worker or process.
 
     >>> clip_generator(0, "Surfing/a").random() == clip_generator(0, "Surfing/a").random()
     True
@@ -34,14 +34,15 @@ def density_map(
     seed: int,
     camera: Camera = "ignore",
 ) -> npt.NDArray[np.float32]:
-    """Density map of version 1: pool the vectors of all frames, drop the small ones, sample, count per cell.
+    """Compute the density map of version 1: pool the vectors of all frames, drop the short ones, sample, count.
 
     Args:
-        clip: name of the clip; with ``seed`` it settles the sample.
+        clip: name of the clip; the sample depends on it and on ``seed``.
         grid: rows, cols.
         eps_px: vectors shorter than this are noise, pixels.
-        camera: whether a vector's own motion is what counts, not its length.
-        samples: vectors to draw, each at most once; clips with fewer give all they have.
+        samples: vectors to draw, each at most once; of a clip with fewer, all are taken.
+        seed: of the sample.
+        camera: with "compensate", the length that counts is of the difference from the camera's motion.
     Returns: float32, shape grid: counts; all zeros if no vector is left.
     Source: arXiv 2509.18473v1, section 2.
     """
@@ -53,16 +54,18 @@ def density_map(
 
 
 def visible_vectors(motion: ClipMotion, *, eps_px: float, camera: Camera = "ignore") -> npt.NDArray[np.intp]:
-    """Indices of the vectors that are at least ``eps_px`` long and whose block reaches into the picture.
+    """Indices of the vectors that are at least ``eps_px`` pixels long and whose block reaches into the picture.
 
-    With ``camera="compensate"`` those that depart from the camera's motion by ``eps_px`` a frame or more.
-    Codecs fill the picture up to whole macroblocks; what moves in the filling alone is not to be seen.
+    With ``camera="compensate"`` those that differ from the camera's motion by ``eps_px`` pixels per frame or more.
+
+    Returns: intp, ascending.
     """
-    own = None if camera == "ignore" else speeds(motion, camera=camera)
+    residual = None if camera == "ignore" else speeds(motion, camera=camera)
     visible = np.empty(len(motion.x), np.bool_)
     for start in range(0, len(visible), VECTORS_AT_ONCE):
         some = slice(start, start + VECTORS_AT_ONCE)
-        moves = _long_enough(motion, some, eps_px) if own is None else own[some] >= eps_px
+        moves = _long_enough(motion, some, eps_px) if residual is None else residual[some] >= eps_px
+        # Codecs pad the picture to whole macroblocks; motion in the padding alone is invisible.
         visible[some] = moves & _in_picture(motion, some)
     return np.flatnonzero(visible)
 
@@ -82,12 +85,12 @@ def _in_picture(motion: ClipMotion, some: slice) -> npt.NDArray[np.bool_]:
 
 
 def cells(motion: ClipMotion, vectors: npt.NDArray[np.intp], *, grid: tuple[int, int]) -> npt.NDArray[np.intp]:
-    """Flat index of the grid cell in which the centre of each vector's block lies.
+    """Flat index of the grid cell that holds the centre of each vector's block.
 
     A centre outside the picture counts in the nearest cell at the border.
 
     Args:
-        vectors: which vectors of the clip.
+        vectors: indices of vectors of the clip.
         grid: rows, cols.
     Returns: intp, same shape as ``vectors``, row by row from the top left.
     """

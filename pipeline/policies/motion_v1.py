@@ -1,25 +1,21 @@
-"""Version 1 of the method: the rectangle of cells that holds most of a sample of the moving vectors."""
+"""The policy `motion`, version 1 of the method: the rectangle that holds most of a sample of the moving vectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.policies.base import (
-    PictureSize,
-    PolicyResult,
-    VectorSettings,
-    whole_frame,
-)
+from mocrop.pipeline.policies.base import NO_VECTORS, PictureSize, PolicyResult, VectorSettings, whole_frame
 from mocrop.pipeline.policies.box_search import find_box
 from mocrop.pipeline.policies.density import density_map
 
 
 @dataclass(frozen=True, kw_only=True)
 class MotionSettings(VectorSettings):
-    """Version 1 of the method. The sample's size is not published; this is our choice."""
+    """Settings of policy `motion`."""
 
-    samples: int = 10_000  # vectors drawn a clip; the share of a box then has a standard error below 0.5 %
+    # The number of samples is not published. With this one the share in a box has a standard error below 0.5 %.
+    samples: int = 10_000  # vectors drawn per clip
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,9 +26,12 @@ class MotionSettings(VectorSettings):
 def motion_v1_box(
     motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MotionSettings
 ) -> PolicyResult:
-    """Version 1: the rectangle of cells that holds most of a random sample of the moving vectors."""
+    """Choose the rectangle of whole cells that holds most of a random sample of the moving vectors.
+
+    Source: arXiv 2509.18473v1, section 2.
+    """
     if motion is None:
-        return whole_frame(settings, why="there are no motion vectors of it")
+        return whole_frame(settings, why=NO_VECTORS)
     density = density_map(
         motion,
         clip=clip,

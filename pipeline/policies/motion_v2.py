@@ -1,4 +1,4 @@
-"""Policy `motion-v2`: a clip's fastest vectors in, sampled by their speed; the densest rectangle out."""
+"""The policy `motion-v2`, version 2 of the method: the densest rectangle of a sample of the fastest vectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import speeds
-from mocrop.pipeline.policies.base import PictureSize, PolicyResult, VectorSettings, whole_frame
+from mocrop.pipeline.policies.base import NO_VECTORS, PictureSize, PolicyResult, VectorSettings, whole_frame
 from mocrop.pipeline.policies.box_search import rectangles
 from mocrop.pipeline.policies.density import cells, clip_generator, visible_vectors
 
@@ -21,13 +21,13 @@ FloatMap = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class MotionV2Settings(VectorSettings):
-    """Version 2 of the method. Published are all but eps_px and the seed."""
+    """Settings of policy `motion-v2`. All are published but eps_px and the seed."""
 
     grid: tuple[int, int] = (9, 16)
-    keep: float = 0.01  # share of the vectors that is kept, the fastest
+    keep: float = 0.01  # share of the vectors that are kept, the fastest
     beta: float = 4.0  # a kept vector is drawn with a probability proportional to speed**beta
-    gamma: float = 0.1  # draws, as a share of the kept vectors
-    sum_weight: float = 0.6  # of a rectangle's sum in its score; the rest is the weight of its mean
+    gamma: float = 0.1  # number of draws, as a share of the kept vectors
+    sum_weight: float = 0.6  # weight of a rectangle's sum in its score; the rest is the weight of its mean
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,9 +43,9 @@ class MotionV2Settings(VectorSettings):
 def motion_v2_box(
     motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MotionV2Settings
 ) -> PolicyResult:
-    """The rectangle with the best score on a speed-weighted sample of the fastest vectors."""
+    """Choose the rectangle with the best score on a speed-weighted sample of the fastest vectors."""
     if motion is None:
-        return whole_frame(settings, why="there are no motion vectors of it")
+        return whole_frame(settings, why=NO_VECTORS)
     pool = visible_vectors(motion, eps_px=settings.eps_px, camera=settings.camera)
     if not len(pool):
         return whole_frame(settings, why=f"no motion vector is {settings.eps_px:g} pixels long or longer")
@@ -57,7 +57,7 @@ def motion_v2_box(
 
 
 def fastest(speed: FloatMap, pool: IntArray, *, keep: float) -> IntArray:
-    """The fastest ``keep`` of some vectors, at least one; of equals the first in the clip.
+    """Indices of the fastest share ``keep`` of some vectors, at least one; of equals the first in the clip.
 
     >>> fastest(np.array([1, 3, 2, 3], np.float32), np.arange(4), keep=0.5)
     array([1, 3])
@@ -67,7 +67,10 @@ def fastest(speed: FloatMap, pool: IntArray, *, keep: float) -> IntArray:
 
 
 def sample(speed: FloatMap, kept: IntArray, *, clip: str, settings: MotionV2Settings) -> IntArray:
-    """Draw independently with probability proportional to speed**beta; at least once."""
+    """Draw vectors with replacement, with probability proportional to speed**beta; at least one.
+
+    Returns: intp, shape (draws,): indices of vectors of the clip.
+    """
     relative = speed[kept].astype(np.float64) / max(float(speed[kept].max()), 1e-30)
     weight = relative**settings.beta
     draws = math.ceil(settings.gamma * len(kept))
@@ -75,11 +78,7 @@ def sample(speed: FloatMap, kept: IntArray, *, clip: str, settings: MotionV2Sett
 
 
 def best_box(density: FloatMap, *, ratio: float, sum_weight: float) -> CropBox:
-    """The rectangle of whole cells with the best mixture of sum and mean; the first of equals.
-
-    How the two are brought to one scale is not published. Here each is a fraction of the largest that any candidate
-    reaches, so that both lie in [0, 1]; as areas differ by 22 % at most, the mean only prefers the smaller of two
-    rectangles that hold about the same.
+    """Find the rectangle of whole cells with the best weighted mean of its sum and its mean; the first of equals.
 
     Args:
         density: counts, shape (rows, cols), not all zero.
@@ -90,5 +89,7 @@ def best_box(density: FloatMap, *, ratio: float, sum_weight: float) -> CropBox:
     candidates = rectangles(density.shape, ratio=ratio)
     total = candidates.sums(density)
     mean = total / candidates.cells[:, 2:].prod(axis=1)
+    # How the two are scaled is not published. Here each is divided by the largest of any candidate, so that both lie
+    # in [0, 1]. Areas differ by 22 % at most, so the mean only prefers the smaller of two with about the same sum.
     score = sum_weight * (total / float(total.max())) + (1 - sum_weight) * (mean / float(mean.max()))
     return candidates.box(int(score.argmax()))

@@ -1,4 +1,4 @@
-"""Policy `maps`: the box search of `motion` on density maps that somebody made before."""
+"""The policy `maps`: the box search of policy `motion` on density maps that are read from files."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ IMPORT_TABLE = "import-npy"  # of mocrop.toml
 
 @dataclass(frozen=True, kw_only=True)
 class MapsSettings(AreaSettings):
-    """Which maps to read; their grid is the policy's grid.
+    """Settings of policy `maps`; the grid is that of the maps.
 
-    The folder's name is part of a cache's settings, what lies in it is not: after maps have changed, make the cache
-    again with --overwrite.
+    The name of the folder is part of a cache's settings, its content is not: when maps have changed, make the cache
+    anew with --overwrite.
     Raises: CropBoxError if no rectangle of the grid comes within 10 % of the ratio.
     """
 
@@ -55,15 +55,15 @@ class ImportedMaps:
 
 
 def map_box(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MapsSettings) -> PolicyResult:
-    """The rectangle of cells that holds most of the clip's map.
+    """Choose the rectangle of whole cells that holds most of the clip's map.
 
-    Raises: ClipError if the map is bad, or the whole folder is out of reach.
+    Raises: ClipError if the map is bad, or its folder cannot be reached.
     """
     folder, (rows, cols) = Path(settings.folder), settings.grid
     try:
         density = read_map(map_path(folder, clip, grid=settings.grid), clip=clip, grid=settings.grid)
     except FileNotFoundError:
-        if not folder.is_dir():  # a worker elsewhere, or a disk that is not mounted: not a clip without a map
+        if not folder.is_dir():  # a worker on another machine, or a disk that is not mounted: the map may exist
             raise ClipError(
                 Reason.UNREADABLE,
                 f"{clip}: the folder of density maps {folder} is not there; make it reachable and run `mocrop retry`",
@@ -77,15 +77,15 @@ def map_box(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settin
 def settle_maps(
     given: Mapping[str, Any], known: Mapping[str, Any], *, imported: ImportedMaps | None, root: Path
 ) -> dict[str, Any]:
-    """Complete the settings of the policy: the folder and grid that some options mean.
+    """Complete the settings of the policy: find the folder and the grid of its maps.
 
     Args:
-        given: settings named by options.
-        known: settings of the cache that is to be brought up to date; empty if there is none.
-        imported: what `mocrop import-npy` has remembered.
-        root: of the workspace.
-    Returns: ``given``, completed; without a folder if there is none to be found.
-    Raises: SettingsError if the folder or its grid is not there, or the choice of the grid is not clear.
+        given: settings given as options.
+        known: settings of an existing cache that is to be brought up to date; empty if there is none.
+        imported: the table [import-npy] of mocrop.toml, if there is one.
+        root: folder of the workspace.
+    Returns: ``given`` with a folder and a grid; unchanged if no folder is given or known.
+    Raises: SettingsError if the folder or its maps of the grid are missing, or there are several grids to choose from.
     """
     grids = {known["folder"]: tuple(known["grid"])} if known else {}
     folder = given.get("folder") or known.get("folder")

@@ -1,4 +1,4 @@
-"""Policies: from a clip's motion to the box that all its frames are cropped to. A new one registers in POLICIES."""
+"""The table of all policies by name; a new one is one entry here."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_box_of_one_vector_holds_it(make_motion: MakeMotion) -> None:
 
 @pytest.mark.parametrize(
     ("vectors", "why"),
-    [(None, "there are no motion vectors"), ([], "no motion vector is 0.5 pixels"), ([(9, 9, 0.25, 0)], "0.5 pixels")],
+    [(None, "it has no motion vectors"), ([], "no motion vector is 0.5 pixels"), ([(9, 9, 0.25, 0)], "0.5 pixels")],
 )
 def test_clip_without_usable_motion_keeps_the_whole_frame_and_says_why(
     make_motion: MakeMotion, vectors: list[tuple[float, ...]] | None, why: str
