@@ -2,8 +2,8 @@
 
 Motion fields, which are recognised by their type, int8, are augmented like the frames that they belong to.
 
-All but mixup's share is drawn per clip, so that its segments keep looking like one clip. Random numbers are drawn on the
-CPU, so that a seed gives the same on every device.
+All but mixup's share is drawn per clip, so that its segments keep looking like one clip. Random numbers are drawn on
+the CPU, so that a seed gives the same on every device.
 """
 
 from __future__ import annotations
