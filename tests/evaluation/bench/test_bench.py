@@ -138,7 +138,7 @@ def test_the_command_prints_json_and_says_what_it_does(
 
 def test_an_unknown_cache_is_refused(tmp_path: Path, make_cache: MakeCache) -> None:
     make_cache(tmp_path / "caches" / "full-8.zarr", label=[0] * 4)
-    with pytest.raises(CacheError, match="there is no crop cache 'other'; there is full-8"):
+    with pytest.raises(CacheError, match="there is no crop cache 'other'; the caches are full-8"):
         bench_in_workspace(Workspace(tmp_path), BenchSettings(cache="other"))
 
 
