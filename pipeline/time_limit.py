@@ -1,7 +1,8 @@
-"""Time limit per clip: an alarm in the main thread, the end of the process on a Dask worker."""
+"""Time limit per clip: an alarm or a watchdog in the main thread, the end of the process on a Dask worker."""
 
 from __future__ import annotations
 
+import _thread
 import multiprocessing
 import os
 import signal
@@ -18,17 +19,18 @@ from mocrop.pipeline.errors import ClipError, Reason
 def time_limit(seconds: float, *, clip: str) -> Iterator[None]:
     """Let the body run for ``seconds`` at most; 0: no limit.
 
-    In a main thread an alarm raises the error between two calls into FFmpeg. On a Dask worker the body runs in another
-    thread, which Python cannot interrupt, so the process ends: Dask starts another one, and the runner finds the clip
-    by trying the clips of the lost unit one at a time. In any other thread there is no limit, because mocrop did not
-    start the process.
+    In a main thread an alarm raises the error between two calls into FFmpeg; where the system has no alarm, a timer's
+    thread has Python interrupt the main thread at the same places. Neither can end a single call that never returns. On
+    a Dask worker the body runs in another thread, which Python cannot interrupt, so the process ends, whatever it is
+    in: Dask starts another one, and the runner finds the clip by trying the clips of the lost unit one at a time. In
+    any other thread there is no limit, because mocrop did not start the process.
 
     Raises: ClipError with TIMED_OUT, in a main thread.
     """
     if seconds <= 0:
         yield
     elif threading.current_thread() is threading.main_thread():
-        with _alarm(seconds, clip):
+        with (_alarm if hasattr(signal, "setitimer") else _watchdog)(seconds, clip):
             yield
     elif multiprocessing.parent_process() is not None:
         with _end_of_process(seconds):
@@ -54,6 +56,39 @@ def _alarm(seconds: float, clip: str) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _watchdog(seconds: float, clip: str) -> Iterator[None]:
+    """As an alarm, for systems without: a timer has Python take Ctrl-C for pressed; a real one still counts."""
+    in_body, rung = True, False
+    before = signal.getsignal(signal.SIGINT)
+
+    def bark() -> None:
+        nonlocal rung
+        rung = True
+        _thread.interrupt_main()
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal rung
+        if not rung:
+            if before != signal.SIG_IGN:
+                (before if callable(before) else signal.default_int_handler)(number, frame)
+        elif in_body:
+            rung = False
+            raise ClipError(Reason.TIMED_OUT, timeout_message(clip, seconds))
+
+    signal.signal(signal.SIGINT, hear)
+    timer = threading.Timer(seconds, bark)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        in_body = False
+        timer.cancel()
+        timer.join()  # whatever it has set off is heard here, while there is a handler that knows of it
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -41,3 +42,59 @@ def test_a_thread_of_a_process_that_is_no_worker_has_no_limit() -> None:
     thread.start()
     thread.join()
     assert ended.is_set()
+
+
+# where there is no alarm
+
+
+@pytest.fixture
+def without_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "setitimer")
+
+
+@pytest.mark.usefixtures("without_alarm")
+def test_without_an_alarm_a_body_that_hangs_is_stopped_all_the_same() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    naps = iter(lambda: time.sleep(0.01), "never")  # a watchdog wakes nobody, but is heard between two naps
+    with pytest.raises(ClipError, match=r"A/b: not done after 0\.1 s") as caught, time_limit(0.1, clip="A/b"):
+        any(naps)
+    assert caught.value.reason is Reason.TIMED_OUT
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.usefixtures("without_alarm")
+def test_a_body_in_time_leaves_neither_thread_nor_handler_behind() -> None:
+    before, threads = signal.getsignal(signal.SIGINT), threading.active_count()
+    with time_limit(30, clip="A/b"):
+        assert threading.active_count() == threads + 1
+    assert threading.active_count() == threads
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.usefixtures("without_alarm")
+def test_ctrl_c_is_no_time_out() -> None:
+    with pytest.raises(KeyboardInterrupt), time_limit(30, clip="A/b"):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.usefixtures("without_alarm")
+def test_ctrl_c_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with time_limit(30, clip="A/b"):
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("without_alarm")
+def test_a_watchdog_that_barks_as_the_body_ends_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(threading.Timer):
+        def cancel(self) -> None:
+            self.function()
+            super().cancel()
+
+    monkeypatch.setattr(threading, "Timer", Late)
+    with time_limit(30, clip="A/b"):
+        pass
+    time.sleep(0.01)  # where a signal that is still on its way would be heard
