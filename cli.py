@@ -602,7 +602,7 @@ def coverage(
     if as_json:
         typer.echo(json.dumps(coverage_json(measured), indent=2))
     else:
-        typer.echo(files["md"].read_text())
+        typer.echo(files["md"].read_text(encoding="utf-8"))
         typer.echo("\n".join(f"{kind}: {file}" for kind, file in files.items()))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +43,7 @@ def open_array(
     """
     spec = {
         "driver": "zarr3",
-        "kvstore": {"driver": "file", "path": os.fspath(path / name)},
+        "kvstore": {"driver": "file", "path": (path / name).as_posix()},
         "recheck_cached_data": False,
         "store_data_equal_to_fill_value": store_data_equal_to_fill_value,
     }

@@ -139,7 +139,7 @@ def keep_plan(folder: AblationFolder, settings: AblationSettings) -> None:
     """
     plan = {name: _fixed(training) for name, training in zip(("training", "stream"), settings.trainings, strict=False)}
     plan["testing"] = {"segments": settings.segments}
-    there = json.loads(folder.plan.read_text()) if folder.plan.exists() else {}
+    there = json.loads(folder.plan.read_bytes()) if folder.plan.exists() else {}
     for name in plan.keys() & there.keys():
         before, now = there[name], plan[name]
         if differing := [key for key in now if before.get(key) != now[key]]:

@@ -45,7 +45,7 @@ def trained_runs(workspace: Workspace) -> list[TrainedRun]:
 def _run(file: Path) -> TrainedRun:
     """Raises: TrainingError if the file is damaged."""
     try:
-        config = json.loads(file.read_text())
+        config = json.loads(file.read_bytes())
         settings, cache = dict(config["settings"]), config["cache"]
         split = str(settings.pop("split"))
         kept = {name: value for name, value in settings.items() if name not in FREE_SETTINGS}

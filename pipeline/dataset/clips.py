@@ -112,7 +112,7 @@ def _walk(dataset: Path, scan: _Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
             if not _is_folder(entry):
                 yield folder, entry
                 continue
-            status = _status(entry)
+            status = _status_of_folder(entry)
             identity = (status.st_dev, status.st_ino) if status else None
             if identity is None:
                 scan.log.note(IssueCode.UNREADABLE_FOLDER, folder + entry.name)
@@ -138,6 +138,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself, or into a folder that may not be entered
         return False
+
+
+def _status_of_folder(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return os.stat(entry)  # on Windows the entry itself knows neither disk nor number of the folder
+    except OSError:
+        return None
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:

@@ -128,6 +128,6 @@ class Workspace:
 
 
 def _require_name(name: str) -> str:
-    if not name or name.startswith(".") or {"/", "\\", "\0"} & set(name):
-        raise SettingsError(f"--name {name!r} cannot name a folder; use no slash, and no dot at the start")
+    if not name or name.startswith(".") or {"/", "\\", ":", "\0"} & set(name):
+        raise SettingsError(f"--name {name!r} cannot name a folder; use no slash or colon, and no dot at the start")
     return name

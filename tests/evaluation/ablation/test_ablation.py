@@ -517,6 +517,6 @@ def test_invalid_options_are_named(changes: dict[str, object], message: str) -> 
 
 @pytest.mark.parametrize("name", ["a/b", "../elsewhere", ".hidden", ""])
 def test_a_name_that_no_folder_can_have_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="use no slash, and no dot at the start"):
+    with pytest.raises(SettingsError, match="use no slash or colon, and no dot at the start"):
         AblationFolder(Workspace(tmp_path), name)
     assert AblationFolder(Workspace(tmp_path), "plain").reports == tmp_path / "reports/plain"

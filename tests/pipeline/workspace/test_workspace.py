@@ -99,7 +99,7 @@ def test_one_cache_needs_no_name_and_two_do(workspace: Workspace) -> None:
         workspace.choose_cache("full-9")
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a\\b"])
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a\\b", "a:b"])
 def test_a_name_that_could_not_be_found_again_is_refused(workspace: Workspace, name: str) -> None:
     for place in (workspace.cache, workspace.run):
         with pytest.raises(SettingsError, match="cannot name a folder"):
