@@ -10,8 +10,6 @@ import argparse
 import json
 import os
 import platform
-import re
-import resource
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +22,8 @@ import av
 import numpy as np
 
 from mocrop.evaluation.bench.interleaved_timing import Case, Timing, ratios, spread, take_turns
+from mocrop.pipeline.platform_calls import load_average
+from mocrop.pipeline.platform_calls import peak_bytes as peak_bytes
 from mocrop.pipeline.video.open import open_container
 
 STAGES = ("transcode", "extract-mv", "precrop")  # in order
@@ -156,21 +156,13 @@ def save(result: Mapping[str, Any]) -> None:
             stream.write(json.dumps({**here(Path(sys.argv[0]).name, sys.argv[1:]), **result}) + "\n")
 
 
-def peak_bytes() -> int:
-    """Largest resident size of this process so far, in bytes."""
-    status = Path("/proc/self/status")  # getrusage also counts the process that has started this one
-    if status.exists():
-        return int(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def here(program: str, arguments: Sequence[str]) -> dict[str, Any]:
     """Origin of a result: the command, the day, the machine, and its load."""
     return {
         "command": shlex.join(["python", f"benchmarks/{program}", *arguments]),
         "date": date.today().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "load": round(os.getloadavg()[0], 1),
+        "load": round(load_average(), 1),
     }
 
 

@@ -23,6 +23,7 @@ import psutil
 from harness import arguments, choose_clips, save_table
 
 from mocrop.evaluation.bench.interleaved_timing import cpu_seconds
+from mocrop.pipeline.platform_calls import link_or_copy
 
 STAGES = {
     "h264": (["transcode"], ["extract-mv"], ["precrop", "--size", "192"]),
@@ -112,7 +113,7 @@ def copies(clips: list[Path], count: int, folder: Path) -> Path:
         for n in range(count):
             link = folder / clip.parent.name / f"{clip.stem}_copy{n:03d}{clip.suffix}"
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(clip.resolve())
+            link_or_copy(clip.resolve(), link)
     return folder
 
 

@@ -1,14 +1,29 @@
-"""Write files atomically: each appears under its name only when it is whole and on the disk."""
+"""Files that appear under their names only when they are whole and on the disk, and files that one process holds."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
+from mocrop.pipeline import platform_calls
 from mocrop.pipeline.errors import raise_if_disk_full
+
+
+class HeldError(Exception):
+    """Another process holds a lock file.
+
+    Attributes:
+        holder: which, for people.
+        way_out: what to do if it has been killed, as the end of a sentence; empty where its lock has gone with it.
+    """
+
+    def __init__(self, holder: str, way_out: str) -> None:
+        super().__init__(holder, way_out)
+        self.holder, self.way_out = holder, way_out
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -42,3 +57,54 @@ def whole_file(file: Path, *, writer: str = "") -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
         raise_if_disk_full(error)
         raise
+
+
+@contextlib.contextmanager
+def held(file: Path) -> Iterator[bool]:
+    """Hold a lock file, in a folder made where missing, while the body runs: no other process can hold it meanwhile.
+
+    The file stays, with the number of this process in it until the body has ended well.
+    Yields: whether the holder before this one was killed, or its body failed.
+    Raises: HeldError.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(file.open("a+", encoding="utf-8"))
+        try:
+            stack.enter_context(platform_calls.locked(stream.fileno()))
+        except (BlockingIOError, PermissionError) as error:
+            raise HeldError(f"process {_content(stream) or 'unknown'}", "") from error
+        except OSError:  # no locks on this system, or none on this file system
+            stack.enter_context(_made_by_one(file.with_name(f"{file.name}.held")))
+        cut_short = bool(_content(stream))
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield cut_short
+        stream.truncate(0)
+
+
+@contextlib.contextmanager
+def _made_by_one(file: Path) -> Iterator[None]:
+    """Make a file that is not there yet, and remove it after the body: whoever finds it has come second."""
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(f"process {os.getpid()} on {platform.node()}")
+    except FileExistsError as error:
+        way_out = f"; if it is gone, which this disk has no way to tell, delete {file}"
+        raise HeldError(_holder(file), way_out) from error
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _holder(file: Path) -> str:
+    with contextlib.suppress(OSError):  # it has just let go
+        return file.read_text(encoding="utf-8") or "unknown"
+    return "unknown"
+
+
+def _content(stream: TextIO) -> str:
+    stream.seek(0)
+    return stream.read().strip()

@@ -6,11 +6,12 @@ the ratio of two cases is taken within each round.
 
 from __future__ import annotations
 
-import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from mocrop.pipeline.platform_calls import cpu_seconds as cpu_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +67,6 @@ def take_turns(
                 timings[name].cpu.append(cpu / case.times)
                 timings[name].wall.append(wall / case.times)
     return timings
-
-
-def cpu_seconds() -> float:
-    """User and system time of this process and of its ended children, to the microsecond."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def spread(values: Sequence[float]) -> Spread:

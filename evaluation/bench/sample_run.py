@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from mocrop.evaluation.bench.interleaved_timing import cpu_seconds
 from mocrop.pipeline.commands import preprocess
+from mocrop.pipeline.platform_calls import link_or_copy
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
@@ -57,10 +59,10 @@ def run_sample(
     """
     for number, video in enumerate(videos):
         link = folder / "data" / video.parent.name / video.name
-        if link.is_symlink():
+        if os.path.lexists(link):
             link = link.with_name(f"{number}-{video.name}")
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(video.resolve())
+        link_or_copy(video.resolve(), link)
     workspace, run = Workspace(folder / "work"), RunOptions(workers=0, console=LineConsole(file=StringIO()))
     preprocess.init(workspace, folder / "data")
     seconds: list[StageSeconds] = []

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping
@@ -44,6 +43,7 @@ from zarr.errors import ContainsGroupError
 from mocrop.pipeline.arrays import open_array, worker_context, write_names
 from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.platform_calls import sync
 
 CLIPS_PER_SHARD = 32
 SCHEMA_VERSION = 1
@@ -172,7 +172,7 @@ def _vectors_spec(path: Path) -> dict[str, Any]:
     file_shape = [ROWS_PER_CHUNK * CHUNKS_PER_FILE, len(VECTOR_COLUMNS)]
     return {
         "driver": "zarr3",
-        "kvstore": {"driver": "file", "path": os.fspath(path)},
+        "kvstore": {"driver": "file", "path": path.as_posix()},
         "metadata": {
             "shape": [1 << 40, len(VECTOR_COLUMNS)],
             "data_type": "int16",
@@ -186,21 +186,13 @@ def _vectors_spec(path: Path) -> dict[str, Any]:
 def _publish(partial: Path, final: Path) -> None:
     """Rename a complete group once it is on disk; an old one is moved away first, as folders cannot be replaced."""
     for path in (*partial.rglob("*"), partial):
-        _sync(path)
+        sync(path)
     old = partial.with_name(f"{partial.name}.old")
     if final.exists():
         final.rename(old)
     partial.rename(final)
-    _sync(final.parent)
+    sync(final.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class MotionReader:
@@ -231,7 +223,7 @@ class MotionReader:
 
 def _require_schema(folder: Path) -> None:
     """Raises: ValueError if a group is of another schema, FileNotFoundError if there is none."""
-    description = json.loads((folder / "zarr.json").read_text()).get("attributes", {}).get("mocrop") or {}
+    description = json.loads((folder / "zarr.json").read_bytes()).get("attributes", {}).get("mocrop") or {}
     if description.get("schema") != SCHEMA_VERSION:
         raise ValueError(f"schema {description.get('schema')}, this mocrop reads schema {SCHEMA_VERSION}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import FileIO
 from pathlib import Path
 
 NEEDED = frozenset({b"ftyp", b"moov", b"mdat"})
@@ -15,18 +16,19 @@ def mp4_fault(path: Path) -> str:
     A file that was cut off anywhere ends inside a box or lacks one. Changed bytes inside a box are not noticed.
     """
     try:
-        with path.open("rb") as file:
-            return _fault(file.fileno())
+        with path.open("rb", buffering=0) as file:
+            return _fault(file)
     except FileNotFoundError:
         return "the file is gone"
     except OSError as error:
         return f"the file cannot be read ({error.strerror})"
 
 
-def _fault(descriptor: int) -> str:
-    size, offset, found = os.fstat(descriptor).st_size, 0, set[bytes]()
+def _fault(file: FileIO) -> str:
+    size, offset, found = os.fstat(file.fileno()).st_size, 0, set[bytes]()
     while offset < size:
-        header = os.pread(descriptor, LONG_HEADER_BYTES, offset)
+        file.seek(offset)
+        header = file.read(LONG_HEADER_BYTES)
         length, kind = int.from_bytes(header[:4]), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:])

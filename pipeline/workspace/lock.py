@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 
 from mocrop.pipeline.errors import WorkspaceError
+from mocrop.pipeline.files import HeldError, held
 from mocrop.pipeline.workspace.paths import Workspace
 
 
@@ -19,24 +18,16 @@ def exclusive(workspace: Workspace) -> Iterator[None]:
     The folder is created where missing.
     Raises: WorkspaceError if another run has locked it.
     """
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    with (workspace.root / ".lock").open("a+") as lock:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
+            cut_short = stack.enter_context(held(workspace.root / ".lock"))
+        except HeldError as error:
             raise WorkspaceError(
-                f"another mocrop (process {holder}) is writing {workspace.root}; wait for it or stop it"
+                f"another mocrop ({error.holder}) is writing {workspace.root}; wait for it or stop it{error.way_out}"
             ) from error
-        lock.seek(0)
-        if lock.read():  # a holder that ends normally empties it
+        if cut_short:
             sweep(workspace)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield  # after an error the process number stays, so that the next run sweeps
-        lock.truncate(0)
+        yield
 
 
 def sweep(workspace: Workspace) -> None:

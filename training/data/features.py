@@ -6,6 +6,7 @@ runs on the same frames with the same weights.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import os
@@ -78,7 +79,8 @@ def load_features(
         _write(file, _batches(cache, used, backbone, device), frames=int(used.sum()), on_frames=on_frames)
         for stale in file.parent.glob(f"{file.stem.rpartition('-')[0]}-*.npy"):
             if stale != file:
-                stale.unlink()
+                with contextlib.suppress(PermissionError):  # Windows: a training that is under way has it mapped
+                    stale.unlink()
     values = np.load(file, mmap_mode="r")
     if len(values) != used.sum():
         raise CacheError(f"{file} holds {len(values)} frames instead of {used.sum()}; delete it and start again")

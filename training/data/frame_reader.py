@@ -13,6 +13,7 @@ import tensorstore as ts
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.platform_calls import CAN_READ_AT
 from mocrop.training.data.shard_files import CACHE_WAY_OUT, ShardFiles
 
 IntArray = npt.NDArray[np.int64]
@@ -32,7 +33,8 @@ class FrameSource(Protocol):
 class FrameReader:
     """Reads frames or motion fields of one crop cache, from any thread; it pickles as the path of the cache.
 
-    Uncompressed ones are read straight from their shard files, compressed ones through TensorStore.
+    Uncompressed ones come straight from their shard files, compressed ones, and all of them where the system lacks the
+    call for that, through TensorStore.
 
     Args:
         stream: frames or motion fields.
@@ -44,7 +46,8 @@ class FrameReader:
         self.stream = stream
         self.item_shape = cache.item_shape(stream)
         self._limits = {"clip": len(cache), "slot": cache.frames_per_clip}
-        self._source: FrameSource = (TensorStoreFrames if cache.compressed else ShardFiles)(cache, stream)
+        source = ShardFiles if CAN_READ_AT and not cache.compressed else TensorStoreFrames
+        self._source: FrameSource = source(cache, stream)
 
     def __getstate__(self) -> tuple[Path, Stream]:
         return self.cache.path, self.stream

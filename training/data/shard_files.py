@@ -28,13 +28,13 @@ import numpy.typing as npt
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.platform_calls import CAN_READ_AT, IF_IN_MEMORY, WILL_NEED, advise, most_open_files, read_at
 
 Bytes = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
 MISSING = 2**64 - 1  # offset and size, in the index, of an all-zero frame, which is not stored
 CHECKSUM_BYTES = 4
 MAX_OPEN_FILES = 1024
-IF_IN_MEMORY = getattr(os, "RWF_NOWAIT", 0)  # makes reads fail that would wait for the disk; Linux only, 0 elsewhere
 CACHE_WAY_OUT = "copy the cache again, or write it again with `mocrop precrop --overwrite`"
 
 
@@ -50,6 +50,8 @@ class ShardFiles:
     def __init__(self, cache: CropCache, stream: Stream = "frames") -> None:
         if cache.compressed:
             raise ValueError(f"{cache.path} is compressed; only uncompressed frames can be read from shard files")
+        if not CAN_READ_AT:
+            raise NotImplementedError("this system has no call that reads into memory from a place in a file")
         self._cache = cache
         self._index_shape = (cache.clips_per_shard, cache.frames_per_clip)  # also of a short last shard
         self._stream = stream
@@ -125,7 +127,7 @@ class _ShardFile:
     def __init__(self, path: Path, shard: int, shape: tuple[int, int], frame_bytes: int) -> None:
         self._descriptor = -1
         self.shard = shard
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(path, os.O_RDONLY)
         self._frame_bytes = frame_bytes
         self.offsets: list[int] = _read_index(self._descriptor, shape, frame_bytes).reshape(-1).tolist()
 
@@ -154,15 +156,13 @@ class _ShardFile:
     def _read_at(self, offset: int, buffers: list[Any], flags: int) -> int:
         """Fill ``buffers`` one after the other from ``offset`` on; return the number of bytes read."""
         try:
-            return os.preadv(self._descriptor, buffers, offset, flags)
-        except OSError:  # a failing disk, a lost network drive, or, with IF_IN_MEMORY, not in memory
+            return read_at(self._descriptor, buffers, offset, flags)
+        except OSError:  # what a failing disk or a lost network drive says; with IF_IN_MEMORY also: not in memory
             return 0
 
     def prefetch(self, place: int) -> None:
         """Ask the system to load a frame and its checksum, without waiting for them."""
-        if hasattr(os, "posix_fadvise"):  # macOS has none
-            length = self._frame_bytes + CHECKSUM_BYTES
-            os.posix_fadvise(self._descriptor, self.offsets[place], length, os.POSIX_FADV_WILLNEED)
+        advise(self._descriptor, self.offsets[place], self._frame_bytes + CHECKSUM_BYTES, WILL_NEED)
 
 
 _Read = tuple[_ShardFile, int, Bytes, bool]  # file, place in its index, destination, whether to verify the checksum
@@ -179,7 +179,8 @@ def _read_index(descriptor: int, shape: tuple[int, int], frame_bytes: int) -> In
     start = os.fstat(descriptor).st_size - entries_bytes - CHECKSUM_BYTES
     if start < 0:
         raise _DamagedIndexError("is cut off")
-    index = os.pread(descriptor, entries_bytes + CHECKSUM_BYTES, start)
+    buffer = bytearray(entries_bytes + CHECKSUM_BYTES)
+    index = bytes(buffer[: read_at(descriptor, [buffer], start, 0)])
     entries, checksum = index[:entries_bytes], index[entries_bytes:]
     if google_crc32c.value(entries) != int.from_bytes(checksum, "little"):
         raise _DamagedIndexError("is cut off or damaged (checksum of its index)")
@@ -191,5 +192,5 @@ def _read_index(descriptor: int, shape: tuple[int, int], frame_bytes: int) -> In
 
 
 def _open_files() -> int:
-    """How many shard files to keep open: a quarter of what the process may, at most ``MAX_OPEN_FILES``."""
-    return max(1, min(MAX_OPEN_FILES, os.sysconf("SC_OPEN_MAX") // 4))
+    """A quarter of what the system lets this process have open, within reason."""
+    return max(1, min(MAX_OPEN_FILES, most_open_files() // 4))

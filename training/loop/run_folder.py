@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.errors import TrainingError
-from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.files import HeldError, held, write_whole
 from mocrop.training.loop.callbacks import EpochRecord
 from mocrop.training.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mocrop.training.scores import Score
@@ -62,13 +60,15 @@ class RunFolder:
 
         Raises: TrainingError if another process is training in it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            _lock(folder, self.path)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(held(self.path / ".lock"))
+            except HeldError as error:
+                raise TrainingError(
+                    f"another `mocrop train` ({error.holder}) is at work in {self.path}; wait for it or stop it, or "
+                    f"pass another --name{error.way_out}"
+                ) from error
             yield
-        finally:
-            os.close(folder)
 
     def start(self, config: Mapping[str, Any]) -> None:
         """Write config.json."""
@@ -114,17 +114,6 @@ class RunFolder:
         write_whole(self.path / "log.jsonl", "".join(lines).encode())
         best = history[best_epoch(history) - 1]
         write_whole(self.path / "metrics.json", _json({"best": record_json(best), "last": record_json(history[-1])}))
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise TrainingError(
-            f"another `mocrop train` is at work in {folder}; wait for it or stop it, or pass another --name"
-        ) from error
-    except OSError:  # a network file system without such locks: train without one
-        return
 
 
 def best_epoch(history: Sequence[EpochRecord]) -> int:

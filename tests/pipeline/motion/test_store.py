@@ -130,7 +130,7 @@ motion_store.write_shard(store, 0, [MotionRow(position=0, clip="A/new", motion=m
 """
 
 
-@pytest.mark.parametrize("moment", ["_write_array", "_sync"])
+@pytest.mark.parametrize("moment", ["_write_array", "sync"])
 def test_a_killed_writer_leaves_the_old_group_and_leftovers_with_a_dot(tmp_path: Path, moment: str) -> None:
     write(tmp_path, [motion([2])])
     before = digests(shard_folder(tmp_path, 0))

@@ -117,6 +117,21 @@ def test_features_of_a_cache_that_has_changed_are_replaced(cache: CropCache, mon
     assert list(features_file(changed, backbone).parent.iterdir()) == [features_file(changed, backbone)]
 
 
+def test_features_that_cannot_be_deleted_because_they_are_open_stay(
+    cache: CropCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "The process cannot access the file because it is being used by another process")
+
+    backbone = colors()
+    load_features(cache, backbone, device=CPU)
+    monkeypatch.setattr(CropCache, "state", np.array([1, 1, 3, 1, 1, 1, 1, 3], np.uint8))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    changed = CropCache(cache.path)
+    assert load_features(changed, backbone, device=CPU).computed
+    assert len(list(features_file(changed, backbone).parent.iterdir())) == 2
+
+
 def test_a_features_file_of_another_length_is_refused(cache: CropCache) -> None:
     load_features(cache, colors(), device=CPU)
     file = features_file(cache, colors())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -101,22 +100,22 @@ def test_one_flipped_bit_is_noticed_when_the_frame_is_first_read(cache: CropCach
 def test_frames_on_disk_are_all_requested_before_the_first_is_waited_for(
     cache: CropCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a disk on which every read that may not wait fails."""
+    """A disk that is never fast enough: every read that may not wait fails."""
     calls: list[str] = []
-    read_now = os.preadv
+    read_now = shard_files.read_at
 
-    def slow_preadv(descriptor: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
+    def slow_read_at(descriptor: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
         if flags:
             raise BlockingIOError
         calls.append("waited")
-        return read_now(descriptor, buffers, offset)
+        return read_now(descriptor, buffers, offset, 0)
 
     files = ShardFiles(cache)
-    monkeypatch.setattr(shard_files, "IF_IN_MEMORY", 8)
-    monkeypatch.setattr(os, "preadv", slow_preadv)
-    monkeypatch.setattr(os, "posix_fadvise", lambda *_: calls.append("asked"), raising=False)
-    monkeypatch.setattr(os, "POSIX_FADV_WILLNEED", 3, raising=False)
     clips, slots = np.array([0, 2, 6]), np.array([1, 3, 0])  # slot 3 of clip 2 is not stored
+    read(files, clips, slots)  # opens them
+    monkeypatch.setattr(shard_files, "IF_IN_MEMORY", 8)
+    monkeypatch.setattr(shard_files, "read_at", slow_read_at)
+    monkeypatch.setattr(shard_files, "advise", lambda *_: calls.append("asked"))
     expected = np.asarray(zarr.open_group(cache.path, mode="r")["frames"])[clips, slots]
     assert np.array_equal(read(files, clips, slots), expected)
     assert calls == ["asked", "asked", "waited", "waited"]

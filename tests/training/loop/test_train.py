@@ -95,6 +95,7 @@ def test_a_run_learns_and_leaves_its_files(cache_path: Path, tmp_path: Path) -> 
         "metrics.json",
         "last.pt",
         "best.pt",
+        ".lock",
     }
     assert result.best.validation_top1.share == 1.0
     assert result.last.train_loss < 0.5
@@ -171,9 +172,11 @@ def test_another_run_in_the_folder_is_refused_with_the_difference(cache_path: Pa
 def test_two_runs_at_once_in_one_folder_are_refused(cache_path: Path, tmp_path: Path) -> None:
     short = replace(SETTINGS, epochs=1)
     with RunFolder(tmp_path).held():
-        with pytest.raises(TrainingError, match=r"another `mocrop train` is at work in .*; wait for it or stop it"):
+        with pytest.raises(
+            TrainingError, match=r"another `mocrop train` \(process \d+\) is at work in .*; wait for it"
+        ):
             train(cache_path, tmp_path, short)
-        assert not [*tmp_path.iterdir()]
+        assert [file.name for file in tmp_path.iterdir()] == [".lock"]
     train(cache_path, tmp_path, short)
 
 

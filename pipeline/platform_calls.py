@@ -1,0 +1,166 @@
+"""Calls that not every system has, each in a function that does what can be done where the call is missing.
+
+Whether a call is there is looked up, not known from the name of the system. No other module names these calls, but
+for ``time_limit``, which has the alarm to itself; a test keeps it so. docs/platforms.md says what differs where.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+try:
+    import msvcrt
+except ImportError:  # everything else
+    msvcrt = None  # type: ignore[assignment]
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+LOCKED_BYTE = 1 << 30  # far behind what is in a lock file: on Windows nobody else can read a byte that is locked
+NOT_FOR_FOLDERS = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.EBADF, errno.EINVAL)
+
+
+def _no_such_call(*_: object) -> int:
+    raise NotImplementedError("this system has no such call")
+
+
+# Bound once, as they are called some 100,000 times a second.
+CAN_READ_AT = hasattr(os, "preadv")
+read_at: Callable[..., int] = getattr(os, "preadv", _no_such_call)  # descriptor, buffers, offset, flags -> bytes read
+IF_IN_MEMORY: int = getattr(os, "RWF_NOWAIT", 0)  # a read that would have to wait fails; without, it waits
+CAN_EVICT = hasattr(os, "posix_fadvise")  # Linux and some others; not macOS
+advise: Callable[..., object] = getattr(os, "posix_fadvise", lambda *_: None)  # descriptor, offset, length, what
+WILL_NEED: int = getattr(os, "POSIX_FADV_WILLNEED", 0)
+
+
+@contextlib.contextmanager
+def locked(descriptor: int) -> Iterator[None]:
+    """Lock an open file while the body runs; a killed process lets go of it. What is in the file can still be read.
+
+    Raises: BlockingIOError or PermissionError if another process has locked it; OSError with another number where the
+        system, or the file system, has no locks.
+    """
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield  # closing the file lets go of it
+    elif msvcrt is not None:
+        _byte_lock(descriptor, "LK_NBLCK")
+        try:
+            yield
+        finally:
+            _byte_lock(descriptor, "LK_UNLCK")
+    else:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+def _byte_lock(descriptor: int, mode: str) -> None:
+    place = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, getattr(msvcrt, mode), 1)  # type: ignore[attr-defined]
+    finally:
+        os.lseek(descriptor, place, os.SEEK_SET)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk.
+
+    Folders are left out where they cannot be opened, as on Windows, or not be waited for, as on some network drives.
+    """
+    folder = path.is_dir()
+    try:
+        descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR)  # Windows wants a file open for writing
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if not (folder and error.errno in NOT_FOR_FOLDERS):
+            raise
+
+
+def link_or_copy(source: Path, link: Path) -> None:
+    """Make a link to a file, or a copy where links may not be made, as by most users of Windows.
+
+    Raises: FileExistsError if there is something at ``link``.
+    """
+    try:
+        link.symlink_to(source)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        shutil.copyfile(source, link)
+
+
+def evict(file: Path) -> None:
+    """Drop what the system holds of a file in memory; it is written out first. Only where CAN_EVICT."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+def in_memory(file: Path) -> bool | None:
+    """Whether the first bytes of a file can be read without waiting for a disk; None where that cannot be known."""
+    if not IF_IN_MEMORY:
+        return None
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        return read_at(descriptor, [bytearray(1)], 0, IF_IN_MEMORY) == 1
+    except BlockingIOError:
+        return False
+    except OSError:  # this file system cannot say
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def most_open_files() -> int:
+    """How many files the system lets this process have open; 512, as on Windows, where it does not say."""
+    if not hasattr(os, "sysconf"):
+        return 512
+    most = os.sysconf("SC_OPEN_MAX")
+    return sys.maxsize if most < 0 else most
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process and of its children that have ended, to the microsecond.
+
+    On Windows without the children, and in steps of some 16 ms.
+    """
+    if resource is None:
+        return sum(os.times()[:4])
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def peak_bytes() -> int:
+    """Largest resident size of this process so far; 0 where that cannot be known.
+
+    Linux says it of this process alone; getrusage also counts the one that has started it.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.findall(rb"VmHWM:\s*(\d+) kB", status.read_bytes())[0]) * 1024
+    if resource is None:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def load_average() -> float:
+    """How many processes have wanted a core in the last minute; 0 where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
