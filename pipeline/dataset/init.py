@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mocrop.pipeline.dataset.clips import find_clips
+from mocrop.pipeline.dataset.clips import Clip, find_clips
 from mocrop.pipeline.dataset.issues import Issue
-from mocrop.pipeline.dataset.splits import read_splits
+from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.workspace.lock import exclusive
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
@@ -48,18 +49,7 @@ def init_workspace(
         raise SettingsError(f"{workspace.root} is the data set itself; name another folder for the workspace with -w")
     found = find_clips(settings.dataset)
     lists = read_splits(settings.splits, found.clips, seed=settings.seed)
-    rows = [
-        ClipRow(
-            name=clip.name,
-            path=clip.path,
-            label=int(label),
-            group=clip.group,
-            subset=tuple(int(code) for code in subset),
-            size_bytes=clip.size_bytes,
-            mtime_ns=clip.mtime_ns,
-        )
-        for clip, label, subset in zip(found.clips, lists.label, lists.subset, strict=True)
-    ]
+    rows = _rows(found.clips, lists)
     with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
         write_settings(workspace, settings)
         manifest.replace_clips(rows, class_names=lists.class_names, split_names=lists.split_names)
@@ -75,6 +65,21 @@ def init_workspace(
         splits={name: (codes.count(1), codes.count(2)) for name, codes in subsets.items()},
         issues=(*found.issues, *lists.issues),
     )
+
+
+def _rows(clips: Sequence[Clip], splits: Splits) -> list[ClipRow]:
+    return [
+        ClipRow(
+            name=clip.name,
+            path=clip.path,
+            label=int(label),
+            group=clip.group,
+            subset=tuple(int(code) for code in subset),
+            size_bytes=clip.size_bytes,
+            mtime_ns=clip.mtime_ns,
+        )
+        for clip, label, subset in zip(clips, splits.label, splits.subset, strict=True)
+    ]
 
 
 def _settings(workspace: Workspace, dataset: Path | None, splits: Path | None, seed: int | None) -> DatasetSettings:
