@@ -1,4 +1,4 @@
-"""The command line: every command is a signature, a sentence and one call."""
+"""The command line: each command is a signature, a help text and one call."""
 
 from __future__ import annotations
 
@@ -42,8 +42,16 @@ app = typer.Typer(
     add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Motion-guided cropping for video classification: videos in, ready-cropped frames and trained models out.",
-    epilog="UCF-101 in five commands: mocrop transcode UCF-101/ --splits ucfTrainTestlist/ · mocrop extract-mv · "
-    "mocrop precrop --size 192 · mocrop train --arch resnet50 · mocrop eval",
+    epilog="\n\n".join(  # Typer takes an empty line as the end of a line
+        (
+            "UCF-101 in five commands:",
+            "mocrop transcode UCF-101/ --splits ucfTrainTestlist/",
+            "mocrop extract-mv",
+            "mocrop precrop --size 192",
+            "mocrop train --arch resnet50",
+            "mocrop eval",
+        )
+    ),
 )
 
 Command = Callable[..., None]
@@ -51,117 +59,146 @@ Command = Callable[..., None]
 WorkspaceOption = Annotated[
     Path | None,
     typer.Option(
-        "-w", "--workspace", envvar="MOCROP_WORKSPACE", help="Workspace folder.", show_default="./mocrop-work"
+        "-w",
+        "--workspace",
+        envvar="MOCROP_WORKSPACE",
+        help="Workspace folder.",
+        show_default="nearest with a mocrop.toml, else ./mocrop-work",
     ),
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option(min=0, help="Worker processes; 0: a plain loop.", show_default="one per core")
+    int | None, typer.Option(min=0, help="Worker processes; 0: work in this process.", show_default="one per core")
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say for each clip why it would run, and stop.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print why each clip would run, and stop.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 SplitsOption = Annotated[
     Path | None,
-    typer.Option(help="Split lists: the official UCF folder, a `path label` list, or a CSV. Without: a split is made."),
+    typer.Option(
+        help="Split lists: the official UCF folder, a `path label` list or a CSV file.",
+        show_default="those given before, else a generated split",
+    ),
 ]
 NewDatasetArgument = Annotated[
-    Path | None, typer.Argument(help="Folder that holds one folder of videos per class; needed once.")
+    Path | None, typer.Argument(help="Folder that holds one folder of videos per class; needed only once.")
 ]
 SourceOption = Annotated[
     Source | None,
-    typer.Option(help="Take vectors from the transcoded files, or straight from the originals.", show_default="h264"),
+    typer.Option(help="Files to read: the transcoded ones, or the data set's own.", show_default="h264"),
 ]
 GridOption = Annotated[
     str | None, typer.Option(metavar="ROWSxCOLS", help="Cells of the density map.", show_default="6x8")
+]
+PolicyGridOption = Annotated[
+    str | None,
+    typer.Option(
+        "--grid",
+        metavar="ROWSxCOLS",
+        help="Cells of the density map.",
+        show_default="6x8; motion-v2: 9x16; adaptive: 24x32; maps: that of the maps",
+    ),
 ]
 PolicySeedOption = Annotated[
     int | None, typer.Option("--seed", help="Seed of the policy's sampling.", show_default="0")
 ]
 CameraOption = Annotated[
     Camera | None,
-    typer.Option(help="Take the camera's motion out of the vectors, or not.", show_default="as the policy does"),
+    typer.Option(
+        help="The camera's motion: leave it in the vectors, or subtract it.",
+        show_default="ignore; adaptive: compensate",
+    ),
 ]
 EpsOption = Annotated[
     float | None,
     typer.Option("--eps-px", metavar="PIXELS", min=0, help="Shorter vectors are noise.", show_default="0.5"),
 ]
 SamplesOption = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Vectors drawn per clip, by policy motion.", show_default="10000")
+    int | None,
+    typer.Option(metavar="N", min=1, help="Vectors to draw per clip, by policy motion.", show_default="10000"),
 ]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a cache that has other settings.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the cache if there is one already.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CropOptions:
-    """Settings of a crop cache by the names that `resolve_precrop` has for them; None: as they are."""
+    """Options of a crop cache, named as `resolve_precrop` takes them; None: not given."""
 
-    size: Annotated[
-        int | None, typer.Option(min=1, help="Side of the cropped frames in pixels.", show_default="192")
-    ] = None
+    size: Annotated[int | None, typer.Option(min=1, help="Side of the cropped frames, pixels.", show_default="192")] = (
+        None
+    )
     policy: Annotated[
-        str | None, typer.Option(help="full, center, random, motion, motion-v2, adaptive, maps.", show_default="motion")
+        str | None,
+        typer.Option(
+            help="How to choose the crop: full, center, random, motion, motion-v2, adaptive or maps.",
+            show_default="motion",
+        ),
     ] = None
     ratio: Annotated[
-        float | None, typer.Option(help="Area of the crop, as a share of the frame.", show_default="0.75")
+        float | None, typer.Option(help="Area of the crop as a share of the frame.", show_default="0.75")
     ] = None
-    grid: GridOption = None
-    frames: Annotated[int | None, typer.Option(min=1, help="Frame slots per clip.", show_default="16")] = None
+    grid: PolicyGridOption = None
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frame slots per clip: the most frames stored.", show_default="16")
+    ] = None
     select: Annotated[
         Select | None,
-        typer.Option(help="Decode key frames only, or frames at even distances.", show_default="keyframes"),
+        typer.Option(help="Which frames to store: key frames, or frames at even steps.", show_default="keyframes"),
     ] = None
     seed: PolicySeedOption = None
     eps_px: EpsOption = None
     samples: SamplesOption = None
     camera: CameraOption = None
     motion_fields: Annotated[
-        bool | None, typer.Option("--motion-fields", help="Store a dense motion field beside every frame.")
+        bool | None, typer.Option("--motion-fields", help="Also store a dense motion field for every frame.")
     ] = None
-    field_side: Annotated[int | None, typer.Option(min=1, help="Side of the motion fields.", show_default="56")] = None
+    field_side: Annotated[
+        int | None, typer.Option(min=1, help="Side of the motion fields, cells.", show_default="56")
+    ] = None
     field_span: Annotated[
-        int | None, typer.Option(min=1, help="Frames that a motion field is the mean of, at most.", show_default="12")
+        int | None, typer.Option(min=1, help="The most frames that a motion field is the mean of.", show_default="12")
     ] = None
     field_camera: Annotated[
-        Camera | None,
-        typer.Option(help="Take the camera's motion out of the motion fields, or not.", show_default="ignore"),
+        Camera | None, typer.Option(help="As --camera, for the motion fields.", show_default="ignore")
     ] = None
     compression: Annotated[
         Compression | None,
-        typer.Option(help="Of the frames; zstd takes about 37 % less room and is slower to read.", show_default="none"),
+        typer.Option(
+            help="Compression of the frames; zstd takes about 37 % less space and is slower to read.",
+            show_default="none",
+        ),
     ] = None
     name: Annotated[str | None, typer.Option(help="Name of the cache.", show_default="<policy>-<size>")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrecropOptions(CropOptions):
-    """What `mocrop precrop` takes besides."""
+    """Options of `mocrop precrop`: those of `mocrop run` for the cache, and one more."""
 
     folder: Annotated[
         Path | None,
         typer.Option(
             "--density-from",
             metavar="DIR",
-            help="Crop by the reference's `.npy` maps in this folder: policy maps, needs no motion.",
+            help="Crop by the reference's `.npy` density maps in this folder: policy maps, which needs no extract-mv.",
         ),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterOptions:
-    """Where stages run, and for how long."""
+    """Options of the workers that run the stages."""
 
     workers: WorkersOption = None
     scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Use an existing Dask cluster, e.g. tcp://10.0.0.1:8786.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on an existing Dask cluster, e.g. tcp://10.0.0.1:8786."),
     ] = None
-    clip_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="Give a clip up after this long; 0: never.")
-    ] = 600
+    clip_timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Time limit per clip; 0: none.")] = 600
 
     def run(self, *, as_json: bool = False) -> RunOptions:
-        """These as the pipeline has them; what a look at the data set finds is printed as soon as it is known.
+        """The same as RunOptions, set to print the report on a data set as soon as it was scanned.
 
         Args:
-            as_json: standard output is for programs, so people are told on the other.
+            as_json: print it on standard error, because standard output is for programs.
         """
         from mocrop.pipeline.commands.console import print_dataset
         from mocrop.pipeline.run.session import RunOptions
@@ -176,7 +213,7 @@ class ClusterOptions:
 
 
 def grouped(command: Command) -> Command:
-    """Take each parameter that is a dataclass of options apart, into one parameter a field, as Typer wants them."""
+    """Replace each parameter that is a dataclass of options by one parameter per field, as Typer needs them."""
     parameters = inspect.signature(command, eval_str=True).parameters.values()
     groups: dict[str, Any] = {
         each.name: each.annotation for each in parameters if dataclasses.is_dataclass(each.annotation)
@@ -208,15 +245,15 @@ def every_command(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    # Options that stand before the name of a command; the help text of mocrop itself is that of `app`.
+    # Options before the name of a command. No docstring: it would replace the help text of `app`.
     pass
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; errors that the user can mend end in one line and exit code 1."""
+    """Run the command line; an error that the user can put right ends in one line and exit code 1."""
     from mocrop.pipeline.errors import MocropError, SilentExit, StoppedError, full_disk_as_error
 
-    if isinstance(sys.stdout, io.TextIOWrapper):  # lines keep their order among those of stderr, in a file as well
+    if isinstance(sys.stdout, io.TextIOWrapper):  # so that lines keep their order among those of stderr in a file
         sys.stdout.reconfigure(line_buffering=True)
     try:
         with full_disk_as_error():
@@ -229,9 +266,8 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(str(error), err=True)
         sys.exit(1)
     except SystemExit as end:
-        if end.code == EXIT_INTERRUPTED and not isinstance(
-            end, SilentExit
-        ):  # typer turns Ctrl-C into it, without a word
+        # Typer turns Ctrl-C into this exit without printing anything.
+        if end.code == EXIT_INTERRUPTED and not isinstance(end, SilentExit):
             typer.echo("stopped; the same command goes on where this one ended", err=True)
         raise
 
@@ -240,9 +276,7 @@ def main(arguments: list[str] | None = None) -> None:
 def init(
     dataset: Annotated[Path, typer.Argument(help="Folder that holds one folder of videos per class.")],
     splits: SplitsOption = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of the split that is made without lists.", show_default="0")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the generated split.", show_default="0")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -258,17 +292,19 @@ def transcode(
     *,
     dataset: NewDatasetArgument = None,
     splits: SplitsOption = None,
-    crf: Annotated[int | None, typer.Option(min=0, max=51, help="x264's constant quality.", show_default="23")] = None,
-    preset: Annotated[str | None, typer.Option(help="x264's preset.", show_default="veryfast")] = None,
+    crf: Annotated[
+        int | None, typer.Option(min=0, max=51, help="Constant rate factor of x264.", show_default="23")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset of x264.", show_default="veryfast")] = None,
     key_interval: Annotated[
-        int | None, typer.Option(min=1, help="Frames between key frames.", show_default="12")
+        int | None, typer.Option(min=1, help="Frames from one key frame to the next.", show_default="12")
     ] = None,
     workspace: WorkspaceOption = None,
     cluster: ClusterOptions,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn the clips into H.264 whose key frames come at a fixed interval."""
+    """Encode the clips as H.264 with key frames at a fixed interval."""
     from mocrop.pipeline.commands import preprocess
 
     where = _workspace(workspace)
@@ -296,7 +332,7 @@ def extract_mv(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Extract motion vectors and the motion of the camera."""
+    """Extract motion vectors and fit the motion of the camera."""
     from mocrop.pipeline.commands import preprocess
 
     where = _workspace(workspace)
@@ -316,7 +352,7 @@ def precrop(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find crop boxes and write the cropped frames to a cache that training reads directly."""
+    """Choose crop boxes and write the cropped frames to a cache that training reads directly."""
     from mocrop.pipeline.commands import preprocess
 
     where = _workspace(workspace)
@@ -338,7 +374,7 @@ def run(
     cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Run transcode, extract-mv and precrop in order, resuming what is there."""
+    """Run transcode, extract-mv and precrop in order, on the clips that need them."""
     from mocrop.pipeline.commands import preprocess
 
     report = preprocess.run_all(
@@ -356,65 +392,66 @@ def run(
 @app.command()
 @grouped
 def retry(*, workspace: WorkspaceOption = None, cluster: ClusterOptions, as_json: JsonOption = False) -> None:
-    """Try the clips again that failed."""
+    """Try the failed clips again."""
     from mocrop.pipeline.commands import preprocess
     from mocrop.pipeline.commands.console import print_retry
 
     report = preprocess.retry(_workspace(workspace), run=cluster.run())
-    _say(report, print_retry, as_json)
+    _print_result(report, print_retry, as_json)
     _exit_with_3_if_any_failed(report)
 
 
 @app.command()
 def status(
-    failed: Annotated[bool, typer.Option("--failed", help="List every clip that failed, with its reason.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="List every failed clip with its message.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is done, stale and failed, and which command comes next."""
+    """Show what is done, to do, stale and failed, and the command to run next."""
     from mocrop.pipeline.commands.console import print_status
     from mocrop.pipeline.commands.status import workspace_status
 
     state = workspace_status(_workspace(workspace), failures=failed or as_json)
-    _say(state, lambda console, report: print_status(console, report, failures=failed), as_json)
+    _print_result(state, lambda console, report: print_status(console, report, failures=failed), as_json)
 
 
 @app.command()
 def verify(
     cache: Annotated[
         str | None,
-        typer.Argument(help="A crop cache: its name, or its folder anywhere.", show_default="the whole workspace"),
+        typer.Argument(help="Crop cache to check: its name or its folder.", show_default="the whole workspace"),
     ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Also decode every H.264 file.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for damage: files that are gone or cut off, checksums, values that cannot be; say what mends it."""
+    """Check for missing, truncated and damaged files and print the commands that repair them."""
     from mocrop.pipeline.commands.console import print_verify
     from mocrop.pipeline.commands.verify import verify as verify_workspace
     from mocrop.pipeline.terminal import LineConsole
 
     report = verify_workspace(_workspace(workspace), cache=cache, deep=deep, console=LineConsole(stderr=True))
-    _say(report, print_verify, as_json)
+    _print_result(report, print_verify, as_json)
     if report.damage:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 
 
 @app.command()
 def show(
-    clip: Annotated[str, typer.Argument(help="Name of a clip, or an ending that no other has, e.g. g01_c01.")],
+    clip: Annotated[str, typer.Argument(help="Name of a clip, or an ending that no other clip has, e.g. g01_c01.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write.", show_default="reports/show/<clip>.png")
     ] = None,
     video: Annotated[bool, typer.Option("--video", help="Write an MP4 of all frames instead of a page.")] = False,
     policy: Annotated[
-        list[str] | None, typer.Option(help="Whose boxes; may be repeated.", show_default="all that can decide")
+        list[str] | None,
+        typer.Option(help="Policy whose box to draw; repeatable.", show_default="all that work on the clip"),
     ] = None,
-    ratio: Annotated[float, typer.Option(help="Area of the boxes, as a share of the frame.")] = 0.75,
-    frames: Annotated[int, typer.Option(min=1, help="Frames to show, at most.")] = 6,
+    ratio: Annotated[float, typer.Option(help="Area of the boxes as a share of the frame.")] = 0.75,
+    frames: Annotated[int, typer.Option(min=1, help="The most frames to show.")] = 6,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Draw one clip: its frames, motion vectors, density maps and boxes, and how the camera moves."""
+    """Draw one clip: key frames, motion vectors, density maps, boxes and the camera's motion."""
     from mocrop.evaluation.pictures.show import show_in_workspace
 
     where = _workspace(workspace)
@@ -425,22 +462,22 @@ def show(
 
 @app.command()
 def gallery(
-    clips: Annotated[int, typer.Option(min=1, help="How many to show, evenly over the classes.")] = 48,
+    clips: Annotated[int, typer.Option(min=1, help="Clips to show, evenly over the classes.")] = 48,
     policy: Annotated[
-        list[str] | None, typer.Option(help="Whose boxes; may be repeated.", show_default="motion")
+        list[str] | None, typer.Option(help="Policy whose boxes to draw; repeatable.", show_default="motion")
     ] = None,
     ratio: Annotated[
-        float | None, typer.Option(help="Area of the boxes, as a share of the frame.", show_default="0.75")
+        float | None, typer.Option(help="Area of the boxes as a share of the frame.", show_default="0.75")
     ] = None,
     cache: Annotated[
-        str | None, typer.Option(help="Show the crops of this cache instead: its name, or its folder anywhere.")
+        str | None, typer.Option(help="Show the crops of this cache instead: its name or its folder.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write.", show_default="reports/gallery/<what>.png")
     ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Draw many clips on one page: the middle key frame of each with the boxes of policies, or a cache's crops."""
+    """Draw many clips on one page: a key frame of each with the boxes of policies, or the crops of a cache."""
     from mocrop.evaluation.pictures.gallery_page import gallery_in_workspace
 
     where = _workspace(workspace)
@@ -449,7 +486,9 @@ def gallery(
 
 @app.command()
 def export_npy(
-    folder: Annotated[Path, typer.Argument(help="Where to put them: <folder>/<Class>/<clip>/motion_vectors_....npy.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to write to, as <folder>/<Class>/<clip>/motion_vectors_....npy.")
+    ],
     grid: GridOption = None,
     eps_px: EpsOption = None,
     samples: SamplesOption = None,
@@ -458,30 +497,30 @@ def export_npy(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the density map of every clip as the reference implementation stores it."""
+    """Write the density map of every clip in the reference implementation's format."""
     from mocrop.pipeline.commands.console import print_export
     from mocrop.pipeline.commands.maps import export_maps, export_settings
 
     settings = export_settings({"grid": grid, "eps_px": eps_px, "samples": samples, "seed": seed})
-    _say(export_maps(_workspace(workspace), folder, settings, overwrite=overwrite), print_export, as_json)
+    _print_result(export_maps(_workspace(workspace), folder, settings, overwrite=overwrite), print_export, as_json)
 
 
 @app.command()
 def import_npy(
-    folder: Annotated[Path, typer.Argument(help="Folder of the reference's maps, with a folder per class.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the reference's maps, with one folder per class.")],
     grid: Annotated[
-        str | None, typer.Option(metavar="ROWSxCOLS", help="Which maps.", show_default="the only grid there")
+        str | None, typer.Option(metavar="ROWSxCOLS", help="Grid of the maps.", show_default="the only one there")
     ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the reference's density maps against the clips, and remember the folder for `precrop --policy maps`."""
+    """Check density maps of the reference implementation, and remember their folder for `precrop --policy maps`."""
     from mocrop.pipeline.commands.console import print_import
     from mocrop.pipeline.commands.maps import import_maps
     from mocrop.pipeline.stages.cache_settings import parse_grid
 
     report = import_maps(_workspace(workspace), folder, grid=parse_grid(grid) if grid else None)
-    _say(report, print_import, as_json)
+    _print_result(report, print_import, as_json)
     if report.bad:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 
@@ -506,25 +545,27 @@ def train(*, options: TrainOptions, workspace: WorkspaceOption = None, as_json: 
             console=LineConsole(stderr=as_json),
         )
     if ranks.first:
-        _say(result, lambda console, done: console.print(f"best epoch {done.best.epoch}: {done.checkpoint}"), as_json)
+        _print_result(
+            result, lambda console, done: console.print(f"best epoch {done.best.epoch}: {done.checkpoint}"), as_json
+        )
 
 
 @app.command("eval")
 def evaluate(
-    run: Annotated[str | None, typer.Option(help="Name of a run.", show_default="the only one")] = None,
+    run: Annotated[str | None, typer.Option(help="Name of the run.", show_default="the only one")] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A checkpoint file instead of a run; another program's needs --arch.")
+        Path | None, typer.Option(help="Checkpoint file instead of a run; one of another program needs --arch.")
     ] = None,
-    arch: Annotated[str | None, typer.Option(help="The backbone, if the checkpoint does not say.")] = None,
+    arch: Annotated[str | None, typer.Option(help="Backbone, if the checkpoint does not name it.")] = None,
     cache: CacheOption = None,
     split: Annotated[
         str,
-        typer.Option(help="Split, by number or name; all: each one by the run that was trained on it, and the mean."),
+        typer.Option(help="Split, by number or name; all: each split by the run trained on it, and the mean."),
     ] = "1",
-    segments: Annotated[int, typer.Option(min=1, help="Middle frames per clip.")] = 8,
+    segments: Annotated[int, typer.Option(min=1, help="Frames per clip, from the middles of equal segments.")] = 8,
     fuse: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Average the softmax with that of another run, on that run's own cache."),
+        typer.Option(metavar="RUN", help="Average the softmax with that of this run, which reads its own cache."),
     ] = None,
     fuse_weight: Annotated[float, typer.Option(min=0, max=1, help="Weight of the run that --fuse names.")] = 0.5,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips per batch.")] = 32,
@@ -554,16 +595,16 @@ def evaluate(
 def flops(
     arch: Annotated[
         list[str] | None,
-        typer.Option(help="A backbone, also timm/<name>; repeatable.", show_default="the six of torchvision"),
+        typer.Option(help="Backbone, or timm/<name>; repeatable.", show_default="the six of torchvision"),
     ] = None,
     size: Annotated[
         list[int] | None, typer.Option(min=1, help="Side of the frames, pixels; repeatable.", show_default="224, 192")
     ] = None,
-    classes: Annotated[int, typer.Option(min=1, help="Outputs of the head.")] = 101,
+    classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 101,
     segments: Annotated[int, typer.Option(min=1, help="Frames per clip.")] = 8,
     as_json: JsonOption = False,
 ) -> None:
-    """Count what backbones cost per frame and per clip, and what a smaller size saves."""
+    """Count the operations of backbones per frame and per clip, and what a smaller size saves."""
     from mocrop.evaluation.flops import FlopsSettings
     from mocrop.evaluation.report.flops import costs_json, count_with_status, print_costs
     from mocrop.pipeline.settings import settings_from
@@ -582,10 +623,13 @@ def flops(
 
 @app.command()
 def coverage(
-    boxes: Annotated[Path, typer.Option(help="Boxes of the actor: JSON, or UCF101-24's corrected .mat annotations.")],
-    policy: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.", show_default="all")] = None,
+    boxes: Annotated[
+        Path, typer.Option(help="File of the actors' boxes: JSON, or the corrected .mat annotations of UCF101-24.")
+    ],
+    policy: Annotated[list[str] | None, typer.Option(help="Policy to measure; repeatable.", show_default="all")] = None,
     ratio: Annotated[
-        list[float] | None, typer.Option(help="Areas of the crop; repeatable.", show_default="0.75, 0.5, 0.25")
+        list[float] | None,
+        typer.Option(help="Area of the crop as a share of the frame; repeatable.", show_default="0.75, 0.5, 0.25"),
     ] = None,
     camera: CameraOption = None,
     groups: Annotated[str | None, typer.Option(help="Only clips of these UCF groups, e.g. 13-25.")] = None,
@@ -593,7 +637,7 @@ def coverage(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how much of the annotated actor each policy keeps, with intervals, paired with the centre crop."""
+    """Measure how much of the annotated actors each policy keeps, in comparison with the centre crop."""
     from mocrop.evaluation.coverage.report import coverage_in_workspace, coverage_json
     from mocrop.evaluation.coverage.settings import coverage_settings
 
@@ -608,65 +652,65 @@ def coverage(
 
 @app.command()
 def bench(
-    cache: Annotated[
-        str | None, typer.Option(help="Name of the crop cache.", show_default="the first there is")
-    ] = None,
+    cache: Annotated[str | None, typer.Option(help="Name of the crop cache.", show_default="the first one")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Workers to estimate the stages for.", show_default="one per core")
     ] = None,
-    videos: Annotated[
-        bool, typer.Option("--videos/--no-videos", help="Take a few of the videos through the stages.")
-    ] = True,
+    videos: Annotated[bool, typer.Option("--videos/--no-videos", help="Run the stages on a few of the videos.")] = True,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure what this disk and this machine can feed, and what preparing the whole data set would take."""
+    """Measure how fast this machine reads a cache, and estimate how long preparing the data set would take."""
     from mocrop.evaluation.bench.bench import BenchSettings
     from mocrop.evaluation.bench.report import bench_with_status, print_bench
     from mocrop.pipeline.terminal import LineConsole
 
     settings = BenchSettings(cache=cache, workers=workers, videos=videos)
     result = bench_with_status(_workspace(workspace), settings, LineConsole(stderr=True))
-    _say(result, print_bench, as_json)
+    _print_result(result, print_bench, as_json)
 
 
 @app.command()
 @grouped
 def ablate(
     *,
-    arch: Annotated[str, typer.Option(help="As for `mocrop train`.")] = "resnet50",
+    arch: Annotated[str, typer.Option(help="Backbone, as for `mocrop train`.")] = "resnet50",
     weights: WeightsOption = "imagenet",
     policies: Annotated[
         str | None,
-        typer.Option(help="Comma-separated.", show_default="full,center,center-frame,random,motion,motion-v2,adaptive"),
+        typer.Option(
+            help="Policies, separated by commas.",
+            show_default="full, center, center-frame, random, motion, motion-v2, adaptive",
+        ),
     ] = None,
-    ratio: Annotated[str, typer.Option(help="Areas of the crops, e.g. 0.75,0.5.")] = "0.75",
-    sizes: Annotated[str, typer.Option(help="Sizes to train at and to test at, pixels.")] = "192,224",
+    ratio: Annotated[str, typer.Option(help="Areas of the crops as shares of the frame, e.g. 0.75,0.5.")] = "0.75",
+    sizes: Annotated[str, typer.Option(help="Sizes to train and test at, pixels.")] = "192,224",
     splits: Annotated[str, typer.Option(help="Splits, e.g. 1,2,3; or all.")] = "1",
-    seeds: Annotated[str, typer.Option(help="Seeds of training, e.g. 0,1,2.")] = "0",
+    seeds: Annotated[str, typer.Option(help="Seeds of the training, e.g. 0,1,2.")] = "0",
     freeze_backbone: FreezeOption = False,
     few_shot: Annotated[
-        str | None, typer.Option(metavar="GROUPS", help="Also train on so few groups of each class, e.g. 1,2,4.")
+        str | None,
+        typer.Option(metavar="GROUPS", help="Also train on only this many groups of each class, e.g. 1,2,4."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=2, help="Draws of those groups.")] = 30,
+    draws: Annotated[int, typer.Option(min=2, help="Random draws of those groups.")] = 30,
     motion_stream: Annotated[
         str | None,
-        typer.Option(metavar="ARCH", help="Also train this on motion fields, and fuse it, e.g. timm/resnet18."),
+        typer.Option(metavar="ARCH", help="Also train this backbone on motion fields and fuse it, e.g. timm/resnet18."),
     ] = None,
-    motion_weights: Annotated[str, typer.Option(help="Weights that it starts from, as --weights.")] = "imagenet",
-    frames: Annotated[int, typer.Option(min=1, help="Frame slots per clip of the caches.")] = 16,
-    segments: Annotated[int, typer.Option(min=1, help="Middle frames per clip in testing.")] = 8,
-    recipe: Annotated[Recipe, typer.Option(help="Where the defaults of training come from.")] = "reference",
+    motion_weights: Annotated[str, typer.Option(help="As --weights, for --motion-stream.")] = "imagenet",
+    frames: Annotated[int, typer.Option(min=1, help="Frame slots per clip: the most frames stored.")] = 16,
+    segments: Annotated[int, typer.Option(min=1, help="Frames per clip in testing.")] = 8,
+    recipe: Annotated[Recipe, typer.Option(help="Where the training defaults come from.")] = "reference",
     epochs: EpochsOption = None,
     batch_size: TrainBatchOption = None,
     learning_rate: LearningRateOption = None,
     device: TrainDeviceOption = "auto",
-    name: Annotated[str, typer.Option(help="Of the ablation: reports/<name>/, runs/<name>/.")] = "ablation",
+    name: Annotated[str, typer.Option(help="Name of the ablation: of its folders in reports/ and runs/.")] = "ablation",
     workspace: WorkspaceOption = None,
     cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Train and test every policy at every size, and say which differences are shown."""
+    """Train and test every policy at every size, and report which differences the results show."""
     from mocrop.evaluation.ablation.command import ConsoleAblationCallback, ablate_in_workspace, ablation_settings
     from mocrop.evaluation.ablation.report import in_words, report_json
     from mocrop.pipeline.terminal import LineConsole
@@ -709,10 +753,10 @@ def ablate(
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path("mocrop-demo"),
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")] = Path("mocrop-demo"),
     workers: WorkersOption = None,
 ) -> None:
-    """Show all of it on clips that are made on the spot: every stage, training, a table, a picture."""
+    """Run everything on generated clips: the stages, training, a table and a picture."""
     from mocrop.evaluation.demo.demo import print_demo, run_demo
     from mocrop.pipeline.terminal import LineConsole
 
@@ -735,10 +779,10 @@ def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:
 
 
 def _finish(report: Report, as_json: bool) -> None:
-    """Print a report and end with the exit code that it deserves."""
+    """Print a report, and exit with code 3 if any clip failed."""
     from mocrop.pipeline.commands.console import print_report
 
-    _say(report, print_report, as_json)
+    _print_result(report, print_report, as_json)
     _exit_with_3_if_any_failed(report)
 
 
@@ -747,18 +791,19 @@ def _exit_with_3_if_any_failed(report: Report) -> None:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 
 
-def _say(report: Any, say: Callable[[Any, Any], None], as_json: bool) -> None:
+def _print_result(result: Any, print_text: Callable[[Any, Any], None], as_json: bool) -> None:
+    """Print a result as JSON, or as text by a function of a console and the result."""
     from mocrop.pipeline.terminal import LineConsole
 
     if as_json:
-        typer.echo(json.dumps(report, default=_for_json, indent=2))
+        typer.echo(json.dumps(result, default=_for_json, indent=2))
     else:
-        say(LineConsole(), report)
+        print_text(LineConsole(), result)
 
 
 def _for_json(value: Any) -> Any:
-    """What a report holds besides plain values; ``dataclasses.asdict`` would not do, it makes nonsense of counters."""
-    if dataclasses.is_dataclass(value):
+    """Turn what JSON does not know into what it knows: dataclasses into dictionaries, the rest into text."""
+    if dataclasses.is_dataclass(value):  # one level at a time: dataclasses.asdict breaks counters
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return str(value)
 

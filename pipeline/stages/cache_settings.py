@@ -92,15 +92,20 @@ def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, 
         raise SettingsError(f"--density-from implies policy {MAPS!r}; leave out --policy {policy}")
     try:
         fields = resolve_fields(asked_fields, known=own.pop("motion_fields", None))
-        if fields and own["source"] != stages.extract().settings.source:
-            raise SettingsError(
-                f"motion fields need frames and vectors of the same files, but cache {name!r} is made from source "
-                f"{own['source']} and extract-mv reads {stages.extract().settings.source}; pass another --name"
-            )
+        if fields is not None:
+            _require_same_files(name, frames=own["source"], vectors=stages.extract().settings.source)
         settings = {**own, "name": name, "policy": policy, "motion_fields": fields}
         return PrecropSettings(**settings, policy_settings=_policy_settings(policy, {**inherited, **extra}))
     except (ValueError, MocropError) as error:
         raise SettingsError(str(error)) from error
+
+
+def _require_same_files(name: str, *, frames: str, vectors: str) -> None:
+    if frames != vectors:
+        raise SettingsError(
+            f"motion fields need frames and vectors of the same files, but cache {name!r} is made from source "
+            f"{frames} and extract-mv reads {vectors}; pass another --name"
+        )
 
 
 def read_precrop_settings(workspace: Workspace, name: str) -> PrecropSettings:
