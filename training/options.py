@@ -175,7 +175,13 @@ class TrainOptions:
     ] = None
 
     device: TrainDeviceOption = "auto"
-    amp: Annotated[Amp, _machine(help="Mixed precision; auto: on a GPU only, bf16 where it has it.")] = "auto"
+    amp: Annotated[
+        Amp,
+        _machine(
+            metavar="MODE",
+            help="Mixed precision: auto, off, bf16 or fp16; auto: on a GPU only, bf16 where it has it.",
+        ),
+    ] = "auto"
     channels_last: Annotated[
         bool | None,
         _machine("--channels-last/--no-channels-last", help="Memory format.", show_default="on for convolutions"),
