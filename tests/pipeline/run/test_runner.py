@@ -32,6 +32,7 @@ class Behaviour:
     kills: tuple[int, ...] = ()
     hangs: tuple[int, ...] = ()
     fails: tuple[int, ...] = ()
+    slow: float = 0.0  # seconds that each clip takes
     together: bool = False  # units of more than one clip die, single clips do not
     raises: str = ""
 
@@ -47,6 +48,7 @@ def behave(unit: WorkUnit, settings: Behaviour, workspace: str) -> list[Outcome]
     for task in unit.clips:
         with clip_log(task) as log:
             task.require_accepted()
+            time.sleep(settings.slow)
             if task.position in settings.kills:
                 os._exit(1)
             if task.position in settings.hangs:
@@ -316,6 +318,20 @@ def test_a_cluster_whose_workers_never_come_back_ends_the_run(monkeypatch: pytes
         executor.submit(stage(Behaviour()), work_units()[0], "/nowhere")
         with pytest.raises(ClusterError, match=r"none came back; something on this machine .* --workers 1"):
             executor.next_finished()
+
+
+def test_work_that_is_cancelled_is_not_begun(tmp_path: Path) -> None:
+    """One worker, busy with the first of four units while they are cancelled; what comes later is done."""
+    slow = Behaviour(slow=0.25)
+    with open_executor(1, None) as executor:
+        units = [replace(unit, index=n) for n, unit in enumerate([*work_units(), work_units()[0]])]
+        for unit in units:
+            executor.submit(stage(slow), unit, str(tmp_path))
+        executor.cancel()
+        executor.submit(stage(Behaviour()), replace(units[0], index=9), str(tmp_path))
+        assert executor.next_finished().unit.index == 9
+    written = {path.name for path in tmp_path.glob("unit-*")}
+    assert written - {"unit-0"} == {"unit-9"}
 
 
 def test_a_result_that_is_lost_with_its_worker_and_kills_the_next_one_is_no_error(cluster: Executor) -> None:
