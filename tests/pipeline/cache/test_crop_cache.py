@@ -131,12 +131,13 @@ def test_states_1_and_2_are_usable(make_cache: MakeCache, tmp_path: Path) -> Non
 
 
 def test_a_shard_file_is_missing_only_if_it_should_hold_frames(make_cache: MakeCache, tmp_path: Path) -> None:
-    """Shards of three clips: the second holds failed clips only and never had a file."""
-    states, used = [1, 1, 1, 3, 3, 3, 1], [4, 4, 4, 0, 0, 0, 4]
-    path = make_cache(tmp_path / "c.zarr", label=[0] * 7, state=states, used=used)
+    """Shards of three clips: the second holds failed clips only, the third no frame, and neither ever had a file."""
+    states, used = [1, 1, 1, 3, 3, 3, 1, 2, 1, 1], [4, 4, 4, 0, 0, 0, 0, 0, 0, 4]
+    path = make_cache(tmp_path / "c.zarr", label=[0] * 10, state=states, used=used)
+    assert not shard_file(path, 2).exists()
     assert CropCache(path).missing_shards() == []
-    shard_file(path, 2).unlink()
-    assert CropCache(path).missing_shards() == [2]
+    shard_file(path, 3).unlink()
+    assert CropCache(path).missing_shards() == [3]
 
 
 @pytest.mark.parametrize(("column", "chunk"), [("box", "c/0/0"), ("clip", "c/0")])

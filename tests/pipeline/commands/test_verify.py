@@ -14,7 +14,7 @@ import zarr
 
 from mocrop.cli import main
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import column_file
+from mocrop.pipeline.cache.layout import column_file, shard_file
 from mocrop.pipeline.cache.verify import verify_cache
 from mocrop.pipeline.commands.preprocess import precrop, run_all
 from mocrop.pipeline.commands.verify import VerifyReport, verify
@@ -250,6 +250,18 @@ def test_an_impossible_value_is_found(
 def test_the_values_of_a_clip_that_failed_do_not_matter(make_cache: MakeCache, tmp_path: Path) -> None:
     path = cache_of_two_shards(make_cache, tmp_path)
     zarr.open_group(path, mode="r+")["box"][4] = [2, 2, 2, 2]
+    assert verify_cache(path) == []
+
+
+@pytest.mark.parametrize("state", [0, 3])
+def test_frames_of_a_shard_that_a_killed_writer_has_begun_anew_are_no_damage(
+    state: int, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    """It takes the states back and removes the file first, while the frame numbers of before are still there."""
+    path = cache_of_two_shards(make_cache, tmp_path)
+    zarr.open_group(path, mode="r+")["state"][3:] = state
+    shard_file(path, 1).unlink()
+    assert CropCache(path).frame_counts.tolist() == [4, 2, 4, 4, 0]
     assert verify_cache(path) == []
 
 
