@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +56,24 @@ def test_a_crop_of_half_the_side_shows_the_chosen_corner() -> None:
     corner = {"scale": [0.5], "x": [-1.0], "y": [1.0]}
     assert look(frames, params(**corner))[..., 1:, :-1].min() == 1  # bilinear: the inner edges mix with their outside
     assert look(frames, params(scale=[0.5], x=[1.0], y=[1.0]))[..., 1:].max() == 0
+
+
+def test_a_crop_at_the_edge_ends_with_the_frame() -> None:
+    """Columns 0 to 7 hold 0 to 70: half of them, blown up twice, are read every half a column, held at the border."""
+    frames = (10 * torch.arange(8, dtype=torch.uint8)).expand(1, 1, 3, 8, 8)
+    left, right = (look(frames, params(scale=[0.5], x=[x]))[0, 0, 0, 0] * 255 for x in (-1.0, 1.0))
+    assert left.tolist() == pytest.approx([0, 2.5, 7.5, 12.5, 17.5, 22.5, 27.5, 32.5], abs=1e-3)
+    assert right.tolist() == pytest.approx([37.5, 42.5, 47.5, 52.5, 57.5, 62.5, 67.5, 70], abs=1e-3)
+
+
+def test_each_clip_has_a_blank_of_its_own_shape() -> None:
+    settings = replace(TrainSettings(), random_erasing=1.0)
+    blanks = draw_augment_params(40, settings, np.random.default_rng(0), device=CPU).erased
+    sides = blanks[:, 2:] - blanks[:, :2]
+    aspects = sides[:, 0] / sides[:, 1]
+    assert aspects.min() < 0.6
+    assert aspects.max() > 1.6
+    assert sides.prod(dim=1).unique().numel() == blanks[:, 0].unique().numel() == aspects.unique().numel() == 40
 
 
 def test_flip_and_crop_show_the_mirror_of_the_crop() -> None:

@@ -225,3 +225,11 @@ def test_loader_reads_motion_fields_as_the_data_set_does(tmp_path: Path, make_ca
     (batch,) = CropLoader(motion, batch_size=8)
     assert batch.frames.dtype == torch.int8
     assert np.array_equal(batch.frames.numpy(), fields[:, [1, 3]])
+
+
+def test_another_seed_draws_other_slots(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    """20 clips of 16 slots in 2 segments: two draws agree by chance once in 8**40."""
+    cache, rows = CropCache(make_cache(tmp_path / "c.zarr", label=[0] * 20, slots=16, size=2)), np.arange(20)
+    one, same, other = (CropDataset(cache, rows, segments=2, random=True, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(one.slots(rows, 3), same.slots(rows, 3))
+    assert not np.array_equal(one.slots(rows, 3), other.slots(rows, 3))

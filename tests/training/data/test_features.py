@@ -243,3 +243,20 @@ def test_settings_that_change_pixels_contradict_a_frozen_backbone(name: str, val
     with pytest.raises(ValueError, match="its pixels must stay the same"):
         replace(HEAD_ONLY, **{name: value})
     assert getattr(replace(HEAD_ONLY, freeze_backbone=False, **{name: value}), name) == value
+
+
+def test_the_file_s_name_changes_with_the_weights_and_how_frames_are_normalised_but_not_with_the_head(
+    cache: CropCache,
+) -> None:
+    first, names = colors(), set()
+    with torch.no_grad():
+        scaled, other_head = colors(), colors()
+        for one in (scaled, other_head):
+            one.model.load_state_dict(first.model.state_dict())
+        scaled.model.scale[0] = 2
+        other_head.model.head.weight += 1
+    others = [scaled, replace(first, mean=(0.5,) * 3), replace(first, std=(0.5,) * 3), replace(first, arch="timm/x")]
+    for one in (first, *others):
+        names.add(features_file(cache, one).name)
+    assert len(names) == 5
+    assert features_file(cache, other_head) == features_file(cache, first)

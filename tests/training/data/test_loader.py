@@ -264,3 +264,29 @@ def test_smaller_shapes_use_the_same_memory() -> None:
     assert small.data_ptr() == address
     assert small.shape == (1, 5)
     assert small.is_contiguous()
+
+
+def test_loaders_of_other_seeds_count_their_own_epochs(data: CropDataset) -> None:
+    """Each begins with epoch 0 of its seed, whatever the other has gone through."""
+    for seed in (1, 2):
+        loader = CropLoader(data, batch_size=5, shuffle=True, seed=seed)
+        assert np.concatenate(rows(loader)).tolist() == epoch_order(CLIPS, shuffle=True, seed=seed, epoch=0).tolist()
+
+
+@pytest.mark.parametrize("lookahead", [1, 3])
+def test_so_many_batches_are_ahead_of_the_one_that_the_caller_has(
+    data: CropDataset, monkeypatch: pytest.MonkeyPatch, lookahead: int
+) -> None:
+    loader = CropLoader(data, batch_size=1, lookahead=lookahead)
+    taken, take = [], loader._buffers.take
+
+    def counted(shape: tuple[int, ...]) -> torch.Tensor:
+        taken.append(shape)
+        return take(shape)
+
+    monkeypatch.setattr(loader._buffers, "take", counted)
+    batches = iter(loader)
+    for had in range(1, 4):
+        next(batches)
+        assert len(taken) == had + lookahead
+    batches.close()  # type: ignore[attr-defined]  # of a generator

@@ -51,8 +51,9 @@ def test_split_is_found_by_name_before_number(open_cache: Open) -> None:
     cache = open_cache(label=[0])
     cache.attributes["split_names"] = ["2", "official", "1"]
     assert [split_index(cache, name) for name in ("2", "official", "1", "3")] == [0, 1, 2, 2]
-    with pytest.raises(SettingsError, match="no split '4'; pass --split with one of: 2, official, 1"):
-        split_index(cache, "4")
+    for beyond in ("4", "0"):
+        with pytest.raises(SettingsError, match=f"no split '{beyond}'; pass --split with one of: 2, official, 1"):
+            split_index(cache, beyond)
 
 
 def test_whole_groups_are_held_out_of_each_class(open_cache: Open) -> None:
@@ -75,6 +76,16 @@ def test_without_groups_single_clips_are_held_out(open_cache: Open) -> None:
     train, validate = hold_out(cache, select_clips(cache, split="1", subset=Subset.TRAIN).rows, share=0.2, seed=0)
     assert len(train) == 16
     assert [int(cache.label[row]) for row in validate] == [0, 0, 1, 1]
+
+
+def test_another_seed_holds_out_other_groups(open_cache: Open) -> None:
+    """One of 12 groups: ten seeds that all choose the same one are as good as impossible."""
+    cache = open_cache(label=[0] * 12, group=list(range(12)))
+    rows = select_clips(cache, split="1", subset=Subset.TRAIN).rows
+    held = [hold_out(cache, rows, share=1 / 12, seed=seed)[1].tolist() for seed in range(10)]
+    assert {len(rows) for rows in held} == {1}
+    assert len({rows[0] for rows in held}) > 1
+    assert held[3] == hold_out(cache, rows, share=1 / 12, seed=3)[1].tolist()
 
 
 def test_a_class_with_one_group_keeps_it_and_share_0_holds_nothing_out(open_cache: Open) -> None:
