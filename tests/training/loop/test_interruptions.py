@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from mocrop.cli import main
 from mocrop.pipeline.errors import StoppedError, TrainingError
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.loop import epoch as epoch_module
+from mocrop.training.loop import saver as saver_module
 from mocrop.training.loop.callbacks import Callbacks, TrainCallback
 from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.optim import StepPosition
-from mocrop.training.loop.saver import RunControl
+from mocrop.training.loop.saver import RunControl, Saver
 from mocrop.training.loop.signals import StopRequest
 from mocrop.training.loop.train import train
 from mocrop.training.model.checkpoint import Checkpoint, load_checkpoint
@@ -274,3 +276,15 @@ def test_what_ends_a_run_is_not_hidden_by_a_callback_that_fails(cache: Path, tmp
     with pytest.raises(StoppedError):
         train(cache, tmp_path, SETTINGS, callback=Callbacks(Broken(), listening), control=RunControl(stop=stop))
     assert listening.notified
+
+
+def test_a_run_is_saved_each_time_that_so_many_seconds_have_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every 10 s, with a batch done every 4: after 12 s, and 10 s after that have passed at 24."""
+    clock, saved = [0.0], list[float]()
+    monkeypatch.setattr(saver_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    saver = Saver(RunControl(save_every_seconds=10), lambda _: saved.append(clock[0]))
+    saver.begin_epoch()
+    for seconds in range(4, 40, 4):
+        clock[0] = seconds
+        saver.after_batch(0, Meter(9, torch.device("cpu")))
+    assert saved == [12, 24, 36]

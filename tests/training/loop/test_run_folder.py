@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mocrop.training.loop import run_folder as run_folder_module
 from mocrop.training.loop.callbacks import EpochRecord
 from mocrop.training.loop.run_folder import RunFolder, best_epoch, record_from_json, record_json
 from mocrop.training.model.checkpoint import Checkpoint, load_checkpoint
@@ -107,3 +108,16 @@ def test_the_best_epoch_is_kept_although_it_ended_between_two_saves(tmp_path: Pa
         assert folder.last.exists() == (epoch == 3)
     assert load_checkpoint(folder.best).state_dict["weight"] == 2
     assert load_checkpoint(folder.last).state_dict["weight"] == 3
+
+
+def test_the_best_is_written_before_the_last_that_makes_the_epoch_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in between, a run does the epoch again rather than going on without its best weights."""
+    written = list[str]()
+    monkeypatch.setattr(run_folder_module, "save_checkpoint", lambda file, _: written.append(file.name))
+    folder = RunFolder(tmp_path)
+    history = [record(1, correct=3)]
+    folder.save(checkpoint(1, torch.zeros(1)), history, resume={})
+    folder.save(checkpoint(2, torch.zeros(1)), [*history, record(2, correct=2)], resume={})
+    assert written == ["best.pt", "last.pt", "last.pt"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.training.data.augment import Mixed, mixup
-from mocrop.training.data.dataset import Batch
+from mocrop.training.data.dataset import Batch, CropDataset
+from mocrop.training.data.loader import CropLoader
+from mocrop.training.distributed import Ranks
 from mocrop.training.loop import epoch as epoch_module
 from mocrop.training.loop.job import Job, choose_clips, set_up
 from mocrop.training.loop.optim import StepPosition
@@ -23,6 +26,7 @@ from mocrop.training.loop.train import train
 from mocrop.training.model import device
 from mocrop.training.model.checkpoint import load_checkpoint, restore_backbone
 from mocrop.training.recipe import RECIPES, SAME_PIXELS, TrainSettings
+from mocrop.training.seeds import seed_network
 
 PLAIN = TrainSettings(
     arch="timm/test_vit",  # LayerNorm: no clip looks at another one
@@ -114,6 +118,40 @@ def test_weights_change_with_the_last_batch_of_a_group_only(cache_path: Path) ->
         changed.append(not equal(state(job), before))
         before = state(job)
     assert changed == updated == [False, True, True]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_network_draws_by_the_seed_and_the_place_of_the_step_and_the_rank(cache_path: Path, rank: int) -> None:
+    job = job_of(cache_path, replace(PLAIN, seed=7))
+    batch = batches_of(job)[0]
+    train_step(replace(job, ranks=Ranks(rank=rank, ranks=2)), batch, StepPosition(epoch=3, step=1, steps=2))
+    drawn = torch.initial_seed()
+    seed_network(7, epoch=3, step=1, rank=rank)
+    assert drawn == torch.initial_seed()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+@pytest.mark.parametrize("clips", [1, 4, 5, 7])
+def test_ranks_are_asked_equally_often_whether_to_stop_while_they_validate(
+    cache_path: Path, clips: int, batch_size: int
+) -> None:
+    """Of an odd number of clips one of two ranks has one more; an answer too many would wait for ever."""
+
+    class Alone(Ranks):
+        several = False  # sums are its own
+
+    job, asked = job_of(cache_path, PLAIN), [0, 0]
+
+    def count(rank: int) -> None:
+        asked[rank] += 1
+
+    held_out = CropDataset(CropCache(cache_path), np.arange(clips), segments=1)
+    for rank in range(2):
+        loader = CropLoader(held_out, batch_size=batch_size, rank=rank, ranks=2)
+        part = replace(job, validation=loader, ranks=Alone(rank=rank, ranks=2))
+        epoch_module.validate(part, after_batch=partial(count, rank))
+    assert asked[0] == asked[1]
+    assert asked[0] == -(-(clips // 2) // batch_size)
 
 
 def test_smoothing_and_mixup_meet_in_the_target(cache_path: Path) -> None:

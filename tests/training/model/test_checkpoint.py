@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import zarr
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError, DiskFullError
@@ -124,3 +125,15 @@ def test_cache_hash_tells_tables_apart_but_not_copies(tmp_path: Path, make_cache
     assert first == copy
     assert first["policy"] == "full"
     assert first["hash"] != other["hash"]
+
+
+@pytest.mark.parametrize("column", ["label", "group", "subset", "state", "box", "frame_index"])
+def test_the_hash_of_a_cache_changes_with_each_column_of_its_table(
+    column: str, make_cache: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = make_cache(tmp_path / "c.zarr", label=[0, 1], group=[3, 3], subset=[1, 1], used=[4, 3])
+    before = describe_cache(CropCache(path))["hash"]
+    array = zarr.open_group(path, mode="r+")[column]
+    assert describe_cache(CropCache(path))["hash"] == before
+    array[1] = array[1] * 0 + 0.5 if column == "box" else 2
+    assert describe_cache(CropCache(path))["hash"] != before

@@ -86,6 +86,13 @@ def test_another_number_of_classes_is_refused_with_both_numbers(cache: CropCache
         load_any_checkpoint(saved(weights(classes=101), tmp_path), cache=cache, arch=TINY)
 
 
+def test_another_backbone_with_other_classes_is_refused_for_the_backbone(cache: CropCache, tmp_path: Path) -> None:
+    """Both end in a layer `fc`, so that the classes could be counted; a matching cache would be of no help."""
+    file = saved(weights(classes=101, arch="resnet50"), tmp_path)
+    with pytest.raises(CheckpointError, match=f"holds weights of resnet50, not of {TINY}; pass --arch resnet50"):
+        load_any_checkpoint(file, cache=cache, arch=TINY)
+
+
 @pytest.mark.parametrize(("arch", "way"), [("mobilenet_v3_large", "--arch mobilenet_v3_large"), (TINY, "--arch NAME")])
 def test_without_the_name_of_the_backbone_the_error_suggests_it_if_it_is_recognised(
     arch: str, way: str, cache: CropCache, tmp_path: Path
