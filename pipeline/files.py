@@ -1,4 +1,4 @@
-"""Files that appear under their names only when they are whole and on the disk, and files that one process holds."""
+"""Write files atomically, each whole and on the disk before it has its name, and hold lock files."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ class FrameSource(Protocol):
 class FrameReader:
     """Reads frames or motion fields of one crop cache, from any thread; it pickles as the path of the cache.
 
-    Uncompressed ones come straight from their shard files, compressed ones, and all of them where the system lacks the
-    call for that, through TensorStore.
+    Uncompressed ones are read straight from their shard files; compressed ones, and all of them on a system that lacks
+    the call for that, through TensorStore.
 
     Args:
         stream: frames or motion fields.

@@ -157,7 +157,7 @@ class _ShardFile:
         """Fill ``buffers`` one after the other from ``offset`` on; return the number of bytes read."""
         try:
             return read_at(self._descriptor, buffers, offset, flags)
-        except OSError:  # what a failing disk or a lost network drive says; with IF_IN_MEMORY also: not in memory
+        except OSError:  # a failing disk, a lost network drive, or, with IF_IN_MEMORY, not in memory
             return 0
 
     def prefetch(self, place: int) -> None:
@@ -192,5 +192,5 @@ def _read_index(descriptor: int, shape: tuple[int, int], frame_bytes: int) -> In
 
 
 def _open_files() -> int:
-    """A quarter of what the system lets this process have open, within reason."""
+    """How many shard files to keep open: a quarter of what the process may, at most ``MAX_OPEN_FILES``."""
     return max(1, min(MAX_OPEN_FILES, most_open_files() // 4))
