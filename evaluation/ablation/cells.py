@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from mocrop.evaluation.ablation.settings import AblationSettings, Cell, Variant
-from mocrop.evaluation.report.files import write_json
+from mocrop.evaluation.report.format import write_json
 from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate, predictions_of, require_same_classes
 from mocrop.evaluation.scores.predict import Outputs
 from mocrop.evaluation.scores.predictions import Predictions, read_predictions, write_predictions

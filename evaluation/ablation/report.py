@@ -21,7 +21,7 @@ from mocrop.evaluation.ablation.tables import (
     summary_table,
 )
 from mocrop.evaluation.ablation.verdicts import answers
-from mocrop.evaluation.report.files import write_csv, write_json
+from mocrop.evaluation.report.format import write_csv, write_json
 from mocrop.evaluation.scores.comparisons import Comparison
 from mocrop.pipeline.files import write_whole
 

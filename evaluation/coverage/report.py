@@ -16,8 +16,7 @@ from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
 from mocrop.evaluation.coverage.measure import Coverage, CoverageRow, annotated_clips, measure_coverage
 from mocrop.evaluation.coverage.settings import BASE, CoverageSettings, policy_of
 from mocrop.evaluation.pictures.colours import COLOURS
-from mocrop.evaluation.report.files import write_json
-from mocrop.evaluation.report.format import markdown_table
+from mocrop.evaluation.report.format import markdown_table, write_json
 from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.workspace.paths import Workspace

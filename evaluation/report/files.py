@@ -13,15 +13,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mocrop.evaluation.report.console import drawn_unit, facts, headline, remarks, score_rows
-from mocrop.evaluation.report.format import class_cells, table_lines
+from mocrop.evaluation.report.format import class_cells, table_lines, write_csv, write_json
 from mocrop.evaluation.report.plots import draw_calibration, draw_confusion
 from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.metrics import Metrics, confused_pairs
@@ -46,15 +42,6 @@ def report_files(folder: Path, stem: str) -> dict[str, Path]:
     return {suffix: folder / f"{stem}{suffix}" for suffix in SUFFIXES}  # with_suffix would cut a name with a dot
 
 
-def write_json(values: Mapping[str, Any], file: Path, *, indent: int = 2) -> None:
-    """Write plain values as JSON.
-
-    Args:
-        indent: spaces a level.
-    """
-    write_whole(file, (json.dumps(values, indent=indent) + "\n").encode())
-
-
 def write_scores(metrics: Metrics, predictions: Predictions, files: Mapping[str, Path], *, title: str) -> None:
     """Write what needs predictions alone: CSV tables, pictures and the predictions themselves."""
     names = predictions.class_names
@@ -71,15 +58,6 @@ def write_scores(metrics: Metrics, predictions: Predictions, files: Mapping[str,
     draw_confusion(metrics.confusion, names, files[".png"], title=score)
     draw_calibration(metrics.calibration, files["-calibration.png"], title=title)
     write_predictions(predictions, files[".npz"])
-
-
-def write_csv(head: Sequence[str], rows: Iterable[Sequence[object]], file: Path) -> None:
-    """Write a table; None becomes an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    write_whole(file, text.getvalue().encode())
 
 
 def markdown(result: EvalResult, stem: str) -> str:

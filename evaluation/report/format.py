@@ -1,12 +1,20 @@
-"""Scores, intervals and tables as text, for the terminal and for Markdown."""
+"""Scores, intervals and tables as text, for the terminal and for Markdown, and as JSON and CSV files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mocrop.evaluation.scores.metrics import ClassScore
 from mocrop.evaluation.scores.statistics import Estimate
-from mocrop.training.scores import Score
+from mocrop.pipeline.files import write_whole
+
+if TYPE_CHECKING:  # PyTorch takes seconds to import, and commands without a network need tables too
+    from mocrop.evaluation.scores.metrics import ClassScore
+    from mocrop.training.scores import Score
 
 
 def table_lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -23,6 +31,7 @@ def table_lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[s
 def score_cells(score: Score) -> tuple[str, str, str]:
     """Share, counts and interval of a score as text.
 
+    >>> from mocrop.training.scores import Score
     >>> score_cells(Score(correct=8, total=10))
     ('80.0 %', '8 / 10', '49.0 to 94.3 %')
     """
@@ -59,3 +68,21 @@ def points(difference: Estimate) -> str:
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table as text, with a line break at the end."""
     return "\n".join([*table_lines(head, rows), ""])
+
+
+def write_json(values: Mapping[str, Any], file: Path, *, indent: int = 2) -> None:
+    """Write plain values as JSON.
+
+    Args:
+        indent: spaces a level.
+    """
+    write_whole(file, (json.dumps(values, indent=indent) + "\n").encode())
+
+
+def write_csv(head: Sequence[str], rows: Iterable[Sequence[object]], file: Path) -> None:
+    """Write a table; None becomes an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    write_whole(file, text.getvalue().encode())

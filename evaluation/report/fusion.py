@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mocrop.evaluation.report.console import drawn_unit
-from mocrop.evaluation.report.files import class_lines, report_files, score_lines, write_json, write_scores
-from mocrop.evaluation.report.format import points, score_cells, table_lines
+from mocrop.evaluation.report.files import class_lines, report_files, score_lines, write_scores
+from mocrop.evaluation.report.format import points, score_cells, table_lines, write_json
 from mocrop.evaluation.scores.fusion import Fusion, Stream
 from mocrop.evaluation.scores.statistics import format_p
 from mocrop.pipeline.files import write_whole

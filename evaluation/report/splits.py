@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mocrop.evaluation.report.files import write_json
-from mocrop.evaluation.report.format import interval_cell, points, score_cells, table_lines
+from mocrop.evaluation.report.format import interval_cell, points, score_cells, table_lines, write_json
 from mocrop.evaluation.scores.fusion import Fusion
 from mocrop.evaluation.scores.metrics import Metrics
 from mocrop.evaluation.scores.predictions import Predictions
