@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import settings
 
+from mocrop.cli import main
 from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, create_cache
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression
@@ -51,6 +52,15 @@ def moving_square(count: int, *, width: int, height: int, step: int = 2) -> list
         frame[side : 2 * side, left : left + side] = square
         frames.append(frame)
     return frames
+
+
+def mocrop(*arguments: str | Path) -> int:
+    """Run a command in this process and return its exit code."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 @pytest.fixture(scope="session")

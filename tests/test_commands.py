@@ -18,25 +18,15 @@ import numpy as np
 import pytest
 import zarr
 
-from mocrop.cli import main
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.errors import SilentExit
 from mocrop.pipeline.workspace.manifest import Manifest, StageRow
 from mocrop.training.data.frame_reader import FrameReader
-from tests.conftest import needs_torch
+from tests.conftest import mocrop, needs_torch
 
 MakeVideo = Callable[..., Path]
 MOCROP = [sys.executable, "-c", "from mocrop.cli import main; main()"]
-
-
-def mocrop(*arguments: str | Path) -> int:
-    """Run a command in this process and return its exit code."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def tree(folder: Path) -> dict[str, str]:

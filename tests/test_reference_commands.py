@@ -10,22 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mocrop.cli import main
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipState
+from tests.conftest import mocrop
 
 MakeVideo = Callable[..., Path]
 SMALL = ["--size", "32", "--frames", "4", "--workers", "0"]
 CLIPS = ["Archery/v_Archery_g01_c01", "Archery/v_Archery_g02_c01", "Surfing/v_Surfing_g01_c01"]
-
-
-def mocrop(*arguments: str | Path) -> int:
-    """Run a command in this process and return its exit code."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 @pytest.fixture

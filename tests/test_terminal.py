@@ -9,20 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mocrop.cli import main
 from mocrop.pipeline.terminal import LineConsole
-from tests.conftest import MakeVideo
+from tests.conftest import MakeVideo, mocrop
 
 LONG_PATH = "/a/folder/" + "/".join(["with-a-rather-long-name"] * 6)
-
-
-def mocrop(*arguments: str | Path) -> int:
-    """Run a command in this process and return its exit code."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 @pytest.fixture

@@ -71,9 +71,9 @@ def transcode(
     Raises: DatasetError, SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
     options = {"crf": crf, "preset": preset, "key_interval": key_interval, "entropy": entropy}
-    run = run or RunOptions()
-    scanned = _scan_dataset(Workspace.at(workspace), run, dataset, splits)
-    with open_session(Workspace.at(workspace), run) as session:
+    workspace, run = Workspace.at(workspace), run or RunOptions()
+    scanned = _scan_dataset(workspace, run, dataset, splits)
+    with open_session(workspace, run) as session:
         return Report(dataset=scanned, stages=(_transcode(session, options),))
 
 
@@ -123,9 +123,9 @@ def run_all(
         overwrite, options: as for :func:`precrop`.
     Raises: what :func:`transcode`, :func:`extract_mv` and :func:`precrop` raise.
     """
-    run = run or RunOptions()
-    scanned = _scan_dataset(Workspace.at(workspace), run, dataset, splits)
-    with open_session(Workspace.at(workspace), run) as session:
+    workspace, run = Workspace.at(workspace), run or RunOptions()
+    scanned = _scan_dataset(workspace, run, dataset, splits)
+    with open_session(workspace, run) as session:
         extract = {"source": source}
         original = session.stages.extract(extract).settings.source == "original"
         reports = [] if original else [_transcode(session, {})]

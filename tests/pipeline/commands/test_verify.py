@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import zarr
 
-from mocrop.cli import main
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import column_file, shard_file
 from mocrop.pipeline.cache.verify import verify_cache
@@ -23,6 +22,7 @@ from mocrop.pipeline.run.session import RunOptions, open_session
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.video.mp4 import mp4_fault
 from mocrop.pipeline.workspace.paths import Workspace
+from tests.conftest import mocrop
 
 MakeVideo = Callable[..., Path]
 MakeCache = Callable[..., Path]
@@ -88,7 +88,7 @@ def test_a_new_workspace_has_nothing_to_check(sound: Path, tmp_path: Path) -> No
     workspace = Workspace(tmp_path / "new")
     with pytest.raises(WorkspaceError, match="there is no mocrop workspace"):
         check(workspace)
-    main_exit(["init", str(sound / "data"), "-w", str(workspace.root)])
+    mocrop("init", str(sound / "data"), "-w", str(workspace.root))
     assert check(workspace).parts == ()
 
 
@@ -319,30 +319,22 @@ def test_the_commands_repair_everything_that_they_are_for(workspace: Workspace) 
         remove, _, command = line.rpartition(" && ")
         for file in shlex.split(remove)[2:]:  # after rm -rf
             shutil.rmtree(file) if Path(file).is_dir() else Path(file).unlink()
-        main_exit([*shlex.split(command)[1:], "--workers", "0"])
+        mocrop(*shlex.split(command)[1:], "--workers", "0")
     assert check(workspace, deep=True).damage == ()
-
-
-def main_exit(arguments: list[str]) -> int:
-    try:
-        main(arguments)
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def test_the_command_ends_with_3_if_anything_is_wrong_and_with_0_if_nothing_is(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main_exit(["verify", "-w", str(workspace.root)]) == 0
+    assert mocrop("verify", "-w", str(workspace.root)) == 0
     assert capsys.readouterr().out.splitlines()[0] == "h264: 4 clips checked, all sound"
     workspace.h264_file(CLIPS[0]).unlink()
-    assert main_exit(["verify", "-w", str(workspace.root)]) == 3
+    assert mocrop("verify", "-w", str(workspace.root)) == 3
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["h264: 4 clips checked, 1 damaged", f"  {CLIPS[0]}: the file is gone"]
     assert said[-2:] == ["to repair it:", f"  mocrop transcode -w {workspace.root}"]
     monkeypatch.chdir(workspace.root)
-    assert main_exit(["verify", "--json"]) == 3
+    assert mocrop("verify", "--json") == 3
     report = json.loads(capsys.readouterr().out)
     assert report["damage"][0]["clip"] == CLIPS[0]
     assert report["repair"] == ["mocrop transcode"]
@@ -353,7 +345,7 @@ def test_a_cache_outside_a_workspace_is_checked_alone(
 ) -> None:
     path = cache_of_two_shards(make_cache, tmp_path)
     flip(CropCache(path).shard_file(0), 10)
-    assert main_exit(["verify", str(path), "-w", str(tmp_path / "nowhere")]) == 3
+    assert mocrop("verify", str(path), "-w", str(tmp_path / "nowhere")) == 3
     said = capsys.readouterr().out
     assert "cache full-8: 5 clips checked, 1 damaged" in said
     assert "to repair a cache outside a workspace, copy it again" in said
