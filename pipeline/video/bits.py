@@ -38,3 +38,12 @@ class BitReader:
         while not self.fixed(1):
             zeros += 1
         return (1 << zeros) - 1 + self.fixed(zeros)
+
+    def signed(self) -> int:
+        """Read a signed Exp-Golomb code.
+
+        Raises: IndexError past the end.
+        Source: ITU-T H.264, 9.1.1.
+        """
+        code = self.unsigned()
+        return (code + 1) // 2 if code % 2 else -(code // 2)
