@@ -51,6 +51,9 @@ class Reason(StrEnum):
 
     # notes on clips that are done
     METADATA_NOT_UTF8 = "metadata-not-utf8"
+    SEVERAL_STREAMS = "several-video-streams"
+    DAMAGED_FRAMES = "damaged-frames"
+    NO_KEY_FRAMES = "no-key-frames"
     ONE_FRAME = "one-frame"
     ALL_KEY_FRAMES = "all-key-frames"
     NOTHING_MOVES = "nothing-moves"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from av.video.frame import VideoFrame
 
 from mocrop.pipeline.cache.slots import evenly
 from mocrop.pipeline.errors import ClipError, CropBoxError, Reason, SettingsError
@@ -20,9 +21,10 @@ from mocrop.pipeline.policies.base import AreaSettings, PictureSize, PolicyResul
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import settings_from
 from mocrop.pipeline.stages.registry import Stages
-from mocrop.pipeline.video.frames import decode_frames, quarter_turns, upright_size
-from mocrop.pipeline.video.open import open_video
-from mocrop.pipeline.video.timeline import Timeline, read_timeline
+from mocrop.pipeline.video.decoder import FrameDamage
+from mocrop.pipeline.video.frames import NotAsToldError, decode_frames, quarter_turns, upright_size, with_timeline
+from mocrop.pipeline.video.open import OpenVideo, open_video
+from mocrop.pipeline.video.timeline import Timeline, count_frames
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
@@ -67,7 +69,7 @@ class ClipView:
     @property
     def frames(self) -> int:
         """Number of frames of the clip."""
-        return len(self.timeline.shown)
+        return self.timeline.frames
 
     def some_frames(self, count: int) -> list[int]:
         """Numbers of at most ``count`` key frames, evenly spread; where there are fewer, of frames between them too."""
@@ -93,12 +95,22 @@ class ClipView:
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         """Decode some frames, ascending; yields number and picture, all of one size. Raises: ClipError."""
+        left, timeline = list(numbers), self.timeline
+        while left:
+            try:
+                for number, frame in self._decoded(timeline, left):
+                    left.remove(number)
+                    turns = quarter_turns(frame)
+                    width, height = self.picture[::-1] if turns % 2 else self.picture
+                    stored = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+                    yield number, np.rot90(stored.astype(np.uint8, copy=False), turns)
+                return
+            except NotAsToldError:
+                timeline = count_frames(self.path, clip=self.name, log=ClipLog(0))
+
+    def _decoded(self, timeline: Timeline, numbers: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
         with open_video(self.path, clip=self.name, log=ClipLog(0)) as video:
-            for number, frame in decode_frames(video, self.timeline, numbers, key_frames_only=False, clip=self.name):
-                turns = quarter_turns(frame)
-                width, height = self.picture[::-1] if turns % 2 else self.picture
-                stored = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-                yield number, np.rot90(stored.astype(np.uint8, copy=False), turns)
+            yield from decode_frames(video, timeline, numbers, key_frames_only=False, damage=FrameDamage())
 
 
 def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipView:
@@ -119,12 +131,12 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
     if source == "h264" and not path.is_file():
         raise ClipError(Reason.VANISHED, f"{row.name}: {path} is not there; run `mocrop transcode` first")
     motion = MotionReader(workspace.motion).read(position)
-    with open_video(path, clip=row.name, log=ClipLog(position)) as video:
-        timeline = read_timeline(video, path, clip=row.name, log=ClipLog(position))
-        first = next(decode_frames(video, timeline, [0], key_frames_only=False, clip=row.name), None)
-    if first is None:
-        raise ClipError(Reason.NO_FRAMES, f"{row.name}: its first frame cannot be decoded")
-    picture = upright_size(first[1])
+
+    def first(video: OpenVideo, timeline: Timeline) -> tuple[Timeline, PictureSize]:
+        _, frame = next(decode_frames(video, timeline, [0], key_frames_only=False, damage=FrameDamage()))
+        return timeline, upright_size(frame)
+
+    timeline, picture = with_timeline(path, first, clip=row.name, log=ClipLog(position))
     return ClipView(
         name=row.name,
         label=label,

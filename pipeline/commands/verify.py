@@ -26,8 +26,10 @@ from mocrop.pipeline.outcome import ClipTask, clip_log
 from mocrop.pipeline.run.progress import stage_progress
 from mocrop.pipeline.run.session import RunOptions, open_session
 from mocrop.pipeline.stages.registry import precrop_name
+from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode
 from mocrop.pipeline.video.mp4 import mp4_fault
-from mocrop.pipeline.video.open import PacketAccount, open_video, require_all_frames
+from mocrop.pipeline.video.open import open_video
+from mocrop.pipeline.video.whole import require_all_frames
 from mocrop.pipeline.workspace.manifest import Manifest, StageRow
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 
@@ -113,20 +115,19 @@ def _check_h264(workspace: Workspace, manifest: Manifest, console: Console, *, d
 
 def _decoding_fault(file: Path, clip: str) -> str:
     """Decode every frame and describe the first fault; empty if there is none, or if damage left a valid stream."""
-    account, frames = PacketAccount(), 0
-    damaged: list[int] = []
-    with clip_log(ClipTask(position=0, name=clip, path=os.fspath(file))) as log:
-        with open_video(file, clip=clip, log=log) as video:
-            for packet in video.container.demux(video.stream):
-                account.count(packet)
-                for frame in packet.decode():
-                    damaged += [frames] if frame.is_corrupt else []
-                    frames += 1
-            account.require_whole(video.stream, clip=clip)
-        require_all_frames(clip, decoded=frames, declared=account.packets)
+    damage = FrameDamage()
+    with (
+        clip_log(ClipTask(position=0, name=clip, path=os.fspath(file))) as log,
+        open_video(file, clip=clip, log=log) as video,
+    ):
+        decode = PlainDecode(video, damage=damage)
+        for _ in decode.frames():
+            pass
+        decode.finish(clip=clip, max_damaged=1, log=log)
+        require_all_frames(clip, decoded=damage.frames, declared=decode.account.packets)
     if log.outcome is not None and log.failed:
         return log.outcome.message.removeprefix(f"{clip}: ")
-    return f"{len(damaged)} of {frames} frames are damaged, the first is frame {damaged[0]}" if damaged else ""
+    return str(damage)
 
 
 def _check_motion(workspace: Workspace, manifest: Manifest, console: Console) -> Check:

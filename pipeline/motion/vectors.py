@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +13,9 @@ from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.raw_vectors import Orientation, VectorBlock, joined
 from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode
 from mocrop.pipeline.video.frames import quarter_turns
-from mocrop.pipeline.video.open import OpenVideo, PacketAccount, let_go_of_side_data, open_video
+from mocrop.pipeline.video.open import let_go_of_side_data, open_video
 
 EXPORTING_CODECS = frozenset(  # FFmpeg's names of the codecs whose vectors it exports, each of them tested
     {"flv1", "h261", "h263", "h264", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v2", "msmpeg4v3", "rv10", "rv20"}
@@ -33,7 +33,7 @@ _FRAME_TYPE: dict[int, FrameType] = {
 }
 
 
-def read_motion(path: Path, *, clip: str, log: ClipLog) -> ClipMotion:
+def read_motion(path: Path, *, clip: str, log: ClipLog, max_damaged: float = MAX_DAMAGED) -> ClipMotion:
     """Read every motion vector of a file, in presentation order, decoding no more of the pictures than necessary.
 
     Positions and displacements are those of the upright picture; where the frame size changes, they are scaled to that
@@ -43,21 +43,21 @@ def read_motion(path: Path, *, clip: str, log: ClipLog) -> ClipMotion:
     Args:
         path: the file.
         clip: its name, for messages.
-        log: receives ROTATED, SIZE_CHANGES, ONE_FRAME, ALL_KEY_FRAMES and NOTHING_MOVES where they apply.
-    Raises: ClipError with NO_FRAMES, TRUNCATED, NO_MOTION_VECTORS, or what :func:`open_video` raises.
+        log: receives ROTATED, SIZE_CHANGES, ONE_FRAME, ALL_KEY_FRAMES, NOTHING_MOVES and DAMAGED_FRAMES where they
+            apply.
+        max_damaged: largest accepted share of damaged frames, 0 to 1.
+    Raises: ClipError with NO_FRAMES, TRUNCATED, DAMAGED, NO_MOTION_VECTORS, or what :func:`open_video` raises.
     """
     with open_video(path, clip=clip, log=log) as video:
         codec = video.stream.codec_context.codec.canonical_name
         _export_vectors(video.stream, codec)
-        source = _Source(video, codec)
+        decode = PlainDecode(video)
         runs: list[ClipMotion] = []
         picture: tuple[int, int] | None = None
-        for block in _blocks(source.frames(), log):
+        for block in _blocks((_kept(frame, codec) for frame in decode.frames()), log):
             picture = picture or block.orientation.upright
             runs.append(block.motion(picture))
-        source.account.require_whole(video.stream, clip=clip)
-        if not runs:
-            raise ClipError(Reason.NO_FRAMES, f"{clip}: no frame could be decoded")
+        decode.finish(clip=clip, max_damaged=max_damaged, log=log)
     motion = joined(runs)
     _note_missing_motion(motion, codec, clip, log)
     return motion
@@ -93,22 +93,6 @@ def _raw_vectors(frame: VideoFrame) -> bytes:
     del vectors
     let_go_of_side_data(frame)
     return raw
-
-
-@dataclass
-class _Source:
-    """Decodes a video and counts its packets."""
-
-    video: OpenVideo
-    codec: str
-    account: PacketAccount = field(default_factory=PacketAccount)
-
-    def frames(self) -> Iterator[_Frame]:
-        """All frames in presentation order."""
-        for packet in self.video.container.demux(self.video.stream):
-            self.account.count(packet)
-            for frame in packet.decode():
-                yield _kept(frame, self.codec)
 
 
 def _blocks(frames: Iterable[_Frame], log: ClipLog) -> Iterator[VectorBlock]:

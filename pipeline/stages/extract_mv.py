@@ -14,9 +14,10 @@ from mocrop.pipeline.motion.store import MotionRow, write_shard
 from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.video.decoder import MAX_DAMAGED, require_share
 from mocrop.pipeline.workspace.paths import Workspace
 
-EXTRACT_VERSION = 1
+EXTRACT_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,10 @@ class ExtractSettings:
     """Where motion vectors come from."""
 
     source: Source = "h264"  # the transcoded files, or the data set's own
+    max_damaged: float = MAX_DAMAGED  # largest share of frames that may be damaged, 0 to 1
 
     def __post_init__(self) -> None:
+        require_share(self.max_damaged)
         require_choice("source", self.source, Source)
 
 
@@ -68,6 +71,6 @@ def _extract_clip(task: ClipTask, settings: ExtractSettings, workspace: Workspac
     path = workspace.h264_file(task.name) if settings.source == "h264" else Path(task.path)
     with clip_log(task) as log:
         task.require_accepted()
-        motion = read_motion(path, clip=task.name, log=log)
+        motion = read_motion(path, clip=task.name, log=log, max_damaged=settings.max_damaged)
     assert log.outcome is not None
     return log.outcome, motion

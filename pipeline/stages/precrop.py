@@ -26,12 +26,20 @@ from mocrop.pipeline.policies.base import PictureSize, PolicyResult, PolicySetti
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.video.frames import Cropper, decode_frames, quarter_turns, upright_size
-from mocrop.pipeline.video.open import open_video
-from mocrop.pipeline.video.timeline import read_timeline
+from mocrop.pipeline.video.decoder import MAX_DAMAGED, FrameDamage, require_share
+from mocrop.pipeline.video.frames import (
+    Cropper,
+    NotAsToldError,
+    decode_frames,
+    quarter_turns,
+    upright_size,
+    with_timeline,
+)
+from mocrop.pipeline.video.open import OpenVideo
+from mocrop.pipeline.video.timeline import Timeline
 from mocrop.pipeline.workspace.paths import Workspace
 
-PRECROP_VERSION = 1
+PRECROP_VERSION = 2
 CLIPS_PER_SHARD = 16
 MAX_SHARD_BYTES = 64 << 20  # a worker holds about twice this while it writes: the crops and the encoded shard
 CROPPERS = 8  # kept for clips with the same box; policy `motion` has seven boxes at its default grid and ratio
@@ -65,11 +73,13 @@ class PrecropSettings:
     clips_per_shard: int = 0  # also the clips of a work unit; 0: as many as fit, see fitting_clips_per_shard
     compression: Compression = "none"  # of the frames inside their shards
     motion_fields: MotionFieldSettings | None = None  # stored beside the frames; None: no fields
+    max_damaged: float = MAX_DAMAGED  # largest share of decoded frames that may be damaged, 0 to 1
 
     def __post_init__(self) -> None:
         for name in ("size", "frames"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        require_share(self.max_damaged)
         require_choice("source", self.source, Source)
         require_choice("select", self.select, Select)
         require_choice("compression", self.compression, Compression)
@@ -184,33 +194,45 @@ def _crop_clip(task: ClipTask, work: _Work) -> _Row:
 
 
 def _read_crops(task: ClipTask, work: _Work, log: ClipLog) -> _Crops:
-    """Decode and crop the chosen frames of one clip; its first frame gives the picture size, and so the box.
+    """Decode and crop the chosen frames of one clip. Raises: ClipError."""
+    motion = work.motion(task)
 
-    Raises: ClipError.
-    """
-    settings, path, clip = work.settings, work.file(task), task.name
+    def crops(video: OpenVideo, timeline: Timeline) -> _Crops:
+        if motion is not None and timeline.damage is None and motion.frames != timeline.frames:
+            raise NotAsToldError(f"{motion.frames} frames were decoded for the motion, {timeline.frames} are told")
+        return _crops_of(video, timeline, task, motion, work, log)
+
+    return with_timeline(work.file(task), crops, clip=task.name, log=log)
+
+
+def _crops_of(
+    video: OpenVideo, timeline: Timeline, task: ClipTask, motion: ClipMotion | None, work: _Work, log: ClipLog
+) -> _Crops:
+    """Crop the chosen frames; the first of them gives the picture size, and so the box."""
+    settings, clip = work.settings, task.name
+    select: Select = "uniform" if timeline.without_key_frames else settings.select
+    if select != settings.select:
+        log.note(Reason.NO_KEY_FRAMES, "its pictures are refreshed without key frames; evenly spaced frames were taken")
     stored = np.empty((settings.frames, 3, settings.size, settings.size), np.uint8)
     used: list[int] = []
-    with open_video(path, clip=clip, log=log) as video:
-        timeline = read_timeline(video, path, clip=clip, log=log)
-        key_frames, count = timeline.key_frames.tolist(), len(timeline.shown)
-        numbers = chosen_frames(settings.select, key_frames=key_frames, frames=count, slots=settings.frames)
-        key_frames_only = settings.select == "keyframes"
-        frames = decode_frames(video, timeline, numbers, key_frames_only=key_frames_only, clip=clip)
-        first = next(frames, None)
-        if first is None:
-            raise ClipError(Reason.NO_FRAMES, f"{clip}: none of its {len(numbers)} chosen frames could be decoded")
-        picture = upright_size(first[1])
-        motion = work.motion(task)
-        result = work.decide(task, picture, motion)
-        box = result.box.in_float32()  # as the cache stores it, so that it tells exactly which pixels were cropped
-        cropper = work.cropper(box)
-        for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
-            _note_picture(frame, picture, log)
-            cropper.crop(frame, stored[slot])
-            used.append(number)
+    key_frames = timeline.key_frames.tolist()
+    numbers = chosen_frames(select, key_frames=key_frames, frames=timeline.frames, slots=settings.frames)
+    damage = FrameDamage()
+    frames = decode_frames(video, timeline, numbers, key_frames_only=select == "keyframes", damage=damage)
+    first = next(frames, None)
+    if first is None:
+        raise ClipError(Reason.NO_FRAMES, f"{clip}: none of its {len(numbers)} chosen frames could be decoded")
+    picture = upright_size(first[1])
+    result = work.decide(task, picture, motion)
+    box = result.box.in_float32()  # as the cache stores it, so that it tells exactly which pixels were cropped
+    cropper = work.cropper(box)
+    for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
+        _note_picture(frame, picture, log)
+        cropper.crop(frame, stored[slot])
+        used.append(number)
+    (timeline.damage or damage).report(clip=clip, max_damaged=settings.max_damaged, log=log)
     _note_result(result, log)
-    _note_slots(len(used), len(numbers), count, settings, log)
+    _note_slots(len(used), timeline.frames, select, settings, log)
     state = ClipState.CROPPED if result.usable else ClipState.WHOLE_FRAME
     fields = work.fields(motion, used, box, log)
     return _Crops(frames=stored[: len(used)], numbers=used, box=box, density=result.density, state=state, fields=fields)
@@ -230,14 +252,13 @@ def _note_result(result: PolicyResult, log: ClipLog) -> None:
         log.note(Reason.WHOLE_FRAME, f"not cropped: {result.why}")
 
 
-def _note_slots(used: int, chosen: int, count: int, settings: PrecropSettings, log: ClipLog) -> None:
-    """Note why slots stay empty: of ``count`` frames in the clip, ``chosen`` were to be decoded and ``used`` were."""
-    key_frames = settings.select == "keyframes"
+def _note_slots(used: int, count: int, select: Select, settings: PrecropSettings, log: ClipLog) -> None:
+    """Note why slots stay empty: ``used`` of the ``count`` frames in the clip were chosen."""
+    key_frames = select == "keyframes"
     if count == 1:
         log.note(Reason.ONE_FRAME, "the clip has one frame")
     elif used < settings.frames:
-        lost = f"; {chosen - used} more could not be decoded" if used < chosen else ""
-        fact = f"{used} {'key frames' if key_frames else 'frames'} for {settings.frames} slots{lost}"
+        fact = f"{used} {'key frames' if key_frames else 'frames'} for {settings.frames} slots"
         log.note(Reason.FEW_KEY_FRAMES if key_frames else Reason.FEW_FRAMES, fact)
 
 

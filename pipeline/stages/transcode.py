@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,14 +17,16 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from mocrop.pipeline.choices import require_choice
-from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.passthrough import conforms
-from mocrop.pipeline.video.open import OpenVideo, PacketAccount, open_video
+from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode, require_share
+from mocrop.pipeline.video.open import OpenVideo, open_video
+from mocrop.pipeline.video.whole import PacketAccount
 from mocrop.pipeline.workspace.paths import Workspace
 
-TRANSCODE_VERSION = 3
+TRANSCODE_VERSION = 4
 FALLBACK_RATE = Fraction(25)  # frames per second, where the source gives none
 PIXEL_FORMAT = "yuv420p"
 Entropy = Literal["cavlc", "cabac"]
@@ -37,6 +39,7 @@ class TranscodeSettings:
     key_interval: int = 12  # frames from one key frame to the next
     crf: int = 23  # x264's constant quality, 0 (lossless) to 51
     preset: str = "veryfast"  # x264's preset
+    max_damaged: float = MAX_DAMAGED  # largest share of frames that may be damaged, 0 to 1
     entropy: Entropy = "cavlc"  # cabac: files 7 % smaller, 45 % more time to decode; docs/bitstream.md
 
     def __post_init__(self) -> None:
@@ -44,6 +47,7 @@ class TranscodeSettings:
             raise ValueError(f"key_interval must be at least 1, not {self.key_interval}")
         if not 0 <= self.crf <= 51:
             raise ValueError(f"crf must be from 0 to 51, not {self.crf}")
+        require_share(self.max_damaged)
         require_choice("entropy", self.entropy, Entropy)
 
     @property
@@ -108,15 +112,15 @@ def _copy_stream(video: OpenVideo, target: Path, clip: str) -> None:
                 packet.pts = packet.dts = account.packets - 1
                 packet.duration = 1
                 output.mux(packet)
-    account.require_whole(video.stream, clip=clip)
+    account.require_whole(video, clip=clip)
 
 
 def _encode(video: OpenVideo, target: Path, clip: str, settings: TranscodeSettings, log: ClipLog) -> None:
     rate = _frame_rate(video.stream)
-    account, number = PacketAccount(), 0
+    decode, number = PlainDecode(video), 0
     with av.open(target, "w", format="mp4") as output:
         encoder: VideoStream | None = None
-        for number, frame in enumerate(_regular_frames(video, account, log), start=1):
+        for number, frame in enumerate(_regular_frames(video, decode.frames(), log), start=1):
             if encoder is None:
                 encoder = _add_encoder(output, frame, rate, settings)
             frame.pts, frame.time_base = number - 1, 1 / rate
@@ -124,9 +128,7 @@ def _encode(video: OpenVideo, target: Path, clip: str, settings: TranscodeSettin
             output.mux(encoder.encode(frame))
         if encoder is not None:
             output.mux(encoder.encode(None))
-    account.require_whole(video.stream, clip=clip)
-    if number == 0:
-        raise ClipError(Reason.NO_FRAMES, f"{clip}: no frame could be decoded")
+    decode.finish(clip=clip, max_damaged=settings.max_damaged, log=log)
     if number == 1:
         log.note(Reason.ONE_FRAME, "the clip has one frame")
 
@@ -149,13 +151,13 @@ def _frame_rate(stream: VideoStream) -> Fraction:
     return stream.average_rate or stream.guessed_rate or FALLBACK_RATE
 
 
-def _regular_frames(video: OpenVideo, account: PacketAccount, log: ClipLog) -> Iterator[VideoFrame]:
-    """Decode every frame and make it upright, even-sized, of one size and 8-bit 4:2:0; note what had to be changed."""
+def _regular_frames(video: OpenVideo, frames: Iterable[VideoFrame], log: ClipLog) -> Iterator[VideoFrame]:
+    """Make every frame upright, even-sized, of one size and 8-bit 4:2:0; note what had to be changed."""
     shape: tuple[int, int, str, int] | None = None
     graph: Graph | None = None
     picture: tuple[int, int] | None = None
     clock = _Clock()
-    for frame in _decoded(video, account):
+    for frame in frames:
         clock.tick(frame.pts)
         if shape != (now := (frame.width, frame.height, frame.format.name, frame.rotation)):
             if shape is not None and shape[:2] != now[:2]:
@@ -169,12 +171,6 @@ def _regular_frames(video: OpenVideo, account: PacketAccount, log: ClipLog) -> I
         yield frame
     if clock.irregular:
         log.note(Reason.VARIABLE_FRAME_RATE, "frames came at irregular times and are evenly spaced now")
-
-
-def _decoded(video: OpenVideo, account: PacketAccount) -> Iterator[VideoFrame]:
-    for packet in video.container.demux(video.stream):
-        account.count(packet)
-        yield from packet.decode()
 
 
 def _normalising_graph(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+class UnusualError(Exception):
+    """The headers do not follow the rules that are read here, so that only a decoder can tell what comes of them."""
+
+
 class BitReader:
     """Reads bits, the most significant of each byte first.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mocrop.pipeline.video.bits import BitReader
 
@@ -171,8 +172,15 @@ def _order_bits(bits: BitReader, order_type: int) -> int:
     return 0
 
 
-def recovery_frames(unit: bytes) -> int | None:
-    """recovery_frame_cnt of the recovery point in a unit of supplemental information (D.1.8); None without one.
+class RecoveryPoint(NamedTuple):
+    """A place where decoding may start (D.2.8)."""
+
+    frames: int  # recovery_frame_cnt: after so many frames the pictures are acceptable
+    exact: bool  # exact_match_flag: the same as if decoded from the start
+
+
+def recovery_point(unit: bytes) -> RecoveryPoint | None:
+    """The recovery point in a unit of supplemental information (D.1.8); None without one.
 
     Raises: IndexError if the unit is cut off.
     """
@@ -181,7 +189,8 @@ def recovery_frames(unit: bytes) -> int | None:
         kind, at = _sum_of_bytes(data, at)
         size, at = _sum_of_bytes(data, at)
         if kind == _RECOVERY_POINT:
-            return BitReader(data[at : at + size]).unsigned()
+            bits = BitReader(data[at : at + size])
+            return RecoveryPoint(bits.unsigned(), bool(bits.fixed(1)))
         at += size
     return None
 

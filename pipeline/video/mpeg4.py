@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from mocrop.pipeline.video.bits import BitReader
+from mocrop.pipeline.video.bits import BitReader, UnusualError
 
 _START = b"\0\0\1"
 _LAYERS = range(0x20, 0x30)  # start codes of video object layers
@@ -43,39 +44,56 @@ class _Picture(NamedTuple):
 _PLACEHOLDER = _Picture(_Kind.P, coded=False)  # no frame comes of it
 
 
-class _UnusualError(Exception):
-    """The stream does not follow the rules below, so only a decoder can tell its order."""
+@dataclass(frozen=True, kw_only=True)
+class ShownPictures:
+    """The frames that a decoder returns.
+
+    Attributes:
+        packets: number of the packet with which each is decoded, in the order in which they are shown.
+        keys: whether each is a key frame.
+        packed: whether a packet may hold two pictures.
+    """
+
+    packets: list[int]
+    keys: list[bool]
+    packed: bool
 
 
-def shown_packets(packets: Iterable[bytes], *, extradata: bytes) -> list[int] | None:
-    """For each frame that a decoder returns, find the number of the packet with which it is decoded.
+def shown_pictures(packets: Iterable[bytes], *, extradata: bytes) -> ShownPictures:
+    """Find out which frames a decoder returns.
 
     Args:
         packets: all packets of the stream, in the order of the file.
         extradata: the stream's headers if the container stores them separately, else empty.
-    Returns: numbers of packets in the order in which they are shown, or None if the stream must be decoded to know.
+    Raises: UnusualError if the stream must be decoded to know.
     """
     try:
-        return list(_in_display_order(_decoded_with(packets, _Headers(extradata))))
-    except (_UnusualError, IndexError, ValueError):
-        return None
+        headers = _Headers(extradata)
+        shown = list(_in_display_order(_decoded_with(packets, headers)))
+    except (IndexError, ValueError) as error:
+        raise UnusualError(str(error)) from error
+    return ShownPictures(
+        packets=[packet for packet, _ in shown],
+        keys=[kind is _Kind.I for _, kind in shown],
+        packed=headers.packed,
+    )
 
 
-def _in_display_order(decoded: Iterable[tuple[int, _Kind]]) -> Iterator[int]:
+def _in_display_order(decoded: Iterable[tuple[int, _Kind]]) -> Iterator[tuple[int, _Kind]]:
     """B-frames are shown at once, others when the next frame that is not B is decoded."""
-    waiting: int | None = None
+    waiting: tuple[int, _Kind] | None = None
     references = 0
     for packet, kind in decoded:
         if kind is _Kind.B:
             if references < 2:
-                raise _UnusualError("a B-frame without the pictures that it refers to")
-            yield packet
+                raise UnusualError("a B-frame without the pictures that it refers to")
+            yield packet, kind
             continue
         if waiting is not None:
             yield waiting
         elif kind is not _Kind.I:
-            raise _UnusualError("does not begin with a key frame")
-        waiting, references = packet, references + 1
+            raise UnusualError("does not begin with a key frame")
+        waiting, references = (packet, kind), references + 1
     if waiting is not None:
         yield waiting
 
@@ -92,7 +110,7 @@ def _decoded_with(packets: Iterable[bytes], headers: _Headers) -> Iterator[tuple
             yield number, _Kind.B
             held = pictures == [(_Kind.B, True)]
             if not held and pictures != [_PLACEHOLDER]:
-                raise _UnusualError(f"packet {number}")
+                raise UnusualError(f"packet {number}")
         elif pictures != [_PLACEHOLDER]:
             match pictures:
                 case [(kind, True)]:
@@ -101,7 +119,7 @@ def _decoded_with(packets: Iterable[bytes], headers: _Headers) -> Iterator[tuple
                     yield number, kind
                     held = True
                 case _:
-                    raise _UnusualError(f"packet {number}")
+                    raise UnusualError(f"packet {number}")
 
 
 class _Headers:
@@ -129,7 +147,7 @@ class _Headers:
 
     def _picture(self, header: bytes) -> _Picture:
         if self._time_bits is None:
-            raise _UnusualError("a picture before the layer that it belongs to")
+            raise UnusualError("a picture before the layer that it belongs to")
         bits = BitReader(header)
         kind = _Kind(bits.fixed(2))
         while bits.fixed(1):  # modulo_time_base: whole seconds
@@ -152,11 +170,11 @@ def _time_bits(bits: BitReader) -> int:
         if bits.fixed(1):
             bits.fixed(_VBV_BITS)
     if bits.fixed(2) != _RECTANGLE:
-        raise _UnusualError("pictures that are not rectangles")
+        raise UnusualError("pictures that are not rectangles")
     _require_marker(bits)
     return max(1, (bits.fixed(16) - 1).bit_length())
 
 
 def _require_marker(bits: BitReader) -> None:
     if not bits.fixed(1):
-        raise _UnusualError("a marker bit is missing")
+        raise UnusualError("a marker bit is missing")

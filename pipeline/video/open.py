@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from pathlib import Path
 import av
 import av.container
 import av.error
-from av.packet import Packet
+from av.codec.context import Flags
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -19,7 +20,17 @@ from mocrop.pipeline.errors import ClipError, Reason, raise_if_disk_full
 from mocrop.pipeline.outcome import ClipLog
 
 PYAV_MAJOR = int(av.__version__.partition(".")[0])
-NO_PICTURES = frozenset({"tty", "srt", "ass", "webvtt", "subviewer", "microdvd"})  # text that FFmpeg reads as media
+# What FFmpeg may take a file for: containers of video or sound, and bare video. Others are no videos: still pictures,
+# text that it would draw, and lists of other files (concat scripts, playlists), which are never followed.
+FORMATS = (
+    "aac,ac3,aiff,amr,ape,caf,eac3,flac,mp3,oga,opus,tta,w64,wav,wv,"
+    "3dostr,4xm,amv,anm,apng,asf,av1,avi,avs,avs2,avs3,bfi,bink,c93,cavsvideo,cdxl,dhav,dirac,dnxhd,dsicin,dv,dxa,ea,evc,"
+    "film_cpk,filmstrip,flic,flv,gif,gxf,h261,h263,h264,hevc,hnm,idcin,iff,ipmovie,ivf,ivr,jv,live_flv,lmlm4,lvf,lxf,m4v,"
+    "matroska,mjpeg,mjpeg_2000,mlv,mm,mov,mpeg,mpegts,mpegvideo,mpjpeg,mtv,mv,mvi,mxf,nsv,nut,nuv,obu,ogg,pmp,psxstr,pva,"
+    "r3d,rl2,rm,roq,rpl,siff,smjpeg,smk,smush,swf,thp,tmv,ty,usm,vc1,vc1test,vivo,vividas,vmd,vvc,wc3movie,webm,wtv,xmv,"
+    "yop,yuv4mpegpipe"
+)
+_NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _NO_FRAME = VideoFrame(16, 16, "yuv420p")
 
 
@@ -27,6 +38,7 @@ _NO_FRAME = VideoFrame(16, 16, "yuv420p")
 class OpenVideo:
     """An open container and its video stream."""
 
+    path: Path
     container: av.container.InputContainer
     stream: VideoStream
 
@@ -38,7 +50,7 @@ def open_video(path: Path, *, clip: str, log: ClipLog) -> Iterator[OpenVideo]:
     Args:
         path: the file.
         clip: its name, for messages.
-        log: receives METADATA_NOT_UTF8 where that applies.
+        log: receives METADATA_NOT_UTF8 and SEVERAL_STREAMS where they apply.
     Raises: ClipError with EMPTY_FILE, NOT_A_VIDEO, NO_VIDEO_STREAM, TRUNCATED, DAMAGED, VANISHED or UNREADABLE;
         DiskFullError.
     """
@@ -56,7 +68,7 @@ def open_video(path: Path, *, clip: str, log: ClipLog) -> Iterator[OpenVideo]:
         if not metadata_is_utf8(container):
             log.note(Reason.METADATA_NOT_UTF8)
         try:
-            yield OpenVideo(container=container, stream=_picture_stream(container, clip))
+            yield OpenVideo(path=path, container=container, stream=_picture_stream(container, clip=clip, log=log))
         except av.error.InvalidDataError as error:
             raise ClipError(Reason.DAMAGED, f"{clip}: the stream is damaged ({error.strerror})") from error
         except av.error.FFmpegError as error:
@@ -64,69 +76,16 @@ def open_video(path: Path, *, clip: str, log: ClipLog) -> Iterator[OpenVideo]:
             raise ClipError(Reason.UNREADABLE, f"{clip}: FFmpeg stopped ({error.strerror})") from error
 
 
-def require_all_frames(clip: str, *, decoded: int, declared: int) -> None:
-    """Refuse a clip that ends early: over 2 % and over 2 frames before what its container declares.
-
-    Args:
-        decoded: number of frames or packets that were read.
-        declared: number that the container declares; 0 if it declares none.
-    Raises: ClipError with TRUNCATED, or NO_FRAMES if nothing could be decoded.
-    """
-    if decoded == 0:
-        raise ClipError(Reason.NO_FRAMES, f"{clip}: no frame could be decoded")
-    if declared - decoded > max(2, declared // 50):
-        raise ClipError(Reason.TRUNCATED, f"{clip}: only {decoded} of {declared} frames are there; the file is cut off")
-
-
-@dataclass
-class PacketAccount:
-    """Counts the packets of a stream while they are read, to check in the end that the stream is complete.
-
-    Packets and not frames, because some packets, such as MPEG-4's "same as before", rightly give no frame.
-    """
-
-    packets: int = 0
-    end: int = 0  # of the last packet, in the stream's time base
-
-    def count(self, packet: Packet[VideoStream]) -> None:
-        """Add a packet; the empty one with which reading ends does not count."""
-        if packet.size:
-            self.packets += 1
-            self.end = max(self.end, (packet.pts or 0) + (packet.duration or 0))
-
-    def require_whole(self, stream: VideoStream, *, clip: str) -> None:
-        """Compare what was read with what the container declares: a number of frames or, in Matroska, a duration.
-
-        Raises: ClipError with TRUNCATED, or NO_FRAMES if there was no packet.
-        """
-        require_all_frames(clip, decoded=self.packets, declared=stream.frames)
-        declared = duration_seconds(stream.metadata.get("DURATION", ""))
-        end = float(self.end * (stream.time_base or 0))
-        if declared - end > max(2 * end / self.packets, declared / 50):
-            raise ClipError(
-                Reason.TRUNCATED, f"{clip}: only {end:.2f} of {declared:.2f} seconds are there; the file is cut off"
-            )
-
-
-def duration_seconds(tag: str) -> float:
-    """Parse the duration that Matroska files store for each stream; 0 if there is none.
-
-    >>> duration_seconds("00:01:02.400000000"), duration_seconds("")
-    (62.4, 0.0)
-    """
-    match = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", tag)
-    return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]) if match else 0.0
-
-
 def open_container(path: Path) -> av.container.InputContainer:
-    """Open a file for reading; bytes of its metadata that are not UTF-8 become surrogates.
+    """Open a video file for reading; bytes of its metadata that are not UTF-8 become surrogates.
 
-    Raises: av.error.FFmpegError.
+    Raises: av.error.FFmpegError; ValueErr if FFmpeg takes the file for something else than a video.
     """
     url = f"file:{path}"  # without this, a name such as "a:b.avi" would be read as protocol "a"
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     if PYAV_MAJOR >= 19:  # always escapes, and no longer has the argument
-        return av.open(url)
-    return av.open(url, metadata_errors="surrogateescape")
+        return av.open(url, container_options=options)
+    return av.open(url, container_options=options, metadata_errors="surrogateescape")
 
 
 def metadata_is_utf8(container: av.container.InputContainer) -> bool:
@@ -150,23 +109,37 @@ def _has_surrogates(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _picture_stream(container: av.container.InputContainer, clip: str) -> VideoStream:
-    """The first video stream that is not a cover picture, set to one thread."""
-    if container.format.name in NO_PICTURES:
-        raise ClipError(Reason.NOT_A_VIDEO, f"{clip}: the file is text, not a video")
-    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+def _picture_stream(container: av.container.InputContainer, *, clip: str, log: ClipLog) -> VideoStream:
+    """The video stream that a player would show, set to one thread: the default one, then the largest.
+
+    Never a cover picture or a preview, which some containers hold as streams.
+    """
+    streams = [stream for stream in container.streams.video if not stream.disposition & _NO_VIDEO]
     if not streams:
         raise ClipError(Reason.NO_VIDEO_STREAM, f"{clip}: the file has no video stream")
-    stream = streams[0]
-    if stream.codec_context is None:
+    readable = [stream for stream in streams if stream.codec_context is not None]
+    if not readable:
         raise ClipError(Reason.UNREADABLE, f"{clip}: FFmpeg does not know the codec of the video stream")
+    stream = max(readable, key=_prominence)
+    if len(streams) > 1:
+        log.note(Reason.SEVERAL_STREAMS, f"has {len(streams)} video streams; number {stream.index} was taken")
     # frame threads make exported vectors differ from run to run; clips run in parallel instead
     stream.codec_context.thread_count = 1
+    # without it the left of a picture that its headers crop is shown where it is no multiple of 64 pixels
+    stream.codec_context.flags |= Flags.unaligned
     return stream
+
+
+def _prominence(stream: VideoStream) -> tuple[bool, int]:
+    """What speaks for a stream, first things first; of equal streams the first one is taken."""
+    context = stream.codec_context
+    return bool(stream.disposition & Disposition.default), context.width * context.height
 
 
 def _why_not_opened(path: Path, clip: str, error: av.error.FFmpegError) -> tuple[Reason, str]:
     """Reason and message for a file that FFmpeg does not open."""
+    if error.errno == errno.EINVAL:  # none of FORMATS
+        return Reason.NOT_A_VIDEO, f"{clip}: the file is no video but text, a still picture or a list of other files"
     if not isinstance(error, av.error.InvalidDataError):
         return Reason.UNREADABLE, f"{clip}: the file cannot be opened ({error.strerror})"
     with path.open("rb") as file:

@@ -1,62 +1,66 @@
-"""The packets of a video stream and the order in which their pictures are shown, without decoding if possible."""
+"""The frames of a video: their numbers, which of them are key frames, and what must be decoded to get one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
-from mocrop.pipeline.video.mpeg4 import shown_packets
-from mocrop.pipeline.video.open import OpenVideo, open_video, require_all_frames
+from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket
+from mocrop.pipeline.video.headers import Headers, read_headers
+from mocrop.pipeline.video.index import PacketFacts, complete_index, facts_of, packet_bytes
+from mocrop.pipeline.video.open import OpenVideo, open_video
+from mocrop.pipeline.video.whole import require_all_packets
 
-VideoPacket: TypeAlias = "Packet[VideoStream]"
-
-# Codecs in which every packet holds one picture to be shown; in others, such as VP8, some packets show nothing.
-_ONE_PICTURE_A_PACKET = frozenset({"av1", "ffv1", "h264", "hevc", "huffyuv", "mjpeg", "mpeg4", "prores", "vp9"})
-_MIN_PICTURE_BYTES = 16  # MPEG-4 packets below this may be placeholders that show nothing
+# Codecs whose decoders start afresh at every key frame, which holds for no picture that is decoded after it and shown
+# before it.
+_RESTARTING = frozenset({"av1", "hevc", "vp8", "vp9", "vvc"})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Timeline:
-    """The packets of a stream in the order of decoding, and the frames that they become.
-
-    Frames are numbered from 0 in the order in which a plain decode of the whole file returns them.
+    """The frames of a video as a plain decode of the whole file returns them, numbered from 0.
 
     Attributes:
-        key: bool, shape (packets,): whether the container marks the packet as a key frame.
-        shown: intp, shape (frames,): number of the packet of each frame.
+        frames: how many there are.
+        key_frames: intp, numbers of those that the decoder calls key frames, ascending.
+        shown: intp, shape (frames,): number of the packet of each frame, in the order of the file; None if frames can
+            only be told by counting what a decoder returns from the start of the file on.
+        starts: intp, numbers of frames with whose packets decoding may start, ascending; it may always at the first.
         seek_to: int64, shape (packets,): decoding time stamps to seek to; None if the file has no complete index.
-        restarts: whether decoding may start at any key frame; otherwise only at the start of the file.
+        gradual: whether pictures are refreshed gradually, without key frames (intra refresh).
+        damage: what was found to be damaged; None if nothing was decoded to make the timeline.
     """
 
-    key: npt.NDArray[np.bool_]
-    shown: npt.NDArray[np.intp]
-    seek_to: npt.NDArray[np.int64] | None
-    restarts: bool = True
+    frames: int
+    key_frames: npt.NDArray[np.intp]
+    shown: npt.NDArray[np.intp] | None
+    starts: npt.NDArray[np.intp]
+    seek_to: npt.NDArray[np.int64] | None = None
+    gradual: bool = False
+    damage: FrameDamage | None = None
 
     @property
-    def key_frames(self) -> npt.NDArray[np.intp]:
-        """Numbers of the key frames, ascending."""
-        return np.flatnonzero(self.key[self.shown])
+    def without_key_frames(self) -> bool:
+        """Whether key frames cannot stand for the clip, because its pictures are not refreshed by them."""
+        return len(self.key_frames) == 0 or (self.gradual and len(self.key_frames) == 1)
 
     def runs(self, numbers: Sequence[int], *, key_frames_only: bool) -> list[range]:
         """Plan what to decode: runs of packets, each decoded on its own, that together give these frames.
 
-        A key frame needs its own packet only; any other frame needs all packets from the key frame before it.
+        A key frame needs its own packet only; any other frame needs all packets from the start before it.
 
         Args:
             numbers: ascending frame numbers.
             key_frames_only: whether all of them are key frames.
         """
+        assert self.shown is not None
         if key_frames_only:
             return [range(packet, packet + 1) for packet in sorted(self.shown[list(numbers)].tolist())]
         runs: list[range] = []
@@ -70,29 +74,18 @@ class Timeline:
         return runs
 
     def _start(self, number: int, packet: int) -> int:
-        """Packet of the last key frame that is neither decoded after this packet nor shown after this frame."""
+        """Packet of the last start that is neither decoded after this packet nor shown after this frame."""
+        assert self.shown is not None
         # pictures that are decoded after a key frame and shown before it may refer to what comes before it
-        if not self.restarts:
-            return 0
-        key_packets = self.shown[self.key_frames]
-        before = key_packets[(self.key_frames <= number) & (key_packets <= packet)]
-        return int(before[-1]) if len(before) else 0
-
-
-class _PacketFacts(NamedTuple):  # there are hundreds in a clip, and a dataclass takes three times as long to make
-    dts: int | None
-    pts: int | None
-    key: bool
-    discard: bool  # cut away by an edit list, decoded only because other frames need it
-    size_bytes: int
+        packets = self.shown[self.starts[self.starts <= number]]
+        return int(max(packets[packets <= packet], default=0))
 
 
 def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> Timeline:
-    """Read the timeline of an open video, from the file's index if that is enough.
+    """Find the frames of an open video without decoding where the headers of its packets tell them.
 
-    Otherwise the file is opened once more and all packets are read. Pictures that are decoded in another order than
-    shown are sorted by their time stamps. Where there are none (AVI), or a packet need not be a picture, the headers of
-    MPEG-4 Part 2 give the order; for other codecs the pictures are counted by decoding.
+    The packets are found by the file's index if it is complete; otherwise the file is opened once more and read
+    through. Where headers tell too little, the frames are counted by :func:`count_frames`.
 
     Args:
         path: the file of ``video``.
@@ -100,124 +93,85 @@ def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> T
         log: as for :func:`open_video`.
     Raises: ClipError with TRUNCATED, NO_FRAMES, or what :func:`open_video` raises.
     """
-    index = _complete_index(video)
-    if index is not None and _shown_as_decoded(video.stream, index):
-        timeline = _timeline(index, np.arange(len(index)), index)
+    index = complete_index(video)
+    if index is not None:
+        facts = [entry.facts for entry in index]
+        headers = _headers(video, packet_bytes(path, index))
     else:
         with open_video(path, clip=clip, log=log) as reopened:
-            packets, shown = _read_through(reopened)
-        if _sortable(video, packets):
-            timeline = _timeline(packets, np.argsort([cast(int, packet.pts) for packet in packets]), index)
-        else:
-            if shown is None:
-                with open_video(path, clip=clip, log=log) as reopened:
-                    shown = _count_by_decoding(reopened)
-            timeline = _timeline(packets, np.array(shown, np.intp), index, restarts=False)
-    require_all_frames(clip, decoded=len(timeline.key), declared=video.stream.frames)
-    if not len(timeline.shown):
+            facts = []
+            headers = _headers(reopened, _read(reopened, facts))
+    if headers is None:
+        return count_frames(path, clip=clip, log=log, by_packets=True)
+    require_all_packets(video, packets=len(facts), clip=clip)
+    timeline = _told(headers, facts, seekable=index is not None)
+    if timeline.frames == 0:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: no packet of the file holds a picture")
     return timeline
 
 
+def _headers(video: OpenVideo, packets: Iterator[bytes]) -> Headers | None:
+    context = video.stream.codec_context
+    codec, extradata = context.codec.canonical_name, context.extradata or b""
+    return read_headers(codec, packets, extradata=extradata, delay=context.reorder_depth)
+
+
 def packets_of(video: OpenVideo) -> Iterator[VideoPacket]:
-    """All packets that have data and are not cut off, from the container's current position on."""
+    """All packets that have data, from the container's current position on."""
     for packet in video.container.demux(video.stream):
-        if packet.size and not packet.is_corrupt:
+        if packet.size:
             yield packet
 
 
-def _facts(packet: VideoPacket) -> _PacketFacts:
-    return _PacketFacts(
-        dts=packet.dts, pts=packet.pts, key=packet.is_keyframe, discard=packet.is_discard, size_bytes=packet.size
+def _read(video: OpenVideo, facts: list[PacketFacts]) -> Iterator[bytes]:
+    """Bytes of all packets; appends to ``facts`` what the container says of each."""
+    for packet in packets_of(video):
+        facts.append(facts_of(packet))
+        yield bytes(packet)
+
+
+def _told(headers: Headers, facts: Sequence[PacketFacts], *, seekable: bool) -> Timeline:
+    """The timeline that headers tell; frames that an edit list hides are none."""
+    shown = np.array(headers.packets, np.intp)
+    visible = ~np.array([packet.hidden for packet in facts], np.bool_)[shown]
+    return Timeline(
+        frames=int(visible.sum()),
+        key_frames=np.flatnonzero(np.array(headers.keys, np.bool_)[visible]),
+        shown=shown[visible],
+        starts=np.flatnonzero(np.array(headers.starts, np.bool_)[visible]),
+        seek_to=np.array([packet.dts for packet in facts], np.int64) if seekable else None,
+        gradual=headers.gradual,
     )
 
 
-def _complete_index(video: OpenVideo) -> list[_PacketFacts] | None:
-    """Packets in the file's index; None unless it lists all of them, in ascending time and within the file."""
-    entries = list(video.stream.index_entries)
-    ends = [entry.pos + entry.size for entry in entries]
-    if not entries or len(entries) != video.stream.frames or max(ends) > video.container.size:
-        return None
-    index = [
-        _PacketFacts(dts=e.timestamp, pts=None, key=e.is_keyframe, discard=e.is_discard, size_bytes=e.size)
-        for e in entries
-        if e.size
-    ]
-    rising = np.diff([entry.timestamp for entry in entries]) > 0
-    return index if rising.all() else None
+def count_frames(path: Path, *, clip: str, log: ClipLog, by_packets: bool = False) -> Timeline:
+    """Find the frames of a file by decoding it from its start to its end, as cheaply as possible.
 
-
-def _shown_as_decoded(stream: VideoStream, packets: Sequence[_PacketFacts]) -> bool:
-    return stream.codec_context.reorder_depth == 0 and _all_pictures(stream, packets)
-
-
-def _all_pictures(stream: VideoStream, packets: Sequence[_PacketFacts]) -> bool:
-    """Whether every packet is sure to hold one picture, the first of them a key frame."""
-    codec = stream.codec_context.codec.canonical_name
-    if codec not in _ONE_PICTURE_A_PACKET or not packets or not packets[0].key:
-        return False
-    return codec != "mpeg4" or min(packet.size_bytes for packet in packets) >= _MIN_PICTURE_BYTES
-
-
-def _sortable(video: OpenVideo, packets: Sequence[_PacketFacts]) -> bool:
-    """Whether there are presentation time stamps and they give the order of all frames that a decoder returns."""
-    # AVI has none, and those that FFmpeg guesses for it are not in order
-    times = [packet.pts for packet in packets]
-    if video.container.format.name == "avi" or None in times or len(set(times)) < len(times):
-        return False
-    shown = [cast(int, packet.pts) for packet in packets if not packet.discard]
-    # pictures shown before the first key frame refer to one that is missing
-    return _all_pictures(video.stream, packets) and cast(int, times[0]) <= min(shown, default=0)
-
-
-def _read_through(video: OpenVideo) -> tuple[list[_PacketFacts], list[int] | None]:
-    """Facts of all packets and, if their headers show it, the packet of each frame that a decoder returns."""
-    context = video.stream.codec_context
-    facts: list[_PacketFacts] = []
-
-    def noted() -> Iterator[VideoPacket]:
-        for packet in packets_of(video):
-            facts.append(_facts(packet))
-            yield packet
-
-    packets, shown = noted(), None
-    if context.codec.canonical_name == "mpeg4":
-        shown = shown_packets(map(bytes, packets), extradata=context.extradata or b"")
-    for _ in packets:  # those that shown_packets has not read
-        pass
-    return facts, shown
-
-
-def _count_by_decoding(video: OpenVideo) -> list[int]:
-    """Decode everything as cheaply as possible, to see which packet each frame comes from."""
-    context = video.stream.codec_context
-    context.copy_opaque = True
-    context.options = {"skip_loop_filter": "all", "skip_idct": "all"}
-    shown: list[int] = []
-    for number, packet in enumerate(packets_of(video)):
-        packet.opaque = number
-        shown += _origins(context.decode(packet))
-    shown += _origins(context.decode(None))
-    return shown
-
-
-def _origins(frames: Sequence[VideoFrame]) -> Iterator[int]:
-    return (cast(int, frame.opaque) for frame in frames)
-
-
-def _timeline(
-    packets: Sequence[_PacketFacts],
-    order: npt.NDArray[np.intp],
-    index: Sequence[_PacketFacts] | None,
-    *,
-    restarts: bool = True,
-) -> Timeline:
-    """Make a Timeline; ``index`` is for seeking, and used only if it lists exactly the same packets."""
-    discarded = np.array([packet.discard for packet in packets], np.bool_)
-    seekable = index is not None and [packet.dts for packet in packets] == [entry.dts for entry in index]
+    Args:
+        clip: its name, for messages.
+        log: as for :func:`open_video`.
+        by_packets: whether to say which packet each frame comes from, where that can be relied on.
+    Raises: ClipError with TRUNCATED, DAMAGED, NO_FRAMES, or what :func:`open_video` raises.
+    """
+    keys: list[bool] = []
+    packets: list[int] = []
+    with open_video(path, clip=clip, log=log) as video:
+        context = video.stream.codec_context
+        context.copy_opaque = True  # a frame names its packet, which time stamps do not do reliably
+        context.options = {"skip_loop_filter": "all", "skip_idct": "all"}
+        by_packets = by_packets and context.codec.canonical_name in _RESTARTING
+        decode = PlainDecode(video)
+        for frame in decode.frames(number_packets=True):
+            keys.append(frame.key_frame)
+            packets.append(cast(int, frame.opaque))
+        decode.account.require_whole(video, clip=clip)
+    decode.damage.require_frames(clip)
+    by_packets = by_packets and decode.damage.first < 0 and len(set(packets)) == len(packets)
+    key_frames = np.flatnonzero(keys)
     return Timeline(
-        key=np.array([packet.key for packet in packets], np.bool_),
-        shown=order[~discarded[order]],
-        seek_to=np.array([packet.dts for packet in packets], np.int64) if seekable else None,
-        restarts=restarts,
+        frames=len(keys),
+        key_frames=key_frames,
+        shown=np.array(packets, np.intp) if by_packets else None,
+        starts=key_frames,
+        damage=decode.damage,
     )

@@ -17,7 +17,8 @@ from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.vectors import EXPORTING_CODECS, read_motion
 from mocrop.pipeline.outcome import ClipLog
-from mocrop.pipeline.video.open import duration_seconds, open_container
+from mocrop.pipeline.video.open import open_container
+from mocrop.pipeline.video.whole import duration_seconds
 
 MakeVideo = Callable[..., Path]
 Picture = npt.NDArray[np.uint8]

@@ -314,15 +314,15 @@ def test_file_names_of_every_kind_are_opened(name: str, clip: Path, tmp_path: Pa
     assert outcome.status == "done"
 
 
-def test_wrongly_marked_key_frames_are_left_out_and_counted(clip: Path, tmp_path: Path) -> None:
-    """Some programs mark every frame of an AVI as a key frame: of 0, 1, ..., 47 slots take 0 to 47, four are true."""
+def test_wrongly_marked_key_frames_are_left_out(clip: Path, tmp_path: Path) -> None:
+    """Some programs mark every frame of an AVI as a key frame: four of 48 are."""
     marked = bytearray(clip.read_bytes())
     for entry in range(marked.rindex(b"idx1") + 8, len(marked) - 15, 16):
         marked[entry + 4 : entry + 8] = (0x10).to_bytes(4, "little")
     clip.write_bytes(marked)
     (outcome,), cache = precrop(tasks_of([clip]), settings_of(frames=48), tmp_path)
     assert outcome.reasons == (Reason.FEW_KEY_FRAMES,)
-    assert outcome.message == "4 key frames for 48 slots; 44 more could not be decoded"
+    assert outcome.message == "4 key frames for 48 slots"
     assert cache.frame_index[0].tolist() == [0, 12, 24, 36, *[-1] * 44]
 
 

@@ -11,7 +11,7 @@ import pytest
 from mocrop.pipeline.video.h264 import (
     length_bytes,
     read_sequence,
-    recovery_frames,
+    recovery_point,
     sequence_parameters,
     unescaped,
     units,
@@ -96,9 +96,9 @@ def test_units_are_split_by_lengths_or_start_codes() -> None:
 
 def test_recovery_point_is_found_behind_other_messages() -> None:
     user_data = bytes([5, 255, 1]) + bytes(256)
-    point = bytes([6, 1]) + Bits().unsigned(12).bytes()[:1]
-    assert recovery_frames(b"\x06" + user_data + point + b"\x80") == 12
-    assert recovery_frames(b"\x06" + user_data + b"\x80") is None
+    point = bytes([6, 2]) + Bits().unsigned(12).fixed(1, 1).bytes()
+    assert recovery_point(b"\x06" + user_data + point + b"\x80") == (12, True)
+    assert recovery_point(b"\x06" + user_data + b"\x80") is None
 
 
 def test_emulation_prevention_is_taken_out() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import cast
 
 import av
 import pytest
 
 from mocrop.pipeline.outcome import ClipLog
-from mocrop.pipeline.video import timeline as timeline_module
-from mocrop.pipeline.video.mpeg4 import shown_packets
+from mocrop.pipeline.video.bits import UnusualError
+from mocrop.pipeline.video.decoder import PlainDecode
+from mocrop.pipeline.video.mpeg4 import shown_pictures
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.timeline import read_timeline
 
@@ -42,6 +44,14 @@ def packets(text: str) -> list[bytes]:
     return [b"".join(map(picture, pictures)) for pictures in text.split()]
 
 
+def shown_packets(packets: Iterable[bytes], *, extradata: bytes) -> list[int] | None:
+    """Numbers of the packets as shown; None where that is left to a decoder."""
+    try:
+        return shown_pictures(packets, extradata=extradata).packets
+    except UnusualError:
+        return None
+
+
 @pytest.mark.parametrize(
     ("stream", "shown"),
     [
@@ -61,6 +71,12 @@ def test_b_frames_are_shown_before_the_picture_that_comes_in_front_of_them(strea
 @pytest.mark.parametrize(("stream", "shown"), [("I PB", [0, 1]), ("I PB B", [0, 2, 1])])
 def test_b_frame_held_back_when_the_file_ends_is_never_shown(stream: str, shown: list[int]) -> None:
     assert shown_packets(packets(stream), extradata=LAYER + PACKED) == shown
+
+
+def test_key_frames_are_the_intra_coded_pictures() -> None:
+    found = shown_pictures(packets("I PB B n I P"), extradata=LAYER + PACKED)
+    assert (found.packets, found.keys, found.packed) == ([0, 2, 3, 1, 4, 5], [True, *[False] * 3, True, False], True)
+    assert not shown_pictures(packets("I P"), extradata=LAYER).packed
 
 
 def test_headers_may_be_in_the_first_packet() -> None:
@@ -121,27 +137,33 @@ def pack(source: Path, target: Path) -> Path:
     return target
 
 
-def test_decoder_gets_to_packed_b_frames_where_the_headers_say(
-    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = make_video(tmp_path / "plain.avi", frames=30, key_interval=30, options={"bf": "2"})
-    path, log = pack(plain, tmp_path / "packed.avi"), ClipLog(0)
-    with open_video(path, clip="A/a", log=log) as video:
-        decoded = timeline_module._count_by_decoding(video)
-    monkeypatch.setattr(timeline_module, "_count_by_decoding", None)  # must not be called
+def packets_by_decoding(path: Path) -> list[int]:
+    """Number of the packet of each frame, as the decoder says."""
+    with open_video(path, clip="A/a", log=ClipLog(0)) as video:
+        video.stream.codec_context.copy_opaque = True
+        return [cast(int, frame.opaque) for frame in PlainDecode(video).frames(number_packets=True)]
+
+
+def packets_by_headers(path: Path) -> list[int]:
+    log = ClipLog(0)
     with open_video(path, clip="A/a", log=log) as video:
         timeline = read_timeline(video, path, clip="A/a", log=log)
-    assert timeline.shown.tolist() == decoded
+    assert timeline.shown is not None
+    assert timeline.damage is None  # nothing was decoded
+    return timeline.shown.tolist()
+
+
+def test_decoder_gets_to_packed_b_frames_where_the_headers_say(make_video: MakeVideo, tmp_path: Path) -> None:
+    plain = make_video(tmp_path / "plain.avi", frames=30, key_interval=30, options={"bf": "2"})
+    path = pack(plain, tmp_path / "packed.avi")
+    decoded = packets_by_decoding(path)
+    assert packets_by_headers(path) == decoded
     assert decoded[:4] == [0, 2, 3, 1]
-    assert timeline.key_frames.tolist() == [0]
 
 
 @pytest.mark.real
 def test_headers_of_real_clips_with_packed_b_frames_agree_with_a_decoder(real_clips: Path) -> None:
     """The first two end with B-frames held back; the third has packets that show nothing."""
     for name in ("Surfing/v_Surfing_g23_c02", "Archery/v_Archery_g05_c02", "HorseRace/v_HorseRace_g20_c01"):
-        path, log = real_clips / "videos" / f"{name}.avi", ClipLog(0)
-        with open_video(path, clip="A/a", log=log) as video:
-            read = timeline_module._read_through(video)
-        with open_video(path, clip="A/a", log=log) as video:
-            assert read[1] == timeline_module._count_by_decoding(video)
+        path = real_clips / "videos" / f"{name}.avi"
+        assert packets_by_headers(path) == packets_by_decoding(path)

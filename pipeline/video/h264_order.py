@@ -1,0 +1,191 @@
+"""What each packet of an H.264 stream holds, and the order in which a decoder shows the pictures, from their headers.
+
+Source: ITU-T H.264, 7.3.3 (slice header) and 8.2.1 (order of pictures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mocrop.pipeline.video.bits import UnusualError
+from mocrop.pipeline.video.h264 import (
+    IDR_SLICE,
+    PARTITION,
+    SEI,
+    SEQUENCE,
+    SLICE,
+    RecoveryPoint,
+    SequenceParameters,
+    length_bytes,
+    read_sequence,
+    recovery_point,
+    sequence_parameters,
+    units,
+)
+
+_HEAD_BYTES = 24  # of a slice; its fields up to the picture order count never take more
+
+
+class Picture(NamedTuple):  # there are hundreds in a clip, and a dataclass takes three times as long to make
+    """What the headers of a packet say of its picture."""
+
+    idr: bool
+    recovery: RecoveryPoint | None
+    frame_number: int
+    reference: bool
+    order: int  # pic_order_cnt_lsb; 0 if the stream is shown as it is decoded
+    field: bool  # one field of a frame
+
+    @property
+    def key(self) -> bool:
+        """Whether FFmpeg calls the frame a key frame."""
+        return self.idr or (self.recovery is not None and self.recovery.frames == 0)
+
+    @property
+    def start(self) -> bool:
+        """Whether all that is shown from here on is the same if decoding starts here."""
+        return self.idr or (self.recovery is not None and self.recovery == (0, True))
+
+    @property
+    def gradual(self) -> bool:
+        """Whether the picture is refreshed from here on, over several frames that are no key frames."""
+        return not self.idr and self.recovery is not None and self.recovery.frames > 0
+
+
+def pictures(packets: Iterable[bytes], *, extradata: bytes) -> tuple[SequenceParameters, list[Picture]]:
+    """Read what each packet of a stream holds.
+
+    Args:
+        packets: all packets, in the order of decoding.
+        extradata: of the decoder.
+    Returns: the one sequence parameter set, and one picture a packet.
+    Raises: UnusualError unless there is one set, and one whole picture in every packet.
+    """
+    prefix = length_bytes(extradata)
+    sequence = sequence_parameters(extradata)
+    found: list[Picture] = []
+    for packet in packets:
+        try:
+            if sequence is None and prefix == 0:
+                sequence = sequence_parameters(packet)
+            if sequence is None:
+                raise UnusualError("no sequence parameter set")
+            found.append(_picture(packet, sequence, prefix))
+        except (IndexError, ValueError) as error:
+            raise UnusualError(f"packet {len(found)}: {error}") from error
+    if sequence is None:
+        raise UnusualError("no packets")
+    return sequence, found
+
+
+def _picture(packet: bytes, sequence: SequenceParameters, prefix: int) -> Picture:
+    picture: Picture | None = None
+    recovery: RecoveryPoint | None = None
+    for unit in units(packet, length_bytes=prefix):
+        kind = unit[0] & 31 if unit else 0
+        if kind in (SLICE, PARTITION, IDR_SLICE):
+            if picture is None:
+                picture = _slice(unit, sequence, recovery)
+            elif unit[1] & 128:  # first_mb_in_slice is 0
+                raise UnusualError("two pictures in a packet")
+        elif kind == SEI and recovery is None:
+            recovery = recovery_point(unit)
+        elif kind == SEQUENCE and read_sequence(unit) != sequence:
+            raise UnusualError("the sequence parameter set changes")
+    if picture is None:
+        raise UnusualError("no picture in a packet")
+    return picture
+
+
+def _slice(unit: bytes, sequence: SequenceParameters, recovery: RecoveryPoint | None) -> Picture:
+    idr, reference = unit[0] & 31 == IDR_SLICE, unit[0] & 96 != 0
+    head = unit[1 : 1 + _HEAD_BYTES]
+    if b"\0\0\3" in head:
+        head = head.replace(b"\0\0\3", b"\0\0")
+    left = 8 * len(head)
+    bits = int.from_bytes(head, "big")  # the ``left`` bits that are not read yet
+
+    def fixed(count: int) -> int:
+        nonlocal bits, left
+        left -= count
+        if left < 0:
+            raise IndexError("a slice header is cut off")
+        value = bits >> left
+        bits -= value << left
+        return value
+
+    def unsigned() -> int:  # Exp-Golomb
+        zeros = left - bits.bit_length()
+        return fixed(2 * zeros + 1) - 1
+
+    if unsigned() != 0:  # first_mb_in_slice
+        raise UnusualError("a packet does not begin with the first slice of a picture")
+    unsigned()  # slice_type
+    unsigned()  # pic_parameter_set_id
+    if sequence.separate_planes:
+        fixed(2)
+    frame_number = fixed(sequence.frame_number_bits)
+    field = False
+    if not sequence.frames_only:
+        field = bool(fixed(1))
+        if field:
+            fixed(1)
+    if idr:
+        unsigned()
+    order = fixed(sequence.order_bits) if sequence.order_type == 0 else 0
+    return Picture(idr, recovery, frame_number, reference, order, field)
+
+
+def shown_order(sequence: SequenceParameters, found: list[Picture], *, delay: int) -> list[int]:
+    """Numbers of the packets in the order in which a decoder shows their pictures.
+
+    Args:
+        delay: pictures that the decoder holds back to sort them (FFmpeg's has_b_frames).
+    Raises: UnusualError if the stream begins with no key frame, has fields or gaps, or is reordered by more than that.
+    """
+    if not found or not found[0].idr:
+        raise UnusualError("does not begin with a key frame")
+    if sequence.order_type == 1 or any(picture.field for picture in found):
+        raise UnusualError("fields, or an order by frame numbers")
+    _require_no_gaps(sequence, found)
+    if sequence.order_type == 2:
+        return list(range(len(found)))
+    keys = _orders(sequence, found)
+    order = sorted(range(len(found)), key=keys.__getitem__)
+    if len(set(keys)) < len(keys):
+        raise UnusualError("two pictures of one time")
+    held = (sum(keys[before] > keys[number] for before in range(max(0, number - 17), number)) for number in order)
+    if order != list(range(len(found))) and max(held) > delay:
+        raise UnusualError("reordered by more than the decoder expects")
+    return order
+
+
+def _require_no_gaps(sequence: SequenceParameters, found: list[Picture]) -> None:
+    """frame_num is one more than that of the reference picture before (7.4.3), unless pictures are missing."""
+    reference = 0
+    for number, picture in enumerate(found):
+        expected = 0 if picture.idr else (reference + 1) % (1 << sequence.frame_number_bits)
+        if picture.frame_number != expected:
+            raise UnusualError(f"pictures are missing before packet {number}")
+        if picture.reference:
+            reference = picture.frame_number
+
+
+def _orders(sequence: SequenceParameters, found: list[Picture]) -> list[tuple[int, int]]:
+    """Number of the coded video sequence and picture order count of each picture (8.2.1.1)."""
+    keys: list[tuple[int, int]] = []
+    period = high = low = 0  # ... of the last reference picture
+    size = 1 << sequence.order_bits
+    for picture in found:
+        if picture.idr:
+            period, high, low = period + 1, 0, 0
+        now = high
+        if picture.order < low and low - picture.order >= size // 2:
+            now += size
+        elif picture.order > low and picture.order - low > size // 2:
+            now -= size
+        keys.append((period, now + picture.order))
+        if picture.reference:
+            high, low = now, picture.order
+    return keys

@@ -1,0 +1,76 @@
+"""Which frames a decoder returns, and which of them are key frames, from the headers of the packets alone.
+
+This is told only where it is proven: for H.264 and MPEG-4 Part 2 by their headers, for codecs without prediction by
+what they are. What a container says of key frames and times is not looked at: it is wrong too often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mocrop.pipeline.video.bits import UnusualError
+from mocrop.pipeline.video.h264_order import pictures, shown_order
+from mocrop.pipeline.video.mpeg4 import shown_pictures
+
+# Codecs in which every packet holds one picture that needs no other.
+_ONLY_KEY_FRAMES = frozenset({"dnxhd", "dvvideo", "ffvhuff", "huffyuv", "mjpeg", "prores", "rawvideo", "utvideo"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headers:
+    """What the headers of a stream say.
+
+    Attributes:
+        packets: number of the packet of each frame, in the order in which they are shown.
+        keys: whether each frame is a key frame.
+        starts: whether decoding may start with the packet of each frame: all that is shown later is the same then.
+        gradual: whether the pictures are refreshed gradually, without key frames (intra refresh).
+    """
+
+    packets: list[int]
+    keys: list[bool]
+    starts: list[bool]
+    gradual: bool = False
+
+
+def read_headers(codec: str, packets: Iterable[bytes], *, extradata: bytes, delay: int) -> Headers | None:
+    """Read the headers of all packets of a stream.
+
+    Args:
+        codec: FFmpeg's name of it.
+        packets: in the order of decoding; not read to the end where the answer is None.
+        extradata: of the decoder.
+        delay: pictures that the decoder holds back to sort them (FFmpeg's has_b_frames).
+    Returns: None if only a decoder can tell.
+    """
+    try:
+        match codec:
+            case "h264":
+                return _h264(packets, extradata, delay)
+            case "mpeg4":
+                return _mpeg4(packets, extradata)
+            case _ if codec in _ONLY_KEY_FRAMES:
+                count = sum(1 for _ in packets)
+                return Headers(packets=list(range(count)), keys=[True] * count, starts=[True] * count)
+    except UnusualError:
+        pass
+    return None
+
+
+def _h264(packets: Iterable[bytes], extradata: bytes, delay: int) -> Headers:
+    sequence, found = pictures(packets, extradata=extradata)
+    shown = shown_order(sequence, found, delay=delay)
+    return Headers(
+        packets=shown,
+        keys=[found[packet].key for packet in shown],
+        starts=[found[packet].start for packet in shown],
+        gradual=any(picture.gradual for picture in found),
+    )
+
+
+def _mpeg4(packets: Iterable[bytes], extradata: bytes) -> Headers:
+    shown = shown_pictures(packets, extradata=extradata)
+    # a picture that shares a packet with the one before is lost if decoding starts between them
+    starts = [False] * len(shown.keys) if shown.packed else shown.keys
+    return Headers(packets=shown.packets, keys=shown.keys, starts=starts)

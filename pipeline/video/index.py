@@ -1,0 +1,62 @@
+"""The packets of a video stream as the index of its file lists them, without reading the file through."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from mocrop.pipeline.video.open import OpenVideo
+
+AVI_CHUNK_HEADER_BYTES = 8  # FFmpeg's index of an AVI file leads to the header of a chunk
+
+
+class PacketFacts(NamedTuple):  # there are hundreds in a clip, and a dataclass takes three times as long to make
+    """What a container says of one packet."""
+
+    dts: int | None
+    hidden: bool  # by an edit list: decoded only because other frames need it
+
+
+class IndexEntry(NamedTuple):
+    """Where the file holds a packet."""
+
+    facts: PacketFacts
+    offset: int  # bytes from the start of the file
+    size_bytes: int
+
+
+def facts_of(packet: Packet[VideoStream]) -> PacketFacts:
+    """What the container says of a packet that has been read."""
+    return PacketFacts(packet.dts, packet.is_discard)
+
+
+def complete_index(video: OpenVideo) -> list[IndexEntry] | None:
+    """Packets in the file's index, without those of no bytes, in which some formats say that nothing changes.
+
+    Returns: None unless the index lists all packets, in ascending time and within the file.
+    """
+    entries = list(video.stream.index_entries)
+    header = AVI_CHUNK_HEADER_BYTES if video.container.format.name == "avi" else 0
+    index = [
+        IndexEntry(PacketFacts(entry.timestamp, entry.is_discard), entry.pos + header, entry.size)
+        for entry in entries
+        if entry.size
+    ]
+    if not index or len(entries) != video.stream.frames:
+        return None
+    ends = max(entry.offset + entry.size_bytes for entry in index)
+    rising = all(after.timestamp > before.timestamp for before, after in pairwise(entries))
+    return index if rising and ends <= video.container.size else None
+
+
+def packet_bytes(path: Path, index: Sequence[IndexEntry]) -> Iterator[bytes]:
+    """Yield the bytes of each packet of an index."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for entry in index:
+            yield data[entry.offset : entry.offset + entry.size_bytes]

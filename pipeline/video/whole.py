@@ -1,0 +1,109 @@
+"""Whether all of a file is there: what was read of it is compared with what its container declares."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.video.open import OpenVideo
+
+_RIFF_HEADER_BYTES = 8
+
+
+def require_all_frames(clip: str, *, decoded: int, declared: int) -> None:
+    """Refuse a clip that ends early: over 2 % and over 2 frames before what its container declares.
+
+    Args:
+        decoded: number of frames or packets that were read.
+        declared: number that the container declares; 0 if it declares none.
+    Raises: ClipError with TRUNCATED, or NO_FRAMES if nothing could be decoded.
+    """
+    if decoded == 0:
+        raise ClipError(Reason.NO_FRAMES, f"{clip}: no frame could be decoded")
+    if _ends_early(decoded, declared):
+        raise ClipError(Reason.TRUNCATED, f"{clip}: only {decoded} of {declared} frames are there; the file is cut off")
+
+
+def require_all_packets(video: OpenVideo, *, packets: int, clip: str) -> None:
+    """Compare the packets of a file with those that its container declares.
+
+    The number in a header may be too large although nothing is missing: an MP4 file counts samples that its edit list
+    cuts away, an AVI file frames that were dropped and hold no bytes. So such a file is whole if all that its index
+    lists was read, or if its chunks end where they say.
+
+    Args:
+        packets: number of packets that were read to the end of the file and hold data.
+    Raises: ClipError with TRUNCATED, or NO_FRAMES if there was no packet.
+    """
+    declared = video.stream.frames
+    if packets and _ends_early(packets, declared):
+        match video.container.format.name:
+            case "avi":
+                declared = declared if _riff_is_cut_off(video.path) else packets
+            case "mov,mp4,m4a,3gp,3g2,mj2":
+                declared = len(video.stream.index_entries) or declared
+    require_all_frames(clip, decoded=packets, declared=declared)
+
+
+def _ends_early(found: int, declared: int) -> bool:
+    return declared - found > max(2, declared // 50)
+
+
+def _riff_is_cut_off(path: Path) -> bool:
+    """Whether a file ends inside one of the RIFF chunks that it consists of."""
+    with path.open("rb", buffering=0) as file:
+        size, offset = os.fstat(file.fileno()).st_size, 0
+        while offset < size:
+            file.seek(offset)
+            header = file.read(_RIFF_HEADER_BYTES)
+            if header[:4] != b"RIFF":  # what some programs append is no part of the video
+                return offset == 0
+            offset += _RIFF_HEADER_BYTES + int.from_bytes(header[4:], "little")
+    return offset > size + 1  # the last byte of an odd length is often left out
+
+
+@dataclass
+class PacketAccount:
+    """Counts the packets of a stream while they are read, to check in the end that the stream is complete.
+
+    Packets and not frames, because some packets, such as MPEG-4's "same as before", rightly give no frame.
+    """
+
+    packets: int = 0
+    end: int = 0  # of the last packet, in the stream's time base
+
+    def count(self, packet: Packet[VideoStream]) -> None:
+        """Add a packet; the empty one with which reading ends does not count."""
+        if packet.size:
+            self.packets += 1
+            self.end = max(self.end, (packet.pts or 0) + (packet.duration or 0))
+
+    def require_whole(self, video: OpenVideo, *, clip: str) -> None:
+        """Compare what was read with what the container declares: a number of frames or, in Matroska, a duration.
+
+        Raises: ClipError with TRUNCATED, or NO_FRAMES if there was no packet.
+        """
+        stream = video.stream
+        require_all_packets(video, packets=self.packets, clip=clip)
+        declared = duration_seconds(stream.metadata.get("DURATION", ""))
+        end = float(self.end * (stream.time_base or 0))
+        if declared - end > max(2 * end / self.packets, declared / 50):
+            raise ClipError(
+                Reason.TRUNCATED, f"{clip}: only {end:.2f} of {declared:.2f} seconds are there; the file is cut off"
+            )
+
+
+def duration_seconds(tag: str) -> float:
+    """Parse the duration that Matroska files store for each stream; 0 if there is none.
+
+    >>> duration_seconds("00:01:02.400000000"), duration_seconds("")
+    (62.4, 0.0)
+    """
+    match = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", tag)
+    return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]) if match else 0.0
