@@ -22,8 +22,9 @@ from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import settings_from
 from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.video.decoder import FrameDamage
-from mocrop.pipeline.video.frames import NotAsToldError, decode_frames, quarter_turns, upright_size, with_timeline
+from mocrop.pipeline.video.frames import NotAsToldError, decode_frames, with_timeline
 from mocrop.pipeline.video.open import OpenVideo, open_video
+from mocrop.pipeline.video.orientation import quarter_turns, upright_size
 from mocrop.pipeline.video.timeline import Timeline, count_frames
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace

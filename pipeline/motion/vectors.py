@@ -14,8 +14,8 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.raw_vectors import Orientation, VectorBlock, joined
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode
-from mocrop.pipeline.video.frames import quarter_turns
 from mocrop.pipeline.video.open import let_go_of_side_data, open_video
+from mocrop.pipeline.video.orientation import quarter_turns
 
 EXPORTING_CODECS = frozenset(  # FFmpeg's names of the codecs whose vectors it exports, each of them tested
     {"flv1", "h261", "h263", "h264", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v2", "msmpeg4v3", "rv10", "rv20"}

@@ -26,16 +26,11 @@ from mocrop.pipeline.policies.base import PictureSize, PolicyResult, PolicySetti
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.video.cropper import Cropper
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, FrameDamage, require_share
-from mocrop.pipeline.video.frames import (
-    Cropper,
-    NotAsToldError,
-    decode_frames,
-    quarter_turns,
-    upright_size,
-    with_timeline,
-)
+from mocrop.pipeline.video.frames import NotAsToldError, decode_frames, with_timeline
 from mocrop.pipeline.video.open import OpenVideo
+from mocrop.pipeline.video.orientation import quarter_turns, upright_size
 from mocrop.pipeline.video.timeline import Timeline
 from mocrop.pipeline.workspace.paths import Workspace
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Literal
 import av
 import av.container
 import av.error
-from av.filter import Graph
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
@@ -22,13 +20,13 @@ from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.passthrough import conforms
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode, require_share
+from mocrop.pipeline.video.normalise import PIXEL_FORMAT, regular_frames
 from mocrop.pipeline.video.open import OpenVideo, open_video
 from mocrop.pipeline.video.whole import PacketAccount
 from mocrop.pipeline.workspace.paths import Workspace
 
 TRANSCODE_VERSION = 4
 FALLBACK_RATE = Fraction(25)  # frames per second, where the source gives none
-PIXEL_FORMAT = "yuv420p"
 Entropy = Literal["cavlc", "cabac"]
 
 
@@ -120,7 +118,7 @@ def _encode(video: OpenVideo, target: Path, clip: str, settings: TranscodeSettin
     decode, number = PlainDecode(video), 0
     with av.open(target, "w", format="mp4") as output:
         encoder: VideoStream | None = None
-        for number, frame in enumerate(_regular_frames(video, decode.frames(), log), start=1):
+        for number, frame in enumerate(regular_frames(decode.frames(), video.stream, log), start=1):
             if encoder is None:
                 encoder = _add_encoder(output, frame, rate, settings)
             frame.pts, frame.time_base = number - 1, 1 / rate
@@ -149,91 +147,3 @@ def _add_encoder(
 
 def _frame_rate(stream: VideoStream) -> Fraction:
     return stream.average_rate or stream.guessed_rate or FALLBACK_RATE
-
-
-def _regular_frames(video: OpenVideo, frames: Iterable[VideoFrame], log: ClipLog) -> Iterator[VideoFrame]:
-    """Make every frame upright, even-sized, of one size and 8-bit 4:2:0; note what had to be changed."""
-    shape: tuple[int, int, str, int] | None = None
-    graph: Graph | None = None
-    picture: tuple[int, int] | None = None
-    clock = _Clock()
-    for frame in frames:
-        clock.tick(frame.pts)
-        if shape != (now := (frame.width, frame.height, frame.format.name, frame.rotation)):
-            if shape is not None and shape[:2] != now[:2]:
-                log.note(Reason.SIZE_CHANGES, f"the frame size changes; all frames are scaled to {picture}")
-            shape = now
-            graph = _normalising_graph(video.stream, frame, picture, log)
-        if graph is not None:
-            graph.push(frame)
-            frame = graph.vpull()
-        picture = picture or (frame.width, frame.height)
-        yield frame
-    if clock.irregular:
-        log.note(Reason.VARIABLE_FRAME_RATE, "frames came at irregular times and are evenly spaced now")
-
-
-def _normalising_graph(
-    stream: VideoStream, frame: VideoFrame, picture: tuple[int, int] | None, log: ClipLog
-) -> Graph | None:
-    """Filters that bring frames like this one into the wanted form; None if they have it already."""
-    steps = list(_normalising_steps(frame, picture, log))
-    if not steps:
-        return None
-    graph = Graph()
-    graph.threads = 1
-    links = [
-        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base),
-        *(graph.add(name, arguments) for name, arguments in steps),
-        graph.add("format", PIXEL_FORMAT),
-        graph.add("buffersink"),
-    ]
-    graph.link_nodes(*links).configure()
-    return graph
-
-
-def _normalising_steps(
-    frame: VideoFrame, picture: tuple[int, int] | None, log: ClipLog
-) -> Iterator[tuple[str, str | None]]:
-    turn = round(frame.rotation / 90) % 4  # quarter turns anticlockwise that make the picture upright
-    if turn:
-        log.note(Reason.ROTATED, f"turned by {90 * turn} degrees")
-        yield from _QUARTER_TURNS[turn]
-    width, height = (frame.height, frame.width) if turn % 2 else (frame.width, frame.height)
-    even = (max(2, width - width % 2), max(2, height - height % 2))
-    if even != (width, height):
-        log.note(Reason.MADE_EVEN, f"{width}x{height} cut to {even[0]}x{even[1]}")
-    wanted = picture or even
-    if wanted[0] <= width <= wanted[0] + 1 and wanted[1] <= height <= wanted[1] + 1:
-        if wanted != (width, height):
-            yield "crop", f"{wanted[0]}:{wanted[1]}:0:0"
-    else:
-        yield "scale", f"{wanted[0]}:{wanted[1]}:flags=bicubic"
-    if frame.format.name != PIXEL_FORMAT:
-        log.note(Reason.PIXEL_FORMAT_CONVERTED, f"{frame.format.name} converted to {PIXEL_FORMAT}")
-        yield "scale", "out_range=tv"
-
-
-_QUARTER_TURNS: dict[int, list[tuple[str, str | None]]] = {
-    1: [("transpose", "cclock")],
-    2: [("hflip", None), ("vflip", None)],
-    3: [("transpose", "clock")],
-}
-
-
-class _Clock:
-    """Detects presentation times that are not evenly spaced."""
-
-    def __init__(self) -> None:
-        self._last: int | None = None
-        self._steps: set[int] = set()
-
-    def tick(self, pts: int | None) -> None:
-        if pts is not None and self._last is not None:
-            self._steps.add(pts - self._last)
-        self._last = pts
-
-    @property
-    def irregular(self) -> bool:
-        """Whether steps differ by more than the rounding of a time base."""
-        return bool(self._steps) and max(self._steps) - min(self._steps) > max(1, max(self._steps) // 10)

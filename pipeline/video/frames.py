@@ -1,4 +1,4 @@
-"""Decode chosen frames of a video, and crop and scale them to RGB squares."""
+"""Decode chosen frames of a video."""
 
 from __future__ import annotations
 
@@ -7,23 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
-import numpy as np
-import numpy.typing as npt
-from av.filter import Graph
-from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket, decoded
 from mocrop.pipeline.video.open import OpenVideo, open_video
 from mocrop.pipeline.video.timeline import Timeline, count_frames, packets_of, read_timeline
-
-PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
-
-# Widens its kernel when it scales down (antialiasing); the last two flags give the same bytes on every processor.
-_SCALER = "flags=bicubic+accurate_rnd+bitexact"
-
 
 Result = TypeVar("Result")
 
@@ -154,117 +143,3 @@ class _Reader:
                 self._next = number + 1
                 return packet
         raise NotAsToldError(f"packet {number} is not where the file's index says")
-
-
-class Cropper:
-    """Crops frames to one box and scales them to a square, in a filter graph that later clips of the same form reuse.
-
-    Args:
-        box: part of the upright picture to keep.
-        size: side of the square, pixels.
-    """
-
-    def __init__(self, box: CropBox, *, size: int) -> None:
-        self._box = box
-        self._size = size
-        self._graph: Graph | None = None
-        self._shape: tuple[object, ...] = ()
-
-    def crop(self, frame: VideoFrame, out: npt.NDArray[np.uint8]) -> None:
-        """Write one frame, upright, into ``out``: uint8, shape (3, size, size), full-range RGB."""
-        turns = quarter_turns(frame)
-        shape = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turns)
-        graph = self._graph if shape == self._shape else None
-        self._graph, self._shape = None, shape  # an interrupted graph would return this frame for the next clip
-        graph = graph or self._new_graph(frame)
-        graph.vpush(frame)
-        green, blue, red = graph.vpull().planes
-        self._graph = graph
-        for channel, plane in zip(out, (red, green, blue), strict=True):
-            stored = np.frombuffer(memoryview(plane), np.uint8).reshape(self._size, plane.line_size)[:, : self._size]
-            channel[...] = np.rot90(stored, turns) if turns else stored
-
-    def _new_graph(self, frame: VideoFrame) -> Graph:
-        edges = self._box.pixels(*upright_size(frame))
-        stored = stored_edges(edges, turns=quarter_turns(frame), width=frame.width, height=frame.height)
-        graph = Graph()
-        graph.threads = 1
-        source = (
-            f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1:"
-            f"colorspace={frame.colorspace}:range={frame.color_range}"
-        )
-        steps = [
-            ("buffer", source),
-            *crop_steps(stored, frame.format, width=frame.width, height=frame.height),
-            ("scale", f"{self._size}:{self._size}:{_SCALER}"),
-            ("format", "gbrp"),  # planar: channels first needs no transposing
-            ("buffersink", None),
-        ]
-        graph.link_nodes(*(graph.add(name, arguments) for name, arguments in steps)).configure()
-        return graph
-
-
-def crop_steps(edges: PixelEdges, form: VideoFormat, *, width: int, height: int) -> list[tuple[str, str]]:
-    """Filters that crop a stored picture to exactly these pixels, whatever its chroma subsampling.
-
-    FFmpeg's crop can cut inside a chroma sample only by shifting the colours (and reads garbage where a sample has more
-    than 8 bits), so such a cut is made after scaling the surroundings to one chroma sample per pixel.
-
-    Args:
-        edges: pixels of the stored picture.
-        form: its pixel format.
-        width, height: of the stored picture, pixels.
-    Returns: names and arguments of filters.
-    """
-    left, top, right, bottom = edges
-    if edges == (0, 0, width, height):
-        return []
-    across, down = (16 // (form.chroma_width(16) or 16)), (16 // (form.chroma_height(16) or 16))
-    outer = (
-        left - left % across,
-        top - top % down,
-        min(right + -right % across, width),
-        min(bottom + -bottom % down, height),
-    )
-    if outer == edges:
-        return [_crop(edges)]
-    bits = form.components[0].bits
-    inner = (left - outer[0], top - outer[1], right - outer[0], bottom - outer[1])
-    full_chroma = "yuv444p" if bits == 8 else f"yuv444p{bits}le"
-    return [_crop(outer), ("scale", _SCALER), ("format", full_chroma), _crop(inner)]
-
-
-def _crop(edges: PixelEdges) -> tuple[str, str]:
-    left, top, right, bottom = edges
-    return "crop", f"{right - left}:{bottom - top}:{left}:{top}:exact=1"
-
-
-def quarter_turns(frame: VideoFrame) -> int:
-    """Quarter turns anticlockwise, 0 to 3, that turn a frame upright."""
-    return round(frame.rotation / 90) % 4
-
-
-def upright_size(frame: VideoFrame) -> tuple[int, int]:
-    """Width and height of a frame after turning it upright, pixels."""
-    return (frame.height, frame.width) if quarter_turns(frame) % 2 else (frame.width, frame.height)
-
-
-def stored_edges(edges: PixelEdges, *, turns: int, width: int, height: int) -> PixelEdges:
-    """Convert the edges of a box in the upright picture to edges in the stored picture.
-
-    >>> stored_edges((0, 0, 10, 20), turns=1, width=64, height=48)
-    (44, 0, 64, 10)
-
-    Args:
-        edges: left, top, right, bottom in the upright picture, pixels.
-        turns: quarter turns anticlockwise that turn the stored picture upright.
-        width, height: of the stored picture, pixels.
-    """
-    left, top, right, bottom = edges
-    if turns == 1:
-        return width - bottom, left, width - top, right
-    if turns == 2:
-        return width - right, height - bottom, width - left, height - top
-    if turns == 3:
-        return top, height - right, bottom, height - left
-    return edges

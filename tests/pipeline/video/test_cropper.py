@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
-from mocrop.pipeline.video.frames import Cropper, quarter_turns, stored_edges, upright_size
+from mocrop.pipeline.video.cropper import Cropper
+from mocrop.pipeline.video.orientation import quarter_turns, stored_edges, upright_size
 
 MakeVideo = Callable[..., Path]
 TextbookCrop = Callable[..., npt.NDArray[np.float64]]
