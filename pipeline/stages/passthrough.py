@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
-from av.index import IndexEntry
 from av.video.stream import VideoStream
 
 from mocrop.pipeline.video.h264 import sequence_parameters
+from mocrop.pipeline.video.headers import video_headers
+from mocrop.pipeline.video.index import complete_index, packet_bytes
 from mocrop.pipeline.video.open import OpenVideo
 
 
 def conforms(video: OpenVideo, *, key_interval: int) -> bool:
     """Whether encoding the stream again would only lose quality.
 
-    That is so if it is upright, even-sized 8-bit 4:2:0 H.264 with one reference frame, no B-frames, even time steps
-    and a key frame every ``key_interval`` frames.
+    That is so if it is upright, even-sized, progressive 8-bit 4:2:0 H.264 with one reference frame, no B-frames, even
+    time steps and a key frame every ``key_interval`` frames, and if all of it is shown.
     """
-    stream = video.stream
-    context = stream.codec_context
+    context = video.stream.codec_context
     return (
         context.codec.name == "h264"
         and context.pix_fmt == "yuv420p"
         and not context.has_b_frames
         and context.width % 2 == context.height % 2 == 0
-        and _regular(list(stream.index_entries), key_interval)
-        and _has_one_reference_frame(context.extradata or b"")
+        and _has_wanted_parameters(context.extradata or b"")
+        and _has_wanted_frames(video, key_interval)
         and _upright(video)
     )
 
 
-def _regular(entries: Sequence[IndexEntry], key_interval: int) -> bool:
-    """Whether key frames come every ``key_interval`` frames and no others, and time steps are equal."""
-    steps = {after.timestamp - before.timestamp for before, after in pairwise(entries)}
-    keys_in_place = all(entry.is_keyframe == (n % key_interval == 0) for n, entry in enumerate(entries))
-    return bool(entries) and keys_in_place and (not steps or max(steps) - min(steps) <= 1)
-
-
-def _has_one_reference_frame(extradata: bytes) -> bool:
+def _has_wanted_parameters(extradata: bytes) -> bool:
     sequence = sequence_parameters(extradata)
-    return sequence is not None and sequence.reference_frames == 1
+    return sequence is not None and sequence.frames_only and sequence.reference_frames == 1
+
+
+def _has_wanted_frames(video: OpenVideo, key_interval: int) -> bool:
+    """Whether all frames are shown, in the order of the file, and the headers say that they and no others are keys."""
+    index = complete_index(video)
+    if index is None or any(entry.hidden for entry in index):
+        return False
+    steps = [after.dts - before.dts for before, after in pairwise(index)]
+    if steps and max(steps) - min(steps) > 1:
+        return False
+    headers = video_headers(video, packet_bytes(video.path, index))
+    return (
+        headers is not None
+        and not headers.gradual
+        and headers.packets == list(range(len(index)))
+        and headers.keys == [number % key_interval == 0 for number in headers.packets]
+    )
 
 
 def _upright(video: OpenVideo) -> bool:

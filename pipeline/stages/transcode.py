@@ -79,7 +79,7 @@ def _transcode_clip(task: ClipTask, settings: TranscodeSettings, workspace: Work
         with open_video(Path(task.path), clip=task.name, log=log) as video:
             if conforms(video, key_interval=settings.key_interval):
                 log.note(Reason.TAKEN_AS_IT_IS, "copied as it is: already in the wanted form")
-                _copy_stream(video, partial, task.name)
+                _copy_stream(video, partial, task.name, key_interval=settings.key_interval)
             else:
                 _encode(video, partial, task.name, settings, log)
         if not probe:
@@ -96,18 +96,20 @@ def _publish(partial: Path, final: Path) -> None:
     os.replace(partial, final)
 
 
-def _copy_stream(video: OpenVideo, target: Path, clip: str) -> None:
-    """Copy the source's bitstream into a file without audio and with regular time stamps."""
+def _copy_stream(video: OpenVideo, target: Path, clip: str, *, key_interval: int) -> None:
+    """Copy a bitstream that conforms into a file without audio, with regular time stamps and marked key frames."""
     with av.open(target, "w", format="mp4") as output:
         stream = output.add_stream_from_template(video.stream)
         rate = _frame_rate(video.stream)
         account = PacketAccount()
         for packet in video.container.demux(video.stream):
+            number = account.packets
             account.count(packet)
             if packet.size:
                 packet.stream = stream
                 packet.time_base = 1 / rate
-                packet.pts = packet.dts = account.packets - 1
+                packet.pts = packet.dts = number
+                packet.is_keyframe = number % key_interval == 0
                 packet.duration = 1
                 output.mux(packet)
     account.require_whole(video, clip=clip)

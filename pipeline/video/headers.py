@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from mocrop.pipeline.video.bits import UnusualError
 from mocrop.pipeline.video.h264_order import pictures, shown_order
 from mocrop.pipeline.video.mpeg4 import shown_pictures
+from mocrop.pipeline.video.open import OpenVideo
 
 # Codecs in which every packet holds one picture that needs no other.
 _ONLY_KEY_FRAMES = frozenset({"dnxhd", "dvvideo", "ffvhuff", "huffyuv", "mjpeg", "prores", "rawvideo", "utvideo"})
@@ -34,31 +35,29 @@ class Headers:
     gradual: bool = False
 
 
-def read_headers(codec: str, packets: Iterable[bytes], *, extradata: bytes, delay: int) -> Headers | None:
+def video_headers(video: OpenVideo, packets: Iterable[bytes]) -> Headers | None:
     """Read the headers of all packets of a stream.
 
     Args:
-        codec: FFmpeg's name of it.
         packets: in the order of decoding; not read to the end where the answer is None.
-        extradata: of the decoder.
-        delay: pictures that the decoder holds back to sort them (FFmpeg's has_b_frames).
     Returns: None if only a decoder can tell.
     """
+    context = video.stream.codec_context
+    codec, extradata = context.codec.canonical_name, context.extradata or b""
     try:
-        match codec:
-            case "h264":
-                return _h264(packets, extradata, delay)
-            case "mpeg4":
-                return _mpeg4(packets, extradata)
-            case _ if codec in _ONLY_KEY_FRAMES:
-                count = sum(1 for _ in packets)
-                return Headers(packets=list(range(count)), keys=[True] * count, starts=[True] * count)
+        if codec == "h264":
+            return _h264(packets, extradata, delay=context.reorder_depth)
+        if codec == "mpeg4":
+            return _mpeg4(packets, extradata)
     except UnusualError:
-        pass
-    return None
+        return None
+    if codec not in _ONLY_KEY_FRAMES:
+        return None
+    count = sum(1 for _ in packets)
+    return Headers(packets=list(range(count)), keys=[True] * count, starts=[True] * count)
 
 
-def _h264(packets: Iterable[bytes], extradata: bytes, delay: int) -> Headers:
+def _h264(packets: Iterable[bytes], extradata: bytes, *, delay: int) -> Headers:
     sequence, found = pictures(packets, extradata=extradata)
     shown = shown_order(sequence, found, delay=delay)
     return Headers(

@@ -8,32 +8,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from av.packet import Packet
-from av.video.stream import VideoStream
-
 from mocrop.pipeline.video.open import OpenVideo
 
 AVI_CHUNK_HEADER_BYTES = 8  # FFmpeg's index of an AVI file leads to the header of a chunk
 
 
-class PacketFacts(NamedTuple):  # there are hundreds in a clip, and a dataclass takes three times as long to make
-    """What a container says of one packet."""
+class IndexEntry(NamedTuple):  # there are hundreds in a clip, and a dataclass takes three times as long to make
+    """What the index says of a packet."""
 
-    dts: int | None
+    dts: int  # decoding time stamp, in the stream's time base
     hidden: bool  # by an edit list: decoded only because other frames need it
-
-
-class IndexEntry(NamedTuple):
-    """Where the file holds a packet."""
-
-    facts: PacketFacts
     offset: int  # bytes from the start of the file
     size_bytes: int
-
-
-def facts_of(packet: Packet[VideoStream]) -> PacketFacts:
-    """What the container says of a packet that has been read."""
-    return PacketFacts(packet.dts, packet.is_discard)
 
 
 def complete_index(video: OpenVideo) -> list[IndexEntry] | None:
@@ -44,9 +30,7 @@ def complete_index(video: OpenVideo) -> list[IndexEntry] | None:
     entries = list(video.stream.index_entries)
     header = AVI_CHUNK_HEADER_BYTES if video.container.format.name == "avi" else 0
     index = [
-        IndexEntry(PacketFacts(entry.timestamp, entry.is_discard), entry.pos + header, entry.size)
-        for entry in entries
-        if entry.size
+        IndexEntry(entry.timestamp, entry.is_discard, entry.pos + header, entry.size) for entry in entries if entry.size
     ]
     if not index or len(entries) != video.stream.frames:
         return None

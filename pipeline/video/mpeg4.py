@@ -41,7 +41,9 @@ class _Picture(NamedTuple):
     coded: bool
 
 
-_PLACEHOLDER = _Picture(_Kind.P, coded=False)  # no frame comes of it
+def _is_placeholder(pictures: list[_Picture]) -> bool:
+    """Whether a packet holds nothing but a picture that is not coded, of which no frame comes."""
+    return len(pictures) == 1 and not pictures[0].coded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +111,9 @@ def _decoded_with(packets: Iterable[bytes], headers: _Headers) -> Iterator[tuple
         if held:
             yield number, _Kind.B
             held = pictures == [(_Kind.B, True)]
-            if not held and pictures != [_PLACEHOLDER]:
+            if not held and not _is_placeholder(pictures):
                 raise UnusualError(f"packet {number}")
-        elif pictures != [_PLACEHOLDER]:
+        elif not _is_placeholder(pictures):
             match pictures:
                 case [(kind, True)]:
                     yield number, kind

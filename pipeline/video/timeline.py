@@ -13,8 +13,8 @@ import numpy.typing as npt
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket
-from mocrop.pipeline.video.headers import Headers, read_headers
-from mocrop.pipeline.video.index import PacketFacts, complete_index, facts_of, packet_bytes
+from mocrop.pipeline.video.headers import Headers, video_headers
+from mocrop.pipeline.video.index import complete_index, packet_bytes
 from mocrop.pipeline.video.open import OpenVideo, open_video
 from mocrop.pipeline.video.whole import require_all_packets
 
@@ -95,25 +95,19 @@ def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> T
     """
     index = complete_index(video)
     if index is not None:
-        facts = [entry.facts for entry in index]
-        headers = _headers(video, packet_bytes(path, index))
+        hidden = [entry.hidden for entry in index]
+        headers = video_headers(video, packet_bytes(path, index))
     else:
         with open_video(path, clip=clip, log=log) as reopened:
-            facts = []
-            headers = _headers(reopened, _read(reopened, facts))
+            hidden = []
+            headers = video_headers(reopened, _read(reopened, hidden))
     if headers is None:
         return count_frames(path, clip=clip, log=log, by_packets=True)
-    require_all_packets(video, packets=len(facts), clip=clip)
-    timeline = _told(headers, facts, seekable=index is not None)
+    require_all_packets(video, packets=len(hidden), clip=clip)
+    timeline = _told(headers, hidden, seek_to=index and [entry.dts for entry in index])
     if timeline.frames == 0:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: no packet of the file holds a picture")
     return timeline
-
-
-def _headers(video: OpenVideo, packets: Iterator[bytes]) -> Headers | None:
-    context = video.stream.codec_context
-    codec, extradata = context.codec.canonical_name, context.extradata or b""
-    return read_headers(codec, packets, extradata=extradata, delay=context.reorder_depth)
 
 
 def packets_of(video: OpenVideo) -> Iterator[VideoPacket]:
@@ -123,23 +117,23 @@ def packets_of(video: OpenVideo) -> Iterator[VideoPacket]:
             yield packet
 
 
-def _read(video: OpenVideo, facts: list[PacketFacts]) -> Iterator[bytes]:
-    """Bytes of all packets; appends to ``facts`` what the container says of each."""
+def _read(video: OpenVideo, hidden: list[bool]) -> Iterator[bytes]:
+    """Bytes of all packets; appends to ``hidden`` whether an edit list hides each."""
     for packet in packets_of(video):
-        facts.append(facts_of(packet))
+        hidden.append(packet.is_discard)
         yield bytes(packet)
 
 
-def _told(headers: Headers, facts: Sequence[PacketFacts], *, seekable: bool) -> Timeline:
+def _told(headers: Headers, hidden: Sequence[bool], *, seek_to: Sequence[int] | None) -> Timeline:
     """The timeline that headers tell; frames that an edit list hides are none."""
     shown = np.array(headers.packets, np.intp)
-    visible = ~np.array([packet.hidden for packet in facts], np.bool_)[shown]
+    visible = ~np.array(hidden, np.bool_)[shown]
     return Timeline(
         frames=int(visible.sum()),
         key_frames=np.flatnonzero(np.array(headers.keys, np.bool_)[visible]),
         shown=shown[visible],
         starts=np.flatnonzero(np.array(headers.starts, np.bool_)[visible]),
-        seek_to=np.array([packet.dts for packet in facts], np.int64) if seekable else None,
+        seek_to=None if seek_to is None else np.array(seek_to, np.int64),
         gradual=headers.gradual,
     )
 
