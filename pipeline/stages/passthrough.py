@@ -7,8 +7,8 @@ from itertools import pairwise
 from av.video.stream import VideoStream
 
 from mocrop.pipeline.video.h264 import sequence_parameters
-from mocrop.pipeline.video.headers import video_headers
-from mocrop.pipeline.video.index import complete_index, packet_bytes
+from mocrop.pipeline.video.headers import indexed_headers
+from mocrop.pipeline.video.index import complete_index
 from mocrop.pipeline.video.open import OpenVideo
 
 
@@ -43,7 +43,7 @@ def _has_wanted_frames(video: OpenVideo, key_interval: int) -> bool:
     steps = [after.dts - before.dts for before, after in pairwise(index)]
     if steps and max(steps) - min(steps) > 1:
         return False
-    headers = video_headers(video, packet_bytes(video.path, index))
+    headers = indexed_headers(video, index)
     return (
         headers is not None
         and not headers.gradual

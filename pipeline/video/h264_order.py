@@ -71,7 +71,7 @@ def pictures(packets: Iterable[bytes], *, extradata: bytes) -> tuple[SequencePar
                 sequence = sequence_parameters(packet)
             if sequence is None:
                 raise UnusualError("no sequence parameter set")
-            found.append(_picture(packet, sequence, prefix))
+            found.append(read_picture(packet, sequence, prefix=prefix))
         except (IndexError, ValueError) as error:
             raise UnusualError(f"packet {len(found)}: {error}") from error
     if sequence is None:
@@ -79,7 +79,11 @@ def pictures(packets: Iterable[bytes], *, extradata: bytes) -> tuple[SequencePar
     return sequence, found
 
 
-def _picture(packet: bytes, sequence: SequenceParameters, prefix: int) -> Picture:
+def read_picture(packet: bytes, sequence: SequenceParameters, *, prefix: int) -> Picture:
+    """Read what one packet holds; ``prefix`` as :func:`~mocrop.pipeline.video.h264.length_bytes` says.
+
+    Raises: UnusualError, IndexError or ValueError unless it is one whole picture.
+    """
     picture: Picture | None = None
     recovery: RecoveryPoint | None = None
     for unit in units(packet, length_bytes=prefix):

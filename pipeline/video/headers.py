@@ -6,13 +6,16 @@ what they are. What a container says of key frames and times is not looked at: i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mocrop.pipeline.video.bits import UnusualError
 from mocrop.pipeline.video.h264_order import pictures, shown_order
+from mocrop.pipeline.video.index import IndexEntry, mapped, packet_bytes
 from mocrop.pipeline.video.mpeg4 import shown_pictures
 from mocrop.pipeline.video.open import OpenVideo
+from mocrop.pipeline.video.plain_headers import plain_h264, plain_mpeg4
 
 # Codecs in which every packet holds one picture that needs no other.
 _ONLY_KEY_FRAMES = frozenset({"dnxhd", "dvvideo", "ffvhuff", "huffyuv", "mjpeg", "prores", "rawvideo", "utvideo"})
@@ -35,6 +38,29 @@ class Headers:
     gradual: bool = False
 
 
+def indexed_headers(video: OpenVideo, index: Sequence[IndexEntry]) -> Headers | None:
+    """Read the headers of all packets of a stream by the index of its file.
+
+    Returns: None if only a decoder can tell.
+    """
+    context = video.stream.codec_context
+    codec, extradata = context.codec.canonical_name, context.extradata or b""
+    if codec in _ONLY_KEY_FRAMES:
+        return _as_decoded([True] * len(index))
+    with mapped(video.path) as data:
+        keys = None
+        with contextlib.suppress(UnusualError, IndexError, ValueError):
+            if codec == "h264":
+                keys = plain_h264(data, index, extradata=extradata)
+            elif codec == "mpeg4":
+                keys = plain_mpeg4(data, index, extradata=extradata)
+        return _as_decoded(keys) if keys else video_headers(video, packet_bytes(data, index))
+
+
+def _as_decoded(keys: list[bool]) -> Headers:
+    return Headers(packets=list(range(len(keys))), keys=keys, starts=keys)
+
+
 def video_headers(video: OpenVideo, packets: Iterable[bytes]) -> Headers | None:
     """Read the headers of all packets of a stream.
 
@@ -53,8 +79,7 @@ def video_headers(video: OpenVideo, packets: Iterable[bytes]) -> Headers | None:
         return None
     if codec not in _ONLY_KEY_FRAMES:
         return None
-    count = sum(1 for _ in packets)
-    return Headers(packets=list(range(count)), keys=[True] * count, starts=[True] * count)
+    return _as_decoded([True for _ in packets])
 
 
 def _h264(packets: Iterable[bytes], extradata: bytes, *, delay: int) -> Headers:

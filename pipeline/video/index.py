@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -39,8 +40,14 @@ def complete_index(video: OpenVideo) -> list[IndexEntry] | None:
     return index if rising and ends <= video.container.size else None
 
 
-def packet_bytes(path: Path, index: Sequence[IndexEntry]) -> Iterator[bytes]:
-    """Yield the bytes of each packet of an index."""
+def packet_bytes(data: mmap.mmap, index: Sequence[IndexEntry]) -> Iterator[bytes]:
+    """Yield the bytes of each packet of an index, out of those of the file."""
+    for entry in index:
+        yield data[entry.offset : entry.offset + entry.size_bytes]
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap.mmap]:
+    """Map a file into memory for reading."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for entry in index:
-            yield data[entry.offset : entry.offset + entry.size_bytes]
+        yield data

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from mocrop.pipeline.video.bits import BitReader, UnusualError
 
+PICTURE_START = b"\0\0\1\xb6"
 _START = b"\0\0\1"
 _LAYERS = range(0x20, 0x30)  # start codes of video object layers
 _PICTURE = 0xB6
@@ -36,12 +37,24 @@ class _Kind(IntEnum):
     SPRITE = 3
 
 
-class _Picture(NamedTuple):
+class Picture(NamedTuple):
+    """What the header of a picture (VideoObjectPlane) says."""
+
     kind: _Kind
     coded: bool
 
+    @property
+    def key(self) -> bool:
+        """Whether it needs no other picture."""
+        return self.kind is _Kind.I
 
-def _is_placeholder(pictures: list[_Picture]) -> bool:
+    @property
+    def plain(self) -> bool:
+        """Whether it is shown in the order of decoding."""
+        return self.coded and self.kind in (_Kind.I, _Kind.P)
+
+
+def _is_placeholder(pictures: list[Picture]) -> bool:
     """Whether a packet holds nothing but a picture that is not coded, of which no frame comes."""
     return len(pictures) == 1 and not pictures[0].coded
 
@@ -70,7 +83,7 @@ def shown_pictures(packets: Iterable[bytes], *, extradata: bytes) -> ShownPictur
     Raises: UnusualError if the stream must be decoded to know.
     """
     try:
-        headers = _Headers(extradata)
+        headers = LayerHeaders(extradata)
         shown = list(_in_display_order(_decoded_with(packets, headers)))
     except (IndexError, ValueError) as error:
         raise UnusualError(str(error)) from error
@@ -100,7 +113,7 @@ def _in_display_order(decoded: Iterable[tuple[int, _Kind]]) -> Iterator[tuple[in
         yield waiting
 
 
-def _decoded_with(packets: Iterable[bytes], headers: _Headers) -> Iterator[tuple[int, _Kind]]:
+def _decoded_with(packets: Iterable[bytes], headers: LayerHeaders) -> Iterator[tuple[int, _Kind]]:
     """Each coded picture with the packet at which it is decoded.
 
     A packed one is decoded at the packet after its own or, if there is none, as in clips cut without a decoder, never.
@@ -124,15 +137,15 @@ def _decoded_with(packets: Iterable[bytes], headers: _Headers) -> Iterator[tuple
                     raise UnusualError(f"packet {number}")
 
 
-class _Headers:
+class LayerHeaders:
     """Reads headers, and keeps what is needed to read those of later pictures."""
 
     def __init__(self, extradata: bytes) -> None:
         self.packed = False
-        self._time_bits: int | None = None  # of vop_time_increment
+        self.time_bits: int | None = None  # of vop_time_increment
         self.pictures(extradata)
 
-    def pictures(self, data: bytes) -> list[_Picture]:
+    def pictures(self, data: bytes) -> list[Picture]:
         """Read all headers in some data and return the pictures among them."""
         found = []
         at = data.find(_START)
@@ -143,21 +156,21 @@ class _Headers:
             elif code == _USER_DATA:
                 self.packed = self.packed or _PACKED.match(data, rest) is not None
             elif code in _LAYERS:
-                self._time_bits = _time_bits(BitReader(data[rest : rest + 64]))
+                self.time_bits = _time_bits(BitReader(data[rest : rest + 64]))
             at = data.find(_START, rest)
         return found
 
-    def _picture(self, header: bytes) -> _Picture:
-        if self._time_bits is None:
+    def _picture(self, header: bytes) -> Picture:
+        if self.time_bits is None:
             raise UnusualError("a picture before the layer that it belongs to")
         bits = BitReader(header)
         kind = _Kind(bits.fixed(2))
         while bits.fixed(1):  # modulo_time_base: whole seconds
             pass
         _require_marker(bits)
-        bits.fixed(self._time_bits)
+        bits.fixed(self.time_bits)
         _require_marker(bits)
-        return _Picture(kind, coded=bool(bits.fixed(1)))
+        return Picture(kind, coded=bool(bits.fixed(1)))
 
 
 def _time_bits(bits: BitReader) -> int:

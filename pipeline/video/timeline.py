@@ -13,8 +13,8 @@ import numpy.typing as npt
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket
-from mocrop.pipeline.video.headers import Headers, video_headers
-from mocrop.pipeline.video.index import complete_index, packet_bytes
+from mocrop.pipeline.video.headers import Headers, indexed_headers, video_headers
+from mocrop.pipeline.video.index import complete_index
 from mocrop.pipeline.video.open import OpenVideo, open_video
 from mocrop.pipeline.video.whole import require_all_packets
 
@@ -96,7 +96,7 @@ def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> T
     index = complete_index(video)
     if index is not None:
         hidden = [entry.hidden for entry in index]
-        headers = video_headers(video, packet_bytes(path, index))
+        headers = indexed_headers(video, index)
     else:
         with open_video(path, clip=clip, log=log) as reopened:
             hidden = []
@@ -104,7 +104,7 @@ def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> T
     if headers is None:
         return count_frames(path, clip=clip, log=log, by_packets=True)
     require_all_packets(video, packets=len(hidden), clip=clip)
-    timeline = _told(headers, hidden, seek_to=index and [entry.dts for entry in index])
+    timeline = _told(headers, hidden, seek_to=[entry.dts for entry in index] if index else None)
     if timeline.frames == 0:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: no packet of the file holds a picture")
     return timeline
