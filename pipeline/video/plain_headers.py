@@ -7,6 +7,7 @@ and P pictures. Full reading takes as long as decoding the key frames; this take
 from __future__ import annotations
 
 import mmap
+import struct
 from collections.abc import Sequence
 
 from mocrop.pipeline.video.h264 import IDR_SLICE, SLICE, length_bytes, sequence_parameters
@@ -15,6 +16,8 @@ from mocrop.pipeline.video.index import IndexEntry
 from mocrop.pipeline.video.mpeg4 import PICTURE_START, LayerHeaders
 
 _SLICES = (SLICE, IDR_SLICE)
+_UNIT = struct.Struct(">IBB")  # length, header and first byte of a unit
+_PICTURE = struct.Struct(">4sQ")  # start code and first bits of a picture
 _HEAD_BYTES = 256  # of a packet that begins with headers; the picture behind them is within these
 
 
@@ -32,9 +35,11 @@ def plain_h264(data: mmap.mmap, index: Sequence[IndexEntry], *, extradata: bytes
         return None
     keys: list[bool] = []
     for _, _, at, size in index:
-        kind = data[at + 4] & 31
-        one_unit = int.from_bytes(data[at : at + 4], "big") == size - 4
-        if one_unit and kind in _SLICES and data[at + 5] & 128:  # first_mb_in_slice is 0
+        if size < _UNIT.size:
+            return None
+        length, header, begin = _UNIT.unpack_from(data, at)
+        kind = header & 31
+        if length == size - 4 and kind in _SLICES and begin & 128:  # one unit, and its first_mb_in_slice is 0
             keys.append(kind == IDR_SLICE)
         else:
             picture = read_picture(data[at : at + size], sequence, prefix=4)
@@ -57,9 +62,9 @@ def plain_mpeg4(data: mmap.mmap, index: Sequence[IndexEntry], *, extradata: byte
     mask = (0b11 << (headers.time_bits + 2) | 0b11) << shift
     wanted = (0b01 << (headers.time_bits + 2) | 0b11) << shift
     for _, _, at, size in index:
-        if data[at : at + 4] == PICTURE_START:
-            value = int.from_bytes(data[at + 4 : at + 12], "big")
-            if value & mask == wanted and size >= 12 and value >> 62 <= 1:
+        if size >= _PICTURE.size:
+            start, value = _PICTURE.unpack_from(data, at)
+            if start == PICTURE_START and value & mask == wanted and value >> 62 <= 1:
                 keys.append(value >> 62 == 0)
                 continue
         pictures = headers.pictures(data[at : at + min(size, _HEAD_BYTES)])
