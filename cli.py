@@ -115,6 +115,16 @@ SamplesOption = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Vectors to draw per clip, by policy motion.", show_default="10000"),
 ]
+MaxDamagedOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Fail a clip of whose frames a larger share is damaged.",
+        show_default="0.25",
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the cache if there is one already.")]
 
 
@@ -166,6 +176,7 @@ class CropOptions:
             show_default="none",
         ),
     ] = None
+    max_damaged: MaxDamagedOption = None
     name: Annotated[str | None, typer.Option(help="Name of the cache.", show_default="<policy>-<size>")] = None
 
 
@@ -299,6 +310,7 @@ def transcode(
     key_interval: Annotated[
         int | None, typer.Option(min=1, help="Frames from one key frame to the next.", show_default="12")
     ] = None,
+    max_damaged: MaxDamagedOption = None,
     workspace: WorkspaceOption = None,
     cluster: ClusterOptions,
     dry_run: DryRunOption = False,
@@ -309,7 +321,8 @@ def transcode(
 
     where = _workspace(workspace)
     if dry_run:
-        return _explain(where, "transcode", {"crf": crf, "preset": preset, "key_interval": key_interval})
+        options = {"crf": crf, "preset": preset, "key_interval": key_interval, "max_damaged": max_damaged}
+        return _explain(where, "transcode", options)
     report = preprocess.transcode(
         where,
         dataset,
@@ -317,6 +330,7 @@ def transcode(
         crf=crf,
         preset=preset,
         key_interval=key_interval,
+        max_damaged=max_damaged,
         run=cluster.run(as_json=as_json),
     )
     _finish(report, as_json)
@@ -327,6 +341,7 @@ def transcode(
 def extract_mv(
     *,
     source: SourceOption = None,
+    max_damaged: MaxDamagedOption = None,
     workspace: WorkspaceOption = None,
     cluster: ClusterOptions,
     dry_run: DryRunOption = False,
@@ -337,8 +352,8 @@ def extract_mv(
 
     where = _workspace(workspace)
     if dry_run:
-        return _explain(where, "extract-mv", {"source": source})
-    _finish(preprocess.extract_mv(where, source=source, run=cluster.run()), as_json)
+        return _explain(where, "extract-mv", {"source": source, "max_damaged": max_damaged})
+    _finish(preprocess.extract_mv(where, source=source, max_damaged=max_damaged, run=cluster.run()), as_json)
 
 
 @app.command()

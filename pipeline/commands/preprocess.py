@@ -60,33 +60,47 @@ def transcode(
     preset: str | None = None,
     key_interval: int | None = None,
     entropy: Entropy | None = None,
+    max_damaged: float | None = None,
     run: RunOptions | None = None,
 ) -> Report:
     """Write the H.264 files; scan the data set first if it or its lists are given, or the workspace is new.
 
     Args:
         dataset, splits: as for :func:`init`; None: as the workspace has them.
-        crf, preset, key_interval, entropy: see TranscodeSettings; None: as the workspace has them.
+        crf, preset, key_interval, entropy, max_damaged: see TranscodeSettings; None: as the workspace has them.
         run: workers, time limit and console.
     Raises: DatasetError, SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
-    options = {"crf": crf, "preset": preset, "key_interval": key_interval, "entropy": entropy}
+    options = {
+        "crf": crf,
+        "preset": preset,
+        "key_interval": key_interval,
+        "entropy": entropy,
+        "max_damaged": max_damaged,
+    }
     workspace, run = Workspace.at(workspace), run or RunOptions()
     scanned = _scan_dataset(workspace, run, dataset, splits)
     with open_session(workspace, run) as session:
         return Report(dataset=scanned, stages=(_transcode(session, options),))
 
 
-def extract_mv(workspace: AnyWorkspace, *, source: Source | None = None, run: RunOptions | None = None) -> Report:
+def extract_mv(
+    workspace: AnyWorkspace,
+    *,
+    source: Source | None = None,
+    max_damaged: float | None = None,
+    run: RunOptions | None = None,
+) -> Report:
     """Extract motion vectors into motion.zarr.
 
     Args:
         source: which files to read; None: as the workspace has it.
+        max_damaged: largest accepted share of damaged frames in a clip, 0 to 1; None: as the workspace has it.
         run: workers, time limit and console.
     Raises: SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
-        return Report(stages=(_extract(session, {"source": source}),))
+        return Report(stages=(_extract(session, {"source": source, "max_damaged": max_damaged}),))
 
 
 def precrop(
@@ -120,15 +134,16 @@ def run_all(
         dataset, splits: as for :func:`init`; None: as the workspace has them.
         source: as for :func:`extract_mv`; with "original" nothing is transcoded.
         run: workers, time limit and console.
-        overwrite, options: as for :func:`precrop`.
+        overwrite, options: as for :func:`precrop`; ``max_damaged`` is for all three stages.
     Raises: what :func:`transcode`, :func:`extract_mv` and :func:`precrop` raise.
     """
     workspace, run = Workspace.at(workspace), run or RunOptions()
     scanned = _scan_dataset(workspace, run, dataset, splits)
     with open_session(workspace, run) as session:
-        extract = {"source": source}
+        damage = {"max_damaged": options.get("max_damaged")}
+        extract = {"source": source, **damage}
         original = session.stages.extract(extract).settings.source == "original"
-        reports = [] if original else [_transcode(session, {})]
+        reports = [] if original else [_transcode(session, damage)]
         reports.append(_extract(session, extract))
         reports.append(_precrop(session, options, overwrite))
         return Report(dataset=scanned, stages=tuple(reports))

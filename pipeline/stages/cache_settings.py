@@ -48,6 +48,7 @@ class CropOptions(TypedDict, total=False):
     field_span: int | None  # frames that a field is the mean of, at most
     field_camera: Camera | None  # as camera, for the motion fields
     compression: Compression | None  # of the frames
+    max_damaged: float | None  # largest share of decoded frames that may be damaged, 0 to 1
     name: str | None  # of the cache; not given: <policy>-<size>
     folder: Path | str | None  # of density maps, for policy `maps`
     shape: str | None  # of the centred box: "square" or "frame"
