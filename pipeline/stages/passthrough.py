@@ -62,5 +62,6 @@ def _upright(video: OpenVideo) -> bool:
 def rewind(video: OpenVideo) -> None:
     """Go back to the first frame of a container that has been read."""
     stream: VideoStream = video.stream
-    video.container.seek(stream.start_time or 0, stream=stream)
+    start = stream.start_time or 0
+    video.container.seek(start, stream=stream, any_frame=True)  # the first frame may lack the flag of a key frame
     stream.codec_context.flush_buffers()
