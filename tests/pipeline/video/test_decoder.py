@@ -1,0 +1,123 @@
+"""What comes out damaged is counted: with frames made up here, and with files whose bytes are changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import pytest
+
+from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, require_share
+from mocrop.pipeline.video.open import open_video
+
+MakeVideo = Callable[..., Path]
+
+
+def frame(*, damaged: bool = False) -> Any:
+    return SimpleNamespace(is_corrupt=damaged)
+
+
+def damage_of(*, sound: int, damaged: int, refused: int = 0) -> FrameDamage:
+    damage = FrameDamage()
+    for number in range(sound + damaged):
+        damage.count(frame(damaged=number >= sound))
+    for _ in range(refused):
+        damage.refuse()
+    return damage
+
+
+def report(damage: FrameDamage, max_damaged: float) -> ClipLog:
+    log = ClipLog(0)
+    damage.report(clip="A/a", max_damaged=max_damaged, log=log)
+    return log
+
+
+def test_sound_frames_are_not_worth_a_note() -> None:
+    assert report(damage_of(sound=10, damaged=0), 0).reasons == []
+
+
+def test_damaged_frames_are_noted_with_their_number_up_to_the_share_that_is_allowed() -> None:
+    log = report(damage_of(sound=9, damaged=1, refused=2), 0.25)
+    assert log.reasons == [Reason.DAMAGED_FRAMES]
+    assert log.messages == ["1 of 10 decoded frames are damaged and the decoder refuses 2 packets, from frame 9 on"]
+
+
+def test_a_larger_share_fails_and_names_the_option() -> None:
+    """3 of 12 frames are damaged or lost: 0.25."""
+    damage = damage_of(sound=9, damaged=1, refused=2)
+    assert damage.share == 0.25
+    with pytest.raises(ClipError, match=r"more than 24%, the share that --max-damaged allows") as caught:
+        report(damage, 0.24)
+    assert caught.value.reason is Reason.DAMAGED
+
+
+@pytest.mark.parametrize(("refused", "reason"), [(0, Reason.NO_FRAMES), (3, Reason.DAMAGED)])
+def test_nothing_decoded_is_a_failure_whatever_is_allowed(refused: int, reason: Reason) -> None:
+    with pytest.raises(ClipError) as caught:
+        report(damage_of(sound=0, damaged=0, refused=refused), 1)
+    assert caught.value.reason is reason
+
+
+def test_number_of_the_first_damaged_frame_may_be_given() -> None:
+    damage = FrameDamage()
+    damage.count(frame(), number=7)
+    damage.count(frame(damaged=True), number=19)
+    assert damage.first == 19
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_share_is_from_0_to_1(share: float) -> None:
+    require_share(0.5)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        require_share(share)
+
+
+def packet_places(path: Path) -> list[tuple[int, int]]:
+    """Offset and size of every packet in an MP4 file."""
+    with av.open(path) as container:
+        return [(entry.pos, entry.size) for entry in container.streams.video[0].index_entries]
+
+
+def decode(path: Path) -> tuple[FrameDamage, ClipLog]:
+    log = ClipLog(0)
+    with open_video(path, clip="A/a", log=log) as video:
+        plain = PlainDecode(video)
+        for _ in plain.frames():
+            pass
+        plain.finish(clip="A/a", max_damaged=1, log=log)
+    return plain.damage, log
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_intact_file_has_no_damage(codec: str, make_video: MakeVideo, tmp_path: Path) -> None:
+    damage, log = decode(make_video(tmp_path / "a.mp4", codec=codec))
+    assert (damage.frames, damage.damaged, damage.refused, damage.first) == (24, 0, 0, -1)
+    assert log.reasons == []
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_frame_whose_bytes_were_overwritten_is_flagged(codec: str, make_video: MakeVideo, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", codec=codec, size=(160, 120))
+    offset, size = packet_places(path)[12]  # a key frame
+    data = bytearray(path.read_bytes())
+    data[offset + size // 2 : offset + size - 8] = b"\x55" * (size - size // 2 - 8)
+    path.write_bytes(data)
+    damage, log = decode(path)
+    assert (damage.frames, damage.damaged, damage.first) == (24, 1, 12)
+    assert log.reasons == [Reason.DAMAGED_FRAMES]
+
+
+def test_packet_that_the_decoder_refuses_costs_its_frame_alone(make_video: MakeVideo, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", codec="libx264")
+    offset, size = packet_places(path)[5]
+    data = bytearray(path.read_bytes())
+    data[offset + 4 : offset + size] = b"\xff" * (size - 4)
+    path.write_bytes(data)
+    damage, log = decode(path)
+    assert (damage.frames, damage.refused, damage.first) == (23, 1, 5)
+    assert log.reasons == [Reason.DAMAGED_FRAMES]
