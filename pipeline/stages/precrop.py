@@ -193,8 +193,11 @@ def _read_crops(task: ClipTask, work: _Work, log: ClipLog) -> _Crops:
     motion = work.motion(task)
 
     def crops(video: OpenVideo, timeline: Timeline) -> _Crops:
-        if motion is not None and timeline.damage is None and motion.frames != timeline.frames:
-            raise NotAsToldError(f"{motion.frames} frames were decoded for the motion, {timeline.frames} are told")
+        if motion is not None and motion.frames != timeline.frames:
+            fact = f"{task.name}: its motion is that of {motion.frames} frames, and it has {timeline.frames}"
+            if timeline.damage is None:
+                raise NotAsToldError(fact)
+            raise ClipError(Reason.UNREADABLE, f"{fact}; run `mocrop extract-mv` again")
         return _crops_of(video, timeline, task, motion, work, log)
 
     return with_timeline(work.file(task), crops, clip=task.name, log=log)

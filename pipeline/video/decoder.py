@@ -61,7 +61,7 @@ class FrameDamage:
         if self.first < 0:
             return ""
         facts = [f"{self.damaged} of {self.frames} decoded frames are damaged"] if self.damaged else []
-        facts += [f"the decoder refuses {self.refused} packets"] if self.refused else []
+        facts += [f"the decoder refuses {self.refused} packet{'s' * (self.refused > 1)}"] if self.refused else []
         return f"{' and '.join(facts)}, from frame {self.first} on"
 
     def require_frames(self, clip: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -34,6 +35,7 @@ from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import settings_hash
 from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
 from mocrop.pipeline.stages.precrop import PrecropSettings, fitting_clips_per_shard, precrop_unit
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -79,12 +81,16 @@ def precrop(tasks: Sequence[ClipTask], settings: PrecropSettings, workspace: Pat
 
 
 def luma_and_chroma(path: Path) -> list[list[npt.NDArray[np.uint8]]]:
-    """Planes of every frame of a plain decode."""
+    """Planes of every frame of a plain decode, which goes on after a packet that cannot be decoded."""
+    frames: list[av.VideoFrame] = []
     with av.open(path) as container:
-        return [
-            [np.frombuffer(memoryview(p), np.uint8).reshape(p.height, -1)[:, : p.width].copy() for p in frame.planes]
-            for frame in container.decode(video=0)
-        ]
+        for packet in container.demux(video=0):
+            with contextlib.suppress(av.error.InvalidDataError):
+                frames += packet.decode()
+    return [
+        [np.frombuffer(memoryview(p), np.uint8).reshape(p.height, -1)[:, : p.width].copy() for p in frame.planes]
+        for frame in frames
+    ]
 
 
 def agrees_with_plain_decode(cache: CropCache, row: int, path: Path, textbook_crop: TextbookCrop) -> None:
@@ -146,7 +152,19 @@ def test_transcoded_file_is_read_unless_the_original_is_asked_for(
         assert cache.frame_index[0].tolist() == index
 
 
-def store_motion(workspace: Path, motions: Sequence[ClipMotion | None]) -> None:
+def lasting(motion: ClipMotion, frames: int) -> ClipMotion:
+    """The same motion with frames added in which there is none."""
+
+    def longer(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.concatenate([values, np.zeros((frames - len(values), *values.shape[1:]), values.dtype)])
+
+    names = ("vectors_per_frame", "zero_vectors", "frame_type", "camera", "camera_support")
+    return dataclasses.replace(motion, **{name: longer(getattr(motion, name)) for name in names})
+
+
+def store_motion(workspace: Path, motions: Sequence[ClipMotion | None], *, frames: int = 48) -> None:
+    """Store motions of clips that have so many frames."""
+    motions = [motion and lasting(motion, frames) for motion in motions]
     rows = [MotionRow(position=n, clip=f"A/{n}", motion=motion) for n, motion in enumerate(motions)]
     Workspace(workspace).motion.mkdir(parents=True, exist_ok=True)
     write_shard(Workspace(workspace).motion, 0, rows, attributes={})
@@ -314,6 +332,70 @@ def test_file_names_of_every_kind_are_opened(name: str, clip: Path, tmp_path: Pa
     assert outcome.status == "done"
 
 
+def overwrite_packet(path: Path, number: int, content: bytes) -> None:
+    """Overwrite a packet of an MP4 file from its fifth byte on."""
+    with av.open(path) as container:
+        entry = list(container.streams.video[0].index_entries)[number]
+    data = bytearray(path.read_bytes())
+    data[entry.pos + 4 : entry.pos + entry.size] = (content * entry.size)[: entry.size - 4]
+    path.write_bytes(data)
+
+
+def test_frame_that_cannot_be_decoded_moves_the_numbers_as_in_a_plain_decode(
+    make_video: MakeVideo, tmp_path: Path, textbook_crop: TextbookCrop
+) -> None:
+    """Packet 5 gives no frame, so that the key frames behind it are frames 11, 23 and 35.
+
+    Key frames are decoded alone, and packet 5 is not among them: the number of frames of the motion tells.
+    """
+    path = make_video(tmp_path / "a.mp4", codec="libx264", frames=48, size=(160, 120))
+    overwrite_packet(path, 5, b"\xff")
+    unit = WorkUnit(index=0, clips=tasks_of([path]))
+    (extracted,) = extract_unit(unit, ExtractSettings(source="original"), str(tmp_path))
+    (outcome,), cache = precrop(tasks_of([path]), settings_of("motion"), tmp_path)
+    assert cache.frame_index[0].tolist() == [0, 11, 23, 35]
+    agrees_with_plain_decode(cache, 0, path, textbook_crop)
+    assert Reason.DAMAGED_FRAMES in extracted.reasons
+    assert Reason.DAMAGED_FRAMES in outcome.reasons
+    (outcome,), cache = precrop(tasks_of([path]), settings_of("full", select="uniform"), tmp_path)
+    agrees_with_plain_decode(cache, 0, path, textbook_crop)
+    assert Reason.DAMAGED_FRAMES in outcome.reasons
+
+
+def test_motion_of_another_number_of_frames_is_not_used(clip: Path, make_motion: MakeMotion, tmp_path: Path) -> None:
+    store_motion(tmp_path, [make_motion([(80, 40, 2, 0)])], frames=47)
+    (outcome,), _ = precrop(tasks_of([clip]), settings_of("motion"), tmp_path)
+    assert outcome.reasons == (Reason.UNREADABLE,)
+    assert "of 47 frames, and it has 48; run `mocrop extract-mv` again" in outcome.message
+
+
+def test_share_of_damaged_frames_is_an_option(make_video: MakeVideo, tmp_path: Path) -> None:
+    """One of four key frames is damaged: 0.25."""
+    path = make_video(tmp_path / "a.mp4", codec="libx264", frames=48, size=(160, 120))
+    with av.open(path) as container:
+        entry = list(container.streams.video[0].index_entries)[12]
+    data = bytearray(path.read_bytes())
+    data[entry.pos + entry.size // 2 : entry.pos + entry.size - 8] = b"\x55" * (entry.size - entry.size // 2 - 8)
+    path.write_bytes(data)
+    (outcome,), _ = precrop(tasks_of([path]), settings_of(max_damaged=0.25), tmp_path)
+    assert (outcome.status, outcome.reasons) == ("done", (Reason.DAMAGED_FRAMES,))
+    assert outcome.message == "1 of 4 decoded frames are damaged, from frame 12 on"
+    (outcome,), _ = precrop(tasks_of([path]), settings_of(max_damaged=0.24), tmp_path)
+    assert (outcome.status, outcome.reasons) == ("failed", (Reason.DAMAGED,))
+
+
+def test_clip_refreshed_without_key_frames_gets_evenly_spaced_frames(
+    make_video: MakeVideo, tmp_path: Path, textbook_crop: TextbookCrop
+) -> None:
+    """48 frames: one key frame, the first, and a gradual refresh every 12."""
+    options = {"x264-params": "keyint=12:intra-refresh=1:bframes=0:scenecut=0"}
+    path = make_video(tmp_path / "a.mp4", codec="libx264", frames=48, size=(160, 120), options=options)
+    (outcome,), cache = precrop(tasks_of([path]), settings_of(), tmp_path)
+    assert outcome.reasons == (Reason.NO_KEY_FRAMES,)
+    assert cache.frame_index[0].tolist() == [6, 18, 30, 42]
+    agrees_with_plain_decode(cache, 0, path, textbook_crop)
+
+
 def test_wrongly_marked_key_frames_are_left_out(clip: Path, tmp_path: Path) -> None:
     """Some programs mark every frame of an AVI as a key frame: four of 48 are."""
     marked = bytearray(clip.read_bytes())
@@ -382,6 +464,7 @@ def test_motion_fields_are_those_of_the_stored_frames_and_box(
     """Whether the policy looks at the motion as well or not; the frames do not change."""
     motion = make_motion([(10 * n, 40, 2, -1) for n in range(16)], size=(160, 120))
     store_motion(tmp_path, [motion, motion])
+    motion = lasting(motion, 48)
     for policy in ("center", "motion"):
         plain = settings_of(policy, name="plain")
         fields = dataclasses.replace(plain, name="fields", motion_fields=MotionFieldSettings(side=8))
