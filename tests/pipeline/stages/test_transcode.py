@@ -264,6 +264,23 @@ def test_bad_files_fail_with_their_reason_and_leave_nothing(
     assert [p for p in (tmp_path / "work").rglob("*") if p.is_file()] == []
 
 
+def test_lost_frames_are_noted_and_a_larger_share_of_them_fails(make_video: MakeVideo, tmp_path: Path) -> None:
+    """Of 48 packets six are refused: 0.125. What is left of them comes at irregular times."""
+    path = make_video(tmp_path / "a.mp4", codec="libx264", frames=48)
+    with av.open(path) as container:
+        entries = list(container.streams.video[0].index_entries)
+    data = bytearray(path.read_bytes())
+    for entry in (entries[number] for number in (5, 10, 20, 30, 40, 45)):
+        data[entry.pos + 4 : entry.pos + entry.size] = b"\xff" * (entry.size - 4)
+    path.write_bytes(data)
+    outcome = transcode(path, tmp_path)
+    assert (outcome.status, outcome.reasons) == ("done", (Reason.VARIABLE_FRAME_RATE, Reason.DAMAGED_FRAMES))
+    assert len(frames_of(result(tmp_path))) == 42
+    outcome = transcode(path, tmp_path / "strict", settings=TranscodeSettings(max_damaged=0.12))
+    assert (outcome.status, outcome.reasons[0]) == ("failed", Reason.DAMAGED)
+    assert not result(tmp_path / "strict").exists()
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".webm"])
 def test_matroska_that_is_cut_off_is_noticed_by_its_duration(
     make_video: MakeVideo, tmp_path: Path, suffix: str

@@ -1,0 +1,69 @@
+"""What a few bytes of each packet say must be what all headers say, and the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.video.headers import indexed_headers, video_headers
+from mocrop.pipeline.video.index import complete_index, mapped, packet_bytes
+from mocrop.pipeline.video.open import open_video
+from mocrop.pipeline.video.plain_headers import plain_h264, plain_mpeg4
+
+MakeVideo = Callable[..., Path]
+PLAIN: dict[str, dict[str, object]] = {
+    "mpeg4.avi": {},
+    "mpeg4.mp4": {},
+    "long.avi": {"rate": 5},  # pictures more than a second after the last whole one
+    "ticks.mp4": {"rate": 24000},  # 15 bits of time
+    "h264.mp4": {"codec": "libx264"},
+    "slices.mp4": {"codec": "libx264", "options": {"x264-params": "slices=3"}, "size": (64, 96)},
+    "delimited.mp4": {"codec": "libx264", "options": {"x264-params": "aud=1"}},
+}
+OTHERS: dict[str, dict[str, object]] = {
+    "b.avi": {"options": {"bf": "2"}},
+    "b.mp4": {"codec": "libx264", "options": {"x264-params": "bframes=2"}},
+    "refresh.mp4": {"codec": "libx264", "options": {"x264-params": "intra-refresh=1:bframes=0:keyint=12"}},
+}
+
+
+def plain_keys(path: Path) -> list[bool] | None:
+    with open_video(path, clip="A/a", log=ClipLog(0)) as video, mapped(path) as data:
+        index = complete_index(video)
+        assert index is not None
+        context = video.stream.codec_context
+        read = plain_h264 if context.name == "h264" else plain_mpeg4
+        return read(data, index, extradata=context.extradata or b"")
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_streams_are_told_as_by_all_their_headers(name: str, make_video: MakeVideo, tmp_path: Path) -> None:
+    path = make_video(tmp_path / name, frames=40, **PLAIN[name])
+    keys = plain_keys(path)
+    with open_video(path, clip="A/a", log=ClipLog(0)) as video, mapped(path) as data:
+        index = complete_index(video)
+        assert index is not None
+        headers = video_headers(video, packet_bytes(data, index))
+        assert headers is not None
+        assert (headers.packets, headers.keys) == (list(range(40)), keys)
+        assert indexed_headers(video, index) == headers
+    assert keys == [number % 12 == 0 for number in range(40)]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_streams_are_not(name: str, make_video: MakeVideo, tmp_path: Path) -> None:
+    assert plain_keys(make_video(tmp_path / name, frames=40, **OTHERS[name])) is None
+
+
+@pytest.mark.real
+def test_real_clips_are_told_as_by_all_their_headers(real_clips: Path) -> None:
+    for path in sorted((real_clips / "videos").glob("*/*_g0[1-3]_c01.avi")):
+        with open_video(path, clip="A/a", log=ClipLog(0)) as video, mapped(path) as data:
+            index = complete_index(video)
+            if index is None:
+                continue
+            headers = video_headers(video, packet_bytes(data, index))
+            assert indexed_headers(video, index) == headers
