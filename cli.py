@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 from mocrop.pipeline.choices import Camera, Compression, Select, Source
+from mocrop.pipeline.names import printable
 from mocrop.training.options import (
     CacheOption,
     EpochsOption,
@@ -31,12 +34,37 @@ from mocrop.training.recipe import Recipe
 if TYPE_CHECKING:
     from mocrop.pipeline.commands.preprocess import Report
     from mocrop.pipeline.run.session import RunOptions
+    from mocrop.pipeline.terminal import Part
     from mocrop.pipeline.workspace.paths import Workspace
 
 EXIT_FAILED_CLIPS = 3
 EXIT_INTERRUPTED = 130
 
+
+class Commands(typer.core.TyperGroup):
+    """All commands; what Typer says of a wrong argument quotes it printably."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _printable_complaint():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _printable_complaint():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _printable_complaint() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message") and isinstance(message := getattr(error, "message", None), str):
+            error.message = printable(message)  # type: ignore[attr-defined]  # Typer hides the class of these errors
+        raise
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -264,22 +292,28 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error that the user can put right ends in one line and exit code 1."""
     from mocrop.pipeline.errors import MocropError, SilentExit, StoppedError, full_disk_as_error
 
-    if isinstance(sys.stdout, io.TextIOWrapper):  # so that lines keep their order among those of stderr in a file
-        sys.stdout.reconfigure(line_buffering=True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # so that lines of both keep their order in a file, and the help, too, is printed whatever the encoding
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         with full_disk_as_error():
             app(arguments, prog_name="mocrop")
     except StoppedError as end:
-        typer.echo(str(end), err=True)
+        _say_to_people(str(end))
         sys.exit(end.exit_code)
     except MocropError as error:
-        typer.secho("error: ", err=True, nl=False, fg="red")
-        typer.echo(str(error), err=True)
+        _say_to_people(("error: ", "red"), str(error))
         sys.exit(1)
     except SystemExit as end:
         # Typer turns Ctrl-C into this exit without printing anything.
         if end.code == EXIT_INTERRUPTED and not isinstance(end, SilentExit):
-            typer.echo("stopped; the same command goes on where this one ended", err=True)
+            _say_to_people("stopped; the same command goes on where this one ended")
+        raise
+    except Exception:
+        from mocrop.pipeline.terminal import print_traceback
+
+        sys.excepthook = print_traceback  # Typer has put its own there
         raise
 
 
@@ -470,9 +504,8 @@ def show(
     from mocrop.evaluation.pictures.show import show_in_workspace
 
     where = _workspace(workspace)
-    typer.echo(
-        show_in_workspace(where, clip, policies=policy or (), ratio=ratio, frames=frames, video=video, output=output)
-    )
+    file = show_in_workspace(where, clip, policies=policy or (), ratio=ratio, frames=frames, video=video, output=output)
+    _say(str(file))
 
 
 @app.command()
@@ -496,7 +529,8 @@ def gallery(
     from mocrop.evaluation.pictures.gallery_page import gallery_in_workspace
 
     where = _workspace(workspace)
-    typer.echo(gallery_in_workspace(where, cache=cache, policies=policy or (), ratio=ratio, clips=clips, output=output))
+    file = gallery_in_workspace(where, cache=cache, policies=policy or (), ratio=ratio, clips=clips, output=output)
+    _say(str(file))
 
 
 @app.command()
@@ -600,10 +634,8 @@ def evaluate(
         settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device, ranks=ranks)
         console = LineConsole(stderr=True, quiet=not ranks.first)
         done = evaluate_in_workspace(_workspace(workspace).require(), settings, choice, console=console)
-    if ranks.first and as_json:
-        typer.echo(json.dumps(done.to_json(), indent=2))
-    elif ranks.first:
-        print_evaluation(LineConsole(), done)
+    if ranks.first:
+        _print_result(done.to_json() if as_json else done, print_evaluation, as_json)
 
 
 @app.command()
@@ -631,7 +663,7 @@ def flops(
         settings_from(FlopsSettings, counts, options, where="mocrop flops"), LineConsole(stderr=True)
     )
     if as_json:
-        typer.echo(json.dumps(costs_json(costs, segments=segments), indent=2))
+        _print_json(costs_json(costs, segments=segments))
     else:
         print_costs(LineConsole(), costs, segments=segments)
 
@@ -659,10 +691,10 @@ def coverage(
     settings = coverage_settings(policies=policy or (), camera=camera, ratios=ratio or (), groups=groups, seed=seed)
     measured, files = coverage_in_workspace(_workspace(workspace), settings, boxes=boxes)
     if as_json:
-        typer.echo(json.dumps(coverage_json(measured), indent=2))
+        _print_json(coverage_json(measured))
     else:
-        typer.echo(files["md"].read_text(encoding="utf-8"))
-        typer.echo("\n".join(f"{kind}: {file}" for kind, file in files.items()))
+        _say(*files["md"].read_text(encoding="utf-8").split("\n"), whole=True)
+        _say(*(f"{kind}: {file}" for kind, file in files.items()))
 
 
 @app.command()
@@ -757,12 +789,11 @@ def ablate(
         _workspace(workspace), settings, name=name, run=cluster.run(), callback=callback
     )
     if as_json:
-        typer.echo(json.dumps(report_json(result), indent=2))
+        _print_json(report_json(result))
     else:
-        typer.echo("\n".join(in_words(result)))
-        typer.echo("\n".join(f"{kind}: {file}" for kind, file in files.items()))
+        _say(*in_words(result), *(f"{kind}: {file}" for kind, file in files.items()))
     if result.failed:
-        typer.echo(f"{result.failed} clips failed and are left out; `mocrop status --failed` names them", err=True)
+        _say_to_people(f"{result.failed} clips failed and are left out; `mocrop status --failed` names them")
         raise typer.Exit(EXIT_FAILED_CLIPS)
 
 
@@ -811,9 +842,30 @@ def _print_result(result: Any, print_text: Callable[[Any, Any], None], as_json: 
     from mocrop.pipeline.terminal import LineConsole
 
     if as_json:
-        typer.echo(json.dumps(result, default=_for_json, indent=2))
+        _print_json(result)
     else:
         print_text(LineConsole(), result)
+
+
+def _print_json(result: Any) -> None:
+    """Print JSON: names as they are, in letters of ASCII, which any encoding has."""
+    typer.echo(json.dumps(result, default=_for_json, indent=2))
+
+
+def _say(*lines: str, whole: bool = False) -> None:
+    """Print lines on standard output; on a terminal broken between words, unless ``whole``."""
+    from mocrop.pipeline.terminal import LineConsole
+
+    console = LineConsole()
+    for line in lines:
+        console.say(line, whole=whole)
+
+
+def _say_to_people(*parts: Part) -> None:
+    """Print a line on standard error."""
+    from mocrop.pipeline.terminal import LineConsole
+
+    LineConsole(stderr=True).say(*parts)
 
 
 def _for_json(value: Any) -> Any:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from mocrop.evaluation.report.console import evaluation_progress, print_result, remarks, seen_words
 from mocrop.evaluation.report.files import report_files, write_report
 from mocrop.evaluation.report.fusion import print_fusion, write_fusion
@@ -19,6 +17,7 @@ from mocrop.evaluation.scores.predictions import Predictions, file_hash, read_pr
 from mocrop.evaluation.scores.targets import ALL_SPLITS, Choice, Target, Task, choose_tasks
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import PredictionsError
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.selection import split_index
 from mocrop.training.model.checkpoint import describe_cache
@@ -53,7 +52,7 @@ class Evaluation:
 
 
 def evaluate_in_workspace(
-    workspace: Workspace, settings: EvalSettings, choice: Choice, *, console: Console
+    workspace: Workspace, settings: EvalSettings, choice: Choice, *, console: LineConsole
 ) -> Evaluation:
     """Evaluate a run of a workspace, or any checkpoint, alone or fused with another run, and write reports.
 
@@ -77,7 +76,7 @@ def evaluate_in_workspace(
     return Evaluation(splits=splits, table=table, files=files)
 
 
-def print_evaluation(console: Console, evaluation: Evaluation) -> None:
+def print_evaluation(console: LineConsole, evaluation: Evaluation) -> None:
     """Print the results, and the paths of their files."""
     if evaluation.table:
         print_splits(console, evaluation.table)
@@ -92,13 +91,14 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
             _print_files(console, each.fusion_files)
 
 
-def _print_files(console: Console, files: dict[str, Path]) -> None:
+def _print_files(console: LineConsole, files: dict[str, Path]) -> None:
     beside = ", ".join(suffix for suffix in files if suffix != ".md")
-    console.print(f"report: {files['.md']}\n  beside it: {beside}", markup=False)
+    console.print(f"report: {files['.md']}")
+    console.print(f"  beside it: {beside}")
 
 
 def _evaluated(
-    workspace: Workspace, settings: EvalSettings, task: Task, *, weight: float, console: Console
+    workspace: Workspace, settings: EvalSettings, task: Task, *, weight: float, console: LineConsole
 ) -> SplitEvaluation:
     """Evaluate one split, and fuse it if the task says so."""
     target, other = task.target, task.other
@@ -113,7 +113,7 @@ def _evaluated(
     return replace(done, fusion=fusion, fusion_files=files, fusion_notes=tuple(notes))
 
 
-def _evaluate(workspace: Workspace, settings: EvalSettings, target: Target, *, console: Console) -> SplitEvaluation:
+def _evaluate(workspace: Workspace, settings: EvalSettings, target: Target, *, console: LineConsole) -> SplitEvaluation:
     with evaluation_progress(console) as on_batch:
         result = evaluate(target.cache, target.checkpoint, settings, arch=target.arch, on_batch=on_batch)
     files = write_report(result, workspace.reports, target.stem(result.split)) if settings.ranks.first else {}
@@ -121,7 +121,7 @@ def _evaluate(workspace: Workspace, settings: EvalSettings, target: Target, *, c
 
 
 def _second(
-    workspace: Workspace, settings: EvalSettings, other: Target, *, console: Console
+    workspace: Workspace, settings: EvalSettings, other: Target, *, console: LineConsole
 ) -> tuple[Predictions, list[str]]:
     """Predictions of the network to fuse, saved ones if they fit, with notes about them."""
     found = saved_predictions(workspace, settings, other)

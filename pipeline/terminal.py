@@ -1,44 +1,101 @@
-"""The console that mocrop prints on: lines break between words on a terminal, and not at all in a file or pipe."""
+"""The console that mocrop prints on: every name is shown and does nothing, and a terminal breaks no word."""
 
 from __future__ import annotations
 
 import re
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
+
+from mocrop.pipeline.names import printable
+
+Part = str | tuple[str, str]  # words, or words and their style, such as "bold red"
 
 
 class LineConsole(Console):
-    """A rich console for sentences and paths.
+    """A rich console for sentences, paths and names.
+
+    Text is printed as it is: ``[red]`` in a name is no markup, ``:name:`` no emoji, numbers are not highlighted; styles
+    are given beside the words, see :meth:`say`. One text is one line: what a name holds that is no letter is escaped by
+    :func:`~mocrop.pipeline.names.printable`, and so is what the encoding of the output lacks.
 
     On a terminal a line is broken between words, so that a path stays in one piece however long it is. In a file or a
     pipe, where programs and people search, a line is never broken. Tables are fitted to the width, as by rich.
-    Numbers and paths are not highlighted, and ``:name:`` in a path is not turned into an emoji.
     """
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False, **options: Any) -> None:
-        super().__init__(stderr=stderr, quiet=quiet, highlight=False, emoji=False, **options)
+        super().__init__(stderr=stderr, quiet=quiet, highlight=False, emoji=False, markup=False, **options)
 
-    def print(self, *objects: Any, markup: bool | None = None, **options: Any) -> None:
-        """Print as rich does, but never break a word."""
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print one text as a line, see :meth:`say`; anything else, such as a table, as rich does."""
         if len(objects) == 1 and isinstance(objects[0], str):
-            text = self.render_str(objects[0], markup=markup)
-            if self.is_terminal:
-                text = _between_words(text, self.width)
-            super().print(text, soft_wrap=True, **options)
+            self.say(objects[0], **options)
         else:
-            super().print(*objects, markup=markup, **options)
+            super().print(*objects, **options)
+
+    def say(self, *parts: Part, whole: bool = False, **options: Any) -> None:
+        """Print one line, made of words and of words with a style.
+
+        Args:
+            whole: do not break the line, on a terminal either.
+            options: as rich's ``print`` takes them.
+        """
+        line = Text()
+        for part in parts:
+            words, style = (part, "") if isinstance(part, str) else part
+            line.append(printable(words, encoding=self.encoding), style)
+        if self.is_terminal and not whole:
+            line = _between_words(line, self.width)
+        super().print(line, soft_wrap=True, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Every text that rich renders for a table, a title or a rule."""
+        return super().render_str(printable(text, encoding=self.encoding), **{**options, "markup": False})
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """All that is written: what has come another way than by the methods above, or from rich, is escaped here."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=self._lines(segment.text))
+
+    def _lines(self, text: str) -> str:
+        return "\n".join(printable(line, encoding=self.encoding) for line in text.split("\n"))
+
+
+def print_traceback(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    """As Python prints an error that nobody has caught, on standard error, but with the names in it printable.
+
+    For ``sys.excepthook``. The message of an error is one line, whatever it quotes.
+    """
+    console = LineConsole(stderr=True)
+    for line in traceback_lines(error):
+        console.say(line, whole=True)
+
+
+def traceback_lines(error: BaseException) -> Iterator[str]:
+    """The lines that Python prints of an error; its message, and that of each that it comes from, is one of them."""
+    for part in traceback.TracebackException.from_exception(error).format():
+        if part.lstrip(" |+-").startswith("File "):  # with the line of the program, which holds no name
+            yield from part.rstrip("\n").split("\n")
+        else:
+            words = part.strip("\n")
+            yield from [""] * (len(part) - len(part.lstrip("\n")))
+            yield words
+            yield from [""] * (len(part) - len(part.rstrip("\n")) - 1)
 
 
 def _between_words(text: Text, width: int) -> Text:
+    """Break one line into several."""
+    indent = " " * hanging_indent(text.plain)
     lines = []
-    for line in text.split("\n", allow_blank=True):
-        indent = " " * hanging_indent(line.plain)
-        for number, part in enumerate(line.divide(line_starts(line.plain, width))):
-            part.rstrip()
-            lines.append(Text(indent) + part if number else part)
+    for number, part in enumerate(text.divide(line_starts(text.plain, width))):
+        part.rstrip()
+        lines.append(Text(indent) + part if number else part)
     return Text("\n").join(lines)
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
 
+from mocrop.pipeline.run.progress import stage_progress
 from mocrop.pipeline.terminal import LineConsole
 from tests.conftest import MakeVideo, mocrop
 
@@ -38,16 +43,104 @@ def test_a_terminal_line_breaks_between_words_and_a_path_stays_whole() -> None:
         f"    {LONG_PATH}",
         "    as you can see",
     ]
-    assert printed("ten: [bold]words[/bold] that fit into\n\nthe width", terminal=True) == [
-        "ten: words that fit into",
-        "",
-        "the width",
-    ]
 
 
 def test_a_line_in_a_file_is_never_broken() -> None:
     sentence = f"the workspace is {LONG_PATH} as you can see, and that is all there is to say of it"
     assert printed(sentence, terminal=False) == [sentence]
+
+
+HOSTILE = "[red]x[/red]\x1b[2J\r\n\u202e日😀:smile:"
+SHOWN = r"[red]x[/red]\x1b[2J\r\n\u202e日😀:smile:"
+SHOWN_IN_LATIN_1 = r"[red]x[/red]\x1b[2J\r\n\u202e\u65e5\U0001f600:smile:"
+
+
+def in_encoding(encoding: str, show: Callable[[LineConsole], None]) -> str:
+    """What is written to a file of an encoding that takes nothing else."""
+    file = io.BytesIO()
+    stream = io.TextIOWrapper(file, encoding=encoding, errors="strict", newline="\n")
+    show(LineConsole(file=stream, width=200, color_system=None))
+    stream.flush()
+    return file.getvalue().decode(encoding)
+
+
+def a_table() -> Table:
+    table = Table(HOSTILE, title=HOSTILE, caption=HOSTILE)
+    table.add_row(HOSTILE)
+    return table
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda console: console.print(HOSTILE),
+        lambda console: console.print(HOSTILE, markup=True, emoji=True),
+        lambda console: console.say(("name: ", "bold"), (HOSTILE, "red")),
+        lambda console: console.print(HOSTILE, 1),
+        lambda console: console.print(a_table()),
+        lambda console: console.rule(HOSTILE),
+        lambda console: console.log(HOSTILE),
+    ],
+    ids=["print", "markup", "say", "several", "table", "rule", "log"],
+)
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", SHOWN), ("latin-1", SHOWN_IN_LATIN_1)])
+def test_whatever_way_a_name_takes_to_the_console_it_is_shown_and_does_nothing(
+    encoding: str, shown: str, show: Callable[[LineConsole], None]
+) -> None:
+    written = in_encoding(encoding, show)
+    assert shown in written
+    assert all(line.isprintable() for line in written.split("\n"))
+
+
+def test_what_rich_turns_into_text_by_itself_has_no_control_either() -> None:
+    """A text that rich has made of the name, as in a progress bar, comes to the console without its line breaks."""
+    written = in_encoding("ascii", lambda console: console.print(Panel(Text("a\x1b[2J\u202e日😀"))))
+    assert r"a\x1b[2J\u202e\u65e5\U0001f600" in written
+    assert all(line.isprintable() for line in written.split("\n"))
+
+
+def test_a_line_of_a_progress_bar_shows_a_name_and_does_nothing() -> None:
+    file = io.StringIO()
+    console = LineConsole(file=file, width=120, force_terminal=True, color_system=None)
+    with stage_progress(console, "precrop:[red]x[/red]\x1b]0;owned\x07", total=2) as progress:
+        progress.advance(clips=1, failed=1)
+    assert r"precrop:[red]x[/red]\x1b]0;owned" in file.getvalue()
+    assert "\x1b]" not in file.getvalue()
+    assert "1 failed" in file.getvalue()
+    assert "[red]1 failed" not in file.getvalue()
+
+
+def test_an_error_that_nobody_has_caught_has_one_line_for_its_message() -> None:
+    program = (
+        "from mocrop import cli\n"
+        "@cli.app.command()\n"
+        "def fail():\n"
+        "    try:\n"
+        "        raise KeyError('first')\n"
+        "    except KeyError as error:\n"
+        "        raise RuntimeError('[red]a\\x1b[2J\\nb\\udce9\\u202e') from error\n"
+        "cli.main(['fail'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 1
+    lines = done.stderr.decode().splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert "KeyError: 'first'" in lines
+    at = lines.index("KeyError: 'first'")
+    assert lines[at + 1] == ""
+    assert lines[at + 2].startswith("The above exception was the direct cause")
+    assert lines[at + 3] == ""
+    assert lines[-1] == r"RuntimeError: [red]a\x1b[2J\nb\udce9\u202e"
+    assert any(line.startswith('  File "') and line.endswith(", in fail") for line in lines)
+
+
+def test_what_is_said_of_a_wrong_argument_quotes_it_printably(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[2J\u202e"
+    for arguments in (["init", "data", hostile], [hostile], ["flops", f"--{hostile}"]):
+        assert mocrop(*arguments) == 2
+        told = capsys.readouterr().err
+        assert r"\x1b[2J\u202e" in told, told
+        assert "\x1b[2J" not in told
 
 
 @pytest.mark.parametrize("command", ["transcode", "run"])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
 from mocrop.pipeline.errors import TrainingError
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.distributed import Ranks
 from mocrop.training.loop.callbacks import Callbacks, TrainCallback
@@ -28,7 +27,7 @@ def train_in_workspace(
     save_every_minutes: float = SECONDS_BETWEEN_SAVES / 60,
     tensorboard: bool | None = None,
     ranks: Ranks | None = None,
-    console: Console,
+    console: LineConsole,
 ) -> TrainResult:
     """Train on one cache of a workspace, into ``runs/<name>``.
 

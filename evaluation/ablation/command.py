@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from mocrop.evaluation.ablation.cells import (
     AblationCallback,
@@ -32,6 +31,7 @@ from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.settings import settings_from
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.saver import RunControl
@@ -198,7 +198,7 @@ def _training(recipe: Recipe, options: Mapping[str, Any]) -> TrainSettings:
 class ConsoleAblationCallback(AblationCallback):
     """Prints a line for each cache and cell, and the progress of what takes long in between."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: LineConsole) -> None:
         self._console = console
         self._shown = ""
 
@@ -227,4 +227,4 @@ class ConsoleAblationCallback(AblationCallback):
             self._say(line)
 
     def _say(self, line: str) -> None:
-        self._console.print(line, markup=False)
+        self._console.print(line)

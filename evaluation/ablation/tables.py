@@ -10,26 +10,31 @@ import numpy as np
 from mocrop.evaluation.ablation.few_shot_results import PairChange
 from mocrop.evaluation.ablation.outcomes import ClassChange, Condition
 from mocrop.evaluation.ablation.verdicts import tally
-from mocrop.evaluation.report.format import markdown_table, points
+from mocrop.evaluation.report.format import Markdown, in_code, in_markdown, markdown_table, points
 from mocrop.evaluation.scores.comparisons import Comparison, Verdict
 from mocrop.evaluation.scores.statistics import format_p
 
 if TYPE_CHECKING:
     from mocrop.evaluation.ablation.result import AblationResult
 
-MARKS = {Verdict.BETTER: "**better**", Verdict.WORSE: "**worse**", Verdict.NOT_SHOWN: "not shown"}
+MARKS = {
+    Verdict.BETTER: Markdown("**better**"),
+    Verdict.WORSE: Markdown("**worse**"),
+    Verdict.NOT_SHOWN: Markdown("not shown"),
+}
 
 
 def facts(result: AblationResult) -> list[str]:
     """Paragraphs on how the numbers were made, which a reader needs to judge the tables."""
     settings, outcomes = result.settings, result.outcomes
     training = settings.training
+    arch, weights = in_markdown(training.arch), in_code(training.weights)
     how = "its head alone trained on frozen features" if training.freeze_backbone else "fine-tuned"
     clips, groups = len(outcomes.clips.names), len(np.unique(outcomes.clips.clusters))
-    splits, seeds = ", ".join(settings.splits), ", ".join(map(str, settings.seeds))
+    splits, seeds = in_markdown(", ".join(settings.splits)), ", ".join(map(str, settings.seeds))
     one = len(settings.seeds) == 1
     paragraphs = [
-        f"{training.arch} from weights `{training.weights}`, {how}, {training.epochs} epochs; {clips} test clips of "
+        f"{arch} from weights {weights}, {how}, {training.epochs} epochs; {clips} test clips of "
         f"{groups} groups (splits {splits}; {outcomes.left_out} left out because a cache lacks them), "
         f"{settings.segments} frames a clip, seeds {seeds}. A clip that several lists test counts once.",
         "Differences are on the same clips, in points of top-1; intervals are 95 %, from drawing whole groups anew. A "
@@ -116,8 +121,9 @@ def stream_note(result: AblationResult) -> str:
     """What the second stream is, and what its control is for."""
     stream = result.settings.stream
     assert stream is not None
+    arch, weights = in_markdown(stream.arch), in_code(stream.weights)
     return (
-        f"`fields` is {stream.arch} from weights `{stream.weights}`, trained throughout on the motion fields of whole "
+        f"`fields` is {arch} from weights {weights}, trained throughout on the motion fields of whole "
         "frames; `+` is late fusion of two networks of one split and seed, half the weight each. Any two networks "
         "together tend to beat one: the fusion with the network of the centre crop is the control.\n"
     )
@@ -140,7 +146,7 @@ def curve_table(comparisons: Sequence[Comparison], base: str) -> str:
 
 
 def _bold(text: str, verdict: Verdict) -> str:
-    return text if verdict is Verdict.NOT_SHOWN else f"**{text}**"
+    return text if verdict is Verdict.NOT_SHOWN else Markdown(f"**{text}**")
 
 
 def pair_table(pairs: Sequence[PairChange]) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from mocrop.evaluation.bench.bench import BenchResult, BenchSettings, bench_in_workspace
 from mocrop.evaluation.bench.read_speed import ReadSpeed
 from mocrop.evaluation.bench.video_speed import VideoSpeed
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 
 RESNET50_GFLOPS_224 = 4.11  # a multiplication with its addition counts once: `mocrop flops --arch resnet50 --size 224`
@@ -18,21 +18,21 @@ OPERATIONS_OF_TRAINING = 2 * 3  # per one counted there: the addition too, and a
 PLACES = {"memory": "from memory", "disk": "from the disk"}
 
 
-def bench_with_status(workspace: Workspace, settings: BenchSettings, console: Console) -> BenchResult:
+def bench_with_status(workspace: Workspace, settings: BenchSettings, console: LineConsole) -> BenchResult:
     """Measure, and show the progress on ``console``."""
     if not console.is_terminal:
-        return bench_in_workspace(workspace, settings, say=lambda what: console.print(what))
+        return bench_in_workspace(workspace, settings, say=console.say)
     with console.status("") as status:
-        return bench_in_workspace(workspace, settings, say=status.update)
+        return bench_in_workspace(workspace, settings, say=lambda what: status.update(Text(what)))
 
 
-def print_bench(console: Console, result: BenchResult) -> None:
+def print_bench(console: LineConsole, result: BenchResult) -> None:
     """Print tables and conclusions."""
     codec = "zstd" if result.compressed else "uncompressed"
     what = (
         f"{result.cache}: {result.clips_read:,} clips of {result.size} px, {codec}, in batches of {result.batch_size}"
     )
-    console.print(escape(what))
+    console.print(what)
     console.print(_read_table(result))
     if result.disk_mb_per_second is not None:
         console.print(f"the disk, one file from end to end: {result.disk_mb_per_second:,.0f} MB/s")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from mocrop.evaluation.coverage.measure import overlap
@@ -22,6 +21,7 @@ from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.stages.cache_settings import CropOptions
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.loop.callbacks import EpochRecord, TrainCallback
 from mocrop.training.loop.train import train
@@ -54,7 +54,9 @@ class DemoResult:
     picture: Path
 
 
-def run_demo(folder: Path, *, run: RunOptions, console: Console, sprites: SpriteSettings | None = None) -> DemoResult:
+def run_demo(
+    folder: Path, *, run: RunOptions, console: LineConsole, sprites: SpriteSettings | None = None
+) -> DemoResult:
     """Make a small data set in ``folder``, run every stage, train and test; an earlier demo there is replaced.
 
     Args:
@@ -81,7 +83,7 @@ def run_demo(folder: Path, *, run: RunOptions, console: Console, sprites: Sprite
     return DemoResult(scores=scores, inside=inside, picture=picture)
 
 
-def print_demo(console: Console, result: DemoResult) -> None:
+def print_demo(console: LineConsole, result: DemoResult) -> None:
     """Print the table and the path of the picture."""
     console.rule("4. what came out")
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -99,7 +101,7 @@ def print_demo(console: Console, result: DemoResult) -> None:
 class _LastEpoch(TrainCallback):
     """Prints one line about a run, at its last epoch."""
 
-    def __init__(self, console: Console, policy: str) -> None:
+    def __init__(self, console: LineConsole, policy: str) -> None:
         self._console = console
         self._policy = policy
         self._seconds = 0.0
@@ -123,7 +125,7 @@ def _clear(folder: Path) -> None:
     (folder / MARK).touch()
 
 
-def _make_caches(workspace: Workspace, dataset: Path, run: RunOptions, console: Console) -> None:
+def _make_caches(workspace: Workspace, dataset: Path, run: RunOptions, console: LineConsole) -> None:
     from mocrop.pipeline.commands.console import print_report
 
     motion: CropOptions = {"policy": "motion", "size": SIZE_PX, "frames": FRAMES, "ratio": RATIO}
@@ -133,7 +135,7 @@ def _make_caches(workspace: Workspace, dataset: Path, run: RunOptions, console: 
         print_report(console, preprocess.precrop(workspace, run=run, **control))
 
 
-def _train_and_evaluate(workspace: Workspace, policy: str, console: Console) -> EvalResult:
+def _train_and_evaluate(workspace: Workspace, policy: str, console: LineConsole) -> EvalResult:
     cache = workspace.cache(f"{policy}-{SIZE_PX}")
     trained = train(cache, workspace.runs / policy, TRAINING, callback=_LastEpoch(console, policy))
     return evaluate(cache, trained.checkpoint, EvalSettings(device="cpu", segments=FRAMES))

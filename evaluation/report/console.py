@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -16,19 +14,20 @@ from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.latency import Latency, Percentiles
 from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics
 from mocrop.evaluation.scores.predict import OnBatch
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.model.external_checkpoint import UNKNOWN
 
 MAX_CLASSES = 20  # in the table of a console; of more classes, the worst are shown
 WORST_CLASSES = 10
 
 
-def print_result(console: Console, result: EvalResult) -> None:
+def print_result(console: LineConsole, result: EvalResult) -> None:
     """Print scores with counts and intervals, and what a reader needs to judge them."""
     console.print(scores_table(result.metrics, title=headline(result)))
     console.print(worst_classes_table(result.metrics))
     print_facts(console, facts(result))
     for line in remarks(result):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def headline(result: EvalResult) -> str:
@@ -38,7 +37,7 @@ def headline(result: EvalResult) -> str:
 
 def scores_table(metrics: Metrics, *, title: str) -> Table:
     """Top-1, top-5 and mean class accuracy with both intervals."""
-    table = Table(title=escape(title))
+    table = Table(title=title)
     table.add_column("")
     for column in ("right", "correct / total", "95 % interval", drawn_unit(metrics)):
         table.add_column(column, justify="right")
@@ -75,17 +74,17 @@ def worst_classes_table(metrics: Metrics) -> Table:
         table.add_column(column, justify="right")
     table.add_column("wrong ones most often taken for")
     for each in shown:
-        table.add_row(*(escape(cell) for cell in class_cells(each)))
+        table.add_row(*class_cells(each))
     return table
 
 
-def print_facts(console: Console, lines: dict[str, str]) -> None:
+def print_facts(console: LineConsole, lines: dict[str, str]) -> None:
     """Print labelled sentences, wrapped beside their labels."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column()
     grid.add_column(overflow="fold")
     for label, text in lines.items():
-        grid.add_row(label, escape(text))
+        grid.add_row(label, text)
     console.print(grid)
 
 
@@ -169,7 +168,7 @@ def is_training_free(result: EvalResult) -> bool:
 
 
 @contextmanager
-def evaluation_progress(console: Console) -> Iterator[OnBatch]:
+def evaluation_progress(console: LineConsole) -> Iterator[OnBatch]:
     """A progress bar on a terminal, nothing elsewhere; yields ``on_batch`` for
     :func:`~mocrop.evaluation.scores.evaluate.evaluate`."""
     columns = (

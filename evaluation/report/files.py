@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mocrop.evaluation.report.console import drawn_unit, facts, headline, remarks, score_rows
-from mocrop.evaluation.report.format import class_cells, table_lines, write_csv, write_json
+from mocrop.evaluation.report.format import class_cells, in_markdown, picture, table_lines, write_csv, write_json
 from mocrop.evaluation.report.plots import draw_calibration, draw_confusion
 from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.metrics import Metrics, confused_pairs
@@ -63,14 +63,19 @@ def write_scores(metrics: Metrics, predictions: Predictions, files: Mapping[str,
 def markdown(result: EvalResult, stem: str) -> str:
     """The report as Markdown; it shows the pictures beside it."""
     lines = [
-        f"# {headline(result)}",
+        f"# {in_markdown(headline(result))}",
         *score_lines(result.metrics),
-        *(f"- **{label}**: {text}" for label, text in facts(result).items()),
-        *(f"- {line}" for line in remarks(result)),
+        *(f"- **{label}**: {in_markdown(text)}" for label, text in facts(result).items()),
+        *(f"- {in_markdown(line)}" for line in remarks(result)),
         *class_lines(result.metrics, result.predictions.class_names),
-        f"\n![Confusion matrix]({stem}.png)\n\n![Calibration]({stem}-calibration.png)",
+        *pictures(stem),
     ]
     return "\n".join(lines) + "\n"
+
+
+def pictures(stem: str) -> list[str]:
+    """Lines of Markdown that show the plots of a report."""
+    return ["", picture("Confusion matrix", f"{stem}.png"), "", picture("Calibration", f"{stem}-calibration.png")]
 
 
 def score_lines(metrics: Metrics) -> list[str]:

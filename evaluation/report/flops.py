@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mocrop.evaluation.flops import Cost, FlopsSettings, count_costs, savings
+from mocrop.pipeline.terminal import LineConsole
 
 
-def count_with_status(settings: FlopsSettings, console: Console) -> list[Cost]:
+def count_with_status(settings: FlopsSettings, console: LineConsole) -> list[Cost]:
     """Count, and show on a terminal what is being counted."""
     with console.status("counting") as status:
-        return count_costs(settings, on_count=lambda arch, size: status.update(f"counting {arch} at {size} px"))
+        return count_costs(settings, on_count=lambda arch, size: status.update(Text(f"counting {arch} at {size} px")))
 
 
-def print_costs(console: Console, costs: Sequence[Cost], *, segments: int) -> None:
+def print_costs(console: LineConsole, costs: Sequence[Cost], *, segments: int) -> None:
     """Print one row per network and size."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("backbone", overflow="fold")  # long names wrap, numbers do not

@@ -5,25 +5,69 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.names import csv_cell, printable
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and commands without a network need tables too
     from mocrop.evaluation.scores.metrics import ClassScore
     from mocrop.training.scores import Score
 
+_MARKUP = re.compile(
+    r"""[`*~|$] | <(?=[a-z/!?])              # code, emphasis, cells, formulas; HTML
+    | \\(?=[!-/:-@\[-`{-~]|$)                # a backslash that would take the next character's meaning
+    | (?<![^\W_])_ | _(?![^\W_])             # emphasis; within a word an underscore is one
+    | \](?=[(\[:])                          # links and pictures
+    | &(?=\#?\w+;)                          # entities
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
-def table_lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Lines of a Markdown table.
+
+class Markdown(str):
+    """Text that is Markdown already, and not to be escaped."""
+
+
+def in_markdown(text: object) -> str:
+    """Text for one line of Markdown: printable, and whatever a name holds is no markup.
+
+    >>> print(in_markdown("v_Dig_g01"), in_markdown("[x](y) <b> a|b"), in_markdown(Markdown("**better**")))
+    v_Dig_g01 [x\\](y) \\<b> a\\|b **better**
+    """
+    return text if isinstance(text, Markdown) else _MARKUP.sub(r"\\\g<0>", printable(text))
+
+
+def in_code(text: object) -> str:
+    """Text as code in a line of Markdown.
+
+    >>> in_code("imagenet")
+    '`imagenet`'
+    """
+    return f"`{printable(text).replace('`', ' ')}`"
+
+
+def picture(words: str, file_name: str) -> str:
+    """A line of Markdown that shows a picture in the same folder.
+
+    >>> picture("Calibration", "my run.png")
+    '![Calibration](my%20run.png)'
+    """
+    return f"![{words}]({quote(file_name)})"
+
+
+def table_lines(head: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Lines of a Markdown table; a cell is text unless it says that it is Markdown.
 
     >>> table_lines(("class", "clips"), [("Dig|er", 3)])
     ['| class | clips |', '|---|---|', '| Dig\\\\|er | 3 |']
     """
-    cells = ([str(cell).replace("|", "\\|") for cell in row] for row in (head, *rows))
+    cells = ([in_markdown(cell) for cell in row] for row in (head, *rows))
     first, *rest = (f"| {' | '.join(row)} |" for row in cells)
     return [first, "|" + "---|" * len(head), *rest]
 
@@ -65,7 +109,7 @@ def points(difference: Estimate) -> str:
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table as text, with a line break at the end."""
     return "\n".join([*table_lines(head, rows), ""])
 
@@ -80,9 +124,11 @@ def write_json(values: Mapping[str, Any], file: Path, *, indent: int = 2) -> Non
 
 
 def write_csv(head: Sequence[str], rows: Iterable[Sequence[object]], file: Path) -> None:
-    """Write a table; None becomes an empty cell."""
+    """Write a table; None becomes an empty cell, and a spreadsheet runs none of the names.
+
+    :func:`~mocrop.pipeline.names.from_csv_cell` gives the name that a cell was made of.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
+    writer.writerows([csv_cell(value) for value in row] for row in (head, *rows))
     write_whole(file, text.getvalue().encode())

@@ -5,32 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from mocrop.evaluation.report.console import drawn_unit
-from mocrop.evaluation.report.files import class_lines, report_files, score_lines, write_scores
-from mocrop.evaluation.report.format import points, score_cells, table_lines, write_json
+from mocrop.evaluation.report.files import class_lines, pictures, report_files, score_lines, write_scores
+from mocrop.evaluation.report.format import in_markdown, points, score_cells, table_lines, write_json
 from mocrop.evaluation.scores.fusion import Fusion, Stream
 from mocrop.evaluation.scores.statistics import format_p
 from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.terminal import LineConsole
 
 HEAD = ("", "right", "over the first", "only it / first", "p")
 ROLES = ("first", "second", "fused")
 
 
-def print_fusion(console: Console, fusion: Fusion, notes: Sequence[str]) -> None:
+def print_fusion(console: LineConsole, fusion: Fusion, notes: Sequence[str]) -> None:
     """Print both networks and their fusion."""
-    table = Table(title=f"late fusion, split {escape(fusion.first.predictions.split)}")
+    table = Table(title=f"late fusion, split {fusion.first.predictions.split}")
     table.add_column("")
     for column in HEAD[1:]:
         table.add_column(column, justify="right")
     for role, stream in zip(ROLES, fusion.streams, strict=True):
-        table.add_row(*(escape(cell) for cell in (role, *stream_cells(stream))))
+        table.add_row(role, *stream_cells(stream))
     console.print(table)
     for line in (*names(fusion), explanation(fusion), *notes):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def stream_cells(stream: Stream) -> tuple[str, str, str, str]:
@@ -65,15 +64,15 @@ def write_fusion(fusion: Fusion, notes: Sequence[str], folder: Path, stem: str) 
     title = f"{fusion.first.name} and {fusion.second.name}, test list of split {predictions.split}"
     write_scores(metrics, predictions, files, title=title)
     lines = [
-        f"# Late fusion of {title}",
+        f"# Late fusion of {in_markdown(title)}",
         "",
         *table_lines(HEAD, ((role, *stream_cells(each)) for role, each in zip(ROLES, fusion.streams, strict=True))),
         "",
-        *(f"- {line}" for line in (*names(fusion), explanation(fusion), *notes)),
+        *(f"- {in_markdown(line)}" for line in (*names(fusion), explanation(fusion), *notes)),
         "\n## The fusion",
         *score_lines(metrics),
         *class_lines(metrics, predictions.class_names),
-        f"\n![Confusion matrix]({stem}.png)\n\n![Calibration]({stem}-calibration.png)",
+        *pictures(stem),
     ]
     write_whole(files[".md"], ("\n".join(lines) + "\n").encode())
     write_json({**fusion.to_json(), "notes": list(notes)}, files[".json"])

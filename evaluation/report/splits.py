@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from mocrop.evaluation.report.format import interval_cell, points, score_cells, table_lines, write_json
+from mocrop.evaluation.report.format import in_markdown, interval_cell, points, score_cells, table_lines, write_json
 from mocrop.evaluation.scores.fusion import Fusion
 from mocrop.evaluation.scores.metrics import Metrics
 from mocrop.evaluation.scores.predictions import Predictions
 from mocrop.evaluation.scores.split_mean import SplitMean, mean_over_splits
 from mocrop.evaluation.scores.statistics import format_p
 from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.terminal import LineConsole
 
 HEAD = ("split", "right", "correct / total", "95 % interval", "top-5", "mean class")
 FUSED_HEAD = ("split", "first", "second", "fused", "over the first", "p")
@@ -96,13 +95,13 @@ def fusion_rows(table: SplitTable) -> list[tuple[str, ...]]:
     return [*rows, ("mean", *means, f"{gain:+.1f}", "")]
 
 
-def print_splits(console: Console, table: SplitTable) -> None:
+def print_splits(console: LineConsole, table: SplitTable) -> None:
     """Print the tables and the notes on them."""
     console.print(_rich(table.title, HEAD, table_rows(table)))
     if fused := fusion_rows(table):
         console.print(_rich("late fusion, top-1", FUSED_HEAD, fused))
     for line in table.notes:
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def write_splits(table: SplitTable, folder: Path, stem: str) -> dict[str, Path]:
@@ -110,11 +109,11 @@ def write_splits(table: SplitTable, folder: Path, stem: str) -> dict[str, Path]:
     files = {suffix: folder / f"{stem}{suffix}" for suffix in (".json", ".md")}
     fused = fusion_rows(table)
     lines = [
-        f"# {table.title}\n",
+        f"# {in_markdown(table.title)}\n",
         *table_lines(HEAD, table_rows(table)),
         *(["\n## Late fusion, top-1\n", *table_lines(FUSED_HEAD, fused)] if fused else []),
         "",
-        *(f"- {line}" for line in table.notes),
+        *(f"- {in_markdown(line)}" for line in table.notes),
     ]
     write_whole(files[".md"], ("\n".join(lines) + "\n").encode())
     write_json(table.to_json(), files[".json"])
@@ -122,12 +121,12 @@ def write_splits(table: SplitTable, folder: Path, stem: str) -> dict[str, Path]:
 
 
 def _rich(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=escape(title))
+    table = Table(title=title)
     table.add_column(head[0], overflow="fold")
     for column in head[1:]:
         table.add_column(column, justify="right")
     for number, row in enumerate(rows):
-        table.add_row(*(escape(cell) for cell in row), end_section=number == len(rows) - 2)
+        table.add_row(*row, end_section=number == len(rows) - 2)
     return table
 
 

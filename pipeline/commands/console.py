@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from mocrop.pipeline.commands.maps import ExportReport, ImportReport
@@ -16,6 +14,7 @@ from mocrop.pipeline.dataset.init import DatasetReport
 from mocrop.pipeline.dataset.issues import SERIOUS, Issue
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.run.session import StageReport
+from mocrop.pipeline.terminal import LineConsole, Part
 
 MAX_EXAMPLES = 5  # lines shown of a longer list
 
@@ -29,7 +28,7 @@ def count(number: int, noun: str, *, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def print_report(console: Console, report: Report) -> None:
+def print_report(console: LineConsole, report: Report) -> None:
     """Print what one command did."""
     if report.dataset is not None and not report.stages:
         print_dataset(console, report.dataset)
@@ -43,66 +42,66 @@ def print_report(console: Console, report: Report) -> None:
         console.print("`mocrop status --failed` names the failed clips, `mocrop retry` tries them again")
 
 
-def print_dataset(console: Console, report: DatasetReport) -> None:
+def print_dataset(console: LineConsole, report: DatasetReport) -> None:
     """Print what was found in a data set."""
     classes = count(report.classes, "class", plural="classes")
     listed = f" (the lists name {report.listed_classes})" if report.listed_classes != report.classes else ""
     console.print(f"{count(report.clips, 'clip')} in {classes}{listed}")
     for name, (train, test) in report.splits.items():
-        console.print(f"  split {escape(name)}: {train:,} to train on, {test:,} to test on")
+        console.print(f"  split {name}: {train:,} to train on, {test:,} to test on")
     if report.absent:
         console.print(f"  {count(report.absent, 'clip')} found earlier, gone now")
     _print_issues(console, report.issues)
-    console.print(f"workspace: {escape(str(report.workspace))}")
+    console.print(f"workspace: {report.workspace}")
 
 
-def _print_issues(console: Console, issues: Iterable[Issue]) -> None:
+def _print_issues(console: LineConsole, issues: Iterable[Issue]) -> None:
     for issue in issues:
-        console.print(f"  [yellow]note[/yellow] {escape(issue.sentence)}")
+        console.say("  ", ("note", "yellow"), f" {issue.sentence}")
 
 
-def print_retry(console: Console, report: Report) -> None:
+def print_retry(console: LineConsole, report: Report) -> None:
     """Print what `mocrop retry` did."""
     if not report.stages:
         console.print("no clip has failed, so there is nothing to try again")
     print_report(console, report)
 
 
-def print_stage(console: Console, report: StageReport) -> None:
+def print_stage(console: LineConsole, report: StageReport) -> None:
     """Print what one command did in one stage: a line of counts, then the reasons of failures and notes."""
     summary, plan = report.summary, report.plan
-    parts = [f"[bold]{report.stage}[/bold]: {count(summary.done, 'clip')} done"]
+    parts: list[Part] = [(report.stage, "bold"), f": {count(summary.done, 'clip')} done"]
     if plan.done:
-        parts.append(f"{plan.done:,} done before")
+        parts.append(f", {plan.done:,} done before")
     if failed := sum(report.failed.values()):
-        parts.append(f"[red]{failed:,} failed[/red]")
+        parts += [", ", (f"{failed:,} failed", "red")]
     if plan.waiting:
-        parts.append(f"{plan.waiting:,} waiting for the stage before")
+        parts.append(f", {plan.waiting:,} waiting for the stage before")
     if summary.clips:
-        parts.append(f"{summary.seconds:.1f} s, {summary.clips / max(summary.seconds, 1e-9):.1f} clips/s")
-    console.print(", ".join(parts))
+        parts.append(f", {summary.seconds:.1f} s, {summary.clips / max(summary.seconds, 1e-9):.1f} clips/s")
+    console.say(*parts)
     _print_reasons(console, "red", "failed", report.failed)
     _print_reasons(console, "dim", "noted", summary.notes)
 
 
-def _print_reasons(console: Console, style: str, kind: str, reasons: Mapping[Reason, int]) -> None:
+def _print_reasons(console: LineConsole, style: str, kind: str, reasons: Mapping[Reason, int]) -> None:
     for reason, clips in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
-        console.print(f"  [{style}]{kind}[/{style}] {clips:>6,}  {reason.value}")
+        console.say("  ", (kind, style), f" {clips:>6,}  {reason.value}")
 
 
-def print_status(console: Console, status: WorkspaceStatus, *, failures: bool) -> None:
+def print_status(console: LineConsole, status: WorkspaceStatus, *, failures: bool) -> None:
     """Print a table of stages, the reasons of failures, and the next command.
 
     Args:
         failures: also print the message of every failed clip.
     """
-    console.print(f"{count(status.clips, 'clip')} of {escape(str(status.dataset))}")
+    console.print(f"{count(status.clips, 'clip')} of {status.dataset}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("stage")
     for title in ("done", "to do", "stale", "failed"):
         table.add_column(title, justify="right")
     for stage in status.stages:
-        table.add_row(escape(stage.stage), *(f"{n:,}" if n else "-" for n in _numbers(stage)))
+        table.add_row(stage.stage, *(f"{n:,}" if n else "-" for n in _numbers(stage)))
     console.print(table)
     for stage in status.stages:
         if stage.failed:
@@ -110,44 +109,44 @@ def print_status(console: Console, status: WorkspaceStatus, *, failures: bool) -
             _print_reasons(console, "red", "failed", stage.failed)
         if failures:
             for failure in stage.failures:
-                console.print(f"    {escape(failure.message)}")
-    console.print(f"next: [bold]{escape(status.next_command)}[/bold]")
+                console.print(f"    {failure.message}")
+    console.say("next: ", (status.next_command, "bold"))
 
 
 def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:
     return stage.done, stage.to_do, stage.stale, sum(stage.failed.values())
 
 
-def print_export(console: Console, report: ExportReport) -> None:
+def print_export(console: LineConsole, report: ExportReport) -> None:
     """Print how many maps were written, and how many clips have none and why."""
     rows, cols = report.grid
-    console.print(f"{count(report.written, f'{rows}x{cols} map')} written to {escape(str(report.folder))}")
+    console.print(f"{count(report.written, f'{rows}x{cols} map')} written to {report.folder}")
     for clips, why in (
         (report.nothing_moves, "no map: nothing moves in them"),
         (report.without_motion, "no map: they have no motion vectors"),
         (report.stale, "no map: `mocrop extract-mv` has not run on them as they are now"),
     ):
         if clips:
-            console.print(f"  [yellow]{clips:>6,}[/yellow]  {why}")
+            console.say("  ", (f"{clips:>6,}", "yellow"), f"  {why}")
 
 
-def print_import(console: Console, report: ImportReport) -> None:
+def print_import(console: LineConsole, report: ImportReport) -> None:
     """Print how many maps fit, which are missing or bad, and the command that crops by them."""
     rows, cols = report.grid
-    console.print(f"{count(report.fitting, f'{rows}x{cols} map')} of {escape(str(report.folder))} can be used")
+    console.print(f"{count(report.fitting, f'{rows}x{cols} map')} of {report.folder} can be used")
     _print_group(console, "missing, the whole frame is kept:", report.missing)
     _print_group(console, "bad, the clip would fail:", [bad.message for bad in report.bad])
     if report.unmatched:
-        console.print(f"  [dim]{report.unmatched:>6,}[/dim]  belong to no clip of this workspace")
-    console.print("next: [bold]mocrop precrop --policy maps --size 192[/bold]")
+        console.say("  ", (f"{report.unmatched:>6,}", "dim"), "  belong to no clip of this workspace")
+    console.say("next: ", ("mocrop precrop --policy maps --size 192", "bold"))
 
 
-def print_verify(console: Console, report: VerifyReport) -> None:
+def print_verify(console: LineConsole, report: VerifyReport) -> None:
     """Print for each part how many clips are damaged and which, then the commands that repair it."""
     for checked in report.parts:
         found = [damage for damage in report.damage if damage.part == checked.part]
-        sound = f"[red]{checked.damaged:,} damaged[/red]" if found else "all sound"
-        console.print(f"[bold]{checked.part}[/bold]: {count(checked.clips, 'clip')} checked, {sound}")
+        sound: Part = (f"{checked.damaged:,} damaged", "red") if found else "all sound"
+        console.say((checked.part, "bold"), f": {count(checked.clips, 'clip')} checked, ", sound)
         lines = [f"{damage.clip}: {damage.fact}" if damage.clip else damage.fact for damage in found]
         _print_examples(console, lines, indent=2)
     if not report.parts:
@@ -155,28 +154,28 @@ def print_verify(console: Console, report: VerifyReport) -> None:
     if report.repair:
         console.print("to repair it:")
     for command in report.repair:
-        console.print(f"  [bold]{escape(command)}[/bold]")
+        console.say("  ", (command, "bold"))
     if any(not one.repair for one in report.damage):
         console.print("to repair a cache outside a workspace, copy it again")
 
 
-def _print_group(console: Console, what: str, lines: Sequence[str]) -> None:
+def _print_group(console: LineConsole, what: str, lines: Sequence[str]) -> None:
     if lines:
-        console.print(f"  [yellow]{len(lines):>6,}[/yellow]  {what}")
+        console.say("  ", (f"{len(lines):>6,}", "yellow"), f"  {what}")
         _print_examples(console, lines, indent=10)
 
 
-def _print_examples(console: Console, lines: Sequence[str], *, indent: int) -> None:
+def _print_examples(console: LineConsole, lines: Sequence[str], *, indent: int) -> None:
     for line in lines[:MAX_EXAMPLES]:
-        console.print(f"{' ' * indent}{escape(line)}")
+        console.print(f"{' ' * indent}{line}")
     if len(lines) > MAX_EXAMPLES:
         console.print(f"{' ' * indent}and {len(lines) - MAX_EXAMPLES:,} more; --json lists all")
 
 
-def print_plan(console: Console, stage: str, lines: Iterable[tuple[str, str]]) -> None:
+def print_plan(console: LineConsole, stage: str, lines: Iterable[tuple[str, str]]) -> None:
     """Print why each clip would run, and how many would."""
     total = 0
     for clip, why in lines:
         total += 1
-        console.print(f"{stage}  {escape(clip)}  {why}")
+        console.print(f"{stage}  {clip}  {why}")
     console.print(f"{stage}: {count(total, 'clip')} would run")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mocrop.pipeline.names import printable as printable
+
 MAX_EXAMPLES = 3
 
 
@@ -146,7 +148,7 @@ class Issue:
 
     code: IssueCode
     count: int
-    examples: tuple[str, ...] = ()  # at most MAX_EXAMPLES, safe to print
+    examples: tuple[str, ...] = ()  # at most MAX_EXAMPLES; names as they are
 
     @property
     def sentence(self) -> str:
@@ -157,7 +159,7 @@ class Issue:
         """
         text = _SENTENCES[self.code][self.count != 1].format(n=f"{self.count:,}")
         more = ["..."] if self.count > len(self.examples) else []
-        return f"{text}: {', '.join([*self.examples, *more])}" if self.examples else text
+        return f"{text}: {', '.join([*map(printable, self.examples), *more])}" if self.examples else text
 
 
 class IssueLog:
@@ -172,7 +174,7 @@ class IssueLog:
         self._count[code] = self._count.get(code, 0) + 1
         examples = self._examples.setdefault(code, [])
         if len(examples) < MAX_EXAMPLES:
-            examples.append(printable(example))
+            examples.append(example)
 
     @property
     def issues(self) -> tuple[Issue, ...]:
@@ -182,14 +184,3 @@ class IssueLog:
             for code in IssueCode
             if code in self._count
         )
-
-
-def printable(text: str) -> str:
-    r"""Escape what a terminal cannot show or would interpret: bytes that are not UTF-8, control characters.
-
-    >>> print(printable("caf\udce9\x1b[2J.avi"), printable("日本.avi"))
-    caf\udce9\x1b[2J.avi 日本.avi
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -17,6 +17,7 @@ from pathlib import Path
 from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import from_csv_cell
 
 CLASS_INDEX = "classInd.txt"
 MAX_CLASSES = 100_000  # a larger number at the end of a line is not a label
@@ -247,7 +248,7 @@ def _csv_entry(row: dict[str, str], file: str, line: int) -> Listed | None:
     if None in row or None in row.values():  # how csv marks too many and too few cells
         return None
     cells = {name: cell.strip() for name, cell in row.items()}
-    subset, label = _SUBSETS.get(cells["subset"].lower()), cells.get("label") or None
+    subset, label = _SUBSETS.get(cells["subset"].lower()), from_csv_cell(cells.get("label") or "") or None
     if subset is None or not cells["path"] or not _is_label(label):
         return None
     return Listed(cells.get("split") or "1", subset, cells["path"].replace("\\", "/"), label, file, line)

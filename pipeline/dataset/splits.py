@@ -16,6 +16,7 @@ from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
 from mocrop.pipeline.dataset.labels import NO_CLASS, Match, folder_labels, listed_labels, parent_folder
 from mocrop.pipeline.dataset.split_lists import Listed, ListedSubset, SplitLists, read_lists
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import csv_cell
 
 UNUSED, TRAIN, TEST = 0, 1, 2  # the codes of ``subset`` in the crop cache
 
@@ -91,6 +92,12 @@ class _ClipIndex:
         self._paths = [_key(clip.path) for clip in clips]
         self._by_path = {path: position for position, path in enumerate(self._paths)}
         self._by_name = {_key(clip.name): position for position, clip in enumerate(clips)}
+        self._by_cell = {  # names that mocrop itself writes in another way
+            _key(str(csv_cell(name))): position
+            for position, clip in enumerate(clips)
+            for name in (clip.name, clip.path)
+            if csv_cell(name) != name
+        }
         self._by_file: dict[str, list[int]] = {}
         for position, path in enumerate(self._paths):
             self._by_file.setdefault(_file_stem(path), []).append(position)
@@ -98,7 +105,8 @@ class _ClipIndex:
     def find(self, listed: str) -> list[int]:
         """Positions of the clips that a listed path can mean; it should be exactly one."""
         path = _key(listed)
-        for index, key in ((self._by_path, path), (self._by_name, without_video_suffix(path))):
+        by_name = without_video_suffix(path)
+        for index, key in ((self._by_path, path), (self._by_name, by_name), (self._by_cell, path)):
             if key in index:
                 return [index[key]]
         wanted = "/" + without_video_suffix(path)

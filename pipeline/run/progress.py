@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from mocrop.pipeline.names import printable
+
 SECONDS_BETWEEN_LINES = 5.0
 
 
@@ -63,13 +65,13 @@ def stage_progress(
         yield LineProgress(console, stage, total)
         return
     if dashboard:
-        console.print(f"[dim]{stage}: watch the workers at {dashboard}[/dim]")
+        console.print(f"{stage}: watch the workers at {dashboard}", style="dim")
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TextColumn("{task.fields[facts]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield TerminalProgress(progress, progress.add_task(stage, total=total, facts=""))
+        yield TerminalProgress(progress, progress.add_task(printable(stage), total=total, facts=""))

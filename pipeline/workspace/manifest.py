@@ -179,7 +179,10 @@ class Manifest:
             database.executemany(
                 "INSERT OR REPLACE INTO outcomes (stage, settings, status, reasons, message, seconds, position,"
                 " size, mtime_ns) SELECT ?, ?, ?, ?, ?, ?, position, size, mtime_ns FROM clips WHERE position = ?",
-                ((stage, settings, o.status, " ".join(o.reasons), o.message, o.seconds, o.position) for o in outcomes),
+                (
+                    (stage, settings, o.status, " ".join(o.reasons), _storable(o.message), o.seconds, o.position)
+                    for o in outcomes
+                ),
             )
 
     def forget(self, stage: str) -> None:
@@ -274,6 +277,11 @@ def _stage_row(row: Sequence[object]) -> StageRow:
         upstream_reasons=_reasons(row[10]),
         upstream_message=str(row[11] or ""),
     )
+
+
+def _storable(message: str) -> str:
+    """A message as SQLite takes it: bytes that are not UTF-8, which a name in it may have, are escaped."""
+    return message.encode("utf-8", "backslashreplace").decode()
 
 
 def _reasons(text: object) -> tuple[Reason, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
+from mocrop.pipeline.names import is_utf8
 
 SETTINGS_FILE = "mocrop.toml"
 DEFAULT_FOLDER = "mocrop-work"
@@ -130,4 +131,6 @@ class Workspace:
 def _require_name(name: str) -> str:
     if not name or name.startswith(".") or {"/", "\\", ":", "\0"} & set(name):
         raise SettingsError(f"--name {name!r} cannot name a folder; use no slash or colon, and no dot at the start")
+    if not is_utf8(name):  # bytes that are not UTF-8 are lone surrogates
+        raise SettingsError(f"--name {name} is not UTF-8, which JSON and the caches are; use another name")
     return name

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.errors import WorkspaceError
+from mocrop.pipeline.errors import SettingsError, WorkspaceError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.workspace.paths import Workspace
@@ -47,7 +47,10 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
 
 
 def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
-    """Write the data set's settings into mocrop.toml; comments and the tables of stages stay."""
+    """Write the data set's settings into mocrop.toml; comments and the tables of stages stay.
+
+    Raises: SettingsError for a path that is not UTF-8.
+    """
     with _edited(workspace) as document:
         document["dataset"] = os.fspath(settings.dataset.absolute())
         document["splits"] = os.fspath(settings.splits.absolute()) if settings.splits else ""
@@ -55,7 +58,10 @@ def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
 
 
 def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:
-    """Write a settings dataclass as the table of one stage, so that later stages and runs use the same values."""
+    """Write a settings dataclass as the table of one stage, so that later stages and runs use the same values.
+
+    Raises: SettingsError for a path or name that is not UTF-8.
+    """
     with _edited(workspace) as document:
         document[stage] = plain_settings(settings)
 
@@ -69,4 +75,11 @@ def _edited(workspace: Workspace) -> Iterator[Any]:
     document = tomlkit.parse(text)
     yield document
     if (new := tomlkit.dumps(document)) != text or not file.exists():
-        write_whole(file, new.encode())
+        try:
+            content = new.encode()
+        except UnicodeEncodeError as error:
+            line = new.count("\n", 0, error.start)
+            raise SettingsError(
+                f"{file} is UTF-8, and this is not: {new.splitlines()[line]}; rename the folder or file"
+            ) from error
+        write_whole(file, content)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.meter import Meter
 
@@ -18,7 +18,7 @@ SECONDS_BETWEEN_LINES = 10.0  # where there is no live line
 class ConsoleCallback(TrainCallback):
     """Prints the facts of the run before the first epoch, the progress of each epoch, and a line when it is done."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: LineConsole) -> None:
         self._console = console
         self._epochs = 0
         self._bar: tuple[Progress, TaskID] | None = None
@@ -68,10 +68,10 @@ class ConsoleCallback(TrainCallback):
 
     def _print(self, line: str) -> None:
         """Print a line unchanged, even if it is longer than the console is wide."""
-        self._console.print(line, markup=False)
+        self._console.print(line)
 
 
-def live_line(console: Console) -> Progress:
+def live_line(console: LineConsole) -> Progress:
     """Live line with epoch, facts, a bar and the time left in the epoch.
 
     It usually leaves a few of 80 columns free for the ^C that a terminal echoes: a line that wraps cannot be erased.

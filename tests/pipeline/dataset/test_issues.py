@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import string
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from mocrop.pipeline.dataset.issues import MAX_EXAMPLES, Issue, IssueCode, IssueLog, printable
+from mocrop.pipeline.dataset.issues import MAX_EXAMPLES, Issue, IssueCode, IssueLog
 
 
 def test_every_code_has_a_sentence_for_one_and_for_many() -> None:
@@ -45,13 +39,9 @@ def test_memory_is_bounded_by_keeping_the_first_few_examples_only() -> None:
     assert len(issue.examples) == MAX_EXAMPLES
 
 
-@pytest.mark.parametrize("text", ["plain.avi", "été 日本.avi", 'it\'s "quoted".avi'])
-def test_what_a_terminal_can_show_is_left_alone(text: str) -> None:
-    assert printable(text) == text
-
-
-@given(st.text(st.characters() | st.sampled_from("\x1b\n\udce9" + string.ascii_letters)))
-def test_examples_can_always_be_printed(text: str) -> None:
-    shown = printable(text)
-    assert shown.isprintable()
-    shown.encode()
+def test_examples_are_names_as_they_are_and_a_sentence_shows_them_printably() -> None:
+    log = IssueLog()
+    log.note(IssueCode.NAME_NOT_UTF8, "caf\udce9\n\x1b[2J.avi")
+    (issue,) = log.issues
+    assert issue.examples == ("caf\udce9\n\x1b[2J.avi",)
+    assert issue.sentence.endswith(r"rename it: caf\udce9\n\x1b[2J.avi")

@@ -142,7 +142,7 @@ def test_outcomes_survive_closing(manifest: Manifest, tmp_path: Path) -> None:
 
 
 def test_a_failing_batch_leaves_nothing_behind(manifest: Manifest) -> None:
-    broken = replace(done(1), message=object())  # type: ignore[arg-type]
+    broken = replace(done(1), seconds=object())  # type: ignore[arg-type]
     with pytest.raises(sqlite3.Error):
         manifest.record("transcode", "t", [done(0), broken])
     assert manifest.counts("transcode", "t").missing == 2
