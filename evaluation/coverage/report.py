@@ -16,11 +16,12 @@ from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
 from mocrop.evaluation.coverage.measure import Coverage, CoverageRow, annotated_clips, measure_coverage
 from mocrop.evaluation.coverage.settings import BASE, CoverageSettings, policy_of
 from mocrop.evaluation.pictures.colours import COLOURS
-from mocrop.evaluation.report.format import markdown_table, write_json
+from mocrop.evaluation.report.format import in_markdown, markdown_table, write_json
 from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.report.figure_file import write_figure
+from mocrop.training.report.figure_names import short_name
 
 
 def coverage_in_workspace(
@@ -87,7 +88,7 @@ def _without_nan(value: Any) -> Any:  # Any: JSON
 def write_coverage(coverage: Coverage, folder: Path) -> dict[str, Path]:
     """Write ``coverage.json``, ``.md`` and ``.png``, each whole or not at all; returns the files by suffix."""
     files = {suffix: folder / f"coverage.{suffix}" for suffix in ("json", "md", "png")}
-    tables = [f"## {name}\n\n{coverage_table(coverage, clips_of=name)}" for name in coverage.sets]
+    tables = [f"## {in_markdown(name)}\n\n{coverage_table(coverage, clips_of=name)}" for name in coverage.sets]
     write_json(coverage_json(coverage), files["json"], indent=1)
     write_whole(files["md"], ("# Actor coverage\n\n" + "\n".join(tables)).encode())
     draw_coverage(coverage, files["png"])
@@ -125,5 +126,5 @@ def _draw_set(axis: matplotlib.axes.Axes, coverage: Coverage, name: str) -> None
         colour = COLOURS.get(policy_of(variant), "black")
         axis.plot(area, mean, style, color=colour, marker=".", label=variant)
         axis.fill_between(area, low, high, color=colour, alpha=0.12, linewidth=0)
-    axis.set_title(f"{name}, {rows[0].clips} clips", fontsize=9)
+    axis.set_title(f"{short_name(name)}, {rows[0].clips} clips", fontsize=9)
     axis.grid(alpha=0.3)

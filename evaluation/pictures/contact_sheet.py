@@ -18,6 +18,7 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import camera_speed
 from mocrop.pipeline.policies.base import PictureSize, PolicyResult
 from mocrop.training.report.figure_file import write_figure
+from mocrop.training.report.figure_names import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def draw_contact_sheet(view: ClipView, file: Path, *, frames: int = 6) -> None:
     columns = max(len(shown), MIN_COLUMNS)
     row_inches = min(WIDTH_INCHES / columns * view.picture[1] / view.picture[0], 6.0) + 0.25
     figure = Figure(figsize=(WIDTH_INCHES, 0.55 + 2 * row_inches + 3.6), layout="constrained")
-    figure.suptitle(_title(view), fontsize=13, fontweight="bold", parse_math=False)
+    figure.suptitle(drawable(_title(view)), fontsize=13, fontweight="bold", parse_math=False)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(2 * row_inches, 3.6)).ravel()
     maker = ArrowMaker(view.motion) if view.motion else None
     _draw_frames(top.subplots(2, columns, squeeze=False), view, maker, following, pictures)
@@ -124,7 +125,7 @@ def _show_words(axis: Axes, words: str, size: PictureSize) -> None:
 
 
 def _write(axis: Axes, middle: tuple[float, float], words: str, *, letters_across: int) -> None:
-    text = textwrap.fill(words, letters_across)
+    text = textwrap.fill(drawable(words), letters_across)
     axis.text(*middle, text, ha="center", va="center", fontsize=9, color=WARNING_COLOUR, parse_math=False)
 
 

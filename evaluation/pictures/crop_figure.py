@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.video.open import open_container
 from mocrop.training.report.figure_file import write_figure
+from mocrop.training.report.figure_names import drawable
 
 BOX_COLOUR, TRUTH_COLOUR = "#ff9500", "white"
 
@@ -99,4 +100,4 @@ def _draw_frame(axis: matplotlib.axes.Axes, one: Panel) -> None:
         axis.add_patch(rectangle((x, y), w, h, fill=False, edgecolor=TRUTH_COLOUR, linewidth=1.5, linestyle=":"))
     axis.set_xlim(0, width)
     axis.set_ylim(height, 0)
-    axis.set_title(one.title, fontsize=9)
+    axis.set_title(drawable(one.title), fontsize=9)

@@ -17,6 +17,7 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.policies.base import PictureSize
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.report.figure_file import write_figure
+from mocrop.training.report.figure_names import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,12 +113,16 @@ def short_name(clip: str, label: str) -> str:
     return name if len(name) <= NAME_LETTERS else f"…{name[-NAME_LETTERS:]}"
 
 
+def _shortened(label: str) -> str:
+    return textwrap.shorten(label, CLASS_LETTERS, placeholder="…") or label[:CLASS_LETTERS]
+
+
 def _draw_tile(axis: Axes, tile: Tile, *, new_class: bool) -> None:
     show_picture(axis, PLATE if tile.picture is None else tile.picture, tile.size)
-    label = textwrap.shorten(tile.label, CLASS_LETTERS, placeholder="…") or tile.label[:CLASS_LETTERS]
+    label = _shortened(drawable(tile.label))
     weight, colour = ("bold", "black") if new_class else ("normal", "0.4")
     axis.set_title(label, loc="left", fontsize=7.5, pad=3, fontweight=weight, color=colour, parse_math=False)
-    name = short_name(tile.clip, tile.label)
+    name = short_name(drawable(tile.clip), drawable(tile.label))
     axis.set_title(name, loc="right", fontsize=6.5, pad=3, color="0.4", parse_math=False)
     if len(tile.results) == 1:
         _shade_outside(axis, next(iter(tile.results.values())).box, tile.size)
@@ -157,7 +162,7 @@ def _draw_place(axis: Axes, box: CropBox, size: PictureSize) -> None:
 
 def _write(axis: Axes, tile: Tile) -> None:
     """Write the tile's words in the middle of an empty plate, or at the foot of the picture."""
-    text = textwrap.fill(tile.words, 30)
+    text = textwrap.fill(drawable(tile.words), 30)
     where = (tile.size[0] / 2, tile.size[1] / 2 if tile.picture is None else tile.size[1] * 0.97)
     plate = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5}
     align = "center" if tile.picture is None else "bottom"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping
 from fractions import Fraction
@@ -28,6 +27,7 @@ from mocrop.evaluation.pictures.motion_arrows import ArrowMaker, Arrows
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.policies.base import PolicyResult
 from mocrop.pipeline.video.open import open_video
+from mocrop.training.report.figure_file import figure_bytes
 
 Points = npt.NDArray[np.float64]  # (n, 2): x, y in pixels
 
@@ -138,9 +138,8 @@ def _band(view: ClipView, maker: ArrowMaker | None, width: int) -> tuple[Picture
     draw_camera(axis, view)
     handles = [*policy_handles(view.results), *arrow_handles(maker)]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=7)
-    pixels = io.BytesIO()
-    figure.savefig(pixels, format="rgba", dpi=BAND_DPI)
-    band = np.frombuffer(pixels.getvalue(), np.uint8).reshape(BAND_PX, width, 4)[..., :3]
+    pixels = figure_bytes(figure, dpi=BAND_DPI, kind="rgba")
+    band = np.frombuffer(pixels, np.uint8).reshape(BAND_PX, width, 4)[..., :3]
     extent = axis.get_window_extent()
     left, right, bottom, top = (int(side) for side in (extent.x0, extent.x1, extent.y0, extent.y1))
     return band, (range(BAND_PX - top, BAND_PX - bottom), range(left, right))

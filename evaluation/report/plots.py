@@ -8,9 +8,11 @@ from pathlib import Path
 import matplotlib.axes
 import numpy as np
 import numpy.typing as npt
+from rich.cells import cell_len
 
 from mocrop.evaluation.scores.metrics import Calibration
 from mocrop.training.report.figure_file import write_figure
+from mocrop.training.report.figure_names import drawable, short_name
 
 INCHES_PER_CLASS, MIN_INCHES = 0.19, 2.4  # of the side of the matrix
 MAX_CLASSES = 150  # in one picture: more cannot be read, and take minutes and gigabytes
@@ -35,11 +37,11 @@ def draw_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], file:
     if len(drawn) < there:
         title = f"{title}; the {len(drawn)} most confused of {there} classes"
     clips = confusion.sum(axis=1)[drawn, None]
-    confusion, names = confusion[np.ix_(drawn, drawn)], [names[number] for number in drawn.tolist()]
+    confusion, names = confusion[np.ix_(drawn, drawn)], [short_name(names[number]) for number in drawn.tolist()]
     few = len(names) <= MAX_LARGE_CLASSES
     side = max(MIN_INCHES, len(names) * (0.55 if few else INCHES_PER_CLASS))
     text, heading = (9.0, 10.0) if few else (7.0, 16.0)
-    labels = 0.0115 * text * max(map(len, names)) + 0.6  # room for names, inches
+    labels = 0.0115 * text * max(map(cell_len, names)) + 0.6  # room for names, inches
     figure = Figure(figsize=(side + labels + 1.0, side + labels + 0.4), layout="constrained")
     axis = figure.add_subplot()
     with np.errstate(invalid="ignore"):  # 0 / 0 for a class without clips
@@ -57,7 +59,7 @@ def draw_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], file:
     axis.tick_params(which="minor", length=0)
     axis.set_xlabel("answer", fontsize=heading)
     axis.set_ylabel("true class", fontsize=heading)
-    figure.suptitle(title, fontsize=heading, wrap=True)
+    figure.suptitle(drawable(title), fontsize=heading, wrap=True)
     bar = figure.colorbar(image, ax=axis, fraction=0.4 / side, pad=0.02)
     bar.set_label("share of the true class", fontsize=heading)
     write_figure(figure, file, dpi=DPI)
@@ -79,7 +81,7 @@ def draw_calibration(calibration: Calibration, file: Path, *, title: str) -> Non
     figure = Figure(figsize=(5, 5.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_reliability(above, calibration)
-    figure.suptitle(f"{title}\nexpected calibration error {calibration.error:.1%}", fontsize=10, wrap=True)
+    figure.suptitle(f"{drawable(title)}\nexpected calibration error {calibration.error:.1%}", fontsize=10, wrap=True)
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     centres, width = [(each.low + each.high) / 2 for each in calibration.bins], 1 / len(calibration.bins)
     below.bar(centres, [each.clips for each in calibration.bins], width=width, color="#999999", edgecolor="white")

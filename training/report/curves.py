@@ -60,6 +60,8 @@ def draw_curves(history: Sequence[EpochRecord], *, title: str = "") -> Figure:
     """
     from matplotlib.figure import Figure
 
+    from mocrop.training.report.figure_names import drawable
+
     figure = Figure(figsize=(7.2, 6.4), layout="constrained")
     loss, accuracy, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.2))
     _draw_losses(loss, history)
@@ -69,7 +71,7 @@ def draw_curves(history: Sequence[EpochRecord], *, title: str = "") -> Figure:
         axis.grid(alpha=0.25, linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
     _mark_best(figure, history)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(drawable(title), fontsize=10)
     return figure
 
 

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from mocrop.pipeline.files import write_whole
+from mocrop.training.report.figure_names import show_names
 
 
 def write_figure(figure: Figure, file: Path, *, dpi: int) -> None:
     """Write ``figure`` to ``file``, whose folder is created if missing."""
-    png = io.BytesIO()
-    figure.savefig(png, dpi=dpi, format="png", metadata={"Software": None})
-    write_whole(file, png.getvalue())
+    write_whole(file, figure_bytes(figure, dpi=dpi, kind="png", metadata={"Software": None}))
+
+
+def figure_bytes(figure: Figure, *, dpi: int, kind: str, metadata: dict[str, None] | None = None) -> bytes:
+    """Draw ``figure``, whose names become printable.
+
+    Args:
+        kind: "png", or "rgba" for the pixels alone.
+    """
+    show_names(figure)
+    content = io.BytesIO()
+    with warnings.catch_warnings():  # the bold cut of a font may lack a letter that the font has
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(content, dpi=dpi, format=kind, metadata=metadata)
+    return content.getvalue()
