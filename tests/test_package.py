@@ -112,6 +112,35 @@ def test_no_module_is_part_of_a_circle() -> None:
         visit(name, ())
 
 
+WAYS_OUT = {  # what writes for people, and the only modules that may call it: they make names printable
+    "print": [],
+    "echo": ["cli.py"],  # JSON and the version
+    "secho": [],
+    "savefig": ["training/report/figure_file.py"],
+    "writer": ["evaluation/report/format.py"],
+    "DictWriter": [],
+    "from_markup": [],
+    "escape": [],
+    "Console": [],
+}
+
+
+@pytest.mark.parametrize("call", WAYS_OUT)
+def test_names_have_one_way_out(call: str) -> None:
+    """To the console by LineConsole, to CSV files by `write_csv`, to pictures by `write_figure`."""
+    found = set()
+    for path in [*modules(), ROOT / "cli.py"]:
+        calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+        if any((isinstance(each, ast.Name) and each.id == call) or _is_of_library(each, call) for each in calls):
+            found.add(path.relative_to(ROOT).as_posix())
+    assert found == set(WAYS_OUT[call])
+
+
+def _is_of_library(function: ast.expr, name: str) -> bool:
+    """Whether a function is an attribute of that name, and not `print`, which is LineConsole's."""
+    return isinstance(function, ast.Attribute) and function.attr == name and name != "print"
+
+
 def test_package_imports_no_peer_that_it_is_measured_against() -> None:
     peers = {"cv2", "ffcv", "mvextractor", "torchcodec", "webdataset", "zarrs"}
     found = {name for path in [*modules(), ROOT / "cli.py"] for name in imports(path) if name.split(".")[0] in peers}

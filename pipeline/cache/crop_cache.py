@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.cache.layout import SCHEMA_VERSION, USABLE, open_stream, shard_file
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.names import is_utf8
 
 
 class CropCache:
@@ -31,6 +33,8 @@ class CropCache:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        if not is_utf8(os.fspath(self.path)):
+            raise CacheError(f"the path of the cache {self.path} is not UTF-8; rename the folder")
         try:
             self._group = zarr.open_group(self.path, mode="r", zarr_format=3)
         except (FileNotFoundError, ValueError, KeyError) as error:

@@ -41,9 +41,11 @@ def init_workspace(
         dataset: folder of videos; None: as in mocrop.toml.
         splits: split lists; None: as in mocrop.toml if the data set is the same, else splits are made.
         seed: of splits that are made; None: as in mocrop.toml, 0 in a new workspace.
-    Raises: DatasetError if there are no clips or the lists cannot be read; SettingsError if no data set is known or the
-        workspace is the data set itself.
+    Raises: DatasetError if there are no clips or the lists cannot be read; SettingsError if no data set is known, the
+        workspace is the data set itself, or the path of the data set or the lists is not UTF-8; WorkspaceError if that
+        of the workspace is not.
     """
+    workspace.require_utf8()
     settings = _settings(workspace, dataset, splits, seed)
     if settings.dataset.resolve() == workspace.root.resolve():
         raise SettingsError(f"{workspace.root} is the data set itself; name another folder for the workspace with -w")

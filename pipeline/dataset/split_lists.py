@@ -248,7 +248,9 @@ def _csv_entry(row: dict[str, str], file: str, line: int) -> Listed | None:
     if None in row or None in row.values():  # how csv marks too many and too few cells
         return None
     cells = {name: cell.strip() for name, cell in row.items()}
-    subset, label = _SUBSETS.get(cells["subset"].lower()), from_csv_cell(cells.get("label") or "") or None
+    subset, label = _SUBSETS.get(cells["subset"].lower()), from_csv_cell(cells.get("label", "")) or None
     if subset is None or not cells["path"] or not _is_label(label):
         return None
-    return Listed(cells.get("split") or "1", subset, cells["path"].replace("\\", "/"), label, file, line)
+    return Listed(
+        from_csv_cell(cells.get("split", "")) or "1", subset, cells["path"].replace("\\", "/"), label, file, line
+    )

@@ -119,13 +119,19 @@ class Workspace:
     def require(self) -> Self:
         """Return self if there is a workspace.
 
-        Raises: WorkspaceError naming the command that makes one.
+        Raises: WorkspaceError naming the command that makes one, or if its path is not UTF-8.
         """
+        self.require_utf8()
         if not self.settings_file.is_file():
             raise WorkspaceError(
                 f"there is no mocrop workspace at {self.root}; make one with `mocrop init DATASET`, or name one with -w"
             )
         return self
+
+    def require_utf8(self) -> None:
+        """Raises: WorkspaceError if the path is not UTF-8, as TensorStore wants the paths of its files."""
+        if not is_utf8(os.fspath(self.root)):
+            raise WorkspaceError(f"the path of the workspace {self.root} is not UTF-8; rename the folder, or pass -w")
 
 
 def _require_name(name: str) -> str:
