@@ -59,9 +59,13 @@ def font_of(character: str) -> str | None:
 
 @cache
 def _fonts() -> tuple[tuple[str, FT2Font], ...]:
-    usual = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
-    files = {entry.name: entry.fname for entry in font_manager.fontManager.ttflist}
-    return (("", usual), *((name, font_manager.get_font(files[name])) for name in FURTHER_FONTS if name in files))
+    installed = {entry.name for entry in font_manager.fontManager.ttflist}
+    return (("", _font(None)), *((name, _font(name)) for name in FURTHER_FONTS if name in installed))
+
+
+def _font(family: str | None) -> FT2Font:
+    """The regular cut of a family, by default the usual one."""
+    return font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=family)))
 
 
 def show_names(figure: Figure) -> None:
