@@ -76,7 +76,7 @@ def a_table() -> Table:
         lambda console: console.print(HOSTILE),
         lambda console: console.print(HOSTILE, markup=True, emoji=True),
         lambda console: console.say(("name: ", "bold"), (HOSTILE, "red")),
-        lambda console: console.print(HOSTILE, 1),
+        lambda console: console.print(HOSTILE, 1, markup=True),
         lambda console: console.print(a_table()),
         lambda console: console.rule(HOSTILE),
         lambda console: console.log(HOSTILE),
@@ -90,6 +90,13 @@ def test_whatever_way_a_name_takes_to_the_console_it_is_shown_and_does_nothing(
     written = in_encoding(encoding, show)
     assert shown in written
     assert all(line.isprintable() for line in written.split("\n"))
+
+
+def test_a_line_is_broken_where_its_codes_end_it() -> None:
+    file = io.TextIOWrapper(written := io.BytesIO(), encoding="ascii", newline="\n")
+    LineConsole(file=file, force_terminal=True, width=20, color_system=None).print("日日 日日 日日")
+    file.flush()
+    assert written.getvalue().decode().splitlines() == [r"\u65e5\u65e5"] * 3
 
 
 def test_what_rich_turns_into_text_by_itself_has_no_control_either() -> None:

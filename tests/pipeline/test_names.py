@@ -6,7 +6,7 @@ import string
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.names import csv_cell, from_csv_cell, printable
@@ -81,6 +81,13 @@ def test_what_only_starts_as_a_number_is_a_formula(formula: str) -> None:
 
 
 @given(ANY_TEXT)
+@example(r"\n")
+@example(r"\\n")
+@example(r"\x41\u0041")
+@example("\\\n")
+@example("'=x")
+@example("''=x")
+@example("'")
 def test_a_cell_gives_its_name_back(name: str) -> None:
     cell = csv_cell(name)
     assert isinstance(cell, str)
