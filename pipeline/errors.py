@@ -42,6 +42,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     BAD_MAP = "bad-density-map"
     VANISHED = "vanished"
+    NAME_TOO_LONG = "name-too-long"
     NO_MOTION_VECTORS = "codec-without-vectors"
     EARLIER_STAGE_FAILED = "earlier-stage-failed"
     EARLIER_STAGE_MISSING = "earlier-stage-not-run"

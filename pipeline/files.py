@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import platform
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import BinaryIO, TextIO
 
 from mocrop.pipeline import platform_calls
 from mocrop.pipeline.errors import raise_if_disk_full
+
+MAX_NAME_BYTES = 255  # of one part of a path, on nearly every file system
 
 
 class HeldError(Exception):
@@ -24,6 +27,19 @@ class HeldError(Exception):
     def __init__(self, holder: str, way_out: str) -> None:
         super().__init__(holder, way_out)
         self.holder, self.way_out = holder, way_out
+
+
+def fitting_name(name: str, suffix: str) -> str:
+    """The name of a file: ``name + suffix``, or where that has more than 255 bytes its start and a hash of it.
+
+    >>> fitting_name("clip", ".mp4"), len(fitting_name("c" * 252, ".mp4")), fitting_name("c" * 252, ".mp4")[-24:]
+    ('clip.mp4', 255, 'ccc~c0604d25493483a6.mp4')
+    """
+    content = name.encode(errors="surrogateescape")
+    if len(content) + len(suffix.encode()) <= MAX_NAME_BYTES:
+        return name + suffix
+    ending = f"~{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
+    return content[: MAX_NAME_BYTES - len(ending.encode())].decode(errors="ignore") + ending
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -46,7 +62,7 @@ def whole_file(file: Path, *, writer: str = "") -> Iterator[BinaryIO]:
     Raises: DiskFullError.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{writer}.partial" if writer else f".{file.name}.partial")
+    partial = partial_file(file, writer=writer)
     try:
         with partial.open("wb") as stream:
             yield stream
@@ -57,6 +73,15 @@ def whole_file(file: Path, *, writer: str = "") -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
         raise_if_disk_full(error)
         raise
+
+
+def partial_file(file: Path, *, writer: str = "") -> Path:
+    """Path under which a file is written before it takes its name, beside it.
+
+    Args:
+        writer: part of the name, for files that several processes may write at once.
+    """
+    return file.with_name(fitting_name(f".{file.name}", f".{writer}.partial" if writer else ".partial"))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,5 +97,9 @@ def clip_log(task: ClipTask) -> Iterator[ClipLog]:
         log.outcome = outcome("failed", [Reason.UNREADABLE, *log.reasons], str(error))
     except Exception as error:
         raise_if_disk_full(error)
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            text = f"{task.name}: its path is too long for this disk; shorten its name, or use a shorter workspace path"
+            log.outcome = outcome("failed", [Reason.NAME_TOO_LONG, *log.reasons], text)
+            return
         text = f"{task.name}: {type(error).__name__}: {error}"
         log.outcome = outcome("failed", [Reason.UNEXPECTED, *log.reasons], text)

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,6 +103,19 @@ def link_or_copy(source: Path, link: Path) -> None:
         raise
     except (OSError, NotImplementedError):
         shutil.copyfile(source, link)
+
+
+def folds_names(folder: Path) -> bool:
+    """Whether this disk takes names for one that differ in case, or in how an accent is written, as macOS and Windows.
+
+    False where nothing can be written into the folder.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=".mocrop-", dir=folder) as probe:
+            Path(probe, "a\u00e9").touch()
+            return Path(probe, "A\u00e9").exists() or Path(probe, "ae\u0301").exists()
+    except OSError:
+        return False
 
 
 def evict(file: Path) -> None:

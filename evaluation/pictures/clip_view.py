@@ -126,7 +126,7 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
     source = Stages(workspace, tables).extract().settings.source
     with Manifest(workspace.manifest_file) as manifest:
         position, row = find_clip(list(manifest.clips()), clip)
-        label = manifest.names("class_names")[row.label]
+        label = class_of(row, manifest.names("class_names"))
         failures = {name: message.removeprefix(f"{name}: ") for name, _, message in manifest.failures("extract-mv")}
     path = workspace.h264_file(row.name) if source == "h264" else dataset.dataset / row.path
     if source == "h264" and not path.is_file():
@@ -151,12 +151,18 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
     )
 
 
+def class_of(row: ClipRow, class_names: Sequence[str]) -> str:
+    """Name of a clip's class."""
+    return class_names[row.label] if row.label >= 0 else "no class"
+
+
 def find_clip(rows: Sequence[ClipRow], wanted: str) -> tuple[int, ClipRow]:
-    """Position and row of the clip of that name or path, or of the only one whose name ends in it.
+    """Position and row of the clip of that name, else of that path, else of the only one whose name ends in it.
 
     Raises: SettingsError if there is no such clip, or several; it lists up to five that may be meant.
     """
-    exact = [found for found in enumerate(rows) if wanted in (found[1].name, found[1].path)]
+    exact = [found for found in enumerate(rows) if wanted == found[1].name]
+    exact = exact or [found for found in enumerate(rows) if wanted == found[1].path]
     ending = exact or [found for found in enumerate(rows) if wanted and found[1].name.endswith(wanted)]
     if len(ending) == 1:
         return ending[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mocrop.evaluation.pictures.clip_view import Picture, ShowSettings, view_clip
+from mocrop.evaluation.pictures.clip_view import Picture, ShowSettings, class_of, view_clip
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import evenly
@@ -69,7 +69,7 @@ def workspace_gallery(workspace: Workspace, settings: GallerySettings) -> Galler
     with Manifest(workspace.require().manifest_file) as manifest:
         rows, classes = list(manifest.clips()), manifest.names("class_names")
     chosen = choose_clips([row.label for row in rows], count=settings.clips)
-    tiles = [_workspace_tile(workspace, rows[row].name, classes[rows[row].label], settings) for row in chosen]
+    tiles = [_workspace_tile(workspace, rows[row].name, class_of(rows[row], classes), settings) for row in chosen]
     shown = f"{len(tiles)} of {len(rows):,} clips   ·   middle key frame"
     return Gallery(title=f"{shown}   ·   boxes of area {settings.ratio:g}", tiles=tiles)
 

@@ -24,6 +24,7 @@ from mocrop.evaluation.pictures.contact_sheet import (
     policy_handles,
 )
 from mocrop.evaluation.pictures.motion_arrows import ArrowMaker, Arrows
+from mocrop.pipeline.files import partial_file
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.policies.base import PolicyResult
 from mocrop.pipeline.video.open import open_video
@@ -45,7 +46,7 @@ def write_overlay(view: ClipView, file: Path) -> None:
     Raises: ClipError if frames cannot be decoded.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
+    partial = partial_file(file)
     try:
         with av.open(f"file:{partial}", "w", format="mp4") as output:
             _encode(view, output)

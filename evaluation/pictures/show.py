@@ -9,6 +9,7 @@ from mocrop.evaluation.pictures.clip_view import ShowSettings, view_clip
 from mocrop.evaluation.pictures.contact_sheet import draw_contact_sheet
 from mocrop.evaluation.pictures.overlay_video import write_overlay
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.files import fitting_name
 from mocrop.pipeline.workspace.paths import Workspace
 
 
@@ -40,7 +41,7 @@ def show_in_workspace(
     except ValueError as error:
         raise SettingsError(str(error)) from error
     view = view_clip(workspace.require(), clip, settings)
-    name = f"{view.name.replace('/', '__')}.{'mp4' if video else 'png'}"
+    name = fitting_name(view.name.replace("/", "__"), ".mp4" if video else ".png")
     output = output or workspace.reports / "show" / name
     file = output / name if output.is_dir() else output
     if video:

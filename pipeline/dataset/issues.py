@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mocrop.pipeline.names import printable as printable
+from mocrop.pipeline.names import printable
 
 MAX_EXAMPLES = 3
+MAX_KINDS = 8  # in a sentence; --json has all
 
 
 class IssueCode(StrEnum):
@@ -15,6 +18,7 @@ class IssueCode(StrEnum):
 
     # in the folders of the data set
     SAME_NAME = "same-name"
+    SAME_FILE = "same-file-name"
     WITHOUT_CLASS = "without-class"
     EMPTY_CLASS = "empty-class"
     DEEPER_CLASSES = "deeper-classes"
@@ -56,6 +60,10 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
     IssueCode.SAME_NAME: (
         "{n} clip differs from another in its suffix only and keeps the suffix in its name",
         "{n} clips differ from another in their suffix only and keep the suffix in their names",
+    ),
+    IssueCode.SAME_FILE: (
+        "{n} clip would be written where another clip or a folder goes and keeps the suffix in its name",
+        "{n} clips would be written where other clips or folders go and keep the suffix in their names",
     ),
     IssueCode.WITHOUT_CLASS: (
         "{n} video lies outside any class folder and is left out",
@@ -149,6 +157,7 @@ class Issue:
     code: IssueCode
     count: int
     examples: tuple[str, ...] = ()  # at most MAX_EXAMPLES; names as they are
+    kinds: Mapping[str, int] = field(default_factory=dict)  # of OTHER_SUFFIX: files by suffix, most frequent first
 
     @property
     def sentence(self) -> str:
@@ -156,10 +165,20 @@ class Issue:
 
         >>> Issue(code=IssueCode.EMPTY_CLASS, count=1200, examples=("Archery", "Surfing")).sentence
         '1,200 class folders hold no clip: Archery, Surfing, ...'
+        >>> Issue(code=IssueCode.OTHER_SUFFIX, count=12, examples=("a.srt",), kinds={".srt": 11, ".md": 1}).sentence
+        '12 files have no suffix of a video and are left out: 11 .srt, 1 .md (a.srt, ...)'
         """
         text = _SENTENCES[self.code][self.count != 1].format(n=f"{self.count:,}")
-        more = ["..."] if self.count > len(self.examples) else []
-        return f"{text}: {', '.join([*map(printable, self.examples), *more])}" if self.examples else text
+        kinds = [f"{count:,} {kind}" for kind, count in self.kinds.items()]
+        examples = _listed([*map(printable, self.examples)], all_of_them=self.count <= len(self.examples))
+        if not kinds:
+            return f"{text}: {examples}" if examples else text
+        shown = _listed(kinds[:MAX_KINDS], all_of_them=len(kinds) <= MAX_KINDS)
+        return f"{text}: {shown} ({examples})" if examples else f"{text}: {shown}"
+
+
+def _listed(parts: Sequence[str], *, all_of_them: bool) -> str:
+    return ", ".join([*parts, *([] if all_of_them or not parts else ["..."])])
 
 
 class IssueLog:
@@ -168,19 +187,26 @@ class IssueLog:
     def __init__(self) -> None:
         self._count: dict[IssueCode, int] = {}
         self._examples: dict[IssueCode, list[str]] = {}
+        self._kinds: dict[IssueCode, Counter[str]] = {}
 
-    def note(self, code: IssueCode, example: str) -> None:
-        """Count one more ``code``; the first few examples are kept."""
+    def note(self, code: IssueCode, example: str, *, kind: str = "") -> None:
+        """Count one more ``code``, of a kind if there are kinds of it; the first few examples are kept."""
         self._count[code] = self._count.get(code, 0) + 1
+        if kind:
+            self._kinds.setdefault(code, Counter())[printable(kind)] += 1
         examples = self._examples.setdefault(code, [])
         if len(examples) < MAX_EXAMPLES:
             examples.append(example)
+
+    def kinds(self, code: IssueCode) -> dict[str, int]:
+        """How often ``code`` was noted of each kind, most frequent first."""
+        return dict(sorted(self._kinds.get(code, {}).items(), key=lambda item: (-item[1], item[0])))
 
     @property
     def issues(self) -> tuple[Issue, ...]:
         """The issues noted so far, in the order of IssueCode."""
         return tuple(
-            Issue(code=code, count=self._count[code], examples=tuple(self._examples[code]))
+            Issue(code=code, count=self._count[code], examples=tuple(self._examples[code]), kinds=self.kinds(code))
             for code in IssueCode
             if code in self._count
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
+from mocrop.pipeline.files import fitting_name
 from mocrop.pipeline.names import is_utf8
 
 SETTINGS_FILE = "mocrop.toml"
@@ -81,8 +82,9 @@ class Workspace:
         return self.root / ".partial"
 
     def h264_file(self, clip: str) -> Path:
-        """Path of the transcoded file of a clip."""
-        return self.h264 / f"{clip}.mp4"
+        """Path of the transcoded file of a clip; a name too long for a file is cut and marked with a hash."""
+        folder, _, name = clip.rpartition("/")
+        return self.h264 / folder / fitting_name(name, ".mp4")
 
     def cache(self, name: str) -> Path:
         """Path of the crop cache of that name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ def test_the_group_is_the_last_gNN_of_the_file_name(name: str, group: int) -> No
 def test_every_video_suffix_counts_in_any_case_and_at_any_depth(tmp_path: Path) -> None:
     paths = [f"A/sub/deep/{n}{suffix.upper() if n % 2 else suffix}" for n, suffix in enumerate(VIDEO_SUFFIXES)]
     found = find_clips(lay(tmp_path, "A/x.avi", *paths))
-    assert names(found) == ["A/sub/deep/0", "A/sub/deep/1", "A/sub/deep/2", "A/sub/deep/3", "A/sub/deep/4", "A/x"]
+    assert names(found) == sorted([*(f"A/sub/deep/{n}" for n in range(16)), "A/x"])
     assert {clip.class_name for clip in found.clips} == {"A"}
     assert found.issues == ()
 
@@ -103,9 +104,73 @@ def test_of_two_clips_with_one_name_the_first_keeps_it_and_the_other_its_suffix(
     )
 
 
+def test_a_suffix_known_since_later_leaves_the_short_name_to_the_others(tmp_path: Path) -> None:
+    """So that clips keep their names when a preview `a.gif`, not seen before, lies beside `a.mp4`."""
+    found = find_clips(lay(tmp_path, "A/a.mp4", "A/a.gif", "A/b.gif"))
+    assert {clip.path: clip.name for clip in found.clips} == {
+        "A/a.gif": "A/a.gif",
+        "A/a.mp4": "A/a",
+        "A/b.gif": "A/b",
+    }
+
+
+def test_a_clip_whose_file_would_be_written_where_a_folder_goes_keeps_its_suffix(tmp_path: Path) -> None:
+    """`h264/A/a.mp4` would have to be a file and a folder."""
+    found = find_clips(lay(tmp_path, "A/a.avi", "A/a.mp4/b.avi", "A/c.avi", "A/c/d.avi"))
+    assert names(found) == ["A/a.avi", "A/a.mp4/b", "A/c", "A/c/d"]
+    assert found.issues[0].sentence == (
+        "1 clip would be written where another clip or a folder goes and keeps the suffix in its name: A/a.avi"
+    )
+
+
+@pytest.mark.parametrize(
+    ("paths", "apart", "together"),
+    [
+        (("A/b.avi", "A/B.avi"), {"A/B", "A/b"}, {"A/B", "A/b.avi"}),
+        (("run/a.avi", "Run/a.avi"), {"Run/a", "run/a"}, {"Run/a", "run/a.avi"}),
+        (("A/\u00e9.avi", "A/e\u0301.avi"), {"A/\u00e9", "A/e\u0301"}, {"A/e\u0301", "A/\u00e9.avi"}),
+        (("A/x.avi", "A/X.MP4/y.avi"), {"A/x", "A/X.MP4/y"}, {"A/x.avi", "A/X.MP4/y"}),
+        (("A/a.avi", "A/a.AVI"), {"A/a", "A/a.avi"}, {"A/a", "A/a.avi"}),
+    ],
+)
+def test_names_that_the_disk_of_the_workspace_takes_for_one_are_told_apart(
+    paths: tuple[str, ...], apart: set[str], together: set[str], tmp_path: Path
+) -> None:
+    lay(tmp_path, *paths)
+    if {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} != set(paths):
+        pytest.skip("this file system takes the names for one")
+    assert set(names(find_clips(tmp_path, folds_names=lambda: False))) == apart
+    assert set(names(find_clips(tmp_path, folds_names=lambda: True))) == together
+
+
+def test_three_names_that_a_disk_takes_for_one_are_told_apart_by_a_hash(tmp_path: Path) -> None:
+    lay(tmp_path, "A/a.AVI", "A/a.avi", "A/A.avi")
+    if len(list((tmp_path / "A").iterdir())) < 3:
+        pytest.skip("this file system takes the names for one")
+    found = find_clips(tmp_path, folds_names=lambda: True)
+    digest = hashlib.sha256(b"A/a.avi").hexdigest()[:8]
+    assert {clip.path: clip.name for clip in found.clips} == {
+        "A/A.avi": "A/A",
+        "A/a.AVI": "A/a.AVI",
+        "A/a.avi": f"A/a.avi~{digest}",
+    }
+    assert counts(found) == {IssueCode.SAME_FILE: 2}
+
+
+def test_the_disk_is_asked_only_where_names_differ_in_case(tmp_path: Path) -> None:
+    def asked() -> bool:
+        raise AssertionError
+
+    find_clips(lay(tmp_path, "A/a.avi", "A/a.mp4", "B/A.avi", "a/c.avi"), folds_names=asked)
+    if not (lay(tmp_path, "A/A.AVI") / "A/a.AVI").exists():
+        with pytest.raises(AssertionError):
+            find_clips(tmp_path, folds_names=asked)
+
+
 @given(
     st.sets(
-        st.lists(st.sampled_from(["a", ".avi", ".mp4", ".AVI"]), min_size=1, max_size=4).map("".join), min_size=1
+        st.lists(st.sampled_from(["a", ".avi", ".mp4", ".AVI", ".gif"]), min_size=1, max_size=4).map("".join),
+        min_size=1,
     ).filter(lambda files: any(not f.startswith(".") and without_video_suffix(f) != f for f in files))
 )
 def test_names_are_always_different_and_no_video_is_lost(
@@ -137,7 +202,7 @@ def test_the_order_is_that_of_the_names_whatever_order_the_disk_has(
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr("mocrop.pipeline.dataset.clips.os.scandir", Shuffled)
+    monkeypatch.setattr("mocrop.pipeline.dataset.walk.os.scandir", Shuffled)
     assert find_clips(tmp_path) == expected
 
 
@@ -147,8 +212,34 @@ def test_empty_classes_videos_without_class_and_other_files_are_counted(tmp_path
     assert counts(found) == {
         IssueCode.WITHOUT_CLASS: 1,
         IssueCode.EMPTY_CLASS: 2,
-        IssueCode.OTHER_SUFFIX: 3,
+        IssueCode.OTHER_SUFFIX: 2,
     }
+
+
+def test_what_is_left_out_is_listed_by_suffix_with_the_most_frequent_first(tmp_path: Path) -> None:
+    left_out = ["A/a.SRT", "A/b.srt", "c.srt", "A/x.vob", "A/y.VOB", "README", "A/clip.0001"]
+    found = find_clips(lay(tmp_path, "A/x.avi", *left_out, "A/desktop.ini", "A/.hidden.srt"))
+    (issue,) = found.issues
+    assert dict(issue.kinds) == {".srt": 3, ".vob": 2, "without a suffix": 2}
+    assert issue.sentence == (
+        "7 files have no suffix of a video and are left out: 3 .srt, 2 .vob, 2 without a suffix "
+        "(README, c.srt, A/a.SRT, ...)"
+    )
+
+
+def test_split_lists_in_the_data_set_do_not_count_as_left_out(tmp_path: Path) -> None:
+    lay(tmp_path, "A/x.avi", "lists/trainlist01.txt", "lists/classInd.txt", "notes.txt")
+    assert counts(find_clips(tmp_path)) == {IssueCode.EMPTY_CLASS: 1, IssueCode.OTHER_SUFFIX: 3}
+    assert counts(find_clips(tmp_path, lists=tmp_path / "lists")) == {IssueCode.OTHER_SUFFIX: 1}
+    file = tmp_path / "lists/classInd.txt"
+    assert counts(find_clips(tmp_path, lists=file)) == {IssueCode.EMPTY_CLASS: 1, IssueCode.OTHER_SUFFIX: 2}
+
+
+def test_of_many_suffixes_the_sentence_names_eight_and_the_issue_has_all(tmp_path: Path) -> None:
+    found = find_clips(lay(tmp_path, "A/x.avi", *(f"A/x.t{n}" for n in range(9))))
+    assert len(found.issues[0].kinds) == 9
+    listed = "1 .t0, 1 .t1, 1 .t2, 1 .t3, 1 .t4, 1 .t5, 1 .t6, 1 .t7, ..."
+    assert found.issues[0].sentence.endswith(f": {listed} (A/x.t0, A/x.t1, A/x.t2, ...)")
 
 
 def test_linked_files_and_folders_are_followed(tmp_path: Path) -> None:
@@ -198,7 +289,7 @@ def test_an_unreadable_folder_is_reported_and_others_are_read(tmp_path: Path, mo
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr("mocrop.pipeline.dataset.clips.os.scandir", scandir)
+    monkeypatch.setattr("mocrop.pipeline.dataset.walk.os.scandir", scandir)
     found = find_clips(tmp_path)
     assert (names(found), counts(found)) == (["A/x"], {IssueCode.UNREADABLE_FOLDER: 1})
 
@@ -207,7 +298,7 @@ def test_a_data_set_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch:
     def scandir(path: Path) -> object:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("mocrop.pipeline.dataset.clips.os.scandir", scandir)
+    monkeypatch.setattr("mocrop.pipeline.dataset.walk.os.scandir", scandir)
     with pytest.raises(DatasetError, match=r"cannot be read \(Permission denied\)"):
         find_clips(tmp_path)
 
@@ -230,12 +321,12 @@ def test_a_single_class_with_clips_of_its_own_is_a_data_set(tmp_path: Path) -> N
 
 
 def test_no_clips_is_an_error_that_says_what_is_there_and_what_was_looked_for(tmp_path: Path) -> None:
-    lay(tmp_path, "A/x.mpg", "A/y.mpg", "B/README")
+    lay(tmp_path, "A/x.vob", "A/y.vob", "B/README")
     with pytest.raises(DatasetError) as caught:
         find_clips(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds no clips: 2 folders, 2 .mpg, 1 no suffix; "
-        "looked for avi, mkv, mov, mp4, webm in class folders"
+        f"{tmp_path} holds no clips: 2 folders, 2 .vob, 1 without a suffix; looked for avi, mkv, mov, mp4, webm, "
+        "3gp, flv, gif, m2ts, m4v, mpeg, mpg, mts, ogv, ts, wmv in class folders"
     )
 
 

@@ -1,0 +1,193 @@
+"""Walk over the folders of a data set: every video file in them, and what is left out."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.errors import DatasetError
+
+WORKSPACE_MARK = "mocrop.toml"  # in a folder of a workspace, whose videos are copies
+FIRST_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm")  # of files of one stem, one of these gets the short name
+LATER_SUFFIXES = (".3gp", ".flv", ".gif", ".m2ts", ".m4v", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".wmv")
+VIDEO_SUFFIXES = (*FIRST_SUFFIXES, *LATER_SUFFIXES)
+_IS_VIDEO = frozenset(VIDEO_SUFFIXES)
+NO_SUFFIX = "without a suffix"
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})  # that Windows leaves in folders
+MAX_SUFFIX = 10  # characters; what stands behind the last dot of a longer one is no suffix
+
+
+class VideoFile(NamedTuple):
+    """A video file of a data set."""
+
+    path: str  # under the data set, "/" between parts
+    size_bytes: int
+    mtime_ns: int
+
+    @property
+    def class_name(self) -> str:
+        """The first folder of the path."""
+        return self.path.partition("/")[0]
+
+
+@dataclass
+class Walk:
+    """A walk over the folders of a data set, and what it notes on the way.
+
+    Attributes:
+        log: receives an issue for everything that is left out.
+        class_folders: the folders in the first level.
+        without_class: number of videos beside them.
+        out_of_reach: paths of folders that cannot be read, with "/" at the end, and of links that lead nowhere.
+    """
+
+    dataset: Path
+    lists: Path | None = None  # split lists, which are no files that are left out
+    log: IssueLog = field(default_factory=IssueLog)
+    class_folders: list[str] = field(default_factory=list)
+    without_class: int = 0
+    out_of_reach: set[str] = field(default_factory=set)
+
+    def videos(self) -> Iterator[VideoFile]:
+        """Yield every video under the class folders, one class after the other.
+
+        Raises: DatasetError if the data set is not a readable folder.
+        """
+        if not self.dataset.is_dir():
+            fact = "is a file" if self.dataset.exists() else "does not exist"
+            raise DatasetError(f"{self.dataset} {fact}; pass the folder that holds one folder of videos per class")
+        for folder, entry in self._files():
+            if (video := self._video(folder, entry)) is not None:
+                yield video
+
+    def _files(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Yield ("Class/sub/", entry) for everything but folders, in an order that does not depend on the disk."""
+        start = os.stat(self.dataset)
+        stack: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ((start.st_dev, start.st_ino),))]
+        while stack:
+            folder, ancestors = stack.pop()
+            entries = self._entries(folder)
+            if folder and any(entry.name == WORKSPACE_MARK for entry in entries):
+                continue
+            if folder.count("/") == 1:
+                self.class_folders.append(folder[:-1])
+            for entry in entries:
+                if not _is_folder(entry):
+                    yield folder, entry
+                    continue
+                status = _status_of_folder(entry)
+                identity = (status.st_dev, status.st_ino) if status else None
+                if identity is None:
+                    self._note_unreadable(folder + entry.name)
+                elif identity in ancestors:
+                    self.log.note(IssueCode.FOLDER_LOOP, folder + entry.name)
+                else:
+                    stack.append((f"{folder}{entry.name}/", (*ancestors, identity)))
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.dataset / folder) as entries:
+                shown = (entry for entry in entries if not entry.name.startswith("."))
+                return sorted(shown, key=lambda entry: entry.name)
+        except OSError as error:
+            if not folder:
+                fact = f"cannot be read ({error.strerror})"
+                raise DatasetError(f"{self.dataset} {fact}; check its permissions") from error
+            self._note_unreadable(folder[:-1])
+            return []
+
+    def _note_unreadable(self, folder: str) -> None:
+        self.log.note(IssueCode.UNREADABLE_FOLDER, f"{folder}/")
+        self.out_of_reach.add(f"{folder}/")
+
+    def _video(self, folder: str, entry: os.DirEntry[str]) -> VideoFile | None:
+        """The video that an entry is; None for what is left out."""
+        path = folder + entry.name
+        if _suffix(entry.name) not in _IS_VIDEO:
+            self._leave_out(path, entry)
+        elif not folder:
+            self.without_class += 1
+            self.log.note(IssueCode.WITHOUT_CLASS, path)
+        elif not _is_utf8(path):
+            self.log.note(IssueCode.NAME_NOT_UTF8, path)
+        else:
+            status = _status(entry)
+            if status is not None and stat.S_ISREG(status.st_mode):
+                return VideoFile(path, status.st_size, status.st_mtime_ns)
+            self.log.note(IssueCode.NOT_A_FILE, path)
+            if status is None:
+                self.out_of_reach.add(path)
+        return None
+
+    def _leave_out(self, path: str, entry: os.DirEntry[str]) -> None:
+        if entry.is_symlink() and _status(entry) is None:  # it may lead to a folder of clips
+            self.out_of_reach.add(f"{path}/")
+        if entry.name.lower() in SYSTEM_FILES or self._is_list(path):
+            return
+        self.log.note(IssueCode.OTHER_SUFFIX, path, kind=suffix_kind(entry.name))
+
+    def _is_list(self, path: str) -> bool:
+        file = self.dataset / path
+        return self.lists is not None and self.lists in (file, file.parent)
+
+
+def suffix_kind(name: str) -> str:
+    """Name the kind of a file by its suffix.
+
+    >>> suffix_kind("a.TXT"), suffix_kind("README"), suffix_kind("frame.0001")
+    ('.txt', 'without a suffix', 'without a suffix')
+    """
+    suffix = _suffix(name)
+    return suffix if len(suffix) <= MAX_SUFFIX and any(map(str.isalpha, suffix)) else NO_SUFFIX
+
+
+def without_video_suffix(path: str) -> str:
+    """Cut a video suffix off a path, if it has one.
+
+    >>> without_video_suffix("Archery/a.b.AVI"), without_video_suffix("Archery/a.b")
+    ('Archery/a.b', 'Archery/a.b')
+    """
+    stem, suffix = os.path.splitext(path)
+    return stem if suffix.lower() in _IS_VIDEO else path
+
+
+def _suffix(name: str) -> str:
+    """Suffix in lower case of a name that does not begin with a dot."""
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > 0 else ""
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that may not be entered
+        return False
+
+
+def _status_of_folder(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return os.stat(entry)  # on Windows the entry itself knows neither disk nor number of the folder
+    except OSError:
+        return None
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat()
+    except OSError:  # a broken link, a file that is gone, or one in a folder that may not be entered
+        return None
+
+
+def _is_utf8(path: str) -> bool:
+    if path.isascii():
+        return True
+    try:
+        path.encode()
+    except UnicodeEncodeError:  # os.scandir turns bytes that are not UTF-8 into lone surrogates
+        return False
+    return True
