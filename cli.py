@@ -109,6 +109,9 @@ SplitsOption = Annotated[
 NewDatasetArgument = Annotated[
     Path | None, typer.Argument(help="Folder that holds one folder of videos per class; needed only once.")
 ]
+ReplaceDatasetOption = Annotated[
+    bool, typer.Option("--replace-dataset", help="Take DATASET even if the workspace has another one.")
+]
 SourceOption = Annotated[
     Source | None,
     typer.Option(help="Files to read: the transcoded ones, or the data set's own.", show_default="h264"),
@@ -234,12 +237,12 @@ class ClusterOptions:
     clip_timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Time limit per clip; 0: none.")] = 600
 
     def run(self, *, as_json: bool = False) -> RunOptions:
-        """The same as RunOptions, set to print the report on a data set as soon as it was scanned.
+        """The same as RunOptions, set to print what is found in a data set as soon as that is known.
 
         Args:
             as_json: print it on standard error, because standard output is for programs.
         """
-        from mocrop.pipeline.commands.console import print_dataset
+        from mocrop.pipeline.commands.console import print_changes, print_dataset
         from mocrop.pipeline.run.session import RunOptions
         from mocrop.pipeline.terminal import LineConsole
 
@@ -248,6 +251,7 @@ class ClusterOptions:
             scheduler=self.scheduler,
             clip_seconds=self.clip_timeout,
             on_dataset=functools.partial(print_dataset, LineConsole(stderr=as_json)),
+            on_changes=functools.partial(print_changes, LineConsole(stderr=as_json)),
         )
 
 
@@ -322,13 +326,15 @@ def init(
     dataset: Annotated[Path, typer.Argument(help="Folder that holds one folder of videos per class.")],
     splits: SplitsOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the generated split.", show_default="0")] = None,
+    replace_dataset: ReplaceDatasetOption = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find clips, classes and splits, and write the workspace."""
     from mocrop.pipeline.commands import preprocess
 
-    _finish(preprocess.init(_workspace(workspace), dataset, splits=splits, seed=seed), as_json)
+    report = preprocess.init(_workspace(workspace), dataset, splits=splits, seed=seed, replace_dataset=replace_dataset)
+    _finish(report, as_json)
 
 
 @app.command()
@@ -345,6 +351,7 @@ def transcode(
         int | None, typer.Option(min=1, help="Frames from one key frame to the next.", show_default="12")
     ] = None,
     max_damaged: MaxDamagedOption = None,
+    replace_dataset: ReplaceDatasetOption = False,
     workspace: WorkspaceOption = None,
     cluster: ClusterOptions,
     dry_run: DryRunOption = False,
@@ -365,6 +372,7 @@ def transcode(
         preset=preset,
         key_interval=key_interval,
         max_damaged=max_damaged,
+        replace_dataset=replace_dataset,
         run=cluster.run(as_json=as_json),
     )
     _finish(report, as_json)
@@ -387,7 +395,8 @@ def extract_mv(
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "extract-mv", {"source": source, "max_damaged": max_damaged})
-    _finish(preprocess.extract_mv(where, source=source, max_damaged=max_damaged, run=cluster.run()), as_json)
+    run = cluster.run(as_json=as_json)
+    _finish(preprocess.extract_mv(where, source=source, max_damaged=max_damaged, run=run), as_json)
 
 
 @app.command()
@@ -407,7 +416,7 @@ def precrop(
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "precrop", vars(crop))
-    _finish(preprocess.precrop(where, overwrite=overwrite, run=cluster.run(), **vars(crop)), as_json)
+    _finish(preprocess.precrop(where, overwrite=overwrite, run=cluster.run(as_json=as_json), **vars(crop)), as_json)
 
 
 @app.command()
@@ -419,6 +428,7 @@ def run(
     source: SourceOption = None,
     crop: CropOptions,
     overwrite: OverwriteOption = False,
+    replace_dataset: ReplaceDatasetOption = False,
     workspace: WorkspaceOption = None,
     cluster: ClusterOptions,
     as_json: JsonOption = False,
@@ -432,6 +442,7 @@ def run(
         splits=splits,
         source=source,
         overwrite=overwrite,
+        replace_dataset=replace_dataset,
         run=cluster.run(as_json=as_json),
         **vars(crop),
     )
@@ -445,7 +456,7 @@ def retry(*, workspace: WorkspaceOption = None, cluster: ClusterOptions, as_json
     from mocrop.pipeline.commands import preprocess
     from mocrop.pipeline.commands.console import print_retry
 
-    report = preprocess.retry(_workspace(workspace), run=cluster.run())
+    report = preprocess.retry(_workspace(workspace), run=cluster.run(as_json=as_json))
     _print_result(report, print_retry, as_json)
     _exit_with_3_if_any_failed(report)
 
@@ -817,11 +828,12 @@ def _workspace(option: Path | None) -> Workspace:
 
 
 def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:
-    from mocrop.pipeline.commands.console import print_plan
+    from mocrop.pipeline.commands.console import print_changes, print_plan
     from mocrop.pipeline.commands.preprocess import explain
     from mocrop.pipeline.terminal import LineConsole
 
-    print_plan(LineConsole(), stage, explain(workspace, stage, options=options))
+    said = functools.partial(print_changes, LineConsole())
+    print_plan(LineConsole(), stage, explain(workspace, stage, options=options, on_changes=said))
 
 
 def _finish(report: Report, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from mocrop.pipeline.commands.status import StageStatus, WorkspaceStatus
 from mocrop.pipeline.commands.verify import VerifyReport
 from mocrop.pipeline.dataset.init import DatasetReport
 from mocrop.pipeline.dataset.issues import SERIOUS, Issue
+from mocrop.pipeline.dataset.look import Change, DatasetChanges
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.run.session import StageReport
 from mocrop.pipeline.terminal import LineConsole, Part
@@ -53,6 +54,32 @@ def print_dataset(console: LineConsole, report: DatasetReport) -> None:
         console.print(f"  {count(report.absent, 'clip')} found earlier, gone now")
     _print_issues(console, report.issues)
     console.print(f"workspace: {report.workspace}")
+
+
+_CHANGES = {
+    Change.REPLACED: ("{n} file was replaced", "{n} files were replaced"),
+    Change.GONE: ("{n} file is gone", "{n} files are gone"),
+    Change.BACK: ("{n} file is back", "{n} files are back"),
+    Change.NEW: (
+        "{n} file is new; `mocrop init DATASET` takes it in",
+        "{n} files are new; `mocrop init DATASET` takes them in",
+    ),
+    Change.OUT_OF_REACH: (
+        "{n} file is out of reach, in a folder or behind a link that cannot be followed; its clip stays as it is",
+        "{n} files are out of reach, in folders or behind links that cannot be followed; their clips stay as they are",
+    ),
+}
+
+
+def print_changes(console: LineConsole, changes: DatasetChanges) -> None:
+    """Print what has changed in a data set since it was last looked at: a line a kind, or nothing."""
+    if changes.unavailable:
+        console.say("  ", ("note", "yellow"), f" the data set: {changes.unavailable}")
+    for change, files in changes.files.items():
+        text = _CHANGES[change][files != 1].format(n=f"{files:,}")
+        examples = changes.examples[change]
+        more = ["..."] if files > len(examples) else []
+        console.say("  ", ("note", "yellow"), f" the data set: {text}: {', '.join([*examples, *more])}")
 
 
 def _print_issues(console: LineConsole, issues: Iterable[Issue]) -> None:
@@ -103,6 +130,7 @@ def print_status(console: LineConsole, status: WorkspaceStatus, *, failures: boo
     for stage in status.stages:
         table.add_row(stage.stage, *(f"{n:,}" if n else "-" for n in _numbers(stage)))
     console.print(table)
+    print_changes(console, status.changes)
     for stage in status.stages:
         if stage.failed:
             console.print(f"{stage.stage}:")
@@ -151,6 +179,8 @@ def print_verify(console: LineConsole, report: VerifyReport) -> None:
         _print_examples(console, lines, indent=2)
     if not report.parts:
         console.print("there is nothing to check yet")
+    if report.changes is not None:
+        print_changes(console, report.changes)
     if report.repair:
         console.print("to repair it:")
     for command in report.repair:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -10,12 +10,13 @@ from typing import Any, Unpack
 from mocrop.pipeline.choices import Source
 from mocrop.pipeline.commands.status import known_stages
 from mocrop.pipeline.dataset.init import DatasetReport, init_workspace
+from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.run.session import RunOptions, Session, StageReport, open_session
 from mocrop.pipeline.stages.cache_settings import CropOptions, prepare_cache, resolve_precrop
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.transcode import Entropy
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.pipeline.workspace.settings_file import write_stage_settings
+from mocrop.pipeline.workspace.settings_file import read_settings, write_stage_settings
 
 AnyWorkspace = Workspace | Path | str
 Options = Mapping[str, Any]  # settings of one stage by name; None: as the workspace has them
@@ -26,6 +27,7 @@ class Report:
     """What one command did."""
 
     dataset: DatasetReport | None = None  # None: the data set was not scanned
+    changes: DatasetChanges | None = None  # None: the data set was not looked at again
     stages: tuple[StageReport, ...] = ()
 
     @property
@@ -35,7 +37,12 @@ class Report:
 
 
 def init(
-    workspace: AnyWorkspace, dataset: Path | str, *, splits: Path | str | None = None, seed: int | None = None
+    workspace: AnyWorkspace,
+    dataset: Path | str,
+    *,
+    splits: Path | str | None = None,
+    seed: int | None = None,
+    replace_dataset: bool = False,
 ) -> Report:
     """Find clips, classes and splits, and write the workspace.
 
@@ -44,10 +51,13 @@ def init(
         dataset: folder that holds one folder of videos per class.
         splits: file or folder of split lists; None: those given before, else a split is generated.
         seed: of the generated split; None: as the workspace has it, else 0.
+        replace_dataset: take ``dataset`` even if the workspace has another one, whose clips are given up.
     Raises: DatasetError, SettingsError, WorkspaceError.
     """
     lists = None if splits is None else Path(splits)
-    report = init_workspace(Workspace.at(workspace), dataset=Path(dataset), splits=lists, seed=seed)
+    report = init_workspace(
+        Workspace.at(workspace), dataset=Path(dataset), splits=lists, seed=seed, replace_dataset=replace_dataset
+    )
     return Report(dataset=report)
 
 
@@ -61,12 +71,15 @@ def transcode(
     key_interval: int | None = None,
     entropy: Entropy | None = None,
     max_damaged: float | None = None,
+    replace_dataset: bool = False,
     run: RunOptions | None = None,
 ) -> Report:
     """Write the H.264 files; scan the data set first if it or its lists are given, or the workspace is new.
 
+    Otherwise look for files that have changed or are gone.
+
     Args:
-        dataset, splits: as for :func:`init`; None: as the workspace has them.
+        dataset, splits, replace_dataset: as for :func:`init`; None: as the workspace has them.
         crf, preset, key_interval, entropy, max_damaged: see TranscodeSettings; None: as the workspace has them.
         run: workers, time limit and console.
     Raises: DatasetError, SettingsError, WorkspaceError, ClusterError, DiskFullError.
@@ -79,9 +92,9 @@ def transcode(
         "max_damaged": max_damaged,
     }
     workspace, run = Workspace.at(workspace), run or RunOptions()
-    scanned = _scan_dataset(workspace, run, dataset, splits)
-    with open_session(workspace, run) as session:
-        return Report(dataset=scanned, stages=(_transcode(session, options),))
+    scanned = _scan_dataset(workspace, run, dataset, splits, replace_dataset)
+    with open_session(workspace, run, scanned=scanned is not None) as session:
+        return _report(session, [_transcode(session, options)], scanned)
 
 
 def extract_mv(
@@ -100,7 +113,7 @@ def extract_mv(
     Raises: SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
-        return Report(stages=(_extract(session, {"source": source, "max_damaged": max_damaged}),))
+        return _report(session, [_extract(session, {"source": source, "max_damaged": max_damaged})])
 
 
 def precrop(
@@ -115,7 +128,7 @@ def precrop(
     Raises: CacheError if there is one with other settings; SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
-        return Report(stages=(_precrop(session, options, overwrite),))
+        return _report(session, [_precrop(session, options, overwrite)])
 
 
 def run_all(
@@ -125,28 +138,29 @@ def run_all(
     splits: Path | str | None = None,
     source: Source | None = None,
     overwrite: bool = False,
+    replace_dataset: bool = False,
     run: RunOptions | None = None,
     **options: Unpack[CropOptions],
 ) -> Report:
     """Run transcode, extract-mv and precrop in order, on the clips that need them.
 
     Args:
-        dataset, splits: as for :func:`init`; None: as the workspace has them.
+        dataset, splits, replace_dataset: as for :func:`init`; None: as the workspace has them.
         source: as for :func:`extract_mv`; with "original" nothing is transcoded.
         run: workers, time limit and console.
         overwrite, options: as for :func:`precrop`; ``max_damaged`` is for all three stages.
     Raises: what :func:`transcode`, :func:`extract_mv` and :func:`precrop` raise.
     """
     workspace, run = Workspace.at(workspace), run or RunOptions()
-    scanned = _scan_dataset(workspace, run, dataset, splits)
-    with open_session(workspace, run) as session:
+    scanned = _scan_dataset(workspace, run, dataset, splits, replace_dataset)
+    with open_session(workspace, run, scanned=scanned is not None) as session:
         damage = {"max_damaged": options.get("max_damaged")}
         extract = {"source": source, **damage}
         original = session.stages.extract(extract).settings.source == "original"
         reports = [] if original else [_transcode(session, damage)]
         reports.append(_extract(session, extract))
         reports.append(_precrop(session, options, overwrite))
-        return Report(dataset=scanned, stages=tuple(reports))
+        return _report(session, reports, scanned)
 
 
 def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
@@ -157,33 +171,51 @@ def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
     workspace = Workspace.at(workspace)
     with open_session(workspace, run or RunOptions()) as session:
         stages = known_stages(workspace)
+        for stage in stages:
+            if any(True for _ in session.manifest.failures(stage.name)):
+                session.look_again(stage, anew=True)
         failed = [stage for stage in stages if session.manifest.forget_failures(stage.name)]
-        return Report(stages=tuple(session.run(stage) for stage in stages if stage in failed))
+        return _report(session, [session.run(stage) for stage in stages if stage in failed])
 
 
-def explain(workspace: Workspace, stage_of: str, *, options: Options) -> Iterator[tuple[str, str]]:
+def explain(
+    workspace: Workspace,
+    stage_of: str,
+    *,
+    options: Options,
+    on_changes: Callable[[DatasetChanges], None] = lambda _: None,
+) -> Iterator[tuple[str, str]]:
     """Yield the name of each clip that a stage would run on, and why; nothing is run or written.
 
     Args:
         stage_of: ``transcode``, ``extract-mv`` or ``precrop``.
         options: settings of that stage, as its command takes them.
+        on_changes: called with what has changed in the data set. Only a stage that reads it takes that into account.
     Raises: SettingsError, WorkspaceError, CacheError.
     """
     with open_session(workspace, RunOptions()) as session:
         stage = _stage(session, stage_of, options)
+        changes, seen = look_at(read_settings(workspace)[0].dataset, session.manifest.files)
+        on_changes(changes)
+        if stage.reads_dataset:
+            session.manifest.files.pretend(seen)
         session.require_upstream(stage)
         for decision in session.decisions(stage):
             if decision.why is not None:
                 yield decision.row.name, decision.why.value
 
 
+def _report(session: Session, stages: Sequence[StageReport], scanned: DatasetReport | None = None) -> Report:
+    return Report(dataset=scanned, changes=session.changes, stages=tuple(stages))
+
+
 def _scan_dataset(
-    workspace: Workspace, run: RunOptions, dataset: Path | str | None, splits: Path | str | None
+    workspace: Workspace, run: RunOptions, dataset: Path | str | None, splits: Path | str | None, replace: bool
 ) -> DatasetReport | None:
     if dataset is None and splits is None and workspace.settings_file.is_file():
         return None
     folder, lists = (None if path is None else Path(path) for path in (dataset, splits))
-    report = init_workspace(workspace, dataset=folder, splits=lists)
+    report = init_workspace(workspace, dataset=folder, splits=lists, replace_dataset=replace)
     if run.on_dataset is not None:
         run.on_dataset(report)
     return report
@@ -197,12 +229,14 @@ def _stage(session: Session, name: str, options: Options) -> Stage:
 
 def _transcode(session: Session, options: Options) -> StageReport:
     stage = session.stages.transcode(options)
+    session.look_again(stage)
     write_stage_settings(session.workspace, stage.name, stage.settings)
     return session.run(stage)
 
 
 def _extract(session: Session, options: Options) -> StageReport:
     stage = session.stages.extract(options)
+    session.look_again(stage)
     session.require_upstream(stage)
     write_stage_settings(session.workspace, stage.name, stage.settings)
     return session.run(stage)
@@ -210,6 +244,7 @@ def _extract(session: Session, options: Options) -> StageReport:
 
 def _precrop(session: Session, options: Options, overwrite: bool) -> StageReport:
     stage = _stage(session, "precrop", options)
+    session.look_again(stage, anew=overwrite)
     session.require_upstream(stage)
     prepare_cache(session.workspace, session.manifest, stage, overwrite=overwrite)
     return session.run(stage)  # plans after prepare_cache, which forgets all outcomes when it makes the cache anew

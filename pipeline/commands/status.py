@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.stages.cache_settings import read_precrop_settings
 from mocrop.pipeline.stages.contract import Stage
@@ -44,6 +45,7 @@ class WorkspaceStatus:
     clips: int
     stages: tuple[StageStatus, ...]
     next_command: str
+    changes: DatasetChanges  # since the data set was last looked at; the counts take them into account
 
 
 def known_stages(workspace: Workspace) -> list[Stage]:
@@ -56,21 +58,25 @@ def known_stages(workspace: Workspace) -> list[Stage]:
 
 
 def workspace_status(workspace: Workspace, *, failures: bool = False) -> WorkspaceStatus:
-    """Count outcomes in the manifest; opens no video and starts no worker.
+    """Look at the files of the data set, and count outcomes in the manifest; opens no video and writes nothing.
 
     Args:
         failures: also list every failed clip with its message.
     Raises: WorkspaceError if there is no workspace.
     """
     workspace.require()
+    dataset = read_settings(workspace)[0].dataset
     with Manifest(workspace.manifest_file) as manifest:
+        changes, seen = look_at(dataset, manifest.files)
+        manifest.files.pretend(seen)
         stages = tuple(_status(manifest, stage, failures) for stage in known_stages(workspace))
         return WorkspaceStatus(
             workspace=workspace.root,
-            dataset=read_settings(workspace)[0].dataset,
+            dataset=dataset,
             clips=manifest.present_count(),
             stages=stages,
             next_command=_next_command(workspace, stages),
+            changes=changes,
         )
 
 

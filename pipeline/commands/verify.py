@@ -19,6 +19,7 @@ from mocrop.pipeline.cache.damage import Damage, repair_commands
 from mocrop.pipeline.cache.layout import USABLE
 from mocrop.pipeline.cache.table import clip_table
 from mocrop.pipeline.cache.verify import part_name, verify_cache, ways_out
+from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, MotionReader, shard_folder
@@ -32,6 +33,7 @@ from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.whole import require_all_frames
 from mocrop.pipeline.workspace.manifest import Manifest, StageRow
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
+from mocrop.pipeline.workspace.settings_file import read_settings
 
 H264, MOTION = "h264", "motion.zarr"
 
@@ -55,6 +57,7 @@ class VerifyReport:
     parts: tuple[CheckedPart, ...]
     damage: tuple[Damage, ...]
     repair: tuple[str, ...]  # commands that repair the damage, in this order
+    changes: DatasetChanges | None = None  # in the data set, which are no damage; None: of a cache elsewhere
 
 
 def verify(workspace: Workspace, *, cache: str | None = None, deep: bool = False, console: Console) -> VerifyReport:
@@ -71,15 +74,18 @@ def verify(workspace: Workspace, *, cache: str | None = None, deep: bool = False
         return _report([_check_cache(Path(cache), None, console)], workspace, deep)
     with open_session(workspace, RunOptions()) as session:
         manifest = session.manifest
+        changes, _ = look_at(read_settings(workspace)[0].dataset, manifest.files)
         if cache is not None:
             path = workspace.choose_cache(Path(cache).stem if Path(cache).is_dir() else cache)
-            return _report([_check_cache(path, manifest, console)], workspace, deep)
+            return _report([_check_cache(path, manifest, console)], workspace, deep, changes)
         checks = [_check_h264(workspace, manifest, console, deep=deep), _check_motion(workspace, manifest, console)]
         caches = [_check_cache(workspace.cache(name), manifest, console) for name in workspace.cache_names()]
-        return _report([*checks, *caches], workspace, deep)
+        return _report([*checks, *caches], workspace, deep, changes)
 
 
-def _report(checks: Iterable[Check], workspace: Workspace, deep: bool) -> VerifyReport:
+def _report(
+    checks: Iterable[Check], workspace: Workspace, deep: bool, changes: DatasetChanges | None = None
+) -> VerifyReport:
     checks = [check for check in checks if check[1] or check[2]]
     damage = tuple(each for _, _, found in checks for each in found)
     parts = tuple(
@@ -87,7 +93,7 @@ def _report(checks: Iterable[Check], workspace: Workspace, deep: bool) -> Verify
     )
     is_default = locate_workspace(None).resolve() == workspace.root.resolve()
     repair = repair_commands(damage, workspace="" if is_default else os.fspath(workspace.root))
-    return VerifyReport(deep=deep, parts=parts, damage=damage, repair=tuple(repair))
+    return VerifyReport(deep=deep, parts=parts, damage=damage, repair=tuple(repair), changes=changes)
 
 
 def _elsewhere(workspace: Workspace, path: Path) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mocrop.pipeline.dataset.issues import Issue, IssueCode, printable
+from mocrop.pipeline.dataset.issues import Issue, IssueCode
 from mocrop.pipeline.dataset.names import clip_names
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES, VideoFile, Walk, without_video_suffix
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import printable
 
 __all__ = ["VIDEO_SUFFIXES", "Clip", "FoundClips", "find_clips", "group_of", "without_video_suffix"]
 

@@ -3,47 +3,71 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.walk import without_video_suffix
 
 TEST_SHARE = 0.3  # of the groups of each class
 MAX_SPLITS = 3  # as many as UCF-101 has
 TRAIN, TEST = 1, 2  # the codes of ``subset`` in the crop cache
 
 
-def generated_subsets(clips: Sequence[Clip], log: IssueLog, *, seed: int) -> npt.NDArray[np.uint8]:
+Known = Mapping[str, tuple[int, ...]]  # subset of a group in each split, by the group's key
+
+
+def generated_subsets(
+    clips: Sequence[Clip], log: IssueLog, *, seed: int, known: Known | None = None
+) -> npt.NDArray[np.uint8]:
     """Put about 70 % of each class into train and the rest into test, whole UCF groups at a time.
 
-    A clip without a group counts as a group of its own. Where every class has at least three groups, there are three
-    splits whose test groups do not overlap, as in UCF-101; otherwise there is one. For a given number of splits, the
-    groups of a class and the seed alone decide how it is split, on any machine.
+    A clip without a group counts as a group of its own, files of one stem together. Where every class has at least
+    three groups, there are three splits whose test groups do not overlap, as in UCF-101; otherwise there is one. For a
+    given number of splits, the groups of a class and the seed alone decide how it is split, on any machine.
 
     Args:
         log: receives NO_GROUPS and CLASS_NOT_TESTED where they apply.
+        known: groups that stay where they are, as :func:`known_groups` makes them; only other groups are given a place,
+            in as many splits. None: there are none.
     Returns: uint8, shape (clips, splits): 1 train, 2 test.
     """
     for clip in clips:
         if clip.group < 0:
             log.note(IssueCode.NO_GROUPS, clip.path)
+    keys = [_group(clip.path, clip.group) for clip in clips]
     groups: dict[str, set[str]] = {}
-    for clip in clips:
-        groups.setdefault(clip.class_name, set()).add(_group(clip))
-    splits = MAX_SPLITS if min(map(len, groups.values())) >= MAX_SPLITS else 1
+    for clip, key in zip(clips, keys, strict=True):
+        groups.setdefault(clip.class_name, set()).add(key)
+    splits = _split_count(groups, known or {})
     subset = np.full((len(clips), splits), TRAIN, dtype=np.uint8)
-    tested = {name: _test_groups(_shuffled(members, seed), splits) for name, members in groups.items()}
+    tested = {name: _test_groups(_shuffled(members, seed), splits, known or {}) for name, members in groups.items()}
     for name in sorted(groups):
         if not any(tested[name]):
             log.note(IssueCode.CLASS_NOT_TESTED, name)
-    for row, clip in zip(subset, clips, strict=True):
+    for row, clip, key in zip(subset, clips, keys, strict=True):
         for split, members in enumerate(tested[clip.class_name]):
-            if _group(clip) in members:
+            if key in members:
                 row[split] = TEST
     return subset
+
+
+def known_groups(clips: Iterable[tuple[str, int, tuple[int, ...]]]) -> Known:
+    """Where groups were put, from the path, the group and the subsets of each clip.
+
+    >>> known_groups([("A/v_g01_c1.avi", 1, (1, 2)), ("A/v_g01_c2.avi", 1, (1, 2)), ("A/x.avi", -1, (2, 1))])
+    {'A/g1': (1, 2), 'A/x': (2, 1)}
+    """
+    return {_group(path, group): subsets for path, group, subsets in clips}
+
+
+def _split_count(groups: Mapping[str, set[str]], known: Known) -> int:
+    if known:
+        return len(next(iter(known.values())))
+    return MAX_SPLITS if min(map(len, groups.values())) >= MAX_SPLITS else 1
 
 
 def groups_to_test(groups: int, *, splits: int) -> int:
@@ -58,13 +82,20 @@ def groups_to_test(groups: int, *, splits: int) -> int:
     return min(share, groups // splits, groups - 1)
 
 
-def _test_groups(groups: Sequence[str], splits: int) -> list[set[str]]:
+def _test_groups(groups: Sequence[str], splits: int, known: Known) -> list[set[str]]:
+    """The groups of one class that each split tests on: known ones as before, then as many others as are wanted."""
     count = groups_to_test(len(groups), splits=splits)
-    return [set(groups[split * count : (split + 1) * count]) for split in range(splits)]
+    tested = [{group for group in groups if group in known and known[group][split] == TEST} for split in range(splits)]
+    free = [group for group in groups if group not in known]
+    for members in tested:
+        wanted = max(0, count - len(members))
+        members.update(free[:wanted])
+        free = free[wanted:]
+    return tested
 
 
-def _group(clip: Clip) -> str:
-    return f"{clip.class_name}/g{clip.group}" if clip.group >= 0 else clip.name
+def _group(path: str, group: int) -> str:
+    return f"{path.partition('/')[0]}/g{group}" if group >= 0 else without_video_suffix(path)
 
 
 def _shuffled(groups: set[str], seed: int) -> list[str]:

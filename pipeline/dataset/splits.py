@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
-from mocrop.pipeline.dataset.generated_splits import generated_subsets
+from mocrop.pipeline.dataset.generated_splits import Known, generated_subsets
 from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
 from mocrop.pipeline.dataset.labels import NO_CLASS, Match, folder_labels, listed_labels, parent_folder
 from mocrop.pipeline.dataset.split_lists import Listed, ListedSubset, SplitLists, read_lists
@@ -32,7 +32,7 @@ class Splits:
     issues: tuple[Issue, ...]
 
 
-def read_splits(path: Path | None, clips: Sequence[Clip], *, seed: int = 0) -> Splits:
+def read_splits(path: Path | None, clips: Sequence[Clip], *, seed: int = 0, known: Known | None = None) -> Splits:
     """Read the split lists at ``path``, or make splits where there are none.
 
     A clip listed for train and test of one split is used for test only, so that nothing is tested on what it was
@@ -41,11 +41,11 @@ def read_splits(path: Path | None, clips: Sequence[Clip], *, seed: int = 0) -> S
     Args:
         path: folder of UCF-101 lists or of ``path label`` lists, one such list, or a CSV; None makes splits.
         clips: the clips on disk.
-        seed: for making splits; ignored with lists.
+        seed, known: for making splits, see :func:`generated_subsets`; ignored with lists.
     Raises: DatasetError if the lists cannot be read or name none of the clips.
     """
     if path is None:
-        return _make_splits(clips, seed)
+        return _make_splits(clips, seed, known)
     log = IssueLog()
     lists = read_lists(path, log)
     matches = _match(lists.listed, clips, log)
@@ -67,10 +67,10 @@ def read_splits(path: Path | None, clips: Sequence[Clip], *, seed: int = 0) -> S
     )
 
 
-def _make_splits(clips: Sequence[Clip], seed: int) -> Splits:
+def _make_splits(clips: Sequence[Clip], seed: int, known: Known | None) -> Splits:
     log = IssueLog()
     labels = folder_labels(clips)
-    subset = generated_subsets(clips, log, seed=seed)
+    subset = generated_subsets(clips, log, seed=seed, known=known)
     names = tuple(str(split) for split in range(1, subset.shape[1] + 1))
     _check_splits(subset, names, clips, log)
     return Splits(

@@ -159,7 +159,7 @@ def _vectorless(row: StageRow) -> bool:
 
 def _refusal(row: StageRow, stage: Stage) -> tuple[Reason, str] | None:
     if not row.present:
-        return Reason.VANISHED, f"{row.name}: the file was gone when the data set was last scanned"
+        return Reason.VANISHED, f"{row.name}: the file was gone when the data set was last looked at"
     if stage.upstream is None or row.upstream_status != "failed" or (stage.takes_vectorless and _vectorless(row)):
         return None
     if row.upstream_reasons[:1] == (Reason.EARLIER_STAGE_FAILED,):

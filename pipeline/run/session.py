@@ -11,7 +11,8 @@ from functools import cached_property
 from rich.console import Console
 
 from mocrop.pipeline.dataset.init import DatasetReport
-from mocrop.pipeline.errors import Reason, WorkspaceError
+from mocrop.pipeline.dataset.look import DatasetChanges, look_at
+from mocrop.pipeline.errors import DatasetError, Reason, WorkspaceError
 from mocrop.pipeline.run.executors import Executor, open_executor
 from mocrop.pipeline.run.plan import Decision, PlanCounts, StagePlan, plan_decisions, plan_stage
 from mocrop.pipeline.run.progress import stage_progress
@@ -41,6 +42,7 @@ class RunOptions:
     clip_seconds: float = 600.0  # time limit per clip; 0: none
     console: Console = field(default_factory=lambda: LineConsole(stderr=True))  # for progress
     on_dataset: Callable[[DatasetReport], None] | None = None  # called when the data set was scanned, before stages run
+    on_changes: Callable[[DatasetChanges], None] | None = None  # called when it was looked at again, before stages run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,8 @@ class Session:
     manifest: Manifest
     options: RunOptions
     resources: ExitStack  # closed with the session; holds the executor
+    scanned: bool = False  # the data set has just been scanned, so that there is no need to look at it again
+    looks: list[DatasetChanges] = field(default_factory=list)  # at the data set; at most one a session
 
     @property
     def stages(self) -> Stages:
@@ -82,6 +86,31 @@ class Session:
         """What ``stage`` would do with every clip."""
         return plan_decisions(self.rows(stage), stage)
 
+    @property
+    def changes(self) -> DatasetChanges | None:
+        """What has changed in the data set; None if no stage has asked to look at it again."""
+        return next(iter(self.looks), None)
+
+    def look_again(self, stage: Stage, *, anew: bool = False) -> None:
+        """Look at the data set again if ``stage`` reads it, once a session, and write to the manifest what has changed.
+
+        To be called before a stage writes anything.
+
+        Args:
+            anew: the stage will run on clips that it has done, as after --overwrite.
+        Raises: DatasetError if the data set is not there, and a clip must run for which it is needed.
+        """
+        if not stage.reads_dataset or self.scanned:
+            return
+        if not self.looks:
+            changes, seen = look_at(read_settings(self.workspace)[0].dataset, self.manifest.files)
+            self.manifest.files.update(seen)
+            self.looks.append(changes)
+            if self.options.on_changes is not None:
+                self.options.on_changes(self.looks[0])
+        if self.looks[0].unavailable and (anew or any(d.why and d.row.present for d in self.decisions(stage))):
+            raise DatasetError(self.looks[0].unavailable)
+
     def require_upstream(self, stage: Stage) -> None:
         """Refuse a stage that would find nothing to work on, before anything is written.
 
@@ -96,8 +125,10 @@ class Session:
     def run(self, stage: Stage) -> StageReport:
         """Run ``stage`` on every clip that needs it.
 
-        Raises: WorkspaceError as :meth:`require_upstream` does, DiskFullError, ClusterError.
+        Raises: WorkspaceError as :meth:`require_upstream` does, DatasetError as :meth:`look_again` does, DiskFullError,
+            ClusterError.
         """
+        self.look_again(stage)
         self.require_upstream(stage)
         dataset = read_settings(self.workspace)[0].dataset
         plan = plan_stage(self.rows(stage), stage, dataset=dataset, clip_seconds=self.options.clip_seconds)
@@ -121,11 +152,13 @@ class Session:
 
 
 @contextmanager
-def open_session(workspace: Workspace, options: RunOptions) -> Iterator[Session]:
+def open_session(workspace: Workspace, options: RunOptions, *, scanned: bool = False) -> Iterator[Session]:
     """Lock a workspace for this process until the body ends.
 
+    Args:
+        scanned: the data set has just been scanned.
     Raises: WorkspaceError if there is no workspace, or another process has locked it.
     """
     workspace.require()
     with exclusive(workspace), Manifest(workspace.manifest_file) as manifest, ExitStack() as resources:
-        yield Session(workspace, manifest, options, resources)
+        yield Session(workspace, manifest, options, resources, scanned)

@@ -44,6 +44,7 @@ class Stage:
     writes_shards: bool  # True: units are fixed spans of all clips, run as a whole
     output: Callable[[int, str], Path]  # (position, clip name) -> path that exists if the stage is done with the clip
     upstream: Stage | None = None  # the stage whose output this one reads
+    reads_dataset: bool = False  # opens the data set's own files
     takes_vectorless: bool = False  # clips whose codec has no vectors get the whole frame instead of a refusal
 
     @property

@@ -36,6 +36,7 @@ class Stages:
             clips_per_unit=CLIPS_PER_TRANSCODE_UNIT,
             writes_shards=False,
             output=lambda _, name: self.workspace.h264_file(name),
+            reads_dataset=True,
         )
 
     def extract(self, options: Mapping[str, Any] | None = None) -> Stage:
@@ -50,6 +51,7 @@ class Stages:
             writes_shards=True,
             output=lambda position, _: shard_folder(self.workspace.motion, position // CLIPS_PER_SHARD),
             upstream=self.transcode() if settings.source == "h264" else None,
+            reads_dataset=settings.source != "h264",
         )
 
     def precrop(self, settings: PrecropSettings) -> Stage:
@@ -66,6 +68,7 @@ class Stages:
             writes_shards=True,
             output=lambda position, _: shard_file(cache, position // settings.clips_per_shard),
             upstream=self.extract() if needs_motion else from_files,
+            reads_dataset=settings.source != "h264",
             takes_vectorless=needs_motion,
         )
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from mocrop.pipeline.errors import Reason, WorkspaceError, raise_if_disk_full
 from mocrop.pipeline.outcome import Outcome
+from mocrop.pipeline.workspace.file_table import FileTable
 
 SCHEMA_VERSION = 1
 PAGE_CLIPS = 4096  # rows held at once while walking over all clips
@@ -27,7 +28,7 @@ CREATE TABLE clips (
     subset TEXT NOT NULL,           -- one digit per split: 0 neither list, 1 train, 2 test
     size INTEGER NOT NULL,          -- bytes
     mtime_ns INTEGER NOT NULL,
-    present INTEGER NOT NULL        -- 0: was there once, is gone
+    present INTEGER NOT NULL        -- 0: was there once, is gone, and so in no split whatever subset says
 );
 CREATE TABLE outcomes (
     stage TEXT NOT NULL,
@@ -64,7 +65,7 @@ class StageRow:
     position: int
     name: str
     path: str  # under the data set
-    present: bool  # its file was there at the last init
+    present: bool  # its file was there when the data set was last looked at
     status: str | None  # of this stage; None: never run
     same_settings: bool  # the outcome is of the present settings
     same_source: bool  # the outcome is of the file as it is now
@@ -123,14 +124,29 @@ class Manifest:
 
     # clips
 
+    @property
+    def files(self) -> FileTable:
+        """What is known of the clips' files, and how that is brought up to date."""
+        return FileTable(self._database, self._transaction)
+
     def replace_clips(
-        self, clips: Iterable[ClipRow], *, class_names: Sequence[str], split_names: Sequence[str]
+        self,
+        clips: Iterable[ClipRow],
+        *,
+        class_names: Sequence[str],
+        split_names: Sequence[str],
+        split_seed: int | None = None,
     ) -> None:
         """Bring the table of clips up to date.
 
-        Known clips keep their position and new ones follow. Clips that are gone stay, marked absent and in no split.
+        Known clips keep their position and new ones follow. Clips that are gone stay, marked absent and in no split;
+        of clips that are back, the stages forget that they were gone.
+
+        Args:
+            split_seed: seed of the splits, if they were generated.
         """
         with self._transaction() as database:
+            gone = database.execute("SELECT position FROM clips WHERE NOT present").fetchall()
             database.execute("UPDATE clips SET present = 0, subset = ?", ("0" * len(split_names),))
             database.executemany(
                 "INSERT INTO clips (name, path, label, ucf_group, subset, size, mtime_ns, present, position)"
@@ -143,7 +159,12 @@ class Manifest:
                     for c in clips
                 ),
             )
-            facts = {"class_names": list(class_names), "split_names": list(split_names)}
+            database.executemany(
+                "DELETE FROM outcomes WHERE position = ? AND reasons LIKE 'vanished%'"
+                " AND (SELECT present FROM clips c WHERE c.position = outcomes.position)",
+                gone,
+            )
+            facts = {"class_names": list(class_names), "split_names": list(split_names), "split_seed": split_seed}
             database.executemany(
                 "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(k, json.dumps(v)) for k, v in facts.items()]
             )
@@ -153,20 +174,32 @@ class Manifest:
         row = self._database.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return [] if row is None else [str(name) for name in json.loads(row[0])]
 
+    def split_seed(self) -> int | None:
+        """Seed of the splits; None if they are from lists, or from a mocrop that did not keep it."""
+        row = self._database.execute("SELECT value FROM facts WHERE key = 'split_seed'").fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def subsets(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+        """Path, group and subsets of every clip in a split; also of clips that are gone since the splits were made."""
+        query = "SELECT path, ucf_group, subset FROM clips WHERE ltrim(subset, '0') != ''"
+        with closing(self._database.execute(query)) as rows:
+            for path, group, subset in rows:
+                yield path, group, tuple(map(int, subset))
+
     def clip_count(self) -> int:
         """Number of clips, absent ones included, which is the number of rows of a crop cache."""
         return int(self._database.execute("SELECT coalesce(max(position) + 1, 0) FROM clips").fetchone()[0])
 
     def present_count(self) -> int:
-        """Number of clips whose file was there at the last init."""
+        """Number of clips whose file was there when the data set was last looked at."""
         return int(self._database.execute("SELECT count(*) FROM clips WHERE present").fetchone()[0])
 
     def clips(self) -> Iterator[ClipRow]:
-        """All clips by position."""
-        query = "SELECT name, path, label, ucf_group, subset, size, mtime_ns FROM clips ORDER BY position"
+        """All clips by position; those whose file is gone are in no split."""
+        query = "SELECT name, path, label, ucf_group, subset, size, mtime_ns, present FROM clips ORDER BY position"
         with closing(self._database.execute(query)) as rows:
-            for name, path, label, group, subset, size, mtime_ns in rows:
-                digits = tuple(int(digit) for digit in subset)
+            for name, path, label, group, subset, size, mtime_ns, present in rows:
+                digits = tuple(int(digit) if present else 0 for digit in subset)
                 yield ClipRow(
                     name=name, path=path, label=label, group=group, subset=digits, size_bytes=size, mtime_ns=mtime_ns
                 )

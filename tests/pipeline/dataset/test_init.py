@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from mocrop.pipeline.dataset.issues import IssueCode
 from mocrop.pipeline.errors import DatasetError, SettingsError
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.pipeline.workspace.settings_file import read_settings
+from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_another_data_set_does_not_inherit_the_lists_of_the_first(
     other = tmp_path / "other/Running/a.avi"
     other.parent.mkdir(parents=True)
     other.write_bytes(b"clip")
-    init_workspace(workspace, dataset=other.parent.parent)
+    init_workspace(workspace, dataset=other.parent.parent, replace_dataset=True)
     assert read_settings(workspace)[0].splits is None
 
 
@@ -109,3 +110,168 @@ def test_the_real_clips_and_the_official_lists(real_clips: Path, workspace: Work
     assert (report.clips, report.classes, report.listed_classes) == (300, 6, 101)
     assert len(report.splits) == 3
     assert all(train + test == 300 for train, test in report.splits.values())
+
+
+# another data set
+
+
+def another(tmp_path: Path) -> Path:
+    file = tmp_path / "other/Running/a.avi"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"clip")
+    return tmp_path / "other"
+
+
+def test_another_data_set_is_refused_naming_both_and_nothing_is_written(
+    dataset: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    init_workspace(workspace, dataset=dataset)
+    other = another(tmp_path)
+    before = {file: file.read_bytes() for file in workspace.root.iterdir()}
+    with pytest.raises(SettingsError, match=rf"is that of {dataset}, and {other} is another.* -w, .*--replace-dataset"):
+        init_workspace(workspace, dataset=other)
+    assert {file: file.read_bytes() for file in workspace.root.iterdir()} == before
+
+
+def test_another_data_set_takes_the_place_of_the_first_where_that_is_asked_for(
+    dataset: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    init_workspace(workspace, dataset=dataset)
+    report = init_workspace(workspace, dataset=another(tmp_path), replace_dataset=True)
+    assert (report.clips, report.absent) == (1, 3)
+    assert read_settings(workspace)[0].dataset == tmp_path / "other"
+    assert names(workspace)[-1] == "Running/a"
+
+
+@pytest.mark.parametrize("replace_dataset", [False, True])
+@pytest.mark.parametrize("way", ["the same path", "a relative path", "a link", "moved", "copied"])
+def test_the_same_data_set_by_another_path_is_the_same(
+    way: str,
+    replace_dataset: bool,
+    dataset: Path,
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lists = tmp_path / "all.csv"
+    lists.write_text("path,label,subset\nArchery/v_Archery_g01_c01.avi,Archery,train\n")
+    init_workspace(workspace, dataset=dataset, splits=lists)
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    if way == "a link":
+        elsewhere.symlink_to(dataset, target_is_directory=True)
+    elif way == "moved":
+        dataset.rename(elsewhere)
+    elif way == "copied":
+        shutil.copytree(dataset, elsewhere)
+    given = {"the same path": dataset, "a relative path": Path("data")}.get(way, elsewhere)
+    report = init_workspace(workspace, dataset=given, replace_dataset=replace_dataset)
+    assert (report.clips, report.absent) == (3, 0)
+    assert read_settings(workspace)[0].dataset == given.absolute()
+    assert read_settings(workspace)[0].splits == lists
+
+
+@pytest.mark.parametrize(("gone", "refused"), [(2, False), (3, True)])
+def test_a_moved_data_set_is_known_by_nine_tenths_of_its_files(
+    gone: int, refused: bool, workspace: Workspace, tmp_path: Path
+) -> None:
+    for number in range(20):
+        file = tmp_path / f"data/A/{number}.avi"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x" * number)
+    init_workspace(workspace, dataset=tmp_path / "data")
+    (tmp_path / "data").rename(tmp_path / "moved")
+    for number in range(gone):
+        (tmp_path / f"moved/A/{number}.avi").write_bytes(b"another clip, of another size")
+    if refused:
+        with pytest.raises(SettingsError, match="--replace-dataset"):
+            init_workspace(workspace, dataset=tmp_path / "moved")
+    else:
+        assert init_workspace(workspace, dataset=tmp_path / "moved").absent == 0
+
+
+# splits that were made
+
+
+def lay_groups(dataset: Path, class_name: str, groups: range) -> None:
+    (dataset / class_name).mkdir(parents=True, exist_ok=True)
+    for group in groups:
+        (dataset / class_name / f"v_{class_name}_g{group:02d}_c01.avi").write_bytes(b"clip")
+
+
+def subset_by_name(workspace: Workspace) -> dict[str, tuple[int, ...]]:
+    with Manifest(workspace.manifest_file) as manifest:
+        return {clip.name: clip.subset for clip in manifest.clips()}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_new_files_leave_made_splits_as_they_are_and_find_their_own_place(
+    seed: int, workspace: Workspace, tmp_path: Path
+) -> None:
+    dataset = tmp_path / "data"
+    lay_groups(dataset, "Archery", range(1, 11))
+    lay_groups(dataset, "Surfing", range(1, 4))
+    init_workspace(workspace, dataset=dataset, seed=seed)
+    before = subset_by_name(workspace)
+    lay_groups(dataset, "Archery", range(11, 21))
+    lay_groups(dataset, "Single", range(1, 2))  # would alone make one split of three
+    report = init_workspace(workspace)
+    after = subset_by_name(workspace)
+    assert {name: after[name] for name in before} == before
+    assert len(report.splits) == 3
+    archery = [subset for name, subset in after.items() if name.startswith("Archery")]
+    assert [sum(subset[split] == 2 for subset in archery) for split in range(3)] == [6, 6, 6]  # 30 % of 20
+    assert all(subset.count(2) <= 1 for subset in after.values())
+    assert after["Single/v_Single_g01_c01"] == (1, 1, 1)
+
+
+def test_another_seed_makes_splits_anew(workspace: Workspace, tmp_path: Path) -> None:
+    dataset = tmp_path / "data"
+    lay_groups(dataset, "Archery", range(1, 26))
+    init_workspace(workspace, dataset=dataset, seed=1)
+    first = subset_by_name(workspace)
+    init_workspace(workspace, seed=2)
+    second = subset_by_name(workspace)
+    init_workspace(workspace, seed=1)
+    assert subset_by_name(workspace) == first != second
+
+
+def test_splits_from_lists_are_not_taken_for_made_ones(workspace: Workspace, tmp_path: Path) -> None:
+    dataset = tmp_path / "data"
+    lay_groups(dataset, "Archery", range(1, 9))
+    lists = tmp_path / "all.csv"
+    lists.write_text("path,label,subset\nArchery/v_Archery_g01_c01.avi,Archery,train\n")
+    fresh = Workspace(tmp_path / "fresh")
+    init_workspace(fresh, dataset=dataset)
+    init_workspace(workspace, dataset=dataset, splits=lists)
+    write_settings(workspace, DatasetSettings(dataset=dataset))
+    init_workspace(workspace)
+    assert subset_by_name(workspace) == subset_by_name(fresh)
+
+
+def test_files_of_one_stem_are_on_one_side_of_a_made_split(workspace: Workspace, tmp_path: Path) -> None:
+    for name in "abcdefgh":
+        for suffix in (".avi", ".mp4"):
+            file = tmp_path / f"data/A/{name}{suffix}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"clip")
+    init_workspace(workspace, dataset=tmp_path / "data")
+    subsets = subset_by_name(workspace)
+    assert len(subsets) == 16
+    assert all(subsets[f"A/{name}"] == subsets[f"A/{name}.mp4"] for name in "abcdefgh")
+
+
+def test_a_disk_that_folds_names_is_asked_where_the_workspace_will_be(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr("mocrop.pipeline.dataset.init.folds_names", lambda folder: asked.append(folder) or True)
+    for name in ("a.avi", "A.avi"):
+        file = tmp_path / "data/A" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    if len(list((tmp_path / "data/A").iterdir())) < 2:
+        pytest.skip("this file system takes the names for one")
+    init_workspace(workspace, dataset=tmp_path / "data")
+    assert names(workspace) == ["A/A", "A/a.avi"]
+    assert asked == [tmp_path]

@@ -25,6 +25,8 @@ CLIP = ClipRow(name="A/a", path="A/a.avi", label=0, group=-1, subset=(1,), size_
 def workspace(tmp_path: Path) -> Workspace:
     """A workspace of one clip, on which nothing has run."""
     workspace = Workspace(tmp_path / "work")
+    (tmp_path / "data/A").mkdir(parents=True)
+    (tmp_path / "data" / CLIP.path).write_bytes(b"x")
     write_settings(workspace, DatasetSettings(dataset=tmp_path / "data"))
     with Manifest(workspace.manifest_file) as manifest:
         manifest.replace_clips([CLIP], class_names=["A"], split_names=["1"])
