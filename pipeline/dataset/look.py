@@ -30,7 +30,7 @@ class DatasetChanges:
 
     dataset: Path
     files: dict[Change, int] = field(default_factory=dict)  # how many, of those that there are
-    examples: dict[Change, tuple[str, ...]] = field(default_factory=dict)  # the first few paths, safe to print
+    examples: dict[Change, tuple[str, ...]] = field(default_factory=dict)  # the first few paths, as they are
     unavailable: str = ""  # why the folder could not be looked at; empty if it could
 
 
