@@ -464,6 +464,9 @@ def retry(*, workspace: WorkspaceOption = None, cluster: ClusterOptions, as_json
 @app.command()
 def status(
     failed: Annotated[bool, typer.Option("--failed", help="List every failed clip with its message.")] = False,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Show what was noted on clips that are done, by reason and by clip.")
+    ] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -471,8 +474,9 @@ def status(
     from mocrop.pipeline.commands.console import print_status
     from mocrop.pipeline.commands.status import workspace_status
 
-    state = workspace_status(_workspace(workspace), failures=failed or as_json)
-    _print_result(state, lambda console, report: print_status(console, report, failures=failed), as_json)
+    state = workspace_status(_workspace(workspace), failures=failed or as_json, notes=notes)
+    shown = functools.partial(print_status, failures=failed, notes=notes)
+    _print_result(state, shown, as_json)
 
 
 @app.command()

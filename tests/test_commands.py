@@ -350,6 +350,28 @@ def test_broken_clips_are_said_and_the_others_go_on(
     assert cache.usable.sum() == 7
 
 
+def test_notes_are_shown_by_reason_and_by_clip(
+    dataset: Path, here: Path, make_video: MakeVideo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_video(dataset / "Surfing/[odd].avi", frames=30, size=(65, 48), codec="ffv1")
+    assert mocrop("run", dataset, "--size", "32", "--frames", "3", "--workers", "0") == 0
+    capsys.readouterr()
+    assert mocrop("status") == 0
+    assert "odd-size-made-even" not in capsys.readouterr().out
+    assert mocrop("status", "--notes") == 0
+    said = capsys.readouterr().out.splitlines()
+    place = said.index("  noted      1  odd-size-made-even")
+    assert said[place - 1] == "transcode:"
+    assert said[place + 1] == "    Surfing/[odd]: odd-size-made-even (65x48 cut to 64x48)"
+    assert mocrop("status", "--json") == 0
+    (first, *_) = json.loads(capsys.readouterr().out)["stages"]
+    assert (first["notes"], first["noted"]) == ({"odd-size-made-even": 1}, [])
+    assert mocrop("status", "--notes", "--json") == 0
+    (first, *_) = json.loads(capsys.readouterr().out)["stages"]
+    (noted,) = first["noted"]
+    assert noted == {"clip": "Surfing/[odd]", "reasons": ["odd-size-made-even"], "message": "65x48 cut to 64x48"}
+
+
 def test_retry_does_the_mended_clip_only(
     dataset: Path, here: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,11 +116,12 @@ def _print_reasons(console: LineConsole, style: str, kind: str, reasons: Mapping
         console.say("  ", (kind, style), f" {clips:>6,}  {reason.value}")
 
 
-def print_status(console: LineConsole, status: WorkspaceStatus, *, failures: bool) -> None:
+def print_status(console: LineConsole, status: WorkspaceStatus, *, failures: bool, notes: bool = False) -> None:
     """Print a table of stages, the reasons of failures, and the next command.
 
     Args:
         failures: also print the message of every failed clip.
+        notes: also print the notes of clips that are done, by reason and by clip.
     """
     console.print(f"{count(status.clips, 'clip')} of {status.dataset}")
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -132,13 +133,22 @@ def print_status(console: LineConsole, status: WorkspaceStatus, *, failures: boo
     console.print(table)
     print_changes(console, status.changes)
     for stage in status.stages:
-        if stage.failed:
+        if stage.failed or (notes and stage.notes):
             console.print(f"{stage.stage}:")
-            _print_reasons(console, "red", "failed", stage.failed)
+        _print_reasons(console, "red", "failed", stage.failed)
         if failures:
             for failure in stage.failures:
                 console.print(f"    {failure.message}")
+        if notes:
+            _print_notes(console, stage)
     console.say("next: ", (status.next_command, "bold"))
+
+
+def _print_notes(console: LineConsole, stage: StageStatus) -> None:
+    _print_reasons(console, "dim", "noted", stage.notes)
+    for noted in stage.noted:
+        more = f" ({noted.message})" if noted.message else ""
+        console.print(f"    {noted.clip}: {', '.join(noted.reasons)}{more}")
 
 
 def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:

@@ -25,6 +25,15 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Noted:
+    """What is notable about one clip that is done."""
+
+    clip: str
+    reasons: tuple[Reason, ...]
+    message: str  # of those notes that say more than their code
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageStatus:
     """How many clips of a workspace are done in one stage, and how many are not."""
 
@@ -34,6 +43,8 @@ class StageStatus:
     stale: int  # done or failed, but settings or source have changed since
     failed: dict[Reason, int]  # clips by first reason
     failures: tuple[Failure, ...]  # empty unless asked for
+    notes: dict[Reason, int]  # clips that are done, by each of their notes
+    noted: tuple[Noted, ...]  # empty unless asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +68,12 @@ def known_stages(workspace: Workspace) -> list[Stage]:
     return [*first, extract, *caches]
 
 
-def workspace_status(workspace: Workspace, *, failures: bool = False) -> WorkspaceStatus:
+def workspace_status(workspace: Workspace, *, failures: bool = False, notes: bool = False) -> WorkspaceStatus:
     """Look at the files of the data set, and count outcomes in the manifest; opens no video and writes nothing.
 
     Args:
         failures: also list every failed clip with its message.
+        notes: also list every clip that is done and has notes.
     Raises: WorkspaceError if there is no workspace.
     """
     workspace.require()
@@ -69,7 +81,7 @@ def workspace_status(workspace: Workspace, *, failures: bool = False) -> Workspa
     with Manifest(workspace.manifest_file) as manifest:
         changes, seen = look_at(dataset, manifest.files)
         manifest.files.pretend(seen)
-        stages = tuple(_status(manifest, stage, failures) for stage in known_stages(workspace))
+        stages = tuple(_status(manifest, stage, failures=failures, notes=notes) for stage in known_stages(workspace))
         return WorkspaceStatus(
             workspace=workspace.root,
             dataset=dataset,
@@ -80,9 +92,10 @@ def workspace_status(workspace: Workspace, *, failures: bool = False) -> Workspa
         )
 
 
-def _status(manifest: Manifest, stage: Stage, failures: bool) -> StageStatus:
+def _status(manifest: Manifest, stage: Stage, *, failures: bool, notes: bool) -> StageStatus:
     counts = manifest.counts(stage.name, stage.settings_hash)
     listed = manifest.failures(stage.name) if failures else ()
+    noted = manifest.notes(stage.name, stage.settings_hash) if notes else ()
     return StageStatus(
         stage=stage.name,
         done=counts.done,
@@ -90,6 +103,8 @@ def _status(manifest: Manifest, stage: Stage, failures: bool) -> StageStatus:
         stale=counts.stale,
         failed=counts.failed,
         failures=tuple(Failure(clip=clip, reasons=reasons, message=text) for clip, reasons, text in listed),
+        notes=dict(manifest.note_counts(stage.name, stage.settings_hash)),
+        noted=tuple(Noted(clip=clip, reasons=reasons, message=text) for clip, reasons, text in noted),
     )
 
 

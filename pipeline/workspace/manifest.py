@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -279,11 +280,31 @@ class Manifest:
             for name, reasons, message in rows:
                 yield name, _reasons(reasons), message
 
+    def notes(self, stage: str, settings: str) -> Iterator[tuple[str, tuple[Reason, ...], str]]:
+        """Name, notes and message of every clip that ``stage`` has done with these settings and has notes on."""
+        query = f"SELECT c.name, o.reasons, o.message {_NOTED} ORDER BY position"
+        with closing(self._database.execute(query, (stage, settings))) as rows:
+            for name, reasons, message in rows:
+                yield name, _reasons(reasons), message
+
+    def note_counts(self, stage: str, settings: str) -> Counter[Reason]:
+        """Count the clips that :meth:`notes` names by each of their notes."""
+        counts: Counter[Reason] = Counter()
+        query = f"SELECT o.reasons, count(*) {_NOTED} GROUP BY o.reasons"
+        for reasons, clips in self._database.execute(query, (stage, settings)):
+            counts.update(dict.fromkeys(_reasons(reasons), clips))
+        return counts
+
     def forget_failures(self, stage: str) -> int:
         """Drop the failed outcomes of a stage, so that its next run tries those clips again; returns how many."""
         with self._transaction() as database:
             return database.execute("DELETE FROM outcomes WHERE stage = ? AND status = 'failed'", (stage,)).rowcount
 
+
+_NOTED = """
+FROM outcomes o JOIN clips c USING (position)
+WHERE o.stage = ? AND o.settings = ? AND o.status = 'done' AND o.reasons != ''
+AND c.present AND o.size = c.size AND o.mtime_ns = c.mtime_ns"""
 
 _STAGE_ROWS = """
 SELECT c.position, c.name, c.path, c.present,

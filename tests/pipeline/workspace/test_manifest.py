@@ -127,6 +127,31 @@ def test_rows_come_in_pages_while_outcomes_are_written(manifest: Manifest, monke
     assert seen == list(range(9))
 
 
+def test_notes_are_of_clips_that_are_done_with_these_settings_and_unchanged(manifest: Manifest) -> None:
+    names = ["A/b", "A/d", "A/e", "A/f", "A/g", "A/h"]
+    manifest.replace_clips([clip(name) for name in names], class_names=["A"], split_names=["1"])
+    turned, cut = Reason.ROTATED, Reason.MADE_EVEN
+    manifest.record("transcode", "before", [replace(done(0), reasons=(turned,))])
+    outcomes = [
+        replace(done(1), reasons=(turned, cut), message="turned by 90 degrees"),
+        done(2),
+        failed(3, Reason.TRUNCATED, turned),
+        replace(done(4), reasons=(turned,)),
+        replace(done(5), reasons=(turned,)),
+    ]
+    manifest.record("transcode", "now", outcomes)
+    changed = [clip(name, size_bytes=99 if name == "A/g" else 10) for name in names]
+    manifest.replace_clips(changed, class_names=["A"], split_names=["1"])
+    assert list(manifest.notes("transcode", "now")) == [
+        ("A/d", (turned, cut), "turned by 90 degrees"),
+        ("A/h", (turned,), ""),
+    ]
+    assert manifest.note_counts("transcode", "now") == {turned: 2, cut: 1}
+    assert not manifest.note_counts("extract-mv", "now")
+    manifest.replace_clips(changed[:-1], class_names=["A"], split_names=["1"])
+    assert manifest.note_counts("transcode", "now") == {turned: 1, cut: 1}
+
+
 def test_retry_forgets_failures_only(manifest: Manifest) -> None:
     manifest.record("transcode", "t", [done(0), failed(1, Reason.TRUNCATED)])
     assert list(manifest.failures("transcode")) == [("A/d", (Reason.TRUNCATED,), "why")]
