@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mocrop.pipeline.video.open import OpenVideo
+from mocrop.pipeline.video.riff import holds_several_videos
 
 AVI_CHUNK_HEADER_BYTES = 8  # FFmpeg's index of an AVI file leads to the header of a chunk
+
+_AVI_INDEX_BYTES = 32  # more than an entry takes in the file: 16 and the header of the chunk
 
 
 class IndexEntry(NamedTuple):  # there are hundreds in a clip, and a dataclass takes three times as long to make
@@ -29,15 +32,18 @@ def complete_index(video: OpenVideo) -> list[IndexEntry] | None:
     Returns: None unless the index lists all packets, in ascending time and within the file.
     """
     entries = list(video.stream.index_entries)
-    header = AVI_CHUNK_HEADER_BYTES if video.container.format.name == "avi" else 0
+    avi = video.container.format.name == "avi"
+    header = AVI_CHUNK_HEADER_BYTES if avi else 0
     index = [
         IndexEntry(entry.timestamp, entry.is_discard, entry.pos + header, entry.size) for entry in entries if entry.size
     ]
     if not index or len(entries) != video.stream.frames:
         return None
-    ends = max(entry.offset + entry.size_bytes for entry in index)
+    rest = video.container.size - max(entry.offset + entry.size_bytes for entry in index)
     rising = all(after.timestamp > before.timestamp for before, after in pairwise(entries))
-    return index if rising and ends <= video.container.size else None
+    if not rising or rest < 0 or (avi and rest > _AVI_INDEX_BYTES * len(entries) and holds_several_videos(video.path)):
+        return None
+    return index
 
 
 def packet_bytes(data: mmap.mmap, index: Sequence[IndexEntry]) -> Iterator[bytes]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.video.open import OpenVideo
-
-_RIFF_HEADER_BYTES = 8
+from mocrop.pipeline.video.riff import is_cut_off
 
 
 def require_all_frames(clip: str, *, decoded: int, declared: int) -> None:
@@ -45,7 +42,7 @@ def require_all_packets(video: OpenVideo, *, packets: int, clip: str) -> None:
     if packets and _ends_early(packets, declared):
         match video.container.format.name:
             case "avi":
-                declared = declared if _riff_is_cut_off(video.path) else packets
+                declared = declared if is_cut_off(video.path) else packets
             case "mov,mp4,m4a,3gp,3g2,mj2":
                 declared = len(video.stream.index_entries) or declared
     require_all_frames(clip, decoded=packets, declared=declared)
@@ -53,19 +50,6 @@ def require_all_packets(video: OpenVideo, *, packets: int, clip: str) -> None:
 
 def _ends_early(found: int, declared: int) -> bool:
     return declared - found > max(2, declared // 50)
-
-
-def _riff_is_cut_off(path: Path) -> bool:
-    """Whether a file ends inside one of the RIFF chunks that it consists of."""
-    with path.open("rb", buffering=0) as file:
-        size, offset = os.fstat(file.fileno()).st_size, 0
-        while offset < size:
-            file.seek(offset)
-            header = file.read(_RIFF_HEADER_BYTES)
-            if header[:4] != b"RIFF":  # what some programs append is no part of the video
-                return offset == 0
-            offset += _RIFF_HEADER_BYTES + int.from_bytes(header[4:], "little")
-    return offset > size + 1  # the last byte of an odd length is often left out
 
 
 @dataclass
