@@ -350,6 +350,12 @@ def transcode(
     key_interval: Annotated[
         int | None, typer.Option(min=1, help="Frames from one key frame to the next.", show_default="12")
     ] = None,
+    deinterlace: Annotated[
+        bool | None,
+        typer.Option(
+            "--deinterlace/--no-deinterlace", help="Make one picture of the two fields of a frame.", show_default="off"
+        ),
+    ] = None,
     max_damaged: MaxDamagedOption = None,
     replace_dataset: ReplaceDatasetOption = False,
     workspace: WorkspaceOption = None,
@@ -362,8 +368,8 @@ def transcode(
 
     where = _workspace(workspace)
     if dry_run:
-        options = {"crf": crf, "preset": preset, "key_interval": key_interval, "max_damaged": max_damaged}
-        return _explain(where, "transcode", options)
+        options = {"crf": crf, "preset": preset, "key_interval": key_interval}
+        return _explain(where, "transcode", {**options, "deinterlace": deinterlace, "max_damaged": max_damaged})
     report = preprocess.transcode(
         where,
         dataset,
@@ -371,6 +377,7 @@ def transcode(
         crf=crf,
         preset=preset,
         key_interval=key_interval,
+        deinterlace=deinterlace,
         max_damaged=max_damaged,
         replace_dataset=replace_dataset,
         run=cluster.run(as_json=as_json),

@@ -22,6 +22,7 @@ from mocrop.pipeline.motion.raw_vectors import RAW_VECTOR
 from mocrop.pipeline.outcome import ClipLog, ClipTask
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.video.decoder import PlainDecode
 from mocrop.pipeline.video.open import open_container, open_video
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -44,7 +45,7 @@ def raw_vectors(file: Path) -> Iterator[bytes]:
     with open_video(file, clip=file.stem, log=ClipLog(0)) as video:
         codec = video.stream.codec_context.codec.canonical_name
         vectors._export_vectors(video.stream, codec)
-        for frame in vectors._Source(video, codec).frames():
+        for frame in vectors._kept_frames(video, PlainDecode(video), ClipLog(0)):
             yield frame.raw_vectors
 
 

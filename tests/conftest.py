@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from av.bitstream import BitStreamFilterContext
 from hypothesis import settings
 
 from mocrop.cli import main
 from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, create_cache
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression
+from mocrop.pipeline.video.orientation import Orientation
 
 # A busy machine is no failure, and a check of somebody's change draws the same examples each time.
 settings.register_profile("mocrop", deadline=None, derandomize="CI" in os.environ)
@@ -100,6 +104,92 @@ def make_video() -> MakeVideo:
                 output.mux(stream.encode(frame))
             output.mux(stream.encode(None))
         return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_oriented(make_video: MakeVideo) -> MakeVideo:
+    """Write pictures so that a player must turn them to show them as they are given.
+
+    ``make_oriented(path, frames=pictures, orientation=..., said_by="container", ...)``: an MP4 of H.264 that says so in
+    the matrix of its track, or, by "stream", in a message (SEI) before each key picture, or "behind" it, where the
+    filter of FFmpeg writes it; more as for ``make_video``.
+    """
+
+    def make(path: Path, *, frames: Frames, orientation: Orientation, said_by: str, **how: Any) -> Path:
+        stored = [unturned(picture, orientation) for picture in frames]
+        made = make_video(path, frames=stored, codec="libx264", **how)
+        if said_by == "container":
+            data = bytearray(made.read_bytes())
+            at = data.index(b"tkhd") + 44
+            data[at : at + 36] = struct.pack(">9i", *display_matrix(orientation))
+            path.write_bytes(data)
+        else:
+            message = orientation_message(orientation)
+            add_to_key_packets(path, len(message).to_bytes(4) + message, behind=said_by == "behind")
+        return path
+
+    return make
+
+
+def add_to_key_packets(path: Path, unit: bytes, *, behind: bool) -> None:
+    """Write a unit, its length before it, into each key packet of an MP4, before the picture or behind it."""
+    plain = path.with_suffix(".plain.mp4")
+    path.rename(plain)
+    with av.open(plain) as source, av.open(path, "w") as output:
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                both = (bytes(packet), unit) if behind else (unit, bytes(packet))
+                copy = av.Packet(b"".join(both) if packet.is_keyframe else bytes(packet))
+                copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+                copy.duration, copy.is_keyframe, copy.stream = packet.duration, packet.is_keyframe, stream
+                output.mux(copy)
+
+
+def unturned(picture: npt.NDArray[np.uint8], orientation: Orientation) -> npt.NDArray[np.uint8]:
+    """The picture that is to be stored so that it is seen as given."""
+    across, down = (-1 if orientation.mirrored else 1), (-1 if orientation.flipped else 1)
+    flipped = picture[::down, ::across]
+    return flipped.swapaxes(0, 1) if orientation.transposed else flipped
+
+
+def display_matrix(orientation: Orientation) -> list[int]:
+    """Nine numbers a b u c d v x y w: what is stored at x, y is shown at a x + c y, b x + d y."""
+    across, down = (-1 if orientation.mirrored else 1) << 16, (-1 if orientation.flipped else 1) << 16
+    ab, cd = ((0, down), (across, 0)) if orientation.transposed else ((across, 0), (0, down))
+    return [*ab, 0, *cd, 0, 0, 0, 1 << 30]
+
+
+def orientation_message(orientation: Orientation) -> bytes:
+    """A display orientation message of H.264 (D.1.27): flips, which come first, and a turn anticlockwise."""
+    # anticlockwise by a quarter is transposed and then flipped, so what is transposed alone was mirrored before it
+    across = orientation.mirrored if not orientation.transposed else not orientation.flipped
+    down = orientation.flipped if not orientation.transposed else orientation.mirrored
+    bits = f"0{across:b}{down:b}{(1 << 14) * orientation.transposed:016b}0100"  # persists; no extension
+    payload = int(bits + "1" + "0" * (-(len(bits) + 1) % 8), 2).to_bytes((len(bits) + 8) // 8)
+    return b"\x06" + bytes([47, len(payload)]) + payload + b"\x80"
+
+
+@pytest.fixture(scope="session")
+def make_cropped() -> MakeVideo:
+    """Change what headers of H.264 say: ``make_cropped(source, target, left=34, ...)`` is a bare stream (``.h264``).
+
+    ``left``, ``top``, ``right`` and ``bottom`` crop by pixels; other names are those of FFmpeg's filter h264_metadata.
+    """
+
+    def make(source: Path, target: Path, **fields: int) -> Path:
+        sides = ("left", "top", "right", "bottom")
+        values = {f"crop_{name}" if name in sides else name: value for name, value in fields.items()}
+        changes = ":".join(f"{name}={value}" for name, value in values.items())
+        with av.open(source) as container, target.open("wb") as file:
+            stream = container.streams.video[0]
+            headers = BitStreamFilterContext(f"h264_mp4toannexb,h264_metadata={changes}", stream)
+            for packet in container.demux(stream):
+                for written in headers.filter(packet if packet.size else None):
+                    file.write(bytes(written))
+        return target
 
     return make
 

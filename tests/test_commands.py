@@ -176,6 +176,22 @@ def test_changed_settings_make_everything_after_them_stale(
     assert stages["precrop:motion-32"]["stale"] == 6
 
 
+def test_deinterlacing_is_a_setting_that_stays_until_it_is_taken_back(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = here / "mocrop-work/mocrop.toml"
+    for arguments, setting in ((["--deinterlace"], "true"), ([], "true"), (["--no-deinterlace"], "false")):
+        capsys.readouterr()
+        assert mocrop("transcode", dataset, *arguments, "--workers", "0", "--json") == 0
+        assert f"deinterlace = {setting}" in kept.read_text()
+        (stage,) = json.loads(capsys.readouterr().out)["stages"]
+        assert stage["plan"]["to_run"] == (6 if arguments else 0)
+    for argument, clips in (("--deinterlace", 6), ("--no-deinterlace", 0)):
+        capsys.readouterr()
+        assert mocrop("transcode", argument, "--dry-run") == 0
+        assert capsys.readouterr().out.splitlines()[-1] == f"transcode: {clips} clips would run"
+
+
 def test_dry_run_says_why_and_does_nothing(dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mocrop("init", dataset) == 0
     capsys.readouterr()

@@ -21,10 +21,11 @@ from mocrop.pipeline.policies.base import AreaSettings, PictureSize, PolicyResul
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import settings_from
 from mocrop.pipeline.stages.registry import Stages
+from mocrop.pipeline.video.colour import make_convertible, require_convertible
 from mocrop.pipeline.video.decoder import FrameDamage
 from mocrop.pipeline.video.frames import NotAsToldError, decode_frames, with_timeline
 from mocrop.pipeline.video.open import OpenVideo, open_video
-from mocrop.pipeline.video.orientation import quarter_turns, upright_size
+from mocrop.pipeline.video.orientation import Orientation, Orientations
 from mocrop.pipeline.video.timeline import Timeline, count_frames
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
@@ -99,19 +100,31 @@ class ClipView:
         left, timeline = list(numbers), self.timeline
         while left:
             try:
-                for number, frame in self._decoded(timeline, left):
+                for number, frame, orientation in self._decoded(timeline, left):
                     left.remove(number)
-                    turns = quarter_turns(frame)
-                    width, height = self.picture[::-1] if turns % 2 else self.picture
+                    require_convertible(frame, clip=self.name)
+                    make_convertible(frame)
+                    width, height = orientation.size(*self.picture)
                     stored = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-                    yield number, np.rot90(stored.astype(np.uint8, copy=False), turns)
+                    yield number, orientation.upright(stored.astype(np.uint8, copy=False))
                 return
             except NotAsToldError:
                 timeline = count_frames(self.path, clip=self.name, log=ClipLog(0))
 
-    def _decoded(self, timeline: Timeline, numbers: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
+    def _decoded(self, timeline: Timeline, numbers: Sequence[int]) -> Iterator[tuple[int, VideoFrame, Orientation]]:
         with open_video(self.path, clip=self.name, log=ClipLog(0)) as video:
-            yield from decode_frames(video, timeline, numbers, key_frames_only=False, damage=FrameDamage())
+            yield from _upright_frames(video, timeline, numbers)
+
+
+def _upright_frames(
+    video: OpenVideo, timeline: Timeline, numbers: Sequence[int]
+) -> Iterator[tuple[int, VideoFrame, Orientation]]:
+    """Decode chosen frames; yields number, frame and how it is to be turned."""
+    orientations = Orientations(video.stream)
+    for number, frame in decode_frames(
+        video, timeline, numbers, key_frames_only=False, damage=FrameDamage(), orientations=orientations
+    ):
+        yield number, frame, orientations.now
 
 
 def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipView:
@@ -134,8 +147,8 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
     motion = MotionReader(workspace.motion).read(position)
 
     def first(video: OpenVideo, timeline: Timeline) -> tuple[Timeline, PictureSize]:
-        _, frame = next(decode_frames(video, timeline, [0], key_frames_only=False, damage=FrameDamage()))
-        return timeline, upright_size(frame)
+        _, frame, orientation = next(_upright_frames(video, timeline, [0]))
+        return timeline, orientation.size(frame.width, frame.height)
 
     timeline, picture = with_timeline(path, first, clip=row.name, log=ClipLog(position))
     return ClipView(

@@ -70,6 +70,7 @@ def transcode(
     preset: str | None = None,
     key_interval: int | None = None,
     entropy: Entropy | None = None,
+    deinterlace: bool | None = None,
     max_damaged: float | None = None,
     replace_dataset: bool = False,
     run: RunOptions | None = None,
@@ -80,7 +81,8 @@ def transcode(
 
     Args:
         dataset, splits, replace_dataset: as for :func:`init`; None: as the workspace has them.
-        crf, preset, key_interval, entropy, max_damaged: see TranscodeSettings; None: as the workspace has them.
+        crf, preset, key_interval, entropy, deinterlace, max_damaged: see TranscodeSettings; None: as the workspace has
+            them.
         run: workers, time limit and console.
     Raises: DatasetError, SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
@@ -89,6 +91,7 @@ def transcode(
         "preset": preset,
         "key_interval": key_interval,
         "entropy": entropy,
+        "deinterlace": deinterlace,
         "max_damaged": max_damaged,
     }
     workspace, run = Workspace.at(workspace), run or RunOptions()

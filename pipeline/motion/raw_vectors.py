@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mocrop.pipeline.motion.camera import MotionField, fit_camera
 from mocrop.pipeline.motion.clip_motion import QUARTER_PIXELS, ClipMotion, FrameType
+from mocrop.pipeline.motion.placement import Placement
 
 RAW_VECTOR = np.dtype(  # FFmpeg's AVMotionVector; its other fields are not needed, and its padding is garbage
     {
@@ -28,28 +29,14 @@ _LIMIT = 32767  # of int16, both ways
 FloatMap = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Orientation:
-    """How decoded pictures of one size lie in the upright picture of the clip."""
-
-    decoded: tuple[int, int]  # width, height, pixels
-    turn: int = 0  # quarter turns anticlockwise that bring the picture upright, 0 to 3
-
-    @property
-    def upright(self) -> tuple[int, int]:
-        """Width and height of the upright picture, pixels."""
-        width, height = self.decoded
-        return (height, width) if self.turn % 2 else (width, height)
-
-
 @dataclass(kw_only=True, eq=False)
 class VectorBlock:
-    """Collects the raw vectors of consecutive frames of one size and rotation.
+    """Collects the raw vectors of consecutive frames that lie in the picture in the same way.
 
     A block begins right after a frame that others may refer to (an I or P frame) or at the start of the clip.
     """
 
-    orientation: Orientation
+    placement: Placement
     frame_types: list[FrameType] = field(default_factory=list)
     _columns_per_frame: list[int] = field(default_factory=list)
     _pieces: list[bytes] = field(default_factory=list)
@@ -76,7 +63,7 @@ class VectorBlock:
         first_column = np.cumsum([0, *self._columns_per_frame[:-1]])
         frame_type = np.array(self.frame_types, dtype=np.uint8)
         from_past = np.ascontiguousarray(raw["source"] < 0)
-        x, y, dx, dy, w, h = _upright(raw, self.orientation, picture)
+        x, y, dx, dy, w, h = _upright(raw, self.placement, picture)
         per_frame = _pixels_per_frame(from_past, frame_type, self._columns_per_frame)
         blocks = MotionField(x=x, y=y, u=dx * per_frame, v=dy * per_frame, area=w * h, first_column=first_column)
         camera, support = fit_camera(blocks, width=picture[0], height=picture[1])
@@ -101,21 +88,22 @@ class VectorBlock:
         )
 
 
-def _upright(raw: npt.NDArray[np.void], orientation: Orientation, picture: tuple[int, int]) -> tuple[FloatMap, ...]:
+def _upright(raw: npt.NDArray[np.void], placement: Placement, picture: tuple[int, int]) -> tuple[FloatMap, ...]:
     """x, y, dx, dy, w, h in the upright picture: whole numbers, each float32 of the shape of ``raw``."""
     x, y, w, h = (raw[name].astype(np.float32, order="C") for name in ("dst_x", "dst_y", "w", "h"))
     quarters = np.float32(-QUARTER_PIXELS) / np.maximum(raw["motion_scale"], 1).astype(np.float32, order="C")
     dx, dy = (raw[name].astype(np.float32, order="C") * quarters for name in ("motion_x", "motion_y"))
-    width, height = orientation.decoded
-    match orientation.turn:
-        case 1:
-            x, y, dx, dy, w, h = y, width - x, dy, -dx, h, w
-        case 2:
-            x, y, dx, dy = width - x, height - y, -dx, -dy
-        case 3:
-            x, y, dx, dy, w, h = height - y, x, -dy, dx, h, w
-    if orientation.upright != picture:
-        across, down = (np.float32(now / then) for now, then in zip(picture, orientation.upright, strict=True))
+    width, height = placement.upright
+    if placement.cut != (0, 0):
+        x, y = x - np.float32(placement.cut[0]), y - np.float32(placement.cut[1])
+    if placement.orientation.transposed:
+        x, y, dx, dy, w, h = y, x, dy, dx, h, w
+    if placement.orientation.mirrored:
+        x, dx = width - x, -dx
+    if placement.orientation.flipped:
+        y, dy = height - y, -dy
+    if placement.upright != picture:
+        across, down = (np.float32(now / then) for now, then in zip(picture, placement.upright, strict=True))
         x, y, dx, dy = x * across, y * down, dx * across, dy * down
         w, h = np.clip(np.ceil(w * across), 0, 255), np.clip(np.ceil(h * down), 0, 255)
     return (*(np.clip(np.rint(values), -_LIMIT, _LIMIT) for values in (x, y, dx, dy)), w, h)

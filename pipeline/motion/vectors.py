@@ -11,11 +11,12 @@ from av.video.stream import VideoStream
 
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
-from mocrop.pipeline.motion.raw_vectors import Orientation, VectorBlock, joined
+from mocrop.pipeline.motion.placement import Placement, Placements
+from mocrop.pipeline.motion.raw_vectors import VectorBlock, joined
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode
-from mocrop.pipeline.video.open import let_go_of_side_data, open_video
-from mocrop.pipeline.video.orientation import quarter_turns
+from mocrop.pipeline.video.open import OpenVideo, let_go_of_side_data, open_video
+from mocrop.pipeline.video.picture_notes import note_frame, note_orientation
 
 EXPORTING_CODECS = frozenset(  # FFmpeg's names of the codecs whose vectors it exports, each of them tested
     {"flv1", "h261", "h263", "h264", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v2", "msmpeg4v3", "rv10", "rv20"}
@@ -43,8 +44,8 @@ def read_motion(path: Path, *, clip: str, log: ClipLog, max_damaged: float = MAX
     Args:
         path: the file.
         clip: its name, for messages.
-        log: receives ROTATED, SIZE_CHANGES, ONE_FRAME, ALL_KEY_FRAMES, NOTHING_MOVES and DAMAGED_FRAMES where they
-            apply.
+        log: receives ROTATED, SIZE_CHANGES, INTERLACED, ONE_FRAME, ALL_KEY_FRAMES, NOTHING_MOVES and DAMAGED_FRAMES
+            where they apply.
         max_damaged: largest accepted share of damaged frames, 0 to 1.
     Raises: ClipError with NO_FRAMES, TRUNCATED, DAMAGED, NO_MOTION_VECTORS, or what :func:`open_video` raises.
     """
@@ -54,8 +55,8 @@ def read_motion(path: Path, *, clip: str, log: ClipLog, max_damaged: float = MAX
         decode = PlainDecode(video)
         runs: list[ClipMotion] = []
         picture: tuple[int, int] | None = None
-        for block in _blocks((_kept(frame, codec) for frame in decode.frames()), log):
-            picture = picture or block.orientation.upright
+        for block in _blocks(_kept_frames(video, decode, log), log):
+            picture = picture or block.placement.upright
             runs.append(block.motion(picture))
         decode.finish(clip=clip, max_damaged=max_damaged, log=log)
     motion = joined(runs)
@@ -74,21 +75,29 @@ def _export_vectors(stream: VideoStream, codec: str) -> None:
 class _Frame(NamedTuple):
     """What is kept of a decoded frame."""
 
-    orientation: Orientation
+    placement: Placement
     frame_type: FrameType
     raw_vectors: bytes
 
 
-def _kept(frame: VideoFrame, codec: str) -> _Frame:
+def _kept_frames(video: OpenVideo, decode: PlainDecode, log: ClipLog) -> Iterator[_Frame]:
+    codec = video.stream.codec_context.codec.canonical_name
+    placements = Placements(video)
+    for frame in decode.frames(look=placements.look):
+        note_frame(frame, log)
+        yield _kept(frame, codec, placements)
+
+
+def _kept(frame: VideoFrame, codec: str, placements: Placements) -> _Frame:
+    """Copy what is needed of a frame, and free it."""
     frame_type = _FRAME_TYPE.get(frame.pict_type, FrameType.OTHER)
-    orientation = Orientation(decoded=(frame.width, frame.height), turn=quarter_turns(frame))
     usable = frame_type != FrameType.B or codec not in NO_B_VECTORS
-    return _Frame(orientation, frame_type, _raw_vectors(frame) if usable else b"")
+    placement = placements.of(frame)
+    return _Frame(placement, frame_type, _raw_vectors(frame, usable=usable))
 
 
-def _raw_vectors(frame: VideoFrame) -> bytes:
-    """Copy the raw vectors of a frame, and free the frame."""
-    vectors = frame.side_data.get("MOTION_VECTORS")
+def _raw_vectors(frame: VideoFrame, *, usable: bool) -> bytes:
+    vectors = frame.side_data.get("MOTION_VECTORS") if usable else None
     raw = b"" if vectors is None else bytes(vectors)
     del vectors
     let_go_of_side_data(frame)
@@ -96,22 +105,21 @@ def _raw_vectors(frame: VideoFrame) -> bytes:
 
 
 def _blocks(frames: Iterable[_Frame], log: ClipLog) -> Iterator[VectorBlock]:
-    """Collect frames in blocks, each of one size and rotation."""
+    """Collect frames in blocks, each of one placement."""
     block: VectorBlock | None = None
     for frame in frames:
-        if block is None or block.full or block.orientation != frame.orientation:
+        if block is None or block.full or block.placement != frame.placement:
             if block is not None:
                 yield block
-            _note_orientation(frame.orientation, block.orientation if block else None, log)
-            block = VectorBlock(orientation=frame.orientation)
+            _note_placement(frame.placement, block.placement if block else None, log)
+            block = VectorBlock(placement=frame.placement)
         block.add(frame.raw_vectors, frame.frame_type)
     if block is not None:
         yield block
 
 
-def _note_orientation(now: Orientation, before: Orientation | None, log: ClipLog) -> None:
-    if now.turn:
-        log.note(Reason.ROTATED, f"turned by {90 * now.turn} degrees")
+def _note_placement(now: Placement, before: Placement | None, log: ClipLog) -> None:
+    note_orientation(now.orientation, log)
     if before is not None and before.upright != now.upright:
         log.note(Reason.SIZE_CHANGES, f"the frame size changes; vectors are scaled to {before.upright}")
 

@@ -6,17 +6,23 @@ from itertools import pairwise
 
 from av.video.stream import VideoStream
 
+from mocrop.pipeline.video.decoder import PlainDecode
 from mocrop.pipeline.video.h264 import sequence_parameters
 from mocrop.pipeline.video.headers import indexed_headers
 from mocrop.pipeline.video.index import complete_index
 from mocrop.pipeline.video.open import OpenVideo
+from mocrop.pipeline.video.orientation import Orientations
 
 
-def conforms(video: OpenVideo, *, key_interval: int) -> bool:
+def conforms(video: OpenVideo, *, key_interval: int, deinterlace: bool = False) -> bool:
     """Whether encoding the stream again would only lose quality.
 
     That is so if it is upright, even-sized, progressive 8-bit 4:2:0 H.264 with one reference frame, no B-frames, even
     time steps and a key frame every ``key_interval`` frames, and if all of it is shown.
+
+    Args:
+        key_interval: frames from one key frame to the next.
+        deinterlace: whether frames that are marked as two fields are not to stay so.
     """
     context = video.stream.codec_context
     return (
@@ -26,7 +32,7 @@ def conforms(video: OpenVideo, *, key_interval: int) -> bool:
         and context.width % 2 == context.height % 2 == 0
         and _has_wanted_parameters(context.extradata or b"")
         and _has_wanted_frames(video, key_interval)
-        and _upright(video)
+        and _shown_as_stored(video, deinterlace=deinterlace)
     )
 
 
@@ -52,11 +58,14 @@ def _has_wanted_frames(video: OpenVideo, key_interval: int) -> bool:
     )
 
 
-def _upright(video: OpenVideo) -> bool:
-    """Whether the first frame has no display rotation; the container is left at its start."""
-    frame = next(video.container.decode(video.stream), None)
+def _shown_as_stored(video: OpenVideo, *, deinterlace: bool) -> bool:
+    """Whether the first frame is upright and nothing is to be done about fields; leaves the container at its start."""
+    orientations = Orientations(video.stream)
+    frame = next(PlainDecode(video).frames(look=orientations.look), None)
     rewind(video)
-    return frame is not None and frame.rotation == 0
+    if frame is None or (deinterlace and frame.interlaced_frame):
+        return False
+    return not orientations.see(frame).changes
 
 
 def rewind(video: OpenVideo) -> None:

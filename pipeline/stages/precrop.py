@@ -26,11 +26,13 @@ from mocrop.pipeline.policies.base import PictureSize, PolicyResult, PolicySetti
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.video.colour import require_convertible
 from mocrop.pipeline.video.cropper import Cropper
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, FrameDamage, require_share
 from mocrop.pipeline.video.frames import NotAsToldError, decode_frames, with_timeline
 from mocrop.pipeline.video.open import OpenVideo
-from mocrop.pipeline.video.orientation import quarter_turns, upright_size
+from mocrop.pipeline.video.orientation import Orientation, Orientations
+from mocrop.pipeline.video.picture_notes import note_colours, note_container, note_frame, note_orientation
 from mocrop.pipeline.video.timeline import Timeline
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -211,22 +213,34 @@ def _crops_of(
     select: Select = "uniform" if timeline.without_key_frames else settings.select
     if select != settings.select:
         log.note(Reason.NO_KEY_FRAMES, "its pictures are refreshed without key frames; evenly spaced frames were taken")
+    if settings.source == "original":  # transcode has noted it otherwise
+        note_container(video, log)
     stored = np.empty((settings.frames, 3, settings.size, settings.size), np.uint8)
     used: list[int] = []
     key_frames = timeline.key_frames.tolist()
     numbers = chosen_frames(select, key_frames=key_frames, frames=timeline.frames, slots=settings.frames)
     damage = FrameDamage()
-    frames = decode_frames(video, timeline, numbers, key_frames_only=select == "keyframes", damage=damage)
+    orientations = Orientations(video.stream)
+    frames = decode_frames(
+        video,
+        timeline,
+        numbers,
+        key_frames_only=select == "keyframes",
+        damage=damage,
+        orientations=orientations,
+    )
     first = next(frames, None)
     if first is None:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: none of its {len(numbers)} chosen frames could be decoded")
-    picture = upright_size(first[1])
+    picture = _upright_size(first[1], orientations.now)
     result = work.decide(task, picture, motion)
     box = result.box.in_float32()  # as the cache stores it, so that it tells exactly which pixels were cropped
     cropper = work.cropper(box)
     for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
-        _note_picture(frame, picture, log)
-        cropper.crop(frame, stored[slot])
+        if frame.format.name not in PLAIN_FORMATS:
+            require_convertible(frame, clip=clip)
+        _note_picture(frame, orientations.now, picture, log)
+        cropper.crop(frame, stored[slot], orientation=orientations.now)
         used.append(number)
     (timeline.damage or damage).report(clip=clip, max_damaged=settings.max_damaged, log=log)
     _note_result(result, log)
@@ -236,10 +250,15 @@ def _crops_of(
     return _Crops(frames=stored[: len(used)], numbers=used, box=box, density=result.density, state=state, fields=fields)
 
 
-def _note_picture(frame: VideoFrame, picture: PictureSize, log: ClipLog) -> None:
-    if turns := quarter_turns(frame):
-        log.note(Reason.ROTATED, f"turned by {90 * turns} degrees")
-    if upright_size(frame) != picture:
+def _upright_size(frame: VideoFrame, orientation: Orientation) -> PictureSize:
+    return orientation.size(frame.width, frame.height)
+
+
+def _note_picture(frame: VideoFrame, orientation: Orientation, picture: PictureSize, log: ClipLog) -> None:
+    note_orientation(orientation, log)
+    note_colours(frame, log)
+    note_frame(frame, log)
+    if _upright_size(frame, orientation) != picture:
         log.note(Reason.SIZE_CHANGES, "the frame size changes; the box covers the same part of every frame")
     if frame.format.name not in PLAIN_FORMATS:
         log.note(Reason.PIXEL_FORMAT_CONVERTED, f"{frame.format.name} converted to 8-bit RGB")

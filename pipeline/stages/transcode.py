@@ -22,6 +22,8 @@ from mocrop.pipeline.stages.passthrough import conforms
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode, require_share
 from mocrop.pipeline.video.normalise import PIXEL_FORMAT, regular_frames
 from mocrop.pipeline.video.open import OpenVideo, open_video
+from mocrop.pipeline.video.orientation import Orientations
+from mocrop.pipeline.video.picture_notes import note_container
 from mocrop.pipeline.video.whole import PacketAccount
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -39,6 +41,7 @@ class TranscodeSettings:
     preset: str = "veryfast"  # x264's preset
     max_damaged: float = MAX_DAMAGED  # largest share of frames that may be damaged, 0 to 1
     entropy: Entropy = "cavlc"  # cabac: files 7 % smaller, 45 % more time to decode; docs/bitstream.md
+    deinterlace: bool = False  # make one whole picture of the two fields of each interlaced frame
 
     def __post_init__(self) -> None:
         if self.key_interval < 1:
@@ -77,7 +80,8 @@ def _transcode_clip(task: ClipTask, settings: TranscodeSettings, workspace: Work
     with clip_log(task) as log:
         task.require_accepted()
         with open_video(Path(task.path), clip=task.name, log=log) as video:
-            if conforms(video, key_interval=settings.key_interval):
+            note_container(video, log)
+            if conforms(video, key_interval=settings.key_interval, deinterlace=settings.deinterlace):
                 log.note(Reason.TAKEN_AS_IT_IS, "copied as it is: already in the wanted form")
                 _copy_stream(video, partial, task.name, key_interval=settings.key_interval)
             else:
@@ -118,9 +122,12 @@ def _copy_stream(video: OpenVideo, target: Path, clip: str, *, key_interval: int
 def _encode(video: OpenVideo, target: Path, clip: str, settings: TranscodeSettings, log: ClipLog) -> None:
     rate = _frame_rate(video.stream)
     decode, number = PlainDecode(video), 0
+    orientations = Orientations(video.stream)
+    decoded = decode.frames(look=orientations.look)
+    frames = regular_frames(decoded, orientations, clip=clip, log=log, deinterlace=settings.deinterlace)
     with av.open(target, "w", format="mp4") as output:
         encoder: VideoStream | None = None
-        for number, frame in enumerate(regular_frames(decode.frames(), video.stream, log), start=1):
+        for number, frame in enumerate(frames, start=1):
             if encoder is None:
                 encoder = _add_encoder(output, frame, rate, settings)
             frame.pts, frame.time_base = number - 1, 1 / rate

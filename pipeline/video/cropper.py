@@ -9,10 +9,12 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from mocrop.pipeline.crop_box import CropBox
-from mocrop.pipeline.video.orientation import PixelEdges, quarter_turns, stored_edges, upright_size
+from mocrop.pipeline.video.colour import make_convertible
+from mocrop.pipeline.video.orientation import UPRIGHT, Orientation, PixelEdges
 
 # Widens its kernel when it scales down (antialiasing); the last two flags give the same bytes on every processor.
 _SCALER = "flags=bicubic+accurate_rnd+bitexact"
+_MUCH = 16  # swscale does it up to about 40
 
 
 class Cropper:
@@ -29,33 +31,40 @@ class Cropper:
         self._graph: Graph | None = None
         self._shape: tuple[object, ...] = ()
 
-    def crop(self, frame: VideoFrame, out: npt.NDArray[np.uint8]) -> None:
-        """Write one frame, upright, into ``out``: uint8, shape (3, size, size), full-range RGB."""
-        turns = quarter_turns(frame)
-        shape = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turns)
+    def crop(self, frame: VideoFrame, out: npt.NDArray[np.uint8], *, orientation: Orientation = UPRIGHT) -> None:
+        """Write one frame, upright, into ``out``: uint8, shape (3, size, size), full-range RGB.
+
+        Args:
+            frame: loses what swscale does not know of its colours.
+            orientation: of the frame.
+        """
+        make_convertible(frame)
+        shape = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, orientation)
         graph = self._graph if shape == self._shape else None
         self._graph, self._shape = None, shape  # an interrupted graph would return this frame for the next clip
-        graph = graph or self._new_graph(frame)
+        graph = graph or self._new_graph(frame, orientation)
         graph.vpush(frame)
         green, blue, red = graph.vpull().planes
         self._graph = graph
+        turned = orientation.changes
         for channel, plane in zip(out, (red, green, blue), strict=True):
             stored = np.frombuffer(memoryview(plane), np.uint8).reshape(self._size, plane.line_size)[:, : self._size]
-            channel[...] = np.rot90(stored, turns) if turns else stored
+            channel[...] = orientation.upright(stored) if turned else stored
 
-    def _new_graph(self, frame: VideoFrame) -> Graph:
-        edges = self._box.pixels(*upright_size(frame))
-        stored = stored_edges(edges, turns=quarter_turns(frame), width=frame.width, height=frame.height)
+    def _new_graph(self, frame: VideoFrame, orientation: Orientation) -> Graph:
+        width, height = frame.width, frame.height
+        edges = self._box.pixels(*orientation.size(width, height))
+        stored = orientation.stored_edges(edges, width=width, height=height)
         graph = Graph()
         graph.threads = 1
         source = (
-            f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1:"
+            f"video_size={width}x{height}:pix_fmt={frame.format.name}:time_base=1/1:"
             f"colorspace={frame.colorspace}:range={frame.color_range}"
         )
         steps = [
             ("buffer", source),
-            *crop_steps(stored, frame.format, width=frame.width, height=frame.height),
-            ("scale", f"{self._size}:{self._size}:{_SCALER}"),
+            *crop_steps(stored, frame.format, width=width, height=height),
+            *scale_steps(stored, size=self._size),
             ("format", "gbrp"),  # planar: channels first needs no transposing
             ("buffersink", None),
         ]
@@ -91,6 +100,19 @@ def crop_steps(edges: PixelEdges, form: VideoFormat, *, width: int, height: int)
     inner = (left - outer[0], top - outer[1], right - outer[0], bottom - outer[1])
     full_chroma = "yuv444p" if bits == 8 else f"yuv444p{bits}le"
     return [_crop(outer), ("scale", _SCALER), ("format", full_chroma), _crop(inner)]
+
+
+def scale_steps(edges: PixelEdges, *, size: int) -> list[tuple[str, str]]:
+    """Filters that scale what is inside the edges to a square of ``size`` pixels.
+
+    swscale refuses to shrink one side much without the area becoming smaller too, so a strip is shrunk first.
+    """
+    left, top, right, bottom = edges
+    width, height = right - left, bottom - top
+    steps = [("scale", f"{size}:{size}:{_SCALER}")]
+    if max(width, height) > _MUCH * size and width * height <= 4 * size * size:
+        steps.insert(0, ("scale", f"{min(width, size)}:{min(height, size)}:{_SCALER}"))
+    return steps
 
 
 def _crop(edges: PixelEdges) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -111,16 +111,21 @@ class PlainDecode:
         self.account = PacketAccount()
         self.damage = damage or FrameDamage()
 
-    def frames(self, *, number_packets: bool = False) -> Iterator[VideoFrame]:
+    def frames(
+        self, *, number_packets: bool = False, look: Callable[[VideoPacket], None] | None = None
+    ) -> Iterator[VideoFrame]:
         """All frames, in the order in which they are shown.
 
         Args:
             number_packets: whether ``packet.opaque`` is to be the number of the packet.
+            look: is called with every packet before it is decoded.
         """
         for packet in self._video.container.demux(self._video.stream):
             if number_packets:
                 packet.opaque = self.account.packets
             self.account.count(packet)
+            if look is not None:
+                look(packet)
             frames = decoded(self._video, packet)
             if frames is None:
                 self.damage.refuse()

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket, decoded
 from mocrop.pipeline.video.open import OpenVideo, open_video
+from mocrop.pipeline.video.orientation import Orientations
 from mocrop.pipeline.video.timeline import Timeline, count_frames, packets_of, read_timeline
 
 Result = TypeVar("Result")
@@ -42,7 +43,13 @@ def with_timeline(path: Path, use: Callable[[OpenVideo, Timeline], Result], *, c
 
 
 def decode_frames(
-    video: OpenVideo, timeline: Timeline, numbers: Sequence[int], *, key_frames_only: bool, damage: FrameDamage
+    video: OpenVideo,
+    timeline: Timeline,
+    numbers: Sequence[int],
+    *,
+    key_frames_only: bool,
+    damage: FrameDamage,
+    orientations: Orientations | None = None,
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Decode the frames with these numbers, in order, reading and decoding no more of the file than necessary.
 
@@ -51,15 +58,18 @@ def decode_frames(
         numbers: ascending frame numbers of ``timeline``.
         key_frames_only: whether all of them are key frames.
         damage: receives what is decoded: the frames, and those that they may refer to.
-    Yields: frame number and frame.
+        orientations: is shown all that is decoded; its ``now`` belongs to the frame that was yielded last.
+    Yields: frame number and frame, whose side data are gone.
     Raises: NotAsToldError if a packet is refused, a frame does not come, or one is no key frame that should be one.
     """
+    orientations = orientations or Orientations(video.stream)
     if timeline.shown is not None:
-        yield from _Decode(video, timeline, numbers, damage).frames(key_frames_only=key_frames_only)
+        yield from _Decode(video, timeline, numbers, damage, orientations).frames(key_frames_only=key_frames_only)
         return
     wanted = set(numbers)
     decode = PlainDecode(video, damage=damage)
-    for number, frame in enumerate(decode.frames()):
+    for number, frame in enumerate(decode.frames(look=orientations.look)):
+        orientations.see(frame)
         if number in wanted:
             yield number, frame
             if number == numbers[-1]:
@@ -69,13 +79,21 @@ def decode_frames(
 class _Decode:
     """Decodes runs of packets, and checks that each gives the frames that the timeline promises."""
 
-    def __init__(self, video: OpenVideo, timeline: Timeline, numbers: Sequence[int], damage: FrameDamage) -> None:
+    def __init__(
+        self,
+        video: OpenVideo,
+        timeline: Timeline,
+        numbers: Sequence[int],
+        damage: FrameDamage,
+        orientations: Orientations,
+    ) -> None:
         assert timeline.shown is not None
         self._video = video
         self._timeline = timeline
         self._numbers = numbers
         self._missing = set(numbers)
         self._damage = damage
+        self._orientations = orientations
         self._number_of = {packet: number for number, packet in enumerate(timeline.shown.tolist())}
         self._key_frames = frozenset(timeline.key_frames.tolist())
 
@@ -97,10 +115,13 @@ class _Decode:
 
     def _wanted(self, packet: VideoPacket | None, first: int) -> Iterator[tuple[int, VideoFrame]]:
         """Decode one packet of a run in which frame ``first`` is the first that does not depend on what is before."""
+        if packet is not None:
+            self._orientations.look(packet)
         frames = decoded(self._video, packet)
         if frames is None:
             raise NotAsToldError("a packet is refused")
         for frame in frames:
+            self._orientations.see(frame)
             number = self._number_of.get(cast(int, frame.opaque), -1)
             if number < first:
                 continue

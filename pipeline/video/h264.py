@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from mocrop.pipeline.video.bits import BitReader
@@ -15,7 +16,7 @@ PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
 
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # 7.3.2.1.1
 SLICE, PARTITION, IDR_SLICE, SEI, SEQUENCE = 1, 2, 5, 6, 7  # nal_unit_type
-_RECOVERY_POINT = 6  # payloadType
+_RECOVERY_POINT, _DISPLAY_ORIENTATION = 6, 47  # payloadType
 _START = b"\0\0\1"
 
 
@@ -55,13 +56,32 @@ def sequence_parameters(headers: bytes) -> SequenceParameters | None:
         headers: avcC (as in MP4 and MKV) or Annex B (as in AVI and MPEG-TS).
     Returns: None if there is none, or if it is cut off.
     """
+    try:
+        return next(sequences(headers), None)
+    except IndexError:
+        return None
+
+
+def sequences(headers: bytes) -> Iterator[SequenceParameters]:
+    """Read all sequence parameter sets, not only the first. Raises: IndexError if one is cut off."""
     for unit in _avcc_sequences(headers) if headers[:1] == b"\x01" else units(headers, length_bytes=0):
         if unit and unit[0] & 31 == SEQUENCE:
-            try:
-                return read_sequence(unit)
-            except IndexError:
-                return None
-    return None
+            yield read_sequence(unit)
+
+
+def sequences_before_slices(packet: bytes, *, length_bytes: int) -> Iterator[SequenceParameters]:
+    """Read the sequence parameter sets that stand before the picture in a packet.
+
+    Args:
+        length_bytes: see :func:`length_bytes`.
+    Raises: IndexError or ValueError if one is cut off.
+    """
+    for unit in units(packet, length_bytes=length_bytes):
+        kind = unit[0] & 31 if unit else 0
+        if kind in (SLICE, PARTITION, IDR_SLICE):
+            return
+        if kind == SEQUENCE:
+            yield _read_once(unit)
 
 
 def _avcc_sequences(record: bytes) -> Iterator[bytes]:
@@ -137,6 +157,9 @@ def read_sequence(unit: bytes) -> SequenceParameters:
     )
 
 
+_read_once = lru_cache(maxsize=16)(read_sequence)  # every key frame of a broadcast repeats it
+
+
 def _colour_planes(bits: BitReader) -> tuple[int, bool]:
     """Chroma format (0 where the planes are coded as pictures of their own) and whether they are."""
     chroma = bits.unsigned()
@@ -184,15 +207,44 @@ def recovery_point(unit: bytes) -> RecoveryPoint | None:
 
     Raises: IndexError if the unit is cut off.
     """
+    for kind, payload in _messages(unit):
+        if kind == _RECOVERY_POINT:
+            bits = BitReader(payload)
+            return RecoveryPoint(bits.unsigned(), bool(bits.fixed(1)))
+    return None
+
+
+class DisplayOrientation(NamedTuple):
+    """How a player is to show a picture (D.2.27): mirrored first, then turned."""
+
+    mirrored: bool  # left to right
+    flipped: bool  # top to bottom
+    turn: float  # anticlockwise, turns
+
+
+def display_orientation(unit: bytes) -> DisplayOrientation | None:
+    """The display orientation in a unit of supplemental information (D.1.27), upright where it cancels an earlier one.
+
+    Returns: None without one.
+    Raises: IndexError if the unit is cut off.
+    """
+    for kind, payload in _messages(unit):
+        if kind == _DISPLAY_ORIENTATION:
+            bits = BitReader(payload)
+            if bits.fixed(1):
+                return DisplayOrientation(False, False, 0)
+            return DisplayOrientation(bool(bits.fixed(1)), bool(bits.fixed(1)), bits.fixed(16) / (1 << 16))
+    return None
+
+
+def _messages(unit: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kind and payload of each message in a unit of supplemental information. Raises: IndexError if it is cut off."""
     data, at = unescaped(unit), 1
     while at + 2 < len(data):
         kind, at = _sum_of_bytes(data, at)
         size, at = _sum_of_bytes(data, at)
-        if kind == _RECOVERY_POINT:
-            bits = BitReader(data[at : at + size])
-            return RecoveryPoint(bits.unsigned(), bool(bits.fixed(1)))
+        yield kind, data[at : at + size]
         at += size
-    return None
 
 
 def _sum_of_bytes(data: bytes, at: int) -> tuple[int, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import matplotlib.image
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +33,7 @@ from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import ClipError, CropBoxError, MocropError, SettingsError, WorkspaceError
 from mocrop.pipeline.policies.base import PolicyResult
 from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.workspace.paths import Workspace
 
 MakeVideo = Callable[..., Path]
@@ -193,6 +196,32 @@ def test_frames_are_those_of_the_numbers(workspace: Workspace) -> None:
         assert picture.shape == (48, 64, 3)
         bright = np.flatnonzero(picture[18:30].mean(axis=(0, 2)) > 110)
         assert abs(int(bright[0]) - number * 2 % 48) <= 1  # the square moves two pixels a frame
+
+
+def test_frames_are_shown_upright_whatever_their_colours(
+    make_oriented: MakeVideo, make_cropped: MakeVideo, tmp_path: Path
+) -> None:
+    """Stored transposed, in a matrix that FFmpeg cannot convert; bright at the top left."""
+    seen = np.zeros((64, 48, 3), np.uint8)
+    seen[:32, :24] = 200
+    how = {"frames": [seen] * 3, "orientation": Orientation(transposed=True), "said_by": "stream"}
+    path = make_oriented(tmp_path / "a.mp4", **how)
+    (tmp_path / "data/Run").mkdir(parents=True)
+    odd = make_cropped(path, tmp_path / "a.h264", matrix_coefficients=8)
+    with av.open(odd) as source, av.open(tmp_path / "data/Run/a.mkv", "w") as output:
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.size:
+                packet.pts = packet.dts = number
+                packet.time_base, packet.stream = Fraction(1, 25), stream
+                output.mux(packet)
+    made = Workspace(tmp_path / "work")
+    preprocess.init(made, tmp_path / "data")
+    preprocess.extract_mv(made, source="original", run=RunOptions(workers=0))
+    view = view_clip(made, "a", ShowSettings())
+    assert view.picture == (48, 64)
+    for _, picture in view.pictures([0, 2]):
+        assert np.abs(picture.mean(axis=2) - seen.mean(axis=2)).mean() < 10
 
 
 def test_box_is_outlined_where_it_is() -> None:

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.motion import raw_vectors
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
-from mocrop.pipeline.motion.raw_vectors import RAW_VECTOR, Orientation, VectorBlock, joined, reference_distances
+from mocrop.pipeline.motion.placement import Placement
+from mocrop.pipeline.motion.raw_vectors import RAW_VECTOR, VectorBlock, joined, reference_distances
+from mocrop.pipeline.video.orientation import Orientation
 
 I, P, B = FrameType.I, FrameType.P, FrameType.B  # noqa: E741
-UPRIGHT = Orientation(decoded=(64, 48))
+STORED = Placement(decoded=(64, 48))
 Vector = tuple[int, int, int, int]  # dst_x, dst_y, motion_x, motion_y as FFmpeg has them
 
 
@@ -28,13 +30,13 @@ def raw(vectors: Sequence[Vector], *, scale: int = 4, source: int = -1, block: t
 
 def motion_of(
     frames: Sequence[tuple[bytes, FrameType]],
-    orientation: Orientation = UPRIGHT,
+    placement: Placement = STORED,
     picture: tuple[int, int] | None = None,
 ) -> ClipMotion:
-    block = VectorBlock(orientation=orientation)
+    block = VectorBlock(placement=placement)
     for data, frame_type in frames:
         block.add(data, frame_type)
-    return block.motion(picture or orientation.upright)
+    return block.motion(picture or placement.upright)
 
 
 def rows(motion: ClipMotion) -> list[tuple[int, ...]]:
@@ -69,24 +71,37 @@ def test_vectors_from_the_future_are_marked_and_keep_their_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("turn", "row"),
+    ("orientation", "row"),
     [
-        (0, (8, 20, 4, 8, 16, 8, -1)),
-        (1, (20, 56, 8, -4, 8, 16, -1)),  # anticlockwise: right becomes up, down becomes right
-        (2, (56, 28, -4, -8, 16, 8, -1)),
-        (3, (28, 8, -8, 4, 8, 16, -1)),  # clockwise: right becomes down, down becomes left
+        (Orientation(), (8, 20, 4, 8, 16, 8, -1)),
+        (Orientation(mirrored=True), (56, 20, -4, 8, 16, 8, -1)),
+        (Orientation(flipped=True), (8, 28, 4, -8, 16, 8, -1)),
+        (Orientation(mirrored=True, flipped=True), (56, 28, -4, -8, 16, 8, -1)),  # half a turn
+        (Orientation(transposed=True), (20, 8, 8, 4, 8, 16, -1)),
+        (Orientation(transposed=True, mirrored=True), (28, 8, -8, 4, 8, 16, -1)),  # clockwise: right becomes down
+        (Orientation(transposed=True, flipped=True), (20, 56, 8, -4, 8, 16, -1)),  # anticlockwise: right becomes up
+        (Orientation(transposed=True, mirrored=True, flipped=True), (28, 56, -8, -4, 8, 16, -1)),
     ],
+    ids=str,
 )
-def test_positions_and_displacements_turn_with_the_picture(turn: int, row: tuple[int, ...]) -> None:
+def test_positions_and_displacements_turn_with_the_picture(orientation: Orientation, row: tuple[int, ...]) -> None:
     """A block of 16x8 at (8, 20) of 64x48 that moves 1 right and 2 down."""
-    orientation = Orientation(decoded=(64, 48), turn=turn)
-    motion = motion_of([(raw([(8, 20, -4, -8)], block=(16, 8)), P)], orientation)
-    assert (motion.width, motion.height) == ((48, 64) if turn % 2 else (64, 48))
+    placement = Placement(decoded=(64, 48), orientation=orientation)
+    motion = motion_of([(raw([(8, 20, -4, -8)], block=(16, 8)), P)], placement)
+    assert (motion.width, motion.height) == ((48, 64) if orientation.transposed else (64, 48))
     assert rows(motion) == [row]
 
 
+def test_what_is_cut_off_at_the_left_and_top_shifts_positions_before_they_turn() -> None:
+    """The block at (40, 30) of the coded picture is at (8, 20) of what is shown of it."""
+    for orientation, place in ((Orientation(), (8, 20)), (Orientation(transposed=True, mirrored=True), (28, 8))):
+        placement = Placement(decoded=(64, 48), orientation=orientation, cut=(32, 10))
+        ((x, y, *_),) = rows(motion_of([(raw([(40, 30, -4, 0)]), P)], placement))
+        assert (x, y) == place
+
+
 def test_another_frame_size_is_scaled_to_the_picture() -> None:
-    small = Orientation(decoded=(32, 16))
+    small = Placement(decoded=(32, 16))
     motion = motion_of([(raw([(8, 8, -4, -4)], block=(8, 8)), P)], small, picture=(64, 48))
     assert rows(motion) == [(16, 24, 8, 12, 16, 24, -1)]
 
@@ -166,7 +181,7 @@ def test_distances_are_those_to_the_nearest_frames_that_are_not_b(types: list[Fr
 
 def test_a_block_is_full_after_a_reference_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raw_vectors, "FULL_BYTES", 2 * 32 * RAW_VECTOR.itemsize)
-    block = VectorBlock(orientation=UPRIGHT)
+    block = VectorBlock(placement=STORED)
     full = []
     for frame_type in (I, P, B, B, P):
         block.add(b"", frame_type)  # every frame takes room for 32 vectors at least
@@ -176,7 +191,7 @@ def test_a_block_is_full_after_a_reference_frame(monkeypatch: pytest.MonkeyPatch
 
 def test_a_block_of_b_frames_alone_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raw_vectors, "FULL_BYTES", 32 * RAW_VECTOR.itemsize)
-    block = VectorBlock(orientation=UPRIGHT)
+    block = VectorBlock(placement=STORED)
     for _ in range(8):
         assert not block.frame_types or not block.full
         block.add(b"", B)

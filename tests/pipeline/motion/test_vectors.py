@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.vectors import EXPORTING_CODECS, read_motion
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.open import open_container
+from mocrop.pipeline.video.orientation import UPRIGHT, Orientation
 from mocrop.pipeline.video.whole import duration_seconds
 
 MakeVideo = Callable[..., Path]
@@ -223,6 +226,90 @@ def test_vectors_lie_in_the_upright_picture(
     assert motion.x.max() <= motion.width
     assert motion.y.max() <= motion.height
     np.testing.assert_allclose(np.median(motion.camera[1:, [0, 3]], axis=0), np.divide(way, 4), atol=0.1)
+
+
+def square_at(places: Sequence[tuple[int, int]], *, size: tuple[int, int] = (160, 128)) -> list[Picture]:
+    """Frames of a still texture, and on it a square of 32 pixels whose left and top edges are given."""
+    rng = np.random.default_rng(0)
+    shape = (size[1] // 8, size[0] // 8, 3)
+    ground = rng.integers(0, 100, shape, dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    square = rng.integers(120, 256, (32, 32, 3), dtype=np.uint8)
+    frames = []
+    for left, top in places:
+        frame = ground.copy()
+        frame[top : top + 32, left : left + 32] = square
+        frames.append(frame)
+    return frames
+
+
+EIGHT = [Orientation(transposed=t, mirrored=m, flipped=f) for t, m, f in itertools.product((False, True), repeat=3)]
+
+
+@pytest.mark.parametrize("said_by", ["container", "stream", "behind"])
+@pytest.mark.parametrize("orientation", EIGHT, ids=str)
+def test_a_square_moves_where_and_as_the_picture_shows_it(
+    orientation: Orientation, said_by: str, make_oriented: MakeVideo, tmp_path: Path
+) -> None:
+    """Seen upright it goes 4 to the right and 2 down a frame; in frame 8 its centre is at (72, 48)."""
+    frames = square_at([(24 + 4 * n, 16 + 2 * n) for n in range(14)])
+    path = make_oriented(tmp_path / "a.mp4", frames=frames, orientation=orientation, said_by=said_by, options=X264)
+    log = ClipLog(0)
+    motion = read(path, log)
+    assert log.reasons == ([Reason.ROTATED] if orientation.changes else [])
+    assert log.messages == ([str(orientation)] if orientation.changes else [])
+    assert (motion.width, motion.height) == (160, 128)
+    assert usual_displacement(motion) == (16, 8)
+    of_square = (motion.frame == 8) & (motion.dx == 16) & (motion.dy == 8)
+    x, y = motion.x[of_square], motion.y[of_square]
+    assert np.abs([np.mean([x.min(), x.max()]) - 72, np.mean([y.min(), y.max()]) - 48]).max() <= 8  # half a block
+
+
+def test_an_angle_between_two_quarters_is_noted(make_oriented: MakeVideo, tmp_path: Path) -> None:
+    frames = square_at([(24, 16), (28, 16)])
+    path = make_oriented(tmp_path / "a.mp4", frames=frames, orientation=UPRIGHT, said_by="container", options=X264)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44
+    cosine, sine = round(65536 * np.cos(0.5)), round(65536 * np.sin(0.5))
+    data[at : at + 20] = struct.pack(">5i", cosine, sine, 0, -sine, cosine)
+    path.write_bytes(data)
+    log = ClipLog(0)
+    assert usual_displacement(read(path, log)) == (16, 0)
+    assert log.messages == ["left as it is stored: the nearest to the angle that the file asks for"]
+
+
+@pytest.mark.parametrize("crop", [(64, 48), (34, 2), (16, 0), (0, 16), (0, 0)])
+def test_what_headers_crop_at_the_left_and_top_shifts_vectors(
+    crop: tuple[int, int], make_video: MakeVideo, make_cropped: MakeVideo, tmp_path: Path
+) -> None:
+    """FFmpeg counts positions in the coded picture. In frame 8 the square is at (112, 80) of that."""
+    whole = make_video(
+        tmp_path / "a.mp4", frames=square_at([(64 + 4 * n, 64) for n in range(12)]), codec="libx264", options=X264
+    )
+    motion = read(make_cropped(whole, tmp_path / "a.h264", left=crop[0], top=crop[1]))
+    assert (motion.width, motion.height) == (160 - crop[0], 128 - crop[1])
+    x, y = (getattr(motion, name)[(motion.frame == 8) & (motion.dx == 16)] for name in ("x", "y"))
+    assert abs(np.mean([x.min(), x.max()]) - (112 - crop[0])) <= 8
+    assert abs(np.mean([y.min(), y.max()]) - (80 - crop[1])) <= 8
+
+
+def test_a_crop_may_change_at_a_key_frame(make_video: MakeVideo, make_cropped: MakeVideo, tmp_path: Path) -> None:
+    """32 columns are cut off, first at the right, then at the left: the picture keeps its size, the vectors move."""
+    whole = make_video(
+        tmp_path / "a.mp4", frames=square_at([(64 + 4 * n, 64) for n in range(12)]), codec="libx264", options=X264
+    )
+    parts = [make_cropped(whole, tmp_path / f"{side}.h264", **{side: 32}) for side in ("right", "left")]
+    both = tmp_path / "both.h264"
+    both.write_bytes(b"".join(part.read_bytes() for part in parts))
+    motion = read(both)
+    assert (motion.width, motion.frames) == (128, 24)
+    centres = [np.median(motion.x[(motion.frame == frame) & (motion.dx == 16)]) for frame in (8, 20)]
+    assert centres[0] - centres[1] == 32
+
+
+def test_interlaced_pictures_are_noted(make_video: MakeVideo, tmp_path: Path) -> None:
+    for fields, expected in ((0, []), (1, [Reason.INTERLACED])):
+        options = {"x264-params": f"{X264['x264-params']}:tff={fields}"}
+        assert reasons(make_video(tmp_path / f"{fields}.mp4", frames=6, codec="libx264", options=options)) == expected
 
 
 def test_odd_sizes_are_kept(make_video: MakeVideo, tmp_path: Path) -> None:

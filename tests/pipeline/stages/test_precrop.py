@@ -37,6 +37,7 @@ from mocrop.pipeline.settings import settings_hash
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
 from mocrop.pipeline.stages.precrop import PrecropSettings, fitting_clips_per_shard, precrop_unit
+from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.workspace.paths import Workspace
 
 MakeVideo = Callable[..., Path]
@@ -281,6 +282,67 @@ def test_unit_of_bad_files_alone_is_recorded_without_a_shard_file(clip: Path, tm
     assert {outcome.status for outcome in outcomes} == {"failed"}
     assert cache.missing_shards() == []
     assert not shard_file(cache.path, 0).exists()
+
+
+@pytest.mark.parametrize("select", ["keyframes", "uniform"])
+@pytest.mark.parametrize("said_by", ["container", "stream", "behind"])
+@pytest.mark.parametrize(
+    "orientation",
+    [
+        Orientation(mirrored=True),
+        Orientation(flipped=True),
+        Orientation(transposed=True),
+        Orientation(transposed=True, mirrored=True),
+    ],
+    ids=str,
+)
+def test_frames_are_stored_as_they_are_to_be_seen(
+    orientation: Orientation, said_by: str, select: str, make_oriented: MakeVideo, tmp_path: Path
+) -> None:
+    """The bright corner is at the top left, whatever is said, by whom, and in which group of pictures."""
+    seen = np.zeros((96, 64, 3), np.uint8)
+    seen[:48, :32], seen[:48, 32:] = 240, 120
+    options = {"x264-params": "scenecut=0:bframes=0:threads=1"}
+    path = make_oriented(
+        tmp_path / "a.mp4",
+        frames=[seen] * 40,
+        orientation=orientation,
+        said_by=said_by,
+        options=options,
+        key_interval=8,
+    )
+    (outcome,), cache = precrop(tasks_of([path]), settings_of("full", frames=3, select=select), tmp_path)
+    assert outcome.reasons == (Reason.ROTATED,)
+    assert outcome.message.endswith(str(orientation))
+    frames = zarr.open_group(cache.path, mode="r")["frames"][0, :3].astype(int)
+    assert np.abs(frames[:, :, 2:14, 2:14] - 240).max() < 12
+    assert np.abs(frames[:, :, 2:14, 18:30] - 120).max() < 12
+    assert np.abs(frames[:, :, 18:30]).max() < 12
+
+
+@pytest.mark.parametrize(
+    "field", ["matrix_coefficients=8", "matrix_coefficients=14", "transfer_characteristics=9", "colour_primaries=22"]
+)
+def test_colours_that_ffmpeg_cannot_convert_are_cropped_and_noted(
+    field: str, make_video: MakeVideo, make_cropped: MakeVideo, tmp_path: Path
+) -> None:
+    name, number = field.split("=")
+    plain = make_video(tmp_path / "a.mp4", frames=6, codec="libx264", size=(160, 120))
+    odd = make_cropped(plain, tmp_path / "a.h264", left=0, **{name: int(number)})
+    same = make_cropped(plain, tmp_path / "b.h264", left=0)
+    outcomes, cache = precrop(tasks_of([odd, same]), settings_of(), tmp_path)
+    unknown = number != "22"
+    assert [Reason.UNKNOWN_COLOUR in outcome.reasons for outcome in outcomes] == [unknown, False]
+    frames = zarr.open_group(cache.path, mode="r")["frames"]
+    assert np.array_equal(frames[0], frames[1])
+    assert frames[0].max() > 100
+
+
+def test_fields_and_odd_pixels_are_noted(make_video: MakeVideo, make_cropped: MakeVideo, tmp_path: Path) -> None:
+    fields = {"x264-params": "tff=1:bframes=0:threads=1:sar=16/11"}
+    path = make_video(tmp_path / "a.mkv", frames=14, codec="libx264", options=fields)
+    (outcome,), _ = precrop(tasks_of([path]), settings_of(frames=1), tmp_path)
+    assert set(outcome.reasons) == {Reason.INTERLACED, Reason.PIXELS_NOT_SQUARE}
 
 
 def odd_video(make: MakeVideo, path: Path, **how: Any) -> Path:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -20,10 +21,13 @@ from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.transcode import Entropy, TranscodeSettings, transcode_unit
 from mocrop.pipeline.video.bits import BitReader
 from mocrop.pipeline.video.normalise import _Clock
+from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.workspace.paths import Workspace
 
 MakeVideo = Callable[..., Path]
 SETTINGS = TranscodeSettings()
+PLAIN = {"x264-params": "scenecut=0:bframes=0:ref=1:threads=1:keyint=12:min-keyint=12"}  # a file of this may be copied
+EIGHT = [Orientation(transposed=t, mirrored=m, flipped=f) for t, m, f in itertools.product((False, True), repeat=3)]
 
 
 def transcode(path: Path, root: Path, *, settings: TranscodeSettings = SETTINGS, probe: bool = False) -> Outcome:
@@ -174,27 +178,59 @@ def test_audio_is_dropped(make_video: MakeVideo, tmp_path: Path) -> None:
         assert [stream.type for stream in container.streams] == ["video"]
 
 
-@pytest.mark.parametrize("angle", [90, 180, 270])
-def test_rotation_is_applied_to_the_picture(make_video: MakeVideo, tmp_path: Path, angle: int) -> None:
-    picture = np.zeros((48, 64, 3), np.uint8)
-    picture[:16, :16] = 255  # top left, as stored
-    source = make_video(tmp_path / "a.mp4", frames=[picture] * 3, codec="libx264", rotation=angle)
-    outcome = transcode(source, tmp_path)
-    assert outcome.reasons == (Reason.ROTATED,)
-    frame = frames_of(result(tmp_path))[0]
-    assert frame.rotation == 0
-    seen = frame.to_ndarray(format="gray")
-    upright = np.rot90(picture[..., 0], angle // 90)  # a display rotation is anticlockwise
-    assert seen.shape == upright.shape
-    assert np.abs(seen.astype(int) - upright).mean() < 10
-
-
-@pytest.mark.parametrize(("size", "even"), [((65, 49), (64, 48)), ((64, 49), (64, 48)), ((1, 1), (2, 2))])
-def test_odd_sizes_become_even(
-    make_video: MakeVideo, tmp_path: Path, size: tuple[int, int], even: tuple[int, int]
+@pytest.mark.parametrize("said_by", ["container", "stream", "behind"])
+@pytest.mark.parametrize("orientation", EIGHT, ids=str)
+def test_the_picture_is_made_upright(
+    orientation: Orientation, said_by: str, make_oriented: MakeVideo, tmp_path: Path
 ) -> None:
+    """Also where the file would conform otherwise: a copy would lose what its container says."""
+    seen = np.zeros((48, 64, 3), np.uint8)
+    seen[:16, :16], seen[:16, 48:] = 255, 120  # at the top left and top right
+    how = {"options": PLAIN, "key_interval": 12}
+    source = make_oriented(tmp_path / "a.mp4", frames=[seen] * 15, orientation=orientation, said_by=said_by, **how)
+    outcome = transcode(source, tmp_path)
+    assert outcome.reasons == ((Reason.ROTATED,) if orientation.changes else (Reason.TAKEN_AS_IT_IS,))
+    frames = frames_of(result(tmp_path))
+    assert len(frames) == 15
+    for frame in (frames[0], frames[14]):
+        assert "DISPLAYMATRIX" not in [data.type.name for data in frame.side_data]
+        shown = frame.to_ndarray(format="gray")
+        assert shown.shape == (48, 64)
+        assert np.abs(shown.astype(int) - seen[..., 0]).mean() < 10
+
+
+def test_a_picture_that_turns_while_the_clip_runs_stays_upright(
+    make_oriented: MakeVideo, make_cropped: MakeVideo, tmp_path: Path
+) -> None:
+    seen = np.zeros((48, 64, 3), np.uint8)
+    seen[:16, :16], seen[:16, 48:] = 255, 120
+    parts = []
+    for orientation in (Orientation(mirrored=True), Orientation(), Orientation(transposed=True, flipped=True)):
+        name = f"{len(parts)}"
+        said = make_oriented(
+            tmp_path / f"{name}.mp4", frames=[seen] * 5, orientation=orientation, said_by="stream", options=PLAIN
+        )
+        parts.append(make_cropped(said, tmp_path / f"{name}.h264", left=0).read_bytes())
+    both = tmp_path / "both.h264"
+    both.write_bytes(b"".join(parts))
+    outcome = transcode(both, tmp_path)
+    assert Reason.ROTATED in outcome.reasons
+    frames = frames_of(result(tmp_path))
+    assert len(frames) == 15
+    assert max(np.abs(frame.to_ndarray(format="gray").astype(int) - seen[..., 0]).mean() for frame in frames) < 10
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv410p", "yuv411p"])
+@pytest.mark.parametrize(
+    ("size", "even"),
+    [((65, 49), (64, 48)), ((64, 49), (64, 48)), ((67, 51), (66, 50)), ((1, 1), (2, 2))],
+)
+def test_odd_sizes_become_even(
+    make_video: MakeVideo, tmp_path: Path, size: tuple[int, int], even: tuple[int, int], pix_fmt: str
+) -> None:
+    """Also in 4:1:0, whose chroma is cut in fours."""
     pictures = [np.full((size[1], size[0], 3), n, np.uint8) for n in range(3)]
-    source = make_video(tmp_path / "a.avi", frames=pictures, codec="ffv1", pix_fmt="yuv420p")
+    source = make_video(tmp_path / "a.avi", frames=pictures, codec="ffv1", pix_fmt=pix_fmt)
     outcome = transcode(source, tmp_path)
     assert Reason.MADE_EVEN in outcome.reasons
     frame = frames_of(result(tmp_path))[0]
@@ -225,6 +261,75 @@ def test_irregular_time_stamps_become_regular(make_video: MakeVideo, tmp_path: P
 
 def test_a_clip_of_one_frame_is_transcoded_and_noted(make_video: MakeVideo, tmp_path: Path) -> None:
     assert transcode(make_video(tmp_path / "a.avi", frames=1), tmp_path).reasons == (Reason.ONE_FRAME,)
+
+
+def combed(count: int, *, size: tuple[int, int] = (96, 64)) -> list[np.ndarray]:
+    """A bar that moves 4 pixels a frame, and 2 of them between the even lines and the odd ones."""
+    pictures = []
+    for n in range(count):
+        picture = np.full((size[1], size[0], 3), 40, np.uint8)
+        picture[0::2, 4 + 4 * n : 16 + 4 * n] = picture[1::2, 6 + 4 * n : 18 + 4 * n] = 220
+        pictures.append(picture)
+    return pictures
+
+
+def combing(frame: av.VideoFrame) -> float:
+    """How far lines are from the mean of those above and below, on average."""
+    lines = frame.to_ndarray(format="gray").astype(int)
+    return float(np.abs(2 * lines[1:-1] - lines[:-2] - lines[2:]).mean())
+
+
+def bar(frame: av.VideoFrame) -> int:
+    """Left edge of the bar in the middle of the picture."""
+    line = frame.to_ndarray(format="gray")[frame.height // 2]
+    return int(np.argmax(line > 130))
+
+
+FIELDS = {"x264-params": "tff=1:bframes=0:threads=1:crf=5"}
+
+
+@pytest.mark.parametrize("deinterlace", [True, False])
+def test_fields_become_whole_pictures_where_wanted(deinterlace: bool, make_video: MakeVideo, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", frames=combed(18), codec="libx264", options=FIELDS)
+    outcome = transcode(source, tmp_path, settings=TranscodeSettings(deinterlace=deinterlace))
+    assert outcome.reasons == (Reason.INTERLACED,)
+    assert ("combed" in outcome.message) != deinterlace
+    frames = frames_of(result(tmp_path))
+    assert len(frames) == 18
+    assert not any(frame.interlaced_frame for frame in frames)
+    assert all((combing(frame) < 3) == deinterlace for frame in frames)
+    edges = [bar(frame) for frame in frames]
+    assert set(np.diff(edges[1:]).tolist()) == {4}  # in order, none twice
+    assert abs(edges[17] - 74) <= 4
+
+
+def test_whole_pictures_stay_the_same_where_fields_are_looked_for(make_video: MakeVideo, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.avi", frames=combed(18))
+    transcode(source, tmp_path / "off")
+    transcode(source, tmp_path / "on", settings=TranscodeSettings(deinterlace=True))
+    assert digest(result(tmp_path / "off")) == digest(result(tmp_path / "on"))
+
+
+def test_no_frame_stays_in_the_filter_where_the_size_changes(make_video: MakeVideo, tmp_path: Path) -> None:
+    parts = [
+        make_video(tmp_path / f"{n}.ts", frames=combed(7, size=size), codec="libx264", options=FIELDS)
+        for n, size in enumerate(((96, 64), (64, 64)))
+    ]
+    both = tmp_path / "both.ts"
+    both.write_bytes(b"".join(part.read_bytes() for part in parts))
+    outcome = transcode(both, tmp_path, settings=TranscodeSettings(deinterlace=True))
+    assert Reason.SIZE_CHANGES in outcome.reasons
+    frames = frames_of(result(tmp_path))
+    assert [(frame.width, frame.height) for frame in frames] == [(96, 64)] * 14
+    edges = [bar(frame) for frame in frames]
+    assert edges == sorted(edges[:7]) + sorted(edges[7:])
+    assert max(combing(frame) for frame in frames) < 6
+
+
+def test_pictures_too_small_for_the_filter_keep_their_fields(make_video: MakeVideo, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.avi", frames=[np.zeros((4, 6, 3), np.uint8)] * 3, codec="ffv1")
+    assert transcode(source, tmp_path, settings=TranscodeSettings(deinterlace=True)).status == "done"
+    assert len(frames_of(result(tmp_path))) == 3
 
 
 def empty(path: Path) -> None:
@@ -339,8 +444,8 @@ def test_the_settings_hash_changes_with_every_setting_and_nothing_else() -> None
         return stage_module.settings_hash(settings, "transcode", 1, "")
 
     others = [TranscodeSettings(crf=20), TranscodeSettings(key_interval=10), TranscodeSettings(preset="fast")]
-    others.append(TranscodeSettings(entropy="cabac"))
-    assert len({hashed(s) for s in [SETTINGS, *others]}) == 5
+    others += [TranscodeSettings(entropy="cabac"), TranscodeSettings(deinterlace=True)]
+    assert len({hashed(s) for s in [SETTINGS, *others]}) == 6
     assert hashed(TranscodeSettings()) == hashed(SETTINGS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.video.cropper import Cropper
-from mocrop.pipeline.video.orientation import quarter_turns, stored_edges, upright_size
+from mocrop.pipeline.video.orientation import Orientation, Orientations
 
 MakeVideo = Callable[..., Path]
 TextbookCrop = Callable[..., npt.NDArray[np.float64]]
@@ -25,6 +26,10 @@ Edges = tuple[int, int, int, int]
 SIZE = 48
 CODE = {"bt709": 1, "bt601": 5, "bt2020": 9}  # ITU-T H.273
 LIMITED, FULL = 1, 2
+EIGHT = [
+    Orientation(transposed=transposed, mirrored=mirrored, flipped=flipped)
+    for transposed, mirrored, flipped in itertools.product((False, True), repeat=3)
+]
 
 
 def noisy_planes(width: int, height: int, steps: tuple[int, int], *, colours: int, bits: int = 8) -> list[Floats]:
@@ -205,43 +210,54 @@ def test_odd_picture_in_420_is_cropped_as_ffmpeg_sees_it(textbook_crop: Textbook
 
 
 @given(
-    turns=st.integers(0, 3),
+    orientation=st.builds(Orientation, transposed=st.booleans(), mirrored=st.booleans(), flipped=st.booleans()),
     size=st.tuples(st.integers(1, 30), st.integers(1, 30)),
     corners=st.lists(st.floats(0, 1), min_size=4, max_size=4),
 )
 def test_box_of_the_upright_picture_is_found_in_the_stored_one(
-    turns: int, size: tuple[int, int], corners: list[float]
+    orientation: Orientation, size: tuple[int, int], corners: list[float]
 ) -> None:
     width, height = size
     stored = np.arange(width * height).reshape(height, width)
-    upright = np.rot90(stored, turns)
+    upright = orientation.upright(stored)
     rows, cols = upright.shape
     left, right = sorted((int(corners[0] * cols), int(corners[1] * cols)))
     top, bottom = sorted((int(corners[2] * rows), int(corners[3] * rows)))
-    x0, y0, x1, y1 = stored_edges((left, top, right, bottom), turns=turns, width=width, height=height)
-    assert np.array_equal(np.rot90(stored[y0:y1, x0:x1], turns), upright[top:bottom, left:right])
+    x0, y0, x1, y1 = orientation.stored_edges((left, top, right, bottom), width=width, height=height)
+    assert np.array_equal(orientation.upright(stored[y0:y1, x0:x1]), upright[top:bottom, left:right])
 
 
-@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
-def test_rotated_video_is_cropped_upright(rotation: int, make_video: MakeVideo, tmp_path: Path) -> None:
-    """Stored with a bright top left quarter; the display turns it anticlockwise by ``rotation`` degrees."""
-    picture = np.full((48, 96, 3), 30, np.uint8)
-    picture[:24, :48] = 200
-    path = make_video(tmp_path / "r.mp4", frames=[picture] * 2, codec="libx264", rotation=rotation)
+@pytest.mark.parametrize("orientation", EIGHT, ids=str)
+@pytest.mark.parametrize("said_by", ["container", "stream", "behind"])
+def test_video_is_cropped_upright(
+    orientation: Orientation, said_by: str, make_oriented: MakeVideo, tmp_path: Path
+) -> None:
+    """What is seen has a bright top left quarter, and in each half another brightness."""
+    seen = np.full((96, 48, 3), 30, np.uint8)
+    seen[:48, :24], seen[48:, :24] = 200, 120
+    path = make_oriented(tmp_path / "r.mp4", frames=[seen] * 2, orientation=orientation, said_by=said_by)
     with av.open(path) as container:
-        frame = next(container.decode(video=0))
-        upright = np.rot90(picture, quarter_turns(frame))
-        assert quarter_turns(frame) == rotation // 90 % 4
-        assert upright_size(frame) == (upright.shape[1], upright.shape[0])
-        quarters = {
-            (x, y): crop(frame, CropBox(left=x / 2, top=y / 2, right=(x + 1) / 2, bottom=(y + 1) / 2)).mean()
-            for x in (0, 1)
-            for y in (0, 1)
-        }
-    rows, cols = upright.shape[:2]
-    for (x, y), mean in quarters.items():
-        expected = upright[y * rows // 2 : (y + 1) * rows // 2, x * cols // 2 : (x + 1) * cols // 2].mean()
-        assert mean == pytest.approx(expected, abs=6)
+        orientations = Orientations(container.streams.video[0])
+        packet = next(container.demux(video=0))
+        orientations.look(packet)
+        frame = [*packet.decode(), *container.streams.video[0].decode(None)][0]
+        found = orientations.see(frame)
+        assert found == orientation
+        assert found.size(frame.width, frame.height) == (48, 96)
+        for x, y in np.ndindex(2, 2):
+            box = CropBox(left=x / 2, top=y / 2, right=(x + 1) / 2, bottom=(y + 1) / 2)
+            out = np.empty((3, SIZE, SIZE), np.uint8)
+            Cropper(box, size=SIZE).crop(frame, out, orientation=found)
+            assert out.mean() == pytest.approx(seen[48 * y : 48 * (y + 1), 24 * x : 24 * (x + 1)].mean(), abs=6)
+
+
+def test_one_cropper_follows_frames_that_turn() -> None:
+    cropper, out = Cropper(CropBox(left=0, top=0, right=0.5, bottom=1), size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
+    planes = [np.repeat([[200.0, 50.0]], 32, axis=1).repeat(48, axis=0), *[np.full((24, 32), 128.0)] * 2]
+    for mirrored, value in ((False, 200), (True, 50), (False, 200)):
+        frame = frame_of(planes, "yuv420p", matrix="bt601", colours=FULL)
+        cropper.crop(frame, out, orientation=Orientation(mirrored=mirrored))
+        assert abs(out[:, :, 4:-4].astype(int) - value).max() <= 1
 
 
 def grey(value: float, *, size: tuple[int, int] = (64, 48)) -> av.VideoFrame:
