@@ -21,6 +21,7 @@ from mocrop.pipeline.video.open import let_go_of_side_data
 PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
 Pixel = TypeVar("Pixel", bound=np.generic)
 
+_WITH_MESSAGES = frozenset({"h264", "hevc", "vvc"})
 _EXACT = 0.02  # sine of the largest angle that is rounding, about a degree, as in the ffmpeg program
 _TURNS = {(False, False): 0, (False, True): 90, (True, True): 180, (True, False): 270}
 
@@ -128,8 +129,12 @@ class Orientations:
         context = stream.codec_context
         self.now = UPRIGHT
         self._in_packets: dict[int | None, Orientation] = {}  # of key packets, by the time at which they are shown
-        self._is_h264 = context.codec.canonical_name == "h264"
+        codec = context.codec.canonical_name
+        self._is_h264 = codec == "h264"
         self._length_bytes = length_bytes(context.extradata or b"")
+        self._may_change = codec in _WITH_MESSAGES  # without messages all frames are as the first
+        self._has_messages = not self._is_h264  # unless packets are looked at and hold none
+        self._begun = False
 
     def look(self, packet: Packet[VideoStream]) -> None:
         """Look for a message in a packet before it is decoded."""
@@ -143,6 +148,7 @@ class Orientations:
             for unit in units(bytes(data), length_bytes=self._length_bytes):
                 found = display_orientation(unit) if unit and unit[0] & 31 == SEI else None
                 if found is not None:
+                    self._has_messages = True
                     self._in_packets[packet.pts] = _orientation_of_message(found)
 
     def of(self, frame: VideoFrame) -> Orientation:
@@ -160,7 +166,10 @@ class Orientations:
 
     def _may_say_more(self, frame: VideoFrame) -> bool:
         # reading side data takes a hundred times as long; a matrix between key frames that does not turn is not new
-        return frame.key_frame or frame.rotation != 0
+        if not self._begun:
+            self._begun = True
+            return True
+        return self._may_change and ((self._has_messages and frame.key_frame) or frame.rotation != 0)
 
     def _read(self, frame: VideoFrame) -> None:
         matrix = frame.side_data.get("DISPLAYMATRIX")

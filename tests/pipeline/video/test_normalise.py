@@ -71,7 +71,7 @@ def test_any_size_in_any_format_becomes_even_420(size: tuple[int, int], pix_fmt:
     assert [(frame.format.name, frame.width, frame.height) for frame in found] == [("yuv420p", *even)] * 3
 
 
-@pytest.mark.parametrize(("matrix", "colour_range"), itertools.product((BT709, SMPTE170M), (LIMITED, FULL)))
+@pytest.mark.parametrize(("matrix", "colour_range"), [*itertools.product((BT709, SMPTE170M), (LIMITED, FULL))])
 def test_colours_that_change_become_those_of_the_first_frame(matrix: int, colour_range: int) -> None:
     """The same orange all the time, stored first by BT.709 in limited range, then by another matrix or range."""
     first, second = made([picture(), picture(matrix=matrix, colour_range=colour_range)])
