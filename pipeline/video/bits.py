@@ -20,17 +20,15 @@ class BitReader:
     """
 
     def __init__(self, data: bytes, *, start: int = 0) -> None:
-        self._data = data
-        self._position = start
+        self._bits = int.from_bytes(data, "big")
+        self._left = 8 * len(data) - start  # bits that are not read yet
 
     def fixed(self, count: int) -> int:
         """Read the next ``count`` bits as a number. Raises: IndexError past the end."""
-        end = self._position + count
-        if end > 8 * len(self._data):
-            raise IndexError(f"bit {end} of {8 * len(self._data)}")
-        value = int.from_bytes(self._data[self._position >> 3 : (end + 7) >> 3], "big") >> (-end & 7)
-        self._position = end
-        return value & ((1 << count) - 1)
+        self._left -= count
+        if self._left < 0:
+            raise IndexError(f"{-self._left} bits past the end")
+        return self._bits >> self._left & (1 << count) - 1
 
     def unsigned(self) -> int:
         """Read an unsigned Exp-Golomb code.
@@ -38,10 +36,9 @@ class BitReader:
         Raises: IndexError past the end.
         Source: ITU-T H.264, 9.1.
         """
-        zeros = 0
-        while not self.fixed(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self.fixed(zeros)
+        rest = self._bits & (1 << self._left) - 1
+        zeros = self._left - rest.bit_length()
+        return self.fixed(2 * zeros + 1) - 1
 
     def signed(self) -> int:
         """Read a signed Exp-Golomb code.

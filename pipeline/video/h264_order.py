@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mocrop.pipeline.video.bits import UnusualError
+from mocrop.pipeline.video.bits import BitReader, UnusualError
 from mocrop.pipeline.video.h264 import (
     IDR_SLICE,
     PARTITION,
@@ -21,6 +21,7 @@ from mocrop.pipeline.video.h264 import (
     read_sequence,
     recovery_point,
     sequence_parameters,
+    unescaped,
     units,
 )
 
@@ -104,40 +105,22 @@ def read_picture(packet: bytes, sequence: SequenceParameters, *, prefix: int) ->
 
 def _slice(unit: bytes, sequence: SequenceParameters, recovery: RecoveryPoint | None) -> Picture:
     idr, reference = unit[0] & 31 == IDR_SLICE, unit[0] & 96 != 0
-    head = unit[1 : 1 + _HEAD_BYTES]
-    if b"\0\0\3" in head:
-        head = head.replace(b"\0\0\3", b"\0\0")
-    left = 8 * len(head)
-    bits = int.from_bytes(head, "big")  # the ``left`` bits that are not read yet
-
-    def fixed(count: int) -> int:
-        nonlocal bits, left
-        left -= count
-        if left < 0:
-            raise IndexError("a slice header is cut off")
-        value = bits >> left
-        bits -= value << left
-        return value
-
-    def unsigned() -> int:  # Exp-Golomb
-        zeros = left - bits.bit_length()
-        return fixed(2 * zeros + 1) - 1
-
-    if unsigned() != 0:  # first_mb_in_slice
+    bits = BitReader(unescaped(unit[1 : 1 + _HEAD_BYTES]))
+    if bits.unsigned() != 0:  # first_mb_in_slice
         raise UnusualError("a packet does not begin with the first slice of a picture")
-    unsigned()  # slice_type
-    unsigned()  # pic_parameter_set_id
+    bits.unsigned()  # slice_type
+    bits.unsigned()  # pic_parameter_set_id
     if sequence.separate_planes:
-        fixed(2)
-    frame_number = fixed(sequence.frame_number_bits)
+        bits.fixed(2)
+    frame_number = bits.fixed(sequence.frame_number_bits)
     field = False
     if not sequence.frames_only:
-        field = bool(fixed(1))
+        field = bool(bits.fixed(1))
         if field:
-            fixed(1)
+            bits.fixed(1)
     if idr:
-        unsigned()
-    order = fixed(sequence.order_bits) if sequence.order_type == 0 else 0
+        bits.unsigned()
+    order = bits.fixed(sequence.order_bits) if sequence.order_type == 0 else 0
     return Picture(idr, recovery, frame_number, reference, order, field)
 
 
