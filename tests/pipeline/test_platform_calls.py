@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import time
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +138,19 @@ def test_what_the_system_does_not_say_is_zero(monkeypatch: pytest.MonkeyPatch) -
 
 def test_this_process_takes_some_memory() -> None:
     assert 1e6 < peak_bytes() < 1e12 or platform_calls.resource is None
+
+
+@pytest.mark.parametrize("folds", [str, str.lower, lambda name: unicodedata.normalize("NFC", name)])
+def test_a_disk_is_asked_whether_it_folds_names(
+    folds: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exists(path: Path) -> bool:
+        return folds(path.name) in {folds(other.name) for other in path.parent.iterdir()}
+
+    monkeypatch.setattr(Path, "exists", exists)
+    assert platform_calls.folds_names(tmp_path) is (folds is not str)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_takes_no_files_is_not_said_to_fold_names(tmp_path: Path) -> None:
+    assert platform_calls.folds_names(tmp_path / "gone") is False

@@ -199,6 +199,31 @@ def test_retry_finds_a_file_that_has_been_mended(
     assert to_redo(capsys)["transcode"] == (3, 0, 0)
 
 
+def test_retry_without_the_data_set_leaves_the_failures_as_they_are(dataset: Path, workspace: Workspace) -> None:
+    (dataset / "A/a.avi").write_bytes(b"")
+    assert mocrop("transcode", dataset, "--workers", "0") == 3
+    dataset.rename(dataset.with_name("unmounted"))
+    assert mocrop("retry", "--workers", "0") == 1
+    with Manifest(workspace.manifest_file) as manifest:
+        assert [name for name, _, _ in manifest.failures("transcode")] == ["A/a"]
+    dataset.with_name("unmounted").rename(dataset)
+    assert mocrop("retry", "--workers", "0") == 3
+
+
+def test_a_dry_run_of_a_stage_that_reads_h264_says_the_change_and_plans_as_the_stage_would(
+    dataset: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("run", dataset, *CACHE) == 0
+    (dataset / "A/a.avi").unlink()
+    capsys.readouterr()
+    assert mocrop("extract-mv", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "1 file is gone" in out
+    assert "extract-mv: 0 clips would run" in out
+    assert mocrop("extract-mv", "--workers", "0") == 0
+    assert "0 clips done, 3 done before" in capsys.readouterr().out
+
+
 def test_json_says_what_has_changed(
     dataset: Path, workspace: Workspace, make_video: MakeVideo, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,6 +171,17 @@ def test_the_same_data_set_by_another_path_is_the_same(
     assert read_settings(workspace)[0].splits == lists
 
 
+def test_a_link_to_the_data_set_leads_to_it_whatever_has_become_of_its_files(
+    dataset: Path, workspace: Workspace, tmp_path: Path
+) -> None:
+    init_workspace(workspace, dataset=dataset)
+    for file in dataset.rglob("*.avi"):
+        file.write_bytes(b"another clip, of another size")
+    link = tmp_path / "link"
+    link.symlink_to(dataset, target_is_directory=True)
+    assert init_workspace(workspace, dataset=link).clips == 3
+
+
 @pytest.mark.parametrize(("gone", "refused"), [(2, False), (3, True)])
 def test_a_moved_data_set_is_known_by_nine_tenths_of_its_files(
     gone: int, refused: bool, workspace: Workspace, tmp_path: Path
