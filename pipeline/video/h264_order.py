@@ -24,6 +24,7 @@ from mocrop.pipeline.video.h264 import (
     unescaped,
     units,
 )
+from mocrop.pipeline.video.reordering import reordering_depth
 
 _HEAD_BYTES = 24  # of a slice; its fields up to the picture order count never take more
 
@@ -142,8 +143,7 @@ def shown_order(sequence: SequenceParameters, found: list[Picture], *, delay: in
     order = sorted(range(len(found)), key=keys.__getitem__)
     if len(set(keys)) < len(keys):
         raise UnusualError("two pictures of one time")
-    held = (sum(keys[before] > keys[number] for before in range(max(0, number - 17), number)) for number in order)
-    if order != list(range(len(found))) and max(held) > delay:
+    if reordering_depth(keys) > delay:
         raise UnusualError("reordered by more than the decoder expects")
     return order
 

@@ -1,7 +1,7 @@
 """Which frames a decoder returns, and which of them are key frames, from the headers of the packets alone.
 
-This is told only where it is proven: for H.264 and MPEG-4 Part 2 by their headers, for codecs without prediction by
-what they are. What a container says of key frames and times is not looked at: it is wrong too often.
+This is told only where it is proven: for H.264, H.265, MPEG-4 Part 2, VP8 and VP9 by their headers, for codecs without
+prediction by what they are. What a container says of key frames and times is not looked at: it is wrong too often.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from mocrop.pipeline.video.bits import UnusualError
 from mocrop.pipeline.video.h264_order import pictures, shown_order
+from mocrop.pipeline.video.hevc import hevc_frames
 from mocrop.pipeline.video.index import IndexEntry, mapped, packet_bytes
 from mocrop.pipeline.video.mpeg4 import shown_pictures
 from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.plain_headers import plain_h264, plain_mpeg4
+from mocrop.pipeline.video.vpx import vp8_frames, vp9_frames
 
 # Codecs in which every packet holds one picture that needs no other.
 _ONLY_KEY_FRAMES = frozenset({"dnxhd", "dvvideo", "ffvhuff", "huffyuv", "mjpeg", "prores", "rawvideo", "utvideo"})
@@ -75,11 +77,21 @@ def video_headers(video: OpenVideo, packets: Iterable[bytes]) -> Headers | None:
             return _h264(packets, extradata, delay=context.reorder_depth)
         if codec == "mpeg4":
             return _mpeg4(packets, extradata)
-    except UnusualError:
+        if codec == "hevc":
+            return _restarting(zip(*hevc_frames(packets, extradata=extradata), strict=True))
+        if codec in ("vp8", "vp9"):
+            return _restarting((vp8_frames if codec == "vp8" else vp9_frames)(packets))
+    except (UnusualError, IndexError):
         return None
     if codec not in _ONLY_KEY_FRAMES:
         return None
     return _as_decoded([True for _ in packets])
+
+
+def _restarting(shown: Iterable[tuple[int, bool]]) -> Headers:
+    """Of packets and key frames, at each of which decoding may start."""
+    packets, keys = map(list, zip(*shown, strict=True))
+    return Headers(packets=packets, keys=keys, starts=keys)
 
 
 def _h264(packets: Iterable[bytes], extradata: bytes, *, delay: int) -> Headers:

@@ -110,6 +110,13 @@ def test_frames_have_the_numbers_and_pictures_of_a_plain_decode(name: str, video
     agrees_with_plain_decode(videos(name))
 
 
+@pytest.mark.parametrize("name", [name for name in VIDEOS if not name.startswith("mpeg2")])
+def test_headers_tell_the_frames_without_decoding(name: str, videos: Callable[[str], Path]) -> None:
+    path, log = videos(name), ClipLog(0)
+    with open_video(path, clip="A/a", log=log) as video:
+        assert read_timeline(video, path, clip="A/a", log=log).damage is None
+
+
 def remux(source: Path, target: Path, *, skip_key_frames: int = 0, skip_packets: int = 0, **options: str) -> Path:
     """Copy packets from a key frame or packet on, as cutting tools without a decoder do."""
     with av.open(source) as old, av.open(target, "w", options=options) as new:
