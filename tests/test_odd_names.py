@@ -90,7 +90,7 @@ class Place:
         yield 1, ["show", f"no clip{ESC}\udce9", *here]
         yield 1, ["init", self.dataset.parent / f"nowhere{ESC}\udce9", *here]
         yield 1, ["status", "-w", self.work.parent / f"nowhere{ESC}\udce9"]
-        yield 2, ["status", f"too{ESC}many"]
+        yield 2, ["status", f"too{ESC}many日😀"]
 
     def pictures(self) -> Iterator[list[str | Path]]:
         here: list[str | Path] = ["-w", self.work]
@@ -272,6 +272,17 @@ def test_a_folder_that_is_not_utf_8_is_refused_in_words(
     assert told.startswith("error: ")
     assert r"caf\udce9" in told
     assert "UTF-8" in told
+
+
+def test_a_workspace_that_has_moved_to_such_a_folder_is_refused_too(
+    tmp_path: Path, make_video: MakeVideo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_video(tmp_path / "data/A/a_g01_c01.avi", frames=2)
+    assert mocrop("init", tmp_path / "data", "-w", tmp_path / "work") == 0
+    (tmp_path / "work").rename(there := tmp_path / "caf\udce9")
+    for command in ("status", "extract-mv", "verify"):
+        assert mocrop(command, "-w", there) == 1
+        assert r"caf\udce9 is not UTF-8; rename the folder" in capsys.readouterr().err
 
 
 def test_a_cache_in_a_folder_that_is_not_utf_8_is_refused_in_words(

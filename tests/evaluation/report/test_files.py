@@ -131,6 +131,12 @@ def test_the_picture_grows_with_the_classes_that_are_drawn(tmp_path: Path) -> No
     assert sides[1] > 1000
 
 
+def test_a_very_long_name_leaves_the_picture_small(tmp_path: Path) -> None:
+    draw_confusion(np.eye(2, dtype=np.int64), ["\x1b" * 250, "日" * 250], tmp_path / "a.png", title="\x1b" * 250)
+    height, width, _ = image.imread(tmp_path / "a.png").shape
+    assert max(height, width) < 1200
+
+
 def test_of_very_many_classes_the_most_confused_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Classes 1 and 4 are confused once, 3 is always right, 0 and 2 have no clips and are no answers."""
     confusion = np.zeros((5, 5), np.int64)

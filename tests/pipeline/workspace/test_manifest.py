@@ -166,6 +166,12 @@ def test_outcomes_survive_closing(manifest: Manifest, tmp_path: Path) -> None:
         assert again.counts("transcode", "t").done == 1
 
 
+def test_a_message_may_quote_bytes_that_are_no_text(manifest: Manifest) -> None:
+    manifest.record("transcode", "now", [replace(failed(0, Reason.UNREADABLE), message="caf\udce9\n: 日")])
+    ((_, _, message),) = manifest.failures("transcode")
+    assert message == "caf\\udce9\n: 日"
+
+
 def test_a_failing_batch_leaves_nothing_behind(manifest: Manifest) -> None:
     broken = replace(done(1), seconds=object())  # type: ignore[arg-type]
     with pytest.raises(sqlite3.Error):
