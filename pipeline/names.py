@@ -8,6 +8,7 @@ itself, holds names as they are.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 
 _RUN_BY_SPREADSHEETS = "=+-@\uff1d\uff0b\uff0d\uff20"  # at the start of a cell; the last four are their wide forms
@@ -47,6 +48,23 @@ def _can_stay(character: str, encoding: str, shows: Callable[[str], bool] | None
     except UnicodeEncodeError:
         return False
     return True
+
+
+def shell_word(name: str) -> str:
+    r"""A name as one word of a command, printable, for bash and other shells that know ``$'...'``.
+
+    >>> print(shell_word("motion-192"), shell_word("a b; rm"), shell_word("a\x1b'b"))
+    motion-192 'a b; rm' $'a\u001b\'b'
+    """
+    if name.isprintable():
+        return shlex.quote(name)
+    letters = (f"\\{c}" if c in "\\'" else c if c.isprintable() else _shell_code(c) for c in name)
+    return f"$'{''.join(letters)}'"
+
+
+def _shell_code(character: str) -> str:
+    code = ord(character)
+    return rf"\u{code:04x}" if code < 0x10000 else rf"\U{code:08x}"
 
 
 def is_utf8(name: str) -> bool:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import typer.main
 
 from mocrop.cli import app
 from mocrop.evaluation.report.format import write_csv
+from mocrop.pipeline.cache.verify import ways_out
 from mocrop.pipeline.names import from_csv_cell, printable
 from tests.conftest import MakeCache, MakeVideo, mocrop, needs_torch
 
@@ -72,6 +74,7 @@ class Place:
         here: list[str | Path] = ["-w", self.work]
         yield 0, ["init", self.dataset, "--splits", self.lists, *here]
         yield 0, ["status", "--failed", *here]
+        yield 0, ["status", "--notes", *here]
         yield 0, ["transcode", "--dry-run", *here]
         yield 0, ["extract-mv", "--dry-run", *here]
         yield 0, ["precrop", "--dry-run", *CROP, *here]
@@ -170,6 +173,20 @@ def test_names_are_shown_as_they_are_or_by_their_codes(place: Place) -> None:
     assert r"left out because its path is not UTF-8; rename it: =cmd()\n\x1b[2J" in found
     assert r"caf\udce9\x1b[2J_g05_c01.avi" in found
     assert rf"  split @split\t{printable(ESC)}: 5 to train on, 2 to test on" in found
+
+
+@needs_torch
+@pytest.mark.skipif(shutil.which("bash") is None, reason="asks a shell")
+def test_a_command_that_repairs_can_be_pasted(place: Place) -> None:
+    (place.work / f"h264/{CLIPS[1]}.mp4").write_bytes(b"cut off")
+    found = json.loads(place.run("ascii", "verify", "-w", place.work, "--json").out)
+    (command,) = (each for each in found["repair"] if "transcode" in each)
+    assert command.isprintable()
+    spy = f'LC_ALL=C.UTF-8; rm() {{ printf "%s\\0" "$@"; }}; mocrop() {{ rm "$@"; }}; {command}'
+    words = subprocess.run(["bash", "-c", spy], capture_output=True, check=True).stdout.decode().split("\0")
+    assert words == ["-rf", f"{place.work}/h264/{CLIPS[1]}.mp4", "transcode", "-w", str(place.work), ""]
+    assert ways_out(CACHE)["table"].isprintable()
+    assert ways_out("a b; c")["cache"] == "mocrop precrop --name 'a b; c' --overwrite"
 
 
 @needs_torch

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from mocrop.pipeline.names import shell_word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,9 @@ def repair_commands(damage: Iterable[Damage], *, workspace: str = "") -> list[st
         files = to_remove.setdefault(each.repair, {})
         if each.remove:
             files[each.remove] = None
-    named = f" -w {shlex.quote(workspace)}" if workspace else ""
+    named = f" -w {shell_word(workspace)}" if workspace else ""
     return [
-        f"{shlex.join(['rm', '-rf', *files])} && {command}{named}" if files else f"{command}{named}"
+        f"rm -rf {' '.join(map(shell_word, files))} && {command}{named}" if files else f"{command}{named}"
         for command, files in to_remove.items()
         if command
     ]

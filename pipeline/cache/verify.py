@@ -19,6 +19,7 @@ from mocrop.pipeline.cache.damage import Damage
 from mocrop.pipeline.cache.layout import STREAMS, USABLE
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.names import shell_word
 
 READ_CACHE_BYTES = 64 << 20  # without it TensorStore reads a shard's index again for every clip
 # for a cache outside a workspace: how it was made is not known
@@ -27,7 +28,7 @@ NO_WAY_OUT: Mapping[Scope, str] = {"shard": "", "table": "", "cache": ""}
 
 def ways_out(name: str) -> Mapping[Scope, str]:
     """Commands that repair a cache of a workspace: shards whose file is missing, its table, or all of it."""
-    command = f"mocrop precrop --name {name}"
+    command = f"mocrop precrop --name {shell_word(name)}"
     return {"shard": command, "table": command, "cache": f"{command} --overwrite"}
 
 

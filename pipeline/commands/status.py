@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.stages.cache_settings import read_precrop_settings
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.registry import Stages
@@ -112,7 +113,7 @@ def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...]) -> str:
     for stage in stages:
         if stage.to_do or stage.stale:
             command, _, cache = stage.stage.partition(":")
-            return f"mocrop {command} --name {cache}" if cache else f"mocrop {command}"
+            return f"mocrop {command} --name {shell_word(cache)}" if cache else f"mocrop {command}"
     if not workspace.cache_names():
         return "mocrop precrop --size 192"
     if not any(workspace.runs.glob("*/best.pt")):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import string
+import subprocess
 import unicodedata
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mocrop.pipeline.names import csv_cell, from_csv_cell, printable
+from mocrop.pipeline.names import csv_cell, from_csv_cell, printable, shell_word
 
 ODD = "\x00\x07\t\n\r\x1b\x7f\x85\x9b\xa0\xad\u061c\u200b\u200d\u2028\u202e\u2066\ufeff\U000e0041\udce9"
 ANY_TEXT = st.text(st.characters() | st.sampled_from(ODD + "=+-@'\\\"；＝" + string.ascii_letters))
@@ -94,6 +96,18 @@ def test_a_cell_gives_its_name_back(name: str) -> None:
     assert from_csv_cell(cell) == name
     assert printable(cell) == cell
     assert cell.lstrip(" ")[:1] not in tuple("=+-@＝＋－＠") or float(cell) is not None
+
+
+WORDS = ["motion-192", "a b; rm -rf ~", "a'b", "$HOME `ls`"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="asks a shell")
+@pytest.mark.parametrize("name", [*WORDS, "a\x1b[2J1f\n", "\\\t'$x", "\u202e日😀", "\x9b\U000e0041"])
+def test_a_name_is_one_word_of_a_command(name: str) -> None:
+    word = shell_word(name)
+    assert word.isprintable()
+    command = ["bash", "-c", f"LC_ALL=C.UTF-8; printf %s {word}"]
+    assert subprocess.run(command, capture_output=True, check=True).stdout.decode() == name
 
 
 @pytest.mark.parametrize("cell", ["'Dig'", r"a\b", r"C:\Users", "'", "don't"])
