@@ -114,7 +114,10 @@ ReplaceDatasetOption = Annotated[
 ]
 SourceOption = Annotated[
     Source | None,
-    typer.Option(help="Files to read: the transcoded ones, or the data set's own.", show_default="h264"),
+    typer.Option(
+        help="Files to read: the transcoded ones, the data set's own, or each clip's own if that serves.",
+        show_default="h264",
+    ),
 ]
 GridOption = Annotated[
     str | None, typer.Option(metavar="ROWSxCOLS", help="Cells of the density map.", show_default="6x8")
@@ -213,7 +216,12 @@ class CropOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PrecropOptions(CropOptions):
-    """Options of `mocrop precrop`: those of `mocrop run` for the cache, and one more."""
+    """Options of `mocrop precrop`: those of `mocrop run` for the cache, and two more."""
+
+    source: Annotated[
+        Source | None,
+        typer.Option(help="Files to read, as for extract-mv.", show_default="those that extract-mv has read"),
+    ] = None
 
     folder: Annotated[
         Path | None,
@@ -390,6 +398,12 @@ def transcode(
 def extract_mv(
     *,
     source: SourceOption = None,
+    key_frames: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Key frames that a clip's own file needs, with --source auto.", show_default="16"
+        ),
+    ] = None,
     max_damaged: MaxDamagedOption = None,
     workspace: WorkspaceOption = None,
     cluster: ClusterOptions,
@@ -401,9 +415,11 @@ def extract_mv(
 
     where = _workspace(workspace)
     if dry_run:
-        return _explain(where, "extract-mv", {"source": source, "max_damaged": max_damaged})
+        options = {"source": source, "key_frames": key_frames, "max_damaged": max_damaged}
+        return _explain(where, "extract-mv", options)
     run = cluster.run(as_json=as_json)
-    _finish(preprocess.extract_mv(where, source=source, max_damaged=max_damaged, run=run), as_json)
+    report = preprocess.extract_mv(where, source=source, key_frames=key_frames, max_damaged=max_damaged, run=run)
+    _finish(report, as_json)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-Source = Literal["h264", "original"]  # which files are read: the transcoded ones, or the data set's own
+Source = Literal["h264", "original", "auto"]  # which files are read: transcoded, the data set's own, or clip by clip
 Select = Literal["keyframes", "uniform"]  # which frames are decoded
 Camera = Literal["ignore", "compensate"]  # the camera's motion: left in the vectors, or subtracted
 Compression = Literal["none", "zstd"]  # of the stored frames
@@ -18,7 +18,7 @@ def require_choice(name: str, value: str, words: Any) -> None:  # Any: a Literal
 
     >>> require_choice("source", "mp4", Source)
     Traceback (most recent call last):
-    ValueError: source must be h264 or original, not 'mp4'
+    ValueError: source must be h264 or original or auto, not 'mp4'
     """
     if value not in get_args(words):
         raise ValueError(f"{name} must be {' or '.join(get_args(words))}, not {value!r}")

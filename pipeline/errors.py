@@ -63,6 +63,8 @@ class Reason(StrEnum):
     WHOLE_FRAME = "whole-frame"
     STILL_FIELDS = "motion-fields-of-zeros"
     TAKEN_AS_IT_IS = "taken-as-it-is"
+    OWN_FILE_SERVES = "own-file-serves"
+    OWN_FILE_FALLS_SHORT = "own-file-falls-short"
     PIXEL_FORMAT_CONVERTED = "pixel-format-converted"
     ROTATED = "rotated"
     UNKNOWN_COLOUR = "unknown-colour"

@@ -21,7 +21,7 @@ class ClipTask:
     name: str  # path under the data set without suffix, "/" between parts: "Surfing/v_Surfing_g01_c01"
     path: str  # absolute path of the data set's own file
     refusal: tuple[Reason, str] | None = None  # decided by the client: record this failure, do not open the clip
-    whole_frame: str | None = None  # decided by the client: why the clip has no vectors and keeps the whole frame
+    own_file: bool = False  # decided by transcode for source auto: read the data set's own file
     limit_seconds: float = 0.0  # time after which the clip counts as hanging; 0: no limit
 
     def require_accepted(self) -> None:

@@ -54,7 +54,7 @@ def run_sample(
         videos: the parent folder of each names its class; repeated names get a number.
         folder: in which ``data`` and ``work`` are made.
         transcode, extract, precrop: options of the stages, as their commands take them. With ``source`` "original" in
-            ``extract`` there is nothing to transcode.
+            ``extract`` there is nothing to transcode; with "auto", extract-mv transcodes what needs it.
     Raises: what the stages raise.
     """
     for number, video in enumerate(videos):
@@ -67,7 +67,7 @@ def run_sample(
     preprocess.init(workspace, folder / "data")
     seconds: list[StageSeconds] = []
     failed = 0
-    if (extract or {}).get("source") != "original":
+    if (extract or {}).get("source", "h264") == "h264":
         with _timed("transcode", seconds):
             failed += preprocess.transcode(workspace, run=run, **(transcode or {})).failed
     with _timed("extract-mv", seconds):

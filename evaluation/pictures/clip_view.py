@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 from mocrop.pipeline.cache.slots import evenly
+from mocrop.pipeline.choices import Source
 from mocrop.pipeline.errors import ClipError, CropBoxError, Reason, SettingsError
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import MotionReader
@@ -20,6 +22,7 @@ from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.policies.base import AreaSettings, PictureSize, PolicyResult
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import settings_from
+from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.video.colour import make_convertible, require_convertible
 from mocrop.pipeline.video.decoder import FrameDamage
@@ -136,14 +139,16 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
         cannot be read; MotionStoreError if the motion store is damaged; what :func:`decided` raises.
     """
     dataset, tables = read_settings(workspace)
-    source = Stages(workspace, tables).extract().settings.source
+    extract = Stages(workspace, tables).extract()
     with Manifest(workspace.manifest_file) as manifest:
         position, row = find_clip(list(manifest.clips()), clip)
         label = class_of(row, manifest.names("class_names"))
         failures = {name: message.removeprefix(f"{name}: ") for name, _, message in manifest.failures("extract-mv")}
+        source = _source_of(row.name, extract, manifest)
     path = workspace.h264_file(row.name) if source == "h264" else dataset.dataset / row.path
     if source == "h264" and not path.is_file():
-        raise ClipError(Reason.VANISHED, f"{row.name}: {path} is not there; run `mocrop transcode` first")
+        command = "extract-mv" if extract.settings.source == "auto" else "transcode"
+        raise ClipError(Reason.VANISHED, f"{row.name}: {path} is not there; run `mocrop {command}` first")
     motion = MotionReader(workspace.motion).read(position)
 
     def first(video: OpenVideo, timeline: Timeline) -> tuple[Timeline, PictureSize]:
@@ -167,6 +172,15 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
 def class_of(row: ClipRow, class_names: Sequence[str]) -> str:
     """Name of a clip's class."""
     return class_names[row.label] if row.label >= 0 else "no class"
+
+
+def _source_of(clip: str, extract: Stage, manifest: Manifest) -> Source:
+    """Source of one clip; for auto, what transcode has decided."""
+    settings, before = extract.settings, extract.upstream
+    if settings.source != "auto" or before is None:
+        return cast(Source, settings.source)
+    noted = manifest.notes(before.name, before.settings_hash, clip=clip)
+    return "original" if any(Reason.OWN_FILE_SERVES in reasons for _, reasons, _ in noted) else "h264"
 
 
 def find_clip(rows: Sequence[ClipRow], wanted: str) -> tuple[int, ClipRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
@@ -18,6 +19,11 @@ from mocrop.pipeline.run.session import StageReport
 from mocrop.pipeline.terminal import LineConsole, Part
 
 MAX_EXAMPLES = 5  # lines shown of a longer list
+_CHOICE = (Reason.OWN_FILE_SERVES, Reason.OWN_FILE_FALLS_SHORT)  # of nearly every clip, and counted in a line already
+_WAYS_OUT = {
+    Reason.NO_MOTION_VECTORS: "left out; `mocrop extract-mv --source auto` transcodes such clips, and a cache that is"
+    " there already is made with them by `mocrop precrop --source auto --overwrite`"
+}
 
 
 def count(number: int, noun: str, *, plural: str = "") -> str:
@@ -107,13 +113,17 @@ def print_stage(console: LineConsole, report: StageReport) -> None:
     if summary.clips:
         parts.append(f", {summary.seconds:.1f} s, {summary.clips / max(summary.seconds, 1e-9):.1f} clips/s")
     console.say(*parts)
+    if report.files is not None:
+        kept, transcoded = report.files.as_they_are, report.files.transcoded
+        console.print(f"  {count(kept, 'clip')} as {'it is' if kept == 1 else 'they are'}, {transcoded:,} transcoded")
     _print_reasons(console, "red", "failed", report.failed)
-    _print_reasons(console, "dim", "noted", summary.notes)
+    _print_reasons(console, "dim", "noted", {code: n for code, n in summary.notes.items() if code not in _CHOICE})
 
 
 def _print_reasons(console: LineConsole, style: str, kind: str, reasons: Mapping[Reason, int]) -> None:
     for reason, clips in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
-        console.say("  ", (kind, style), f" {clips:>6,}  {reason.value}")
+        way_out = f": {_WAYS_OUT[reason]}" if reason in _WAYS_OUT else ""
+        console.say("  ", (kind, style), f" {clips:>6,}  {reason.value}{way_out}")
 
 
 def print_status(console: LineConsole, status: WorkspaceStatus, *, failures: bool, notes: bool = False) -> None:
@@ -212,10 +222,16 @@ def _print_examples(console: LineConsole, lines: Sequence[str], *, indent: int) 
         console.print(f"{' ' * indent}and {len(lines) - MAX_EXAMPLES:,} more; --json lists all")
 
 
-def print_plan(console: LineConsole, stage: str, lines: Iterable[tuple[str, str]]) -> None:
-    """Print why each clip would run, and how many would."""
-    total = 0
-    for clip, why in lines:
-        total += 1
-        console.print(f"{stage}  {clip}  {why}")
-    console.print(f"{stage}: {count(total, 'clip')} would run")
+def print_plan(console: LineConsole, stage: str, lines: Iterable[tuple[str, str, str]]) -> None:
+    """Print why each clip would run, and how many would.
+
+    Args:
+        stage: of the command; always counted, as others are that run before it.
+        lines: stage, clip and reason.
+    """
+    totals = Counter[str]()
+    for of, clip, why in lines:
+        totals[of] += 1
+        console.print(f"{of}  {clip}  {why}")
+    for of in [*(name for name in totals if name != stage), stage]:
+        console.print(f"{of}: {count(totals[of], 'clip')} would run")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -11,9 +12,13 @@ from mocrop.pipeline.choices import Source
 from mocrop.pipeline.commands.status import known_stages
 from mocrop.pipeline.dataset.init import DatasetReport, init_workspace
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
-from mocrop.pipeline.run.session import RunOptions, Session, StageReport, open_session
-from mocrop.pipeline.stages.cache_settings import CropOptions, prepare_cache, resolve_precrop
+from mocrop.pipeline.errors import Reason, SettingsError
+from mocrop.pipeline.run.plan import Decision, as_if_done, plan_decisions
+from mocrop.pipeline.run.session import FilesRead, RunOptions, Session, StageReport, open_session
+from mocrop.pipeline.stages.cache_settings import CropOptions, prepare_cache, require_same_settings, resolve_precrop
 from mocrop.pipeline.stages.contract import Stage
+from mocrop.pipeline.stages.extract_mv import ExtractSettings
+from mocrop.pipeline.stages.registry import chooses_files
 from mocrop.pipeline.stages.transcode import Entropy
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings, write_stage_settings
@@ -104,19 +109,23 @@ def extract_mv(
     workspace: AnyWorkspace,
     *,
     source: Source | None = None,
+    key_frames: int | None = None,
     max_damaged: float | None = None,
     run: RunOptions | None = None,
 ) -> Report:
-    """Extract motion vectors into motion.zarr.
+    """Extract motion vectors into motion.zarr; with source auto, transcode the clips first that need it.
 
     Args:
         source: which files to read; None: as the workspace has it.
+        key_frames: that a clip's own file must have to be read, with source auto; None: as the workspace has it, else
+            16.
         max_damaged: largest accepted share of damaged frames in a clip, 0 to 1; None: as the workspace has it.
         run: workers, time limit and console.
     Raises: SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
-        return _report(session, [_extract(session, {"source": source, "max_damaged": max_damaged})])
+        options = {"source": source, "key_frames": key_frames, "max_damaged": max_damaged}
+        return _report(session, _extract(session, _stage(session, "extract-mv", options)))
 
 
 def precrop(
@@ -131,7 +140,7 @@ def precrop(
     Raises: CacheError if there is one with other settings; SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
-        return _report(session, [_precrop(session, options, overwrite)])
+        return _report(session, _precrop(session, options, overwrite))
 
 
 def run_all(
@@ -139,7 +148,6 @@ def run_all(
     dataset: Path | str | None = None,
     *,
     splits: Path | str | None = None,
-    source: Source | None = None,
     overwrite: bool = False,
     replace_dataset: bool = False,
     run: RunOptions | None = None,
@@ -149,21 +157,22 @@ def run_all(
 
     Args:
         dataset, splits, replace_dataset: as for :func:`init`; None: as the workspace has them.
-        source: as for :func:`extract_mv`; with "original" nothing is transcoded.
         run: workers, time limit and console.
-        overwrite, options: as for :func:`precrop`; ``max_damaged`` is for all three stages.
+        overwrite, options: as for :func:`precrop`; ``max_damaged`` is for all three stages. With source "original"
+            nothing is transcoded, with "auto" what needs it.
     Raises: what :func:`transcode`, :func:`extract_mv` and :func:`precrop` raise.
     """
     workspace, run = Workspace.at(workspace), run or RunOptions()
     scanned = _scan_dataset(workspace, run, dataset, splits, replace_dataset)
     with open_session(workspace, run, scanned=scanned is not None) as session:
+        settings = resolve_precrop(session.workspace, session.stages, options)
+        if not overwrite:
+            require_same_settings(session.workspace, settings)
         damage = {"max_damaged": options.get("max_damaged")}
-        extract = {"source": source, **damage}
-        original = session.stages.extract(extract).settings.source == "original"
-        reports = [] if original else [_transcode(session, damage)]
-        reports.append(_extract(session, extract))
-        reports.append(_precrop(session, options, overwrite))
-        return _report(session, reports, scanned)
+        transcoded = (_transcode(session, damage),) if settings.source == "h264" else ()
+        extracted = _extract(session, session.stages.extract_for(settings, damage))
+        cropped = _precrop(session, options, overwrite, chosen=True)
+        return _report(session, [*transcoded, *extracted, *cropped], scanned)
 
 
 def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
@@ -178,7 +187,7 @@ def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
             if any(True for _ in session.manifest.failures(stage.name)):
                 session.look_again(stage, anew=True)
         failed = [stage for stage in stages if session.manifest.forget_failures(stage.name)]
-        return _report(session, [session.run(stage) for stage in stages if stage in failed])
+        return _report(session, (_run(session, stage) for stage in stages if stage in failed))
 
 
 def explain(
@@ -187,8 +196,8 @@ def explain(
     *,
     options: Options,
     on_changes: Callable[[DatasetChanges], None] = lambda _: None,
-) -> Iterator[tuple[str, str]]:
-    """Yield the name of each clip that a stage would run on, and why; nothing is run or written.
+) -> Iterator[tuple[str, str, str]]:
+    """Yield stage, clip and reason for each clip that a command would run a stage on; nothing is run or written.
 
     Args:
         stage_of: ``transcode``, ``extract-mv`` or ``precrop``.
@@ -202,14 +211,21 @@ def explain(
         on_changes(changes)
         if stage.reads_dataset:
             session.manifest.files.pretend(seen)
-        session.require_upstream(stage)
-        for decision in session.decisions(stage):
+        ahead: dict[int, Decision] = {}  # by position: clips whose files would be chosen first
+        if (first := _chooses_files(stage)) is None:
+            session.require_upstream(stage)
+        else:
+            ahead = {each.row.position: each for each in session.decisions(first) if each.why is not None}
+            yield from ((first.name, each.row.name, each.why) for each in ahead.values() if each.why is not None)
+        rows = (as_if_done(row) if row.position in ahead else row for row in session.rows(stage))
+        for decision in plan_decisions(rows, stage):
             if decision.why is not None:
-                yield decision.row.name, decision.why.value
+                yield stage_of, decision.row.name, decision.why
 
 
-def _report(session: Session, stages: Sequence[StageReport], scanned: DatasetReport | None = None) -> Report:
-    return Report(dataset=scanned, changes=session.changes, stages=tuple(stages))
+def _report(session: Session, stages: Iterable[StageReport], scanned: DatasetReport | None = None) -> Report:
+    done = tuple(stages)  # runs them, if they are still to run; session.changes comes with the first
+    return Report(dataset=scanned, changes=session.changes, stages=done)
 
 
 def _scan_dataset(
@@ -227,27 +243,71 @@ def _scan_dataset(
 def _stage(session: Session, name: str, options: Options) -> Stage:
     if name == "precrop":
         return session.stages.precrop(resolve_precrop(session.workspace, session.stages, options))
-    return session.stages.transcode(options) if name == "transcode" else session.stages.extract(options)
+    if name == "transcode":
+        return session.stages.transcode(options)
+    stage = session.stages.extract(options)
+    if options.get("key_frames") is not None and stage.settings.source != "auto":
+        raise SettingsError(f"--key-frames goes with --source auto, not with --source {stage.settings.source}")
+    return stage
 
 
 def _transcode(session: Session, options: Options) -> StageReport:
+    """Transcode every clip; what comes after reads these files, and no longer of some clips their own."""
     stage = session.stages.transcode(options)
     session.look_again(stage)
     write_stage_settings(session.workspace, stage.name, stage.settings)
+    if session.stages.extract().settings.source == "auto":
+        write_stage_settings(session.workspace, "extract-mv", ExtractSettings())
     return session.run(stage)
 
 
-def _extract(session: Session, options: Options) -> StageReport:
-    stage = session.stages.extract(options)
+def _extract(session: Session, stage: Stage) -> Iterator[StageReport]:
+    yield from _choose_files(session, stage)
     session.look_again(stage)
     session.require_upstream(stage)
     write_stage_settings(session.workspace, stage.name, stage.settings)
-    return session.run(stage)
+    yield session.run(stage)
 
 
-def _precrop(session: Session, options: Options, overwrite: bool) -> StageReport:
+def _precrop(session: Session, options: Options, overwrite: bool, *, chosen: bool = False) -> Iterator[StageReport]:
+    """Crop; with source auto and no need for motion, choose the files first unless that is done (``chosen``)."""
     stage = _stage(session, "precrop", options)
+    if not overwrite:
+        require_same_settings(session.workspace, stage.settings)
+    if not chosen and _chooses_files(stage) is not None:
+        damage = {"max_damaged": options.get("max_damaged")}
+        yield from _choose_files(session, session.stages.extract_for(stage.settings, damage))
+        stage = _stage(session, "precrop", options)  # mocrop.toml has changed
     session.look_again(stage, anew=overwrite)
     session.require_upstream(stage)
     prepare_cache(session.workspace, session.manifest, stage, overwrite=overwrite)
-    return session.run(stage)  # plans after prepare_cache, which forgets all outcomes when it makes the cache anew
+    yield session.run(stage)  # plans after prepare_cache, which forgets all outcomes when it makes the cache anew
+
+
+def _chooses_files(stage: Stage) -> Stage | None:
+    """The stage before, if it is the one that decides for source auto which files are read."""
+    before = stage.upstream
+    return before if before is not None and chooses_files(before) else None
+
+
+def _choose_files(session: Session, extract: Stage) -> Iterator[StageReport]:
+    """With source auto, transcode the clips whose own files do not serve.
+
+    The workspace then has source auto: the files that the vectors were read from before may be gone.
+    """
+    if (first := _chooses_files(extract)) is not None:
+        session.look_again(first)
+        every = dataclasses.replace(first.settings, own_key_frames=None)
+        write_stage_settings(session.workspace, first.name, every)
+        write_stage_settings(session.workspace, extract.name, extract.settings)
+        yield _run(session, first)
+
+
+def _run(session: Session, stage: Stage) -> StageReport:
+    """Run a stage; if it decides which files are read, count those of both kinds."""
+    report = session.run(stage)
+    if not chooses_files(stage):
+        return report
+    notes = session.manifest.note_counts(stage.name, stage.settings_hash)
+    kept, transcoded = notes[Reason.OWN_FILE_SERVES], notes[Reason.OWN_FILE_FALLS_SHORT]
+    return dataclasses.replace(report, files=FilesRead(as_they_are=kept, transcoded=transcoded))

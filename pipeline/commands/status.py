@@ -10,7 +10,7 @@ from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.stages.cache_settings import read_precrop_settings
 from mocrop.pipeline.stages.contract import Stage
-from mocrop.pipeline.stages.registry import Stages
+from mocrop.pipeline.stages.registry import Stages, chooses_files
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
@@ -44,7 +44,7 @@ class StageStatus:
     stale: int  # done or failed, but settings or source have changed since
     failed: dict[Reason, int]  # clips by first reason
     failures: tuple[Failure, ...]  # empty unless asked for
-    notes: dict[Reason, int]  # clips that are done, by each of their notes
+    notes: dict[Reason, int]  # clips that are done, by each of their notes; empty unless asked for
     noted: tuple[Noted, ...]  # empty unless asked for
 
 
@@ -74,7 +74,7 @@ def workspace_status(workspace: Workspace, *, failures: bool = False, notes: boo
 
     Args:
         failures: also list every failed clip with its message.
-        notes: also list every clip that is done and has notes.
+        notes: also count the notes on clips that are done, and list those clips.
     Raises: WorkspaceError if there is no workspace.
     """
     workspace.require()
@@ -82,13 +82,14 @@ def workspace_status(workspace: Workspace, *, failures: bool = False, notes: boo
     with Manifest(workspace.manifest_file) as manifest:
         changes, seen = look_at(dataset, manifest.files)
         manifest.files.pretend(seen)
-        stages = tuple(_status(manifest, stage, failures=failures, notes=notes) for stage in known_stages(workspace))
+        known = known_stages(workspace)
+        stages = tuple(_status(manifest, stage, failures=failures, notes=notes) for stage in known)
         return WorkspaceStatus(
             workspace=workspace.root,
             dataset=dataset,
             clips=manifest.present_count(),
             stages=stages,
-            next_command=_next_command(workspace, stages),
+            next_command=_next_command(workspace, stages, auto=chooses_files(known[0])),
             changes=changes,
         )
 
@@ -97,6 +98,7 @@ def _status(manifest: Manifest, stage: Stage, *, failures: bool, notes: bool) ->
     counts = manifest.counts(stage.name, stage.settings_hash)
     listed = manifest.failures(stage.name) if failures else ()
     noted = manifest.notes(stage.name, stage.settings_hash) if notes else ()
+    note_counts = manifest.note_counts(stage.name, stage.settings_hash) if notes else {}
     return StageStatus(
         stage=stage.name,
         done=counts.done,
@@ -104,15 +106,17 @@ def _status(manifest: Manifest, stage: Stage, *, failures: bool, notes: bool) ->
         stale=counts.stale,
         failed=counts.failed,
         failures=tuple(Failure(clip=clip, reasons=reasons, message=text) for clip, reasons, text in listed),
-        notes=dict(manifest.note_counts(stage.name, stage.settings_hash)),
+        notes=dict(note_counts),
         noted=tuple(Noted(clip=clip, reasons=reasons, message=text) for clip, reasons, text in noted),
     )
 
 
-def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...]) -> str:
+def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...], *, auto: bool) -> str:
     for stage in stages:
         if stage.to_do or stage.stale:
             command, _, cache = stage.stage.partition(":")
+            if command == "transcode" and auto:
+                return "mocrop extract-mv"  # `mocrop transcode` transcodes every clip
             return f"mocrop {command} --name {shell_word(cache)}" if cache else f"mocrop {command}"
     if not workspace.cache_names():
         return "mocrop precrop --size 192"

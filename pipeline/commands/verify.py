@@ -20,13 +20,13 @@ from mocrop.pipeline.cache.layout import USABLE
 from mocrop.pipeline.cache.table import clip_table
 from mocrop.pipeline.cache.verify import part_name, verify_cache, ways_out
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
-from mocrop.pipeline.errors import MotionStoreError
+from mocrop.pipeline.errors import MotionStoreError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, MotionReader, shard_folder
 from mocrop.pipeline.outcome import ClipTask, clip_log
 from mocrop.pipeline.run.progress import stage_progress
 from mocrop.pipeline.run.session import RunOptions, open_session
-from mocrop.pipeline.stages.registry import precrop_name
+from mocrop.pipeline.stages.registry import Stages, precrop_name
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode
 from mocrop.pipeline.video.mp4 import mp4_fault
 from mocrop.pipeline.video.open import open_video
@@ -106,14 +106,16 @@ def _done(manifest: Manifest, stage: str) -> list[StageRow]:
 
 
 def _check_h264(workspace: Workspace, manifest: Manifest, console: Console, *, deep: bool) -> Check:
-    rows = _done(manifest, "transcode")
+    rows = [row for row in _done(manifest, "transcode") if Reason.OWN_FILE_SERVES not in row.reasons]
+    extract = Stages(workspace, read_settings(workspace)[1]).extract()
+    repair = "mocrop extract-mv" if extract.settings.source == "auto" else "mocrop transcode"
     found: list[Damage] = []
     with stage_progress(console, f"verify {H264}", total=len(rows)) as progress:
         for row in rows:
             file = workspace.h264_file(row.name)
             if fact := mp4_fault(file) or (_decoding_fault(file, row.name) if deep else ""):
                 remove = os.fspath(file) if file.exists() else ""
-                damage = Damage(part=H264, clip=row.name, fact=fact, remove=remove, repair="mocrop transcode")
+                damage = Damage(part=H264, clip=row.name, fact=fact, remove=remove, repair=repair)
                 found.append(damage)
             progress.advance(clips=1, failed=bool(fact))
     return H264, len(rows), found

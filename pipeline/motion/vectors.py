@@ -135,8 +135,8 @@ def _note_missing_motion(motion: ClipMotion, codec: str, clip: str, log: ClipLog
     elif moving + still == 0 and codec not in EXPORTING_CODECS:
         raise ClipError(
             Reason.NO_MOTION_VECTORS,
-            f"{clip}: FFmpeg exports no motion vectors from {codec}; run `mocrop transcode`, then "
-            "`mocrop extract-mv --source h264`",
+            f"{clip}: FFmpeg exports no motion vectors from {codec}; `mocrop extract-mv --source auto` transcodes such "
+            "clips",
         )
     elif moving + still == 0:
         fact = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipTask
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 from mocrop.pipeline.workspace.manifest import StageRow
+
+_PASSED_ON = ((Reason.EARLIER_STAGE_FAILED,), (Reason.NO_MOTION_VECTORS,))  # failures that later stages repeat
 
 
 class Why(StrEnum):
@@ -86,10 +89,10 @@ def _why(row: StageRow, stage: Stage) -> Why | None:
         return Why.SETTINGS_CHANGED
     if not row.same_source:
         return Why.SOURCE_CHANGED
-    blocked = row.reasons[:1] == (Reason.EARLIER_STAGE_FAILED,)
-    if blocked != (_refusal(row, stage) is not None):
+    blocked = stage.upstream is not None and row.reasons[:1] in _PASSED_ON
+    if blocked != (_refusal(row, stage) is not None) or _takes_other_file(row, stage):
         return Why.EARLIER_STAGE_CHANGED
-    if row.status == "done" and not stage.output(row.position, row.name).exists():
+    if row.status == "done" and stage.makes_output(row.reasons) and not stage.output(row.position, row.name).exists():
         return Why.OUTPUT_MISSING
     return None
 
@@ -112,6 +115,13 @@ def plan_stage(rows: Iterable[StageRow], stage: Stage, *, dataset: Path, clip_se
             tasks = tuple(_task(d, stage, dataset, clip_seconds) for d in chosen)
             units.append(WorkUnit(index=span if stage.writes_shards else len(units), clips=tasks))
     return StagePlan(counts=counts, units=tuple(units))
+
+
+def as_if_done(row: StageRow) -> StageRow:
+    """The same clip once the stage before has run on it, as far as that can be known."""
+    return dataclasses.replace(
+        row, upstream_current=True, upstream_status="done", upstream_reasons=row.reasons, upstream_message=""
+    )
 
 
 def plan_decisions(rows: Iterable[StageRow], stage: Stage) -> Iterator[Decision]:
@@ -142,26 +152,31 @@ def _task(decision: Decision, stage: Stage, dataset: Path, clip_seconds: float) 
     refusal = _refusal(row, stage)
     if decision.waits:
         refusal = (Reason.EARLIER_STAGE_MISSING, f"{row.name}: the stage before has not run on it yet")
-    vectorless = stage.takes_vectorless and _vectorless(row) and refusal is None
     return ClipTask(
         position=row.position,
         name=row.name,
         path=str(dataset / row.path),
         refusal=refusal,
-        whole_frame=row.upstream_message if vectorless else None,
+        own_file=_own_file_serves(row),
         limit_seconds=clip_seconds,
     )
 
 
-def _vectorless(row: StageRow) -> bool:
-    return row.upstream_status == "failed" and row.upstream_reasons[:1] == (Reason.NO_MOTION_VECTORS,)
+def _own_file_serves(row: StageRow) -> bool:
+    return row.upstream_status == "done" and Reason.OWN_FILE_SERVES in row.upstream_reasons
+
+
+def _takes_other_file(row: StageRow, stage: Stage) -> bool:
+    """Whether a clip was done from its own file and the stage before now has the transcoded one, or the reverse."""
+    before = Reason.OWN_FILE_SERVES in row.reasons
+    return stage.upstream is not None and row.status == "done" and before != _own_file_serves(row)
 
 
 def _refusal(row: StageRow, stage: Stage) -> tuple[Reason, str] | None:
     if not row.present:
         return Reason.VANISHED, f"{row.name}: the file was gone when the data set was last looked at"
-    if stage.upstream is None or row.upstream_status != "failed" or (stage.takes_vectorless and _vectorless(row)):
+    if stage.upstream is None or row.upstream_status != "failed":
         return None
-    if row.upstream_reasons[:1] == (Reason.EARLIER_STAGE_FAILED,):
-        return Reason.EARLIER_STAGE_FAILED, row.upstream_message
+    if row.upstream_reasons[:1] in _PASSED_ON:
+        return row.upstream_reasons[0], row.upstream_message
     return Reason.EARLIER_STAGE_FAILED, f"{stage.upstream.name} failed: {row.upstream_message}"

@@ -25,13 +25,6 @@ from mocrop.pipeline.workspace.manifest import Manifest, StageRow
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
 
-_WAY_OUT = {
-    "transcode": "run `mocrop transcode` first, or take vectors from the original files with "
-    "`mocrop extract-mv --source original`",
-    "extract-mv": "run `mocrop extract-mv` first, or crop without motion, e.g. `--policy center` and no "
-    "--motion-fields",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -46,6 +39,14 @@ class RunOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FilesRead:
+    """Which files the clips of source auto are read from, in clips; those that failed have none."""
+
+    as_they_are: int  # the data set's own
+    transcoded: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageReport:
     """What one command did in one stage."""
 
@@ -53,6 +54,7 @@ class StageReport:
     plan: PlanCounts
     summary: StageSummary
     failed: dict[Reason, int]  # clips by first reason, those of earlier runs too
+    files: FilesRead | None = None  # of all clips that are done; None: the stage does not choose them
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,7 @@ class Session:
         """
         before = stage.upstream
         if before and self.manifest.present_count() and not self.manifest.has_run(before.name, before.settings_hash):
-            raise WorkspaceError(
-                f"{stage.name}: {before.name} has not run with its present settings; {_WAY_OUT[before.name]}"
-            )
+            raise WorkspaceError(f"{stage.name}: {before.name} has not run as {stage.name} needs it; {before.way_out}")
 
     def run(self, stage: Stage) -> StageReport:
         """Run ``stage`` on every clip that needs it.

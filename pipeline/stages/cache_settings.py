@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import create_cache
 from mocrop.pipeline.cache.table import clip_table, update_cache
-from mocrop.pipeline.choices import Camera, Compression, Select
+from mocrop.pipeline.choices import Camera, Compression, Select, Source
 from mocrop.pipeline.errors import CacheError, MocropError, SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.policies.base import PolicySettings
@@ -34,6 +34,7 @@ class CropOptions(TypedDict, total=False):
     """Settings of a crop cache, as `mocrop precrop` takes them; None means not given."""
 
     size: int | None  # side of the stored frames, pixels
+    source: Source | None  # the files to read; not given: those that extract-mv has read
     policy: str | None  # a key of POLICIES
     ratio: float | None  # area of the box, as a share of the frame
     grid: str | tuple[int, int] | None  # rows and cols of the density map, e.g. "6x8"
@@ -93,20 +94,10 @@ def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, 
         raise SettingsError(f"--density-from implies policy {MAPS!r}; leave out --policy {policy}")
     try:
         fields = resolve_fields(asked_fields, known=own.pop("motion_fields", None))
-        if fields is not None:
-            _require_same_files(name, frames=own["source"], vectors=stages.extract().settings.source)
         settings = {**own, "name": name, "policy": policy, "motion_fields": fields}
         return PrecropSettings(**settings, policy_settings=_policy_settings(policy, {**inherited, **extra}))
     except (ValueError, MocropError) as error:
         raise SettingsError(str(error)) from error
-
-
-def _require_same_files(name: str, *, frames: str, vectors: str) -> None:
-    if frames != vectors:
-        raise SettingsError(
-            f"motion fields need frames and vectors of the same files, but cache {name!r} is made from source "
-            f"{frames} and extract-mv reads {vectors}; pass another --name"
-        )
 
 
 def read_precrop_settings(workspace: Workspace, name: str) -> PrecropSettings:
@@ -152,7 +143,7 @@ def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, ove
     path = workspace.cache(settings.name)
     table = clip_table(manifest)
     if path.exists() and not overwrite:
-        _require_same(_known(workspace, settings.name), plain_settings(settings), settings.name)
+        require_same_settings(workspace, settings)
         update_cache(path, table, attributes=_description(stage))
         return
     manifest.forget(stage.name)
@@ -162,6 +153,12 @@ def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, ove
         shutil.rmtree(doomed)
     path.parent.mkdir(parents=True, exist_ok=True)
     create_cache(path, settings.layout, table, attributes=_description(stage))
+
+
+def require_same_settings(workspace: Workspace, settings: PrecropSettings) -> None:
+    """Raise CacheError naming what differs if there is a cache of that name with other settings."""
+    if workspace.cache(settings.name).exists():
+        _require_same(_known(workspace, settings.name), plain_settings(settings), settings.name)
 
 
 def parse_grid(text: str) -> tuple[int, int]:

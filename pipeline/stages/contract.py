@@ -7,13 +7,16 @@ raise is :class:`~mocrop.pipeline.errors.DiskFullError`, errors of the whole out
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.outcome import ClipTask, Outcome
+from mocrop.pipeline.choices import Source
+from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome
 from mocrop.pipeline.settings import settings_hash
+from mocrop.pipeline.workspace.paths import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +48,22 @@ class Stage:
     output: Callable[[int, str], Path]  # (position, clip name) -> path that exists if the stage is done with the clip
     upstream: Stage | None = None  # the stage whose output this one reads
     reads_dataset: bool = False  # opens the data set's own files
-    takes_vectorless: bool = False  # clips whose codec has no vectors get the whole frame instead of a refusal
+    way_out: str = ""  # for messages of the stages that read it: what to do where it has not run
+
+    def makes_output(self, reasons: Sequence[Reason]) -> bool:
+        """Whether the stage has written something for a clip that it is done with and that has these notes."""
+        return self.writes_shards or Reason.OWN_FILE_SERVES not in reasons
 
     @property
     def settings_hash(self) -> str:
         """16 hex digits over the stage's name, version, settings and everything upstream."""
         upstream = self.upstream.settings_hash if self.upstream else ""
         return settings_hash(self.settings, self.name.partition(":")[0], self.version, upstream)
+
+
+def file_to_read(task: ClipTask, source: Source, workspace: Workspace, log: ClipLog) -> Path:
+    """The file to read a clip from. With source auto a note tells the next stage to read the data set's own too."""
+    kept = source == "auto" and task.own_file
+    if kept:
+        log.note(Reason.OWN_FILE_SERVES)
+    return Path(task.path) if kept or source == "original" else workspace.h264_file(task.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,23 +12,32 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store import MotionRow, write_shard
 from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
-from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.settings import plain_settings
+from mocrop.pipeline.stages.contract import WorkUnit, file_to_read
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, require_share
 from mocrop.pipeline.workspace.paths import Workspace
 
 EXTRACT_VERSION = 2
+DEFAULT_KEY_FRAMES = 16  # as many as a crop cache has slots, unless another number is asked for
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractSettings:
     """Where motion vectors come from."""
 
-    source: Source = "h264"  # the transcoded files, or the data set's own
+    source: Source = "h264"  # the transcoded files, the data set's own, or of each clip its own if that serves
+    key_frames: int | None = None  # source auto: that a clip's own file must have; None: 16; no matter otherwise
     max_damaged: float = MAX_DAMAGED  # largest share of frames that may be damaged, 0 to 1
 
     def __post_init__(self) -> None:
         require_share(self.max_damaged)
         require_choice("source", self.source, Source)
+        if self.key_frames is not None and self.key_frames < 0:
+            raise ValueError(f"key_frames must not be negative, not {self.key_frames}")
+        if self.source != "auto":
+            object.__setattr__(self, "key_frames", None)
+        elif self.key_frames is None:
+            object.__setattr__(self, "key_frames", DEFAULT_KEY_FRAMES)
 
 
 def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> list[Outcome]:
@@ -50,7 +58,7 @@ def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> l
             pass
     else:
         with full_disk_as_error():
-            write_shard(place.motion, unit.index, rows, attributes={"settings": dataclasses.asdict(settings)})
+            write_shard(place.motion, unit.index, rows, attributes={"settings": plain_settings(settings)})
     return outcomes
 
 
@@ -68,9 +76,9 @@ def _row(task: ClipTask, settings: ExtractSettings, place: Workspace, outcomes: 
 
 def _extract_clip(task: ClipTask, settings: ExtractSettings, workspace: Workspace) -> tuple[Outcome, ClipMotion | None]:
     motion: ClipMotion | None = None
-    path = workspace.h264_file(task.name) if settings.source == "h264" else Path(task.path)
     with clip_log(task) as log:
         task.require_accepted()
+        path = file_to_read(task, settings.source, workspace, log)
         motion = read_motion(path, clip=task.name, log=log, max_damaged=settings.max_damaged)
     assert log.outcome is not None
     return log.outcome, motion

@@ -17,15 +17,15 @@ from mocrop.pipeline.cache.slots import UNUSED, chosen_frames
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression, Select, Source, require_choice
 from mocrop.pipeline.crop_box import CropBox
-from mocrop.pipeline.errors import ClipError, Reason, full_disk_as_error
+from mocrop.pipeline.errors import ClipError, MotionStoreError, Reason, full_disk_as_error
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import Fields, MotionFieldSettings, dense_motion
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
-from mocrop.pipeline.policies.base import PictureSize, PolicyResult, PolicySettings, whole_frame
+from mocrop.pipeline.policies.base import PictureSize, PolicyResult, PolicySettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
-from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.contract import WorkUnit, file_to_read
 from mocrop.pipeline.video.colour import require_convertible
 from mocrop.pipeline.video.cropper import Cropper
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, FrameDamage, require_share
@@ -62,7 +62,7 @@ class PrecropSettings:
 
     name: str  # of the cache: caches/<name>.zarr
     size: int  # both sides of the stored frames, pixels
-    source: Source = "h264"  # decode the transcoded files, or the data set's own
+    source: Source = "h264"  # decode the transcoded files, the data set's own, or of each clip its own if that serves
     policy: str = "motion"  # a key of POLICIES
     policy_settings: PolicySettings = field(default_factory=MotionSettings)  # of the class that the policy names
     frames: int = 16  # slots per clip
@@ -89,6 +89,16 @@ class PrecropSettings:
         if self.clips_per_shard == 0:
             fitting = fitting_clips_per_shard(size=self.size, frames=self.frames)
             object.__setattr__(self, "clips_per_shard", fitting)
+
+    @property
+    def key_frames(self) -> int:
+        """Number of key frames that a clip needs to fill its slots."""
+        return self.frames if self.select == "keyframes" else 0
+
+    @property
+    def needs_motion(self) -> bool:
+        """Whether a clip without motion vectors has no place in the cache."""
+        return POLICIES[self.policy].needs_motion or self.motion_fields is not None
 
     @property
     def layout(self) -> CacheLayout:
@@ -134,30 +144,29 @@ class _Work:
         return MotionReader(self.workspace.motion)
 
     def motion(self, task: ClipTask) -> ClipMotion | None:
-        """The motion of a clip; None if neither policy nor motion fields need it, or if the clip has none."""
-        wanted = self.policy.needs_motion or self.settings.motion_fields is not None
-        return self._store.read(task.position) if wanted and task.whole_frame is None else None
+        """The motion of a clip; None if neither policy nor motion fields need it.
 
-    def file(self, task: ClipTask) -> Path:
-        return self.workspace.h264_file(task.name) if self.settings.source == "h264" else Path(task.path)
+        Raises: MotionStoreError if the store has none: a whole frame for it would pass for one without motion.
+        """
+        if not self.settings.needs_motion:
+            return None
+        motion = self._store.read(task.position)
+        if motion is None:
+            raise MotionStoreError(f"{task.name}: {self.workspace.motion} does not contain it; run `mocrop extract-mv`")
+        return motion
 
     def decide(self, task: ClipTask, picture: PictureSize, motion: ClipMotion | None) -> PolicyResult:
-        """The policy's result for a clip, or the whole frame if the client has decided so."""
         settings = self.settings.policy_settings
-        if not self.policy.needs_motion:
-            return self.policy.decide(None, picture, task.name, settings)
-        if task.whole_frame is not None:
-            return whole_frame(settings, why=task.whole_frame)
-        return self.policy.decide(motion, picture, task.name, settings)
+        return self.policy.decide(motion if self.policy.needs_motion else None, picture, task.name, settings)
 
     def fields(self, motion: ClipMotion | None, numbers: Sequence[int], box: CropBox, log: ClipLog) -> Fields | None:
         """Motion fields of the frames with these numbers, int8, (frames, 2, side, side); None if the cache has none."""
         settings = self.settings.motion_fields
         if settings is None:
             return None
-        if motion is None:
+        assert motion is not None
+        if not len(motion.x):
             log.note(Reason.STILL_FIELDS, "its motion fields are zeros: it has no motion vectors")
-            return np.zeros((len(numbers), 2, settings.side, settings.side), np.int8)
         return dense_motion(motion, numbers, box=box, size=self.settings.size, settings=settings)
 
 
@@ -202,7 +211,8 @@ def _read_crops(task: ClipTask, work: _Work, log: ClipLog) -> _Crops:
             raise ClipError(Reason.UNREADABLE, f"{fact}; run `mocrop extract-mv` again")
         return _crops_of(video, timeline, task, motion, work, log)
 
-    return with_timeline(work.file(task), crops, clip=task.name, log=log)
+    path = file_to_read(task, work.settings.source, work.workspace, log)
+    return with_timeline(path, crops, clip=task.name, log=log)
 
 
 def _crops_of(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mocrop.pipeline.cache.layout import shard_file
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, shard_folder
-from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import Settings, settings_from
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.extract_mv import EXTRACT_VERSION, ExtractSettings, extract_unit
+from mocrop.pipeline.stages.own_file import keep_or_transcode_unit
 from mocrop.pipeline.stages.precrop import PRECROP_VERSION, PrecropSettings, precrop_unit
 from mocrop.pipeline.stages.transcode import TRANSCODE_VERSION, TranscodeSettings, transcode_unit
 from mocrop.pipeline.workspace.paths import Workspace
 
+_TRANSCODE_FIRST = (
+    "run `mocrop transcode` first, or take vectors from the original files with `mocrop extract-mv --source original`"
+)
+_WITHOUT_MOTION = "crop without motion, e.g. `--policy center` and no --motion-fields"
 CLIPS_PER_TRANSCODE_UNIT = 4  # a clip takes about a third of a second; a Dask task costs a few milliseconds
 
 
@@ -26,22 +31,30 @@ class Stages:
     workspace: Workspace
     tables: Mapping[str, Mapping[str, Any]]  # of mocrop.toml, by name
 
-    def transcode(self, options: Mapping[str, Any] | None = None) -> Stage:
-        """The stage that writes h264/ from the data set's own files; ``options`` replace what mocrop.toml has."""
+    def transcode(self, options: Mapping[str, Any] | None = None, *, own_key_frames: int | None = None) -> Stage:
+        """The stage that writes h264/ from the data set's own files; ``options`` replace what mocrop.toml has.
+
+        Args:
+            own_key_frames: for source auto, see TranscodeSettings; None: every clip is transcoded.
+        """
+        settings = self._settings("transcode", TranscodeSettings, options)
         return Stage(
             name="transcode",
-            function=transcode_unit,
-            settings=self._settings("transcode", TranscodeSettings, options),
+            function=transcode_unit if own_key_frames is None else keep_or_transcode_unit,
+            settings=dataclasses.replace(settings, own_key_frames=own_key_frames),
             version=TRANSCODE_VERSION,
             clips_per_unit=CLIPS_PER_TRANSCODE_UNIT,
             writes_shards=False,
             output=lambda _, name: self.workspace.h264_file(name),
             reads_dataset=True,
+            way_out=_TRANSCODE_FIRST if own_key_frames is None else "run `mocrop extract-mv --source auto` first",
         )
 
     def extract(self, options: Mapping[str, Any] | None = None) -> Stage:
         """The stage that writes motion.zarr from h264/ or the data set's own files."""
         settings = self._settings("extract-mv", ExtractSettings, options)
+        of_auto = {"max_damaged": (options or {}).get("max_damaged")}  # there the same command transcodes
+        before = self.transcode(of_auto if settings.source == "auto" else {}, own_key_frames=settings.key_frames)
         return Stage(
             name="extract-mv",
             function=extract_unit,
@@ -50,14 +63,32 @@ class Stages:
             clips_per_unit=CLIPS_PER_SHARD,
             writes_shards=True,
             output=lambda position, _: shard_folder(self.workspace.motion, position // CLIPS_PER_SHARD),
-            upstream=self.transcode() if settings.source == "h264" else None,
+            upstream=None if settings.source == "original" else before,
             reads_dataset=settings.source != "h264",
+            way_out=f"run `{self._extract_command(settings)}` first, or {_WITHOUT_MOTION}",
+        )
+
+    def _extract_command(self, settings: ExtractSettings) -> str:
+        """The command that extracts with these settings; options only where mocrop.toml has other ones."""
+        if settings == self._settings("extract-mv", ExtractSettings, None):
+            return "mocrop extract-mv"
+        key_frames = "" if settings.key_frames is None else f" --key-frames {settings.key_frames}"
+        return f"mocrop extract-mv --source {settings.source}{key_frames}"
+
+    def extract_for(self, settings: PrecropSettings, options: Mapping[str, Any] | None = None) -> Stage:
+        """The stage that writes the vectors which a crop cache of these settings needs, from the files that it reads.
+
+        With source auto, no fewer key frames are asked of own files than by mocrop.toml, so that a second cache with
+        fewer slots takes each clip from the same file.
+        """
+        known = self.extract().settings.key_frames or 0
+        return self.extract(
+            {**(options or {}), "source": settings.source, "key_frames": max(known, settings.key_frames)}
         )
 
     def precrop(self, settings: PrecropSettings) -> Stage:
         """The stage that writes one crop cache from video files and, if needed, motion.zarr."""
-        needs_motion = POLICIES[settings.policy].needs_motion or settings.motion_fields is not None
-        from_files = self.transcode() if settings.source == "h264" else None
+        extract = self.extract_for(settings)
         cache = self.workspace.cache(settings.name)
         return Stage(
             name=precrop_name(settings.name),
@@ -67,9 +98,8 @@ class Stages:
             clips_per_unit=settings.clips_per_shard,
             writes_shards=True,
             output=lambda position, _: shard_file(cache, position // settings.clips_per_shard),
-            upstream=self.extract() if needs_motion else from_files,
+            upstream=extract if settings.needs_motion else extract.upstream,
             reads_dataset=settings.source != "h264",
-            takes_vectorless=needs_motion,
         )
 
     def _settings(self, stage: str, kind: type[Settings], options: Mapping[str, Any] | None) -> Settings:
@@ -83,6 +113,11 @@ def precrop_name(cache: str) -> str:
     'precrop:motion-192'
     """
     return f"precrop:{cache}"
+
+
+def chooses_files(stage: Stage) -> bool:
+    """Whether a stage decides for source auto which clips are read from their own files."""
+    return isinstance(stage.settings, TranscodeSettings) and stage.settings.own_key_frames is not None
 
 
 def chain(stage: Stage) -> list[Stage]:

@@ -42,6 +42,7 @@ class TranscodeSettings:
     max_damaged: float = MAX_DAMAGED  # largest share of frames that may be damaged, 0 to 1
     entropy: Entropy = "cavlc"  # cabac: files 7 % smaller, 45 % more time to decode; docs/bitstream.md
     deinterlace: bool = False  # make one whole picture of the two fields of each interlaced frame
+    own_key_frames: int | None = None  # leave clips as they are whose own files serve with so many; None: encode all
 
     def __post_init__(self) -> None:
         if self.key_interval < 1:
@@ -50,6 +51,8 @@ class TranscodeSettings:
             raise ValueError(f"crf must be from 0 to 51, not {self.crf}")
         require_share(self.max_damaged)
         require_choice("entropy", self.entropy, Entropy)
+        if self.own_key_frames is not None and self.own_key_frames < 0:
+            raise ValueError(f"own_key_frames must not be negative, not {self.own_key_frames}")
 
     @property
     def x264_options(self) -> dict[str, str]:

@@ -280,10 +280,16 @@ class Manifest:
             for name, reasons, message in rows:
                 yield name, _reasons(reasons), message
 
-    def notes(self, stage: str, settings: str) -> Iterator[tuple[str, tuple[Reason, ...], str]]:
-        """Name, notes and message of every clip that ``stage`` has done with these settings and has notes on."""
-        query = f"SELECT c.name, o.reasons, o.message {_NOTED} ORDER BY position"
-        with closing(self._database.execute(query, (stage, settings))) as rows:
+    def notes(
+        self, stage: str, settings: str, *, clip: str | None = None
+    ) -> Iterator[tuple[str, tuple[Reason, ...], str]]:
+        """Name, notes and message of every clip that ``stage`` has done with these settings and has notes on.
+
+        Args:
+            clip: only of the clip of this name; None: of all.
+        """
+        query = f"SELECT c.name, o.reasons, o.message {_NOTED} AND (? IS NULL OR c.name = ?) ORDER BY position"
+        with closing(self._database.execute(query, (stage, settings, clip, clip))) as rows:
             for name, reasons, message in rows:
                 yield name, _reasons(reasons), message
 

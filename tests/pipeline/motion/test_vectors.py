@@ -180,7 +180,7 @@ def test_a_codec_without_vectors_is_told_from_a_clip_without_motion(
     path = make_video(tmp_path / f"a.{suffix}", frames=6, codec=codec, pix_fmt=pix_fmt, options=options)
     error = failure(path)
     assert error.reason == Reason.NO_MOTION_VECTORS
-    assert "`mocrop transcode`" in str(error)
+    assert "`mocrop extract-mv --source auto`" in str(error)
     assert "`mocrop extract-mv --source h264`" in str(error)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import Outcome
-from mocrop.pipeline.run.plan import Why, decision_on, plan_stage
+from mocrop.pipeline.run.plan import Why, as_if_done, decision_on, plan_stage
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 from mocrop.pipeline.stages.transcode import TranscodeSettings
 from mocrop.pipeline.workspace.manifest import StageRow
@@ -29,7 +29,7 @@ TRANSCODE = Stage(
     output=lambda position, name: Path("/"),
 )
 EXTRACT = replace(TRANSCODE, name="extract-mv", upstream=TRANSCODE, writes_shards=True, clips_per_unit=3)
-PRECROP = replace(EXTRACT, name="precrop:m", upstream=EXTRACT, takes_vectorless=True)
+PRECROP = replace(EXTRACT, name="precrop:m", upstream=EXTRACT)
 
 FRESH = StageRow(
     position=0,
@@ -125,7 +125,7 @@ def test_what_failed_before_is_refused_with_the_first_cause() -> None:
     assert unit.clips[0].refusal == (Reason.EARLIER_STAGE_FAILED, "transcode failed: x")
 
 
-def test_a_codec_without_vectors_gets_the_whole_frame_where_a_policy_can_do_without() -> None:
+def test_a_codec_without_vectors_is_left_out_with_that_reason_and_comes_back_when_it_has_some() -> None:
     row = replace(
         FRESH,
         status=None,
@@ -134,9 +134,59 @@ def test_a_codec_without_vectors_gets_the_whole_frame_where_a_policy_can_do_with
         upstream_message="A/0: hevc has no vectors",
     )
     (unit,) = units(PRECROP, row)
-    assert (unit.clips[0].refusal, unit.clips[0].whole_frame) == (None, "A/0: hevc has no vectors")
-    (unit,) = units(EXTRACT, row)
-    assert unit.clips[0].whole_frame is None
+    assert unit.clips[0].refusal == (Reason.NO_MOTION_VECTORS, "A/0: hevc has no vectors")
+    whole_frame_of_before = replace(row, status="done", reasons=(Reason.WHOLE_FRAME,))
+    assert decision_on(whole_frame_of_before, PRECROP).why is Why.EARLIER_STAGE_CHANGED
+    left_out = replace(row, status="failed", reasons=(Reason.NO_MOTION_VECTORS,))
+    assert decision_on(left_out, PRECROP).why is None
+    mended = replace(left_out, upstream_status="done", upstream_reasons=())
+    assert decision_on(mended, PRECROP).why is Why.EARLIER_STAGE_CHANGED
+
+
+def test_a_failure_of_the_first_stage_is_its_own_and_not_passed_on_by_anything() -> None:
+    from_originals = replace(EXTRACT, upstream=None)
+    failed = replace(FRESH, status="failed", reasons=(Reason.NO_MOTION_VECTORS,), upstream_status=None)
+    assert decision_on(failed, from_originals).why is None
+
+
+OWN = replace(FRESH, upstream_reasons=(Reason.OWN_FILE_SERVES,))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "before", "why"),
+    [
+        ((Reason.OWN_FILE_SERVES,), (Reason.OWN_FILE_SERVES,), None),
+        ((), (Reason.OWN_FILE_SERVES,), Why.EARLIER_STAGE_CHANGED),
+        ((Reason.OWN_FILE_SERVES, Reason.ROTATED), (Reason.OWN_FILE_FALLS_SHORT,), Why.EARLIER_STAGE_CHANGED),
+        ((), (Reason.OWN_FILE_FALLS_SHORT,), None),
+    ],
+)
+def test_a_clip_runs_again_when_the_stage_before_has_its_other_file(
+    reasons: tuple[Reason, ...], before: tuple[Reason, ...], why: Why | None
+) -> None:
+    assert decision_on(replace(FRESH, reasons=reasons, upstream_reasons=before), EXTRACT).why is why
+
+
+def test_the_stage_before_says_whether_a_clip_is_read_from_its_own_file() -> None:
+    rows = [replace(OWN, status=None), replace(FRESH, status=None), replace(OWN, status=None, upstream_status="failed")]
+    (unit,) = units(EXTRACT, *rows)
+    assert [clip.own_file for clip in unit.clips] == [True, False, False]
+
+
+def test_a_clip_that_was_left_as_it_is_has_no_output_to_lose() -> None:
+    lost = replace(TRANSCODE, output=lambda position, name: Path("/nowhere") / name)
+    kept = replace(FRESH, reasons=(Reason.OWN_FILE_SERVES,))
+    assert decision_on(kept, lost).why is None
+    shard = replace(lost, writes_shards=True)
+    assert decision_on(kept, shard).why is Why.OUTPUT_MISSING
+
+
+def test_a_clip_whose_stage_before_is_to_run_is_planned_as_if_it_had() -> None:
+    new = replace(FRESH, status=None, upstream_current=False, upstream_status=None)
+    assert decision_on(as_if_done(new), EXTRACT).why is Why.NEW
+    kept = replace(FRESH, reasons=(Reason.OWN_FILE_SERVES,), upstream_current=False, upstream_status=None)
+    assert decision_on(as_if_done(kept), EXTRACT).why is None
+    assert decision_on(as_if_done(replace(kept, same_settings=False)), EXTRACT).why is Why.SETTINGS_CHANGED
 
 
 @given(st.lists(st.sampled_from([None, "done"]), max_size=40), st.integers(1, 7), st.booleans())

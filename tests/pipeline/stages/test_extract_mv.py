@@ -144,8 +144,8 @@ def test_vectors_are_written_while_the_next_clips_wait(
     assert taken == ["A/a after 1", "A/c after 2"]
 
 
-def test_sources_are_two() -> None:
-    with pytest.raises(ValueError, match="source must be h264 or original, not 'avi'"):
+def test_sources_are_three() -> None:
+    with pytest.raises(ValueError, match="source must be h264 or original or auto, not 'avi'"):
         ExtractSettings(source="avi")  # type: ignore[arg-type]
 
 

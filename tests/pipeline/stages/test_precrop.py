@@ -148,9 +148,18 @@ def test_transcoded_file_is_read_unless_the_original_is_asked_for(
     clip: Path, make_video: MakeVideo, tmp_path: Path
 ) -> None:
     make_video(Workspace(tmp_path).h264_file("A/0"), frames=12, codec="libx264")
-    for source, index in (("h264", [0, -1, -1, -1]), ("original", [0, 12, 24, 36])):
-        _, cache = precrop(tasks_of([clip]), settings_of(source=source), tmp_path)
+    (task,) = tasks_of([clip])
+    own = dataclasses.replace(task, own_file=True)
+    short, whole = [0, -1, -1, -1], [0, 12, 24, 36]
+    for source, each, index in (
+        ("h264", task, short),
+        ("original", task, whole),
+        ("auto", task, short),
+        ("auto", own, whole),
+    ):
+        (outcome,), cache = precrop([each], settings_of(source=source), tmp_path)
         assert cache.frame_index[0].tolist() == index
+        assert (Reason.OWN_FILE_SERVES in outcome.reasons) == each.own_file
 
 
 def lasting(motion: ClipMotion, frames: int) -> ClipMotion:
@@ -199,24 +208,30 @@ def test_the_box_that_is_cut_is_the_one_that_the_cache_keeps(
 def test_clips_without_usable_motion_are_stored_whole_in_state_2(
     clip: Path, make_motion: MakeMotion, tmp_path: Path
 ) -> None:
-    """None in the store; nothing that moves; and one that the client has ruled out, vectors or not."""
-    store_motion(tmp_path, [None, make_motion([]), make_motion([(300, 20, 5, 5)])])
-    tasks = [
-        *tasks_of([clip] * 2),
-        ClipTask(position=2, name="A/2", path=str(clip), whole_frame="codec without vectors"),
-    ]
-    outcomes, cache = precrop(tasks, settings_of("motion"), tmp_path)
-    assert [outcome.status for outcome in outcomes] == ["done"] * 3
+    """No vectors; and none that is half a pixel long."""
+    store_motion(tmp_path, [make_motion([]), make_motion([(300, 20, 0.25, 0)])])
+    outcomes, cache = precrop(tasks_of([clip] * 2), settings_of("motion"), tmp_path)
+    assert [outcome.status for outcome in outcomes] == ["done"] * 2
     assert all(Reason.WHOLE_FRAME in outcome.reasons for outcome in outcomes)
-    assert "codec without vectors" in outcomes[2].message
-    assert cache.state.tolist() == [2, 2, 2]
+    assert cache.state.tolist() == [2, 2]
     assert (cache.box == [0, 0, 1, 1]).all()
     assert cache.usable.all()
 
 
+@pytest.mark.parametrize("fields", [False, True])
+def test_a_clip_that_is_not_in_the_motion_store_fails(fields: bool, clip: Path, tmp_path: Path) -> None:
+    """A whole frame, or fields of zeros, would pass for one of a clip in which nothing moves."""
+    settings = settings_of("center" if fields else "motion")
+    settings = dataclasses.replace(settings, motion_fields=MotionFieldSettings(side=8) if fields else None)
+    store_motion(tmp_path, [None])
+    (outcome,), cache = precrop(tasks_of([clip]), settings, tmp_path)
+    assert (outcome.status, outcome.reasons) == ("failed", (Reason.UNREADABLE,))
+    assert "does not contain it; run `mocrop extract-mv`" in outcome.message
+    assert cache.state.tolist() == [3]
+
+
 def test_policies_that_need_no_motion_do_without_a_motion_store(clip: Path, tmp_path: Path) -> None:
-    task = dataclasses.replace(tasks_of([clip])[0], whole_frame="no vectors")
-    (outcome,), cache = precrop([task], settings_of("center"), tmp_path)
+    (outcome,), cache = precrop(tasks_of([clip]), settings_of("center"), tmp_path)
     assert (outcome.status, cache.state.tolist()) == ("done", [1])
 
 
@@ -545,12 +560,11 @@ def test_motion_fields_are_those_of_the_stored_frames_and_box(
 def test_clip_without_vectors_has_fields_of_zeros_and_a_note(
     policy: str, state: int, clip: Path, make_motion: MakeMotion, tmp_path: Path
 ) -> None:
-    store_motion(tmp_path, [make_motion([(80, 40, 2, 0)] * 9, size=(160, 120)), None])
+    store_motion(tmp_path, [make_motion([(80, 40, 2, 0)] * 9, size=(160, 120)), make_motion([], size=(160, 120))])
     settings = dataclasses.replace(settings_of(policy), motion_fields=MotionFieldSettings(side=8))
-    known, unknown, failed = tasks_of([clip] * 3)
-    unknown = dataclasses.replace(unknown, whole_frame="mjpeg has no vectors")
+    known, still, failed = tasks_of([clip] * 3)
     failed = dataclasses.replace(failed, refusal=(Reason.EARLIER_STAGE_FAILED, "extract-mv failed"))
-    outcomes, cache = precrop([known, unknown, failed], settings, tmp_path)
+    outcomes, cache = precrop([known, still, failed], settings, tmp_path)
     assert [Reason.STILL_FIELDS in outcome.reasons for outcome in outcomes] == [False, True, False]
     assert cache.state.tolist() == [1, state, 3]
     stored = zarr.open_group(cache.path, mode="r")["motion"][...]
