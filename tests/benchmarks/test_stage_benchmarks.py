@@ -37,6 +37,23 @@ def test_whole_preprocessing_is_compared_with_transcoding_alone() -> None:
     assert [line.split("  ")[0] for line in said[3:6]] == names
 
 
+def test_sources_are_compared_on_every_kind_of_data_set() -> None:
+    """Clips of 60 frames: -g 250 gives one key frame, -g 12 five, as the transcoded form has."""
+    rows = run("sources.py", "--clips", "3", "--size", "32").splitlines()[3:]
+    kept = {tuple(line[1:3]): line[3] for line in ([cell.strip() for cell in row.split("|")] for row in rows)}
+    assert kept == {
+        ("H.264, -g 250", "keyframes"): "0 of 3",
+        ("H.264, -g 250", "uniform"): "3 of 3",
+        ("H.264, -g 12", "keyframes"): "3 of 3",
+        ("H.264, -g 12", "uniform"): "3 of 3",
+        ("MPEG-4, as they are", "keyframes"): "3 of 3",
+        ("MPEG-4, as they are", "uniform"): "3 of 3",
+        ("a third of each", "keyframes"): "2 of 3",
+        ("a third of each", "uniform"): "3 of 3",
+    }
+    assert [row.split("|")[-2].strip() for row in rows] == ["0"] * 8  # no clip has fewer frames than transcoded
+
+
 @pytest.mark.skipif(find_spec("mvextractor") is None, reason="compares with motion-vector-extractor")
 def test_vectors_are_the_same_as_those_of_motion_vector_extractor() -> None:
     said = run("vectors.py", "--clips", "1")
