@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from mocrop.pipeline.choices import Source
 from mocrop.pipeline.commands.status import known_stages
+from mocrop.pipeline.commands.steps import (
+    Options,
+    extract_from,
+    precrop_into,
+    run_stage,
+    stage_of,
+    stage_that_chooses,
+    transcode_all,
+)
 from mocrop.pipeline.dataset.init import DatasetReport, init_workspace
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
-from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.run.plan import Decision, as_if_done, plan_decisions
-from mocrop.pipeline.run.session import FilesRead, RunOptions, Session, StageReport, open_session
-from mocrop.pipeline.stages.cache_settings import CropOptions, prepare_cache, require_same_settings, resolve_precrop
-from mocrop.pipeline.stages.contract import Stage
-from mocrop.pipeline.stages.extract_mv import ExtractSettings
-from mocrop.pipeline.stages.registry import chooses_files
+from mocrop.pipeline.run.session import RunOptions, Session, StageReport, open_session
+from mocrop.pipeline.stages.cache_settings import CropOptions, require_same_settings, resolve_precrop
 from mocrop.pipeline.stages.transcode import Entropy
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.pipeline.workspace.settings_file import read_settings, write_stage_settings
+from mocrop.pipeline.workspace.settings_file import read_settings
 
 AnyWorkspace = Workspace | Path | str
-Options = Mapping[str, Any]  # settings of one stage by name; None: as the workspace has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +105,7 @@ def transcode(
     workspace, run = Workspace.at(workspace), run or RunOptions()
     scanned = _scan_dataset(workspace, run, dataset, splits, replace_dataset)
     with open_session(workspace, run, scanned=scanned is not None) as session:
-        return _report(session, [_transcode(session, options)], scanned)
+        return _report(session, [transcode_all(session, options)], scanned)
 
 
 def extract_mv(
@@ -125,7 +128,7 @@ def extract_mv(
     """
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
         options = {"source": source, "key_frames": key_frames, "max_damaged": max_damaged}
-        return _report(session, _extract(session, _stage(session, "extract-mv", options)))
+        return _report(session, extract_from(session, stage_of(session, "extract-mv", options)))
 
 
 def precrop(
@@ -140,7 +143,7 @@ def precrop(
     Raises: CacheError if there is one with other settings; SettingsError, WorkspaceError, ClusterError, DiskFullError.
     """
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
-        return _report(session, _precrop(session, options, overwrite))
+        return _report(session, precrop_into(session, options, overwrite))
 
 
 def run_all(
@@ -169,9 +172,9 @@ def run_all(
         if not overwrite:
             require_same_settings(session.workspace, settings)
         damage = {"max_damaged": options.get("max_damaged")}
-        transcoded = (_transcode(session, damage),) if settings.source == "h264" else ()
-        extracted = _extract(session, session.stages.extract_for(settings, damage))
-        cropped = _precrop(session, options, overwrite, chosen=True)
+        transcoded = (transcode_all(session, damage),) if settings.source == "h264" else ()
+        extracted = extract_from(session, session.stages.extract_for(settings, damage))
+        cropped = precrop_into(session, options, overwrite, chosen=True)
         return _report(session, [*transcoded, *extracted, *cropped], scanned)
 
 
@@ -187,12 +190,12 @@ def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
             if any(True for _ in session.manifest.failures(stage.name)):
                 session.look_again(stage, anew=True)
         failed = [stage for stage in stages if session.manifest.forget_failures(stage.name)]
-        return _report(session, (_run(session, stage) for stage in stages if stage in failed))
+        return _report(session, (run_stage(session, stage) for stage in stages if stage in failed))
 
 
 def explain(
     workspace: Workspace,
-    stage_of: str,
+    name: str,
     *,
     options: Options,
     on_changes: Callable[[DatasetChanges], None] = lambda _: None,
@@ -200,19 +203,19 @@ def explain(
     """Yield stage, clip and reason for each clip that a command would run a stage on; nothing is run or written.
 
     Args:
-        stage_of: ``transcode``, ``extract-mv`` or ``precrop``.
+        name: ``transcode``, ``extract-mv`` or ``precrop``.
         options: settings of that stage, as its command takes them.
         on_changes: called with what has changed in the data set. Only a stage that reads it takes that into account.
     Raises: SettingsError, WorkspaceError, CacheError.
     """
     with open_session(workspace, RunOptions()) as session:
-        stage = _stage(session, stage_of, options)
+        stage = stage_of(session, name, options)
         changes, seen = look_at(read_settings(workspace)[0].dataset, session.manifest.files)
         on_changes(changes)
         if stage.reads_dataset:
             session.manifest.files.pretend(seen)
         ahead: dict[int, Decision] = {}  # by position: clips whose files would be chosen first
-        if (first := _chooses_files(stage)) is None:
+        if (first := stage_that_chooses(stage)) is None:
             session.require_upstream(stage)
         else:
             ahead = {each.row.position: each for each in session.decisions(first) if each.why is not None}
@@ -220,7 +223,7 @@ def explain(
         rows = (as_if_done(row) if row.position in ahead else row for row in session.rows(stage))
         for decision in plan_decisions(rows, stage):
             if decision.why is not None:
-                yield stage_of, decision.row.name, decision.why
+                yield name, decision.row.name, decision.why
 
 
 def _report(session: Session, stages: Iterable[StageReport], scanned: DatasetReport | None = None) -> Report:
@@ -238,76 +241,3 @@ def _scan_dataset(
     if run.on_dataset is not None:
         run.on_dataset(report)
     return report
-
-
-def _stage(session: Session, name: str, options: Options) -> Stage:
-    if name == "precrop":
-        return session.stages.precrop(resolve_precrop(session.workspace, session.stages, options))
-    if name == "transcode":
-        return session.stages.transcode(options)
-    stage = session.stages.extract(options)
-    if options.get("key_frames") is not None and stage.settings.source != "auto":
-        raise SettingsError(f"--key-frames goes with --source auto, not with --source {stage.settings.source}")
-    return stage
-
-
-def _transcode(session: Session, options: Options) -> StageReport:
-    """Transcode every clip; what comes after reads these files, and no longer of some clips their own."""
-    stage = session.stages.transcode(options)
-    session.look_again(stage)
-    write_stage_settings(session.workspace, stage.name, stage.settings)
-    if session.stages.extract().settings.source == "auto":
-        write_stage_settings(session.workspace, "extract-mv", ExtractSettings())
-    return session.run(stage)
-
-
-def _extract(session: Session, stage: Stage) -> Iterator[StageReport]:
-    yield from _choose_files(session, stage)
-    session.look_again(stage)
-    session.require_upstream(stage)
-    write_stage_settings(session.workspace, stage.name, stage.settings)
-    yield session.run(stage)
-
-
-def _precrop(session: Session, options: Options, overwrite: bool, *, chosen: bool = False) -> Iterator[StageReport]:
-    """Crop; with source auto and no need for motion, choose the files first unless that is done (``chosen``)."""
-    stage = _stage(session, "precrop", options)
-    if not overwrite:
-        require_same_settings(session.workspace, stage.settings)
-    if not chosen and _chooses_files(stage) is not None:
-        damage = {"max_damaged": options.get("max_damaged")}
-        yield from _choose_files(session, session.stages.extract_for(stage.settings, damage))
-        stage = _stage(session, "precrop", options)  # mocrop.toml has changed
-    session.look_again(stage, anew=overwrite)
-    session.require_upstream(stage)
-    prepare_cache(session.workspace, session.manifest, stage, overwrite=overwrite)
-    yield session.run(stage)  # plans after prepare_cache, which forgets all outcomes when it makes the cache anew
-
-
-def _chooses_files(stage: Stage) -> Stage | None:
-    """The stage before, if it is the one that decides for source auto which files are read."""
-    before = stage.upstream
-    return before if before is not None and chooses_files(before) else None
-
-
-def _choose_files(session: Session, extract: Stage) -> Iterator[StageReport]:
-    """With source auto, transcode the clips whose own files do not serve.
-
-    The workspace then has source auto: the files that the vectors were read from before may be gone.
-    """
-    if (first := _chooses_files(extract)) is not None:
-        session.look_again(first)
-        every = dataclasses.replace(first.settings, own_key_frames=None)
-        write_stage_settings(session.workspace, first.name, every)
-        write_stage_settings(session.workspace, extract.name, extract.settings)
-        yield _run(session, first)
-
-
-def _run(session: Session, stage: Stage) -> StageReport:
-    """Run a stage; if it decides which files are read, count those of both kinds."""
-    report = session.run(stage)
-    if not chooses_files(stage):
-        return report
-    notes = session.manifest.note_counts(stage.name, stage.settings_hash)
-    kept, transcoded = notes[Reason.OWN_FILE_SERVES], notes[Reason.OWN_FILE_FALLS_SHORT]
-    return dataclasses.replace(report, files=FilesRead(as_they_are=kept, transcoded=transcoded))

@@ -1,0 +1,92 @@
+"""The steps of the commands that prepare a data set: one stage each, with what must happen before it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mocrop.pipeline.errors import Reason, SettingsError
+from mocrop.pipeline.run.session import FilesRead, Session, StageReport
+from mocrop.pipeline.stages.cache_settings import prepare_cache, require_same_settings, resolve_precrop
+from mocrop.pipeline.stages.contract import Stage
+from mocrop.pipeline.stages.extract_mv import ExtractSettings
+from mocrop.pipeline.stages.registry import chooses_files
+from mocrop.pipeline.workspace.settings_file import write_stage_settings
+
+Options = Mapping[str, Any]  # settings of one stage by name; None: as the workspace has them
+
+
+def stage_of(session: Session, name: str, options: Options) -> Stage:
+    """The stage that a command runs. Raises: SettingsError."""
+    if name == "precrop":
+        return session.stages.precrop(resolve_precrop(session.workspace, session.stages, options))
+    if name == "transcode":
+        return session.stages.transcode(options)
+    stage = session.stages.extract(options)
+    if options.get("key_frames") is not None and stage.settings.source != "auto":
+        raise SettingsError(f"--key-frames goes with --source auto, not with --source {stage.settings.source}")
+    return stage
+
+
+def transcode_all(session: Session, options: Options) -> StageReport:
+    """Transcode every clip; what comes after reads these files, and no longer of some clips their own."""
+    stage = session.stages.transcode(options)
+    session.look_again(stage)
+    write_stage_settings(session.workspace, stage.name, stage.settings)
+    if session.stages.extract().settings.source == "auto":
+        write_stage_settings(session.workspace, "extract-mv", ExtractSettings())
+    return session.run(stage)
+
+
+def extract_from(session: Session, stage: Stage) -> Iterator[StageReport]:
+    """Extract motion vectors, with source auto after the files to read were chosen."""
+    yield from choose_files(session, stage)
+    session.look_again(stage)
+    session.require_upstream(stage)
+    write_stage_settings(session.workspace, stage.name, stage.settings)
+    yield session.run(stage)
+
+
+def precrop_into(session: Session, options: Options, overwrite: bool, *, chosen: bool = False) -> Iterator[StageReport]:
+    """Crop; with source auto and no need for motion, choose the files first unless that is done (``chosen``)."""
+    stage = stage_of(session, "precrop", options)
+    if not overwrite:
+        require_same_settings(session.workspace, stage.settings)
+    if not chosen and stage_that_chooses(stage) is not None:
+        damage = {"max_damaged": options.get("max_damaged")}
+        yield from choose_files(session, session.stages.extract_for(stage.settings, damage))
+        stage = stage_of(session, "precrop", options)  # mocrop.toml has changed
+    session.look_again(stage, anew=overwrite)
+    session.require_upstream(stage)
+    prepare_cache(session.workspace, session.manifest, stage, overwrite=overwrite)
+    yield session.run(stage)  # plans after prepare_cache, which forgets all outcomes when it makes the cache anew
+
+
+def stage_that_chooses(stage: Stage) -> Stage | None:
+    """The stage before, if it is the one that decides for source auto which files are read."""
+    before = stage.upstream
+    return before if before is not None and chooses_files(before) else None
+
+
+def choose_files(session: Session, extract: Stage) -> Iterator[StageReport]:
+    """With source auto, transcode the clips whose own files do not serve.
+
+    The workspace then has source auto: the files that the vectors were read from before may be gone.
+    """
+    if (first := stage_that_chooses(extract)) is not None:
+        session.look_again(first)
+        every = dataclasses.replace(first.settings, own_key_frames=None)
+        write_stage_settings(session.workspace, first.name, every)
+        write_stage_settings(session.workspace, extract.name, extract.settings)
+        yield run_stage(session, first)
+
+
+def run_stage(session: Session, stage: Stage) -> StageReport:
+    """Run a stage; if it decides which files are read, count those of both kinds."""
+    report = session.run(stage)
+    if not chooses_files(stage):
+        return report
+    notes = session.manifest.note_counts(stage.name, stage.settings_hash)
+    kept, transcoded = notes[Reason.OWN_FILE_SERVES], notes[Reason.OWN_FILE_FALLS_SHORT]
+    return dataclasses.replace(report, files=FilesRead(as_they_are=kept, transcoded=transcoded))
