@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from av.video.frame import VideoFrame
 
 from mocrop.pipeline.cache.layout import CacheLayout, ClipState
 from mocrop.pipeline.cache.slots import UNUSED, chosen_frames
@@ -26,13 +25,12 @@ from mocrop.pipeline.policies.base import PictureSize, PolicyResult, PolicySetti
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.stages.contract import WorkUnit, file_to_read
-from mocrop.pipeline.video.colour import require_convertible
 from mocrop.pipeline.video.cropper import Cropper
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, FrameDamage, require_share
 from mocrop.pipeline.video.frames import NotAsToldError, decode_frames, with_timeline
 from mocrop.pipeline.video.open import OpenVideo
-from mocrop.pipeline.video.orientation import Orientation, Orientations
-from mocrop.pipeline.video.picture_notes import note_colours, note_container, note_frame, note_orientation
+from mocrop.pipeline.video.orientation import Orientations
+from mocrop.pipeline.video.picture_notes import note_container, note_picture, picture_form
 from mocrop.pipeline.video.timeline import Timeline
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -40,8 +38,6 @@ PRECROP_VERSION = 2
 CLIPS_PER_SHARD = 16
 MAX_SHARD_BYTES = 64 << 20  # a worker holds about twice this while it writes: the crops and the encoded shard
 CROPPERS = 8  # kept for clips with the same box; policy `motion` has seven boxes at its default grid and ratio
-
-PLAIN_FORMATS = frozenset({"yuv420p", "yuvj420p"})  # the pixel formats of nearly every video, not worth a note
 
 _NO_FRAMES = np.empty((0, 3, 1, 1), np.uint8)
 _NO_FIELDS: Fields = np.empty((0, 2, 1, 1), np.int8)
@@ -223,7 +219,7 @@ def _crops_of(
     select: Select = "uniform" if timeline.without_key_frames else settings.select
     if select != settings.select:
         log.note(Reason.NO_KEY_FRAMES, "its pictures are refreshed without key frames; evenly spaced frames were taken")
-    if settings.source == "original":  # transcode has noted it otherwise
+    if video.path == Path(task.path):  # of a file that transcode has made, it has noted it
         note_container(video, log)
     stored = np.empty((settings.frames, 3, settings.size, settings.size), np.uint8)
     used: list[int] = []
@@ -242,14 +238,15 @@ def _crops_of(
     first = next(frames, None)
     if first is None:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: none of its {len(numbers)} chosen frames could be decoded")
-    picture = _upright_size(first[1], orientations.now)
+    picture = orientations.now.size(first[1].width, first[1].height)
     result = work.decide(task, picture, motion)
     box = result.box.in_float32()  # as the cache stores it, so that it tells exactly which pixels were cropped
     cropper = work.cropper(box)
+    noted: tuple[object, ...] = ()
     for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
-        if frame.format.name not in PLAIN_FORMATS:
-            require_convertible(frame, clip=clip)
-        _note_picture(frame, orientations.now, picture, log)
+        if noted != (form := picture_form(frame, orientations.now)):
+            note_picture(frame, orientations.now, picture, clip=clip, log=log)
+            noted = form
         cropper.crop(frame, stored[slot], orientation=orientations.now)
         used.append(number)
     (timeline.damage or damage).report(clip=clip, max_damaged=settings.max_damaged, log=log)
@@ -258,20 +255,6 @@ def _crops_of(
     state = ClipState.CROPPED if result.usable else ClipState.WHOLE_FRAME
     fields = work.fields(motion, used, box, log)
     return _Crops(frames=stored[: len(used)], numbers=used, box=box, density=result.density, state=state, fields=fields)
-
-
-def _upright_size(frame: VideoFrame, orientation: Orientation) -> PictureSize:
-    return orientation.size(frame.width, frame.height)
-
-
-def _note_picture(frame: VideoFrame, orientation: Orientation, picture: PictureSize, log: ClipLog) -> None:
-    note_orientation(orientation, log)
-    note_colours(frame, log)
-    note_frame(frame, log)
-    if _upright_size(frame, orientation) != picture:
-        log.note(Reason.SIZE_CHANGES, "the frame size changes; the box covers the same part of every frame")
-    if frame.format.name not in PLAIN_FORMATS:
-        log.note(Reason.PIXEL_FORMAT_CONVERTED, f"{frame.format.name} converted to 8-bit RGB")
 
 
 def _note_result(result: PolicyResult, log: ClipLog) -> None:

@@ -111,7 +111,8 @@ def scale_steps(edges: PixelEdges, *, size: int) -> list[tuple[str, str]]:
     width, height = right - left, bottom - top
     steps = [("scale", f"{size}:{size}:{_SCALER}")]
     if max(width, height) > _MUCH * size and width * height <= 4 * size * size:
-        steps.insert(0, ("scale", f"{min(width, size)}:{min(height, size)}:{_SCALER}"))
+        # as RGB, because the range of grey is lost between two scalings
+        steps = [("scale", f"{min(width, size)}:{min(height, size)}:{_SCALER}"), ("format", "gbrp"), *steps]
     return steps
 
 

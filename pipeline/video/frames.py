@@ -94,6 +94,7 @@ class _Decode:
         self._missing = set(numbers)
         self._damage = damage
         self._orientations = orientations
+        self._look = orientations.look if orientations.may_look else None
         self._number_of = {packet: number for number, packet in enumerate(timeline.shown.tolist())}
         self._key_frames = frozenset(timeline.key_frames.tolist())
 
@@ -115,8 +116,8 @@ class _Decode:
 
     def _wanted(self, packet: VideoPacket | None, first: int) -> Iterator[tuple[int, VideoFrame]]:
         """Decode one packet of a run in which frame ``first`` is the first that does not depend on what is before."""
-        if packet is not None:
-            self._orientations.look(packet)
+        if packet is not None and self._look is not None:
+            self._look(packet)
         frames = decoded(self._video, packet)
         if frames is None:
             raise NotAsToldError("a packet is refused")

@@ -21,7 +21,7 @@ from mocrop.pipeline.video.open import let_go_of_side_data
 PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
 Pixel = TypeVar("Pixel", bound=np.generic)
 
-_WITH_MESSAGES = frozenset({"h264", "hevc", "vvc"})
+_WITH_MESSAGES = frozenset({"h264", "hevc", "vvc"})  # of other codecs all frames are as the first
 _EXACT = 0.02  # sine of the largest angle that is rounding, about a degree, as in the ffmpeg program
 _TURNS = {(False, False): 0, (False, True): 90, (True, True): 180, (True, False): 270}
 
@@ -127,56 +127,62 @@ class Orientations:
 
     def __init__(self, stream: VideoStream) -> None:
         context = stream.codec_context
-        self.now = UPRIGHT
+        self.now = self._of_container = UPRIGHT
+        self._first = True
+        self._may_change = context.codec.canonical_name in _WITH_MESSAGES
         self._in_packets: dict[int | None, Orientation] = {}  # of key packets, by the time at which they are shown
-        codec = context.codec.canonical_name
-        self._is_h264 = codec == "h264"
+        self.may_look = context.codec.canonical_name == "h264"  # whether packets can hold such messages
         self._length_bytes = length_bytes(context.extradata or b"")
-        self._may_change = codec in _WITH_MESSAGES  # without messages all frames are as the first
-        self._has_messages = not self._is_h264  # unless packets are looked at and hold none
-        self._begun = False
 
     def look(self, packet: Packet[VideoStream]) -> None:
         """Look for a message in a packet before it is decoded."""
-        if not self._is_h264 or not packet.is_keyframe:
+        if not self.may_look or not packet.is_keyframe:
             return
-        self._in_packets.pop(packet.pts, None)
+        if self._in_packets:
+            self._in_packets.pop(packet.pts, None)
         data = memoryview(packet)
-        if self._length_bytes and int.from_bytes(data[: self._length_bytes]) == len(data) - self._length_bytes:
+        if int.from_bytes(data[: self._length_bytes]) == len(data) - self._length_bytes:
             return  # one unit, the picture: what most key packets of MP4 are
         with contextlib.suppress(IndexError, ValueError):  # what is cut off, the decoder cannot read either
             for unit in units(bytes(data), length_bytes=self._length_bytes):
                 found = display_orientation(unit) if unit and unit[0] & 31 == SEI else None
                 if found is not None:
-                    self._has_messages = True
                     self._in_packets[packet.pts] = _orientation_of_message(found)
 
     def of(self, frame: VideoFrame) -> Orientation:
         """Orientation of the next frame; may read its side data, see :func:`let_go_of_side_data`."""
-        if self._may_say_more(frame):
+        if self._must_read(frame):
             self._read(frame)
+        elif frame.key_frame:
+            self.now = self._in_packets.get(frame.pts, self._of_container)
         return self.now
 
     def see(self, frame: VideoFrame) -> Orientation:
         """Orientation of the next frame, whose side data are not needed any more."""
-        if self._may_say_more(frame):
-            self._read(frame)
+        read = self._must_read(frame)
+        orientation = self.of(frame)
+        if read:
             let_go_of_side_data(frame)
-        return self.now
+        return orientation
 
-    def _may_say_more(self, frame: VideoFrame) -> bool:
-        # reading side data takes a hundred times as long; a matrix between key frames that does not turn is not new
-        if not self._begun:
-            self._begun = True
-            return True
-        return self._may_change and ((self._has_messages and frame.key_frame) or frame.rotation != 0)
+    def _must_read(self, frame: VideoFrame) -> bool:
+        """Whether only its side data tell how a frame is turned; reading them takes a hundred times as long.
+
+        A matrix of the container, the same with every frame, is read once; one of H.264 has been found in its packet.
+        """
+        if self._first or not self._may_change:
+            return self._first
+        return frame.rotation != 0 or (frame.key_frame and not self.may_look)
 
     def _read(self, frame: VideoFrame) -> None:
         matrix = frame.side_data.get("DISPLAYMATRIX")
         if isinstance(matrix, SideData):
             self.now = orientation_of(bytes(matrix))
+            if self._first and frame.pts not in self._in_packets:
+                self._of_container = self.now
         elif frame.key_frame:
             self.now = self._in_packets.get(frame.pts, UPRIGHT)
+        self._first = False
 
 
 def _orientation_of_message(message: DisplayOrientation) -> Orientation:

@@ -143,3 +143,13 @@ def test_strips_and_tiny_pictures_can_be_cropped(shape: tuple[int, int], size: i
     for pix_fmt in ("yuv420p", "gray", "yuv422p10le"):
         out = crop(frame_of(pix_fmt, size=shape), size=size)
         assert np.ptp(out, axis=(1, 2)).max() <= 2  # of one colour, as all of the picture
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_a_strip_keeps_what_it_shows(across: bool) -> None:
+    """A ramp from 0 to 255 along 1638 pixels, two pixels wide, comes out as a ramp of 32 steps."""
+    ramp = np.tile(np.linspace(0, 255, 1638).astype(np.uint8), (2, 1))
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(ramp if across else ramp.T), format="gray")
+    out = crop(frame, size=32)[0].astype(float)
+    steps = out if across else out.T
+    assert np.abs(steps - (np.arange(32) + 0.5) * 255 / 32).max() < 4

@@ -139,6 +139,17 @@ def test_a_stream_that_says_nothing_any_more_or_upright_is_upright(
     assert orientations_of(both) == [orientation for orientation in expected for _ in range(2)]
 
 
+def test_any_frame_that_says_how_it_is_turned_is_believed(make_oriented: MakeVideo, tmp_path: Path) -> None:
+    """As where the frames before it cannot be decoded."""
+    path = make_oriented(
+        tmp_path / "a.mp4", frames=GREY, orientation=ANTICLOCKWISE, said_by="container", options=STEADY
+    )
+    with av.open(path) as container:
+        frames = list(container.decode(video=0))
+        assert not frames[5].key_frame
+        assert Orientations(container.streams.video[0]).see(frames[5]) == ANTICLOCKWISE
+
+
 @pytest.mark.parametrize("said_by", ["container", "stream", "behind"])
 @pytest.mark.parametrize("number", [0, 10, 13])
 def test_chosen_frames_know_it_without_those_before(
