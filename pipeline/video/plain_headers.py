@@ -10,13 +10,15 @@ import mmap
 import struct
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from mocrop.pipeline.video.h264 import IDR_SLICE, SLICE, length_bytes, sequence_parameters
 from mocrop.pipeline.video.h264_order import read_picture
 from mocrop.pipeline.video.index import IndexEntry
 from mocrop.pipeline.video.mpeg4 import PICTURE_START, LayerHeaders
 
-_SLICES = (SLICE, IDR_SLICE)
-_UNIT = struct.Struct(">IBB")  # length, header and first byte of a unit
+_UNIT_BYTES = 6  # of a unit: length, header and first byte
 _PICTURE = struct.Struct(">4sQ")  # start code and first bits of a picture
 _HEAD_BYTES = 256  # of a packet that begins with headers; the picture behind them is within these
 
@@ -33,20 +35,25 @@ def plain_h264(data: mmap.mmap, index: Sequence[IndexEntry], *, extradata: bytes
     sequence = sequence_parameters(extradata)
     if sequence is None or sequence.order_type != 2 or not sequence.frames_only or length_bytes(extradata) != 4:
         return None
-    keys: list[bool] = []
-    for _, _, at, size in index:
-        if size < _UNIT.size:
+    _, _, offsets, sizes = zip(*index, strict=True)
+    length, kind, first = _first_units(data, offsets)
+    # one unit, and its first_mb_in_slice is 0
+    told = (length == np.array(sizes) - 4) & ((kind == SLICE) | (kind == IDR_SLICE)) & (first >= 128)
+    keys: list[bool] = (kind == IDR_SLICE).tolist()
+    for number in np.flatnonzero(~told).tolist():
+        picture = read_picture(data[offsets[number] : offsets[number] + sizes[number]], sequence, prefix=4)
+        if picture.recovery is not None:
             return None
-        length, header, begin = _UNIT.unpack_from(data, at)
-        kind = header & 31
-        if length == size - 4 and kind in _SLICES and begin & 128:  # one unit, and its first_mb_in_slice is 0
-            keys.append(kind == IDR_SLICE)
-        else:
-            picture = read_picture(data[at : at + size], sequence, prefix=4)
-            if picture.recovery is not None:
-                return None
-            keys.append(picture.idr)
-    return keys if keys and keys[0] else None
+        keys[number] = picture.idr
+    return keys if keys[0] else None
+
+
+def _first_units(data: mmap.mmap, offsets: Sequence[int]) -> tuple[npt.NDArray[np.int64], ...]:
+    """Length, nal_unit_type and first byte of the first unit at each place. Raises: IndexError past the end."""
+    file = np.frombuffer(data, np.uint8)
+    heads = file[np.array(offsets)[:, np.newaxis] + np.arange(_UNIT_BYTES)].astype(np.int64)
+    length = heads[:, :4] @ np.array([1 << 24, 1 << 16, 1 << 8, 1])
+    return length, heads[:, 4] & 31, heads[:, 5]
 
 
 def plain_mpeg4(data: mmap.mmap, index: Sequence[IndexEntry], *, extradata: bytes) -> list[bool] | None:
