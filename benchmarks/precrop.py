@@ -25,7 +25,8 @@ from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
-from mocrop.pipeline.stages.precrop import PrecropSettings, precrop_unit
+from mocrop.pipeline.stages.precrop import precrop_unit
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
 from mocrop.pipeline.video.open import open_container
 from mocrop.pipeline.workspace.paths import Workspace

@@ -20,7 +20,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD
 from mocrop.pipeline.outcome import ClipTask
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
-from mocrop.pipeline.stages.precrop import PrecropSettings
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import CLIPS_PER_TRANSCODE_UNIT
 from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
 from mocrop.pipeline.video.open import open_container

@@ -31,7 +31,7 @@ from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.run.session import RunOptions, Session, open_session
 from mocrop.pipeline.stages.cache_settings import prepare_cache, resolve_precrop
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
-from mocrop.pipeline.stages.precrop import PrecropSettings
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import write_stage_settings
 

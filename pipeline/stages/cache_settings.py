@@ -22,7 +22,7 @@ from mocrop.pipeline.policies.precomputed import POLICY as MAPS
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import Plain, plain_settings, settings_from
 from mocrop.pipeline.stages.contract import Stage
-from mocrop.pipeline.stages.precrop import PrecropSettings
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import Stages, chain
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace

@@ -13,7 +13,8 @@ from mocrop.pipeline.settings import Settings, settings_from
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.extract_mv import EXTRACT_VERSION, ExtractSettings, extract_unit
 from mocrop.pipeline.stages.own_file import keep_or_transcode_unit
-from mocrop.pipeline.stages.precrop import PRECROP_VERSION, PrecropSettings, precrop_unit
+from mocrop.pipeline.stages.precrop import PRECROP_VERSION, precrop_unit
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.transcode import TRANSCODE_VERSION, TranscodeSettings, transcode_unit
 from mocrop.pipeline.workspace.paths import Workspace
 

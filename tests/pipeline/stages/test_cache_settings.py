@@ -13,7 +13,7 @@ from mocrop.pipeline.policies.controls import CenterSettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.stages.cache_settings import resolve_precrop
-from mocrop.pipeline.stages.precrop import PrecropSettings
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.workspace.paths import Workspace
 

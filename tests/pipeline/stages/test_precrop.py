@@ -36,7 +36,8 @@ from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import settings_hash
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
-from mocrop.pipeline.stages.precrop import PrecropSettings, fitting_clips_per_shard, precrop_unit
+from mocrop.pipeline.stages.precrop import precrop_unit
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings, fitting_clips_per_shard
 from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.workspace.paths import Workspace
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -10,7 +9,8 @@ import pytest
 
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
 from mocrop.pipeline.files import write_whole
-from mocrop.pipeline.stages.precrop import PrecropSettings
+from mocrop.pipeline.settings import plain_settings
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.transcode import TranscodeSettings
 from mocrop.pipeline.workspace.lock import exclusive
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
@@ -52,7 +52,7 @@ def test_comments_and_other_tables_survive_an_edit(workspace: Workspace, tmp_pat
     assert "crf = 20  # my choice" in workspace.settings_file.read_text()
     settings, tables = read_settings(workspace)
     assert (settings.dataset, settings.splits) == (tmp_path / "elsewhere", tmp_path / "lists")
-    assert tables["transcode"] == dataclasses.asdict(TranscodeSettings(crf=20))
+    assert tables["transcode"] == plain_settings(TranscodeSettings(crf=20))
 
 
 def test_a_setting_of_nought_is_written_and_one_of_none_is_left_out(workspace: Workspace) -> None:

@@ -1,0 +1,82 @@
+"""The settings of the stage `precrop`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mocrop.pipeline.cache.layout import CacheLayout
+from mocrop.pipeline.choices import Compression, Select, Source, require_choice
+from mocrop.pipeline.motion.fields import MotionFieldSettings
+from mocrop.pipeline.policies.base import PolicySettings
+from mocrop.pipeline.policies.motion_v1 import MotionSettings
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.video.decoder import MAX_DAMAGED, require_share
+
+CLIPS_PER_SHARD = 16
+MAX_SHARD_BYTES = 64 << 20  # a worker holds about twice this while it writes: the crops and the encoded shard
+
+
+def fitting_clips_per_shard(*, size: int, frames: int) -> int:
+    """Number of clips in a shard: 16, or as many as fit into 64 MiB, but at least one.
+
+    >>> fitting_clips_per_shard(size=192, frames=16), fitting_clips_per_shard(size=448, frames=16)
+    (16, 6)
+    """
+    return max(1, min(CLIPS_PER_SHARD, MAX_SHARD_BYTES // (frames * 3 * size * size)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrecropSettings:
+    """How a crop cache is made."""
+
+    name: str  # of the cache: caches/<name>.zarr
+    size: int  # both sides of the stored frames, pixels
+    source: Source = "h264"  # decode the transcoded files, the data set's own, or of each clip its own if that serves
+    policy: str = "motion"  # a key of POLICIES
+    policy_settings: PolicySettings = field(default_factory=MotionSettings)  # of the class that the policy names
+    frames: int = 16  # slots per clip
+    select: Select = "keyframes"  # which frames fill them
+    clips_per_shard: int = 0  # also the clips of a work unit; 0: as many as fit, see fitting_clips_per_shard
+    compression: Compression = "none"  # of the frames inside their shards
+    motion_fields: MotionFieldSettings | None = None  # stored beside the frames; None: no fields
+    max_damaged: float = MAX_DAMAGED  # largest share of decoded frames that may be damaged, 0 to 1
+
+    def __post_init__(self) -> None:
+        for name in ("size", "frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        require_share(self.max_damaged)
+        require_choice("source", self.source, Source)
+        require_choice("select", self.select, Select)
+        require_choice("compression", self.compression, Compression)
+        if self.policy not in POLICIES:
+            raise ValueError(f"there is no policy {self.policy!r}; the policies are {', '.join(POLICIES)}")
+        if type(self.policy_settings) is not POLICIES[self.policy].settings:
+            raise ValueError(f"policy {self.policy!r} takes {POLICIES[self.policy].settings.__name__}")
+        if self.clips_per_shard < 0:
+            raise ValueError(f"clips_per_shard must not be negative, not {self.clips_per_shard}")
+        if self.clips_per_shard == 0:
+            fitting = fitting_clips_per_shard(size=self.size, frames=self.frames)
+            object.__setattr__(self, "clips_per_shard", fitting)
+
+    @property
+    def key_frames(self) -> int:
+        """Number of key frames that a clip needs to fill its slots."""
+        return self.frames if self.select == "keyframes" else 0
+
+    @property
+    def needs_motion(self) -> bool:
+        """Whether a clip without motion vectors has no place in the cache."""
+        return POLICIES[self.policy].needs_motion or self.motion_fields is not None
+
+    @property
+    def layout(self) -> CacheLayout:
+        """Shapes and codecs of the cache."""
+        return CacheLayout(
+            frames=self.frames,
+            size=self.size,
+            grid=self.policy_settings.grid,
+            clips_per_shard=self.clips_per_shard,
+            compression=self.compression,
+            motion_side=self.motion_fields.side if self.motion_fields else 0,
+        )
