@@ -19,7 +19,18 @@ LAYERS = ["pipeline", "training", "evaluation"]  # each may import itself and wh
 GROUND = "ground floor"
 FRONT_DOOR = "front door"  # what a package offers to programs
 ROOMS = {  # from the top down: each may import itself and what stands behind it
-    "pipeline": ["commands", "run", "stages", "policies", "motion", "cache", "dataset", "workspace", "video"],
+    "pipeline": [
+        "commands",
+        "run",
+        "stages",
+        "policies",
+        "motion",
+        "cache",
+        "dataset",
+        "workspace",
+        "video",
+        "bitstream",
+    ],
     "training": ["commands", "options", "report", "loop", "data", "model"],
     "evaluation": ["commands", "demo", "bench", "ablation", "coverage", "pictures", "report", "scores"],
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from mocrop.pipeline.bitstream.mp4 import mp4_fault
 from mocrop.pipeline.cache.columns import TABLE_COLUMNS, Column, Fault
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.damage import Damage, repair_commands
@@ -28,7 +29,6 @@ from mocrop.pipeline.run.progress import stage_progress
 from mocrop.pipeline.run.session import RunOptions, open_session
 from mocrop.pipeline.stages.registry import Stages, precrop_name
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode
-from mocrop.pipeline.video.mp4 import mp4_fault
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.whole import require_all_frames
 from mocrop.pipeline.workspace.manifest import Manifest, StageRow

@@ -10,7 +10,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from mocrop.pipeline.video.h264 import SequenceParameters, length_bytes, sequences, sequences_before_slices
+from mocrop.pipeline.bitstream.h264 import SequenceParameters, length_bytes, sequences, sequences_before_slices
 from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.orientation import UPRIGHT, Orientation, Orientations
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from av.video.stream import VideoStream
 
+from mocrop.pipeline.bitstream.h264 import sequence_parameters
 from mocrop.pipeline.video.decoder import PlainDecode
-from mocrop.pipeline.video.h264 import sequence_parameters
 from mocrop.pipeline.video.headers import indexed_headers
 from mocrop.pipeline.video.index import complete_index
 from mocrop.pipeline.video.open import OpenVideo

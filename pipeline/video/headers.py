@@ -10,14 +10,14 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mocrop.pipeline.video.bits import UnusualError
-from mocrop.pipeline.video.h264_order import pictures, shown_order
-from mocrop.pipeline.video.hevc import hevc_frames
+from mocrop.pipeline.bitstream.bits import UnusualError
+from mocrop.pipeline.bitstream.h264_order import pictures, shown_order
+from mocrop.pipeline.bitstream.hevc import hevc_frames
+from mocrop.pipeline.bitstream.mpeg4 import shown_pictures
+from mocrop.pipeline.bitstream.vpx import vp8_frames, vp9_frames
 from mocrop.pipeline.video.index import IndexEntry, mapped, packet_bytes
-from mocrop.pipeline.video.mpeg4 import shown_pictures
 from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.plain_headers import plain_h264, plain_mpeg4
-from mocrop.pipeline.video.vpx import vp8_frames, vp9_frames
 
 # Codecs in which every packet holds one picture that needs no other.
 _ONLY_KEY_FRAMES = frozenset({"dnxhd", "dvvideo", "ffvhuff", "huffyuv", "mjpeg", "prores", "rawvideo", "utvideo"})

@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from mocrop.pipeline.bitstream.riff import holds_several_videos
 from mocrop.pipeline.video.open import OpenVideo
-from mocrop.pipeline.video.riff import holds_several_videos
 
 AVI_CHUNK_HEADER_BYTES = 8  # FFmpeg's index of an AVI file leads to the header of a chunk
 

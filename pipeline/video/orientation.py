@@ -15,7 +15,7 @@ from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from mocrop.pipeline.video.h264 import SEI, DisplayOrientation, display_orientation, length_bytes, units
+from mocrop.pipeline.bitstream.h264 import SEI, DisplayOrientation, display_orientation, length_bytes, units
 from mocrop.pipeline.video.open import let_go_of_side_data
 
 PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom

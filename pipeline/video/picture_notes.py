@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from av.video.frame import VideoFrame
 
+from mocrop.pipeline.bitstream.container_crop import container_crop
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.colour import require_convertible, unknown_colours
-from mocrop.pipeline.video.container_crop import container_crop
 from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.orientation import Orientation
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.pipeline.video.h264 import IDR_SLICE, SLICE, length_bytes, sequence_parameters
-from mocrop.pipeline.video.h264_order import read_picture
+from mocrop.pipeline.bitstream.h264 import IDR_SLICE, SLICE, length_bytes, sequence_parameters
+from mocrop.pipeline.bitstream.h264_order import read_picture
+from mocrop.pipeline.bitstream.mpeg4 import PICTURE_START, LayerHeaders
 from mocrop.pipeline.video.index import IndexEntry
-from mocrop.pipeline.video.mpeg4 import PICTURE_START, LayerHeaders
 
 _UNIT_BYTES = 6  # of a unit: length, header and first byte
 _PICTURE = struct.Struct(">4sQ")  # start code and first bits of a picture

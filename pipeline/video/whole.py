@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from mocrop.pipeline.bitstream.riff import is_cut_off
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.video.open import OpenVideo
-from mocrop.pipeline.video.riff import is_cut_off
 
 
 def require_all_frames(clip: str, *, decoded: int, declared: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
+from mocrop.pipeline.bitstream.mp4 import mp4_fault
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import column_file, shard_file
 from mocrop.pipeline.cache.verify import verify_cache
@@ -20,7 +21,6 @@ from mocrop.pipeline.commands.verify import VerifyReport, verify
 from mocrop.pipeline.errors import CacheError, WorkspaceError
 from mocrop.pipeline.run.session import RunOptions, open_session
 from mocrop.pipeline.terminal import LineConsole
-from mocrop.pipeline.video.mp4 import mp4_fault
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.conftest import mocrop
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from av.video.frame import PictureType
 
+from mocrop.pipeline.bitstream.bits import BitReader
 from mocrop.pipeline.errors import DiskFullError, Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.stages import contract as stage_module
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.transcode import Entropy, TranscodeSettings, transcode_unit
-from mocrop.pipeline.video.bits import BitReader
 from mocrop.pipeline.video.normalise import _Clock
 from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.workspace.paths import Workspace

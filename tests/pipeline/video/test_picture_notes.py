@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
+from mocrop.pipeline.bitstream.container_crop import container_crop
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipLog
-from mocrop.pipeline.video.container_crop import container_crop
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.picture_notes import note_container
 

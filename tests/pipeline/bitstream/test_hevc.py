@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from mocrop.pipeline.video.bits import UnusualError
-from mocrop.pipeline.video.hevc import hevc_frames
-from tests.pipeline.video.bit_writer import Bits
+from mocrop.pipeline.bitstream.bits import UnusualError
+from mocrop.pipeline.bitstream.hevc import hevc_frames
+from tests.pipeline.bitstream.bit_writer import Bits
 
 TRAIL, RASL, RADL, BLA, IDR, CLEAN = 1, 9, 7, 16, 19, 21
 ORDER_BITS = 4

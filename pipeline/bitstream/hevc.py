@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from mocrop.pipeline.video.bits import BitReader, UnusualError
-from mocrop.pipeline.video.h264 import unescaped, units
-from mocrop.pipeline.video.reordering import reordering_depth
+from mocrop.pipeline.bitstream.bits import BitReader, UnusualError
+from mocrop.pipeline.bitstream.h264 import unescaped, units
+from mocrop.pipeline.bitstream.reordering import reordering_depth
 
 # nal_unit_type
 _LAST_OF_SUBLAYERS = 15  # up to here even numbers are pictures that no other of their sub-layer refers to

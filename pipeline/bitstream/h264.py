@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from mocrop.pipeline.video.bits import BitReader
+from mocrop.pipeline.bitstream.bits import BitReader
 
 PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
 

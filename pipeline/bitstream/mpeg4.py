@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from mocrop.pipeline.video.bits import BitReader, UnusualError
+from mocrop.pipeline.bitstream.bits import BitReader, UnusualError
 
 PICTURE_START = b"\0\0\1\xb6"
 _START = b"\0\0\1"

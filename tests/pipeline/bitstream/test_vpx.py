@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mocrop.pipeline.video.bits import UnusualError
-from mocrop.pipeline.video.vpx import vp8_frames, vp9_frames
+from mocrop.pipeline.bitstream.bits import UnusualError
+from mocrop.pipeline.bitstream.vpx import vp8_frames, vp9_frames
 
 VP8_KEY, VP8_SHOWN, VP8_HIDDEN = b"\x10..", b"\x11..", b"\x01.."  # bit 0: not a key frame; bit 4: shown
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mocrop.pipeline.video.bits import UnusualError
-from mocrop.pipeline.video.h264 import RecoveryPoint, SequenceParameters
-from mocrop.pipeline.video.h264_order import Picture, shown_order
+from mocrop.pipeline.bitstream.bits import UnusualError
+from mocrop.pipeline.bitstream.h264 import RecoveryPoint, SequenceParameters
+from mocrop.pipeline.bitstream.h264_order import Picture, shown_order
 
 
 def sequence(*, order_type: int = 0) -> SequenceParameters:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mocrop.pipeline.video.bits import BitReader, UnusualError
-from mocrop.pipeline.video.h264 import (
+from mocrop.pipeline.bitstream.bits import BitReader, UnusualError
+from mocrop.pipeline.bitstream.h264 import (
     IDR_SLICE,
     PARTITION,
     SEI,
@@ -24,7 +24,7 @@ from mocrop.pipeline.video.h264 import (
     unescaped,
     units,
 )
-from mocrop.pipeline.video.reordering import reordering_depth
+from mocrop.pipeline.bitstream.reordering import reordering_depth
 
 _HEAD_BYTES = 24  # of a slice; its fields up to the picture order count never take more
 
@@ -82,7 +82,7 @@ def pictures(packets: Iterable[bytes], *, extradata: bytes) -> tuple[SequencePar
 
 
 def read_picture(packet: bytes, sequence: SequenceParameters, *, prefix: int) -> Picture:
-    """Read what one packet holds; ``prefix`` as :func:`~mocrop.pipeline.video.h264.length_bytes` says.
+    """Read what one packet holds; ``prefix`` as :func:`~mocrop.pipeline.bitstream.h264.length_bytes` says.
 
     Raises: UnusualError, IndexError or ValueError unless it is one whole picture.
     """

@@ -9,10 +9,10 @@ from typing import cast
 import av
 import pytest
 
+from mocrop.pipeline.bitstream.bits import UnusualError
+from mocrop.pipeline.bitstream.mpeg4 import shown_pictures
 from mocrop.pipeline.outcome import ClipLog
-from mocrop.pipeline.video.bits import UnusualError
 from mocrop.pipeline.video.decoder import PlainDecode
-from mocrop.pipeline.video.mpeg4 import shown_pictures
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.timeline import read_timeline
 

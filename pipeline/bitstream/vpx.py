@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mocrop.pipeline.video.bits import BitReader, UnusualError
+from mocrop.pipeline.bitstream.bits import BitReader, UnusualError
 
 _SUPERFRAME, _SUPERFRAME_MASK = 0b110, 5
 _FRAME_MARKER, _PROFILE_WITH_RESERVED_BIT = 2, 3

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mocrop.pipeline.bitstream.riff import RiffChunk, holds_several_videos, is_cut_off, riff_chunks
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import PlainDecode
 from mocrop.pipeline.video.open import open_video
-from mocrop.pipeline.video.riff import RiffChunk, holds_several_videos, is_cut_off, riff_chunks
 from mocrop.pipeline.video.timeline import read_timeline
 
 MakeVideo = Callable[..., Path]

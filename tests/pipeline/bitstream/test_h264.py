@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from mocrop.pipeline.video.h264 import (
+from mocrop.pipeline.bitstream.h264 import (
     length_bytes,
     read_sequence,
     recovery_point,
@@ -16,7 +16,7 @@ from mocrop.pipeline.video.h264 import (
     unescaped,
     units,
 )
-from tests.pipeline.video.bit_writer import Bits
+from tests.pipeline.bitstream.bit_writer import Bits
 
 MakeVideo = Callable[..., Path]
 

@@ -1,0 +1,1 @@
+"""What the bytes of bitstreams and containers say, read without decoding and without FFmpeg."""
