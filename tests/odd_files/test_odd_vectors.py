@@ -10,7 +10,7 @@ from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipLog
 from tests.odd_files import mp4
 from tests.odd_files.h264_bits import Form
-from tests.odd_files.h264_streams import in_order, units, write_h264
+from tests.odd_files.h264_streams import field_units, in_order, units, write_h264
 
 WIDTH, HEIGHT = 96, 64
 STORED = {(x, y) for x in range(8, WIDTH, 16) for y in (40, 56)}  # the lower two of four rows of macroblocks
@@ -48,3 +48,11 @@ def test_vectors_follow_a_crop(left: int, top: int, tmp_path: Path) -> None:
     form = Form(width=WIDTH, height=HEIGHT, crop=(left // 2, 1, top // 2, 1))
     places, moves = vectors(written(tmp_path / "a.mp4", form))
     assert (places, moves) == ({(x - left, y - top) for x, y in STORED}, {MOVED})
+
+
+def test_vertical_vectors_of_fields_are_in_lines_of_the_frame(tmp_path: Path) -> None:
+    """A field has every second line: one of its lines is two of the frame."""
+    form = Form(width=WIDTH, height=HEIGHT, fields=True)
+    made = field_units(form, in_order(6), apart=False, vector=(-MOVED[0], -MOVED[1]))
+    places, moves = vectors(write_h264(tmp_path / "a.mp4", made))
+    assert (places, moves) == (STORED, {(MOVED[0], 2 * MOVED[1])})
