@@ -13,6 +13,8 @@ from av.video.stream import VideoStream
 
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.video.decoder_messages import decoder_errors
+from mocrop.pipeline.video.headers import may_hold_picture
 from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.whole import PacketAccount
 
@@ -28,12 +30,13 @@ def require_share(max_damaged: float) -> None:
 
 @dataclass
 class FrameDamage:
-    """Counts frames, those that the decoder flags as damaged, and packets that it refuses."""
+    """Counts frames, those that the decoder flags as damaged, and packets that it refuses or reports errors of."""
 
     frames: int = 0
     damaged: int = 0
     refused: int = 0
-    first: int = -1  # number of the first frame that is damaged or comes after a refused packet
+    reported: int = 0  # packets of which the decoder reports an error, as that pictures are missing, and flags no frame
+    first: int = -1  # number of the first frame that is damaged or comes after such a packet
 
     def count(self, frame: VideoFrame, *, number: int | None = None) -> None:
         """Add a frame; ``number`` is its number if not all before it were counted."""
@@ -47,13 +50,18 @@ class FrameDamage:
         self._begin(self.frames)
         self.refused += 1
 
+    def report_error(self) -> None:
+        """Add a packet of which the decoder reports an error."""
+        self._begin(self.frames)
+        self.reported += 1
+
     def _begin(self, number: int) -> None:
         if self.first < 0:
             self.first = number
 
     @property
     def share(self) -> float:
-        """Frames that are damaged or lost, divided by all."""
+        """Frames that are damaged or lost for certain, divided by all."""
         return (self.damaged + self.refused) / max(1, self.frames + self.refused)
 
     def __str__(self) -> str:
@@ -61,7 +69,8 @@ class FrameDamage:
         if self.first < 0:
             return ""
         facts = [f"{self.damaged} of {self.frames} decoded frames are damaged"] if self.damaged else []
-        facts += [f"the decoder refuses {self.refused} packet{'s' * (self.refused > 1)}"] if self.refused else []
+        facts += [f"the decoder refuses {_packets(self.refused)}"] if self.refused else []
+        facts += [f"the decoder reports errors in {_packets(self.reported)}"] if self.reported else []
         return f"{' and '.join(facts)}, from frame {self.first} on"
 
     def require_frames(self, clip: str) -> None:
@@ -86,6 +95,10 @@ class FrameDamage:
             )
         if self.first >= 0:
             log.note(Reason.DAMAGED_FRAMES, str(self))
+
+
+def _packets(count: int) -> str:
+    return "1 packet" if count == 1 else f"{count} packets"
 
 
 def decoded(video: OpenVideo, packet: VideoPacket | None) -> list[VideoFrame] | None:
@@ -120,19 +133,25 @@ class PlainDecode:
             number_packets: whether ``packet.opaque`` is to be the number of the packet.
             look: is called with every packet before it is decoded.
         """
-        for packet in self._video.container.demux(self._video.stream):
-            if number_packets:
-                packet.opaque = self.account.packets
-            self.account.count(packet)
-            if look is not None:
-                look(packet)
-            frames = decoded(self._video, packet)
-            if frames is None:
-                self.damage.refuse()
-                continue
-            for frame in frames:
-                self.damage.count(frame)
-                yield frame
+        video, damage = self._video, self.damage
+        with decoder_errors(video.stream.codec_context.codec.name) as errors:
+            for packet in video.container.demux(video.stream):
+                if number_packets:
+                    packet.opaque = self.account.packets
+                self.account.count(packet)
+                if look is not None:
+                    look(packet)
+                frames = decoded(video, packet)
+                if frames is None:
+                    if may_hold_picture(video, bytes(packet)):
+                        damage.refuse()
+                    frames = []
+                elif errors.any_since() and not any(frame.is_corrupt for frame in frames):
+                    damage.report_error()
+                for frame in frames:
+                    damage.count(frame)
+                    yield frame
+                errors.any_since()
 
     def finish(self, *, clip: str, max_damaged: float, log: ClipLog) -> None:
         """Check in the end that all was there and sound.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mocrop.pipeline.bitstream.bits import UnusualError
+from mocrop.pipeline.bitstream.h264 import IDR_SLICE, length_bytes, units
 from mocrop.pipeline.bitstream.h264_order import pictures, shown_order
 from mocrop.pipeline.bitstream.hevc import hevc_frames
 from mocrop.pipeline.bitstream.mpeg4 import shown_pictures
@@ -20,6 +21,7 @@ from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.plain_headers import plain_h264, plain_mpeg4
 
 # Codecs in which every packet holds one picture that needs no other.
+_THEORA_HEADER = 0x80  # the first byte of headers is this or more
 _ONLY_KEY_FRAMES = frozenset({"dnxhd", "dvvideo", "ffvhuff", "huffyuv", "mjpeg", "prores", "rawvideo", "utvideo"})
 
 
@@ -110,3 +112,16 @@ def _mpeg4(packets: Iterable[bytes], extradata: bytes) -> Headers:
     # a picture that shares a packet with the one before is lost if decoding starts between them
     starts = [False] * len(shown.keys) if shown.packed else shown.keys
     return Headers(packets=shown.packets, keys=shown.keys, starts=starts)
+
+
+def may_hold_picture(video: OpenVideo, packet: bytes) -> bool:
+    """Whether a packet may hold a picture, and not only headers, which some files hold in packets of their own."""
+    context = video.stream.codec_context
+    codec, extradata = context.codec.canonical_name, context.extradata or b""
+    with contextlib.suppress(IndexError, ValueError):
+        if codec == "h264":
+            found = list(units(packet, length_bytes=length_bytes(extradata)))
+            return not found or any(unit[0] & 31 <= IDR_SLICE for unit in found)
+        if codec == "theora":
+            return packet[0] < _THEORA_HEADER
+    return True

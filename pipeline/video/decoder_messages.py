@@ -1,0 +1,48 @@
+"""Listen to what FFmpeg's decoder reports while it decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import av.logging
+
+# Reported as errors, and none: that packets hold several pictures, or nothing to be decoded.
+_HARMLESS = ("Frame num change", "no frame!", "Header packet")
+
+
+class DecoderErrors:
+    """Errors that one decoder has reported since the last call of :meth:`any_since`."""
+
+    def __init__(self, codec: str, messages: list[tuple[int, str, str]]) -> None:
+        self._codec = codec
+        self._messages = messages
+
+    def any_since(self) -> bool:
+        """Whether there was one since this was asked last."""
+        if not self._messages:
+            return False
+        found = any(
+            level <= av.logging.ERROR and name == self._codec and not text.startswith(_HARMLESS)
+            for level, name, text in self._messages
+        )
+        self._messages.clear()
+        return found
+
+
+@contextmanager
+def decoder_errors(codec: str) -> Iterator[DecoderErrors]:
+    """Collect the errors that a decoder reports in this thread; nothing of them is printed.
+
+    Args:
+        codec: FFmpeg's name of the decoder.
+    """
+    level, skip_repeated = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.ERROR if level is None else max(level, av.logging.ERROR))
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as messages:
+            yield DecoderErrors(codec, messages)
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skip_repeated)
