@@ -108,13 +108,13 @@ def _copy_stream(video: OpenVideo, target: Path, clip: str, *, key_interval: int
     with av.open(target, "w", format="mp4") as output:
         stream = output.add_stream_from_template(video.stream)
         rate = _frame_rate(video.stream)
-        account = PacketAccount()
+        account, step = PacketAccount(), 1 / rate
         for packet in video.container.demux(video.stream):
             number = account.packets
             account.count(packet)
             if packet.size:
                 packet.stream = stream
-                packet.time_base = 1 / rate
+                packet.time_base = step
                 packet.pts = packet.dts = number
                 packet.is_keyframe = number % key_interval == 0
                 packet.duration = 1
@@ -124,6 +124,7 @@ def _copy_stream(video: OpenVideo, target: Path, clip: str, *, key_interval: int
 
 def _encode(video: OpenVideo, target: Path, clip: str, settings: TranscodeSettings, log: ClipLog) -> None:
     rate = _frame_rate(video.stream)
+    step = 1 / rate
     decode, number = PlainDecode(video), 0
     orientations = Orientations(video.stream)
     decoded = decode.frames(look=orientations.look)
@@ -133,7 +134,7 @@ def _encode(video: OpenVideo, target: Path, clip: str, settings: TranscodeSettin
         for number, frame in enumerate(frames, start=1):
             if encoder is None:
                 encoder = _add_encoder(output, frame, rate, settings)
-            frame.pts, frame.time_base = number - 1, 1 / rate
+            frame.pts, frame.time_base = number - 1, step
             frame.pict_type = PictureType.NONE  # or the encoder would repeat the source's picture types
             output.mux(encoder.encode(frame))
         if encoder is not None:
