@@ -5,6 +5,7 @@ Source: ITU-T H.264, 7.3.3 (slice header) and 8.2.1 (order of pictures).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -102,6 +103,15 @@ def read_picture(packet: bytes, sequence: SequenceParameters, *, prefix: int) ->
     if picture is None:
         raise UnusualError("no picture in a packet")
     return picture
+
+
+def is_field(packet: bytes, sequence: SequenceParameters, *, length_bytes: int) -> bool:
+    """Whether a packet begins with a picture that is one field; False if that cannot be read."""
+    with contextlib.suppress(UnusualError, IndexError, ValueError):
+        for unit in units(packet, length_bytes=length_bytes):
+            if unit and unit[0] & 31 in (SLICE, PARTITION, IDR_SLICE):
+                return _slice(unit, sequence, None).field
+    return False
 
 
 def _slice(unit: bytes, sequence: SequenceParameters, recovery: RecoveryPoint | None) -> Picture:

@@ -96,6 +96,8 @@ def _upright(raw: npt.NDArray[np.void], placement: Placement, picture: tuple[int
     width, height = placement.upright
     if placement.cut != (0, 0):
         x, y = x - np.float32(placement.cut[0]), y - np.float32(placement.cut[1])
+    if placement.fields:
+        dy = dy * np.float32(2)
     if placement.orientation.transposed:
         x, y, dx, dy, w, h = y, x, dy, dx, h, w
     if placement.orientation.mirrored:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mocrop.pipeline.bitstream.bits import UnusualError
-from mocrop.pipeline.bitstream.h264 import IDR_SLICE, length_bytes, units
+from mocrop.pipeline.bitstream.h264 import length_bytes, units
 from mocrop.pipeline.bitstream.h264_order import pictures, shown_order
 from mocrop.pipeline.bitstream.hevc import hevc_frames
 from mocrop.pipeline.bitstream.mpeg4 import shown_pictures
@@ -21,6 +21,7 @@ from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.plain_headers import plain_h264, plain_mpeg4
 
 # Codecs in which every packet holds one picture that needs no other.
+_H264_HEADERS = frozenset({*range(6, 14), 15})  # nal_unit_type of what is no part of a picture
 _THEORA_HEADER = 0x80  # the first byte of headers is this or more
 _ONLY_KEY_FRAMES = frozenset({"dnxhd", "dvvideo", "ffvhuff", "huffyuv", "mjpeg", "prores", "rawvideo", "utvideo"})
 
@@ -121,7 +122,7 @@ def may_hold_picture(video: OpenVideo, packet: bytes) -> bool:
     with contextlib.suppress(IndexError, ValueError):
         if codec == "h264":
             found = list(units(packet, length_bytes=length_bytes(extradata)))
-            return not found or any(unit[0] & 31 <= IDR_SLICE for unit in found)
+            return not found or any(unit[0] & 159 not in _H264_HEADERS for unit in found)
         if codec == "theora":
             return packet[0] < _THEORA_HEADER
     return True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import av
+import av.logging
 import pytest
 
 from mocrop.pipeline.errors import ClipError, Reason
@@ -121,3 +123,61 @@ def test_packet_that_the_decoder_refuses_costs_its_frame_alone(make_video: MakeV
     damage, log = decode(path)
     assert (damage.frames, damage.refused, damage.first) == (23, 1, 5)
     assert log.reasons == [Reason.DAMAGED_FRAMES]
+
+
+def written(path: Path, units: list[bytes], extradata_of: Path) -> Path:
+    """An MP4 file with these packets and the headers of another."""
+    with av.open(extradata_of) as old, av.open(path, "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for number, unit in enumerate(units):
+            packet = av.Packet(unit)
+            packet.stream, packet.time_base = stream, Fraction(1, 25)
+            packet.dts = packet.pts = number
+            packet.duration = 1
+            packet.is_keyframe = number == 0
+            new.mux(packet)
+    return path
+
+
+@pytest.fixture
+def packets(make_video: MakeVideo, tmp_path: Path) -> list[bytes]:
+    """24 packets of H.264: one key frame, and P-frames that each refer to the one before."""
+    path = make_video(tmp_path / "whole.mp4", codec="libx264", size=(160, 120), key_interval=30)
+    data = path.read_bytes()
+    return [data[offset : offset + size] for offset, size in packet_places(path)]
+
+
+def test_packet_of_headers_alone_that_the_decoder_refuses_is_no_damage(packets: list[bytes], tmp_path: Path) -> None:
+    parameters = len(b"\x09\xf0").to_bytes(4, "big") + b"\x09\xf0"  # an access unit delimiter
+    whole = tmp_path / "whole.mp4"
+    damage, log = decode(written(tmp_path / "a.mp4", [*packets[:5], parameters, *packets[5:]], whole))
+    assert (damage.frames, damage.refused, log.reasons) == (24, 0, [])
+
+
+def test_references_that_are_missing_are_noted_by_what_the_decoder_reports(
+    make_video: MakeVideo, tmp_path: Path
+) -> None:
+    options = {"x264-params": "bframes=3:b-adapt=0:ref=5:b-pyramid=normal:keyint=60"}
+    whole = make_video(tmp_path / "whole.mp4", codec="libx264", frames=40, size=(160, 120), options=options)
+    data = whole.read_bytes()
+    packets = [data[offset : offset + size] for offset, size in packet_places(whole)]
+    damage, log = decode(written(tmp_path / "a.mp4", packets, whole))
+    assert (damage.frames, damage.reported, log.reasons) == (40, 0, [])
+    damage, log = decode(written(tmp_path / "b.mp4", [*packets[:9], *packets[12:]], whole))
+    assert damage.reported > 0
+    assert log.reasons == [Reason.DAMAGED_FRAMES]
+    assert "the decoder reports errors in" in log.messages[0]
+
+
+def test_what_the_decoder_reports_is_not_printed_and_the_level_of_the_log_stays(
+    packets: list[bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path / "b.mp4", [*packets[:5], packets[5][:30], *packets[6:]], tmp_path / "whole.mp4")
+    for level in (None, av.logging.FATAL):
+        av.logging.set_level(level)
+        try:
+            decode(path)
+            assert av.logging.get_level() == level
+        finally:
+            av.logging.set_level(None)
+    assert caplog.records == []
