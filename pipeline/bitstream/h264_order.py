@@ -105,6 +105,16 @@ def read_picture(packet: bytes, sequence: SequenceParameters, *, prefix: int) ->
     return picture
 
 
+def refreshes_gradually(packet: bytes, *, length_bytes: int) -> bool:
+    """Whether the picture is refreshed from this packet on, over several frames; False if that cannot be read."""
+    with contextlib.suppress(IndexError, ValueError):
+        found = [unit for unit in units(packet, length_bytes=length_bytes) if unit]
+        points = [recovery_point(unit) for unit in found if unit[0] & 31 == SEI]
+        idr = any(unit[0] & 31 == IDR_SLICE for unit in found)
+        return not idr and any(point is not None and point.frames > 0 for point in points)
+    return False
+
+
 def is_field(packet: bytes, sequence: SequenceParameters, *, length_bytes: int) -> bool:
     """Whether a packet begins with a picture that is one field; False if that cannot be read."""
     with contextlib.suppress(UnusualError, IndexError, ValueError):

@@ -10,6 +10,8 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.pipeline.bitstream.h264 import length_bytes
+from mocrop.pipeline.bitstream.h264_order import refreshes_gradually
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket
@@ -154,8 +156,8 @@ def count_frames(path: Path, *, clip: str, log: ClipLog, by_packets: bool = Fals
         context.copy_opaque = True  # a frame names its packet, which time stamps do not do reliably
         context.options = {"skip_loop_filter": "all", "skip_idct": "all"}
         by_packets = by_packets and context.codec.canonical_name in _RESTARTING
-        decode = PlainDecode(video)
-        for frame in decode.frames(number_packets=True):
+        decode, refresh = PlainDecode(video), _Refresh(video)
+        for frame in decode.frames(number_packets=True, look=refresh.look):
             keys.append(frame.key_frame)
             packets.append(cast(int, frame.opaque))
         decode.account.require_whole(video, clip=clip)
@@ -167,5 +169,20 @@ def count_frames(path: Path, *, clip: str, log: ClipLog, by_packets: bool = Fals
         key_frames=key_frames,
         shown=np.array(packets, np.intp) if by_packets else None,
         starts=key_frames,
+        gradual=refresh.gradual,
         damage=decode.damage,
     )
+
+
+class _Refresh:
+    """Looks for a gradual refresh, which the decoder does not tell, in the packets of H.264."""
+
+    def __init__(self, video: OpenVideo) -> None:
+        context = video.stream.codec_context
+        self.gradual = False
+        self._is_h264 = context.codec.canonical_name == "h264"
+        self._length_bytes = length_bytes(context.extradata or b"")
+
+    def look(self, packet: VideoPacket) -> None:
+        if self._is_h264 and not self.gradual:
+            self.gradual = refreshes_gradually(bytes(packet), length_bytes=self._length_bytes)

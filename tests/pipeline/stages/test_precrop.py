@@ -474,6 +474,16 @@ def test_clip_refreshed_without_key_frames_gets_evenly_spaced_frames(
     agrees_with_plain_decode(cache, 0, path, textbook_crop)
 
 
+def test_so_does_one_of_whose_frames_one_cannot_be_decoded(make_video: MakeVideo, tmp_path: Path) -> None:
+    """47 of 48 frames come, which only a decode of the whole file tells; that the refresh is gradual, headers do."""
+    options = {"x264-params": "keyint=12:intra-refresh=1:bframes=0:scenecut=0"}
+    path = make_video(tmp_path / "a.mp4", codec="libx264", frames=48, size=(160, 120), options=options)
+    overwrite_packet(path, 5, b"\xff")
+    (outcome,), cache = precrop(tasks_of([path]), settings_of(), tmp_path)
+    assert outcome.reasons == (Reason.NO_KEY_FRAMES, Reason.DAMAGED_FRAMES)
+    assert cache.frame_index[0].tolist() == [5, 17, 29, 41]
+
+
 def test_wrongly_marked_key_frames_are_left_out(clip: Path, tmp_path: Path) -> None:
     """Some programs mark every frame of an AVI as a key frame: four of 48 are."""
     marked = bytearray(clip.read_bytes())
