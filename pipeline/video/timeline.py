@@ -18,7 +18,7 @@ from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket
 from mocrop.pipeline.video.headers import Headers, indexed_headers, video_headers
 from mocrop.pipeline.video.index import complete_index
 from mocrop.pipeline.video.open import OpenVideo, open_video
-from mocrop.pipeline.video.whole import require_all_packets
+from mocrop.pipeline.video.whole import PacketAccount, require_all_packets
 
 # Codecs whose decoders start afresh at every key frame, which holds for no picture that is decoded after it and shown
 # before it.
@@ -96,16 +96,20 @@ def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> T
     Raises: ClipError with TRUNCATED, NO_FRAMES, or what :func:`open_video` raises.
     """
     index = complete_index(video)
+    account = PacketAccount()
     if index is not None:
         hidden = [entry.hidden for entry in index]
         headers = indexed_headers(video, index)
     else:
         with open_video(path, clip=clip, log=log) as reopened:
             hidden = []
-            headers = video_headers(reopened, _read(reopened, hidden))
+            headers = video_headers(reopened, _read(reopened, hidden, account))
     if headers is None:
         return count_frames(path, clip=clip, log=log, by_packets=True)
-    require_all_packets(video, packets=len(hidden), clip=clip)
+    if index is not None:
+        require_all_packets(video, packets=len(index), clip=clip)
+    else:
+        account.require_whole(video, clip=clip)
     timeline = _told(headers, hidden, seek_to=[entry.dts for entry in index] if index else None)
     if timeline.frames == 0:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: no packet of the file holds a picture")
@@ -119,9 +123,10 @@ def packets_of(video: OpenVideo) -> Iterator[VideoPacket]:
             yield packet
 
 
-def _read(video: OpenVideo, hidden: list[bool]) -> Iterator[bytes]:
-    """Bytes of all packets; appends to ``hidden`` whether an edit list hides each."""
+def _read(video: OpenVideo, hidden: list[bool], account: PacketAccount) -> Iterator[bytes]:
+    """Bytes of all packets; appends to ``hidden`` whether an edit list hides each, and counts them in ``account``."""
     for packet in packets_of(video):
+        account.count(packet)
         hidden.append(packet.is_discard)
         yield bytes(packet)
 

@@ -13,6 +13,7 @@ from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import PlainDecode
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.timeline import read_timeline
+from mocrop.pipeline.video.whole import duration_seconds
 
 MakeVideo = Callable[..., Path]
 
@@ -90,3 +91,41 @@ def test_trimmed_mp4_whose_index_comes_first_and_that_is_cut_off_is_not(make_vid
     with pytest.raises(ClipError) as caught:
         frames_of(path)
     assert caught.value.reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mjpeg", "mpeg2video"])
+def test_matroska_file_that_is_cut_off_is_not_whatever_reads_it(
+    codec: str, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    """It declares a duration and no number of frames; headers tell the frames of two of these codecs."""
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = make_video(tmp_path / "a.mkv", codec=codec, frames=48, size=(160, 120), pix_fmt=pix_fmt)
+    assert frames_of(path) == (48, 48)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    log = ClipLog(0)
+    with open_video(path, clip="A/a", log=log) as video:
+        with pytest.raises(ClipError, match="cut off") as of_timeline:
+            read_timeline(video, path, clip="A/a", log=log)
+        decode = PlainDecode(video)
+        assert 0 < sum(1 for _ in decode.frames()) < 40
+        with pytest.raises(ClipError, match="cut off") as of_decode:
+            decode.finish(clip="A/a", max_damaged=1, log=log)
+    assert of_timeline.value.reason is of_decode.value.reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("suffix", [".nut", ".mkv"])
+def test_only_matroska_files_are_held_to_a_tag_of_their_duration(
+    suffix: str, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    """A copy of the first 12 of 48 frames: NUT keeps the tag of the file that was cut, Matroska writes its own."""
+    path = tmp_path / f"part{suffix}"
+    with av.open(make_video(tmp_path / "a.mkv", frames=48)) as old, av.open(path, "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        stream.metadata.update(old.streams.video[0].metadata)
+        for packet in list(old.demux(video=0))[:12]:
+            packet.stream = stream
+            new.mux(packet)
+    with av.open(path) as video:
+        declared = video.streams.video[0].metadata["DURATION"]
+    assert (duration_seconds(declared) > 1) == (suffix == ".nut")
+    assert frames_of(path) == (12, 12)
