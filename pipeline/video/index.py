@@ -9,10 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from mocrop.pipeline.bitstream.riff import holds_several_videos
+from mocrop.pipeline.bitstream.riff import CHUNK_HEADER_BYTES, all_frames_are_listed, holds_several_videos
 from mocrop.pipeline.video.open import OpenVideo
-
-AVI_CHUNK_HEADER_BYTES = 8  # FFmpeg's index of an AVI file leads to the header of a chunk
 
 _AVI_INDEX_BYTES = 32  # more than an entry takes in the file: 16 and the header of the chunk
 
@@ -33,7 +31,7 @@ def complete_index(video: OpenVideo) -> list[IndexEntry] | None:
     """
     entries = list(video.stream.index_entries)
     avi = video.container.format.name == "avi"
-    header = AVI_CHUNK_HEADER_BYTES if avi else 0
+    header = CHUNK_HEADER_BYTES if avi else 0  # to which FFmpeg's index of an AVI file leads
     index = [
         IndexEntry(entry.timestamp, entry.is_discard, entry.pos + header, entry.size) for entry in entries if entry.size
     ]
@@ -43,7 +41,14 @@ def complete_index(video: OpenVideo) -> list[IndexEntry] | None:
     rising = all(after.timestamp > before.timestamp for before, after in pairwise(entries))
     if not rising or rest < 0 or (avi and rest > _AVI_INDEX_BYTES * len(entries) and holds_several_videos(video.path)):
         return None
-    return index
+    return index if not avi or _is_all_of_avi(video.path, index) else None
+
+
+def _is_all_of_avi(path: Path, index: Sequence[IndexEntry]) -> bool:
+    """Whether an index lists what FFmpeg plays of an AVI file, which it reads chunk by chunk without the index."""
+    places, sizes = [entry.offset - CHUNK_HEADER_BYTES for entry in index], [entry.size_bytes for entry in index]
+    with mapped(path) as data:
+        return all_frames_are_listed(data, places, sizes)
 
 
 def packet_bytes(data: mmap.mmap, index: Sequence[IndexEntry]) -> Iterator[bytes]:

@@ -38,6 +38,19 @@ def set_frame_count(path: Path, count: int) -> Path:
     return path
 
 
+def edit_index(path: Path, edit: Callable[[list[bytes]], list[bytes]]) -> Path:
+    """Let the index and both headers list other packets, each in 16 bytes, than the file holds."""
+    data = path.read_bytes()
+    start, count = _index(data)
+    end = start + count * ENTRY_BYTES
+    entries = edit([data[at : at + ENTRY_BYTES] for at in range(start, end, ENTRY_BYTES)])
+    length = len(entries) * ENTRY_BYTES
+    made = bytearray(data[: start - 4] + length.to_bytes(4, "little") + b"".join(entries) + data[end:])
+    made[4:8] = (int.from_bytes(made[4:8], "little") + length - (end - start)).to_bytes(4, "little")
+    path.write_bytes(made)
+    return set_frame_count(path, sum(entry[2:4] == b"dc" for entry in entries))
+
+
 def _index(data: bytes | bytearray) -> tuple[int, int]:
     """Where the entries of idx1 begin, and how many they are."""
     at = data.rindex(b"idx1")

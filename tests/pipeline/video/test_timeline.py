@@ -24,6 +24,7 @@ from mocrop.pipeline.video.decoder import FrameDamage
 from mocrop.pipeline.video.frames import NotAsToldError, decode_frames
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.timeline import Timeline, read_timeline
+from mocrop.tests.odd_files.avi import edit_index
 
 MakeVideo = Callable[..., Path]
 
@@ -267,3 +268,43 @@ def test_real_clip_is_read_by_its_index(real_clips: Path) -> None:
     timeline = agrees_with_plain_decode(real_clips / "videos/Surfing/v_Surfing_g01_c01.avi")
     assert timeline.seek_to is not None
     assert len(timeline.starts) == len(timeline.key_frames) > 1
+
+
+def with_sound(path: Path, target: Path) -> Path:
+    """A copy of a file with a chunk of sound after every frame."""
+    with av.open(path) as old, av.open(target, "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        sound = new.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for number, packet in enumerate(list(old.demux(video=0))[:-1]):
+            packet.stream = stream
+            new.mux(packet)
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 320), np.int16), format="s16", layout="mono")
+            samples.sample_rate, samples.pts = 8000, 320 * number
+            new.mux(sound.encode(samples))
+    return target
+
+
+@pytest.mark.parametrize("kind", ["all", "without the last 20", "without one", "two swapped"])
+@pytest.mark.parametrize("sound", [False, True])
+def test_avi_is_numbered_by_its_chunks_whatever_its_index_lists(
+    kind: str, sound: bool, tmp_path: Path, make_video: MakeVideo
+) -> None:
+    """FFmpeg plays such a file chunk by chunk: all 60 frames, with a key frame every 12."""
+    path = make_video(tmp_path / "a.avi", frames=60)
+    if sound:
+        path = with_sound(path, tmp_path / "b.avi")
+
+    def edit(entries: list[bytes]) -> list[bytes]:
+        video = [number for number, entry in enumerate(entries) if entry[2:4] == b"dc"]
+        left_out = {"without the last 20": video[-20:], "without one": [video[30]]}
+        if kind == "two swapped":
+            one, other = video[24], video[25]
+            entries[one], entries[other] = entries[other], entries[one]
+        return [entry for number, entry in enumerate(entries) if number not in left_out.get(kind, [])]
+
+    edit_index(path, edit)
+    with open_video(path, clip="A/a", log=ClipLog(0)) as video:
+        timeline = read_timeline(video, path, clip="A/a", log=ClipLog(0))
+    assert timeline.frames == 60
+    assert timeline.key_frames.tolist() == [0, 12, 24, 36, 48]
+    assert (timeline.seek_to is not None) == (kind == "all")
