@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from mocrop.pipeline.bitstream.matroska import SEGMENT, elements
+
 _TO_ENTRIES = (b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 _STSD_BYTES, _VISUAL_ENTRY_BYTES = 8, 78  # before the boxes inside a list of sample entries, and inside an entry
-_SEGMENT, _TRACKS, _TRACK, _VIDEO, _CLUSTER = 0x18538067, 0x1654AE6B, 0xAE, 0xE0, 0x1F43B675
+_TRACKS, _TRACK, _VIDEO, _CLUSTER = 0x1654AE6B, 0xAE, 0xE0, 0x1F43B675
 _PIXEL_CROP = {0x54CC: "left", 0x54BB: "top", 0x54DD: "right", 0x54AA: "bottom"}
 _MOST_BYTES = 64 << 20  # of what is read of a file
 
@@ -82,12 +84,12 @@ def _boxes(body: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _pixel_crop(file: BinaryIO) -> str:
     """Looks no further than the first pictures, before which the tracks are described."""
-    for kind, size in _elements(file):
+    for kind, size in elements(file):
         if kind == _TRACKS:
             return _cropped_track(file.read(min(size, _MOST_BYTES)))
         if kind == _CLUSTER:
             break
-        if kind != _SEGMENT:
+        if kind != SEGMENT:
             file.seek(size, 1)
     return ""
 
@@ -100,16 +102,6 @@ def _cropped_track(tracks: bytes) -> str:
                 if any(cut.values()):
                     return ", ".join(f"{pixels} pixels less at the {side}" for side, pixels in cut.items() if pixels)
     return ""
-
-
-def _elements(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Kind and size of the element that begins where the file stands, again and again."""
-    while first := file.read(1):
-        length = 9 - first[0].bit_length()
-        kind = int.from_bytes(first + file.read(length - 1))
-        first = file.read(1)
-        length = 9 - first[0].bit_length()
-        yield kind, int.from_bytes(bytes([first[0] & (0xFF >> length)]) + file.read(length - 1))
 
 
 def _parts(body: bytes) -> Iterator[tuple[int, bytes]]:

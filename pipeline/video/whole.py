@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from mocrop.pipeline.bitstream.matroska import ends_early
 from mocrop.pipeline.bitstream.riff import is_cut_off
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.video.open import OpenVideo
@@ -69,7 +70,7 @@ class PacketAccount:
             self.end = max(self.end, (packet.pts or 0) + (packet.duration or 0))
 
     def require_whole(self, video: OpenVideo, *, clip: str) -> None:
-        """Compare what was read with what the container declares: a number of frames or, in Matroska, a duration.
+        """Compare what was read with what the container declares: frames or, in Matroska, a duration or else bytes.
 
         Raises: ClipError with TRUNCATED, or NO_FRAMES if there was no packet.
         """
@@ -83,6 +84,8 @@ class PacketAccount:
             raise ClipError(
                 Reason.TRUNCATED, f"{clip}: only {end:.2f} of {declared:.2f} seconds are there; the file is cut off"
             )
+        if not declared and ends_early(video.path):
+            raise ClipError(Reason.TRUNCATED, f"{clip}: bytes at the end are missing; the file is cut off")
 
 
 def duration_seconds(tag: str) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
+from mocrop.pipeline.bitstream.matroska import SEGMENT, ends_early
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import PlainDecode
@@ -111,6 +112,27 @@ def test_matroska_file_that_is_cut_off_is_not_whatever_reads_it(
         with pytest.raises(ClipError, match="cut off") as of_decode:
             decode.finish(clip="A/a", max_damaged=1, log=log)
     assert of_timeline.value.reason is of_decode.value.reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_matroska_file_without_durations_is_cut_off_if_bytes_are_missing(
+    codec: str, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    """As mkvmerge writes them, whose tags are at the end. A live stream does not say how many bytes it has."""
+    path = make_video(tmp_path / "a.mkv", codec=codec, frames=48, size=(160, 120))
+    whole = path.read_bytes().replace(b"DURATION", b"NO-TITLE")
+    path.write_bytes(whole)
+    assert frames_of(path) == (48, 48)
+    half = whole[: len(whole) // 2]
+    path.write_bytes(half)
+    with pytest.raises(ClipError, match="bytes at the end are missing"):
+        frames_of(path)
+    with open_video(path, clip="A/a", log=ClipLog(0)) as video, pytest.raises(ClipError, match="bytes at the end"):
+        read_timeline(video, path, clip="A/a", log=ClipLog(0))
+    size_at = half.index(SEGMENT.to_bytes(4)) + 4
+    path.write_bytes(half[:size_at] + b"\x01" + b"\xff" * 7 + half[size_at + 8 :])
+    assert not ends_early(path)
+    assert 0 < frames_of(path)[0] < 48
 
 
 @pytest.mark.parametrize("suffix", [".nut", ".mkv"])
