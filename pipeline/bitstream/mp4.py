@@ -1,7 +1,8 @@
-"""Check that an MP4 file is complete without decoding it: its boxes must follow one another to the end."""
+"""Boxes of MP4 files: whether a file is complete, without decoding it, and whether its headers change inside it."""
 
 from __future__ import annotations
 
+import mmap
 import os
 from io import FileIO
 from pathlib import Path
@@ -41,3 +42,24 @@ def _fault(file: FileIO) -> str:
     if missing := NEEDED - found:
         return f"the file is cut off: it has no {', '.join(sorted(name.decode() for name in missing))}"
     return ""
+
+
+def has_several_descriptions(data: mmap.mmap) -> bool:
+    """Whether a track of an MP4 file has more than one sample description (`stsd`), as files joined by editors have.
+
+    Headers that stand in a description, such as avcC, are then not those of all packets.
+    """
+    at = 0
+    while at + LONG_HEADER_BYTES <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        if length == 1:
+            length = int.from_bytes(data[at + 8 : at + LONG_HEADER_BYTES])
+        if kind == b"moov":
+            return _lists_several(data[at : at + length])
+        at += length if length >= HEADER_BYTES else len(data)
+    return False
+
+
+def _lists_several(movie: bytes) -> bool:
+    tables = movie.split(b"stsd")[1:]
+    return any(int.from_bytes(table[4:8]) > 1 for table in tables)

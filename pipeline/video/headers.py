@@ -14,6 +14,7 @@ from mocrop.pipeline.bitstream.bits import UnusualError
 from mocrop.pipeline.bitstream.h264 import length_bytes, units
 from mocrop.pipeline.bitstream.h264_order import pictures, shown_order
 from mocrop.pipeline.bitstream.hevc import hevc_frames
+from mocrop.pipeline.bitstream.mp4 import has_several_descriptions
 from mocrop.pipeline.bitstream.mpeg4 import shown_pictures
 from mocrop.pipeline.bitstream.vpx import vp8_frames, vp9_frames
 from mocrop.pipeline.video.index import IndexEntry, mapped, packet_bytes
@@ -53,6 +54,8 @@ def indexed_headers(video: OpenVideo, index: Sequence[IndexEntry]) -> Headers | 
     if codec in _ONLY_KEY_FRAMES:
         return _as_decoded([True] * len(index))
     with mapped(video.path) as data:
+        if "mp4" in video.container.format.name and has_several_descriptions(data):
+            return None
         keys = None
         with contextlib.suppress(UnusualError, IndexError, ValueError):
             if codec == "h264":

@@ -12,6 +12,7 @@ import av
 import av.container
 import av.error
 from av.codec.context import Flags
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -92,6 +93,11 @@ def metadata_is_utf8(container: av.container.InputContainer) -> bool:
     """Whether all metadata of a container and its streams are UTF-8, as container formats require."""
     tables = (container.metadata, *(stream.metadata for stream in container.streams))
     return not any(_has_surrogates(f"{key}{value}") for table in tables for key, value in table.items())
+
+
+def brings_other_headers(packet: Packet[VideoStream], headers: bytes) -> bool:
+    """Whether a container gives the decoder other headers (extradata) with a packet than ``headers``, of the stream."""
+    return packet.has_sidedata("new_extradata") and bytes(packet.get_sidedata("new_extradata")) != headers
 
 
 def let_go_of_side_data(frame: VideoFrame) -> None:

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.pipeline.bitstream.bits import UnusualError
 from mocrop.pipeline.bitstream.h264 import length_bytes
 from mocrop.pipeline.bitstream.h264_order import refreshes_gradually
 from mocrop.pipeline.errors import ClipError, Reason
@@ -17,7 +18,7 @@ from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket
 from mocrop.pipeline.video.headers import Headers, indexed_headers, video_headers
 from mocrop.pipeline.video.index import complete_index
-from mocrop.pipeline.video.open import OpenVideo, open_video
+from mocrop.pipeline.video.open import OpenVideo, brings_other_headers, open_video
 from mocrop.pipeline.video.whole import PacketAccount, require_all_packets
 
 # Codecs whose decoders start afresh at every key frame, which holds for no picture that is decoded after it and shown
@@ -124,8 +125,14 @@ def packets_of(video: OpenVideo) -> Iterator[VideoPacket]:
 
 
 def _read(video: OpenVideo, hidden: list[bool], account: PacketAccount) -> Iterator[bytes]:
-    """Bytes of all packets; appends to ``hidden`` whether an edit list hides each, and counts them in ``account``."""
+    """Bytes of all packets; appends to ``hidden`` whether an edit list hides each, and counts them in ``account``.
+
+    Raises: UnusualError if the container gives a packet other headers.
+    """
+    headers = video.stream.codec_context.extradata or b""
     for packet in packets_of(video):
+        if brings_other_headers(packet, headers):
+            raise UnusualError("other headers of the container")
         account.count(packet)
         hidden.append(packet.is_discard)
         yield bytes(packet)
@@ -161,33 +168,41 @@ def count_frames(path: Path, *, clip: str, log: ClipLog, by_packets: bool = Fals
         context.copy_opaque = True  # a frame names its packet, which time stamps do not do reliably
         context.options = {"skip_loop_filter": "all", "skip_idct": "all"}
         by_packets = by_packets and context.codec.canonical_name in _RESTARTING
-        decode, refresh = PlainDecode(video), _Refresh(video)
-        for frame in decode.frames(number_packets=True, look=refresh.look):
+        decode, told = PlainDecode(video), _InPackets(video)
+        for frame in decode.frames(number_packets=True, look=told.look):
             keys.append(frame.key_frame)
             packets.append(cast(int, frame.opaque))
         decode.account.require_whole(video, clip=clip)
     decode.damage.require_frames(clip)
-    by_packets = by_packets and decode.damage.first < 0 and len(set(packets)) == len(packets)
+    # a packet that brings other headers must not be passed over
+    by_packets = by_packets and not told.other_headers and decode.damage.first < 0 and len(set(packets)) == len(packets)
     key_frames = np.flatnonzero(keys)
     return Timeline(
         frames=len(keys),
         key_frames=key_frames,
         shown=np.array(packets, np.intp) if by_packets else None,
         starts=key_frames,
-        gradual=refresh.gradual,
+        gradual=told.gradual,
         damage=decode.damage,
     )
 
 
-class _Refresh:
-    """Looks for a gradual refresh, which the decoder does not tell, in the packets of H.264."""
+class _InPackets:
+    """Looks in packets for what the decoder does not tell.
+
+    Attributes:
+        gradual: whether there is a gradual refresh of H.264.
+        other_headers: whether the container gives a packet other headers.
+    """
 
     def __init__(self, video: OpenVideo) -> None:
         context = video.stream.codec_context
-        self.gradual = False
+        self.gradual = self.other_headers = False
+        self._headers = context.extradata or b""
         self._is_h264 = context.codec.canonical_name == "h264"
-        self._length_bytes = length_bytes(context.extradata or b"")
+        self._length_bytes = length_bytes(self._headers)
 
     def look(self, packet: VideoPacket) -> None:
+        self.other_headers = self.other_headers or brings_other_headers(packet, self._headers)
         if self._is_h264 and not self.gradual:
             self.gradual = refreshes_gradually(bytes(packet), length_bytes=self._length_bytes)

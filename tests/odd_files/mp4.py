@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from struct import pack
 
+import av
+
 TRACK = (b"moov", b"trak")
 TABLES = (*TRACK, b"mdia", b"minf", b"stbl")
 EDITS = (*TRACK, b"edts")
 MOVIE_SCALE = 1000  # ticks a second of the durations of edits, as FFmpeg writes them
+_HEAD_BYTES = 24 + 8  # ftyp and the head of mdat
+_MOST_DELAYED = 4  # frames by which a picture is shown later than decoded
 Matrix = tuple[int, int, int, int]  # a, b, c, d: x' = a x + c y, y' = b x + d y, each -1, 0 or 1
 
 MATRICES: tuple[Matrix, ...] = (
@@ -89,3 +93,42 @@ def _replace(path: Path, where: Sequence[bytes], box: bytes) -> Path:
     data[start:end] = box
     path.write_bytes(data)
     return path
+
+
+def join_with_descriptions(first: Path, second: Path, target: Path) -> Path:
+    """Write the packets of two files of one rate after each other, with a description of each, as MP4Box does."""
+    body, entries = b"", b""
+    chunks: list[int] = []
+    counts: list[int] = []
+    sizes: list[int] = []
+    keys: list[int] = []
+    delays: list[int] = []
+    step = ticks_per_frame(first)
+    for path in (first, second):
+        chunks.append(_HEAD_BYTES + len(body))
+        with av.open(path) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.pts is not None]
+        counts.append(len(packets))
+        start = min(packet.pts for packet in packets)
+        for number, packet in enumerate(packets):
+            keys += [len(sizes) + 1] if packet.is_keyframe else []
+            delays += [1, packet.pts - start + _MOST_DELAYED * step - number * step]
+            sizes.append(packet.size)
+            body += bytes(packet)
+        at, end = _find(data := path.read_bytes(), (*TABLES, b"stsd"))
+        entries += data[at + 16 : end]
+    tables = {
+        b"stsd": pack(">II", 0, 2) + entries,
+        b"stts": pack(">4I", 0, 1, len(sizes), step),
+        b"stss": pack(f">2I{len(keys)}I", 0, len(keys), *keys),
+        b"ctts": pack(f">2I{len(delays)}I", 0, len(sizes), *delays),
+        b"stsc": pack(">2I6I", 0, 2, 1, counts[0], 1, 2, counts[1], 2),
+        b"stsz": pack(f">3I{len(sizes)}I", 0, 0, len(sizes), *sizes),
+        b"stco": pack(">4I", 0, 2, *chunks),
+    }
+    target.write_bytes(first.read_bytes())
+    _replace(target, TABLES, _box(b"stbl", b"".join(_box(kind, table) for kind, table in tables.items())))
+    _replace(target, EDITS, b"")
+    movie = slice(*_find(data := target.read_bytes(), (b"moov",)))
+    target.write_bytes(_box(b"ftyp", b"isom\0\0\2\0isommp41") + _box(b"mdat", body) + data[movie])
+    return target

@@ -25,6 +25,7 @@ from mocrop.pipeline.video.frames import NotAsToldError, decode_frames
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.timeline import Timeline, read_timeline
 from mocrop.tests.odd_files.avi import edit_index
+from mocrop.tests.odd_files.mp4 import join_with_descriptions
 
 MakeVideo = Callable[..., Path]
 
@@ -308,3 +309,33 @@ def test_avi_is_numbered_by_its_chunks_whatever_its_index_lists(
     assert timeline.frames == 60
     assert timeline.key_frames.tolist() == [0, 12, 24, 36, 48]
     assert (timeline.seek_to is not None) == (kind == "all")
+
+
+IN_ORDER = {"codec": "libx264", "options": {"x264-params": f"{X264}:bframes=0"}}
+REORDERED = {"codec": "libx264", "options": {"x264-params": f"{X264}:bframes=3:ref=4"}}
+X265 = "keyint=12:min-keyint=12:log-level=none"
+HEVC = [
+    {"codec": "libx265", "size": size, "options": {"x265-params": X265, "preset": "ultrafast"}}
+    for size in ((64, 48), (96, 64))
+]
+
+
+@pytest.mark.parametrize("kinds", [(IN_ORDER, REORDERED), (REORDERED, IN_ORDER), HEVC], ids=["p-b", "b-p", "hevc"])
+@pytest.mark.parametrize("chosen", ["all", "keys", "last"])
+def test_mp4_of_two_descriptions_is_numbered_by_its_decoder(
+    kinds: Sequence[dict[str, object]], chosen: str, tmp_path: Path, make_video: MakeVideo
+) -> None:
+    """The headers in the first description say nothing of the packets of the second, which are in another order."""
+    parts = [make_video(tmp_path / f"{n}.mp4", frames=30, **kind) for n, kind in enumerate(kinds)]
+    path = join_with_descriptions(*parts, tmp_path / "joined.mp4")
+    with av.open(path) as container:
+        expected = [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
+    assert len(set(expected)) == len(expected) == 60
+    log = ClipLog(0)
+    with open_video(path, clip="A/a", log=log) as video:
+        timeline = read_timeline(video, path, clip="A/a", log=log)
+        assert timeline.key_frames.tolist() == [0, 12, 24, 30, 42, 54]
+        numbers = {"all": range(60), "keys": timeline.key_frames.tolist(), "last": [59]}[chosen]
+        frames = decode_frames(video, timeline, numbers, key_frames_only=chosen == "keys", damage=FrameDamage())
+        got = {number: frame.to_ndarray().tobytes() for number, frame in frames}
+    assert got == {number: expected[number] for number in numbers}
