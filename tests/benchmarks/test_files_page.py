@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,25 +12,11 @@ import av
 import numpy as np
 import pytest
 
+from tests.benchmarks.modules import BENCHMARKS, ROOT, benchmark_module
 from tests.odd_files.compare import StoredClip
 from tests.odd_files.h264_bits import Form
 from tests.odd_files.h264_streams import in_order, units, write_h264
 from tests.odd_files.picture import draw
-
-ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ROOT / "benchmarks"
-
-
-def benchmark_module(name: str) -> Callable[..., ModuleType]:
-    """A fixture: a module of benchmarks/, imported as its programs import it."""
-
-    @pytest.fixture(name=name)
-    def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-        monkeypatch.syspath_prepend(str(BENCHMARKS))
-        return importlib.import_module(name)
-
-    return module
-
 
 files_page, mutate, mutations = (benchmark_module(name) for name in ("files_page", "mutate", "mutations"))
 

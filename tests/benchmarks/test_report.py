@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ROOT / "benchmarks"
-
-
-def benchmark_module(name: str) -> Callable[..., ModuleType]:
-    """A fixture: a module of benchmarks/, imported as its programs import it."""
-
-    @pytest.fixture(name=name)
-    def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-        monkeypatch.syspath_prepend(str(BENCHMARKS))
-        return importlib.import_module(name)
-
-    return module
-
+from tests.benchmarks.modules import BENCHMARKS, ROOT, benchmark_module
 
 page, aims, scaling, cost_model = (benchmark_module(name) for name in ("page", "aims", "scaling", "cost_model"))
 
