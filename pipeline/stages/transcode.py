@@ -24,7 +24,7 @@ from mocrop.pipeline.video.normalise import PIXEL_FORMAT, regular_frames
 from mocrop.pipeline.video.open import OpenVideo, open_video
 from mocrop.pipeline.video.orientation import Orientations
 from mocrop.pipeline.video.picture_notes import note_container
-from mocrop.pipeline.video.whole import PacketAccount
+from mocrop.pipeline.video.whole import require_all_packets
 from mocrop.pipeline.workspace.paths import Workspace
 
 TRANSCODE_VERSION = 4
@@ -108,10 +108,8 @@ def _copy_stream(video: OpenVideo, target: Path, clip: str, *, key_interval: int
     with av.open(target, "w", format="mp4") as output:
         stream = output.add_stream_from_template(video.stream)
         rate = _frame_rate(video.stream)
-        account, step = PacketAccount(), 1 / rate
+        number, step = 0, 1 / rate
         for packet in video.container.demux(video.stream):
-            number = account.packets
-            account.count(packet)
             if packet.size:
                 packet.stream = stream
                 packet.time_base = step
@@ -119,7 +117,8 @@ def _copy_stream(video: OpenVideo, target: Path, clip: str, *, key_interval: int
                 packet.is_keyframe = number % key_interval == 0
                 packet.duration = 1
                 output.mux(packet)
-    account.require_whole(video, clip=clip)
+                number += 1
+    require_all_packets(video, packets=number, clip=clip)  # its index is complete, which is a condition of conforming
 
 
 def _encode(video: OpenVideo, target: Path, clip: str, settings: TranscodeSettings, log: ClipLog) -> None:
