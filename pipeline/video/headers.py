@@ -87,11 +87,11 @@ def video_headers(video: OpenVideo, packets: Iterable[bytes]) -> Headers | None:
             return _restarting(zip(*hevc_frames(packets, extradata=extradata), strict=True))
         if codec in ("vp8", "vp9"):
             return _restarting((vp8_frames if codec == "vp8" else vp9_frames)(packets))
+        if codec in _ONLY_KEY_FRAMES:
+            return _as_decoded([True for _ in packets])
     except (UnusualError, IndexError):
-        return None
-    if codec not in _ONLY_KEY_FRAMES:
-        return None
-    return _as_decoded([True for _ in packets])
+        pass
+    return None
 
 
 def _restarting(shown: Iterable[tuple[int, bool]]) -> Headers:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from mocrop.pipeline.bitstream.bits import UnusualError
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.headers import indexed_headers, video_headers
 from mocrop.pipeline.video.index import complete_index, mapped, packet_bytes
@@ -67,3 +68,17 @@ def test_real_clips_are_told_as_by_all_their_headers(real_clips: Path) -> None:
                 continue
             headers = video_headers(video, packet_bytes(data, index))
             assert indexed_headers(video, index) == headers
+
+
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("mpeg4", "yuv420p"), ("libx264", "yuv420p"), ("mjpeg", "yuvj420p")])
+def test_packets_that_turn_out_unusual_are_left_to_a_decoder(
+    codec: str, pix_fmt: str, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    path = make_video(tmp_path / "a.mkv", codec=codec, pix_fmt=pix_fmt)
+
+    def unusual() -> Iterator[bytes]:
+        raise UnusualError("other headers of the container")
+        yield b""
+
+    with open_video(path, clip="A/a", log=ClipLog(0)) as video:
+        assert video_headers(video, unusual()) is None
