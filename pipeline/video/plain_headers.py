@@ -49,9 +49,10 @@ def plain_h264(data: mmap.mmap, index: Sequence[IndexEntry], *, extradata: bytes
 
 
 def _first_units(data: mmap.mmap, offsets: Sequence[int]) -> tuple[npt.NDArray[np.int64], ...]:
-    """Length, nal_unit_type and first byte of the first unit at each place. Raises: IndexError past the end."""
-    file = np.frombuffer(data, np.uint8)
-    heads = file[np.array(offsets)[:, np.newaxis] + np.arange(_UNIT_BYTES)].astype(np.int64)
+    """Length, nal_unit_type and first byte of the first unit at each place. Raises: ValueError past the end."""
+    # no view of the mapped file: whoever looks at this thread meanwhile, as Dask's profiler, would keep it from closing
+    found = b"".join([data[at : at + _UNIT_BYTES] for at in offsets])
+    heads = np.frombuffer(found, np.uint8).reshape(-1, _UNIT_BYTES).astype(np.int64)
     length = heads[:, :4] @ np.array([1 << 24, 1 << 16, 1 << 8, 1])
     return length, heads[:, 4] & 31, heads[:, 5]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -82,3 +83,23 @@ def test_packets_that_turn_out_unusual_are_left_to_a_decoder(
 
     with open_video(path, clip="A/a", log=ClipLog(0)) as video:
         assert video_headers(video, unusual()) is None
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "mpeg4.avi", "b.mp4", "b.avi"])
+def test_file_is_let_go_although_somebody_holds_the_frames_of_the_thread(
+    name: str, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    """As Dask's profiler does for a moment: a view of the mapped file in one of them would be an error at its end."""
+    path = make_video(tmp_path / name, frames=40, **{**PLAIN, **OTHERS, "b.avi": {"options": {"bf": "2"}}}[name])
+    held = []
+    with open_video(path, clip="A/a", log=ClipLog(0)) as video:
+        sys.setprofile(lambda frame, *_: held.append(frame))
+        try:
+            index = complete_index(video)
+            assert index is not None
+            headers = indexed_headers(video, index)
+        finally:
+            sys.setprofile(None)
+    assert headers is not None
+    assert len(headers.packets) == 40
+    assert len(held) > 10
