@@ -24,8 +24,8 @@ from mocrop.pipeline.video.decoder import FrameDamage
 from mocrop.pipeline.video.frames import NotAsToldError, decode_frames
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.timeline import Timeline, read_timeline
-from mocrop.tests.odd_files.avi import edit_index
-from mocrop.tests.odd_files.mp4 import join_with_descriptions
+from tests.odd_files.avi import edit_index
+from tests.odd_files.mp4 import join_with_descriptions
 
 MakeVideo = Callable[..., Path]
 
