@@ -67,6 +67,14 @@ def mocrop(*arguments: str | Path) -> int:
     return 0
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new folder, which is the current one, in which no workspace is named."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MOCROP_WORKSPACE", raising=False)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def make_video() -> MakeVideo:
     """Write a small video: ``make_video(path, frames=24, size=(64, 48), codec="libx264", ...) -> path``."""

@@ -49,13 +49,6 @@ def dataset(tmp_path: Path, make_video: MakeVideo) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MOCROP_WORKSPACE", raising=False)
-    return tmp_path
-
-
 def test_a_run_walks_over_the_clips_once_a_stage(
     dataset: Path, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,13 +37,6 @@ def dataset(tmp_path: Path, make_video: MakeVideo) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MOCROP_WORKSPACE", raising=False)
-    return tmp_path
-
-
 Json = Callable[..., Any]
 
 

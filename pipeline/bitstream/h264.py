@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from mocrop.pipeline.bitstream.bits import BitReader
 
-PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
-
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # 7.3.2.1.1
 SLICE, PARTITION, IDR_SLICE, SEI, SEQUENCE = 1, 2, 5, 6, 7  # nal_unit_type
 _RECOVERY_POINT, _DISPLAY_ORIENTATION = 6, 47  # payloadType
@@ -40,7 +38,7 @@ class SequenceParameters:
     number: int
     width: int
     height: int
-    crop: PixelEdges
+    crop: tuple[int, int, int, int]
     reference_frames: int
     frames_only: bool
     frame_number_bits: int

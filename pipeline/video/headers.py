@@ -21,9 +21,9 @@ from mocrop.pipeline.video.index import IndexEntry, mapped, packet_bytes
 from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.plain_headers import plain_h264, plain_mpeg4
 
-# Codecs in which every packet holds one picture that needs no other.
 _H264_HEADERS = frozenset({*range(6, 14), 15})  # nal_unit_type of what is no part of a picture
 _THEORA_HEADER = 0x80  # the first byte of headers is this or more
+# Codecs in which every packet holds one picture that needs no other.
 _ONLY_KEY_FRAMES = frozenset({"dnxhd", "dvvideo", "ffvhuff", "huffyuv", "mjpeg", "prores", "rawvideo", "utvideo"})
 
 
