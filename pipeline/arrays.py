@@ -31,7 +31,12 @@ def worker_context(*, cache_bytes: int = 0) -> ts.Context:
 
 
 def open_array(
-    path: Path, name: str, *, context: ts.Context | None = None, store_data_equal_to_fill_value: bool = False
+    path: Path,
+    name: str,
+    *,
+    context: ts.Context | None = None,
+    store_data_equal_to_fill_value: bool = False,
+    must_be_there: bool = False,
 ) -> ts.TensorStore:
     """Open one array of a Zarr v3 group with TensorStore.
 
@@ -40,11 +45,13 @@ def open_array(
         name: of the array.
         context: see :func:`worker_context`; None: TensorStore's default.
         store_data_equal_to_fill_value: also write chunks that hold nothing but the fill value.
+        must_be_there: reading a chunk that is missing raises ValueError; else it reads as the fill value.
     """
     spec = {
         "driver": "zarr3",
         "kvstore": {"driver": "file", "path": (path / name).as_posix()},
         "recheck_cached_data": False,
         "store_data_equal_to_fill_value": store_data_equal_to_fill_value,
+        "fill_missing_data_reads": not must_be_there,
     }
     return ts.open(spec, context=context, open=True).result()

@@ -1,0 +1,78 @@
+"""CRC-32C checksums: of bytes, of files, and of the metadata of Zarr groups, whose chunks have their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+
+BLOCK_BYTES = 1 << 20
+ARRAYS, WHOLE = "metadata", "checksum"  # keys that :func:`seal` adds
+
+
+class SealError(ValueError):
+    """The metadata of a Zarr group are not those that were written."""
+
+
+def checksum(*parts: Any) -> int:
+    """CRC-32C over several buffers, one after the other; an array must be C-contiguous.
+
+    >>> hex(checksum(b"123456789")), checksum(b"1234", b"56789") == checksum(b"123456789")
+    ('0xe3069283', True)
+    """
+    value = 0
+    for part in parts:
+        value = google_crc32c.extend(value, part)
+    return value
+
+
+def file_checksum(file: Path) -> int:
+    """CRC-32C of the content of a file. Raises: OSError."""
+    value = 0
+    with file.open("rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            value = google_crc32c.extend(value, block)
+    return value
+
+
+def json_checksum(value: Any) -> int:
+    """CRC-32C of a value as JSON, however a file spaces and orders it."""
+    return checksum(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode())
+
+
+def seal(attributes: Mapping[str, Any], folder: Path, arrays: Iterable[str]) -> dict[str, Any]:
+    """Attributes of a Zarr group with checksums of themselves and of the metadata of its arrays, which are on the disk.
+
+    Args:
+        folder: of the group.
+        arrays: their names.
+    """
+    content = {**attributes, ARRAYS: {name: _metadata_checksum(folder, name) for name in arrays}}
+    content.pop(WHOLE, None)
+    return {**content, WHOLE: json_checksum(content)}
+
+
+def require_seal(attributes: Mapping[str, Any], folder: Path) -> None:
+    """Check attributes that :func:`seal` has made, and the metadata of the arrays.
+
+    Raises: SealError naming the file that is damaged or missing.
+    """
+    content = {key: value for key, value in attributes.items() if key != WHOLE}
+    if json_checksum(content) != attributes.get(WHOLE) or not isinstance(content.get(ARRAYS), dict):
+        raise SealError("zarr.json: checksum differs")
+    for name, expected in content[ARRAYS].items():
+        try:
+            found = _metadata_checksum(folder, name)
+        except FileNotFoundError as error:
+            raise SealError(f"{name}/zarr.json is missing") from error
+        except ValueError as error:
+            raise SealError(f"{name}/zarr.json is no JSON") from error
+        if found != expected:
+            raise SealError(f"{name}/zarr.json: checksum differs")
+
+
+def _metadata_checksum(folder: Path, name: str) -> int:
+    return json_checksum(json.loads((folder / name / "zarr.json").read_bytes()))
