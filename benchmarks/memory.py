@@ -26,7 +26,8 @@ import numpy as np
 from harness import peak_bytes, save_table
 
 from mocrop.evaluation.report.format import markdown_table
-from mocrop.pipeline.cache.layout import ClipTable, create_cache
+from mocrop.pipeline.cache.create import create_cache
+from mocrop.pipeline.cache.layout import ClipTable
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.policies.registry import POLICIES

@@ -18,7 +18,8 @@ import numpy as np
 from av.filter import Graph
 from harness import arguments, choose_clips, interleave, report
 
-from mocrop.pipeline.cache.layout import ClipTable, create_cache
+from mocrop.pipeline.cache.create import create_cache
+from mocrop.pipeline.cache.layout import ClipTable
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD
 from mocrop.pipeline.outcome import ClipTask, Outcome

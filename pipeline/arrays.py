@@ -9,13 +9,25 @@ from pathlib import Path
 import numpy as np
 import tensorstore as ts
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 
-def write_names(group: zarr.Group, names: Sequence[str]) -> None:
-    """Write the string array ``clip`` of a group, one name per row; an older one is replaced."""
+def write_names(group: zarr.Group, names: Sequence[str], *, checked: bool = False) -> None:
+    """Write the string array ``clip`` of a group, one name per row.
+
+    Args:
+        checked: with a CRC-32C behind its bytes.
+    """
     with warnings.catch_warnings():  # zarr warns that the string type has no final specification yet
         warnings.simplefilter("ignore")
-        array = group.create_array("clip", shape=(len(names),), chunks=(len(names),), dtype="string", overwrite=True)
+        array = group.create_array(
+            "clip",
+            shape=(len(names),),
+            chunks=(len(names),),
+            dtype="string",
+            compressors=[ZstdCodec(), Crc32cCodec()] if checked else "auto",
+            config={"write_empty_chunks": True},
+        )
         array[:] = np.array(list(names), dtype=np.dtypes.StringDType())
 
 

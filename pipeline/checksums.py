@@ -50,9 +50,19 @@ def seal(attributes: Mapping[str, Any], folder: Path, arrays: Iterable[str]) -> 
         folder: of the group.
         arrays: their names.
     """
-    content = {**attributes, ARRAYS: {name: _metadata_checksum(folder, name) for name in arrays}}
-    content.pop(WHOLE, None)
+    return with_checksum({**attributes, ARRAYS: {name: _metadata_checksum(folder, name) for name in arrays}})
+
+
+def with_checksum(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The same attributes with a checksum of themselves."""
+    content = {key: value for key, value in attributes.items() if key != WHOLE}
     return {**content, WHOLE: json_checksum(content)}
+
+
+def require_checksum(attributes: Mapping[str, Any]) -> None:
+    """Check attributes that :func:`with_checksum` has made. Raises: SealError."""
+    if with_checksum(attributes)[WHOLE] != attributes.get(WHOLE):
+        raise SealError("zarr.json: checksum differs")
 
 
 def require_seal(attributes: Mapping[str, Any], folder: Path) -> None:
@@ -60,10 +70,10 @@ def require_seal(attributes: Mapping[str, Any], folder: Path) -> None:
 
     Raises: SealError naming the file that is damaged or missing.
     """
-    content = {key: value for key, value in attributes.items() if key != WHOLE}
-    if json_checksum(content) != attributes.get(WHOLE) or not isinstance(content.get(ARRAYS), dict):
+    require_checksum(attributes)
+    if not isinstance(arrays := attributes.get(ARRAYS), dict):
         raise SealError("zarr.json: checksum differs")
-    for name, expected in content[ARRAYS].items():
+    for name, expected in arrays.items():
         try:
             found = _metadata_checksum(folder, name)
         except FileNotFoundError as error:

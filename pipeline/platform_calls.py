@@ -92,6 +92,37 @@ def sync(path: Path) -> None:
             raise
 
 
+class HeldFolder:
+    """A folder by what it is rather than by its path; open, where that can be, so that no later one passes for it.
+
+    Attributes:
+        identity: its device and number on it; None if it was not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+        with contextlib.suppress(OSError):  # Windows opens no folders; one that is not there is nobody's
+            self._descriptor = os.open(path, os.O_RDONLY)
+        self.identity = _file_identity(path)
+
+    def __del__(self) -> None:
+        if getattr(self, "_descriptor", -1) >= 0:
+            os.close(self._descriptor)
+
+    def is_still_there(self) -> bool:
+        """Whether this folder, and no other, is at its path."""
+        return self.identity is not None and _file_identity(self._path) == self.identity
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def link_or_copy(source: Path, link: Path) -> None:
     """Make a link to a file, or a copy where links may not be made, as by most users of Windows.
 

@@ -18,7 +18,8 @@ from av.bitstream import BitStreamFilterContext
 from hypothesis import settings
 
 from mocrop.cli import main
-from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, create_cache
+from mocrop.pipeline.cache.create import create_cache
+from mocrop.pipeline.cache.layout import CacheLayout, ClipTable
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression
 from mocrop.pipeline.video.orientation import Orientation

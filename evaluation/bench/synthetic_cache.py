@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, create_cache
+from mocrop.pipeline.cache.create import create_cache
+from mocrop.pipeline.cache.layout import CacheLayout, ClipTable
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression
 

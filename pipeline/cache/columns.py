@@ -12,11 +12,10 @@ import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import USABLE, ClipState
+from mocrop.pipeline.cache.layout import SHARD_COLUMNS, TABLE_COLUMNS, USABLE, ClipState
 from mocrop.pipeline.cache.slots import UNUSED
+from mocrop.pipeline.errors import CacheError
 
-SHARD_COLUMNS = ("state", "frame_index", "box", "density")  # written with the frames, one file a shard
-TABLE_COLUMNS = ("label", "group", "subset")  # kept in step with the manifest
 SUBSETS = 3  # neither list, train, test
 
 Column = npt.NDArray[Any]
@@ -41,6 +40,8 @@ def read_columns(cache: CropCache) -> tuple[dict[str, Column], list[Fault]]:
     columns: dict[str, Column] = {}
     faults: list[Fault] = []
     for name in (*SHARD_COLUMNS, *TABLE_COLUMNS):
+        if name == "checksum" and not cache.checked:
+            continue
         try:
             array = open_array(cache.path, name)
         except ValueError as error:
@@ -50,8 +51,25 @@ def read_columns(cache: CropCache) -> tuple[dict[str, Column], list[Fault]]:
             faults.append(Fault(fact=f"{name} has {array.shape[0]} rows for {len(cache)} clips", scope="cache"))
             continue
         columns[name] = np.zeros(array.shape, array.dtype.numpy_dtype)
-        faults += _fill(columns[name], array, name, per_file=cache.clips_per_shard)
+        damaged = list(_fill(columns[name], array, name, per_file=cache.clips_per_shard))
+        faults += damaged or _missing(cache, name, columns[name])
     return columns, faults
+
+
+def _missing(cache: CropCache, name: str, column: Column) -> Iterator[Fault]:
+    """The rows of files that must be there and are not, or the whole table."""
+    try:
+        files = cache.missing_files(name, column)
+    except CacheError:  # the states, which say what must be there, are damaged themselves
+        return
+    for file in files:
+        fact = f"{file.relative_to(cache.path)} is missing"
+        if name in TABLE_COLUMNS:
+            yield Fault(fact=fact, scope="table")
+            continue
+        first = int(file.relative_to(cache.path / name / "c").parts[0]) * cache.clips_per_shard
+        for row in range(first, min(first + cache.clips_per_shard, len(cache))):
+            yield Fault(fact=fact, scope="shard", row=row)
 
 
 def _fill(column: Column, array: ts.TensorStore, name: str, *, per_file: int) -> Iterator[Fault]:
@@ -72,7 +90,7 @@ def _fill(column: Column, array: ts.TensorStore, name: str, *, per_file: int) ->
             yield from (
                 (Fault(fact=fact, scope="shard", row=row) for row in rows)
                 if in_shards
-                else (Fault(fact=fact, scope="cache"),)
+                else (Fault(fact=fact, scope="table"),)
             )
 
 

@@ -11,13 +11,28 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 import zarr
-from zarr.codecs import ZstdCodec
 
 from mocrop.pipeline.arrays import open_array
-from mocrop.pipeline.cache.layout import SCHEMA_VERSION, USABLE, open_stream, shard_file
+from mocrop.pipeline.cache.description import group_file, read_attributes, require_sound
+from mocrop.pipeline.cache.layout import (
+    SHARD_COLUMNS,
+    STREAMS,
+    USABLE,
+    clip_checksum,
+    missing_files,
+    open_stream,
+    shard_file,
+    written_shards,
+)
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.names import is_utf8
+from mocrop.pipeline.platform_calls import HeldFolder
+
+
+def replaced(path: Path) -> CacheError:
+    """The error for a cache that is another one by now than when it was opened."""
+    return CacheError(f"{path} was replaced or removed while it was read; start again")
 
 
 class CropCache:
@@ -35,27 +50,63 @@ class CropCache:
         self.path = Path(path)
         if not is_utf8(os.fspath(self.path)):
             raise CacheError(f"the path of the cache {self.path} is not UTF-8; rename the folder")
-        try:
-            self._group = zarr.open_group(self.path, mode="r", zarr_format=3)
-        except (FileNotFoundError, ValueError, KeyError) as error:
-            raise CacheError(f"{self.path} is not a crop cache; make one with `mocrop precrop --size 192`") from error
-        self.attributes = cast(dict[str, Any], self._group.attrs.asdict().get("mocrop") or {})
-        if self.attributes.get("schema") != SCHEMA_VERSION:
-            raise CacheError(
-                f"{self.path}: crop cache of schema {self.attributes.get('schema')}, this mocrop reads schema "
-                f"{SCHEMA_VERSION}; write it again with `mocrop precrop --overwrite`"
-            )
-        self.shape = cast(tuple[int, int, int, int, int], self._array("frames").shape)
+        self._folder = HeldFolder(self.path)
+        self.attributes, self._group_bytes = read_attributes(self.path)
+        self._arrays = require_sound(self.path, self.attributes)
+        self.shape = cast(tuple[int, int, int, int, int], tuple(self._arrays["frames"]["shape"]))
 
-    def _array(self, name: str) -> zarr.Array[Any]:
-        return cast("zarr.Array[Any]", self._group[name])
+    def require_same_folder(self) -> None:
+        """Check that the cache is the one that was opened; to be called after a file was opened or read.
+
+        Raises: CacheError if another cache is in its place, or none.
+        """
+        if not self._folder.is_still_there():
+            raise replaced(self.path)
+
+    @property
+    def token(self) -> object:
+        """Equal for a cache that is opened again at the same path, also in another process, if it is the same one."""
+        return self._folder.identity, self.attributes.get("checksum")
+
+    def _require_unchanged(self) -> None:
+        """Raises: CacheError if another cache is in its place, or its table was changed since it was opened."""
+        self.require_same_folder()
+        try:
+            same = group_file(self.path).read_bytes() == self._group_bytes
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise CacheError(f"{self.path} was changed by `mocrop precrop` while it was read; start again")
+
+    @property
+    def checked(self) -> bool:
+        """Whether there is a checksum behind every byte, as from schema 2 on."""
+        return bool(self.attributes["schema"] >= 2)
 
     def _column(self, name: str) -> npt.NDArray[Any]:
         """Read a whole column of numbers. Raises: CacheError if it is damaged."""
         try:
-            return open_array(self.path, name).read().result()  # TensorStore opens thousands of files at once
+            values = open_array(self.path, name).read().result()  # TensorStore opens thousands of files at once
+            if missing := self.missing_files(name, values):
+                raise ValueError(f"{missing[0].relative_to(self.path)} is missing")
         except ValueError as error:
             raise self._unreadable(name, error) from error
+        self._require_unchanged()
+        return values
+
+    def missing_files(self, name: str, values: npt.NDArray[Any]) -> list[Path]:
+        """Files of a column that must be there and are not; ``values`` are those that were read.
+
+        A missing file reads as the fill value. Always empty for a cache of schema 1, which does not store all zeros.
+        """
+        if not self.checked:
+            return []
+        if name not in SHARD_COLUMNS:
+            return missing_files(self.path, name, values.shape, [0])
+        if name == "state":  # written before and after everything else of a shard
+            return missing_files(self.path, name, values.shape, written_shards(self.path))
+        shards = np.unique(np.flatnonzero(self.state) // self.clips_per_shard)
+        return missing_files(self.path, name, values.shape, shards.tolist())
 
     def _unreadable(self, name: str, error: Exception) -> CacheError:
         way_out = "`mocrop verify` says what is damaged and how to repair it"
@@ -78,17 +129,18 @@ class CropCache:
     @property
     def clips_per_shard(self) -> int:
         """Clips per shard; the last shard may have fewer."""
-        return cast(tuple[int, ...], self._array("frames").shards)[0]
+        return cast(int, self._arrays["frames"]["chunk_grid"]["configuration"]["chunk_shape"][0])
 
     @property
     def compressed(self) -> bool:
         """Whether frames and motion fields are compressed inside their shards."""
-        return any(isinstance(codec, ZstdCodec) for codec in self._array("frames").compressors)
+        sharding = self._arrays["frames"]["codecs"][0]["configuration"]
+        return any(codec["name"] == "zstd" for codec in sharding["codecs"])
 
     @property
     def has_motion(self) -> bool:
         """Whether there is a motion field for every frame."""
-        return "motion" in self._group
+        return "motion" in self._arrays
 
     def item_shape(self, stream: Stream) -> tuple[int, int, int]:
         """Shape of one frame, (3, size, size), or of one motion field, (2, side, side).
@@ -100,7 +152,7 @@ class CropCache:
                 f"{self.path} has no motion fields; write a cache that has them with `mocrop precrop --motion-fields`, "
                 "under another --name or with --overwrite"
             )
-        return cast(tuple[int, int, int], self._array(stream).shape[2:])
+        return cast(tuple[int, int, int], tuple(self._arrays[stream]["shape"][2:]))
 
     @property
     def class_names(self) -> list[str]:
@@ -149,12 +201,34 @@ class CropCache:
         return self._column("subset")
 
     @cached_property
+    def checksum(self) -> npt.NDArray[np.uint32]:
+        """Checksums of the clips' frames and motion fields; of a cache of schema 1 all of them are read for it."""
+        return self._column("checksum") if self.checked else self._computed_checksums()
+
+    def _computed_checksums(self) -> npt.NDArray[np.uint32]:
+        used = np.where(self.usable, self.frame_counts, 0)
+        opened = [self.open_stream(stream) for stream in (STREAMS if self.has_motion else STREAMS[:1])]
+        try:
+            values = [
+                clip_checksum(*(array[row, :slots].read().result() for array in opened)) if slots else 0
+                for row, slots in enumerate(used.tolist())
+            ]
+        except ValueError as error:
+            raise self._unreadable("frames", error) from error
+        return np.array(values, np.uint32)
+
+    @cached_property
     def clip(self) -> list[str]:
         """Names of the clips."""
         try:
-            return [str(name) for name in np.asarray(self._array("clip")[...])]  # TensorStore has no string type
+            if missing := missing_files(self.path, "clip", (len(self),), [0]):
+                raise FileNotFoundError(f"{missing[0].relative_to(self.path)} is missing")
+            array = zarr.open_array(self.path / "clip", mode="r", zarr_format=3)
+            names = [str(name) for name in np.asarray(array[...])]  # TensorStore has no string type
         except Exception as error:  # zarr and its codecs raise many kinds of errors for a damaged file
             raise self._unreadable("clip", error) from error
+        self._require_unchanged()
+        return names
 
     def open_frames(self, *, context: ts.Context | None = None) -> ts.TensorStore:
         """Open ``frames``: uint8, shape (clips, slots, 3, size, size)."""

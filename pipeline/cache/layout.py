@@ -1,4 +1,4 @@
-"""Arrays and codecs of a crop cache, and creating an empty one.
+"""Arrays of a crop cache, and the files that they are in.
 
 A crop cache is a self-contained Zarr v3 group of cropped frames, one row per clip:
 
@@ -14,6 +14,7 @@ array            shape, dtype                        meaning
 ``subset``       (clips, splits) uint8               0 in neither list, 1 train, 2 test
 ``clip``         (clips,) string                     path under the data set, without suffix
 ``state``        (clips,) uint8                      see :class:`ClipState`
+``checksum``     (clips,) uint32                     CRC-32C of the used slots of ``frames``, then of ``motion``
 ``motion``       (clips, frames, 2, side, side) i1   optional: a motion field for each frame, x and y, laid out like
                                                      ``frames``; see :mod:`~mocrop.pipeline.motion.fields`
 ===============  ==================================  ======================================================
@@ -21,16 +22,18 @@ array            shape, dtype                        meaning
 Group attributes are stored under ``mocrop``. zarr-python creates the arrays and writes the table of clips (``label``,
 ``group``, ``subset``, ``clip``); TensorStore writes the rest, each file under a temporary name until it is complete and
 on disk. A shard's ``state`` is written after everything else of that shard, so a killed writer leaves state 0. Every
-frame and field is stored, also one that is all zeros; an unused slot is not stored and reads as zeros. A shard whose
-whole file is missing would read as zeros too, so readers call
-:meth:`~mocrop.pipeline.cache.crop_cache.CropCache.missing_shards` first.
+chunk is stored, also one that is all zeros, with a CRC-32C; an unused slot is not stored and reads as zeros. A file
+that is missing would read as zeros too, so readers look for it first, see
+:meth:`~mocrop.pipeline.cache.crop_cache.CropCache.missing_shards`.
+
+Caches of schema 1 have no ``checksum``, no checksums behind columns and metadata, and may lack columns of zeros. They
+are read, and grow, as they are.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -39,15 +42,15 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
-import zarr
-from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from mocrop.pipeline.arrays import open_array, write_names
+from mocrop.pipeline.arrays import open_array
+from mocrop.pipeline.checksums import checksum
 from mocrop.pipeline.choices import Compression, Stream
 
-SCHEMA_VERSION = 1
 STEPS_PER_PIXEL = 16  # of motion fields, whose pixels are those of the cropped frames
 STREAMS: tuple[Stream, ...] = get_args(Stream)
+SHARD_COLUMNS = ("state", "frame_index", "box", "density", "checksum")  # written with the frames, one file a shard
+TABLE_COLUMNS = ("label", "group", "subset")  # kept in step with the manifest, one file
 
 
 class ClipState(IntEnum):
@@ -91,65 +94,6 @@ class ClipTable:
     split_names: Sequence[str]
 
 
-def create_cache(path: Path, layout: CacheLayout, table: ClipTable, *, attributes: Mapping[str, Any]) -> None:
-    """Create an empty cache (every state 0) at ``path``, whole or not at all.
-
-    Args:
-        path: the ``.zarr`` folder to create.
-        attributes: stored under ``mocrop`` beside schema version, size, class names and split names.
-    Raises: FileExistsError if ``path`` exists; ValueError if the table has no clips.
-    """
-    if path.exists():
-        raise FileExistsError(path)
-    if not table.names:
-        raise ValueError("a crop cache needs at least one clip")
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    description = {
-        "schema": SCHEMA_VERSION,
-        "size": layout.size,
-        "class_names": list(table.class_names),
-        "split_names": list(table.split_names),
-        **attributes,
-    }
-    group = zarr.open_group(partial, mode="w", zarr_format=3, attributes={"mocrop": description})
-    _create_shard_arrays(group, layout, clips=len(table.names))
-    for name, values in (("label", table.label), ("group", table.group), ("subset", table.subset)):
-        group.create_array(name, data=np.ascontiguousarray(values), chunks=tuple(max(1, side) for side in values.shape))
-    write_names(group, table.names)
-    os.replace(partial, path)
-
-
-def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int) -> None:
-    """Create the arrays that a CacheWriter fills, one file per shard."""
-    _create_stream(group, "frames", layout, shape=(clips, layout.frames, 3, layout.size, layout.size))
-    if layout.motion_side:
-        _create_stream(group, "motion", layout, shape=(clips, layout.frames, 2, layout.motion_side, layout.motion_side))
-    for name, tail, dtype, fill in (
-        ("frame_index", (layout.frames,), "int32", -1),
-        ("box", (4,), "float32", 0.0),
-        ("density", layout.grid, "float32", 0.0),
-        ("state", (), "uint8", int(ClipState.NOT_WRITTEN)),
-    ):
-        chunks = (layout.clips_per_shard, *tail)
-        group.create_array(name, shape=(clips, *tail), chunks=chunks, dtype=dtype, fill_value=fill)
-
-
-def _create_stream(group: zarr.Group, name: Stream, layout: CacheLayout, *, shape: tuple[int, ...]) -> None:
-    """Create an array with one chunk per slot of each clip."""
-    checksum = Crc32cCodec()
-    group.create_array(
-        name,
-        shape=shape,
-        dtype="uint8" if name == "frames" else "int8",
-        chunks=(1, 1, *shape[2:]),
-        shards=(layout.clips_per_shard, *shape[1:]),
-        compressors=[ZstdCodec(level=1), checksum] if layout.compression == "zstd" else [checksum],
-        dimension_names=("clip", "frame", "channel", "y", "x"),
-        attributes={} if name == "frames" else {"steps_per_pixel": STEPS_PER_PIXEL},
-    )
-
-
 def open_stream(path: Path, stream: Stream, *, context: ts.Context | None = None) -> ts.TensorStore:
     """Open ``frames`` or ``motion`` of a cache with TensorStore; shapes and dtypes as in the table above.
 
@@ -168,6 +112,41 @@ def shard_file(path: Path, shard: int, stream: Stream = "frames") -> Path:
     return Path(path, f"{stream}/c/{shard}/0/0/0/0")
 
 
+def has_checksums(path: Path) -> bool:
+    """Whether a cache has a checksum of each clip's frames, as all have from schema 2 on."""
+    return (path / "checksum").is_dir()
+
+
 def column_file(path: Path, name: str, shard: int, dimensions: int) -> Path:
     """File of one shard of a column that is written with the frames and has this many dimensions."""
     return path.joinpath(name, "c", str(shard), *["0"] * (dimensions - 1))
+
+
+def missing_files(path: Path, name: str, shape: Sequence[int], shards: Iterable[int]) -> list[Path]:
+    """Files of a column that must be there and are not.
+
+    Args:
+        name: of the column.
+        shape: of the column.
+        shards: numbers of the shards that are written; of a column of the table, which has one file, 0.
+    """
+    files = (column_file(path, name, shard, len(shape)) for shard in shards) if 0 not in shape else ()
+    return [file for file in files if not file.exists()]
+
+
+def written_shards(path: Path) -> list[int]:
+    """Numbers of the shards of a cache that precrop has begun to write, by what is there of any array."""
+    return sorted(set().union(*(_shards_of(path, name) for name in ("frames", *SHARD_COLUMNS))))
+
+
+def _shards_of(path: Path, name: str) -> set[int]:
+    """Numbers of the shards of an array of which there is a file."""
+    try:
+        return {int(entry) for entry in os.listdir(path / name / "c") if entry.isdecimal()}
+    except FileNotFoundError:
+        return set()
+
+
+def clip_checksum(*streams: npt.NDArray[Any]) -> int:
+    """CRC-32C of the used slots of a clip's frames, then of its motion fields if the cache has them; 0 of none."""
+    return checksum(*(np.ascontiguousarray(stream) for stream in streams if stream.size))

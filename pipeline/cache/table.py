@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import zarr
 
-from mocrop.pipeline.arrays import write_names
-from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import ClipTable
+from mocrop.pipeline.cache.create import build_cache
+from mocrop.pipeline.cache.description import GROUP_FILE, is_consolidated, mark_updating, read_attributes
+from mocrop.pipeline.cache.layout import CacheLayout, ClipTable
+from mocrop.pipeline.platform_calls import sync
 from mocrop.pipeline.workspace.manifest import Manifest
 
 
@@ -31,29 +31,44 @@ def clip_table(manifest: Manifest) -> ClipTable:
     )
 
 
-def update_cache(path: Path, table: ClipTable, *, attributes: Mapping[str, Any]) -> None:
-    """Bring an existing cache up to date with ``table``; frames and states of known clips stay as they are.
+def update_cache(
+    path: Path, layout: CacheLayout, table: ClipTable, *, attributes: Mapping[str, Any], schema: int | None = None
+) -> None:
+    """Bring an existing cache in step with ``table``; frames and states of known clips stay as they are.
 
-    Clips keep their rows, so the table may only have grown. Nothing is written if nothing has changed.
+    All that precrop does not write shard by shard is made anew, and the files that differ replace those that are
+    there: so metadata or names that are damaged are repaired, and what a killed process has left half done is
+    completed. Meanwhile readers refuse the cache. Nothing is written if nothing has changed.
+
+    Clips keep their rows, so the table may only have grown.
 
     Args:
-        attributes: join those under the group attribute ``mocrop``.
-    Raises: CacheError if there is no cache at ``path``.
+        layout: of the cache.
+        attributes: all those under the group attribute ``mocrop`` that follow neither from layout nor table.
+        schema: of the cache, if its own attributes cannot tell; None: they can.
+    Raises: CacheError if there is no cache at ``path``, or one of which that is not known.
     """
-    cache = CropCache(path)
-    group = zarr.open_group(path, mode="r+", zarr_format=3)
-    if len(table.names) > len(cache):
-        motion = ("motion",) if cache.has_motion else ()
-        for name in ("frames", "frame_index", "box", "density", "state", *motion):
-            array = cast("zarr.Array[Any]", group[name])
-            array.resize((len(table.names), *array.shape[1:]))
-    for name in ("label", "group", "subset"):
-        values: npt.NDArray[Any] = getattr(table, name)
-        if not np.array_equal(values, getattr(cache, name)):
-            group.create_array(name, data=values, chunks=values.shape, overwrite=True)
-    if list(table.names) != cache.clip:
-        write_names(group, table.names)
-    names = {"class_names": list(table.class_names), "split_names": list(table.split_names)}
-    described = {**cache.attributes, **attributes, **names}
-    if described != cache.attributes:
-        group.update_attributes({"mocrop": described})
+    if schema is None:
+        schema = read_attributes(path)[0]["schema"]
+    fresh = build_cache(path, layout, table, attributes=attributes, schema=schema, consolidated=is_consolidated(path))
+    group = Path(GROUP_FILE)
+    changed = {file for file in _files(fresh) if not _same(fresh / file, path / file)}
+    if changed - {group}:
+        mark_updating(path)
+        changed.add(group)
+    for file in sorted(changed, key=lambda file: (file == group, file)):  # what readers look at first is written last
+        (path / file).parent.mkdir(parents=True, exist_ok=True)
+        (fresh / file).replace(path / file)
+        sync((path / file).parent)
+    shutil.rmtree(fresh)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()]
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.read_bytes() == other.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return False

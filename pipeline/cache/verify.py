@@ -16,7 +16,8 @@ from mocrop.pipeline.arrays import worker_context
 from mocrop.pipeline.cache.columns import Column, Fault, Scope, column_faults, read_columns, short
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.damage import Damage
-from mocrop.pipeline.cache.layout import STREAMS, USABLE
+from mocrop.pipeline.cache.description import DamagedCacheError
+from mocrop.pipeline.cache.layout import STREAMS, USABLE, clip_checksum
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.names import shell_word
@@ -51,14 +52,15 @@ def verify_cache(
     try:
         cache = CropCache(path)
     except CacheError as error:
-        return [Damage(part=part_name(path), clip="", fact=str(error))]
+        fact = error.fact if isinstance(error, DamagedCacheError) else str(error)
+        return [Damage(part=part_name(path), clip="", fact=fact, repair=commands["table"])]
     names, faults = _names(cache)
     columns, unreadable = read_columns(cache)
     columns |= {} if faults else {"clip": np.array(names)}
     readable = np.ones(len(cache), np.bool_)
     readable[[fault.row for fault in unreadable if fault.row is not None]] = False
     faults += [*unreadable, *column_faults(cache, columns, rows=readable), *more(cache, columns)]
-    if {"state", "frame_index"} <= columns.keys():
+    if {"state", "frame_index", *(("checksum",) if cache.checked else ())} <= columns.keys():
         faults += _frame_faults(cache, columns, on_clips=on_clips)
     return list(_damage(cache, names, faults, commands))
 
@@ -78,7 +80,7 @@ def _names(cache: CropCache) -> tuple[list[str], list[Fault]]:
         if len(names) == len(cache) == len(set(names)):
             return names, []
         fact = f"{len(names)} names, {len(set(names))} of them different, for {len(cache)} clips"
-    return [f"row {row}" for row in range(len(cache))], [Fault(fact=fact, scope="cache")]
+    return [f"row {row}" for row in range(len(cache))], [Fault(fact=fact, scope="table")]
 
 
 def _frame_faults(
@@ -92,6 +94,7 @@ def _frame_faults(
     for first in range(0, len(cache), cache.clips_per_shard):
         rows = range(first, min(first + cache.clips_per_shard, len(cache)))
         read = {row: int(used[row]) for row in rows if used[row]}
+        whole: dict[int, list[Column]] = {row: [] for row in read}
         for stream in streams:
             if not (file := cache.shard_file(first // cache.clips_per_shard, stream)).exists():
                 fact = f"the file of its {_CONTENT[stream]} is gone: {file.relative_to(cache.path)}"
@@ -100,10 +103,14 @@ def _frame_faults(
             pending = {row: opened[stream][row, :slots].read() for row, slots in read.items()}
             for row, frames in pending.items():
                 try:
-                    frames.result()
+                    whole[row].append(frames.result())
                 except ValueError as error:
                     where = f"{short(error)}, {file.relative_to(cache.path)}"
                     yield Fault(fact=f"its {_CONTENT[stream]} are damaged ({where})", scope="shard", row=row)
+        for row, content in whole.items():
+            if cache.checked and len(content) == len(streams) and clip_checksum(*content) != columns["checksum"][row]:
+                fact = f"its {_CONTENT['frames']} are not those that its checksum is of"
+                yield Fault(fact=fact, scope="shard", row=row)
         on_clips(len(rows))
 
 

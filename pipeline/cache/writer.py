@@ -12,7 +12,16 @@ import numpy.typing as npt
 import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array, worker_context
-from mocrop.pipeline.cache.layout import STREAMS, ClipState, column_file, has_motion, open_stream, shard_file
+from mocrop.pipeline.cache.layout import (
+    STREAMS,
+    ClipState,
+    clip_checksum,
+    column_file,
+    has_checksums,
+    has_motion,
+    open_stream,
+    shard_file,
+)
 from mocrop.pipeline.errors import CacheError
 
 
@@ -27,6 +36,12 @@ class Shard:
     density: npt.NDArray[np.float32]  # (n, rows, cols)
     state: npt.NDArray[np.uint8]  # (n,)
     motion: Sequence[npt.NDArray[np.int8]] = ()  # per clip (used slots, 2, side, side); empty: no fields
+
+    @property
+    def checksum(self) -> npt.NDArray[np.uint32]:
+        """Checksums of the clips' frames and motion fields, see :func:`clip_checksum`; shape (n,)."""
+        streams = [self.frames, self.motion] if self.motion else [self.frames]
+        return np.array([clip_checksum(*clip) for clip in zip(*streams, strict=True)], np.uint32)
 
 
 class CacheWriter:
@@ -43,13 +58,16 @@ class CacheWriter:
         try:
             self._frames = open_stream(path, "frames", context=context)
             self._motion = open_stream(path, "motion", context=context) if has_motion(path) else None
-            columns = ("frame_index", "box", "density")
-            self._columns = {name: open_array(path, name, context=context) for name in columns}
-            self._state = open_array(path, "state", context=context)
+            columns = ("frame_index", "box", "density", *(("checksum",) if has_checksums(path) else ()))
+            self._columns = {name: self._open_column(name, context) for name in columns}
+            self._state = self._open_column("state", context)
         except ValueError as error:
             raise CacheError(f"{path} is not a crop cache that can be written to ({error})") from error
         self._clips = self._frames.shape[0]
         self._clips_per_shard = cast("tuple[int, ...]", self._frames.chunk_layout.write_chunk.shape)[0]
+
+    def _open_column(self, name: str, context: ts.Context) -> ts.TensorStore:
+        return open_array(self._path, name, context=context, store_data_equal_to_fill_value=True)
 
     def write(self, shard: Shard) -> None:
         """Write one shard, its states last. Equal shards give equal bytes, whatever was there before.

@@ -14,10 +14,10 @@ import numpy as np
 from rich.console import Console
 
 from mocrop.pipeline.bitstream.mp4 import mp4_fault
-from mocrop.pipeline.cache.columns import TABLE_COLUMNS, Column, Fault
+from mocrop.pipeline.cache.columns import Column, Fault
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.damage import Damage, repair_commands
-from mocrop.pipeline.cache.layout import USABLE
+from mocrop.pipeline.cache.layout import TABLE_COLUMNS, USABLE
 from mocrop.pipeline.cache.table import clip_table
 from mocrop.pipeline.cache.verify import part_name, verify_cache, ways_out
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at

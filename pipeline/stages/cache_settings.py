@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypedDict
 
-from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import create_cache
+from mocrop.pipeline.cache.create import create_cache
+from mocrop.pipeline.cache.description import read_attributes
 from mocrop.pipeline.cache.table import clip_table, update_cache
 from mocrop.pipeline.choices import Camera, Compression, Select, Source
 from mocrop.pipeline.errors import CacheError, MocropError, SettingsError
@@ -144,15 +143,11 @@ def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, ove
     table = clip_table(manifest)
     if path.exists() and not overwrite:
         require_same_settings(workspace, settings)
-        update_cache(path, table, attributes=_description(stage))
+        update_cache(path, settings.layout, table, attributes=_description(stage))
         return
     manifest.forget(stage.name)
-    if path.exists():
-        doomed = path.with_name(f".{path.name}.overwritten")
-        path.rename(doomed)
-        shutil.rmtree(doomed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    create_cache(path, settings.layout, table, attributes=_description(stage))
+    create_cache(path, settings.layout, table, attributes=_description(stage), replace=True)
 
 
 def require_same_settings(workspace: Workspace, settings: PrecropSettings) -> None:
@@ -192,7 +187,7 @@ def _imported_maps(stages: Stages) -> ImportedMaps | None:
 def _known(workspace: Workspace, name: str) -> Plain:
     """Settings of an existing cache; empty if there is none."""
     path = workspace.cache(name)
-    return dict(CropCache(path).attributes["settings"]) if path.exists() else {}
+    return dict(read_attributes(path)[0]["settings"]) if path.exists() else {}
 
 
 def _require_same(there: Plain, asked: Plain, name: str) -> None:

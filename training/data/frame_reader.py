@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.crop_cache import CropCache, replaced
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.platform_calls import CAN_READ_AT
@@ -49,11 +49,15 @@ class FrameReader:
         source = ShardFiles if CAN_READ_AT and not cache.compressed else TensorStoreFrames
         self._source: FrameSource = source(cache, stream)
 
-    def __getstate__(self) -> tuple[Path, Stream]:
-        return self.cache.path, self.stream
+    def __getstate__(self) -> tuple[Path, Stream, object]:
+        return self.cache.path, self.stream, self.cache.token
 
-    def __setstate__(self, state: tuple[Path, Stream]) -> None:
-        self.__init__(CropCache(state[0]), state[1])  # type: ignore[misc]
+    def __setstate__(self, state: tuple[Path, Stream, object]) -> None:
+        """Raises: CacheError if there is another cache at the path by now."""
+        path, stream, token = state
+        self.__init__(CropCache(path), stream)  # type: ignore[misc]
+        if self.cache.token != token:
+            raise replaced(path)
 
     def read(self, clips: IntArray, slots: IntArray, *, out: Frames | None = None) -> Frames | Fields:
         """Read the chosen slots of some clips.
@@ -95,6 +99,7 @@ class TensorStoreFrames:
         try:
             opened = self._opened()
             ts.array(out.view(opened.dtype.numpy_dtype)).write(opened.vindex[clips, slots]).result()
+            self._cache.require_same_folder()
         except ValueError as error:  # what TensorStore raises for a damaged file
             raise CacheError(f"{self._cache.path}: {error}; {CACHE_WAY_OUT}") from error
 

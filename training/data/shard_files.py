@@ -85,8 +85,11 @@ class ShardFiles:
     def _open(self, shard: int) -> _ShardFile:
         try:
             path = self._cache.shard_file(shard, self._stream)
-            return _ShardFile(path, shard, self._index_shape, self._frame_bytes)
+            file = _ShardFile(path, shard, self._index_shape, self._frame_bytes)
+            self._cache.require_same_folder()
+            return file
         except FileNotFoundError as error:
+            self._cache.require_same_folder()
             raise self._error(shard, "is missing") from error
         except _DamagedIndexError as error:
             raise self._error(shard, str(error)) from error

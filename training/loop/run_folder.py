@@ -13,7 +13,7 @@ from typing import Any
 from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.files import HeldError, held, write_whole
 from mocrop.training.loop.callbacks import EpochRecord
-from mocrop.training.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mocrop.training.model.checkpoint import Checkpoint, is_described_by, load_checkpoint, save_checkpoint
 from mocrop.training.scores import Score
 
 FREE_SETTINGS = ("device",)  # may differ when a run resumes
@@ -43,10 +43,14 @@ class RunFolder:
         if not self.last.exists():
             return None
         checkpoint = load_checkpoint(self.last)
-        differing = _differences(checkpoint.settings, settings) + _differences(
-            {"cache": f"{checkpoint.cache['name']} ({checkpoint.cache['hash']})"},
-            {"cache": f"{cache['name']} ({cache['hash']})"},
-        )
+        differing = _differences(checkpoint.settings, settings)
+        there = checkpoint.cache
+        if there["name"] != cache["name"]:
+            differing.append(f"cache: {there['name']}, now {cache['name']}")
+        elif not is_described_by(there, cache):
+            differing.append(
+                f"cache: the content of {there['name']} has changed ({there['hash']}, now {cache['hash']})"
+            )
         if differing:
             raise TrainingError(
                 f"{self.path} holds a run with other settings ({'; '.join(differing)}); pass another --name, or delete "

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.identity import cache_identity
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CheckpointError
 from mocrop.pipeline.files import whole_file
@@ -42,21 +43,36 @@ class Checkpoint:
 
 
 def describe_cache(cache: CropCache) -> dict[str, Any]:
-    """Facts about a cache for checkpoints and reports.
+    """Facts about a cache for checkpoints and reports: how it was made, and a hash of what is in it.
 
-    The hash covers the attributes of the cache and its table (labels, subsets, states, boxes, frames), not its pixels.
+    The hash is :func:`~mocrop.pipeline.cache.identity.cache_identity`. ``settings`` are those of precrop, ``stages``
+    those of the stages before it: with both, another video can be cropped as the clips of the cache were.
     """
-    digest = hashlib.sha256(json.dumps(cache.attributes, sort_keys=True, default=str).encode())
-    for column in (cache.label, cache.group, cache.subset, cache.state, cache.box, cache.frame_index):
-        digest.update(column.tobytes())
-    return {
+    settings = cache.attributes.get("settings", {})
+    described = {
         "name": cache.path.stem,
-        "policy": str(cache.attributes.get("policy") or cache.attributes.get("settings", {}).get("policy", "")),
+        "policy": str(cache.attributes.get("policy") or settings.get("policy", "")),
         "size": cache.size,
         "slots": cache.frames_per_clip,
         "clips": len(cache),
-        "hash": digest.hexdigest()[:16],
+        "hash": cache_identity(cache),
+        "settings": settings,
+        "stages": {name: stage["settings"] for name, stage in cache.attributes.get("stages", {}).items()},
     }
+    return described if cache.checked else {**described, "earlier_hash": _earlier_hash(cache)}
+
+
+def is_described_by(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    """Whether two descriptions are of caches with the same content; ``there`` may be that of an earlier mocrop."""
+    return there["hash"] in (here["hash"], here.get("earlier_hash"))
+
+
+def _earlier_hash(cache: CropCache) -> str:
+    """The hash that an earlier mocrop gave a cache of schema 1: over its attributes and its table, not its pixels."""
+    digest = hashlib.sha256(json.dumps(cache.attributes, sort_keys=True, default=str).encode())
+    for column in (cache.label, cache.group, cache.subset, cache.state, cache.box, cache.frame_index):
+        digest.update(column.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import zarr
 
+from mocrop.pipeline.cache.create import create_cache
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, create_cache, shard_file
+from mocrop.pipeline.cache.layout import CacheLayout, ClipTable, shard_file
 from mocrop.pipeline.errors import CacheError
 
 MakeCache = Callable[..., Path]
@@ -41,14 +42,18 @@ def test_new_cache_has_the_documented_arrays_and_no_clip_is_written(tmp_path: Pa
         "subset": ((5, 2), "uint8"),
         "clip": ((5,), "StringDType()"),
         "state": ((5,), "uint8"),
+        "checksum": ((5,), "uint32"),
     }
     assert group["frames"].chunks == (1, 1, 3, 8, 8)
     assert group["frames"].shards == (3, 4, 3, 8, 8)
     assert (group["frame_index"][...] == -1).all()
     assert not group["state"][...].any()
     assert list(group["clip"][...]) == table().names
-    assert group.attrs["mocrop"] == {
-        "schema": 1,
+    attributes = dict(group.attrs["mocrop"])
+    assert sorted(attributes.pop("metadata")) == sorted(group.array_keys())
+    assert isinstance(attributes.pop("checksum"), int)
+    assert attributes == {
+        "schema": 2,
         "size": 8,
         "class_names": ["Klasse 0", "Klasse 1"],
         "split_names": ["1", "2"],
@@ -114,7 +119,7 @@ def test_cache_of_another_schema_is_refused(make_cache: MakeCache, tmp_path: Pat
     path = make_cache(tmp_path / "c.zarr", label=[0])
     attributes = dict(zarr.open_group(path, mode="r").attrs["mocrop"])
     zarr.open_group(path, mode="r+").attrs["mocrop"] = {**attributes, "schema": 99}
-    with pytest.raises(CacheError, match="schema 99"):
+    with pytest.raises(CacheError, match="schema 99, made by a newer mocrop"):
         CropCache(path)
 
 

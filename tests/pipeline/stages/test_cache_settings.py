@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mocrop.pipeline.cache.layout import ClipTable, create_cache
+from mocrop.pipeline.cache.create import create_cache
+from mocrop.pipeline.cache.layout import ClipTable
 from mocrop.pipeline.policies.controls import CenterSettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.settings import plain_settings

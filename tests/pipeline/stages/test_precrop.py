@@ -22,8 +22,9 @@ import numpy.typing as npt
 import pytest
 import zarr
 
+from mocrop.pipeline.cache.create import create_cache
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import ClipTable, create_cache, shard_file
+from mocrop.pipeline.cache.layout import ClipTable, shard_file
 from mocrop.pipeline.cache.writer import CacheWriter
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import CacheError, DiskFullError, Reason

@@ -189,7 +189,7 @@ def test_a_cache_with_other_clips_is_refused(cache_path: Path, tmp_path: Path, m
     train(cache_path, tmp_path / "run", replace(SETTINGS, epochs=1))
     labels = [0, 2] * 20
     other = make_cache(tmp_path / "other.zarr", label=labels, pixels=striped(labels), class_names=CLASSES)
-    with pytest.raises(TrainingError, match=r"other settings \(cache: stripes \(.*\), now other \("):
+    with pytest.raises(TrainingError, match=r"other settings \(cache: stripes, now other\)"):
         train(other, tmp_path / "run", replace(SETTINGS, epochs=1))
 
 

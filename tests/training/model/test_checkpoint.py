@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import zarr
@@ -20,6 +21,7 @@ from mocrop.training.model.backbones import build_backbone
 from mocrop.training.model.checkpoint import (
     Checkpoint,
     describe_cache,
+    is_described_by,
     load_checkpoint,
     restore_backbone,
     save_checkpoint,
@@ -127,13 +129,33 @@ def test_cache_hash_tells_tables_apart_but_not_copies(tmp_path: Path, make_cache
     assert first["hash"] != other["hash"]
 
 
-@pytest.mark.parametrize("column", ["label", "group", "subset", "state", "box", "frame_index"])
-def test_the_hash_of_a_cache_changes_with_each_column_of_its_table(
+@pytest.mark.parametrize("column", ["label", "group", "subset", "state", "box", "frame_index", "density", "checksum"])
+def test_the_hash_of_a_cache_changes_with_each_column(
     column: str, make_cache: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = make_cache(tmp_path / "c.zarr", label=[0, 1], group=[3, 3], subset=[1, 1], used=[4, 3])
     before = describe_cache(CropCache(path))["hash"]
     array = zarr.open_group(path, mode="r+")[column]
     assert describe_cache(CropCache(path))["hash"] == before
-    array[1] = array[1] * 0 + 0.5 if column == "box" else 2
+    array[1] = array[1] * 0 + (0.5 if column in ("box", "density") else 2)
     assert describe_cache(CropCache(path))["hash"] != before
+
+
+def test_the_hash_of_a_cache_changes_with_its_pixels_and_settings_and_not_with_its_name_or_its_software(
+    make_cache: Callable[..., Path], tmp_path: Path
+) -> None:
+    def hashed(name: str, *, ratio: float = 0.5, av: str = "18.0.0", pixel: int = 0) -> str:
+        pixels = np.full((2, 4, 3, 8, 8), 7, np.uint8)
+        pixels[1, 3, 2, 7, 7] += pixel
+        attributes = {"settings": {"name": name, "policy": "full", "ratio": ratio}, "software": {"av": av}}
+        path = make_cache(tmp_path / f"{name}.zarr", label=[0, 1], pixels=pixels, attributes=attributes)
+        return str(describe_cache(CropCache(path))["hash"])
+
+    assert hashed("one") == hashed("two") == hashed("three", av="19.0.0")
+    assert len({hashed("four"), hashed("five", ratio=0.75), hashed("six", pixel=1)}) == 3
+
+
+def test_a_description_of_an_earlier_mocrop_is_told_by_its_own_hash() -> None:
+    here = {"hash": "new", "earlier_hash": "old"}
+    assert [is_described_by({"hash": there}, here) for there in ("new", "old", "other")] == [True, True, False]
+    assert not is_described_by({"hash": "old"}, {"hash": "new"})

@@ -1,0 +1,139 @@
+"""Create an empty crop cache: its arrays and their codecs, and the table of clips."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from mocrop.pipeline.arrays import write_names
+from mocrop.pipeline.cache.description import SCHEMA_VERSION, write_sealed
+from mocrop.pipeline.cache.layout import STEPS_PER_PIXEL, CacheLayout, ClipState, ClipTable
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.errors import full_disk_as_error
+from mocrop.pipeline.platform_calls import sync
+
+
+def create_cache(
+    path: Path, layout: CacheLayout, table: ClipTable, *, attributes: Mapping[str, Any], replace: bool = False
+) -> None:
+    """Create an empty cache (every state 0) at ``path``, whole or not at all.
+
+    Args:
+        path: the ``.zarr`` folder to create.
+        attributes: stored under ``mocrop`` beside schema version, size, class names and split names.
+        replace: delete a cache that is there; who has it open is told that it is gone.
+    Raises: FileExistsError if ``path`` exists; ValueError if the table has no clips.
+    """
+    if path.exists() and not replace:
+        raise FileExistsError(path)
+    partial = build_cache(path, layout, table, attributes=attributes)
+    if not path.exists():
+        partial.rename(path)
+        return
+    old = path.with_name(f".{path.name}.overwritten")
+    shutil.rmtree(old, ignore_errors=True)
+    path.rename(old)
+    partial.rename(path)
+    shutil.rmtree(old)
+
+
+def build_cache(
+    path: Path,
+    layout: CacheLayout,
+    table: ClipTable,
+    *,
+    attributes: Mapping[str, Any],
+    schema: int = SCHEMA_VERSION,
+    consolidated: bool = False,
+) -> Path:
+    """Make an empty cache under another name, beside the place of ``path``.
+
+    Args:
+        schema: of the cache: 1 has no checksums of the columns and the metadata.
+        consolidated: let Zarr copy the metadata of all arrays into those of the group.
+    Returns: its folder.
+    Raises: ValueError if the table has no clips.
+    """
+    if not table.names:
+        raise ValueError("a crop cache needs at least one clip")
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    description = {
+        "schema": schema,
+        "size": layout.size,
+        "class_names": list(table.class_names),
+        "split_names": list(table.split_names),
+        **attributes,
+    }
+    with full_disk_as_error():
+        group = zarr.open_group(partial, mode="w", zarr_format=3)
+        _create_shard_arrays(group, layout, clips=len(table.names), checked=schema >= 2)
+        _write_table(group, table, checked=schema >= 2)
+        write_sealed(partial, group.array_keys(), description)
+        if consolidated:
+            _consolidate(partial)
+        for file in partial.rglob("*"):
+            sync(file)
+    return partial
+
+
+def _consolidate(folder: Path) -> None:
+    with warnings.catch_warnings():  # zarr warns that this is not yet in the specification
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(folder)
+
+
+def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int, checked: bool) -> None:
+    """Create the arrays that a CacheWriter fills, one file per shard."""
+    _create_stream(group, "frames", layout, shape=(clips, layout.frames, 3, layout.size, layout.size))
+    if layout.motion_side:
+        _create_stream(group, "motion", layout, shape=(clips, layout.frames, 2, layout.motion_side, layout.motion_side))
+    for name, tail, dtype, fill in (
+        ("frame_index", (layout.frames,), "int32", -1),
+        ("box", (4,), "float32", 0.0),
+        ("density", layout.grid, "float32", 0.0),
+        ("state", (), "uint8", int(ClipState.NOT_WRITTEN)),
+        *([("checksum", (), "uint32", 0)] if checked else []),
+    ):
+        shape, chunks = (clips, *tail), (layout.clips_per_shard, *tail)
+        group.create_array(
+            name, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill, compressors=_compressors(checked)
+        )
+
+
+def _write_table(group: zarr.Group, table: ClipTable, *, checked: bool) -> None:
+    for name, values in (("label", table.label), ("group", table.group), ("subset", table.subset)):
+        group.create_array(
+            name,
+            data=np.ascontiguousarray(values),
+            chunks=tuple(max(1, side) for side in values.shape),
+            compressors=_compressors(checked),
+            config={"write_empty_chunks": checked},
+        )
+    write_names(group, table.names, checked=checked)
+
+
+def _compressors(checked: bool) -> Any:
+    return [ZstdCodec(), Crc32cCodec()] if checked else "auto"
+
+
+def _create_stream(group: zarr.Group, name: Stream, layout: CacheLayout, *, shape: tuple[int, ...]) -> None:
+    """Create an array with one chunk per slot of each clip."""
+    checksum = Crc32cCodec()
+    group.create_array(
+        name,
+        shape=shape,
+        dtype="uint8" if name == "frames" else "int8",
+        chunks=(1, 1, *shape[2:]),
+        shards=(layout.clips_per_shard, *shape[1:]),
+        compressors=[ZstdCodec(level=1), checksum] if layout.compression == "zstd" else [checksum],
+        dimension_names=("clip", "frame", "channel", "y", "x"),
+        attributes={} if name == "frames" else {"steps_per_pixel": STEPS_PER_PIXEL},
+    )
