@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import time
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ class Outcome:
     reasons: tuple[Reason, ...] = ()
     message: str = ""
     seconds: float = 0.0  # wall-clock time
+    checksum: int | None = None  # CRC-32C of the file that was written for the clip; None: there is none of its own
 
 
 @dataclass
@@ -51,6 +53,7 @@ class ClipLog:
     position: int
     reasons: list[Reason] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    checksum: int | None = None  # see Outcome
     outcome: Outcome | None = None
 
     def note(self, reason: Reason, message: str = "") -> None:
@@ -88,7 +91,8 @@ def clip_log(task: ClipTask) -> Iterator[ClipLog]:
     try:
         with time_limit(task.limit_seconds, clip=task.name):
             yield log
-        log.outcome = outcome("done", log.reasons, "; ".join(log.messages))
+        done = outcome("done", log.reasons, "; ".join(log.messages))
+        log.outcome = dataclasses.replace(done, checksum=log.checksum)
     except ClipError as error:
         log.outcome = outcome("failed", [error.reason, *log.reasons], str(error))
     except DiskFullError:

@@ -23,7 +23,7 @@ def checked(workspace: Workspace, settings: AblationSettings) -> AblationSetting
 
     Raises: SettingsError or WeightsError naming what is missing.
     """
-    with Manifest(workspace.manifest_file) as manifest:
+    with Manifest(workspace.manifest_file, read_only=True) as manifest:
         splits, classes = manifest.names("split_names"), manifest.names("class_names")
         clips = list(manifest.clips())
     settings = with_names(settings, splits)

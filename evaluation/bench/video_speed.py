@@ -75,7 +75,7 @@ def measure_videos(
 def present_videos(workspace: Workspace) -> list[Path]:
     """The video files of a data set that exist, in the manifest's order."""
     dataset = read_settings(workspace)[0].dataset
-    with Manifest(workspace.manifest_file) as manifest:
+    with Manifest(workspace.manifest_file, read_only=True) as manifest:
         files = [dataset / clip.path for clip in manifest.clips()]
     return [file for file in files if file.is_file()]
 

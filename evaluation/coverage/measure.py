@@ -57,7 +57,7 @@ def annotated_clips(workspace: Workspace, boxes: ActorBoxes, *, groups: range | 
     Raises: MotionStoreError if the motion store is damaged.
     """
     reader = MotionReader(workspace.motion)
-    with Manifest(workspace.manifest_file) as manifest:
+    with Manifest(workspace.manifest_file, read_only=True) as manifest:
         for position, row in enumerate(manifest.clips()):
             if row.name not in boxes or (groups is not None and row.group not in groups):
                 continue

@@ -140,7 +140,7 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
     """
     dataset, tables = read_settings(workspace)
     extract = Stages(workspace, tables).extract()
-    with Manifest(workspace.manifest_file) as manifest:
+    with Manifest(workspace.manifest_file, read_only=True) as manifest:
         position, row = find_clip(list(manifest.clips()), clip)
         label = class_of(row, manifest.names("class_names"))
         failures = {name: message.removeprefix(f"{name}: ") for name, _, message in manifest.failures("extract-mv")}

@@ -66,7 +66,7 @@ def workspace_gallery(workspace: Workspace, settings: GallerySettings) -> Galler
 
     Raises: WorkspaceError without a workspace; SettingsError or CropBoxError if a policy can decide on no clip.
     """
-    with Manifest(workspace.require().manifest_file) as manifest:
+    with Manifest(workspace.require().manifest_file, read_only=True) as manifest:
         rows, classes = list(manifest.clips()), manifest.names("class_names")
     chosen = choose_clips([row.label for row in rows], count=settings.clips)
     tiles = [_workspace_tile(workspace, rows[row].name, class_of(rows[row], classes), settings) for row in chosen]

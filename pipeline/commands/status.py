@@ -79,7 +79,7 @@ def workspace_status(workspace: Workspace, *, failures: bool = False, notes: boo
     """
     workspace.require()
     dataset = read_settings(workspace)[0].dataset
-    with Manifest(workspace.manifest_file) as manifest:
+    with Manifest(workspace.manifest_file, read_only=True) as manifest:
         changes, seen = look_at(dataset, manifest.files)
         manifest.files.pretend(seen)
         known = known_stages(workspace)

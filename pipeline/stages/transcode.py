@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ import av.error
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
+from mocrop.pipeline.checksums import file_checksum
 from mocrop.pipeline.choices import require_choice
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
@@ -78,7 +80,7 @@ def transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) 
 
 def _transcode_clip(task: ClipTask, settings: TranscodeSettings, workspace: Workspace, *, probe: bool) -> Outcome:
     final = workspace.h264_file(task.name)
-    partial = workspace.partial / f"{task.position}{'-probe' if probe else ''}.mp4"
+    partial = workspace.partial / f"{task.position}-{uuid.uuid4().hex}.mp4"  # a worker thought lost may be writing too
     partial.parent.mkdir(parents=True, exist_ok=True)
     with clip_log(task) as log:
         task.require_accepted()
@@ -90,17 +92,20 @@ def _transcode_clip(task: ClipTask, settings: TranscodeSettings, workspace: Work
             else:
                 _encode(video, partial, task.name, settings, log)
         if not probe:
-            _publish(partial, final)
+            log.checksum = _publish(partial, final)
     partial.unlink(missing_ok=True)
     assert log.outcome is not None
     return log.outcome
 
 
-def _publish(partial: Path, final: Path) -> None:
+def _publish(partial: Path, final: Path) -> int:
+    """Give a complete file its name once it is on the disk; returns its checksum, of the bytes still in memory."""
+    written = file_checksum(partial)
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
     final.parent.mkdir(parents=True, exist_ok=True)
     os.replace(partial, final)
+    return written
 
 
 def _copy_stream(video: OpenVideo, target: Path, clip: str, *, key_interval: int) -> None:

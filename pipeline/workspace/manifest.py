@@ -9,41 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, cast
 
-from mocrop.pipeline.errors import Reason, WorkspaceError, raise_if_disk_full
+from mocrop.pipeline.errors import Reason, raise_if_disk_full
 from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.workspace.file_table import FileTable
+from mocrop.pipeline.workspace.manifest_file import has_checksums, open_for_reading, open_for_writing, unusable
 
-SCHEMA_VERSION = 1
 PAGE_CLIPS = 4096  # rows held at once while walking over all clips
-
-_SCHEMA = """
-CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE clips (
-    position INTEGER PRIMARY KEY,   -- row in every crop cache; never reused for another clip
-    name TEXT NOT NULL UNIQUE,      -- path under the data set without suffix
-    path TEXT NOT NULL,             -- path under the data set
-    label INTEGER NOT NULL,         -- class index
-    ucf_group INTEGER NOT NULL,     -- -1: none
-    subset TEXT NOT NULL,           -- one digit per split: 0 neither list, 1 train, 2 test
-    size INTEGER NOT NULL,          -- bytes
-    mtime_ns INTEGER NOT NULL,
-    present INTEGER NOT NULL        -- 0: was there once, is gone, and so in no split whatever subset says
-);
-CREATE TABLE outcomes (
-    stage TEXT NOT NULL,
-    position INTEGER NOT NULL REFERENCES clips,
-    settings TEXT NOT NULL,         -- hash of the stage, its version, its settings and all upstream
-    size INTEGER NOT NULL,          -- of the source when it was read
-    mtime_ns INTEGER NOT NULL,
-    status TEXT NOT NULL,           -- done, failed
-    reasons TEXT NOT NULL,          -- codes, separated by spaces
-    message TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    PRIMARY KEY (stage, position)
-) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +48,7 @@ class StageRow:
     upstream_status: str | None
     upstream_reasons: tuple[Reason, ...]
     upstream_message: str
+    checksum: int | None = None  # CRC-32C of the file that this stage has written, where it keeps one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,28 +62,27 @@ class StageCounts:
 
 
 class Manifest:
-    """The open manifest of a workspace. Use as a context manager; one process writes at a time."""
+    """The open manifest of a workspace. Use as a context manager; one process writes at a time.
 
-    def __init__(self, file: Path) -> None:
-        try:
-            self._database = sqlite3.connect(file, isolation_level=None, timeout=30)
-            version = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                self._database.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-        except sqlite3.Error as error:
-            raise_if_disk_full(error)
-            raise WorkspaceError(f"{file} cannot be used ({error}); remove it and run `mocrop init` again") from error
-        if version not in (0, SCHEMA_VERSION):
-            raise WorkspaceError(
-                f"{file}: manifest of schema {version}, this mocrop reads {SCHEMA_VERSION}; "
-                "remove it and run `mocrop init` again"
-            )
+    Args:
+        read_only: never write to it. One of an older schema is read as it is; it must be there.
+    Raises: WorkspaceError if it cannot be read, also when the body of the context ends with such an error of SQLite.
+    """
+
+    def __init__(self, file: Path, *, read_only: bool = False) -> None:
+        self._file = file
+        self._database = open_for_reading(file) if read_only else open_for_writing(file)
+        self._checksum = "o.checksum" if has_checksums(self._database) else "NULL"
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._database.close()
+        bugs = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.IntegrityError)
+        if isinstance(error, sqlite3.Error) and not isinstance(error, bugs):
+            raise_if_disk_full(error)
+            raise unusable(self._file, error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -122,6 +95,14 @@ class Manifest:
                 self._database.execute("ROLLBACK")
             raise_if_disk_full(error)
             raise
+
+    def quick_check(self) -> list[str]:
+        """What SQLite finds wrong with the file, a line each."""
+        try:
+            lines = [str(line) for (line,) in self._database.execute("PRAGMA quick_check")]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+        return [] if lines == ["ok"] else lines
 
     # clips
 
@@ -172,13 +153,15 @@ class Manifest:
 
     def names(self, key: str) -> list[str]:
         """``class_names`` or ``split_names``; empty before init."""
-        row = self._database.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
-        return [] if row is None else [str(name) for name in json.loads(row[0])]
+        return [str(name) for name in self._fact(key) or ()]
 
     def split_seed(self) -> int | None:
         """Seed of the splits; None if they are from lists, or from a mocrop that did not keep it."""
-        row = self._database.execute("SELECT value FROM facts WHERE key = 'split_seed'").fetchone()
-        return None if row is None else json.loads(row[0])
+        return cast("int | None", self._fact("split_seed"))
+
+    def _fact(self, key: str) -> Any:
+        row = self._database.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+        return None if row is None else _parsed(row[0])
 
     def subsets(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
         """Path, group and subsets of every clip in a split; also of clips that are gone since the splits were made."""
@@ -211,18 +194,35 @@ class Manifest:
         """Store outcomes of a stage in one transaction; an older one of the same clip is replaced."""
         with self._transaction() as database:
             database.executemany(
-                "INSERT OR REPLACE INTO outcomes (stage, settings, status, reasons, message, seconds, position,"
-                " size, mtime_ns) SELECT ?, ?, ?, ?, ?, ?, position, size, mtime_ns FROM clips WHERE position = ?",
-                (
-                    (stage, settings, o.status, " ".join(o.reasons), _storable(o.message), o.seconds, o.position)
-                    for o in outcomes
-                ),
+                "INSERT OR REPLACE INTO outcomes (stage, settings, status, reasons, message, seconds, checksum,"
+                " position, size, mtime_ns)"
+                " SELECT ?, ?, ?, ?, ?, ?, ?, position, size, mtime_ns FROM clips WHERE position = ?",
+                ((stage, settings, *_outcome_values(outcome), outcome.position) for outcome in outcomes),
             )
 
     def forget(self, stage: str) -> None:
         """Drop every outcome of a stage."""
         with self._transaction() as database:
             database.execute("DELETE FROM outcomes WHERE stage = ?", (stage,))
+
+    def forget_outcomes(self, stage: str, positions: Iterable[int]) -> None:
+        """Drop a stage's outcomes of some clips, so that it runs on them again."""
+        with self._transaction() as database:
+            database.executemany(
+                "DELETE FROM outcomes WHERE stage = ? AND position = ?", ((stage, position) for position in positions)
+            )
+
+    def doubt(self, stage: str, positions: Iterable[int]) -> None:
+        """Let a stage's outcomes of some clips count as of other settings until new ones are recorded.
+
+        To be called before the stage writes: if it is killed between an output and its outcome, the old outcome would
+        pass for that of the new output.
+        """
+        with self._transaction() as database:
+            database.executemany(
+                "UPDATE outcomes SET settings = '', checksum = NULL WHERE stage = ? AND position = ?",
+                ((stage, position) for position in positions),
+            )
 
     def stage_rows(self, stage: str, settings: str, *, upstream: tuple[str, str] | None) -> Iterator[StageRow]:
         """Iterate over all clips by position, with their outcomes of a stage and of the stage before.
@@ -235,8 +235,9 @@ class Manifest:
         """
         up_stage, up_settings = upstream or ("", "")
         after = -1
+        query = _STAGE_ROWS.format(checksum=self._checksum)
         while rows := self._database.execute(
-            _STAGE_ROWS, (settings, up_settings, stage, up_stage, after, PAGE_CLIPS)
+            query, (settings, up_settings, stage, up_stage, after, PAGE_CLIPS)
         ).fetchall():
             for row in rows:
                 yield _stage_row(row)
@@ -306,6 +307,27 @@ class Manifest:
         with self._transaction() as database:
             return database.execute("DELETE FROM outcomes WHERE stage = ? AND status = 'failed'", (stage,)).rowcount
 
+    # crop caches
+
+    def remember_cache(self, name: str, attributes_json: str) -> None:
+        """Remember that there is a crop cache, and its attributes, a JSON object."""
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (f"{_CACHE_KEY}{name}", attributes_json))
+
+    def known_caches(self) -> dict[str, dict[str, Any]]:
+        """The attributes of every crop cache that is remembered, by its name."""
+        query = "SELECT substr(key, ?), value FROM facts WHERE substr(key, 1, ?) = ? ORDER BY key"
+        rows = self._database.execute(query, (len(_CACHE_KEY) + 1, len(_CACHE_KEY), _CACHE_KEY))
+        return {name: _parsed(value) for name, value in rows.fetchall()}
+
+    def forget_cache(self, name: str) -> None:
+        """No longer remember a crop cache."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM facts WHERE key = ?", (f"{_CACHE_KEY}{name}",))
+
+
+_CACHE_KEY = "cache:"  # of facts, before the name
+
 
 _NOTED = """
 FROM outcomes o JOIN clips c USING (position)
@@ -315,7 +337,8 @@ AND c.present AND o.size = c.size AND o.mtime_ns = c.mtime_ns"""
 _STAGE_ROWS = """
 SELECT c.position, c.name, c.path, c.present,
        o.status, o.settings = ?, o.size = c.size AND o.mtime_ns = c.mtime_ns, o.reasons,
-       u.settings = ? AND u.size = c.size AND u.mtime_ns = c.mtime_ns, u.status, u.reasons, u.message
+       u.settings = ? AND u.size = c.size AND u.mtime_ns = c.mtime_ns, u.status, u.reasons, u.message,
+       {checksum}
 FROM clips c
 LEFT JOIN outcomes o ON o.stage = ? AND o.position = c.position
 LEFT JOIN outcomes u ON u.stage = ? AND u.position = c.position
@@ -336,7 +359,12 @@ def _stage_row(row: Sequence[object]) -> StageRow:
         upstream_status=None if row[9] is None else str(row[9]),
         upstream_reasons=_reasons(row[10]),
         upstream_message=str(row[11] or ""),
+        checksum=None if row[12] is None else int(str(row[12])),
     )
+
+
+def _outcome_values(outcome: Outcome) -> tuple[str, str, str, float, int | None]:
+    return outcome.status, " ".join(outcome.reasons), _storable(outcome.message), outcome.seconds, outcome.checksum
 
 
 def _storable(message: str) -> str:
@@ -345,4 +373,15 @@ def _storable(message: str) -> str:
 
 
 def _reasons(text: object) -> tuple[Reason, ...]:
-    return tuple(Reason(code) for code in str(text or "").split())
+    try:
+        return tuple(Reason(code) for code in str(text or "").split())
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"it names a reason that this mocrop does not know: {text}") from error
+
+
+def _parsed(text: str) -> Any:
+    """The value of a fact."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"{text[:40]!r} is no JSON") from error

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mocrop.pipeline.errors import WorkspaceError
+from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.run import session as session_module
 from mocrop.pipeline.run.runner import StageSummary
 from mocrop.pipeline.run.session import RunOptions, open_session
@@ -54,3 +55,21 @@ def test_every_clip_is_told_the_time_limit(workspace: Workspace, monkeypatch: py
     with open_session(workspace, LOOP) as session:
         session.run(session.stages.transcode())
     assert limits == [7.0]
+
+
+def test_the_old_outcome_of_a_clip_that_is_about_to_run_counts_no_more(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its output may be replaced and the run be killed before the new outcome is written."""
+
+    def killed(*_: object, **__: object) -> StageSummary:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session_module, "run_units", killed)
+    with open_session(workspace, LOOP) as session:
+        first, other = session.stages.transcode(), session.stages.transcode({"crf": 30})
+        session.manifest.record("transcode", first.settings_hash, [Outcome(position=0, status="done", checksum=5)])
+        with pytest.raises(KeyboardInterrupt):
+            session.run(other)
+        assert session.manifest.counts("transcode", first.settings_hash).stale == 1
+        assert [row.checksum for row in session.rows(first)] == [None]

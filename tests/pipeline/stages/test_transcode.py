@@ -15,9 +15,11 @@ import pytest
 from av.video.frame import PictureType
 
 from mocrop.pipeline.bitstream.bits import BitReader
+from mocrop.pipeline.checksums import checksum, file_checksum
 from mocrop.pipeline.errors import DiskFullError, Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.stages import contract as stage_module
+from mocrop.pipeline.stages import transcode as transcode_module
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.transcode import Entropy, TranscodeSettings, transcode_unit
 from mocrop.pipeline.video.normalise import _Clock
@@ -131,6 +133,36 @@ def test_a_source_in_the_wanted_form_is_taken_as_it_is(make_video: MakeVideo, tm
     assert len(before) == len(after) == 24
     assert all(np.array_equal(x.to_ndarray(), y.to_ndarray()) for x, y in zip(before, after, strict=True))
     assert [frame.time for frame in after] == pytest.approx([n / 25 for n in range(24)])
+
+
+def test_an_outcome_has_the_checksum_of_the_file_that_was_written(make_video: MakeVideo, tmp_path: Path) -> None:
+    """Whether it was encoded or taken as it is; where no file was written there is none."""
+    encoded = transcode(make_video(tmp_path / "a.avi"), tmp_path / "one")
+    taken = transcode(result(tmp_path / "one"), tmp_path / "two")
+    assert encoded.checksum == checksum(result(tmp_path / "one").read_bytes())
+    assert taken.checksum == checksum(result(tmp_path / "two").read_bytes())
+    (tmp_path / "b.avi").touch()
+    assert transcode(tmp_path / "b.avi", tmp_path / "one").checksum is None
+    probed = transcode(tmp_path / "a.avi", tmp_path / "probe", probe=True)
+    assert (probed.status, probed.checksum) == ("done", None)
+
+
+def test_a_worker_thought_lost_that_writes_the_same_clip_is_no_harm(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes when this one has written its file and not yet given it its name."""
+    source = make_video(tmp_path / "a.avi")
+
+    def late(file: Path) -> int:
+        monkeypatch.setattr(transcode_module, "file_checksum", file_checksum)
+        assert transcode(source, tmp_path, settings=TranscodeSettings(crf=40)).status == "done"
+        return file_checksum(file)
+
+    monkeypatch.setattr(transcode_module, "file_checksum", late)
+    outcome = transcode(source, tmp_path)
+    assert (outcome.status, outcome.checksum) == ("done", file_checksum(result(tmp_path)))
+    transcode(source, tmp_path / "alone")
+    assert digest(result(tmp_path)) == digest(result(tmp_path / "alone"))
 
 
 def test_another_key_interval_is_not_the_wanted_form(make_video: MakeVideo, tmp_path: Path) -> None:

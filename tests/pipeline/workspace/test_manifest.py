@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -191,3 +196,176 @@ def test_a_full_disk_is_reported_as_such(manifest: Manifest) -> None:
     many = [replace(done(n % 2), message="x" * 100_000) for n in range(50)]
     with pytest.raises(DiskFullError, match="no space is left"):
         manifest.record("transcode", "t", many)
+
+
+def test_a_row_has_the_checksum_of_the_file_that_its_stage_wrote(manifest: Manifest) -> None:
+    manifest.record("transcode", "t", [replace(done(0), checksum=0xFFFFFFFF), done(1)])
+    manifest.record("extract-mv", "e", [done(0), done(1)])
+    assert [row.checksum for row in manifest.stage_rows("transcode", "", upstream=None)] == [0xFFFFFFFF, None]
+    rows = manifest.stage_rows("extract-mv", "e", upstream=("transcode", "t"))
+    assert [row.checksum for row in rows] == [None, None]
+
+
+def test_some_outcomes_of_a_stage_can_be_forgotten(manifest: Manifest) -> None:
+    for stage in ("transcode", "extract-mv"):
+        manifest.record(stage, "s", [done(0), done(1)])
+    manifest.forget_outcomes("transcode", [1, 7])
+    assert [row.status for row in manifest.stage_rows("transcode", "s", upstream=None)] == ["done", None]
+    assert manifest.counts("extract-mv", "s").done == 2
+
+
+def test_an_outcome_in_doubt_is_of_no_settings_and_has_no_checksum(manifest: Manifest) -> None:
+    manifest.record("transcode", "s", [replace(done(n), checksum=n + 5) for n in range(2)])
+    manifest.doubt("transcode", [1])
+    kept, doubtful = manifest.stage_rows("transcode", "s", upstream=None)
+    assert (kept.same_settings, kept.checksum) == (True, 5)
+    assert (doubtful.status, doubtful.same_settings, doubtful.checksum) == ("done", False, None)
+
+
+def test_caches_are_remembered_with_their_attributes(manifest: Manifest) -> None:
+    assert manifest.known_caches() == {}
+    manifest.remember_cache("b", '{"settings": {"size": 192}}')
+    manifest.remember_cache("a:b", "{}")
+    manifest.remember_cache("a:b", '{"new": true}')
+    assert manifest.known_caches() == {"a:b": {"new": True}, "b": {"settings": {"size": 192}}}
+    manifest.replace_clips([clip("A/b")], class_names=["A"], split_names=["1"])
+    manifest.forget_cache("a:b")
+    assert list(manifest.known_caches()) == ["b"]
+    assert manifest.names("class_names") == ["A"]
+
+
+SCHEMA_1 = """
+CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE clips (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path TEXT NOT NULL, label INTEGER NOT NULL,
+    ucf_group INTEGER NOT NULL, subset TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    present INTEGER NOT NULL);
+CREATE TABLE outcomes (stage TEXT NOT NULL, position INTEGER NOT NULL REFERENCES clips, settings TEXT NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, status TEXT NOT NULL, reasons TEXT NOT NULL,
+    message TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (stage, position)) WITHOUT ROWID;
+INSERT INTO clips VALUES (0, 'A/b', 'A/b.avi', 0, -1, '1', 10, 5, 1), (1, 'A/d', 'A/d.avi', 0, -1, '2', 10, 5, 1);
+INSERT INTO outcomes VALUES ('transcode', 0, 't', 10, 5, 'done', '', '', 0.5);
+PRAGMA user_version = 1;
+"""
+
+
+@pytest.fixture
+def first_schema(tmp_path: Path) -> Path:
+    """A manifest as mocrop 0.1 made it: two clips, one of them transcoded."""
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as database:
+        database.executescript(SCHEMA_1)
+    return tmp_path / "old.sqlite"
+
+
+def test_schema_1_is_read_as_it_is(first_schema: Path) -> None:
+    before = first_schema.read_bytes()
+    with Manifest(first_schema, read_only=True) as manifest:
+        first, second = manifest.stage_rows("transcode", "t", upstream=None)
+        assert (first.status, first.same_settings, first.checksum, second.status) == ("done", True, None, None)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            manifest.forget("transcode")
+    assert first_schema.read_bytes() == before
+
+
+def test_schema_1_is_brought_up_to_date_by_who_writes(first_schema: Path) -> None:
+    with Manifest(first_schema) as manifest, Manifest(first_schema) as again:
+        assert manifest.counts("transcode", "t").done == 1
+        again.record("transcode", "t", [replace(done(1), checksum=3)])
+        assert [row.checksum for row in manifest.stage_rows("transcode", "t", upstream=None)] == [None, 3]
+    with Manifest(first_schema, read_only=True) as manifest:
+        assert [row.checksum for row in manifest.stage_rows("transcode", "t", upstream=None)] == [None, 3]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_newer_schema_is_refused(first_schema: Path, read_only: bool) -> None:
+    with closing(sqlite3.connect(first_schema)) as database:
+        database.execute("PRAGMA user_version = 3")
+    with pytest.raises(WorkspaceError, match=r"old\.sqlite has schema 3, .*a newer mocrop made it") as raised:
+        Manifest(first_schema, read_only=read_only)
+    assert "\n" not in str(raised.value)
+
+
+def test_who_only_reads_makes_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match=r"cannot be used .*see that it is there"):
+        Manifest(tmp_path / "manifest.sqlite", read_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_in_a_folder_without_locks_or_leave_to_write_is_read(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not if a killed writer has left a journal: what it had begun would pass for done."""
+
+    def connect(where: str, **options: object) -> sqlite3.Connection:
+        if "immutable=1" in where:
+            return found(where, **options)  # type: ignore[call-overload, no-any-return]
+        return cast("sqlite3.Connection", WithoutLocks())
+
+    class WithoutLocks:
+        def execute(self, _: str) -> None:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_RDLOCK
+            raise error
+
+        def close(self) -> None: ...
+
+    found = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with Manifest(tmp_path / "manifest.sqlite", read_only=True) as readable:
+        assert readable.clip_count() == 2
+    (tmp_path / "manifest.sqlite-journal").touch()
+    with pytest.raises(WorkspaceError, match="cannot be used"):
+        Manifest(tmp_path / "manifest.sqlite", read_only=True)
+
+
+KILLED_WRITER = """
+import os, sys
+from pathlib import Path
+from mocrop.pipeline.workspace.manifest import Manifest
+with Manifest(Path(sys.argv[1])) as manifest:
+    manifest._database.execute("PRAGMA cache_size = 1")  # so that pages go to the disk before the end
+    manifest._database.execute("BEGIN IMMEDIATE")
+    manifest._database.execute("UPDATE clips SET label = 9")
+    manifest._database.execute("INSERT INTO facts VALUES ('x', ?)", ("y" * 100_000,))
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_writer_had_begun_is_taken_back_before_it_is_read(manifest: Manifest, tmp_path: Path) -> None:
+    file = tmp_path / "manifest.sqlite"
+    assert subprocess.run([sys.executable, "-c", KILLED_WRITER, str(file)], check=False).returncode == 9
+    assert file.with_name("manifest.sqlite-journal").stat().st_size > 0
+    with Manifest(file, read_only=True) as readable:
+        assert [c.label for c in readable.clips()] == [0, 0]
+
+
+def test_damage_within_is_found_and_names_the_file_wherever_it_is_met(manifest: Manifest, tmp_path: Path) -> None:
+    assert manifest.quick_check() == []
+    many = [replace(done(n % 2), message="x" * 2000) for n in range(2)]
+    for stage in "abcdefgh":
+        manifest.record(stage, "s", many)
+    content = bytearray((tmp_path / "manifest.sqlite").read_bytes())
+    content[4096 * 2 :] = b"\xff" * (len(content) - 4096 * 2)
+    (tmp_path / "broken.sqlite").write_bytes(content)
+    with Manifest(tmp_path / "broken.sqlite", read_only=True) as broken:
+        assert broken.quick_check()
+    with pytest.raises(WorkspaceError, match=r"broken\.sqlite cannot be used .*; restore a copy") as raised:
+        clips_of(tmp_path / "broken.sqlite")
+    assert "remove it" not in str(raised.value)
+
+
+def clips_of(file: Path) -> list[ClipRow]:
+    with Manifest(file, read_only=True) as manifest:
+        list(manifest.failures("transcode"))
+        manifest.names("class_names")
+        return list(manifest.clips())
+
+
+@pytest.mark.parametrize(
+    "harm", ["UPDATE outcomes SET reasons = 'trun+ated'", "UPDATE facts SET value = '{' WHERE key = 'class_names'"]
+)
+def test_a_value_that_makes_no_sense_names_the_file(manifest: Manifest, tmp_path: Path, harm: str) -> None:
+    manifest.record("transcode", "t", [failed(0, Reason.TRUNCATED)])
+    manifest._database.execute(harm)
+    with pytest.raises(WorkspaceError, match=r"manifest\.sqlite cannot be used \((it names a reason|'\{' is no JSON)"):
+        clips_of(tmp_path / "manifest.sqlite")
