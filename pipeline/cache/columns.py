@@ -113,6 +113,17 @@ def column_faults(cache: CropCache, columns: Mapping[str, Column], *, rows: npt.
     yield from _table_faults(cache, columns)
 
 
+def require_plausible(cache: CropCache) -> None:
+    """Check the values of all columns, as `mocrop verify` does, before anything relies on them.
+
+    Raises: CacheError naming the first that cannot be right, or a column that is damaged.
+    """
+    columns = {name: getattr(cache, name) for name in (*SHARD_COLUMNS[:4], *TABLE_COLUMNS)}
+    for fault in column_faults(cache, columns, rows=np.ones(len(cache), np.bool_)):
+        clip = "" if fault.row is None else f"{cache.clip[fault.row]}: "
+        raise CacheError(f"{cache.path}: {clip}{fault.fact}; `mocrop verify` says how to repair it")
+
+
 def _table_faults(cache: CropCache, columns: Mapping[str, Column]) -> Iterator[Fault]:
     classes, splits = len(cache.class_names), len(cache.split_names)
     label, subset = columns.get("label"), columns.get("subset")

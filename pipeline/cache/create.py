@@ -17,7 +17,6 @@ from mocrop.pipeline.cache.description import SCHEMA_VERSION, write_sealed
 from mocrop.pipeline.cache.layout import STEPS_PER_PIXEL, CacheLayout, ClipState, ClipTable
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import full_disk_as_error
-from mocrop.pipeline.platform_calls import sync
 
 
 def create_cache(
@@ -79,8 +78,6 @@ def build_cache(
         write_sealed(partial, group.array_keys(), description)
         if consolidated:
             _consolidate(partial)
-        for file in partial.rglob("*"):
-            sync(file)
     return partial
 
 

@@ -58,6 +58,7 @@ def update_cache(
         changed.add(group)
     for file in sorted(changed, key=lambda file: (file == group, file)):  # what readers look at first is written last
         (path / file).parent.mkdir(parents=True, exist_ok=True)
+        sync(fresh / file)
         (fresh / file).replace(path / file)
         sync((path / file).parent)
     shutil.rmtree(fresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from mocrop.pipeline.cache.table import clip_table, update_cache
 from mocrop.pipeline.choices import Camera, Compression, Select, Source
 from mocrop.pipeline.errors import CacheError, MocropError, SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
+from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.policies.base import PolicySettings
 from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps, settle_maps
 from mocrop.pipeline.policies.precomputed import POLICY as MAPS
@@ -107,6 +109,12 @@ def read_precrop_settings(workspace: Workspace, name: str) -> PrecropSettings:
     plain = _known(workspace, name)
     if not plain:
         raise CacheError(f"there is no crop cache {name!r} in {workspace.caches}")
+    return _precrop_settings(plain)
+
+
+def _precrop_settings(plain: Plain) -> PrecropSettings:
+    """Settings of precrop from those of a cache's attributes."""
+    plain = dict(plain)
     policy_settings = _policy_settings(plain["policy"], plain.pop("policy_settings"))
     fields = resolve_fields({}, known=plain.pop("motion_fields", None))
     return PrecropSettings(**plain, policy_settings=policy_settings, motion_fields=fields)
@@ -134,6 +142,8 @@ def resolve_fields(asked: Mapping[str, Any], *, known: Plain | None) -> MotionFi
 def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, overwrite: bool) -> None:
     """Create the cache of a precrop stage, or check its settings and bring its table of clips up to date.
 
+    The manifest remembers its attributes, so that :func:`restore_cache` can make it again.
+
     Args:
         overwrite: delete an existing cache, and its outcomes in the manifest, and create it anew.
     Raises: CacheError naming what differs, if the cache has other settings and may not be overwritten.
@@ -144,10 +154,30 @@ def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, ove
     if path.exists() and not overwrite:
         require_same_settings(workspace, settings)
         update_cache(path, settings.layout, table, attributes=_description(stage))
-        return
-    manifest.forget(stage.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    create_cache(path, settings.layout, table, attributes=_description(stage), replace=True)
+    else:
+        manifest.forget(stage.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        create_cache(path, settings.layout, table, attributes=_description(stage), replace=True)
+    manifest.remember_cache(settings.name, json.dumps(read_attributes(path)[0]))
+
+
+def restore_cache(workspace: Workspace, manifest: Manifest, name: str) -> None:
+    """Put a cache back whose folder is gone or whose attributes are damaged, as the manifest remembers it.
+
+    What is there of frames stays; of a cache that is gone all states are 0, and `mocrop precrop` fills it again.
+
+    Raises: CacheError if the manifest does not remember such a cache.
+    """
+    attributes = manifest.known_caches().get(name)
+    if attributes is None:
+        raise CacheError(
+            f"crop cache {name!r}: how it was made is not known any more; write it again with "
+            f"`mocrop precrop --overwrite --name {shell_word(name)}` and its options"
+        )
+    path, layout, table = workspace.cache(name), _precrop_settings(attributes["settings"]).layout, clip_table(manifest)
+    own = {key: value for key, value in attributes.items() if key in ("settings", "stages", "software")}
+    path.mkdir(parents=True, exist_ok=True)
+    update_cache(path, layout, table, attributes=own, schema=attributes["schema"])
 
 
 def require_same_settings(workspace: Workspace, settings: PrecropSettings) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mocrop.pipeline.cache.columns import require_plausible
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Stream
 from mocrop.training.data.epoch_slots import EpochSlots, NextEpochs
@@ -62,7 +63,7 @@ class CropDataset(Dataset[Sample]):
     Attributes:
         epochs_begun: the next epoch of a :class:`CropLoader`, by its settings; kept here, as a program may make a new
             loader for each epoch.
-    Raises: CacheError if the cache has no motion fields.
+    Raises: CacheError if the cache has no motion fields, or its columns are damaged or cannot be right.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class CropDataset(Dataset[Sample]):
         seed: int = 0,
         stream: Stream = "frames",
     ) -> None:
+        require_plausible(cache)
         self.rows = np.asarray(rows, dtype=np.int64)
         self.labels = cache.label[self.rows].astype(np.int64)
         self.segments = segments
