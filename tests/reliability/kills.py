@@ -1,0 +1,64 @@
+"""SIGKILL in all stages and in training: the same command completes the work, to the same bytes."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import torch
+
+from mocrop.training.model.checkpoint import load_checkpoint
+from tests.reliability.commands import (
+    CROP,
+    comparable,
+    kill_after,
+    make_dataset,
+    once_more,
+    require_same,
+    run,
+    start,
+    undisturbed,
+)
+
+TRAIN = ("--arch", "timm/test_efficientnet", "--weights", "none", "--device", "cpu", "--batch-size", "2")
+
+
+def kill_stages(folder: Path, seed: int, *, most_seconds: float = 8.0) -> Counter[str]:
+    """Kill `mocrop run` once, the client alone or with its workers, and run it again.
+
+    Raises: AssertionError unless the second run ends well and the stores have the bytes of an undisturbed run.
+    """
+    rng = random.Random(seed)
+    dataset = make_dataset(folder / "data")
+    expected = undisturbed(folder, dataset)
+    workspace = folder / "killed"
+    shutil.rmtree(workspace, ignore_errors=True)
+    command = ("run", dataset, *CROP, "--workers", str(rng.choice((0, 2))), "-w", workspace)
+    killed = kill_after(start(*command), rng.uniform(1, most_seconds), group=rng.random() < 0.5)
+    once_more(command)
+    require_same(comparable(workspace), expected)
+    return Counter({"completed later" if killed else "was done before": 1})
+
+
+def kill_training(folder: Path, seed: int, *, most_seconds: float = 12.0) -> Counter[str]:
+    """Kill `mocrop train` once, and run it again.
+
+    Raises: AssertionError unless the second run ends well, with the weights of an undisturbed one.
+    """
+    rng = random.Random(seed)
+    workspace = folder / "undisturbed"
+    undisturbed(folder, make_dataset(folder / "data"))
+    frozen = ("--freeze-backbone",) if seed % 2 else ()
+    name = "whole-frozen" if frozen else "whole"
+    command = ("train", *TRAIN, "--epochs", "6", *frozen, "--save-every", "0", "-w", workspace, "--name")
+    if not (workspace / "runs" / name / "best.pt").exists():
+        run(*command, name).require(0)
+    shutil.rmtree(workspace / "runs/killed", ignore_errors=True)
+    killed = kill_after(start(*command, "killed"), rng.uniform(3, most_seconds), group=True)
+    once_more((*command, "killed"))
+    there, here = (load_checkpoint(workspace / "runs" / run_name / "best.pt") for run_name in (name, "killed"))
+    assert there.epoch == here.epoch
+    assert all(torch.equal(value, here.state_dict[key]) for key, value in there.state_dict.items())
+    return Counter({"completed later" if killed else "was done before": 1})

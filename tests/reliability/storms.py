@@ -1,0 +1,86 @@
+"""The storms: what is harmed, how, and what must hold. A storm is one round, run for as long as there is time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.reliability import cache_flips, cache_growth, full_disk, kills
+
+Round = Callable[[Path, int], Counter[str]]  # folder of the storm, seed -> what became of what was tried
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storm:
+    """One row of the table."""
+
+    name: str  # what is harmed
+    harm: str  # what is done to it
+    must: str  # what must hold; a round raises AssertionError where it does not
+    round: Round
+    possible: Callable[[], bool] = lambda: True  # on this machine
+
+
+def _growth(folder: Path, seed: int) -> Counter[str]:
+    storm = cache_growth.grow_under_kills(folder, kills=2, seed=seed)
+    return Counter({"refused, completed later": storm.refused, "whole": storm.whole})
+
+
+def _cache_damage(folder: Path, seed: int) -> Counter[str]:
+    path = folder / "c.zarr"
+    if not path.exists():
+        cache_growth.make_cache(path, cache_growth.FIRST)
+    storm = cache_flips.flip_bits(path, flips=60, seed=seed)
+    return Counter({"refused": storm.refused, "read as it was": storm.harmless})
+
+
+def _cache_deletions(folder: Path, seed: int) -> Counter[str]:
+    path = folder / f"{seed}.zarr"
+    cache_growth.make_cache(path, int(np.random.default_rng(seed).integers(1, 7)))
+    storm = cache_flips.delete_files(path)
+    return Counter({"refused": storm.refused, "read as it was": storm.harmless})
+
+
+STORMS = (
+    Storm(
+        name="all stages",
+        harm="SIGKILL of `mocrop run`, alone or with its workers",
+        must="the same command completes it, to the same bytes",
+        round=kills.kill_stages,
+    ),
+    Storm(
+        name="training",
+        harm="SIGKILL of `mocrop train`",
+        must="the same command completes it, to the same weights",
+        round=kills.kill_training,
+    ),
+    Storm(
+        name="a crop cache that grows",
+        harm="SIGKILL",
+        must="old, new, or refused; completed to the same bytes",
+        round=_growth,
+    ),
+    Storm(
+        name="all stages",
+        harm="a full disk",
+        must="one line, exit 1; completed to the same bytes once there is room",
+        round=full_disk.fill_disk,
+        possible=full_disk.can_mount,
+    ),
+    Storm(
+        name="crop caches",
+        harm="a flipped bit",
+        must="readers refuse it and `verify` finds it, or nothing that is read has changed",
+        round=_cache_damage,
+    ),
+    Storm(
+        name="crop caches",
+        harm="a deleted file",
+        must="readers refuse it and `verify` finds it",
+        round=_cache_deletions,
+    ),
+)
