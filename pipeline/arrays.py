@@ -67,3 +67,13 @@ def open_array(
         "fill_missing_data_reads": not must_be_there,
     }
     return ts.open(spec, context=context, open=True).result()
+
+
+def short(error: Exception) -> str:
+    """Cut a message of TensorStore down to what is wrong, without the place that it names first.
+
+    >>> short(ValueError('DATA_LOSS: Error reading local file "/box/c/0": Digest mismatch, stored is 0x8ad22b'))
+    'checksum differs'
+    """
+    fact = str(error).partition("\n")[0].rpartition('": ')[2].partition("; at ")[0]
+    return "checksum differs" if fact.startswith("Digest mismatch") else fact

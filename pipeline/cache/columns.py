@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from mocrop.pipeline.arrays import open_array
+from mocrop.pipeline.arrays import open_array, short
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, TABLE_COLUMNS, USABLE, ClipState
 from mocrop.pipeline.cache.slots import UNUSED
@@ -160,13 +160,3 @@ _CHECKS: Mapping[str, tuple[Callable[[Column], Column], str]] = {
     "box": (_valid_box, "its box is not inside the picture: {}"),
     "density": (_valid_density, "its density map has values that are negative or no numbers"),
 }
-
-
-def short(error: Exception) -> str:
-    """Cut a message of TensorStore down to what is wrong, without the place that it names first.
-
-    >>> short(ValueError('DATA_LOSS: Error reading local file "/box/c/0": Digest mismatch, stored is 0x8ad22b'))
-    'checksum differs'
-    """
-    fact = str(error).partition("\n")[0].rpartition('": ')[2].partition("; at ")[0]
-    return "checksum differs" if fact.startswith("Digest mismatch") else fact

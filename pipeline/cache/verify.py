@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mocrop.pipeline.arrays import worker_context
-from mocrop.pipeline.cache.columns import Column, Fault, Scope, column_faults, read_columns, short
+from mocrop.pipeline.arrays import short, worker_context
+from mocrop.pipeline.cache.columns import Column, Fault, Scope, column_faults, read_columns
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.damage import Damage
 from mocrop.pipeline.cache.description import DamagedCacheError

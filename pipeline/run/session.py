@@ -138,6 +138,8 @@ class Session:
 
     def _run_units(self, stage: Stage, plan: StagePlan) -> StageSummary:
         executor = self._executor
+        if stage.prepare is not None:
+            stage.prepare()
         self.manifest.doubt(stage.name, (clip.position for unit in plan.units for clip in unit.clips))
         with stage_progress(
             self.options.console, stage.name, total=plan.counts.to_run, dashboard=executor.dashboard

@@ -48,6 +48,7 @@ class Stage:
     output: Callable[[int, str], Path]  # (position, clip name) -> path that exists if the stage is done with the clip
     upstream: Stage | None = None  # the stage whose output this one reads
     reads_dataset: bool = False  # opens the data set's own files
+    prepare: Callable[[], None] | None = None  # makes the store that workers only write into; for the client to call
     way_out: str = ""  # for messages of the stages that read it: what to do where it has not run
 
     def makes_output(self, reasons: Sequence[Reason]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mocrop.pipeline.choices import Source, require_choice
 from mocrop.pipeline.errors import full_disk_as_error
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.motion.store import MotionRow, write_shard
+from mocrop.pipeline.motion.store_writer import MotionRow, write_shard
 from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
 from mocrop.pipeline.settings import plain_settings

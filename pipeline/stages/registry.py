@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mocrop.pipeline.cache.layout import shard_file
-from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, shard_folder
+from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, create_store, shard_folder
 from mocrop.pipeline.settings import Settings, settings_from
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.extract_mv import EXTRACT_VERSION, ExtractSettings, extract_unit
@@ -66,6 +66,7 @@ class Stages:
             output=lambda position, _: shard_folder(self.workspace.motion, position // CLIPS_PER_SHARD),
             upstream=None if settings.source == "original" else before,
             reads_dataset=settings.source != "h264",
+            prepare=lambda: create_store(self.workspace.motion),
             way_out=f"run `{self._extract_command(settings)}` first, or {_WITHOUT_MOTION}",
         )
 

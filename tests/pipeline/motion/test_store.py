@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,12 +14,16 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mocrop.pipeline.arrays import write_names
+from mocrop.pipeline.checksums import seal
 from mocrop.pipeline.errors import MotionStoreError
-from mocrop.pipeline.motion import store as motion_store
+from mocrop.pipeline.motion import store_writer
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.motion.store import MotionReader, MotionRow, shard_folder, write_shard
+from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, MotionReader, create_store, shard_folder
+from mocrop.pipeline.motion.store_group import FRAME_ARRAYS
+from mocrop.pipeline.motion.store_writer import MotionRow, write_shard
 
-COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref", *motion_store._FRAME_ARRAYS)
+COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref", *FRAME_ARRAYS)
 
 
 def motion(vectors_per_frame: list[int], *, seed: int = 0) -> ClipMotion:
@@ -46,7 +52,8 @@ def motion(vectors_per_frame: list[int], *, seed: int = 0) -> ClipMotion:
 
 
 def write(store: Path, motions: list[ClipMotion | None], *, index: int = 0) -> None:
-    first = index * motion_store.CLIPS_PER_SHARD
+    first = index * CLIPS_PER_SHARD
+    create_store(store)
     rows = [MotionRow(position=first + n, clip=f"A/{first + n}", motion=one) for n, one in enumerate(motions)]
     write_shard(store, index, rows, attributes={"settings": {"source": "h264"}})
 
@@ -71,8 +78,8 @@ def test_what_is_written_comes_back(tmp_path: Path, clips: list[list[int] | None
 
 
 def test_clips_longer_than_a_file_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(motion_store, "ROWS_PER_CHUNK", 8)
-    monkeypatch.setattr(motion_store, "CHUNKS_PER_FILE", 2)
+    monkeypatch.setattr(store_writer, "ROWS_PER_CHUNK", 8)
+    monkeypatch.setattr(store_writer, "CHUNKS_PER_FILE", 2)
     motions = [motion([7, 0, 9]), motion([40]), None, motion([3] * 11)]
     write(tmp_path, motions)
     reader = MotionReader(tmp_path)
@@ -120,13 +127,13 @@ def test_equal_input_gives_equal_bytes_whatever_was_there(tmp_path: Path) -> Non
 KILLED_WRITER = """
 import os, sys
 from pathlib import Path
-from mocrop.pipeline.motion import store as motion_store
-from mocrop.pipeline.motion.store import MotionReader, MotionRow
+from mocrop.pipeline.motion import store_writer
+from mocrop.pipeline.motion.store import MotionReader
 
 store, moment = Path(sys.argv[1]), sys.argv[2]
 motion = MotionReader(store).read(0)
-setattr(motion_store, moment, lambda *_: os._exit(9))
-motion_store.write_shard(store, 0, [MotionRow(position=0, clip="A/new", motion=motion)], attributes={})
+setattr(store_writer, moment, lambda *_: os._exit(9))
+store_writer.write_shard(store, 0, [store_writer.MotionRow(position=0, clip="A/new", motion=motion)], attributes={})
 """
 
 
@@ -149,7 +156,7 @@ def test_an_error_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="no space"):
         write_shard(tmp_path, 0, rows(), attributes={})
-    assert [path.name for path in tmp_path.iterdir()] == ["zarr.json"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_damage_is_an_error_with_the_way_out(tmp_path: Path) -> None:
@@ -166,19 +173,27 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
         MotionReader(tmp_path).read(0)
 
 
-def test_two_workers_that_begin_a_store_at_once_both_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each finds no group; the other's is there when this one comes to make its own."""
-    found = zarr.core.group.AsyncGroup.open
-
-    async def nothing_yet(*args: object, **kwargs: object) -> object:
-        monkeypatch.setattr(zarr.core.group.AsyncGroup, "open", found)
-        raise FileNotFoundError
-
+@pytest.mark.parametrize("found", [None, b"", b"{", b"[" * 100_000, b'{"attributes": {}, "zarr_format": 2}'])
+def test_the_metadata_of_the_store_are_made_where_missing_and_put_right(tmp_path: Path, found: bytes | None) -> None:
+    """Its groups stay; and those who write groups do not touch it."""
     write(tmp_path, [motion([2])])
-    monkeypatch.setattr(zarr.core.group.AsyncGroup, "open", nothing_yet)
-    write(tmp_path, [motion([3])], index=1)
-    monkeypatch.setattr(zarr.core.group.AsyncGroup, "open", found)
+    good = (tmp_path / "zarr.json").read_bytes()
+    (tmp_path / "zarr.json").unlink()
+    if found is not None:
+        (tmp_path / "zarr.json").write_bytes(found)
+    write_shard(tmp_path, 1, [], attributes={})
+    assert (tmp_path / "zarr.json").exists() == (found is not None)
+    create_store(tmp_path)
+    assert (tmp_path / "zarr.json").read_bytes() == good
     assert sorted(zarr.open_group(tmp_path, mode="r").group_keys()) == ["shard-00000", "shard-00001"]
+
+
+def test_a_store_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    create_store(tmp_path)
+    before = (tmp_path / "zarr.json").stat()
+    create_store(tmp_path)
+    assert (tmp_path / "zarr.json").stat().st_mtime_ns == before.st_mtime_ns
+    assert (tmp_path / "zarr.json").stat().st_ino == before.st_ino
 
 
 def test_a_clip_is_found_by_its_position_whichever_row_it_has(tmp_path: Path) -> None:
@@ -191,3 +206,126 @@ def test_a_clip_is_found_by_its_position_whichever_row_it_has(tmp_path: Path) ->
     for place, one in zip(positions, motions, strict=True):
         assert_same(reader.read(place), one)
     assert [reader.read(n) for n in (0, 1, 2, 30)] == [None] * 4
+
+
+def write_schema_1(folder: Path, motions: list[ClipMotion | None]) -> None:
+    """A group as mocrop wrote it before it had checksums: chunks of zeros are not stored."""
+    group = zarr.create_group(folder, attributes={"mocrop": {"schema": 1, "settings": {"source": "h264"}}})
+    there = [one for one in motions if one is not None]
+    columns = [np.concatenate([getattr(one, name) for one in there]) for name in COLUMNS[:7]]
+    arrays = {
+        "vectors": np.stack(columns, axis=1).astype(np.int16),
+        **{name: np.concatenate([getattr(one, name) for one in there]) for name in FRAME_ARRAYS},
+        "position": np.arange(len(motions), dtype=np.int32),
+        "frames": np.array([one.frames if one else 0 for one in motions], np.int32),
+        "picture_size": np.array([(one.width, one.height) if one else (0, 0) for one in motions], np.int32),
+    }
+    for name, values in arrays.items():
+        group.create_array(name, data=values, chunks=values.shape)
+    write_names(group, [f"A/{n}" for n in range(len(motions))])
+
+
+def test_groups_without_checksums_are_read_as_they_are(tmp_path: Path) -> None:
+    still = dataclasses.replace(motion([3, 1]), zero_vectors=np.zeros(2, np.int32))
+    motions = [still, None, dataclasses.replace(motion([2]), zero_vectors=np.zeros(1, np.int32))]
+    write_schema_1(shard_folder(tmp_path, 0), motions)
+    assert not (shard_folder(tmp_path, 0) / "zero_vectors/c").exists()
+    reader = MotionReader(tmp_path)
+    for position, one in enumerate(motions):
+        assert_same(reader.read(position), one)
+
+
+def change(store: Path, name: str, *, sealed: bool, **values: object) -> None:
+    """Change the metadata of an array of group 0, and then make the group's checksums anew."""
+    folder = shard_folder(store, 0)
+    metadata = json.loads((folder / name / "zarr.json").read_text())
+    (folder / name / "zarr.json").write_text(json.dumps({**metadata, **values}))
+    if sealed:
+        group = zarr.open_group(folder, mode="r+")
+        attributes = dict(group.attrs["mocrop"])  # type: ignore[arg-type]
+        group.update_attributes({"mocrop": seal(attributes, folder, attributes["metadata"])})
+
+
+def grid(*shape: int) -> dict[str, object]:
+    return {"name": "regular", "configuration": {"chunk_shape": list(shape)}}
+
+
+HOSTILE = {
+    "more vectors": ("vectors", {"shape": [1 << 40, 7]}, "vectors has shape"),
+    "more clips": ("position", {"shape": [1 << 40]}, "has 1099511627776 clips"),
+    "more names": ("clip", {"shape": [2]}, "clip has shape"),
+    "more frames": ("camera", {"shape": [1 << 40, 6]}, "camera has shape"),
+    "larger chunks": ("camera", {"chunk_grid": grid(1 << 40, 6)}, "not in one chunk"),
+    "smaller chunks": ("frame_type", {"chunk_grid": grid(1)}, "not in one chunk"),
+    "another type": ("zero_vectors", {"data_type": "uint32"}, "zero_vectors has shape .* type uint32"),
+}
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize(("name", "values", "fact"), HOSTILE.values(), ids=HOSTILE)
+def test_metadata_that_do_not_fit_are_refused_before_memory_is_taken(
+    tmp_path: Path, name: str, values: dict[str, object], fact: str, sealed: bool
+) -> None:
+    """Whether their checksums are right, or they have none."""
+    if sealed:
+        write(tmp_path, [motion([2, 3])])
+    else:
+        write_schema_1(shard_folder(tmp_path, 0), [motion([2, 3])])
+    change(tmp_path, name, sealed=sealed, **values)
+    with pytest.raises(MotionStoreError, match=f"shard-00000 is damaged \\(.*{fact}"):
+        MotionReader(tmp_path).read(0)
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_columns_that_claim_more_than_their_files_can_hold_are_refused(tmp_path: Path, sealed: bool) -> None:
+    """2^31 - 1 frames fit the one clip's count, and 34 TB of vectors those frames."""
+    frames = np.full(1, 2**31 - 1, np.int32)
+    if sealed:
+        write(tmp_path, [motion([1])])
+        group = zarr.open_group(shard_folder(tmp_path, 0), mode="r+")
+        group["frames"][...] = frames  # type: ignore[index]
+    else:
+        write_schema_1(shard_folder(tmp_path, 0), [motion([1])])
+        zarr.open_group(shard_folder(tmp_path, 0), mode="r+")["frames"][...] = frames  # type: ignore[index]
+    for name, (_, tail) in FRAME_ARRAYS.items():
+        shape = (2**31 - 1, *tail)
+        change(tmp_path, name, sealed=sealed, shape=list(shape), chunk_grid=grid(*shape))
+    with pytest.raises(MotionStoreError, match=r"vectors_per_frame claims to hold 8589934588 bytes in \d+"):
+        MotionReader(tmp_path).read(0)
+
+
+@pytest.mark.parametrize(
+    ("positions", "fits"),
+    [((0, 1), True), ((30, 31), True), ((1, 0), False), ((1, 1), False), ((31, 32), False), ((-1, 0), False)],
+)
+def test_the_clips_of_a_group_are_in_order_and_of_its_span(
+    tmp_path: Path, positions: tuple[int, int], fits: bool
+) -> None:
+    rows = [MotionRow(position=n, clip=f"A/{n}", motion=motion([1])) for n in positions]
+    write_shard(tmp_path, 0, rows, attributes={})
+    if fits:
+        assert MotionReader(tmp_path).read(positions[0]) is not None
+    else:
+        with pytest.raises(MotionStoreError, match=r"its clips are \["):
+            MotionReader(tmp_path).read(0)
+
+
+def test_counts_below_nothing_are_refused(tmp_path: Path) -> None:
+    """Two clips of 3 and -1 frames would else be read as two frames."""
+    write(tmp_path, [motion([1, 1]), motion([1])])
+    group = zarr.open_group(shard_folder(tmp_path, 0), mode="r+")
+    group["frames"][...] = np.array([4, -1], np.int32)  # type: ignore[index]
+    with pytest.raises(MotionStoreError, match="less than no frames"):
+        MotionReader(tmp_path).read(0)
+    write(tmp_path, [motion([1, 1]), motion([1])])
+    zarr.open_group(shard_folder(tmp_path, 0), mode="r+")["vectors_per_frame"][...] = np.array([3, -1, 1], np.int32)  # type: ignore[index]
+    with pytest.raises(MotionStoreError, match="less than no vectors"):
+        MotionReader(tmp_path).read(0)
+
+
+def test_a_group_that_lost_its_checksums_does_not_pass_for_an_old_one(tmp_path: Path) -> None:
+    write(tmp_path, [motion([2])])
+    group = zarr.open_group(shard_folder(tmp_path, 0), mode="r+")
+    group.update_attributes({"mocrop": {**group.attrs["mocrop"], "schema": 1}})  # type: ignore[dict-item]
+    with pytest.raises(MotionStoreError, match="checksum differs"):
+        MotionReader(tmp_path).read(0)

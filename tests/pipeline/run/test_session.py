@@ -73,3 +73,24 @@ def test_the_old_outcome_of_a_clip_that_is_about_to_run_counts_no_more(
             session.run(other)
         assert session.manifest.counts("transcode", first.settings_hash).stale == 1
         assert [row.checksum for row in session.rows(first)] == [None]
+
+
+def test_the_client_makes_the_store_before_workers_write_into_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where no clip runs: then nothing is written."""
+    seen: list[bool] = []
+
+    def noted(*_: object, **__: object) -> StageSummary:
+        seen.append((workspace.motion / "zarr.json").is_file())
+        return StageSummary()
+
+    monkeypatch.setattr(session_module, "run_units", noted)
+    with open_session(workspace, LOOP) as session:
+        stage = session.stages.extract({"source": "original"})
+        session.manifest.replace_clips([], class_names=["A"], split_names=["1"])
+        session.run(stage)
+        assert not workspace.motion.exists()
+        session.manifest.replace_clips([CLIP], class_names=["A"], split_names=["1"])
+        session.run(stage)
+    assert seen == [True]

@@ -30,7 +30,7 @@ from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import CacheError, DiskFullError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import MotionFieldSettings, dense_motion
-from mocrop.pipeline.motion.store import MotionRow, write_shard
+from mocrop.pipeline.motion.store_writer import MotionRow, write_shard
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
