@@ -28,7 +28,8 @@ from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.commands.preprocess import precrop
 from mocrop.pipeline.errors import PredictionsError, SettingsError
 from mocrop.pipeline.run.session import RunOptions
-from mocrop.pipeline.settings import plain_settings
+from mocrop.pipeline.settings import plain_settings, unknown_settings, with_defaults
+from mocrop.pipeline.versions import not_known
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.features import Features, head_layer, load_features
 from mocrop.training.data.segments import middle_slots
@@ -142,6 +143,10 @@ def keep_plan(folder: AblationFolder, settings: AblationSettings) -> None:
     there = json.loads(folder.plan.read_bytes()) if folder.plan.exists() else {}
     for name in plan.keys() & there.keys():
         before, now = there[name], plan[name]
+        if name != "testing":
+            if unknown := unknown_settings(TrainSettings, before):
+                raise SettingsError(not_known(f"the ablation in {folder.reports}", repr(unknown[0])))
+            before, now = with_defaults(TrainSettings, before), with_defaults(TrainSettings, now)
         if differing := [key for key in now if before.get(key) != now[key]]:
             shown = "; ".join(f"{key}: {before.get(key)} there, {now[key]} now" for key in differing)
             raise SettingsError(

@@ -20,7 +20,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ import numpy.typing as npt
 from mocrop.evaluation.scores.statistics import cluster_numbers
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.settings import unknown_settings
+from mocrop.pipeline.versions import not_known, other_layout
 
 FORMAT = 1
 MAX_NAMES = 3  # of clips or classes in a message
@@ -133,15 +135,16 @@ def read_predictions(file: Path) -> Predictions:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
-            if about.pop("format") != FORMAT:
-                raise ValueError(f"this mocrop reads format {FORMAT}")
+            _require_format(about.pop("format"), file)
+            split = about.pop("split")
+            _require_known(about, file)
             return Predictions(
                 clips=tuple(arrays["clip"].tolist()),
                 labels=arrays["label"],
                 groups=arrays["group"],
                 logits=arrays["logits"],
                 class_names=tuple(arrays["class_names"].tolist()),
-                split=about.pop("split"),
+                split=split,
                 origin=Origin(**about),
             )
     except FileNotFoundError as error:
@@ -150,6 +153,17 @@ def read_predictions(file: Path) -> Predictions:
         raise PredictionsError(
             f"{file} cannot be read as predictions ({error}); it is damaged or something else: run `mocrop eval` again"
         ) from error
+
+
+def _require_format(found: object, file: Path) -> None:
+    if found != FORMAT:
+        subject = f"{file}: predictions of format"
+        raise PredictionsError(other_layout(subject, found, reads=FORMAT, older="run `mocrop eval` again"))
+
+
+def _require_known(about: Mapping[str, Any], file: Path) -> None:
+    if unknown := unknown_settings(Origin, about):
+        raise PredictionsError(not_known(str(file), repr(unknown[0])))
 
 
 def align(first: Predictions, *others: Predictions) -> tuple[Predictions, ...]:

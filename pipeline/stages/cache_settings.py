@@ -21,10 +21,11 @@ from mocrop.pipeline.policies.base import PolicySettings
 from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps, settle_maps
 from mocrop.pipeline.policies.precomputed import POLICY as MAPS
 from mocrop.pipeline.policies.registry import POLICIES
-from mocrop.pipeline.settings import Plain, plain_settings, settings_from
+from mocrop.pipeline.settings import Plain, plain_settings, settings_from, unknown_settings
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import Stages, chain
+from mocrop.pipeline.versions import not_known
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -109,15 +110,7 @@ def read_precrop_settings(workspace: Workspace, name: str) -> PrecropSettings:
     plain = _known(workspace, name)
     if not plain:
         raise CacheError(f"there is no crop cache {name!r} in {workspace.caches}")
-    return _precrop_settings(plain)
-
-
-def _precrop_settings(plain: Plain) -> PrecropSettings:
-    """Settings of precrop from those of a cache's attributes."""
-    plain = dict(plain)
-    policy_settings = _policy_settings(plain["policy"], plain.pop("policy_settings"))
-    fields = resolve_fields({}, known=plain.pop("motion_fields", None))
-    return PrecropSettings(**plain, policy_settings=policy_settings, motion_fields=fields)
+    return _settings_of(plain, name)
 
 
 def resolve_fields(asked: Mapping[str, Any], *, known: Plain | None) -> MotionFieldSettings | None:
@@ -174,7 +167,7 @@ def restore_cache(workspace: Workspace, manifest: Manifest, name: str) -> None:
             f"crop cache {name!r}: how it was made is not known any more; write it again with "
             f"`mocrop precrop --overwrite --name {shell_word(name)}` and its options"
         )
-    path, layout, table = workspace.cache(name), _precrop_settings(attributes["settings"]).layout, clip_table(manifest)
+    path, layout, table = workspace.cache(name), _settings_of(attributes["settings"], name).layout, clip_table(manifest)
     own = {key: value for key, value in attributes.items() if key in ("settings", "stages", "software")}
     path.mkdir(parents=True, exist_ok=True)
     update_cache(path, layout, table, attributes=own, schema=attributes["schema"])
@@ -183,7 +176,7 @@ def restore_cache(workspace: Workspace, manifest: Manifest, name: str) -> None:
 def require_same_settings(workspace: Workspace, settings: PrecropSettings) -> None:
     """Raise CacheError naming what differs if there is a cache of that name with other settings."""
     if workspace.cache(settings.name).exists():
-        _require_same(_known(workspace, settings.name), plain_settings(settings), settings.name)
+        _require_same(read_precrop_settings(workspace, settings.name), settings)
 
 
 def parse_grid(text: str) -> tuple[int, int]:
@@ -215,16 +208,62 @@ def _imported_maps(stages: Stages) -> ImportedMaps | None:
 
 
 def _known(workspace: Workspace, name: str) -> Plain:
-    """Settings of an existing cache; empty if there is none."""
+    """Settings of an existing cache, as they are stored; empty if there is none.
+
+    Raises: CacheError naming a setting that this mocrop does not know, or if none are stored.
+    """
     path = workspace.cache(name)
-    return dict(read_attributes(path)[0]["settings"]) if path.exists() else {}
+    if not path.exists():
+        return {}
+    stored = read_attributes(path)[0].get("settings")
+    if not isinstance(stored, dict):
+        raise CacheError(f"crop cache {name!r} does not say how it was made; move it out of {workspace.caches}")
+    _require_known(stored, name)
+    return dict(stored)
 
 
-def _require_same(there: Plain, asked: Plain, name: str) -> None:
-    """Raise CacheError naming each setting that differs between an existing cache and what is asked for."""
-    if differences := list(_differences(there, asked)):
+def _require_known(stored: Plain, name: str) -> None:
+    for unknown in _unknown(stored):
+        raise CacheError(not_known(f"crop cache {name!r}", unknown) + ", or pass another --name")
+
+
+def _unknown(stored: Plain) -> Iterator[str]:
+    """Describe each stored setting that this mocrop does not have."""
+    policy, fields = str(stored.get("policy")), stored.get("motion_fields") or {}
+    for name in unknown_settings(PrecropSettings, stored):
+        yield f"a setting {name!r}"
+    for name in unknown_settings(MotionFieldSettings, fields):
+        yield f"a setting {name!r} of motion fields"
+    if policy not in POLICIES:
+        yield f"the policy {policy!r}"
+        return
+    for name in unknown_settings(POLICIES[policy].settings, stored.get("policy_settings", {})):
+        yield f"a setting {name!r} of policy {policy!r}"
+
+
+def _settings_of(stored: Plain, name: str) -> PrecropSettings:
+    """Settings from what is stored of them; what is missing did not exist when it was stored, and has its default.
+
+    Raises: CacheError if they are not settings that this mocrop can have.
+    """
+    _require_known(stored, name)
+    try:
+        policy_settings = _policy_settings(stored["policy"], stored["policy_settings"])
+        fields = resolve_fields({}, known=stored.get("motion_fields"))
+        parts = {"policy_settings": policy_settings, "motion_fields": fields}
+        return PrecropSettings(**{**stored, **parts})
+    except (TypeError, ValueError, KeyError, MocropError) as error:
         raise CacheError(
-            f"crop cache {name!r} exists with other settings ({'; '.join(differences)}); "
+            f"crop cache {name!r} has settings that this mocrop cannot have ({error}); use another --name"
+        ) from error
+
+
+def _require_same(there: PrecropSettings, asked: PrecropSettings) -> None:
+    """Raise CacheError naming each setting that differs between an existing cache and what is asked for."""
+    pair = (plain_settings(each, keep_none=True, keep_added=True) for each in (there, asked))
+    if differences := list(_differences(*pair)):
+        raise CacheError(
+            f"crop cache {asked.name!r} exists with other settings ({'; '.join(differences)}); "
             "choose another --name, or replace it with --overwrite"
         )
 

@@ -12,8 +12,12 @@ from typing import Any
 
 from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.files import HeldError, held, write_whole
+from mocrop.pipeline.settings import unknown_settings, with_defaults
+from mocrop.pipeline.versions import not_known
 from mocrop.training.loop.callbacks import EpochRecord
+from mocrop.training.loop.meter import Totals
 from mocrop.training.model.checkpoint import Checkpoint, is_described_by, load_checkpoint, save_checkpoint
+from mocrop.training.recipe import TrainSettings
 from mocrop.training.scores import Score
 
 FREE_SETTINGS = ("device",)  # may differ when a run resumes
@@ -43,7 +47,9 @@ class RunFolder:
         if not self.last.exists():
             return None
         checkpoint = load_checkpoint(self.last)
-        differing = _differences(checkpoint.settings, settings)
+        if unknown := _unknown(checkpoint):
+            raise TrainingError(not_known(f"the run in {self.path}", repr(unknown[0])) + ", or pass another --name")
+        differing = _differences(*(with_defaults(TrainSettings, each) for each in (checkpoint.settings, settings)))
         there = checkpoint.cache
         if there["name"] != cache["name"]:
             differing.append(f"cache: {there['name']}, now {cache['name']}")
@@ -145,6 +151,13 @@ def record_from_json(values: Mapping[str, Any]) -> EpochRecord:
         name: None if values[name] is None else Score(**values[name]) for name in ("validation_top1", "validation_top5")
     }
     return EpochRecord(**{**values, **scores})
+
+
+def _unknown(checkpoint: Checkpoint) -> list[str]:
+    """Names of what a newer mocrop has kept of a run and this one does not have."""
+    history, totals = checkpoint.resume.get("history", []), checkpoint.resume.get("meter", {})
+    of_records = (name for record in history for name in unknown_settings(EpochRecord, record))
+    return [*unknown_settings(TrainSettings, checkpoint.settings), *of_records, *unknown_settings(Totals, totals)]
 
 
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

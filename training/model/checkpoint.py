@@ -17,6 +17,8 @@ from mocrop.pipeline.cache.identity import cache_identity
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CheckpointError
 from mocrop.pipeline.files import whole_file
+from mocrop.pipeline.settings import unknown_settings
+from mocrop.pipeline.versions import not_known, other_layout
 from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.weights import mismatches
 
@@ -114,14 +116,17 @@ def is_ours(content: Any) -> bool:
 def from_content(content: Any, file: Path) -> Checkpoint:
     """Make a checkpoint of the content of a file.
 
+    What an older mocrop did not write has its default.
+
     Raises: CheckpointError if it is not a checkpoint of mocrop, or one of another format version.
     """
     if not is_ours(content):
         raise CheckpointError(f"{file} is no checkpoint of mocrop; pass one that `mocrop train` has written")
     if content["format"] != FORMAT:
-        raise CheckpointError(
-            f"{file} has checkpoint format {content['format']}, this mocrop reads format {FORMAT}; train again"
-        )
+        subject = f"{file} has checkpoint format"
+        raise CheckpointError(other_layout(subject, content["format"], reads=FORMAT, older="train again"))
+    if unknown := unknown_settings(Checkpoint, content):
+        raise CheckpointError(not_known(str(file), repr(unknown[0])))
     try:
         return Checkpoint(**content)
     except TypeError as error:

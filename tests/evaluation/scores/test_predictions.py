@@ -75,10 +75,6 @@ def _pickled(file: Path) -> None:
     np.savez(file, about=np.array([{"format": 1}], dtype=object))
 
 
-def _of_another_format(file: Path) -> None:
-    np.savez(file, about=np.array('{"format": 99}'))
-
-
 def _cut_short(file: Path) -> None:
     write_predictions(predictions(), file)
     file.write_bytes(file.read_bytes()[:-40])
@@ -86,11 +82,19 @@ def _cut_short(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [_pickled, _of_another_format, _cut_short, lambda file: file.write_bytes(b"no zip"), lambda file: file.touch()],
+    [_pickled, _cut_short, lambda file: file.write_bytes(b"no zip"), lambda file: file.touch()],
 )
 def test_a_file_that_is_damaged_or_something_else_is_refused(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     spoil(tmp_path / "p.npz")
     with pytest.raises(PredictionsError, match=r"p\.npz cannot be read as predictions .*run `mocrop eval` again"):
+        read_predictions(tmp_path / "p.npz")
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "p.npz", about=np.array('{"format": 99}'))
+    with pytest.raises(
+        PredictionsError, match=r"predictions of format 99, this mocrop reads 1: a newer mocrop wrote it"
+    ):
         read_predictions(tmp_path / "p.npz")
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from mocrop.pipeline.cache.create import create_cache
 from mocrop.pipeline.cache.layout import ClipTable
+from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.policies.controls import CenterSettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.settings import plain_settings
-from mocrop.pipeline.stages.cache_settings import resolve_precrop
+from mocrop.pipeline.stages.cache_settings import read_precrop_settings, resolve_precrop
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.workspace.paths import Workspace
@@ -61,3 +62,10 @@ def test_clips_per_shard_follow_the_size_and_the_frames(
 ) -> None:
     """64 MiB hold 13 clips of 8 frames of 448x448, or 8 of 64 frames of 200x200."""
     assert resolved(workspace, **change).clips_per_shard == clips
+
+
+def test_a_cache_that_does_not_say_how_it_was_made_is_none_of_the_workspace(workspace: Workspace) -> None:
+    layout = PrecropSettings(name="bare", size=8).layout
+    create_cache(workspace.cache("bare"), layout, TABLE, attributes={})
+    with pytest.raises(CacheError, match="crop cache 'bare' does not say how it was made; move it out of"):
+        read_precrop_settings(workspace, "bare")

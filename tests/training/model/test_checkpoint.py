@@ -96,7 +96,9 @@ def test_a_bare_state_dict_is_no_checkpoint(tmp_path: Path) -> None:
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "new.pt", replace(checkpoint(), format=99))
-    with pytest.raises(CheckpointError, match="format 99, this mocrop reads format 1"):
+    with pytest.raises(
+        CheckpointError, match=r"new\.pt has checkpoint format 99, this mocrop reads 1: a newer mocrop wrote it"
+    ):
         load_checkpoint(tmp_path / "new.pt")
 
 
