@@ -17,6 +17,7 @@ from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.settings import Plain
+from mocrop.pipeline.versions import other_layout
 
 SCHEMA_VERSION = 2  # from here on there is a checksum behind every byte, and `checksum` holds those of the clips
 OLDEST_SCHEMA = 1
@@ -71,10 +72,7 @@ def read_attributes(path: Path) -> tuple[Plain, bytes]:
 
 def _require_schema(path: Path, schema: object) -> None:
     if isinstance(schema, int) and schema > SCHEMA_VERSION:
-        raise CacheError(
-            f"{path}: crop cache of schema {schema}, made by a newer mocrop; this one reads schemas up to "
-            f"{SCHEMA_VERSION}: install that one"
-        )
+        raise CacheError(other_layout(f"{path} has schema", schema, reads=SCHEMA_VERSION, older=""))
     if not isinstance(schema, int) or schema < OLDEST_SCHEMA:
         raise damaged(path, f"there is no schema {schema!r}")
 

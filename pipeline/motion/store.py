@@ -12,7 +12,8 @@ from mocrop.pipeline.arrays import short
 from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.motion.store_group import MotionGroup
+from mocrop.pipeline.motion.store_group import SCHEMA_VERSION, MotionGroup, NewerSchemaError
+from mocrop.pipeline.versions import other_layout
 
 CLIPS_PER_SHARD = 32
 _ROOT = {"attributes": {}, "zarr_format": 3, "node_type": "group"}
@@ -57,6 +58,9 @@ class MotionReader:
             return None if self._group is None else self._group.motion(position)
         except PermissionError as error:
             raise MotionStoreError(f"{error.filename} cannot be read ({error.strerror}); make it readable") from error
+        except NewerSchemaError as error:  # no damage: not to be removed
+            subject = f"{shard_folder(self._store, index)} has schema"
+            raise MotionStoreError(other_layout(subject, error.schema, reads=SCHEMA_VERSION, older="")) from error
         except _DAMAGE as error:
             folder = shard_folder(self._store, index)
             raise MotionStoreError(

@@ -60,6 +60,14 @@ _MOST_UNSEEN_BYTES = 1 << 30  # of an array of schema 1 that holds only zeros, w
 Columns = dict[str, npt.NDArray[Any]]
 
 
+class NewerSchemaError(ValueError):
+    """A newer mocrop wrote a group."""
+
+    def __init__(self, schema: int) -> None:
+        super().__init__(f"schema {schema}, of a newer mocrop")
+        self.schema = schema
+
+
 class MotionGroup:
     """One group opened for reading: its small arrays in memory, its vectors read clip by clip.
 
@@ -100,6 +108,8 @@ class MotionGroup:
         """Whether the group has checksums, as schema 2 has; checks those of its metadata."""
         attributes = json.loads((self.folder / "zarr.json").read_bytes()).get("attributes", {}).get("mocrop") or {}
         schema = attributes.get("schema")
+        if isinstance(schema, int) and schema > SCHEMA_VERSION:
+            raise NewerSchemaError(schema)
         if schema not in (1, SCHEMA_VERSION):
             raise ValueError(f"schema {schema}, this mocrop reads schema {SCHEMA_VERSION}")
         if schema == 1 and WHOLE not in attributes:
