@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.motion.store import VECTOR_COLUMNS, MotionReader
+from mocrop.pipeline.motion.store import MotionReader
+from mocrop.pipeline.motion.store_group import VECTOR_COLUMNS
 from tests.compat.conftest import KEPT, Kept
 from tests.compat.make_workspace import checksum
 from tests.conftest import mocrop, needs_torch

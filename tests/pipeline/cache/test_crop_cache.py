@@ -119,7 +119,7 @@ def test_cache_of_another_schema_is_refused(make_cache: MakeCache, tmp_path: Pat
     path = make_cache(tmp_path / "c.zarr", label=[0])
     attributes = dict(zarr.open_group(path, mode="r").attrs["mocrop"])
     zarr.open_group(path, mode="r+").attrs["mocrop"] = {**attributes, "schema": 99}
-    with pytest.raises(CacheError, match="schema 99.*newer mocrop"):
+    with pytest.raises(CacheError, match=r"schema 99.*newer mocrop"):
         CropCache(path)
 
 
