@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.reliability import cache_flips, cache_growth, full_disk, kills
+from tests.reliability import cache_flips, cache_growth, full_disk, kills, motion_flips, mutated_videos
 
 Round = Callable[[Path, int], Counter[str]]  # folder of the storm, seed -> what became of what was tried
 
@@ -43,6 +43,26 @@ def _cache_deletions(folder: Path, seed: int) -> Counter[str]:
     cache_growth.make_cache(path, int(np.random.default_rng(seed).integers(1, 7)))
     storm = cache_flips.delete_files(path)
     return Counter({"refused": storm.refused, "read as it was": storm.harmless})
+
+
+def _motion_damage(folder: Path, seed: int) -> Counter[str]:
+    return _motion(motion_flips.flip_motion(_motion_store(folder), flips=60, seed=seed))
+
+
+def _motion_deletions(folder: Path, seed: int) -> Counter[str]:
+    return _motion(motion_flips.delete_motion(_motion_store(folder, seed)))
+
+
+def _motion_store(folder: Path, seed: int = 0) -> Path:
+    store = folder / f"{seed}/motion.zarr"
+    if not store.exists():
+        motion_flips.make_store(store, seed=seed)
+    return store
+
+
+def _motion(count: motion_flips.Count) -> Counter[str]:
+    assert not count.silent, count.silent
+    return Counter({"refused": count.refused, "read as it was": count.harmless})
 
 
 STORMS = (
@@ -82,5 +102,23 @@ STORMS = (
         harm="a deleted file",
         must="readers refuse it and `verify` finds it",
         round=_cache_deletions,
+    ),
+    Storm(
+        name="motion.zarr",
+        harm="a flipped bit",
+        must="readers refuse it, or nothing that is read has changed",
+        round=_motion_damage,
+    ),
+    Storm(
+        name="motion.zarr",
+        harm="a deleted file",
+        must="readers refuse it, or nothing that is read has changed",
+        round=_motion_deletions,
+    ),
+    Storm(
+        name="videos",
+        harm="damage of every kind of `benchmarks/mutate.py`",
+        must="each clip is done or failed for a reason; no process dies, nothing hangs",
+        round=mutated_videos.mutate_videos,
     ),
 )
