@@ -329,3 +329,21 @@ def test_a_group_that_lost_its_checksums_does_not_pass_for_an_old_one(tmp_path: 
     group.update_attributes({"mocrop": {**group.attrs["mocrop"], "schema": 1}})  # type: ignore[dict-item]
     with pytest.raises(MotionStoreError, match="checksum differs"):
         MotionReader(tmp_path).read(0)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_chunk_that_is_not_in_its_file_is_damage_and_not_zeros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    """The file is there, and its index, whose checksum is right, says that it lacks the chunk of x."""
+    spec = store_writer._vectors_spec
+    monkeypatch.setattr(
+        store_writer, "_vectors_spec", lambda path: {**spec(path), "store_data_equal_to_fill_value": stored}
+    )
+    one = motion([2])
+    write(tmp_path, [dataclasses.replace(one, x=np.zeros_like(one.x))])
+    if stored:
+        assert MotionReader(tmp_path).read(0) is not None
+    else:
+        with pytest.raises(MotionStoreError, match="shard-00000 is damaged"):
+            MotionReader(tmp_path).read(0)
