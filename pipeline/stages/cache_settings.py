@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypedDict
@@ -21,11 +21,11 @@ from mocrop.pipeline.policies.base import PolicySettings
 from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps, settle_maps
 from mocrop.pipeline.policies.precomputed import POLICY as MAPS
 from mocrop.pipeline.policies.registry import POLICIES
-from mocrop.pipeline.settings import Plain, plain_settings, settings_from, unknown_settings
+from mocrop.pipeline.settings import Plain, plain_settings, settings_from
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import Stages, chain
-from mocrop.pipeline.versions import not_known
+from mocrop.pipeline.stages.stored_settings import require_known, require_same
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -176,7 +176,7 @@ def restore_cache(workspace: Workspace, manifest: Manifest, name: str) -> None:
 def require_same_settings(workspace: Workspace, settings: PrecropSettings) -> None:
     """Raise CacheError naming what differs if there is a cache of that name with other settings."""
     if workspace.cache(settings.name).exists():
-        _require_same(read_precrop_settings(workspace, settings.name), settings)
+        require_same(read_precrop_settings(workspace, settings.name), settings)
 
 
 def parse_grid(text: str) -> tuple[int, int]:
@@ -218,27 +218,8 @@ def _known(workspace: Workspace, name: str) -> Plain:
     stored = read_attributes(path)[0].get("settings")
     if not isinstance(stored, dict):
         raise CacheError(f"crop cache {name!r} does not say how it was made; move it out of {workspace.caches}")
-    _require_known(stored, name)
+    require_known(stored, name)
     return dict(stored)
-
-
-def _require_known(stored: Plain, name: str) -> None:
-    for unknown in _unknown(stored):
-        raise CacheError(not_known(f"crop cache {name!r}", unknown) + ", or pass another --name")
-
-
-def _unknown(stored: Plain) -> Iterator[str]:
-    """Describe each stored setting that this mocrop does not have."""
-    policy, fields = str(stored.get("policy")), stored.get("motion_fields") or {}
-    for name in unknown_settings(PrecropSettings, stored):
-        yield f"a setting {name!r}"
-    for name in unknown_settings(MotionFieldSettings, fields):
-        yield f"a setting {name!r} of motion fields"
-    if policy not in POLICIES:
-        yield f"the policy {policy!r}"
-        return
-    for name in unknown_settings(POLICIES[policy].settings, stored.get("policy_settings", {})):
-        yield f"a setting {name!r} of policy {policy!r}"
 
 
 def _settings_of(stored: Plain, name: str) -> PrecropSettings:
@@ -246,7 +227,7 @@ def _settings_of(stored: Plain, name: str) -> PrecropSettings:
 
     Raises: CacheError if they are not settings that this mocrop can have.
     """
-    _require_known(stored, name)
+    require_known(stored, name)
     try:
         policy_settings = _policy_settings(stored["policy"], stored["policy_settings"])
         fields = resolve_fields({}, known=stored.get("motion_fields"))
@@ -256,31 +237,6 @@ def _settings_of(stored: Plain, name: str) -> PrecropSettings:
         raise CacheError(
             f"crop cache {name!r} has settings that this mocrop cannot have ({error}); use another --name"
         ) from error
-
-
-def _require_same(there: PrecropSettings, asked: PrecropSettings) -> None:
-    """Raise CacheError naming each setting that differs between an existing cache and what is asked for."""
-    pair = (plain_settings(each, keep_none=True, keep_added=True) for each in (there, asked))
-    if differences := list(_differences(*pair)):
-        raise CacheError(
-            f"crop cache {asked.name!r} exists with other settings ({'; '.join(differences)}); "
-            "choose another --name, or replace it with --overwrite"
-        )
-
-
-def _differences(there: Plain, asked: Plain) -> Iterator[str]:
-    for key in sorted(there.keys() | asked.keys()):
-        before, now = there.get(key), asked.get(key)
-        if isinstance(before, dict) and isinstance(now, dict):
-            yield from _differences(before, now)
-        elif before != now:
-            yield f"{key}: {_shown(before)} there, {_shown(now)} asked"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(f"{key} {_shown(item)}" for key, item in value.items())
-    return "x".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
 
 
 def _description(stage: Stage) -> Plain:

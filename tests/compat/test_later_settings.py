@@ -23,7 +23,7 @@ from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES, Policy
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.settings import added
-from mocrop.pipeline.stages import cache_settings, clip_crops, precrop_settings, registry
+from mocrop.pipeline.stages import cache_settings, clip_crops, precrop_settings, registry, stored_settings
 from mocrop.pipeline.stages.cache_settings import read_precrop_settings, require_same_settings
 from mocrop.pipeline.stages.extract_mv import ExtractSettings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
@@ -64,8 +64,13 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def set_policy(patch: pytest.MonkeyPatch, name: str, policy: Policy) -> None:
-    for module in (cache_settings, clip_crops, precrop_settings):
+    for module in (cache_settings, clip_crops, precrop_settings, stored_settings):
         patch.setattr(module, "POLICIES", {**POLICIES, name: policy})
+
+
+def _set_kind(patch: pytest.MonkeyPatch, name: str, kind: type) -> None:
+    for module in (cache_settings, stored_settings):
+        patch.setattr(module, name, kind)
 
 
 def _policy(patch: pytest.MonkeyPatch) -> None:
@@ -75,9 +80,9 @@ def _policy(patch: pytest.MonkeyPatch) -> None:
 PATCHES: dict[str, Patch] = {
     "transcode": lambda patch: patch.setattr(registry, "TranscodeSettings", LaterTranscode),
     "extract-mv": lambda patch: patch.setattr(registry, "ExtractSettings", LaterExtract),
-    "precrop": lambda patch: patch.setattr(cache_settings, "PrecropSettings", LaterPrecrop),
+    "precrop": lambda patch: _set_kind(patch, "PrecropSettings", LaterPrecrop),
     "policy": _policy,
-    "fields": lambda patch: patch.setattr(cache_settings, "MotionFieldSettings", LaterFields),
+    "fields": lambda patch: _set_kind(patch, "MotionFieldSettings", LaterFields),
 }
 
 
