@@ -106,6 +106,14 @@ SplitsOption = Annotated[
         show_default="those given before, else a generated split",
     ),
 ]
+GroupByOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX|COLUMN",
+        help="Keep clips on one side, in all classes, whose paths give the same match, or the CSV the same cell.",
+        show_default="the group in the file name, _gNN_",
+    ),
+]
 NewDatasetArgument = Annotated[
     Path | None, typer.Argument(help="Folder that holds one folder of videos per class; needed only once.")
 ]
@@ -334,6 +342,7 @@ def init(
     dataset: Annotated[Path, typer.Argument(help="Folder that holds one folder of videos per class.")],
     splits: SplitsOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the generated split.", show_default="0")] = None,
+    group_by: GroupByOption = None,
     replace_dataset: ReplaceDatasetOption = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -341,7 +350,9 @@ def init(
     """Find clips, classes and splits, and write the workspace."""
     from mocrop.pipeline.commands import preprocess
 
-    report = preprocess.init(_workspace(workspace), dataset, splits=splits, seed=seed, replace_dataset=replace_dataset)
+    report = preprocess.init(
+        _workspace(workspace), dataset, splits=splits, seed=seed, group_by=group_by, replace_dataset=replace_dataset
+    )
     _finish(report, as_json)
 
 
@@ -351,6 +362,7 @@ def transcode(
     *,
     dataset: NewDatasetArgument = None,
     splits: SplitsOption = None,
+    group_by: GroupByOption = None,
     crf: Annotated[
         int | None, typer.Option(min=0, max=51, help="Constant rate factor of x264.", show_default="23")
     ] = None,
@@ -382,6 +394,7 @@ def transcode(
         where,
         dataset,
         splits=splits,
+        group_by=group_by,
         crf=crf,
         preset=preset,
         key_interval=key_interval,
@@ -448,6 +461,7 @@ def run(
     *,
     dataset: NewDatasetArgument = None,
     splits: SplitsOption = None,
+    group_by: GroupByOption = None,
     source: SourceOption = None,
     crop: CropOptions,
     overwrite: OverwriteOption = False,
@@ -463,6 +477,7 @@ def run(
         _workspace(workspace),
         dataset,
         splits=splits,
+        group_by=group_by,
         source=source,
         overwrite=overwrite,
         replace_dataset=replace_dataset,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from mocrop.evaluation.ablation.probe import fit_probe
 from mocrop.evaluation.scores.statistics import cluster_numbers
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.groups import across_classes
 from mocrop.training.seeds import few_shot_generator
 
 IntArray = npt.NDArray[np.int64]
@@ -44,12 +45,12 @@ class FewShotClips:
 
     clips: tuple[str, ...]
     labels: IntArray  # (clips,) from 0
-    groups: IntArray  # (clips,) UCF group, or a number of its own
+    groups: IntArray  # (clips,) group, or a number of its own
     class_names: tuple[str, ...]
 
     @property
     def clusters(self) -> IntArray:
-        """(clips,) the same number for the clips of one group of one class."""
+        """(clips,) the same number for the clips of one group."""
         return cluster_numbers(self.labels, self.groups, self.clips)
 
 
@@ -73,10 +74,14 @@ class Curve:
 def draw_groups(table: FewShotClips, *, groups: int, draw: int, seed: int) -> BoolArray:
     """Choose the clips to train on: ``groups`` whole groups of each class; (clips,).
 
+    Groups that span classes are drawn in one order for all classes, so that few of them are trained on in one class
+    and there to be tested in another.
+
     Raises: SettingsError naming a class that would have none left to test on.
     """
     rng = few_shot_generator(seed, groups=groups, draw=draw)
     chosen = np.zeros(len(table.clips), np.bool_)
+    order = rng.permutation(np.unique(table.groups)) if across_classes(table.groups).any() else None
     for label, name in enumerate(table.class_names):
         members = table.labels == label
         available = np.unique(table.groups[members])
@@ -85,8 +90,21 @@ def draw_groups(table: FewShotClips, *, groups: int, draw: int, seed: int) -> Bo
                 f"class {name} has {len(available)} groups, of which {groups} are to be trained on and some tested; "
                 "pass --few-shot with smaller numbers"
             )
-        chosen |= members & np.isin(table.groups, rng.choice(available, groups, replace=False))
+        shuffled = rng.choice(available, groups, replace=False) if order is None else order[np.isin(order, available)]
+        chosen |= members & np.isin(table.groups, shuffled[:groups])
     return chosen
+
+
+def clips_to_test(table: FewShotClips, trained: BoolArray) -> BoolArray:
+    """Choose the clips to test on: those that are neither trained on nor of a group that another class trains on.
+
+    Raises: SettingsError if there is none.
+    """
+    seen = across_classes(table.groups) & np.isin(table.groups, table.groups[trained])
+    tested = np.asarray(~(trained | seen))
+    if not tested.any():
+        raise SettingsError("every group is trained on in some class; pass --few-shot with smaller numbers")
+    return tested
 
 
 def few_shot_curves(
@@ -108,10 +126,10 @@ def few_shot_curves(
         answers = {name: np.full(tested.shape, -1, np.int64) for name in features}
         for draw in range(settings.draws):
             trained = draw_groups(table, groups=groups, draw=draw, seed=settings.seed)
-            tested[draw] = ~trained
+            tested[draw] = clips_to_test(table, trained)
             for name, values in features.items():
                 probe = fit_probe(values[trained], table.labels[trained], classes=len(table.class_names))
-                answers[name][draw, ~trained] = probe.logits(values[~trained]).argmax(axis=1)
+                answers[name][draw, tested[draw]] = probe.logits(values[tested[draw]]).argmax(axis=1)
             on_draw(number * settings.draws + draw + 1, len(settings.groups) * settings.draws)
         curves.append(Curve(groups=groups, tested=tested, answers=answers))
     return curves

@@ -13,6 +13,7 @@ from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, fractions
 from mocrop.evaluation.coverage.settings import BASE, CoverageSettings, policy_of
 from mocrop.evaluation.scores.statistics import Estimate, bootstrap
 from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.dataset.clips import group_of
 from mocrop.pipeline.errors import CropBoxError, DatasetError
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import camera_speed
@@ -59,7 +60,7 @@ def annotated_clips(workspace: Workspace, boxes: ActorBoxes, *, groups: range | 
     reader = MotionReader(workspace.motion)
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
         for position, row in enumerate(manifest.clips()):
-            if row.name not in boxes or (groups is not None and row.group not in groups):
+            if row.name not in boxes or (groups is not None and group_of(row.name) not in groups):
                 continue
             motion = reader.read(position)
             if motion is None:

@@ -62,7 +62,7 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Resampled:
-    """95 % bootstrap intervals, from drawing whole UCF groups where there are any, else clips."""
+    """95 % bootstrap intervals, from drawing whole groups of clips where there are any, else clips."""
 
     unit: str  # "groups" or "clips"
     units: int

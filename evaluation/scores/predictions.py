@@ -5,7 +5,7 @@ array            shape, dtype               meaning
 ===============  =========================  ========================================================
 ``logits``       (clips, classes) float32   mean over the frames of the clip
 ``label``        (clips,) int64             index of the true class
-``group``        (clips,) int32             UCF group, -1 where there is none
+``group``        (clips,) int32             as in a crop cache, -1 where there is none
 ``clip``         (clips,) string            names, as in the array ``clip`` of a crop cache
 ``class_names``  (classes,) string          by output of the head
 ``about``        () string                  JSON: format, split and the fields of :class:`Origin`
@@ -86,12 +86,12 @@ class Predictions:
 
     @property
     def grouped(self) -> bool:
-        """Whether any clip belongs to a UCF group."""
+        """Whether any clip belongs to a group."""
         return bool((self.groups >= 0).any())
 
     @property
     def clusters(self) -> IntArray:
-        """(clips,) the same number for the clips of one UCF group of one class; a clip without a group has its own."""
+        """(clips,) the same number for the clips of one group; a clip without a group has its own."""
         return cluster_numbers(self.labels, self.groups, self.clips)
 
     def take(self, rows: npt.NDArray[np.integer]) -> Predictions:

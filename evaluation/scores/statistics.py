@@ -1,6 +1,6 @@
 """Intervals and paired tests for values of clips.
 
-Clips of one UCF group show the same people in the same place, so they are not independent draws. The bootstrap
+Clips of one group show the same people in the same place, so they are not independent draws. The bootstrap
 therefore draws whole clusters of clips where there are any. McNemar's exact test cannot, and its p is too small where
 groups are large. Read both.
 """
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from mocrop.pipeline.groups import across_classes
 
 DoubleMap = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -93,14 +95,17 @@ def sign_flip_test(
 
 
 def cluster_numbers(labels: npt.NDArray[np.integer], groups: npt.NDArray[np.integer], clips: Sequence[str]) -> IntArray:
-    """(clips,) the same number for the clips of one group of one class; a clip without a group has its own.
+    """(clips,) the same number for the clips of one group; a clip without a group has its own.
+
+    A UCF group is of one class; a group that spans classes is one in all of them.
 
     Args:
         labels, groups: (clips,); group -1 = none.
         clips: (clips,) names; a clip that comes twice has one number.
     """
     alone = np.unique(clips, return_inverse=True)[1].reshape(-1)
-    pairs = np.column_stack((labels, np.where(groups >= 0, groups, -1 - alone)))
+    classes = np.where(across_classes(groups), -1, labels)
+    pairs = np.column_stack((classes, np.where(groups >= 0, groups, -1 - alone)))
     return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
 
 

@@ -10,7 +10,7 @@ array            shape, dtype                        meaning
 ``box``          (clips, 4) float32                  left, top, right, bottom, fractions of the frame
 ``density``      (clips, rows, cols) float32         map that the box was found on; zeros without one
 ``label``        (clips,) int32                      class index
-``group``        (clips,) int32                      UCF group, -1 where there is none
+``group``        (clips,) int32                      see pipeline.groups; -1 where there is none
 ``subset``       (clips, splits) uint8               0 in neither list, 1 train, 2 test
 ``clip``         (clips,) string                     path under the data set, without suffix
 ``state``        (clips,) uint8                      see :class:`ClipState`

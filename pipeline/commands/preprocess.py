@@ -50,6 +50,7 @@ def init(
     *,
     splits: Path | str | None = None,
     seed: int | None = None,
+    group_by: str | None = None,
     replace_dataset: bool = False,
 ) -> Report:
     """Find clips, classes and splits, and write the workspace.
@@ -58,13 +59,20 @@ def init(
         workspace: a folder, created where missing.
         dataset: folder that holds one folder of videos per class.
         splits: file or folder of split lists; None: those given before, else a split is generated.
-        seed: of the generated split; None: as the workspace has it, else 0.
+        seed: of the generated split; None: as the workspace has it, else 0. Another one than before makes it anew.
+        group_by: regular expression on the path of a clip, or column of the CSV, that names the group that it is kept
+            together with, in all classes; None: as the workspace has it; "": by the clips' file names.
         replace_dataset: take ``dataset`` even if the workspace has another one, whose clips are given up.
     Raises: DatasetError, SettingsError, WorkspaceError.
     """
     lists = None if splits is None else Path(splits)
     report = init_workspace(
-        Workspace.at(workspace), dataset=Path(dataset), splits=lists, seed=seed, replace_dataset=replace_dataset
+        Workspace.at(workspace),
+        dataset=Path(dataset),
+        splits=lists,
+        seed=seed,
+        group_by=group_by,
+        replace_dataset=replace_dataset,
     )
     return Report(dataset=report)
 
@@ -74,6 +82,7 @@ def transcode(
     dataset: Path | str | None = None,
     *,
     splits: Path | str | None = None,
+    group_by: str | None = None,
     crf: int | None = None,
     preset: str | None = None,
     key_interval: int | None = None,
@@ -83,12 +92,12 @@ def transcode(
     replace_dataset: bool = False,
     run: RunOptions | None = None,
 ) -> Report:
-    """Write the H.264 files; scan the data set first if it or its lists are given, or the workspace is new.
+    """Write the H.264 files; scan the data set first if it, its lists or groups are given, or the workspace is new.
 
     Otherwise look for files that have changed or are gone.
 
     Args:
-        dataset, splits, replace_dataset: as for :func:`init`; None: as the workspace has them.
+        dataset, splits, group_by, replace_dataset: as for :func:`init`; None: as the workspace has them.
         crf, preset, key_interval, entropy, deinterlace, max_damaged: see TranscodeSettings; None: as the workspace has
             them.
         run: workers, time limit and console.
@@ -103,7 +112,7 @@ def transcode(
         "max_damaged": max_damaged,
     }
     workspace, run = Workspace.at(workspace), run or RunOptions()
-    scanned = _scan_dataset(workspace, run, dataset, splits, replace_dataset)
+    scanned = _scan_dataset(workspace, run, dataset, splits, group_by, replace_dataset)
     with open_session(workspace, run, scanned=scanned is not None) as session:
         return _report(session, [transcode_all(session, options)], scanned)
 
@@ -151,6 +160,7 @@ def run_all(
     dataset: Path | str | None = None,
     *,
     splits: Path | str | None = None,
+    group_by: str | None = None,
     overwrite: bool = False,
     replace_dataset: bool = False,
     run: RunOptions | None = None,
@@ -159,14 +169,14 @@ def run_all(
     """Run transcode, extract-mv and precrop in order, on the clips that need them.
 
     Args:
-        dataset, splits, replace_dataset: as for :func:`init`; None: as the workspace has them.
+        dataset, splits, group_by, replace_dataset: as for :func:`init`; None: as the workspace has them.
         run: workers, time limit and console.
         overwrite, options: as for :func:`precrop`; ``max_damaged`` is for all three stages. With source "original"
             nothing is transcoded, with "auto" what needs it.
     Raises: what :func:`transcode`, :func:`extract_mv` and :func:`precrop` raise.
     """
     workspace, run = Workspace.at(workspace), run or RunOptions()
-    scanned = _scan_dataset(workspace, run, dataset, splits, replace_dataset)
+    scanned = _scan_dataset(workspace, run, dataset, splits, group_by, replace_dataset)
     with open_session(workspace, run, scanned=scanned is not None) as session:
         settings = resolve_precrop(session.workspace, session.stages, options)
         if not overwrite:
@@ -232,12 +242,17 @@ def _report(session: Session, stages: Iterable[StageReport], scanned: DatasetRep
 
 
 def _scan_dataset(
-    workspace: Workspace, run: RunOptions, dataset: Path | str | None, splits: Path | str | None, replace: bool
+    workspace: Workspace,
+    run: RunOptions,
+    dataset: Path | str | None,
+    splits: Path | str | None,
+    group_by: str | None,
+    replace: bool,
 ) -> DatasetReport | None:
-    if dataset is None and splits is None and workspace.settings_file.is_file():
+    if dataset is None and splits is None and group_by is None and workspace.settings_file.is_file():
         return None
     folder, lists = (None if path is None else Path(path) for path in (dataset, splits))
-    report = init_workspace(workspace, dataset=folder, splits=lists, replace_dataset=replace)
+    report = init_workspace(workspace, dataset=folder, splits=lists, group_by=group_by, replace_dataset=replace)
     if run.on_dataset is not None:
         run.on_dataset(report)
     return report

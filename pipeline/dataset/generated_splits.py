@@ -1,4 +1,4 @@
-"""Make train and test splits for a data set that has no split lists."""
+"""Make train and test splits for a data set that has no split lists, by groups of each class."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.known_sides import KnownSides, Sides
 from mocrop.pipeline.dataset.walk import without_video_suffix
 
 TEST_SHARE = 0.3  # of the groups of each class
@@ -17,11 +18,8 @@ MAX_SPLITS = 3  # as many as UCF-101 has
 TRAIN, TEST = 1, 2  # the codes of ``subset`` in the crop cache
 
 
-Known = Mapping[str, tuple[int, ...]]  # subset of a group in each split, by the group's key
-
-
 def generated_subsets(
-    clips: Sequence[Clip], log: IssueLog, *, seed: int, known: Known | None = None
+    clips: Sequence[Clip], log: IssueLog, *, seed: int, known: KnownSides | None = None
 ) -> npt.NDArray[np.uint8]:
     """Put about 70 % of each class into train and the rest into test, whole UCF groups at a time.
 
@@ -31,43 +29,49 @@ def generated_subsets(
 
     Args:
         log: receives NO_GROUPS and CLASS_NOT_TESTED where they apply.
-        known: groups that stay where they are, as :func:`known_groups` makes them; only other groups are given a place,
-            in as many splits. None: there are none.
+        known: sides that clips and their groups keep; only other groups are given a place, in as many splits. None:
+            there are none.
     Returns: uint8, shape (clips, splits): 1 train, 2 test.
     """
     for clip in clips:
         if clip.group < 0:
             log.note(IssueCode.NO_GROUPS, clip.path)
-    keys = [_group(clip.path, clip.group) for clip in clips]
+    group_of = {without_video_suffix(clip.path): class_group(clip.path, clip.group) for clip in clips}
+    sides_of = known.of_groups(group_of) if known else {}
     groups: dict[str, set[str]] = {}
-    for clip, key in zip(clips, keys, strict=True):
-        groups.setdefault(clip.class_name, set()).add(key)
-    splits = _split_count(groups, known or {})
-    subset = np.full((len(clips), splits), TRAIN, dtype=np.uint8)
-    tested = {name: _test_groups(_shuffled(members, seed), splits, known or {}) for name, members in groups.items()}
+    for clip in clips:
+        groups.setdefault(clip.class_name, set()).add(group_of[without_video_suffix(clip.path)])
+    splits = known.splits if known else split_count(map(len, groups.values()))
     for name in sorted(groups):
-        if not any(tested[name]):
+        tested = _test_groups(shuffled(groups[name], seed), splits, sides_of)
+        if not any(tested):
             log.note(IssueCode.CLASS_NOT_TESTED, name)
-    for row, clip, key in zip(subset, clips, keys, strict=True):
-        for split, members in enumerate(tested[clip.class_name]):
-            if key in members:
-                row[split] = TEST
-    return subset
+        for group in groups[name]:
+            sides_of.setdefault(group, tuple(TEST if group in members else TRAIN for members in tested))
+    return subsets_of(group_of, [without_video_suffix(clip.path) for clip in clips], sides_of, known)
 
 
-def known_groups(clips: Iterable[tuple[str, int, tuple[int, ...]]]) -> Known:
-    """Where groups were put, from the path, the group and the subsets of each clip.
+def subsets_of(
+    group_of: Mapping[str, str], clips: Sequence[str], sides_of: Mapping[str, Sides], known: KnownSides | None
+) -> npt.NDArray[np.uint8]:
+    """The sides of clips: those that they have, else those of their groups; uint8, shape (clips, splits)."""
+    by_clip = known.by_clip if known else {}
+    rows = [by_clip.get(clip) or sides_of[group_of[clip]] for clip in clips]
+    return np.array(rows, dtype=np.uint8).reshape(len(clips), -1)
 
-    >>> known_groups([("A/v_g01_c1.avi", 1, (1, 2)), ("A/v_g01_c2.avi", 1, (1, 2)), ("A/x.avi", -1, (2, 1))])
-    {'A/g1': (1, 2), 'A/x': (2, 1)}
+
+def class_group(path: str, group: int) -> str:
+    """Name of the UCF group of a clip, which is of one class, or of the clip itself if it has none.
+
+    >>> class_group("A/v_g01_c1.avi", 1), class_group("A/x.avi", -1)
+    ('A/g1', 'A/x')
     """
-    return {_group(path, group): subsets for path, group, subsets in clips}
+    return f"{path.partition('/')[0]}/g{group}" if group >= 0 else without_video_suffix(path)
 
 
-def _split_count(groups: Mapping[str, set[str]], known: Known) -> int:
-    if known:
-        return len(next(iter(known.values())))
-    return MAX_SPLITS if min(map(len, groups.values())) >= MAX_SPLITS else 1
+def split_count(groups: Iterable[int]) -> int:
+    """Number of splits to make, from the number of groups of each class."""
+    return MAX_SPLITS if min(groups) >= MAX_SPLITS else 1
 
 
 def groups_to_test(groups: int, *, splits: int) -> int:
@@ -82,23 +86,20 @@ def groups_to_test(groups: int, *, splits: int) -> int:
     return min(share, groups // splits, groups - 1)
 
 
-def _test_groups(groups: Sequence[str], splits: int, known: Known) -> list[set[str]]:
+def shuffled(groups: Iterable[str], seed: int) -> list[str]:
+    """Shuffle groups in a way that depends on their names and the seed alone."""
+    # not by hash(), which differs between processes
+    return sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest())
+
+
+def _test_groups(groups: Sequence[str], splits: int, sides_of: Mapping[str, Sides]) -> list[set[str]]:
     """The groups of one class that each split tests on: known ones as before, then as many others as are wanted."""
     count = groups_to_test(len(groups), splits=splits)
-    tested = [{group for group in groups if group in known and known[group][split] == TEST} for split in range(splits)]
-    free = [group for group in groups if group not in known]
+    known = [group for group in groups if group in sides_of]
+    tested = [{group for group in known if sides_of[group][split] == TEST} for split in range(splits)]
+    free = [group for group in groups if group not in sides_of]
     for members in tested:
         wanted = max(0, count - len(members))
         members.update(free[:wanted])
         free = free[wanted:]
     return tested
-
-
-def _group(path: str, group: int) -> str:
-    return f"{path.partition('/')[0]}/g{group}" if group >= 0 else without_video_suffix(path)
-
-
-def _shuffled(groups: set[str], seed: int) -> list[str]:
-    """Shuffle groups in a way that depends on their names and the seed alone."""
-    # not by hash(), which differs between processes
-    return sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest())

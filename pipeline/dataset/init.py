@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from mocrop.pipeline.dataset.clips import Clip, FoundClips, find_clips
-from mocrop.pipeline.dataset.generated_splits import Known, known_groups
+from mocrop.pipeline.dataset.group_by import numbered
 from mocrop.pipeline.dataset.issues import Issue
+from mocrop.pipeline.dataset.remembered import Remembered, changed_sides, keep, numbers_of, remember
 from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.groups import NO_GROUP
 from mocrop.pipeline.platform_calls import folds_names
 from mocrop.pipeline.workspace.lock import exclusive
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
@@ -43,21 +45,24 @@ def init_workspace(
     dataset: Path | None = None,
     splits: Path | None = None,
     seed: int | None = None,
+    group_by: str | None = None,
     replace_dataset: bool = False,
 ) -> DatasetReport:
     """Find clips, classes and splits and write the workspace.
 
     Known clips keep their row in every cache, and their place in splits that were made; so do clips that are gone,
-    which are marked absent.
+    which are marked absent. Only another seed or grouping gives them another place, which is an issue.
 
     Args:
         dataset: folder of videos; None: as in mocrop.toml.
         splits: split lists; None: as in mocrop.toml if the data set is the same, else splits are made.
         seed: of splits that are made; None: as in mocrop.toml, 0 in a new workspace.
+        group_by: see :func:`~mocrop.pipeline.dataset.group_by.group_names`; None: as in mocrop.toml if the data set is
+            the same; "": clips are grouped by their file names.
         replace_dataset: take ``dataset`` even if the workspace has another one.
     Raises: DatasetError if there are no clips or the lists cannot be read; SettingsError if no data set is known, the
         workspace is the data set itself or has another data set that may not be replaced, or the path of the data set
-        or the lists is not UTF-8; WorkspaceError if that of the workspace is not.
+        or the lists is not UTF-8, or ``group_by`` gives no groups; WorkspaceError if that of the workspace is not.
     """
     workspace.require_utf8()
     known = read_settings(workspace)[0] if workspace.settings_file.is_file() else None
@@ -67,12 +72,17 @@ def init_workspace(
     same = known is not None and _is_the_same(workspace, known.dataset, folder, found)
     if known is not None and not (same or replace_dataset):
         raise SettingsError(_another(workspace, known.dataset, folder))
-    settings = _settings(folder, known, splits, seed, same=same)
-    lists = read_splits(settings.splits, found.clips, seed=settings.seed, known=_known(workspace, settings, same=same))
-    rows = _rows(found.clips, lists)
+    settings = _settings(folder, known, splits, seed, group_by, same=same)
+    then, numbers = _before(workspace, settings, known, found, same=same)
+    lists = read_splits(settings.splits, found.clips, seed=settings.seed, known=then.known, group_by=settings.group_by)
+    numbers = numbered(lists.groups or (), numbers)
+    rows = _rows(found.clips, lists, numbers)
     with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
         write_settings(workspace, settings)
-        seed_used = None if settings.splits else settings.seed
+        keep(manifest, settings, found.clips, lists, then)
+        if settings.group_by:
+            manifest.split_memory.remember_numbers(settings.group_by, numbers)
+        seed_used = None if lists.kept_together is None else settings.seed
         manifest.replace_clips(rows, class_names=lists.class_names, split_names=lists.split_names, split_seed=seed_used)
         absent = manifest.clip_count() - manifest.present_count()
     subsets = {name: [row.subset[n] for row in rows] for n, name in enumerate(lists.split_names)}
@@ -84,7 +94,7 @@ def init_workspace(
         listed_classes=len(lists.class_names),
         absent=absent,
         splits={name: (codes.count(1), codes.count(2)) for name, codes in subsets.items()},
-        issues=(*found.issues, *lists.issues),
+        issues=(*found.issues, *lists.issues, *changed_sides(rows, lists, settings, then)),
     )
 
 
@@ -130,37 +140,51 @@ def _folds_names(workspace: Workspace) -> bool:
     return folds_names(next(folder for folder in (workspace.root, *workspace.root.parents) if folder.is_dir()))
 
 
-def _known(workspace: Workspace, settings: DatasetSettings, *, same: bool) -> Known | None:
-    """Where groups are in the splits that the workspace has, if those were made and with the same seed."""
-    if settings.splits is not None or not same:
-        return None
+def _before(
+    workspace: Workspace, settings: DatasetSettings, known: DatasetSettings | None, found: FoundClips, *, same: bool
+) -> tuple[Remembered, Mapping[str, int]]:
+    """What the workspace remembers of its splits, and the numbers of its groups; nothing if it is new."""
+    if known is None:
+        return Remembered(), {}
     with Manifest(workspace.manifest_file) as manifest:
-        return known_groups(manifest.subsets()) if manifest.split_seed() == settings.seed else None
+        then = remember(manifest, settings, found.clips, same=same, lists_before=known.splits is not None)
+        return then, numbers_of(manifest, settings)
 
 
-def _rows(clips: Sequence[Clip], splits: Splits) -> list[ClipRow]:
+def _rows(clips: Sequence[Clip], splits: Splits, numbers: Mapping[str, int]) -> list[ClipRow]:
+    groups = [clip.group for clip in clips]
+    if splits.groups is not None:
+        groups = [NO_GROUP if name is None else numbers[name] for name in splits.groups]
     return [
         ClipRow(
             name=clip.name,
             path=clip.path,
             label=int(label),
-            group=clip.group,
+            group=group,
             subset=tuple(int(code) for code in subset),
             size_bytes=clip.size_bytes,
             mtime_ns=clip.mtime_ns,
         )
-        for clip, label, subset in zip(clips, splits.label, splits.subset, strict=True)
+        for clip, group, label, subset in zip(clips, groups, splits.label, splits.subset, strict=True)
     ]
 
 
 def _settings(
-    folder: Path, known: DatasetSettings | None, splits: Path | None, seed: int | None, *, same: bool
+    folder: Path,
+    known: DatasetSettings | None,
+    splits: Path | None,
+    seed: int | None,
+    group_by: str | None,
+    *,
+    same: bool,
 ) -> DatasetSettings:
     """Complete what is given by what mocrop.toml has."""
     if known is None:
-        return DatasetSettings(dataset=folder, splits=splits, seed=seed or 0)
+        return DatasetSettings(dataset=folder, splits=splits, seed=seed or 0, group_by=group_by or None)
+    kept = known if same else replace(known, splits=None, group_by=None)  # lists of one data set do not fit another
     return DatasetSettings(
         dataset=folder,
-        splits=splits or (known.splits if same else None),  # lists of one data set do not fit another
-        seed=known.seed if seed is None else seed,
+        splits=splits or kept.splits,
+        seed=kept.seed if seed is None else seed,
+        group_by=kept.group_by if group_by is None else group_by or None,
     )

@@ -45,15 +45,24 @@ class IssueCode(StrEnum):
     NO_TRAIN_CLIPS = "no-train-clips"
     NO_TEST_CLIPS = "no-test-clips"
 
+    # in the groups of --group-by
+    NOT_GROUPED = "not-grouped"
+    TWO_GROUPS = "two-groups"
+
     # in a split that mocrop makes
     NO_GROUPS = "no-groups"
     CLASS_NOT_TESTED = "class-not-tested"
+    CLASS_NOT_TRAINED = "class-not-trained"
+
+    # since the last scan
+    SIDES_CHANGED = "sides-changed"
 
 
 SERIOUS = frozenset(  # what makes labels or test scores wrong, or leaves out videos that were meant to be in
     {IssueCode.WITHOUT_CLASS, IssueCode.NAME_NOT_UTF8, IssueCode.UNREADABLE_FOLDER, IssueCode.MALFORMED_LINE}
     | {IssueCode.AMBIGUOUS, IssueCode.TRAIN_AND_TEST, IssueCode.GROUP_ON_BOTH_SIDES, IssueCode.UNKNOWN_CLASS}
     | {IssueCode.TWO_LABELS, IssueCode.NO_TRAIN_CLIPS, IssueCode.NO_TEST_CLIPS, IssueCode.NO_GROUPS}
+    | {IssueCode.NOT_GROUPED, IssueCode.TWO_GROUPS, IssueCode.CLASS_NOT_TRAINED, IssueCode.SIDES_CHANGED}
 )
 
 _SENTENCES: dict[IssueCode, tuple[str, str]] = {
@@ -144,8 +153,26 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
         "{n} clips have no group (_gNN_) in their file names, so scenes that they share may be in train and test",
     ),
     IssueCode.CLASS_NOT_TESTED: (
-        "{n} class has a single group or clip, which is used for train",
-        "{n} classes have a single group or clip each, which is used for train",
+        "{n} class has too few groups or clips to test on, and is used for train",
+        "{n} classes have too few groups or clips to test on, and are used for train",
+    ),
+    IssueCode.NOT_GROUPED: (
+        "{n} clip has no group by --group-by and is a group of its own",
+        "{n} clips have no group by --group-by and are each a group of its own",
+    ),
+    IssueCode.TWO_GROUPS: (
+        "{n} clip is listed with two groups; the first counts",
+        "{n} clips are listed with two groups; the first counts",
+    ),
+    IssueCode.CLASS_NOT_TRAINED: (
+        "{n} class has no clip to train on in a split, since its clips for test stay what they are",
+        "{n} classes have no clip to train on in a split, since their clips for test stay what they are",
+    ),
+    IssueCode.SIDES_CHANGED: (
+        "{n} clip changes sides between train and test, so runs that were trained before have seen what is tested now "
+        "(`mocrop eval` counts it)",
+        "{n} clips change sides between train and test, so runs that were trained before have seen what is tested now "
+        "(`mocrop eval` counts them)",
     ),
 }
 
@@ -157,7 +184,7 @@ class Issue:
     code: IssueCode
     count: int
     examples: tuple[str, ...] = ()  # at most MAX_EXAMPLES; names as they are
-    kinds: Mapping[str, int] = field(default_factory=dict)  # of OTHER_SUFFIX: files by suffix, most frequent first
+    kinds: Mapping[str, int] = field(default_factory=dict)  # files by suffix, or clips by cause; most frequent first
 
     @property
     def sentence(self) -> str:

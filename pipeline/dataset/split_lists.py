@@ -42,6 +42,7 @@ class Listed:
     label: str | None  # index or class name as written, None if the line has none
     file: str
     line: int
+    group: str = ""  # what the column of --group-by says; "" if it says nothing, or there is none
 
     @property
     def where(self) -> str:
@@ -56,9 +57,15 @@ class SplitLists:
     split_names: tuple[str, ...]
     class_names: tuple[str, ...] | None  # in the order of classInd.txt; None without one
     listed: tuple[Listed, ...]
+    columns: tuple[str, ...] = ()  # of a CSV, in lower case
+
+    @property
+    def has_subsets(self) -> bool:
+        """Whether the lists say what is for train and what for test; a CSV of groups need not."""
+        return not self.columns or "subset" in self.columns
 
 
-def read_lists(path: Path, log: IssueLog) -> SplitLists:
+def read_lists(path: Path, log: IssueLog, *, group_by: str | None = None) -> SplitLists:
     """Read a folder of lists, one list together with its counterpart, or a CSV.
 
     Given ``trainlist01.txt``, ``testlist01.txt`` beside it is read too; given the folder, all lists in it.
@@ -66,19 +73,26 @@ def read_lists(path: Path, log: IssueLog) -> SplitLists:
     Args:
         path: the folder, list or CSV.
         log: receives MALFORMED_LINE with "file:line" for each line that cannot be read.
+        group_by: name of a column of a CSV, which is read if it is there; the CSV then needs no subsets.
     Raises: DatasetError if there are no lists at ``path`` or no line of them can be read.
     """
     if not path.exists():
         raise DatasetError(f"split lists {path} do not exist; pass a folder of lists, a list or a CSV")
+    columns: list[str] = []
     if path.is_file() and path.suffix.lower() == ".csv":
-        listed, class_names = tuple(_csv_entries(path, log)), None
+        listed, class_names = tuple(_csv_entries(path, log, columns, as_column(group_by))), None
     else:
         files = _list_files(path)
         listed = tuple(entry for file in files for entry in _list_entries(file, log))
         class_names = _class_index(files[0].path.with_name(CLASS_INDEX))
     if not listed:
         raise DatasetError(f"{path} lists no clip; expected lines like `Class/video.avi 0`")
-    return SplitLists(split_names=_sorted_names(listed), class_names=class_names, listed=listed)
+    return SplitLists(split_names=_sorted_names(listed), class_names=class_names, listed=listed, columns=tuple(columns))
+
+
+def as_column(name: str | None) -> str:
+    """A name as the columns of a CSV are compared."""
+    return (name or "").strip().lower()
 
 
 def _sorted_names(listed: tuple[Listed, ...]) -> tuple[str, ...]:
@@ -217,14 +231,16 @@ _SUBSETS = {
 }
 
 
-def _csv_entries(path: Path, log: IssueLog) -> Iterator[Listed]:
+def _csv_entries(path: Path, log: IssueLog, columns: list[str], group_by: str) -> Iterator[Listed]:
+    """Yield the entries of a CSV; its columns are added to ``columns`` before the first one."""
     lines = _lines(path)
     delimiter = max(",;\t", key=lines[0].count)
     reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
-        reader.fieldnames = _columns(path, reader.fieldnames or [])
+        reader.fieldnames = _columns(path, reader.fieldnames or [], group_by)
+        columns += reader.fieldnames
         for row in reader:
-            entry = _csv_entry(row, path.name, reader.line_num)
+            entry = _csv_entry(row, path.name, reader.line_num, group_by)
             if entry is None:
                 log.note(IssueCode.MALFORMED_LINE, f"{path.name}:{reader.line_num}")
             else:
@@ -233,9 +249,9 @@ def _csv_entries(path: Path, log: IssueLog) -> Iterator[Listed]:
         raise DatasetError(f"{path}:{reader.line_num + 1}: {error}; fix the quotation marks in that line") from error
 
 
-def _columns(path: Path, names: Sequence[str]) -> list[str]:
+def _columns(path: Path, names: Sequence[str], group_by: str) -> list[str]:
     columns = [name.strip().lower() for name in names]
-    if not {"path", "subset"} <= set(columns):
+    if "path" not in columns or not {"subset", group_by or "subset"} & set(columns):
         raise DatasetError(
             f"{path}: the first line must name the columns path, subset and, if wanted, label and split; "
             f"it names {', '.join(filter(None, columns)) or 'none'}"
@@ -243,14 +259,20 @@ def _columns(path: Path, names: Sequence[str]) -> list[str]:
     return columns
 
 
-def _csv_entry(row: dict[str, str], file: str, line: int) -> Listed | None:
+def _csv_entry(row: dict[str, str], file: str, line: int, group_by: str) -> Listed | None:
     """Turn a row into an entry; None if it has too many or too few cells, or one that is not valid."""
     if None in row or None in row.values():  # how csv marks too many and too few cells
         return None
     cells = {name: cell.strip() for name, cell in row.items()}
-    subset, label = _SUBSETS.get(cells["subset"].lower()), from_csv_cell(cells.get("label", "")) or None
+    subset, label = _SUBSETS.get(cells.get("subset", "").lower()), from_csv_cell(cells.get("label", "")) or None
     if subset is None or not cells["path"] or not _is_label(label):
         return None
     return Listed(
-        from_csv_cell(cells.get("split", "")) or "1", subset, cells["path"].replace("\\", "/"), label, file, line
+        from_csv_cell(cells.get("split", "")) or "1",
+        subset,
+        cells["path"].replace("\\", "/"),
+        label,
+        file,
+        line,
+        from_csv_cell(cells.get(group_by, "")) if group_by else "",
     )

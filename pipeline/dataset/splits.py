@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
-from mocrop.pipeline.dataset.generated_splits import Known, generated_subsets
+from mocrop.pipeline.dataset.generated_splits import class_group, generated_subsets
+from mocrop.pipeline.dataset.group_by import GroupNames, group_names
 from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
-from mocrop.pipeline.dataset.labels import NO_CLASS, Match, folder_labels, listed_labels, parent_folder
-from mocrop.pipeline.dataset.split_lists import Listed, ListedSubset, SplitLists, read_lists
+from mocrop.pipeline.dataset.known_sides import KnownSides
+from mocrop.pipeline.dataset.labels import NO_CLASS, Labels, Match, folder_labels, listed_labels
+from mocrop.pipeline.dataset.matching import match_clips
+from mocrop.pipeline.dataset.spanning_splits import spanning_subsets
+from mocrop.pipeline.dataset.split_lists import ListedSubset, SplitLists, read_lists
 from mocrop.pipeline.errors import DatasetError
-from mocrop.pipeline.names import csv_cell
 
 UNUSED, TRAIN, TEST = 0, 1, 2  # the codes of ``subset`` in the crop cache
 
@@ -30,119 +32,105 @@ class Splits:
     label: npt.NDArray[np.int32]  # (clips,), index into class_names; -1 = no known class, then in no split
     subset: npt.NDArray[np.uint8]  # (clips, splits): 0 in neither list, 1 train, 2 test
     issues: tuple[Issue, ...]
+    groups: GroupNames | None = None  # (clips,) as --group-by names them; None: by the clips' file names
+    kept_together: tuple[str, ...] | None = None  # (clips,) by what a split was made; None: it is from lists
 
 
-def read_splits(path: Path | None, clips: Sequence[Clip], *, seed: int = 0, known: Known | None = None) -> Splits:
+def read_splits(
+    path: Path | None,
+    clips: Sequence[Clip],
+    *,
+    seed: int = 0,
+    known: KnownSides | None = None,
+    group_by: str | None = None,
+) -> Splits:
     """Read the split lists at ``path``, or make splits where there are none.
 
     A clip listed for train and test of one split is used for test only, so that nothing is tested on what it was
     trained on. Validation lists stand in for missing test lists and are left out otherwise.
 
     Args:
-        path: folder of UCF-101 lists or of ``path label`` lists, one such list, or a CSV; None makes splits.
+        path: folder of UCF-101 lists or of ``path label`` lists, one such list, or a CSV; None makes splits, and so
+            does a CSV without subsets.
         clips: the clips on disk.
         seed, known: for making splits, see :func:`generated_subsets`; ignored with lists.
-    Raises: DatasetError if the lists cannot be read or name none of the clips.
+        group_by: see :func:`group_names`; None: a clip's group is that in its file name.
+    Raises: DatasetError if the lists cannot be read or name none of the clips; SettingsError for ``group_by``.
     """
-    if path is None:
-        return _make_splits(clips, seed, known)
     log = IssueLog()
-    lists = read_lists(path, log)
-    matches = _match(lists.listed, clips, log)
+    if path is None:
+        groups = group_names(group_by, clips, log) if group_by else None
+        return _made(clips, folder_labels(clips), groups, log, seed=seed, known=known)
+    lists = read_lists(path, log, group_by=group_by)
+    matches = match_clips(lists.listed, clips, log)
     if all(match.position is None for match in matches):
         raise DatasetError(
             f"{path}: none of the listed clips is on disk; listed is, for example, {lists.listed[0].path}, "
             f"and on disk {clips[0].path}"
         )
-    labels = listed_labels(lists, matches, clips, log)
+    groups = group_names(group_by, clips, log, lists=lists, matches=matches, source=path) if group_by else None
+    labelled = lists.has_subsets or any(entry.label is not None for entry in lists.listed)
+    labels = listed_labels(lists, matches, clips, log) if labelled else folder_labels(clips)
+    if not lists.has_subsets:
+        return _made(clips, labels, groups, log, seed=seed, known=known)
     subset = _subsets(lists, _mentions(lists, matches, len(clips), log), clips, log)
     subset[labels.label == NO_CLASS] = UNUSED
-    _check_splits(subset, lists.split_names, clips, log)
+    _check_splits(subset, lists.split_names, clips, groups, log)
     return Splits(
         split_names=lists.split_names,
         class_names=labels.class_names,
         label=labels.label,
         subset=subset,
         issues=log.issues,
+        groups=groups,
     )
 
 
-def _make_splits(clips: Sequence[Clip], seed: int, known: Known | None) -> Splits:
-    log = IssueLog()
-    labels = folder_labels(clips)
-    subset = generated_subsets(clips, log, seed=seed, known=known)
+def _made(
+    clips: Sequence[Clip],
+    labels: Labels,
+    groups: GroupNames | None,
+    log: IssueLog,
+    *,
+    seed: int,
+    known: KnownSides | None,
+) -> Splits:
+    """Make splits of the clips that have a class."""
+    keys = [without_video_suffix(clip.path) for clip in clips]
+    if groups is None:
+        together = [class_group(clip.path, clip.group) for clip in clips]
+        subset = generated_subsets(clips, log, seed=seed, known=known)
+    else:
+        together = [key if group is None else f"group {group}" for key, group in zip(keys, groups, strict=True)]
+        rows = np.flatnonzero(labels.label != NO_CLASS)
+        if not rows.size:
+            raise DatasetError("none of the clips has a class, so no split can be made; correct the labels of the CSV")
+        listed = rows.tolist()
+        placed = spanning_subsets(
+            [keys[row] for row in listed],
+            [together[row] for row in listed],
+            [labels.class_names[labels.label[row]] for row in listed],
+            log,
+            seed=seed,
+            known=known,
+        )
+        subset = np.full((len(clips), placed.shape[1]), UNUSED, dtype=np.uint8)
+        subset[rows] = placed
     names = tuple(str(split) for split in range(1, subset.shape[1] + 1))
-    _check_splits(subset, names, clips, log)
+    for label, name in enumerate(labels.class_names):
+        members = labels.label == label
+        if members.any() and not np.all(np.any(subset[members] == TRAIN, axis=0)):
+            log.note(IssueCode.CLASS_NOT_TRAINED, name)
+    _check_splits(subset, names, clips, groups, log)
     return Splits(
         split_names=names,
         class_names=labels.class_names,
         label=labels.label,
         subset=subset,
         issues=log.issues,
+        groups=groups,
+        kept_together=tuple(together),
     )
-
-
-# clips that the lists mean
-
-
-class _ClipIndex:
-    """Finds clips by paths as lists give them: with or without suffix, with more folders or fewer."""
-
-    def __init__(self, clips: Sequence[Clip]) -> None:
-        self._paths = [_key(clip.path) for clip in clips]
-        self._by_path = {path: position for position, path in enumerate(self._paths)}
-        self._by_name = {_key(clip.name): position for position, clip in enumerate(clips)}
-        self._by_cell = {  # names that mocrop itself writes in another way
-            _key(str(csv_cell(name))): position
-            for position, clip in enumerate(clips)
-            for name in (clip.name, clip.path)
-            if csv_cell(name) != name
-        }
-        self._by_file: dict[str, list[int]] = {}
-        for position, path in enumerate(self._paths):
-            self._by_file.setdefault(_file_stem(path), []).append(position)
-
-    def find(self, listed: str) -> list[int]:
-        """Positions of the clips that a listed path can mean; it should be exactly one."""
-        path = _key(listed)
-        by_name = without_video_suffix(path)
-        for index, key in ((self._by_path, path), (self._by_name, by_name), (self._by_cell, path)):
-            if key in index:
-                return [index[key]]
-        wanted = "/" + without_video_suffix(path)
-        found = []
-        for position in self._by_file.get(_file_stem(path), []):
-            clip = "/" + without_video_suffix(self._paths[position])
-            if clip.endswith(wanted) or wanted.endswith(clip):
-                found.append(position)
-        return found
-
-
-def _key(path: str) -> str:
-    """Normal form of a path: disks and lists may spell an accented letter in two ways, and "/" as a backslash."""
-    return path if path.isascii() and "\\" not in path else unicodedata.normalize("NFC", path.replace("\\", "/"))
-
-
-def _file_stem(path: str) -> str:
-    return without_video_suffix(path.rpartition("/")[2])
-
-
-def _match(listed: Sequence[Listed], clips: Sequence[Clip], log: IssueLog) -> list[Match]:
-    """Find the clip of every entry; each path without one, or with several, is noted once."""
-    index = _ClipIndex(clips)
-    position_of: dict[str, int | None] = {}
-    for entry in listed:
-        if entry.path in position_of:
-            continue
-        found = index.find(entry.path)
-        position_of[entry.path] = found[0] if len(found) == 1 else None
-        if len(found) != 1:
-            log.note(IssueCode.AMBIGUOUS if found else IssueCode.NOT_ON_DISK, entry.path)
-    return [_matched(entry, position_of[entry.path], clips) for entry in listed]
-
-
-def _matched(entry: Listed, position: int | None, clips: Sequence[Clip]) -> Match:
-    return Match(entry, position, parent_folder(entry.path) if position is None else clips[position].class_name)
 
 
 # subsets that the lists put clips into
@@ -185,17 +173,24 @@ def _subsets(
 
 
 def _check_splits(
-    subset: npt.NDArray[np.uint8], split_names: Sequence[str], clips: Sequence[Clip], log: IssueLog
+    subset: npt.NDArray[np.uint8],
+    split_names: Sequence[str],
+    clips: Sequence[Clip],
+    groups: GroupNames | None,
+    log: IssueLog,
 ) -> None:
-    """Note UCF groups that are in both train and test of a split, and splits without one of the two."""
-    groups = sorted({(clip.class_name, clip.group) for clip in clips if clip.group >= 0})
-    number = {group: i for i, group in enumerate(groups)}
-    group = np.array([number.get((clip.class_name, clip.group), -1) for clip in clips])
-    for name, column in zip(split_names, subset.T, strict=True):
-        for both in np.intersect1d(group[column == TRAIN], group[column == TEST]):
-            if both >= 0:
-                log.note(IssueCode.GROUP_ON_BOTH_SIDES, f"{groups[both][0]} g{groups[both][1]:02d} of split {name}")
+    """Note groups that are in both train and test of a split, and splits without one of the two."""
+    names = _shown_groups(clips) if groups is None else groups
+    for split, column in zip(split_names, subset.T, strict=True):
+        sides = list(zip(names, column.tolist(), strict=True))
+        train, test = ({name for name, code in sides if code == side and name is not None} for side in (TRAIN, TEST))
+        for name in sorted(train & test):
+            log.note(IssueCode.GROUP_ON_BOTH_SIDES, f"{name} of split {split}")
         if not np.any(column == TRAIN):
-            log.note(IssueCode.NO_TRAIN_CLIPS, name)
+            log.note(IssueCode.NO_TRAIN_CLIPS, split)
         if not np.any(column == TEST):
-            log.note(IssueCode.NO_TEST_CLIPS, name)
+            log.note(IssueCode.NO_TEST_CLIPS, split)
+
+
+def _shown_groups(clips: Sequence[Clip]) -> GroupNames:
+    return tuple(f"{clip.class_name} g{clip.group:02d}" if clip.group >= 0 else None for clip in clips)

@@ -15,6 +15,7 @@ from mocrop.pipeline.errors import Reason, raise_if_disk_full
 from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.workspace.file_table import FileTable
 from mocrop.pipeline.workspace.manifest_file import has_checksums, open_for_reading, open_for_writing, unusable
+from mocrop.pipeline.workspace.split_memory import SplitMemory
 
 PAGE_CLIPS = 4096  # rows held at once while walking over all clips
 
@@ -111,6 +112,11 @@ class Manifest:
         """What is known of the clips' files, and how that is brought up to date."""
         return FileTable(self._database, self._transaction)
 
+    @property
+    def split_memory(self) -> SplitMemory:
+        """What is remembered of splits that mocrop made."""
+        return SplitMemory(self._database, self._transaction)
+
     def replace_clips(
         self,
         clips: Iterable[ClipRow],
@@ -162,6 +168,10 @@ class Manifest:
     def _fact(self, key: str) -> Any:
         row = self._database.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return None if row is None else _parsed(row[0])
+
+    def keeps_split_seed(self) -> bool:
+        """Whether the manifest says if its splits were made; one of the first versions of mocrop does not."""
+        return self._database.execute("SELECT 1 FROM facts WHERE key = 'split_seed'").fetchone() is not None
 
     def subsets(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
         """Path, group and subsets of every clip in a split; also of clips that are gone since the splits were made."""

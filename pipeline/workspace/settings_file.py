@@ -28,6 +28,7 @@ class DatasetSettings:
     dataset: Path
     splits: Path | None = None  # folder or file of split lists; None: a split is generated from `seed`
     seed: int = 0
+    group_by: str | None = None  # expression on a clip's path, or column of a CSV, that names its group; None: _gNN_
 
 
 def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict[str, Any]]]:
@@ -40,7 +41,8 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
         content = tomllib.loads(workspace.settings_file.read_text(encoding="utf-8"))
         dataset = workspace.root / content["dataset"]
         splits = workspace.root / content["splits"] if content.get("splits") else None
-        settings = DatasetSettings(dataset=dataset, splits=splits, seed=int(content.get("seed", 0)))
+        group_by = str(content.get("group_by", "")) or None
+        settings = DatasetSettings(dataset=dataset, splits=splits, seed=int(content.get("seed", 0)), group_by=group_by)
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise WorkspaceError(f"{workspace.settings_file}: {error}; correct it or run `mocrop init` again") from error
     return settings, {name: table for name, table in content.items() if isinstance(table, dict)}
@@ -55,6 +57,8 @@ def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
         document["dataset"] = os.fspath(settings.dataset.absolute())
         document["splits"] = os.fspath(settings.splits.absolute()) if settings.splits else ""
         document["seed"] = settings.seed
+        if settings.group_by or "group_by" in document:
+            document["group_by"] = settings.group_by or ""
 
 
 def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
@@ -15,6 +16,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.choices import require_choice
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
 
 IntArray = npt.NDArray[np.int64]
 SubsetName = Literal["train", "test"]
@@ -115,11 +117,12 @@ def select_clips(cache: CropCache, *, split: str | int, subset: Subset | SubsetN
 
 
 def hold_out(cache: CropCache, rows: IntArray, *, share: float, seed: int) -> tuple[IntArray, IntArray]:
-    """Divide the training clips into those to train on and those to validate on, by whole UCF groups.
+    """Divide the training clips into those to train on and those to validate on, by whole groups.
 
     Each class gives about ``share`` of its groups, at least one if it has two, and keeps at least one; a clip without
-    a group counts as a group of its own. The choice depends on the seed and the names of class and group alone, so
-    the same groups are held out of any cache of a data set, whatever other clips it has.
+    a group counts as a group of its own. A group that spans classes is held out of all of them or of none, so that a
+    class may give one more, or none. The choice depends on the seed and the names of class and group alone, so the
+    same groups are held out of any cache of a data set, whatever other clips it has.
 
     Args:
         rows: int64, shape (n,), rows of the cache.
@@ -129,23 +132,39 @@ def hold_out(cache: CropCache, rows: IntArray, *, share: float, seed: int) -> tu
     """
     names = [_group_name(cache, row) for row in rows.tolist()]
     labels = cache.label[rows].tolist()
-    groups: dict[int, set[str]] = {}
+    labels_of: dict[str, set[int]] = {}
     for label, name in zip(labels, names, strict=True):
-        groups.setdefault(label, set()).add(name)
-    held = {name for members in groups.values() for name in _chosen(sorted(members), share=share, seed=seed)}
+        labels_of.setdefault(name, set()).add(label)
+    held = _chosen(labels_of, share=share, seed=seed)
     validate = np.array([name in held for name in names], dtype=np.bool_)
     return rows[~validate], rows[validate]
 
 
-def _chosen(groups: Sequence[str], *, share: float, seed: int) -> list[str]:
+def _chosen(labels_of: Mapping[str, set[int]], *, share: float, seed: int) -> set[str]:
+    """Groups to hold out, drawn one after the other while a class of theirs wants more and all keep one to train on.
+
+    Args:
+        labels_of: the classes of each group.
+    """
     if share == 0:
-        return []
-    count = min(max(1, round(share * len(groups))), len(groups) - 1)
-    return sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest())[:count]
+        return set()
+    left = Counter(label for labels in labels_of.values() for label in labels)
+    wanted = {label: max(1, round(share * groups)) for label, groups in left.items()}
+    held: set[str] = set()
+    for group in sorted(labels_of, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest()):
+        labels = labels_of[group]
+        if any(wanted[label] > 0 for label in labels) and all(left[label] > 1 for label in labels):
+            held.add(group)
+            left.subtract(labels)
+            for label in labels:
+                wanted[label] -= 1
+    return held
 
 
 def _group_name(cache: CropCache, row: int) -> str:
     group = int(cache.group[row])
+    if group >= FIRST_ACROSS_CLASSES:
+        return f"g{group}"
     return f"{cache.class_names[cache.label[row]]}/g{group}" if group >= 0 else cache.clip[row]
 
 

@@ -1,0 +1,111 @@
+"""Name the group of each clip as ``--group-by`` says: by an expression on its path, or by a column of a CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from mocrop.pipeline.dataset.clips import Clip
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.labels import Match
+from mocrop.pipeline.dataset.split_lists import SplitLists, as_column
+from mocrop.pipeline.dataset.walk import without_video_suffix
+from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
+from mocrop.pipeline.names import printable
+
+GroupNames = tuple[str | None, ...]  # one per clip; None: it belongs to no group
+_TO_DROP_IT = "or --group-by '' to do without"
+
+
+def group_names(
+    group_by: str,
+    clips: Sequence[Clip],
+    log: IssueLog,
+    *,
+    lists: SplitLists | None = None,
+    matches: Sequence[Match] = (),
+    source: Path | None = None,
+) -> GroupNames:
+    """Name the group of each clip; files of one stem are in the group of the first.
+
+    Args:
+        group_by: name of a column of the lists if they have such a one, else a regular expression that is searched in
+            the path of a clip. Its first group is the name, or the whole match if it has none.
+        log: receives NOT_GROUPED and TWO_GROUPS.
+        lists, matches, source: the split lists, the clip of each of their entries, and where they are.
+    Raises: SettingsError if the expression is not valid, names no group, or the same for all clips.
+    """
+    if lists is not None and as_column(group_by) in lists.columns:
+        found = _by_column(clips, matches, log)
+    else:
+        found = _by_expression(group_by, clips, _no_column(lists, source))
+    first_of: dict[str, str | None] = {}
+    names = tuple(first_of.setdefault(without_video_suffix(clip.path), found.get(clip.path)) for clip in clips)
+    _require_groups(group_by, names, clips, _no_column(lists, source))
+    for clip, name in zip(clips, names, strict=True):
+        if name is None:
+            log.note(IssueCode.NOT_GROUPED, clip.path)
+    return names
+
+
+def numbered(names: Iterable[str | None], before: Mapping[str, int]) -> dict[str, int]:
+    """Number groups that span classes; those that have a number keep it.
+
+    >>> numbered(["Ann", None, "Bob"], {"Bob": 1_000_000_000})
+    {'Bob': 1000000000, 'Ann': 1000000001}
+    """
+    new = sorted({name for name in names if name is not None} - before.keys())
+    first = max(before.values(), default=FIRST_ACROSS_CLASSES - 1) + 1
+    return {**before, **{name: first + number for number, name in enumerate(new)}}
+
+
+def _by_expression(group_by: str, clips: Sequence[Clip], no_column: str) -> dict[str, str]:
+    """Group by path, of the clips in whose path the expression is found and gives a name."""
+    try:
+        expression = re.compile(group_by)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise SettingsError(
+            f"--group-by '{printable(group_by)}' is no regular expression ({error}){no_column}; "
+            f"pass another one, such as 'person([0-9]+)', {_TO_DROP_IT}"
+        ) from error
+    found = {}
+    for clip in clips:
+        match = expression.search(clip.path)
+        if match is not None and (name := match[1 if expression.groups else 0]):
+            found[clip.path] = name
+    return found
+
+
+def _by_column(clips: Sequence[Clip], matches: Sequence[Match], log: IssueLog) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for match in matches:
+        if match.position is None or not match.entry.group:
+            continue
+        path = clips[match.position].path
+        if found.setdefault(path, match.entry.group) != match.entry.group:
+            log.note(IssueCode.TWO_GROUPS, path)
+    return found
+
+
+def _require_groups(group_by: str, names: GroupNames, clips: Sequence[Clip], no_column: str) -> None:
+    """Raises: SettingsError if there is no group, or a single one."""
+    if all(name is None for name in names):
+        raise SettingsError(
+            f"--group-by '{printable(group_by)}' finds a group for none of the clips, such as "
+            f"{printable(clips[0].path)}{no_column}; pass an expression that is found in their paths, {_TO_DROP_IT}"
+        )
+    if len(clips) > 1 and None not in names and len(set(names)) == 1:
+        raise SettingsError(
+            f"--group-by '{printable(group_by)}' puts all {len(clips):,} clips into one group, "
+            f"'{printable(str(names[0]))}', so no split is possible{no_column}; pass an expression whose first group "
+            f"(in parentheses) tells them apart, {_TO_DROP_IT}"
+        )
+
+
+def _no_column(lists: SplitLists | None, source: Path | None) -> str:
+    """What to say of a CSV in which no column is called so; empty without a CSV."""
+    if lists is None or not lists.columns:
+        return ""
+    return f", and {source} has no such column (it has {', '.join(filter(None, lists.columns))})"

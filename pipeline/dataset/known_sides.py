@@ -1,0 +1,120 @@
+"""Where earlier scans have put clips in a split that mocrop made, so that no clip ever changes sides."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mocrop.pipeline.dataset.walk import without_video_suffix
+
+Sides = tuple[int, ...]  # one per split: 1 train, 2 test
+
+
+class File(Protocol):
+    """What clips on disk and rows of the manifest have in common."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def mtime_ns(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownSides:
+    """The sides of all clips that were ever in a split; a clip's key is its path under the data set without suffix."""
+
+    splits: int
+    by_clip: Mapping[str, Sides]
+    group_of: Mapping[str, str]  # what each was kept together with when it was given its side
+
+    def of_groups(self, groups: Mapping[str, str]) -> dict[str, Sides]:
+        """The side of each group that has a known clip, or had one: the side of most of them.
+
+        Args:
+            groups: group by clip, of the clips that are there now.
+        """
+        votes: dict[str, Counter[Sides]] = {}
+        for clip, sides in self.by_clip.items():
+            votes.setdefault(groups.get(clip) or self.group_of[clip], Counter())[sides] += 1
+        return {group: min(counts, key=lambda sides: (-counts[sides], sides)) for group, counts in votes.items()}
+
+
+def known_sides(clips: Iterable[tuple[str, str, Sides]]) -> KnownSides | None:
+    """Make known sides of the key, the group and the sides of each clip; None if there is no clip.
+
+    >>> known_sides([("A/x", "A/g1", (2, 1)), ("A/y", "A/g1", (2, 1))]).of_groups({"A/x": "A/g1"})
+    {'A/g1': (2, 1)}
+    """
+    rows = list(clips)
+    if not rows:
+        return None
+    return KnownSides(
+        splits=len(rows[0][2]),
+        by_clip={clip: sides for clip, _, sides in rows},
+        group_of={clip: group for clip, group, _ in rows},
+    )
+
+
+def with_moved(known: KnownSides, clips: Sequence[File], before: Iterable[File]) -> KnownSides:
+    """Give clips that were moved or renamed, as with a class folder, the sides that they had under their old names.
+
+    Args:
+        clips: those that are there now.
+        before: files of all clips as they were last seen.
+    """
+    here = {without_video_suffix(clip.path) for clip in clips}
+    new = [clip for clip in clips if without_video_suffix(clip.path) not in known.by_clip]
+    gone = (file for file in before if (key := without_video_suffix(file.path)) not in here and key in known.by_clip)
+    old_names = moved_files(new, list(gone)) if new else {}
+    if not old_names:
+        return known
+    moved = {clip: known.by_clip[old] for clip, old in old_names.items()}
+    return replace(
+        known, by_clip={**known.by_clip, **moved}, group_of={**known.group_of, **{clip: clip for clip in moved}}
+    )
+
+
+def moved_files(new: Sequence[File], gone: Sequence[File]) -> dict[str, str]:
+    """Which new file was which one that is gone: key of the new one -> key of the old one.
+
+    Two are the same if they share the name in their folder and the size, or size and time of modification, and no other
+    file does. Files of several that are alike are told apart by name, size and time together.
+    """
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for mark in _MARKS:
+        new_by_mark = _single((file for file in new if _key(file) not in found), mark)
+        gone_by_mark = _single((file for file in gone if _key(file) not in taken), mark)
+        for value in new_by_mark.keys() & gone_by_mark.keys():
+            found[new_by_mark[value]] = gone_by_mark[value]
+            taken.add(gone_by_mark[value])
+    return found
+
+
+def _key(file: File) -> str:
+    return without_video_suffix(file.path)
+
+
+def _name(file: File) -> str:
+    name = _key(file).rpartition("/")[2]
+    return name if name.isascii() else unicodedata.normalize("NFC", name)  # disks spell accents in two ways
+
+
+_MARKS: tuple[Callable[[File], Hashable], ...] = (
+    lambda file: (_name(file), file.size_bytes, file.mtime_ns),
+    lambda file: (_name(file), file.size_bytes),
+    lambda file: (file.size_bytes, file.mtime_ns),
+)
+
+
+def _single(files: Iterable[File], mark: Callable[[File], Hashable]) -> dict[Hashable, str]:
+    """Key of each file by a mark that no other one has."""
+    by_mark: dict[Hashable, set[str]] = {}
+    for file in files:
+        by_mark.setdefault(mark(file), set()).add(_key(file))
+    return {value: next(iter(keys)) for value, keys in by_mark.items() if len(keys) == 1}

@@ -1,0 +1,72 @@
+"""Find the clip that each entry of a split list means."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.labels import Match, parent_folder
+from mocrop.pipeline.dataset.split_lists import Listed
+from mocrop.pipeline.names import csv_cell
+
+
+class _ClipIndex:
+    """Finds clips by paths as lists give them: with or without suffix, with more folders or fewer."""
+
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        self._paths = [_key(clip.path) for clip in clips]
+        self._by_path = {path: position for position, path in enumerate(self._paths)}
+        self._by_name = {_key(clip.name): position for position, clip in enumerate(clips)}
+        self._by_cell = {  # names that mocrop itself writes in another way
+            _key(str(csv_cell(name))): position
+            for position, clip in enumerate(clips)
+            for name in (clip.name, clip.path)
+            if csv_cell(name) != name
+        }
+        self._by_file: dict[str, list[int]] = {}
+        for position, path in enumerate(self._paths):
+            self._by_file.setdefault(_file_stem(path), []).append(position)
+
+    def find(self, listed: str) -> list[int]:
+        """Positions of the clips that a listed path can mean; it should be exactly one."""
+        path = _key(listed)
+        by_name = without_video_suffix(path)
+        for index, key in ((self._by_path, path), (self._by_name, by_name), (self._by_cell, path)):
+            if key in index:
+                return [index[key]]
+        wanted = "/" + without_video_suffix(path)
+        found = []
+        for position in self._by_file.get(_file_stem(path), []):
+            clip = "/" + without_video_suffix(self._paths[position])
+            if clip.endswith(wanted) or wanted.endswith(clip):
+                found.append(position)
+        return found
+
+
+def _key(path: str) -> str:
+    """Normal form of a path: disks and lists may spell an accented letter in two ways, and "/" as a backslash."""
+    return path if path.isascii() and "\\" not in path else unicodedata.normalize("NFC", path.replace("\\", "/"))
+
+
+def _file_stem(path: str) -> str:
+    return without_video_suffix(path.rpartition("/")[2])
+
+
+def match_clips(listed: Sequence[Listed], clips: Sequence[Clip], log: IssueLog) -> list[Match]:
+    """Find the clip of every entry; each path without one, or with several, is noted once."""
+    index = _ClipIndex(clips)
+    position_of: dict[str, int | None] = {}
+    for entry in listed:
+        if entry.path in position_of:
+            continue
+        found = index.find(entry.path)
+        position_of[entry.path] = found[0] if len(found) == 1 else None
+        if len(found) != 1:
+            log.note(IssueCode.AMBIGUOUS if found else IssueCode.NOT_ON_DISK, entry.path)
+    return [_matched(entry, position_of[entry.path], clips) for entry in listed]
+
+
+def _matched(entry: Listed, position: int | None, clips: Sequence[Clip]) -> Match:
+    return Match(entry, position, parent_folder(entry.path) if position is None else clips[position].class_name)
