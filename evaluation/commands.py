@@ -109,7 +109,8 @@ def _evaluated(
     one, another = (f"{each.name} on {each.cache.stem}" for each in (target, other))
     fusion = late_fusion(done.result.predictions, second, weight=weight, names=(one, another))
     stem = f"{target.name}-fused-{other.name}-on-{target.cache.stem}-split{done.result.split}"
-    files = write_fusion(fusion, notes, workspace.reports, stem) if settings.ranks.first else {}
+    seen = [f"{target.name}: {line}" for line in seen_words(done.result.seen)]  # printed with its own result already
+    files = write_fusion(fusion, [*seen, *notes], workspace.reports, stem) if settings.ranks.first else {}
     return replace(done, fusion=fusion, fusion_files=files, fusion_notes=tuple(notes))
 
 

@@ -68,6 +68,7 @@ class Outcomes:
     clips: ListedClips
     left_out: int  # clips that some condition lacks
     by_condition: Mapping[Condition, ConditionResult]
+    seen_in_training: int = 0  # the most clips of one list that the network tested on it has seen, as far as is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,12 @@ def gather(folder: AblationFolder, settings: AblationSettings) -> Outcomes:
         clips=clips,
         left_out=left_out,
         by_condition={condition: condition_result(several, clips) for condition, several in found.items()},
+        seen_in_training=max(
+            predictions.origin.seen_in_training
+            for several in found.values()
+            for seeds in several
+            for predictions in seeds
+        ),
     )
 
 

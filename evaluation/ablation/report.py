@@ -74,6 +74,7 @@ def report_json(result: AblationResult) -> dict[str, Any]:
         "settings": asdict(result.settings),
         "clips": len(result.outcomes.clips.names),
         "left_out": result.outcomes.left_out,
+        "seen_in_training": result.outcomes.seen_in_training,
         "failed": result.failed,
         "areas": [asdict(area) for area in result.areas],
         "costs": [asdict(cost) for cost in result.costs],

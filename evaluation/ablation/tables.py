@@ -46,6 +46,11 @@ def facts(result: AblationResult) -> list[str]:
         else "Accuracies and intervals are of the mean over seeds, McNemar's test is of the mean of their logits; "
         "neither says what other seeds would have given.",
     ]
+    if outcomes.seen_in_training:
+        paragraphs.append(
+            f"WARNING: networks have seen up to {outcomes.seen_in_training} clips of a test list in training, as the "
+            f"weights {weights} that they started from were trained on them; the accuracies are too good."
+        )
     if result.failed:
         paragraphs.append(
             f"{result.failed} clips failed in precrop, for one cache or for several, and no test counts them; "

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mocrop.evaluation.report.format import class_cells, interval_cell, score_cells
-from mocrop.evaluation.scores.evaluate import EvalResult
+from mocrop.evaluation.scores.evaluate import EvalResult, SeenInTraining
 from mocrop.evaluation.scores.latency import Latency, Percentiles
 from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics
 from mocrop.evaluation.scores.predict import OnBatch
@@ -146,19 +146,27 @@ def remarks(result: EvalResult) -> list[str]:
             "the cache, and clips may have been seen in training"
         )
         return lines
-    return lines + seen_words(result.seen_in_training)
+    return lines + seen_words(result.seen)
 
 
-def seen_words(seen_in_training: int | None) -> list[str]:
-    """A warning about test clips that were seen in training, or may have been; empty if there are none."""
-    if seen_in_training is None:
+def seen_words(seen: SeenInTraining) -> list[str]:
+    """Warnings about test clips that were seen in training, or may have been; empty if there are none."""
+    if seen.trained_on is None and seen.listed is None:
         return ["the cache does not have the split that was trained on, so clips may have been seen in training"]
-    if not seen_in_training:
-        return []
-    return [
-        f"WARNING: {seen_in_training} of these clips are in the training list of the split that the checkpoint was "
-        "trained on; the scores are too good"
-    ]
+    if seen.trained_on is None and seen.listed:
+        return [
+            f"WARNING: {seen.listed} of these clips are in the training list of the split that the checkpoint was "
+            "trained on; the scores are too good"
+        ]
+    lines = []
+    if seen.trained_on:
+        lines.append(f"WARNING: {seen.trained_on} of these clips were trained on; the scores are too good")
+    if seen.validated_on:
+        lines.append(
+            f"WARNING: {seen.validated_on} of these clips were not trained on but have chosen the best epoch; the "
+            "scores are somewhat too good"
+        )
+    return lines
 
 
 def is_training_free(result: EvalResult) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from mocrop.evaluation.scores.latency import Latency, latency
 from mocrop.evaluation.scores.metrics import Metrics, measure
@@ -24,6 +25,7 @@ from mocrop.training.distributed import Ranks
 from mocrop.training.model.checkpoint import Checkpoint, describe_cache, restore_backbone
 from mocrop.training.model.device import choose_device
 from mocrop.training.model.external_checkpoint import load_any_checkpoint
+from mocrop.training.model.trained_on import are_among
 from mocrop.training.scores import Score
 
 IntArray = npt.NDArray[np.int64]
@@ -47,6 +49,19 @@ class EvalSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeenInTraining:
+    """How many of the clips that are tested a network has seen."""
+
+    trained_on: int | None  # None: its checkpoint does not say
+    validated_on: int | None  # clips that chose its best epoch
+    listed: int | None  # both, else those in the list that the cache has of its split; None if it has no such split
+
+    @property
+    def any(self) -> int:
+        return self.listed or 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalResult:
     """Scores of one checkpoint on the test list of one split of one cache."""
 
@@ -60,13 +75,21 @@ class EvalResult:
     left_out: LeftOut
     classes: int  # outputs of the head
     classes_tested: int  # classes with a clip in the test list
-    seen_in_training: int | None  # test clips that are in the list trained on; None if the cache cannot tell
+    seen_in_training: int | None  # test clips trained on or validated on, else those in the list; None: unknown
     cache: dict[str, Any]  # evaluated on; see describe_cache
     trained_on: dict[str, Any]  # cache that the checkpoint was trained on
     device: str
     seconds: float  # in all, reading included
     latency: Latency
     predictions: Predictions = field(repr=False)  # clip by clip
+    trained_on_clips: int | None = None  # test clips that were trained on; None: the checkpoint does not say
+    validated_on_clips: int | None = None  # test clips that chose the best epoch
+
+    @property
+    def seen(self) -> SeenInTraining:
+        return SeenInTraining(
+            trained_on=self.trained_on_clips, validated_on=self.validated_on_clips, listed=self.seen_in_training
+        )
 
     @property
     def top1(self) -> Score:
@@ -139,6 +162,7 @@ def evaluate(
         ranks=settings.ranks,
     )
     predictions = predictions_of(cache, checkpoint, checkpoint_path, settings, outputs)
+    seen = seen_in_training(cache, tested.rows, checkpoint)
     return EvalResult(
         checkpoint=checkpoint_path,
         arch=checkpoint.arch,
@@ -150,7 +174,9 @@ def evaluate(
         left_out=tested.left_out,
         classes=len(cache.class_names),
         classes_tested=len(np.unique(predictions.labels)),
-        seen_in_training=_seen_in_training(cache, tested.rows, checkpoint),
+        seen_in_training=seen.listed,
+        trained_on_clips=seen.trained_on,
+        validated_on_clips=seen.validated_on,
         cache=predictions.origin.cache,
         trained_on=checkpoint.cache,
         device=str(device),
@@ -199,19 +225,31 @@ def predictions_of(
             trained_on=checkpoint.cache,
             cache=describe_cache(cache),
             segments=settings.segments,
+            seen_in_training=seen_in_training(cache, outputs.rows, checkpoint).any,
         ),
     )
 
 
-def seen_by(cache_path: Path, checkpoint_path: Path, *, split: str) -> int | None:
-    """Number of test clips in the list that a checkpoint was trained on; None if the cache cannot tell."""
+def seen_by(cache_path: Path, checkpoint_path: Path, *, split: str) -> SeenInTraining:
+    """How many of the test clips of a split a checkpoint has seen."""
     cache = CropCache(cache_path)
     checkpoint = load_any_checkpoint(checkpoint_path, cache=cache)
-    return _seen_in_training(cache, select_clips(cache, split=split, subset=Subset.TEST).rows, checkpoint)
+    return seen_in_training(cache, select_clips(cache, split=split, subset=Subset.TEST).rows, checkpoint)
 
 
-def _seen_in_training(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> int | None:
-    """Number of test clips that the checkpoint's split trains or validates on; None if the cache lacks that split."""
+def seen_in_training(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> SeenInTraining:
+    """How many clips of a cache a checkpoint has seen; by the lists as they are now where it does not say."""
+    names = [cache.clip[row] for row in rows.tolist()]
+    if isinstance(checkpoint.trained_on, Tensor) and isinstance(checkpoint.validated_on, Tensor):
+        trained = are_among(names, checkpoint.trained_on)
+        validated = are_among(names, checkpoint.validated_on) & ~trained
+        counts = int(np.count_nonzero(trained)), int(np.count_nonzero(validated))
+        return SeenInTraining(trained_on=counts[0], validated_on=counts[1], listed=sum(counts))
+    return SeenInTraining(trained_on=None, validated_on=None, listed=_in_training_list(cache, rows, checkpoint))
+
+
+def _in_training_list(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> int | None:
+    """Number of clips in the training list of the checkpoint's split; None if the cache has no such split."""
     try:
         column = split_index(cache, str(checkpoint.settings["split"]))
     except SettingsError:

@@ -51,6 +51,7 @@ class Origin:
     trained_on: dict[str, Any]  # cache, see training.model.checkpoint.describe_cache
     cache: dict[str, Any]  # predicted on, described in the same way
     segments: int  # frames per clip
+    seen_in_training: int = 0  # how many of the clips its training has seen, as far as is known
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,6 +12,7 @@ from mocrop.training.loop.job import Job
 from mocrop.training.loop.meter import Meter, Totals
 from mocrop.training.loop.run_folder import RunFolder, record_from_json, record_json
 from mocrop.training.model.checkpoint import Checkpoint, describe_cache
+from mocrop.training.model.trained_on import SeenClips
 
 
 class Run:
@@ -19,17 +20,21 @@ class Run:
 
     Args:
         earlier: the checkpoint to resume from; None: a new run.
+        seen: the clips that it trains on and validates on.
     Attributes:
         history: records of whole epochs.
         begun: totals of the epoch after those, if it is under way.
     Raises: SettingsError if other ranks see another state of the run.
     """
 
-    def __init__(self, cache: CropCache, job: Job, folder: RunFolder, *, earlier: Checkpoint | None) -> None:
+    def __init__(
+        self, cache: CropCache, job: Job, folder: RunFolder, *, earlier: Checkpoint | None, seen: SeenClips
+    ) -> None:
         self._cache = cache
         self._described = describe_cache(cache)
         self._job = job
         self._folder = folder
+        self._seen = seen
         self.history: list[EpochRecord] = []
         self.begun = Totals(batches_done=0)
         if earlier:
@@ -96,4 +101,6 @@ class Run:
             epoch=len(self.history),
             metrics=record_json(self.history[-1]) if self.history else {},
             state_dict=self._job.scored_state(),
+            trained_on=self._seen.trained_on,
+            validated_on=self._seen.validated_on,
         )

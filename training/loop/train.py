@@ -22,6 +22,7 @@ from mocrop.training.loop.run_folder import RunFolder, best_epoch
 from mocrop.training.loop.saver import RunControl, Saver
 from mocrop.training.model.checkpoint import describe_cache
 from mocrop.training.model.device import precision_name
+from mocrop.training.model.trained_on import checkpoint_of_weights, seen_clips
 from mocrop.training.recipe import TrainSettings
 
 HEAD_SECONDS_BETWEEN_SAVES = 30.0  # an epoch of a head alone takes less time than writing a checkpoint
@@ -76,7 +77,12 @@ def train(
         control.stop_while("features were computed")
 
     job = set_up(cache, clips, settings, weights=weights, on_frames=on_frames, ranks=control.ranks)
-    run = Run(cache, job, folder, earlier=earlier)
+    seen = seen_clips(
+        [cache.clip[row] for row in clips.train.tolist()],
+        [cache.clip[row] for row in clips.validate.tolist()],
+        before=earlier or checkpoint_of_weights(settings.weights),
+    )
+    run = Run(cache, job, folder, earlier=earlier, seen=seen)
     facts = _facts(cache, clips, job, run, run_dir)
     with folder.held() if control.ranks.first else nullcontext():
         if control.ranks.first:

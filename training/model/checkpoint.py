@@ -42,6 +42,8 @@ class Checkpoint:
     resume: dict[str, Any] = field(default_factory=dict)  # what a run needs to resume; empty in best.pt
     format: int = FORMAT
     input: Stream = "frames"  # of the network
+    trained_on: Tensor | None = None  # clips, see training.model.trained_on; None: of an older mocrop
+    validated_on: Tensor | None = None  # clips that chose the best epoch, in the same way
 
 
 def describe_cache(cache: CropCache) -> dict[str, Any]:
