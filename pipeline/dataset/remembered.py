@@ -25,6 +25,7 @@ class Remembered:
     made: MadeSplit | None = None  # what the split that mocrop has made last was made with
     known: KnownSides | None = None  # the sides that stay; None: a split is made anew, or there are none
     before: tuple[dict[str, tuple[int, ...]], tuple[str, ...]] = ({}, ())  # subsets by name of the clip; splits
+    from_lists: bool = False  # the splits that were in force
 
 
 def remember(
@@ -42,16 +43,17 @@ def remember(
     """
     rows = list(manifest.clips())
     before = ({row.name: row.subset for row in rows}, tuple(manifest.names("split_names")))
+    from_lists = manifest.split_seed() is None
     made, sides = manifest.split_memory.made(), list(manifest.split_memory.sides())
     if made is None:
         made, sides = _of_an_older_mocrop(manifest, settings, lists_before=lists_before)
     known = known_sides((side.clip, side.group, side.subset) for side in sides)
     if known is None or made != _wanted(settings):
-        return Remembered(made=made, before=before)
+        return Remembered(made=made, before=before, from_lists=from_lists)
     known = with_moved(known, clips, rows)
     if not same and not any(without_video_suffix(clip.path) in known.by_clip for clip in clips):
         known = None
-    return Remembered(made=made, known=known, before=before)
+    return Remembered(made=made, known=known, before=before, from_lists=from_lists)
 
 
 def keep(
@@ -92,13 +94,15 @@ def _wanted(settings: DatasetSettings) -> MadeSplit:
 
 def _cause(splits: Splits, settings: DatasetSettings, then: Remembered) -> str:
     """Why clips have changed sides."""
-    if splits.kept_together is None or then.made is None:
-        return "by their lists" if splits.kept_together is None else "by giving up the lists"
+    if splits.kept_together is None:
+        return "by their lists"
+    if then.from_lists or then.made is None:
+        return "by giving up the lists"
     if then.made.seed != settings.seed:
         return f"by seed {settings.seed} instead of {then.made.seed}"
     if then.made.group_by != settings.group_by:
         return f"by grouping {_named(settings.group_by)} instead of {_named(then.made.group_by)}"
-    return "by giving up the lists"
+    return "by a scan that was broken off"
 
 
 def _named(group_by: str | None) -> str:
