@@ -67,11 +67,10 @@ def keep(
         for clip, group, subset in zip(clips, splits.kept_together, splits.subset, strict=True)
         if subset.any()
     ]
-    if then.known is not None:  # that of an older mocrop is stored nowhere else
+    if (known := then.known) is not None:
         here = {side.clip for side in sides}
-        known = then.known
         sides += [Side(clip, known.group_of[clip], side) for clip, side in known.by_clip.items() if clip not in here]
-    manifest.split_memory.remember(_wanted(settings), sides, anew=then.known is None)
+    manifest.split_memory.remember(_wanted(settings), sides)
 
 
 def changed_sides(

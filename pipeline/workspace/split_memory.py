@@ -57,13 +57,12 @@ class SplitMemory:
                 for clip, group, subset in rows:
                     yield Side(clip, group, tuple(map(int, subset)))
 
-    def remember(self, made: MadeSplit, sides: Iterable[Side], *, anew: bool) -> None:
-        """Store where clips were put; others stay, unless the split was made anew."""
+    def remember(self, made: MadeSplit, sides: Iterable[Side]) -> None:
+        """Store where clips were put, in place of all that is remembered."""
         with self._transaction() as database:
             for statement in _SCHEMA:
                 database.execute(statement)
-            if anew:
-                database.execute("DELETE FROM made_sides")
+            database.execute("DELETE FROM made_sides")
             database.executemany(
                 "INSERT OR REPLACE INTO made_sides VALUES (?, ?, ?)",
                 ((side.clip, side.group, "".join(map(str, side.subset))) for side in sides),

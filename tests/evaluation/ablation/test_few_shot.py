@@ -7,6 +7,7 @@ import pytest
 
 from mocrop.evaluation.ablation.few_shot import (
     FewShotSettings,
+    clips_to_test,
     confusion_rates,
     draw_groups,
     few_shot_clips,
@@ -16,6 +17,7 @@ from mocrop.evaluation.ablation.few_shot_results import FewShot, few_shot_compar
 from mocrop.evaluation.ablation.settings import AblationSettings
 from mocrop.evaluation.scores.comparisons import Verdict
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
 
 CLASSES = ["Dig", "Never", "Run", "Swim"]  # no clip of the second
 LABELS = np.repeat([0, 2, 3], 16)
@@ -59,6 +61,26 @@ def test_draws_differ_and_can_be_repeated() -> None:
 def test_a_class_with_too_few_groups_is_named() -> None:
     with pytest.raises(SettingsError, match="class Dig has 8 groups, of which 8 are to be trained on"):
         draw_groups(TABLE, groups=8, draw=0, seed=0)
+
+
+def test_people_that_one_class_trains_on_are_not_tested_in_another() -> None:
+    people = few_shot_clips(TABLE.clips, LABELS, FIRST_ACROSS_CLASSES + GROUPS, CLASSES)
+    for draw in range(5):
+        trained = draw_groups(people, groups=2, draw=draw, seed=0)
+        tested = clips_to_test(people, trained)
+        assert len(np.unique(people.groups[trained])) == 2  # all classes have the same people, so one order serves all
+        assert not np.isin(people.groups[tested], people.groups[trained]).any()
+        assert tested.sum() == 36
+    (curve,) = few_shot_curves({"telling": TELLING}, people, FewShotSettings(groups=(2,), draws=2))
+    assert np.array_equal(curve.answers["telling"] >= 0, curve.tested)
+
+
+def test_people_of_whom_none_is_left_to_test_are_an_error() -> None:
+    groups = FIRST_ACROSS_CLASSES + np.array([0, 1, 1, 0, 2, 2])
+    people = few_shot_clips("abcdef", np.array([0, 0, 1, 1, 0, 1]), groups, ["Dig", "Run"])
+    everyone = np.array([True, True, False, False, True, False])
+    with pytest.raises(SettingsError, match="every group is trained on in some class; pass --few-shot with smaller"):
+        clips_to_test(people, everyone)
 
 
 def test_features_that_tell_the_class_are_right_and_noise_is_not() -> None:

@@ -17,7 +17,7 @@ from mocrop.evaluation.report.files import write_report
 from mocrop.evaluation.scores import evaluate as evaluate_module
 from mocrop.evaluation.scores import predict as predict_module
 from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate
-from mocrop.evaluation.scores.predictions import file_hash
+from mocrop.evaluation.scores.predictions import file_hash, read_predictions
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, CheckpointError, SettingsError
 from mocrop.pipeline.settings import plain_settings
@@ -25,6 +25,7 @@ from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.data.selection import LeftOut
 from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.checkpoint import Checkpoint, describe_cache, save_checkpoint
+from mocrop.training.model.trained_on import name_hashes
 from mocrop.training.recipe import TrainSettings
 
 CPU = EvalSettings(device="cpu", segments=2, batch_size=2)
@@ -197,6 +198,43 @@ def test_clips_of_the_list_trained_on_are_counted_and_warned_of(
     result = evaluate(colors, trained_elsewhere, CPU)
     assert result.seen_in_training is None
     assert any("may have been seen" in line for line in remarks(result))
+
+
+@pytest.mark.usefixtures("by_mean_color")
+def test_clips_that_were_trained_on_are_warned_of_whatever_the_lists_say_now(
+    colors: Path, make_checkpoint: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The lists say that the seventh clip is for training; the checkpoint has seen four of the five that are tested."""
+    clips = CropCache(colors).clip
+    seen = {"trained_on": name_hashes([*clips[:3], clips[6], "gone"]), "validated_on": name_hashes(clips[2:4])}
+    result = evaluate(colors, make_checkpoint(colors, **seen), CPU)
+    assert (result.trained_on_clips, result.validated_on_clips, result.seen_in_training) == (3, 1, 4)
+    assert [line for line in remarks(result) if line.startswith("WARNING")] == [
+        "WARNING: 3 of these clips were trained on; the scores are too good",
+        "WARNING: 1 of these clips were held out of training to choose the best epoch; the scores are a little too good",
+    ]
+    assert result.predictions.origin.seen_in_training == 4
+    files = write_report(result, tmp_path / "reports", "eval")
+    report = json.loads(files[".json"].read_text())
+    assert (report["trained_on_clips"], report["validated_on_clips"]) == (3, 1)
+    assert "WARNING: 3 of these clips were trained on" in files[".md"].read_text()
+    assert read_predictions(files[".npz"]).origin == result.predictions.origin
+
+
+@pytest.mark.usefixtures("by_mean_color")
+def test_a_checkpoint_that_has_seen_none_of_the_clips_says_nothing_of_them(
+    colors: Path, make_checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even if it is of a split that the cache does not have, or whose list now holds them."""
+    seen = {"trained_on": name_hashes(["A/elsewhere"]), "validated_on": name_hashes([])}
+    subset = np.column_stack([CropCache(colors).subset, [1, 1, 1, 2, 2, 2, 2]])
+    monkeypatch.setattr(CropCache, "subset", subset)
+    monkeypatch.setattr(CropCache, "split_names", ["1", "2"])
+    for split in ("2", "theirs"):
+        trained = plain_settings(TrainSettings(split=split), keep_none=True)
+        result = evaluate(colors, make_checkpoint(colors, settings=trained, **seen), CPU)
+        assert (result.trained_on_clips, result.validated_on_clips, result.seen_in_training) == (0, 0, 0)
+        assert not any("seen" in line or "WARNING" in line for line in remarks(result))
 
 
 @pytest.mark.usefixtures("by_mean_color")

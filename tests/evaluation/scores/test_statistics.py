@@ -19,6 +19,7 @@ from mocrop.evaluation.scores.statistics import (
     sign_flip_test,
     sign_test,
 )
+from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
 
 
 def test_a_bootstrap_of_equal_clips_is_certain_and_of_two_spans_them() -> None:
@@ -150,3 +151,10 @@ def test_clips_of_one_group_of_one_class_have_one_number_and_loners_their_own() 
     assert numbers[0] == numbers[1]
     assert numbers[3] == numbers[5]
     assert len(set(numbers.tolist())) == 4
+
+
+def test_clips_of_a_group_that_spans_classes_have_one_number_in_all_of_them() -> None:
+    person = FIRST_ACROSS_CLASSES
+    numbers = cluster_numbers(np.array([0, 1, 1, 0]), np.array([person, person, person + 1, 3]), ["a", "b", "c", "d"])
+    assert numbers[0] == numbers[1]
+    assert len(set(numbers.tolist())) == 3

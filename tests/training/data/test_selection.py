@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
 from mocrop.training.data.selection import LeftOut, Subset, hold_out, select_clips, split_index
 
 Open = Callable[..., CropCache]
@@ -104,6 +105,28 @@ def test_other_clips_do_not_change_what_is_held_out(open_cache: Open) -> None:
     both = hold_out(cache, rows, share=0.3, seed=3)[1]
     first_class_alone = hold_out(cache, rows[:6], share=0.3, seed=3)[1]
     assert [row for row in both if row < 6] == first_class_alone.tolist()
+
+
+@pytest.mark.parametrize(("first", "shared"), [(0, False), (FIRST_ACROSS_CLASSES, True)])
+def test_a_person_in_several_classes_is_held_out_of_all_of_them(open_cache: Open, first: int, shared: bool) -> None:
+    """Groups of one class with equal numbers have nothing in common; from 1,000,000,000 on they have."""
+    group = [0, 1, 2, 3, 4, 5, 6, 7] * 2
+    cache = open_cache(label=[0] * 8 + [1] * 8, group=[first + number for number in group])
+    rows = select_clips(cache, split="1", subset=Subset.TRAIN).rows
+    held = [hold_out(cache, rows, share=0.25, seed=seed) for seed in range(6)]
+    assert {len(validate) for _, validate in held} == {4}  # two of eight groups of each class
+    both = [{group[row] for row in train} & {group[row] for row in validate} for train, validate in held]
+    assert any(both) is not shared
+
+
+def test_people_are_held_out_as_long_as_every_class_keeps_one(open_cache: Open) -> None:
+    people = [FIRST_ACROSS_CLASSES + number for number in (0, 0, 1, 1, 2, 2)]
+    cache = open_cache(label=[0, 1, 0, 1, 0, 2], group=people, class_names=("Dig", "Run", "Swim"))
+    rows = select_clips(cache, split="1", subset=Subset.TRAIN).rows
+    for seed in range(20):
+        train, validate = hold_out(cache, rows, share=0.9, seed=seed)
+        assert {int(cache.label[row]) for row in train} == {0, 1, 2}
+        assert validate.tolist() in ([0, 1], [2, 3])  # the person of the third class stays, and one of the others
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)

@@ -17,10 +17,12 @@ from mocrop.pipeline.errors import CacheError, SettingsError, TrainingError
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.loop import job as job_module
 from mocrop.training.loop.callbacks import EpochRecord, TrainCallback
+from mocrop.training.loop.job import choose_clips
 from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.run_folder import RunFolder
 from mocrop.training.loop.train import train
 from mocrop.training.model.checkpoint import load_checkpoint
+from mocrop.training.model.trained_on import name_hashes
 from mocrop.training.recipe import TrainSettings, recipe_table
 from mocrop.training.report.console import ConsoleCallback
 
@@ -131,6 +133,24 @@ def test_validation_clips_are_whole_groups_of_the_training_list(
     assert all(cache.subset[row, 0] == 1 for rows in seen.values() for row in rows)
     groups = {name: {(cache.label[row], cache.group[row]) for row in rows} for name, rows in seen.items()}
     assert not groups["random"] & groups["middle"]
+
+
+def test_a_checkpoint_names_the_clips_that_its_run_has_seen(cache_path: Path, tmp_path: Path) -> None:
+    cache, settings = CropCache(cache_path), replace(SETTINGS, epochs=1)
+    clips = choose_clips(cache, settings)
+    expected = [name_hashes([cache.clip[row] for row in rows]).tolist() for rows in (clips.train, clips.validate)]
+    best = train(cache_path, tmp_path / "first", settings).checkpoint
+    for file in (best, tmp_path / "first" / "last.pt"):
+        saved = load_checkpoint(file)
+        assert saved.trained_on is not None
+        assert saved.validated_on is not None
+        assert [saved.trained_on.tolist(), saved.validated_on.tolist()] == expected
+    more = replace(settings, weights=str(best), validation_share=0.0)
+    after = load_checkpoint(train(cache_path, tmp_path / "second", more).checkpoint)
+    assert after.trained_on is not None
+    assert after.validated_on is not None
+    assert after.trained_on.tolist() == sorted([*expected[0], *expected[1]])
+    assert after.validated_on.tolist() == expected[1]
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(cache_path: Path, tmp_path: Path) -> None:
