@@ -163,7 +163,7 @@ def seen_words(seen: SeenInTraining) -> list[str]:
         lines.append(f"WARNING: {seen.trained_on} of these clips were trained on; the scores are too good")
     if seen.validated_on:
         lines.append(
-            f"WARNING: {seen.validated_on} of these clips were held out of training to choose the best epoch; the scores "
+            f"WARNING: {seen.validated_on} of these clips were held out of training to choose the best epoch; scores "
             "are a little too good"
         )
     return lines

@@ -211,7 +211,7 @@ def test_clips_that_were_trained_on_are_warned_of_whatever_the_lists_say_now(
     assert (result.trained_on_clips, result.validated_on_clips, result.seen_in_training) == (3, 1, 4)
     assert [line for line in remarks(result) if line.startswith("WARNING")] == [
         "WARNING: 3 of these clips were trained on; the scores are too good",
-        "WARNING: 1 of these clips were held out of training to choose the best epoch; the scores are a little too good",
+        "WARNING: 1 of these clips were held out of training to choose the best epoch; scores are a little too good",
     ]
     assert result.predictions.origin.seen_in_training == 4
     files = write_report(result, tmp_path / "reports", "eval")

@@ -62,6 +62,31 @@ def test_an_expression_is_searched_in_the_path(expression: str, names: tuple[str
     assert group_names(expression, found, IssueLog()) == names
 
 
+@pytest.mark.parametrize(
+    ("command", "paths", "names"),
+    [
+        ("KTH", ["boxing/person01_boxing_d1.avi", "walking/person01_walking_d2.avi"], ("01", "01", None)),
+        (
+            "HMDB",
+            ["kick/Goonies_kick_f_cm_np1_ba_med_0.avi", "brush_hair/Goonies_brush_hair_u_nm_np1_ba_goo_1.avi"],
+            ("Goonies", "Goonies", None),
+        ),
+        (
+            "kinetics",
+            ["yoga/dQw4w9WgXcQ_000010_000020.mp4", "yoga/dQw4w9WgXcQ_000050_000060.mp4"],
+            ("dQw4w9WgXcQ",) * 2,
+        ),
+    ],
+)
+def test_the_expressions_of_the_documentation_do_what_it_says(
+    command: str, paths: list[str], names: tuple[str | None, ...]
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    expression = page.partition(f"mocrop init {command}/ --group-by '")[2].partition("'")[0]
+    found = clips(*paths, "other/clip.avi")
+    assert group_names(expression, found, IssueLog())[: len(names)] == names
+
+
 def test_clips_without_a_match_are_named_and_stand_alone() -> None:
     splits = read_splits(
         None, clips("A/p1_a.avi", "A/p2_b.avi", "A/other.avi", "A/more.avi"), group_by="p([0-9])?_|more"
