@@ -24,7 +24,8 @@ from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.distributed import Ranks
 from mocrop.training.model.backbones import Backbone, build_backbone
-from mocrop.training.model.checkpoint import Checkpoint, describe_cache, save_checkpoint
+from mocrop.training.model.checkpoint import Checkpoint, describe_cache, load_checkpoint, save_checkpoint
+from mocrop.training.model.trained_on import name_hashes
 from mocrop.training.recipe import TrainSettings
 
 COLORS = ["Red", "Green", "Blue"]
@@ -263,6 +264,21 @@ def test_a_fused_run_is_evaluated_on_its_own_cache_and_the_next_time_its_predict
     assert again.splits[0].fusion_notes == ("red: its saved predictions",)
     assert again.splits[0].fusion.to_json() == first.splits[0].fusion.to_json()
     assert again.to_json()["fusion"]["weight"] == 0.25
+
+
+def test_what_both_networks_of_a_fusion_have_seen_stands_in_its_report(workspace: Workspace, make_run: MakeRun) -> None:
+    for name, clip, options in (("seeing", 0, {}), ("red", 2, {"cache": "center-8", "seed": 1})):
+        file = make_run(name, **options)
+        seen = name_hashes([CropCache(workspace.cache("full-8")).clip[clip]])
+        save_checkpoint(file, replace(load_checkpoint(file), trained_on=seen, validated_on=name_hashes([])))
+    evaluation = run_eval(workspace, SETTINGS, run="seeing", fuse="red")
+    warning = "WARNING: 1 of these clips were trained on; the scores are too good"
+    assert f"red: {warning}" in evaluation.splits[0].fusion_notes
+    for suffix in (".md", ".json"):
+        report = evaluation.splits[0].fusion_files[suffix].read_text()
+        assert f"seeing: {warning}" in report
+        assert f"red: {warning}" in report
+    assert warning in shown(evaluation).replace("\n", " ")
 
 
 def test_predictions_of_other_weights_are_not_taken(workspace: Workspace, make_run: MakeRun) -> None:

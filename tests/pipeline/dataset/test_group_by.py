@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from mocrop.pipeline.errors import DatasetError, SettingsError
 from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
+from tests.conftest import mocrop
 
 
 def clips(*paths: str) -> list[Clip]:
@@ -237,3 +240,35 @@ def test_another_seed_gives_another_split_of_people() -> None:
     subsets = [spanning_subsets(people, people, ["A"] * 12, IssueLog(), seed=seed)[:, 0].tolist() for seed in range(4)]
     assert all(Counter(subset)[TEST] == 4 for subset in subsets)
     assert len({tuple(subset) for subset in subsets}) > 1
+
+
+# the command line
+
+
+def test_the_option_is_kept_said_and_refused_in_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for person in range(4):
+        for label in "AB":
+            (here / "data" / label).mkdir(parents=True, exist_ok=True)
+            (here / "data" / label / f"p{person}.avi").write_bytes(f"{label}{person}".encode())
+    assert mocrop("init", "data") == 0
+    assert "group_by" not in (here / "mocrop-work" / "mocrop.toml").read_text()
+    assert mocrop("init", "data", "--group-by", "p(") == 1
+    assert capsys.readouterr().err.startswith("error: --group-by 'p(' is no regular expression")
+    assert mocrop("init", "data", "--group-by", r"/p(\d)\.") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "change sides between train and test" in said
+    assert r"by grouping by '/p(\d)\.' instead of by file names" in said
+    assert mocrop("init", "data", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert "sides-changed" not in json.dumps(report)
+    with Manifest(here / "mocrop-work" / "manifest.sqlite") as manifest:
+        side_of = {clip.name: clip.subset for clip in manifest.clips()}
+    assert all(side_of[f"A/p{person}"] == side_of[f"B/p{person}"] for person in range(4))
+    assert tomllib.loads((here / "mocrop-work" / "mocrop.toml").read_text())["group_by"] == r"/p(\d)\."
+    (here / "mocrop-work" / "mocrop.toml").write_text(
+        (here / "mocrop-work" / "mocrop.toml").read_text() + "\n[transcode]\ncrf = 30\n"
+    )
+    assert mocrop("transcode", "--group-by", "", "--workers", "0") == 3  # no file is a video
+    assert "change sides" in " ".join(capsys.readouterr().out.split())
+    content = tomllib.loads((here / "mocrop-work" / "mocrop.toml").read_text())
+    assert (content["group_by"], content["transcode"]["crf"]) == ("", 30)
