@@ -48,14 +48,25 @@ class SplitMemory:
     def made(self) -> MadeSplit | None:
         """What the remembered split was made with; None if none is remembered."""
         row = self._database.execute("SELECT value FROM facts WHERE key = 'made_split'").fetchone()
-        return None if row is None else MadeSplit(**json.loads(row[0]))
+        if row is None:
+            return None
+        try:
+            fact = json.loads(row[0])
+            return MadeSplit(seed=int(fact["seed"]), group_by=fact["group_by"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise sqlite3.DatabaseError(f"{row[0][:40]!r} does not say how a split was made") from error
 
     def sides(self) -> Iterator[Side]:
         """The sides of all clips of the remembered split, those that are gone included."""
-        if self._has("made_sides"):
-            with closing(self._database.execute("SELECT clip, split_group, subset FROM made_sides")) as rows:
-                for clip, group, subset in rows:
-                    yield Side(clip, group, tuple(map(int, subset)))
+        if not self._has("made_sides"):
+            return
+        splits = 0
+        with closing(self._database.execute("SELECT clip, split_group, subset FROM made_sides")) as rows:
+            for clip, group, subset in rows:
+                splits = splits or len(subset)
+                if len(subset) != splits or subset.strip("012"):
+                    raise sqlite3.DatabaseError(f"{subset[:40]!r} are no sides in {splits} splits")
+                yield Side(clip, group, tuple(map(int, subset)))
 
     def remember(self, made: MadeSplit, sides: Iterable[Side]) -> None:
         """Store where clips were put, in place of all that is remembered."""
@@ -73,7 +84,7 @@ class SplitMemory:
     def group_numbers(self, group_by: str) -> dict[str, int]:
         """Numbers of the groups that an expression or column has given so far, by their names."""
         row = self._database.execute("SELECT value FROM facts WHERE key = 'grouped_by'").fetchone()
-        if row is None or json.loads(row[0]) != group_by or not self._has("group_numbers"):
+        if row is None or row[0] != json.dumps(group_by) or not self._has("group_numbers"):
             return {}
         return dict(self._database.execute("SELECT name, number FROM group_numbers").fetchall())
 

@@ -17,6 +17,7 @@ from mocrop.pipeline.dataset.clips import Clip, FoundClips, group_of
 from mocrop.pipeline.dataset.init import DatasetReport, init_workspace
 from mocrop.pipeline.dataset.issues import IssueCode
 from mocrop.pipeline.dataset.walk import without_video_suffix
+from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
@@ -365,6 +366,26 @@ def test_a_data_set_that_has_nothing_in_common_is_split_afresh(
     add(other, ["X/a.avi", "X/b.avi"])
     report = init_workspace(workspace, dataset=other, replace_dataset=True)
     assert report.splits == {"1": (1, 1)}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE facts SET value = '{' WHERE key = 'made_split'",
+        "UPDATE facts SET value = '[]' WHERE key = 'made_split'",
+        "UPDATE made_sides SET subset = '12' WHERE clip = 'A/v_A_g01_c01'",
+        "UPDATE made_sides SET subset = '1x1' WHERE clip = 'A/v_A_g01_c01'",
+    ],
+)
+def test_a_damaged_memory_is_one_line_and_no_other_split(dataset: Path, workspace: Workspace, damage: str) -> None:
+    init_workspace(workspace, dataset=dataset)
+    before = sides(workspace)
+    with sqlite3.connect(workspace.manifest_file) as database:
+        database.execute(damage)
+    database.close()
+    with pytest.raises(WorkspaceError, match=r"manifest\.sqlite cannot be used"):
+        init_workspace(workspace)
+    assert sides(workspace) == before
 
 
 @pytest.mark.parametrize("killed", ["remember", "replace_clips"])
