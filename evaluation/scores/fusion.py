@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from mocrop.evaluation.scores.metrics import Metrics, measure, right, softmax
+from mocrop.evaluation.scores.metrics import DoubleMap, Metrics, log_softmax, measure, right
 from mocrop.evaluation.scores.predictions import Origin, Predictions, align
 from mocrop.evaluation.scores.statistics import Estimate, McNemar, mcnemar, paired_difference
 
-LEAST = np.finfo(np.float32).tiny  # probability, so that its logarithm is finite
+Logits = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,16 +79,38 @@ def late_fusion(
 
 
 def fuse(first: Predictions, second: Predictions, *, weight: float = 0.5) -> Predictions:
-    """Average the softmax of two networks; the logits of the result are the logarithm of the average.
+    """Average the softmax of two networks; see :func:`mixed_logits` for the logits of the result.
 
     Raises: PredictionsError if classes or clips differ; ValueError for a weight outside 0 to 1.
     """
     if not 0 <= weight <= 1:
         raise ValueError(f"weight must be from 0 to 1, not {weight}")
     first, second = align(first, second)
-    mixed = (1 - weight) * softmax(first.logits) + weight * softmax(second.logits)
-    logits = np.log(np.maximum(mixed, LEAST)).astype(np.float32)
+    logits = mixed_logits(first.logits, second.logits, weight=weight)
     return replace(first, logits=logits, origin=_joined(first.origin, second.origin, weight=weight))
+
+
+def mixed_logits(first: Logits, second: Logits, *, weight: float) -> DoubleMap:
+    """Logits whose softmax is the weighted mean of two: the logarithm of that mean, taken without leaving logarithms.
+
+    The probability of a class may be far below the smallest number above zero; its logarithm is not, and so no two
+    classes become equal that were not. Where only one network counts, or both give the same logits for a clip, the
+    result is these logits: its order of classes is exactly theirs.
+
+    Args:
+        first: (clips, classes).
+        second: of the same shape.
+        weight: of the second, from 0 to 1.
+    Returns: float64, finite.
+
+    >>> mixed_logits(np.array([[3.0, 1.0, 1.0, -2000.0]]), np.array([[3.0, 1.0, 1.0, -2000.0]]), weight=0.3).tolist()
+    [[3.0, 1.0, 1.0, -2000.0]]
+    """
+    if weight in (0, 1):
+        return (second if weight else first).astype(np.float64)
+    mixed = np.logaddexp(log_softmax(first) + np.log1p(-weight), log_softmax(second) + np.log(weight))
+    same = (first == second).all(axis=1, keepdims=True)
+    return np.asarray(np.where(same, first, mixed), dtype=np.float64)
 
 
 def _against(base: Stream, predictions: Predictions, *, name: str) -> Stream:

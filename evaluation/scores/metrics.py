@@ -131,6 +131,12 @@ def softmax(logits: npt.NDArray[np.floating]) -> DoubleMap:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
+def log_softmax(logits: npt.NDArray[np.floating]) -> DoubleMap:
+    """(clips, classes) logits as logarithms of probabilities, float64; finite however small a probability is."""
+    below = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return np.asarray(below - np.log(np.exp(below).sum(axis=1, keepdims=True)))
+
+
 def confusion_matrix(labels: IntArray, answers: IntArray, *, classes: int) -> IntArray:
     """Count clips by true class (down) and answer (across).
 

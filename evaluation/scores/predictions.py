@@ -3,7 +3,7 @@
 ===============  =========================  ========================================================
 array            shape, dtype               meaning
 ===============  =========================  ========================================================
-``logits``       (clips, classes) float32   mean over the frames of the clip
+``logits``       (clips, classes) float32   mean over the frames of the clip; of a fusion, float64
 ``label``        (clips,) int64             index of the true class
 ``group``        (clips,) int32             as in a crop cache, -1 where there is none
 ``clip``         (clips,) string            names, as in the array ``clip`` of a crop cache
@@ -64,7 +64,7 @@ class Predictions:
     clips: tuple[str, ...]  # names, each once
     labels: IntArray  # (clips,)
     groups: npt.NDArray[np.int32]  # (clips,), -1 = none
-    logits: npt.NDArray[np.float32]  # (clips, classes)
+    logits: npt.NDArray[np.floating]  # (clips, classes), float32; float64 of a fusion
     class_names: tuple[str, ...]
     split: str  # whose test list the clips are
     origin: Origin
@@ -118,7 +118,7 @@ def write_predictions(predictions: Predictions, file: Path) -> None:
     content = io.BytesIO()
     np.savez(
         content,
-        logits=predictions.logits.astype(np.float32),
+        logits=predictions.logits,
         label=predictions.labels.astype(np.int64),
         group=predictions.groups.astype(np.int32),
         clip=np.array(predictions.clips),

@@ -29,7 +29,7 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not 0 <= self.fuse_weight <= 1:
-            raise ValueError(f"fuse_weight must be from 0 to 1, not {self.fuse_weight}")
+            raise SettingsError(f"--fuse-weight must be from 0 to 1, not {self.fuse_weight}")
         if self.run and self.checkpoint:
             raise SettingsError("--run and --checkpoint both say what to evaluate; pass one of them")
 

@@ -242,6 +242,12 @@ def test_a_run_and_a_checkpoint_at_once_are_refused() -> None:
         Choice(run="a", checkpoint=Path("b.pt"))
 
 
+@pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
+def test_a_weight_that_is_no_share_is_refused(weight: float) -> None:
+    with pytest.raises(SettingsError, match="--fuse-weight must be from 0 to 1, not"):
+        Choice(run="a", fuse="b", fuse_weight=weight)
+
+
 def test_a_fused_run_is_evaluated_on_its_own_cache_and_the_next_time_its_predictions_are_taken(
     workspace: Workspace, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,13 +8,17 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from mocrop.evaluation.report.files import SUFFIXES
 from mocrop.evaluation.report.fusion import print_fusion, write_fusion
-from mocrop.evaluation.scores.fusion import Fusion, fuse, late_fusion
-from mocrop.evaluation.scores.metrics import softmax
-from mocrop.evaluation.scores.predictions import Origin, Predictions, read_predictions
+from mocrop.evaluation.scores.fusion import Fusion, fuse, late_fusion, mixed_logits
+from mocrop.evaluation.scores.metrics import right, softmax
+from mocrop.evaluation.scores.predictions import Origin, Predictions, read_predictions, write_predictions
 from mocrop.evaluation.scores.statistics import McNemar
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.terminal import LineConsole
@@ -101,9 +105,62 @@ def test_other_clips_are_refused_with_both_named() -> None:
         fuse(BY_FRAMES, BY_MOTION.take(np.arange(1, 8)))
 
 
-def test_logits_of_a_fully_confident_fusion_are_finite() -> None:
-    certain = replace(BY_FRAMES, logits=np.tile(np.array([500.0, -500.0], np.float32), (8, 1)))
-    assert np.isfinite(fuse(certain, certain).logits).all()
+CLOSE = np.array([0, 1e-30, 2e-30, 1, 1 + 2**-23, -87.5, -104, -110, -2000, 3e38], np.float32)  # ties are likely
+ANY = st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=False)
+USUAL = st.floats(-30, 30, width=32, allow_subnormal=False)
+LOGITS = arrays.arrays(np.float32, (4, 7), elements=st.one_of(st.sampled_from(CLOSE.tolist()), ANY, USUAL))
+WEIGHTS = st.floats(0, 1, allow_subnormal=False)
+
+
+def seven_classes(logits: npt.NDArray[np.floating]) -> Predictions:
+    """Four clips of the classes 0, 2, 4 and 6 of seven."""
+    return replace(BY_FRAMES.take(np.arange(4)), logits=logits, labels=np.arange(0, 8, 2), class_names=tuple("abcdefg"))
+
+
+@given(LOGITS, WEIGHTS)
+def test_a_run_fused_with_itself_keeps_its_order_its_ties_and_its_scores(
+    logits: npt.NDArray[np.float32], weight: float
+) -> None:
+    alone = seven_classes(logits)
+    fused = fuse(alone, alone, weight=weight)
+    assert np.array_equal(fused.logits, logits)
+    for k in (1, 5):
+        assert np.array_equal(right(fused, k=k), right(alone, k=k))
+
+
+@given(LOGITS, LOGITS)
+def test_at_the_ends_of_the_weight_one_network_is_left_to_the_bit(
+    first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]
+) -> None:
+    assert np.array_equal(mixed_logits(first, second, weight=0), first)
+    assert np.array_equal(mixed_logits(first, second, weight=1), second)
+
+
+@given(LOGITS, LOGITS, WEIGHTS)
+def test_a_fusion_is_finite_and_its_softmax_the_mean(
+    first: npt.NDArray[np.float32], second: npt.NDArray[np.float32], weight: float
+) -> None:
+    mixed = mixed_logits(first, second, weight=weight)
+    assert np.isfinite(mixed).all()
+    assert mixed.dtype == np.float64
+    mean = (1 - weight) * softmax(first) + weight * softmax(second)
+    assert softmax(mixed) == pytest.approx(mean, rel=1e-9, abs=1e-12)
+
+
+def test_classes_less_likely_than_a_number_can_be_keep_their_order_and_count_for_the_top_five() -> None:
+    """Powers of e below -745 are zero in float64, and the first network leaves all but one class there."""
+    sure = np.array([[0, -900, -905, -910, -915, -920, -925]], np.float32)
+    even = np.array([[0, -1000, -1000, -1000, -1000, -1000, -990]], np.float32)
+    mixed = mixed_logits(sure, even, weight=0.5)
+    assert (-mixed).argsort(axis=1).tolist() == [[0, 1, 2, 3, 4, 5, 6]]
+    assert mixed == pytest.approx(sure + np.log([0.5]) * (sure != 0), rel=1e-12)
+
+
+def test_a_saved_fusion_is_read_as_it_was(tmp_path: Path) -> None:
+    fused = fuse(BY_FRAMES, BY_MOTION)
+    write_predictions(fused, tmp_path / "fused.npz")
+    assert np.array_equal(read_predictions(tmp_path / "fused.npz").logits, fused.logits)
+    assert not np.array_equal(fused.logits.astype(np.float32), fused.logits)
 
 
 def test_fused_predictions_name_both_origins() -> None:
