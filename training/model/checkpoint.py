@@ -20,6 +20,8 @@ from mocrop.pipeline.files import whole_file
 from mocrop.pipeline.settings import unknown_settings
 from mocrop.pipeline.versions import not_known, other_layout
 from mocrop.training.model.backbones import Backbone, build_backbone
+from mocrop.training.model.file_kinds import COPY_AGAIN, UnreadableError
+from mocrop.training.model.torch_file import checksums_written, read_torch_file
 from mocrop.training.model.weights import mismatches
 
 FORMAT = 1
@@ -80,11 +82,11 @@ def _earlier_hash(cache: CropCache) -> str:
 
 
 def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the file appears under its name only when it is complete and on the disk.
+    """Write a checkpoint, with checksums; the file appears under its name only when it is complete and on the disk.
 
     Raises: DiskFullError.
     """
-    with whole_file(file) as stream:
+    with whole_file(file) as stream, checksums_written():
         torch.save(vars(checkpoint), stream)
 
 
@@ -97,17 +99,20 @@ def load_checkpoint(file: Path) -> Checkpoint:
 
 
 def read_content(file: Path) -> Any:  # Any: whatever the program saved
-    """Read a file of ``torch.save`` onto the CPU, without unpickling anything but tensors and plain values.
+    """Read a file of weights onto the CPU, without unpickling anything but tensors and plain values.
 
-    Raises: CheckpointError if it is missing or damaged.
+    Raises: CheckpointError if it is missing, damaged, or of another kind.
     """
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        content = read_torch_file(file)
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {file}; train one with `mocrop train`") from error
-    except Exception as error:  # torch, pickle and zipfile raise many types for a damaged or foreign file
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{file} cannot be read ({reason}); it is damaged or no checkpoint of mocrop") from error
+    except UnreadableError as error:
+        otherwise = ", or train again" if error.way_out == COPY_AGAIN else ""
+        raise CheckpointError(f"{file} {error.fact}; {error.way_out}{otherwise}") from error
+    if is_ours(content.value) and content.skipped:
+        raise CheckpointError(f"{file} holds {content.skipped}, as no checkpoint of mocrop does; train again")
+    return content.value
 
 
 def is_ours(content: Any) -> bool:

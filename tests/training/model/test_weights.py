@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mocrop.pipeline.errors import WeightsError
-from mocrop.training.model.weights import load_except_head, mismatches, read_state_dict
+from mocrop.training.model.weights import find_state_dict, load_except_head, mismatches, read_state_dict
 
 
 class Net(nn.Module):
@@ -31,18 +31,79 @@ def test_bare_wrapped_and_safetensors_files_are_read(tmp_path: Path) -> None:
         assert read_state_dict(file).keys() == state.keys()
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
-    torch.save(Net(2), tmp_path / "module.pth")  # a pickled object, not a state dict
-    with pytest.raises(WeightsError, match=r"module\.pth cannot be read as a state dict"):
-        read_state_dict(tmp_path / "module.pth")
+STATE = {"stem.weight": torch.zeros(2), "fc.bias": torch.ones(2)}
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half an archive"])
-@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
-def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes, name: str) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsError, match=f"{name} cannot be read"):
-        read_state_dict(tmp_path / name)
+def under(*names: str) -> dict[str, object]:
+    """The state dict as one of several values, under one name in the other."""
+    content: object = STATE
+    for name in reversed(names):
+        content = {"epoch": 3, name: content, "optimizer": {"state": {}}}
+    assert isinstance(content, dict)
+    return content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        under("model"),  # timm, torchvision's reference
+        under("net"),
+        under("module"),  # DeepSpeed
+        under("ema"),
+        under("model_ema", "state_dict"),
+        under("state_dict", "model"),
+        {"model": STATE, "model_ema": {"stem.weight": torch.ones(2)}},
+        {"model": {"broken": 1}, "ema": STATE},
+    ],
+)
+def test_state_dicts_are_found_where_programs_put_them(content: object) -> None:
+    found = find_state_dict(content)
+    assert found is not None
+    assert found.keys() == STATE.keys()
+    assert torch.equal(found["stem.weight"], torch.zeros(2))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "_orig_mod.{}",  # torch.compile
+        "module._orig_mod.{}",
+        "_orig_mod.module.{}",
+        "module.module.{}",
+        "model.{}",  # Lightning
+        "net._orig_mod.{}",
+        "model._orig_mod.module.backbone.{}",
+        "_fsdp_wrapped_module._orig_mod.{}",
+        "network.{}",
+    ],
+)
+def test_what_programs_put_before_all_names_is_taken_off(pattern: str) -> None:
+    found = find_state_dict({pattern.format(key): value for key, value in STATE.items()})
+    assert found is not None
+    assert found.keys() == STATE.keys()
+
+
+def test_names_of_wrappers_are_taken_off_within_a_name_but_not_part_of_one() -> None:
+    found = find_state_dict({"stem._orig_mod.weight": torch.zeros(1), "my_orig_mod.weight": torch.zeros(1)})
+    assert found is not None
+    assert list(found) == ["stem.weight", "my_orig_mod.weight"]
+
+
+def test_two_parameters_never_get_one_name() -> None:
+    both = {"stem.weight": torch.zeros(1), "_orig_mod.stem.weight": torch.ones(1)}
+    assert find_state_dict(both) == both
+
+
+def test_the_counter_of_averaged_weights_is_left_out() -> None:
+    found = find_state_dict({"n_averaged": torch.tensor(7), **{f"module.{key}": v for key, v in STATE.items()}})
+    assert found is not None
+    assert found.keys() == STATE.keys()
+
+
+def test_a_dictionary_that_holds_itself_ends() -> None:
+    content: dict[str, object] = {}
+    content["model"] = content
+    assert find_state_dict(content) is None
 
 
 def test_no_state_dict_inside_is_refused(tmp_path: Path) -> None:
