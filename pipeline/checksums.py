@@ -17,13 +17,16 @@ class SealError(ValueError):
     """The metadata of a Zarr group are not those that were written."""
 
 
-def checksum(*parts: Any) -> int:
+def checksum(*parts: Any, start: int = 0) -> int:
     """CRC-32C over several buffers, one after the other; an array must be C-contiguous.
+
+    Args:
+        start: the checksum of what comes before them.
 
     >>> hex(checksum(b"123456789")), checksum(b"1234", b"56789") == checksum(b"123456789")
     ('0xe3069283', True)
     """
-    value = 0
+    value = start
     for part in parts:
         value = google_crc32c.extend(value, part)
     return value

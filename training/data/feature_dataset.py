@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.training.data.dataset import Batch, CropDataset, IntArray
-from mocrop.training.data.features import Features, OnFrames, load_features
+from mocrop.training.data.feature_file import OnFrames
+from mocrop.training.data.features import Features, load_features
 from mocrop.training.model.backbones import Backbone
 
 

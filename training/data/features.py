@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,17 +21,15 @@ import torch
 from torch import Tensor, nn
 
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.errors import CacheError, SettingsError
-from mocrop.pipeline.files import whole_file
+from mocrop.pipeline.errors import SettingsError
 from mocrop.training.data.augment import normalise
+from mocrop.training.data.feature_file import FloatArray, OnFrames, read_features, write_features
 from mocrop.training.data.frame_reader import FrameReader, require_shards
 from mocrop.training.model.backbones import Backbone
 from mocrop.training.model.checkpoint import describe_cache
 
 IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
 Body = Callable[[Tensor], Tensor]  # float32 frames (n, 3, size, size) to features (n, width)
-OnFrames = Callable[[int, int], None]  # frames done, frames in all
 
 FRAMES_PER_BATCH = {"cpu": 4, "cuda": 128}  # large ones take 1.5 times as long on a CPU: the system clears new memory
 
@@ -69,21 +66,21 @@ def load_features(
 
     Args:
         on_frames: called with the frames done and the frames in all.
-    Raises: SettingsError if the network has no linear head; CacheError for frames that cannot be read; DiskFullError.
+    Raises: SettingsError if the network has no linear head; CacheError for frames that cannot be read, or if the file
+        that is there is damaged; DiskFullError.
     """
     head_layer(backbone)
     used = np.where(cache.usable, cache.frame_counts, 0).astype(np.int64)
-    file = features_file(cache, backbone)
-    computed = not file.exists()
-    if computed:
-        _write(file, _batches(cache, used, backbone, device), frames=int(used.sum()), on_frames=on_frames)
+    file, frames = features_file(cache, backbone), int(used.sum())
+    values = read_features(file, frames=frames)
+    computed = values is None
+    if values is None:
+        write_features(file, _batches(cache, used, backbone, device), frames=frames, on_frames=on_frames)
         for stale in file.parent.glob(f"{file.stem.rpartition('-')[0]}-*.npy"):
             if stale != file:
                 with contextlib.suppress(PermissionError):  # Windows: a training that is under way has it mapped
                     stale.unlink()
-    values = np.load(file, mmap_mode="r")
-    if len(values) != used.sum():
-        raise CacheError(f"{file} holds {len(values)} frames instead of {used.sum()}; delete it and start again")
+        values = np.load(file, mmap_mode="r")
     return Features(values=values, first=np.cumsum(used) - used, used=used, computed=computed)
 
 
@@ -193,16 +190,3 @@ def head_inputs(backbone: Backbone, model: nn.Module, frames: Tensor) -> Tensor:
             f"--freeze-backbone does not work with {backbone.arch}: something follows its head; pass another --arch"
         )
     return seen[0].float()
-
-
-def _write(file: Path, batches: Iterator[FloatArray], *, frames: int, on_frames: OnFrames) -> None:
-    """Write the batches as one .npy file, which appears under its name only when it is complete and on the disk."""
-    done = 0
-    with whole_file(file, writer=str(os.getpid())) as stream:  # two runs may compute the same features at once
-        for batch in batches:
-            if not done:
-                header = {"descr": "<f4", "fortran_order": False, "shape": (frames, batch.shape[1])}
-                np.lib.format.write_array_header_1_0(stream, header)
-            stream.write(np.ascontiguousarray(batch, dtype="<f4").tobytes())
-            done += len(batch)
-            on_frames(done, frames)

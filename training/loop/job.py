@@ -15,7 +15,8 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.data.feature_dataset import FeatureDataset, LazyFeatures
-from mocrop.training.data.features import OnFrames, head_layer
+from mocrop.training.data.feature_file import OnFrames
+from mocrop.training.data.features import head_layer
 from mocrop.training.data.frame_reader import require_shards
 from mocrop.training.data.loader import CropLoader
 from mocrop.training.data.selection import LeftOut, Subset, hold_out, select_clips

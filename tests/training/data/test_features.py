@@ -15,6 +15,7 @@ from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, SettingsError
 from mocrop.training.data import features as features_module
+from mocrop.training.data.feature_file import write_features
 from mocrop.training.data.features import features_file, load_features
 from mocrop.training.loop import train as train_module
 from mocrop.training.loop.callbacks import TrainCallback
@@ -133,11 +134,24 @@ def test_features_that_cannot_be_deleted_because_they_are_open_stay(
 
 
 def test_a_features_file_of_another_length_is_refused(cache: CropCache) -> None:
-    load_features(cache, colors(), device=CPU)
-    file = features_file(cache, colors())
-    np.save(file, np.load(file)[:-1])
+    values = load_features(cache, colors(), device=CPU).values
+    write_features(features_file(cache, colors()), iter([values[:-1]]), frames=25, on_frames=lambda *_: None)
     with pytest.raises(CacheError, match="holds 25 frames instead of 26; delete it"):
         load_features(cache, colors(), device=CPU)
+
+
+def test_damaged_features_are_refused_and_those_without_a_checksum_computed_again(cache: CropCache) -> None:
+    first = np.array(load_features(cache, colors(), device=CPU).values)
+    file = features_file(cache, colors())
+    content = file.read_bytes()
+    file.write_bytes(content[:-17] + bytes([content[-17] ^ 1]) + content[-16:])
+    with pytest.raises(CacheError, match="is damaged: its checksum differs; delete it, to have it computed again"):
+        load_features(cache, colors(), device=CPU)
+    np.save(file, first + 1)
+    again = load_features(cache, colors(), device=CPU)
+    assert again.computed
+    assert np.array_equal(again.values, first)
+    assert file.read_bytes() == content
 
 
 def test_a_missing_shard_is_an_error_and_leaves_nothing(cache: CropCache) -> None:
