@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -13,6 +14,7 @@ from typing import BinaryIO, TextIO
 from mocrop.pipeline import platform_calls
 from mocrop.pipeline.errors import raise_if_disk_full
 
+_NO_FILE_NAME = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
 MAX_NAME_BYTES = 255  # of one part of a path, on nearly every file system
 
 
@@ -40,6 +42,21 @@ def fitting_name(name: str, suffix: str) -> str:
         return name + suffix
     ending = f"~{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
     return content[: MAX_NAME_BYTES - len(ending.encode())].decode(errors="ignore") + ending
+
+
+def file_stem(name: str, *, suffix: str) -> str:
+    """A name as the first part of names of files, to which ``suffix`` or a shorter one is added.
+
+    What no file on some system can have in its name becomes ``_``. Where that is so, or the name is too long, a hash of
+    the name is at its end, so that two names never give one file.
+
+    >>> file_stem("r50-on-full-split1", suffix=".json"), file_stem("split a/b", suffix=".json")
+    ('r50-on-full-split1', 'split a_b~d3118aaf48f51392')
+    """
+    plain = _NO_FILE_NAME.sub("_", name)
+    if plain != name:
+        plain += f"~{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:16]}"
+    return fitting_name(plain, suffix).removesuffix(suffix)
 
 
 def write_whole(file: Path, content: bytes) -> None:

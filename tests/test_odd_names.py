@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from mocrop.cli import app
 from mocrop.evaluation.report.format import write_csv
 from mocrop.pipeline.cache.verify import ways_out
 from mocrop.pipeline.names import from_csv_cell, printable
+from mocrop.pipeline.run.progress import stage_progress
+from mocrop.pipeline.terminal import LineConsole
 from tests.conftest import MakeCache, MakeVideo, mocrop, needs_torch
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no files of such names")
@@ -31,8 +34,9 @@ FILES = ("-1+2\t_g01_c01", "[bold]@x\r_g02_c01", "é\x7f\x9b_g03_c01")
 CLIPS = [f"{label}/{file}" for label in CLASSES for file in FILES]
 BROKEN = f"{CLASSES[0]}/\u2028broken{ESC}_g04_c01"
 NOT_UTF8 = b"caf\xe9\x1b[2J_g05_c01.avi"
-SPLIT = f"@split\t{ESC}"
-CACHE, RUN = f"=c{ESC}[red]\u202e", "@r\n[red]日"
+SPLIT = f"@split/../|\t{ESC}"
+CACHE, RUN = "=c[red]|\u202e", "@r|[red]日"
+RENAMED = "@r\n[red]日"  # in a file manager, or by an earlier mocrop: no new run may be called so
 ENCODINGS = ("utf-8", "latin-1", "shift-jis")
 TRAIN = ["--arch", "timm/test_resnet", "--weights", "none", "--epochs", "1", "--batch-size", "2", "--device", "cpu"]
 TESTED = ["--split", SPLIT, "--segments", "2", "--device", "cpu"]
@@ -87,7 +91,10 @@ class Place:
         yield 0, ["coverage", "--boxes", self.work.parent / "boxes.json", "--policy", "center", *here]
         yield 1, ["precrop", "--density-from", self.work.parent / f"no such maps{ESC}", *here]
         yield 1, ["train", *TRAIN, "--cache", f"no{CACHE}", *here]
-        yield 1, ["train", *TRAIN, "--name", "caf\udce9", *here]
+        for name in ("caf\udce9", f"x{ESC}"):
+            yield 1, ["train", *TRAIN, "--name", name, *here]
+            yield 1, ["precrop", *CROP, "--name", name, *here]
+            yield 1, ["ablate", "--name", name, *here]
         yield 1, ["eval", "--run", f"no{RUN}", *here]
         yield 1, ["eval", "--checkpoint", self.work.parent / f"no{ESC}\udce9.pt", *here]
         yield 1, ["show", f"no clip{ESC}\udce9", *here]
@@ -129,6 +136,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Pl
         said = place.run("utf-8", *command)
         assert said.code == code, said
     (place.work / f"h264/{CLIPS[1]}.mp4").write_bytes(b"cut off")  # damage, for verify
+    (place.work / "runs" / RUN).rename(place.work / "runs" / RENAMED)
     return place
 
 
@@ -142,11 +150,11 @@ def assert_harmless(written: bytes, encoding: str, what: object) -> None:
 
 
 def test_every_command_has_its_turn(tmp_path: Path) -> None:
-    """But those that meet no name of a user: `flops`; `demo`, which makes its own clips; and `ablate`, see below."""
+    """But those that meet no name of a user: `flops`, and `demo`, which makes its own clips. Of `ablate`, see below."""
     place = Place(tmp_path, tmp_path, tmp_path)
     run = {str(command[0]) for _, command in place.commands()} | {str(command[0]) for command in place.pictures()}
     every = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    assert every - run == {"run", "export-npy", "flops", "demo", "ablate"}  # the first two run in the fixture
+    assert every - run == {"run", "export-npy", "flops", "demo"}  # the first two run in the fixture
 
 
 @needs_torch
@@ -172,7 +180,65 @@ def test_names_are_shown_as_they_are_or_by_their_codes(place: Place) -> None:
     found = place.run("utf-8", "init", place.dataset, "--splits", place.lists, "-w", place.work).out.decode()
     assert r"left out because its path is not UTF-8; rename it: =cmd()\n\x1b[2J" in found
     assert r"caf\udce9\x1b[2J_g05_c01.avi" in found
-    assert rf"  split @split\t{printable(ESC)}: 5 to train on, 2 to test on" in found
+    assert rf"  split @split/../|\t{printable(ESC)}: 5 to train on, 2 to test on" in found
+
+
+@needs_torch
+def test_names_that_no_new_run_or_cache_may_have_are_refused_with_the_option_named(place: Place) -> None:
+    for name in (f"x{ESC}", "x\n[red]", "日" * 67):
+        for command in (["train", *TRAIN], ["precrop", *CROP], ["ablate"]):
+            told = place.run("utf-8", *command, "--name", name, "-w", place.work)
+            assert (told.code, told.out) == (1, b"")
+            assert told.err.startswith(b"error: ")
+            assert told.err.count(b"\n") == 1
+            assert b"--name" in told.err
+    assert [path.name for path in (place.work / "runs").iterdir()] == [RENAMED]
+    assert [path.name for path in (place.work / "caches").glob("*.zarr")] == [f"{CACHE}.zarr"]
+
+
+STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # what a terminal is told: colours, and where to go
+
+
+@needs_torch
+def test_names_are_no_markup_on_a_terminal_either(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables, progress bars, and what Typer says of wrong arguments."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "300")
+    shown = {}
+    for command in (
+        ["status", "--failed"],
+        ["verify"],
+        ["precrop", *CROP, "--overwrite"],
+        ["eval", *TESTED],
+        ["bench", "--no-videos"],
+        ["status", "x[bold]y"],
+        ["x[bold]y"],
+        ["status", "--no[bold]y"],
+    ):
+        said = place.run("utf-8", *command, *(["-w", place.work] if len(command) != 1 or "[" not in command[0] else []))
+        text = STYLE.sub("", (said.out + said.err).decode())
+        assert_harmless(text.replace("\r", "").encode(), "utf-8", command)
+        shown[command[0], command[-1]] = text
+    for command, word in {
+        ("status", "--failed"): "precrop:=c[red]|",
+        ("verify", "verify"): r"[red]/[bold]@x\r_g02_c01",
+        ("precrop", "--overwrite"): "precrop:=c[red]|",
+        ("eval", "cpu"): "on =c[red]|",
+        ("bench", "--no-videos"): "=c[red]|",
+        ("status", "x[bold]y"): "(x[bold]y)",
+        ("x[bold]y", "x[bold]y"): "'x[bold]y'",
+        ("status", "--no[bold]y"): "--no[bold]y",
+    }.items():
+        assert word in shown[command], command
+
+
+def test_a_progress_bar_shows_a_name_as_it_is() -> None:
+    console = LineConsole(file=io.StringIO(), force_terminal=True, width=120)
+    with stage_progress(console, "precrop:x[bold]y", total=2) as progress:
+        progress.advance(clips=1, failed=1)
+    shown = STYLE.sub("", console.file.getvalue())  # type: ignore[attr-defined]  # it is the one above
+    assert "precrop:x[bold]y" in shown
+    assert ", 1 failed" in shown
 
 
 @needs_torch

@@ -13,6 +13,7 @@ from typing import Any
 
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.files import file_stem
 from mocrop.training.recipe import TrainSettings
 
 BASES = ("full", "center")  # what every variant is compared with: no crop, and the plain crop of the same area
@@ -83,7 +84,8 @@ class Cell:
         >>> Cell(variant=Variant(policy="motion", ratio=0.5), train_size=192, split="1", seed=0).name
         'motion-0.5-192-split1-seed0'
         """
-        return f"{self.variant.cache_name(self.train_size)}-split{self.split}-seed{self.seed}"
+        name = f"{self.variant.cache_name(self.train_size)}-split{self.split}-seed{self.seed}"
+        return file_stem(name, suffix="-on-00000.npz")
 
     def tested_name(self, test_size: int) -> str:
         """Name of its predictions at one testing size."""

@@ -22,7 +22,7 @@ from mocrop.evaluation.report.plots import draw_calibration, draw_confusion
 from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.metrics import Metrics, confused_pairs
 from mocrop.evaluation.scores.predictions import Predictions, write_predictions
-from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.files import file_stem, write_whole
 
 SUFFIXES = (".json", ".md", ".csv", "-classes.csv", ".png", "-calibration.png", ".npz")
 MAX_PAIRS = 10  # of confused classes
@@ -38,8 +38,14 @@ def write_report(result: EvalResult, folder: Path, stem: str) -> dict[str, Path]
 
 
 def report_files(folder: Path, stem: str) -> dict[str, Path]:
-    """Paths of the files of a report, by suffix."""
+    """Paths of the files of a report, by suffix; their names are those of the networks, caches and splits in it."""
+    stem = report_stem(stem)
     return {suffix: folder / f"{stem}{suffix}" for suffix in SUFFIXES}  # with_suffix would cut a name with a dot
+
+
+def report_stem(names: str) -> str:
+    """The first part of the names of a report's files."""
+    return file_stem(names, suffix=max(SUFFIXES, key=len))
 
 
 def write_scores(metrics: Metrics, predictions: Predictions, files: Mapping[str, Path], *, title: str) -> None:
@@ -75,6 +81,7 @@ def markdown(result: EvalResult, stem: str) -> str:
 
 def pictures(stem: str) -> list[str]:
     """Lines of Markdown that show the plots of a report."""
+    stem = report_stem(stem)
     return ["", picture("Confusion matrix", f"{stem}.png"), "", picture("Calibration", f"{stem}-calibration.png")]
 
 

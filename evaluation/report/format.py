@@ -30,16 +30,25 @@ _MARKUP = re.compile(
 )
 
 
+_BLOCK = re.compile(  # at the start of a line: headings, quotes, lists, rules and boxes to tick
+    r"^(\s*\d{0,9})((?<!\d)(?:\#{1,6}(?=\s|$)|>|[-+](?=[\s-]|$)|\[[ xX]\](?=\s))|(?<=\d)[.)](?=\s|$))"
+)
+
+
 class Markdown(str):
     """Text that is Markdown already, and not to be escaped."""
 
 
 def in_markdown(text: object) -> str:
-    """Text for one line of Markdown: printable, and whatever a name holds is no markup.
+    """Text for one line of Markdown, or the start of one: printable, and whatever a name holds is no markup.
 
     >>> print(in_markdown("v_Dig_g01"), in_markdown("[x](y) <b> a|b"), in_markdown(Markdown("**better**")))
     v_Dig_g01 [x\\](y) \\<b> a\\|b **better**
     """
+    return text if isinstance(text, Markdown) else _BLOCK.sub(r"\1\\\2", _in_cell(text))
+
+
+def _in_cell(text: object) -> str:
     return text if isinstance(text, Markdown) else _MARKUP.sub(r"\\\g<0>", printable(text))
 
 
@@ -67,7 +76,7 @@ def table_lines(head: Sequence[object], rows: Iterable[Sequence[object]]) -> lis
     >>> table_lines(("class", "clips"), [("Dig|er", 3)])
     ['| class | clips |', '|---|---|', '| Dig\\\\|er | 3 |']
     """
-    cells = ([in_markdown(cell) for cell in row] for row in (head, *rows))
+    cells = ([_in_cell(cell) for cell in row] for row in (head, *rows))
     first, *rest = (f"| {' | '.join(row)} |" for row in cells)
     return [first, "|" + "---|" * len(head), *rest]
 

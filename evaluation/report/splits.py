@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from mocrop.evaluation.report.files import report_stem
 from mocrop.evaluation.report.format import in_markdown, interval_cell, points, score_cells, table_lines, write_json
 from mocrop.evaluation.scores.fusion import Fusion
 from mocrop.evaluation.scores.metrics import Metrics
@@ -106,7 +107,7 @@ def print_splits(console: LineConsole, table: SplitTable) -> None:
 
 def write_splits(table: SplitTable, folder: Path, stem: str) -> dict[str, Path]:
     """Write the means as Markdown and JSON; returns the files by suffix."""
-    files = {suffix: folder / f"{stem}{suffix}" for suffix in (".json", ".md")}
+    files = {suffix: folder / f"{report_stem(stem)}{suffix}" for suffix in (".json", ".md")}
     fused = fusion_rows(table)
     lines = [
         f"# {in_markdown(table.title)}\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +14,7 @@ from mocrop.pipeline.names import is_utf8
 
 SETTINGS_FILE = "mocrop.toml"
 DEFAULT_FOLDER = "mocrop-work"
+MAX_NAME_BYTES = 200  # of a new cache or run, in UTF-8; what is made of it has suffixes, and folders allow 255
 ENVIRONMENT_VARIABLE = "MOCROP_WORKSPACE"
 
 
@@ -89,16 +91,16 @@ class Workspace:
     def cache(self, name: str) -> Path:
         """Path of the crop cache of that name.
 
-        Raises: SettingsError if the name cannot be that of a folder.
+        Raises: SettingsError if the name cannot be that of a folder, or is new and long or holds a control character.
         """
-        return self.caches / f"{_require_name(name)}.zarr"
+        return _named(self.caches, name, ".zarr")
 
     def run(self, name: str) -> Path:
         """Path of the training run of that name.
 
-        Raises: SettingsError if the name cannot be that of a folder.
+        Raises: SettingsError if the name cannot be that of a folder, or is new and long or holds a control character.
         """
-        return self.runs / _require_name(name)
+        return _named(self.runs, name)
 
     def cache_names(self) -> list[str]:
         """Names of the crop caches in the workspace, sorted."""
@@ -136,9 +138,27 @@ class Workspace:
             raise WorkspaceError(f"the path of the workspace {self.root} is not UTF-8; rename the folder, or pass -w")
 
 
-def _require_name(name: str) -> str:
+def _named(folder: Path, name: str, suffix: str = "") -> Path:
+    """Path of a cache or run. One that is there has been given its name by an earlier mocrop, or in a file manager."""
+    _require_name(name)
+    path = folder / f"{name}{suffix}"
+    if not os.path.lexists(path):
+        _require_new_name(name)
+    return path
+
+
+def _require_name(name: str) -> None:
     if not name or name.startswith(".") or {"/", "\\", ":", "\0"} & set(name):
         raise SettingsError(f"--name {name!r} cannot name a folder; use no slash or colon, and no dot at the start")
     if not is_utf8(name):  # bytes that are not UTF-8 are lone surrogates
         raise SettingsError(f"--name {name} is not UTF-8, which JSON and the caches are; use another name")
-    return name
+
+
+def _require_new_name(name: str) -> None:
+    if (size := len(name.encode())) > MAX_NAME_BYTES:
+        raise SettingsError(
+            f"names of caches and runs have at most {MAX_NAME_BYTES} bytes in UTF-8, {name[:20]}... has {size}; pass a "
+            "shorter --name"
+        )
+    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in name):
+        raise SettingsError(f"--name {name!r} holds a line break or another control character; use letters alone")

@@ -81,8 +81,8 @@ def live_line(console: LineConsole) -> Progress:
         return Column(no_wrap=True)
 
     return Progress(
-        TextColumn("{task.description}", table_column=unwrapped()),
-        TextColumn("{task.fields[facts]}", table_column=unwrapped()),
+        TextColumn("{task.description}", markup=False, table_column=unwrapped()),
+        TextColumn("{task.fields[facts]}", markup=False, table_column=unwrapped()),
         BarColumn(bar_width=10),
         TimeRemainingColumn(compact=True, table_column=unwrapped()),
         console=console,

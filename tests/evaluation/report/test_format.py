@@ -31,6 +31,17 @@ PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
         ("&lt; & you", r"\&lt; & you"),
         ("a\x1b[2J\nb\u202e", r"a\x1b[2J\nb\u202e"),
         ("+2.1 [-1.0, +5.2]", "+2.1 [-1.0, +5.2]"),
+        ("# a", r"\# a"),
+        ("#a", "#a"),
+        ("> a", r"\> a"),
+        ("- a", r"\- a"),
+        ("---", r"\---"),
+        ("-1+2", "-1+2"),
+        ("1. a", r"1\. a"),
+        ("12) a", r"12\) a"),
+        ("1.5 a", "1.5 a"),
+        ("[x] a", r"\[x] a"),
+        ("a # b - c > d 1. e", "a # b - c > d 1. e"),
     ],
 )
 def test_a_name_is_no_markup_in_markdown(name: str, written: str) -> None:
@@ -47,6 +58,10 @@ def test_a_cell_of_a_table_stays_one(name: str) -> None:
         backslashes = len(before) - len(before.rstrip("\\"))
         assert character != "|" or backslashes % 2
     assert (len(inner) - len(inner.rstrip("\\"))) % 2 == 0  # the bar after the cell ends it
+
+
+def test_a_cell_needs_no_escape_for_what_only_a_line_can_be() -> None:
+    assert markdown_table(("a",), [("- 1",), ("# 2",), ("-",)]).split("\n")[2:5] == ["| - 1 |", "| # 2 |", "| - |"]
 
 
 def test_what_is_markdown_already_stays() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
-from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.files import file_stem, write_whole
 from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.transcode import TranscodeSettings
@@ -107,6 +107,48 @@ def test_a_name_that_could_not_be_found_again_is_refused(workspace: Workspace, n
             place(name)
     assert workspace.cache("motion-192.v2") == workspace.caches / "motion-192.v2.zarr"
     assert workspace.run("first run") == workspace.runs / "first run"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("x" * 201, "at most 200 bytes in UTF-8, xxxxxxxxxxxxxxxxxxxx... has 201; pass a shorter --name"),
+        ("é" * 101, "has 202; pass a shorter --name"),
+        ("a\nb", r"--name 'a\\nb' holds a line break or another control character"),
+        ("a\x1b[2J", "another control character"),
+        ("a\x7f", "another control character"),
+        ("a\x85b", "another control character"),
+        ("a\u2028b", "another control character"),
+    ],
+)
+def test_a_new_name_is_short_and_holds_no_control_and_one_that_is_there_may(
+    workspace: Workspace, name: str, words: str
+) -> None:
+    for place in (workspace.cache, workspace.run):
+        with pytest.raises(SettingsError, match=words) as caught:
+            place(name)
+        assert str(caught.value).isprintable()
+    (workspace.runs / name).mkdir(parents=True)
+    (workspace.caches / f"{name}.zarr").mkdir(parents=True)
+    assert workspace.run(name) == workspace.runs / name
+    assert workspace.choose_cache(name) == workspace.caches / f"{name}.zarr"
+
+
+@pytest.mark.parametrize("name", ["x" * 200, "é" * 100, "日本 [red] |x|", "a\u3000b"])
+def test_other_names_are_taken(workspace: Workspace, name: str) -> None:
+    assert workspace.run(name) == workspace.runs / name
+    assert workspace.cache(name) == workspace.caches / f"{name}.zarr"
+
+
+def test_the_stem_of_a_report_is_one_part_of_a_path_and_leaves_room_for_its_suffix() -> None:
+    assert file_stem("r50-on-full-split1", suffix=".json") == "r50-on-full-split1"
+    one, other = (file_stem(name, suffix=".json") for name in ("split../../a\n", "split.._.._a\n"))
+    assert one.startswith("split.._.._a_~")
+    assert other.startswith("split.._.._a_~")
+    assert one != other
+    long = [file_stem("é" * 200 + ending, suffix="-classes.csv") for ending in "ab"]
+    assert all(len(f"{stem}-classes.csv".encode()) <= 255 for stem in long)
+    assert len(set(long)) == 2
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
