@@ -524,6 +524,12 @@ def verify(
         typer.Argument(help="Crop cache to check: its name or its folder.", show_default="the whole workspace"),
     ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Also decode every H.264 file.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mark what is damaged as not done, so that the stages make it again.")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Miss CACHE no longer: its folder was removed on purpose.")
+    ] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -532,9 +538,11 @@ def verify(
     from mocrop.pipeline.commands.verify import verify as verify_workspace
     from mocrop.pipeline.terminal import LineConsole
 
-    report = verify_workspace(_workspace(workspace), cache=cache, deep=deep, console=LineConsole(stderr=True))
+    report = verify_workspace(
+        _workspace(workspace), cache=cache, deep=deep, repair=repair, forget=forget, console=LineConsole(stderr=True)
+    )
     _print_result(report, print_verify, as_json)
-    if report.damage:
+    if not report.is_sound:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 
 

@@ -308,7 +308,8 @@ def test_status_names_extract_mv_and_verify_repairs_with_it(
     lost.unlink()
     report = as_json("verify", code=3)
     assert [each["clip"] for each in report["damage"]] == [SHORT[0]]
-    assert report["repair"] == ["mocrop extract-mv"]
+    assert report["repair"] == ["mocrop verify --repair", "mocrop extract-mv"]
+    assert as_json("verify", "--repair")["repair"] == ["mocrop extract-mv"]
     assert mocrop("extract-mv", "--workers", "0") == 0
     assert stores(here / "mocrop-work") == before
     make_video(dataset / "A/e_new.avi", frames=48)

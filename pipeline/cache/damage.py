@@ -10,33 +10,36 @@ from mocrop.pipeline.names import shell_word
 
 @dataclass(frozen=True, kw_only=True)
 class Damage:
-    """One thing that is wrong with one clip, or with a whole part of a workspace."""
+    """One thing that is wrong with one clip, or with a whole part of a workspace.
+
+    What no command can repair says in ``fact`` what to do instead.
+    """
 
     part: str  # "h264", "motion.zarr", "cache motion-192"
     clip: str  # empty: the whole part
     fact: str
-    remove: str = ""  # file or folder to remove first, so that the command makes it again
-    repair: str = ""  # command that repairs it; empty: no command of this workspace can
+    repair: str = ""  # command that makes it again, once `mocrop verify --repair` has marked it; empty: none can
+    stage: str = ""  # that makes it, as the manifest calls it: "transcode", "extract-mv", "precrop:motion-192"
+    positions: tuple[int, int] = (0, 0)  # of the clips to mark as not done: the first, and the one after the last
+    remove: str = ""  # file to delete when they are marked, as nothing may read it any more
+    describe: bool = False  # the folder, the metadata or the table of the whole part are to be made again
 
 
-def repair_commands(damage: Iterable[Damage], *, workspace: str = "") -> list[str]:
-    """Shell commands that repair all of the damage, in its order; each removes files first where it must.
+def repair_commands(
+    damage: Iterable[Damage], *, workspace: str = "", cache: str = "", marked: bool = False
+) -> list[str]:
+    """Shell commands that repair all of the damage, in its order; the first marks it as not done.
 
     Args:
         workspace: workspace to name in the commands; empty: they find it by default.
+        cache: the cache that alone was checked; empty: everything was.
+        marked: it is marked already.
 
-    >>> files = ["a b.mp4", "c.mp4"]
-    >>> repair_commands(Damage(part="h264", clip=f, fact="cut off", remove=f, repair="mocrop transcode") for f in files)
-    ["rm -rf 'a b.mp4' c.mp4 && mocrop transcode"]
+    >>> lost = [Damage(part="h264", clip=clip, fact="gone", repair="mocrop transcode") for clip in ("A/b", "A/c")]
+    >>> repair_commands(lost), repair_commands(lost, workspace="my work")[0]
+    (['mocrop verify --repair', 'mocrop transcode'], "mocrop verify --repair -w 'my work'")
     """
-    to_remove: dict[str, dict[str, None]] = {}  # by command, each file once
-    for each in damage:
-        files = to_remove.setdefault(each.repair, {})
-        if each.remove:
-            files[each.remove] = None
+    first = f"mocrop verify {shell_word(cache)} --repair" if cache else "mocrop verify --repair"
+    commands = dict.fromkeys(each.repair for each in damage if each.repair)
     named = f" -w {shell_word(workspace)}" if workspace else ""
-    return [
-        f"rm -rf {' '.join(map(shell_word, files))} && {command}{named}" if files else f"{command}{named}"
-        for command, files in to_remove.items()
-        if command
-    ]
+    return [f"{command}{named}" for command in ((first,) if commands and not marked else ()) + tuple(commands)]

@@ -6,8 +6,8 @@ Clips that failed or are not written yet do not count as damage.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,11 +120,14 @@ _CONTENT: Mapping[Stream, str] = {"frames": "frames", "motion": "motion fields"}
 def _damage(
     cache: CropCache, names: list[str], faults: Iterable[Fault], commands: Mapping[Scope, str]
 ) -> Iterator[Damage]:
-    """Add clip names and repairs to faults; a shard is written again once the file of its frames is removed."""
+    """Add clip names and repairs to faults."""
     for fault in faults:
-        repair, remove = commands[fault.scope], ""
-        if repair and fault.scope == "shard" and fault.row is not None:
-            file = cache.shard_file(fault.row // cache.clips_per_shard)
-            remove = os.fspath(file) if file.exists() else ""
-        clip = "" if fault.row is None else names[fault.row]
-        yield Damage(part=part_name(cache.path), clip=clip, fact=fault.fact, remove=remove, repair=repair)
+        damage = Damage(part=part_name(cache.path), clip="", fact=fault.fact, repair=commands[fault.scope])
+        if fault.row is not None:
+            damage = replace(damage, clip=names[fault.row])
+        if damage.repair and fault.scope == "table":
+            damage = replace(damage, describe=True)
+        elif damage.repair and fault.scope == "shard" and fault.row is not None:
+            first = fault.row - fault.row % cache.clips_per_shard
+            damage = replace(damage, positions=(first, min(first + cache.clips_per_shard, len(cache))))
+        yield damage

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
 
+from mocrop.pipeline.cache.damage import Damage
 from mocrop.pipeline.commands.maps import ExportReport, ImportReport
 from mocrop.pipeline.commands.preprocess import Report
 from mocrop.pipeline.commands.status import StageStatus, WorkspaceStatus
-from mocrop.pipeline.commands.verify import VerifyReport
+from mocrop.pipeline.commands.verify import CheckedPart, VerifyReport
 from mocrop.pipeline.dataset.init import DatasetReport
 from mocrop.pipeline.dataset.issues import SERIOUS, Issue
 from mocrop.pipeline.dataset.look import Change, DatasetChanges
@@ -190,23 +191,35 @@ def print_import(console: LineConsole, report: ImportReport) -> None:
 
 
 def print_verify(console: LineConsole, report: VerifyReport) -> None:
-    """Print for each part how many clips are damaged and which, then the commands that repair it."""
+    """Print for each part how many clips are damaged and which, what was marked, and the commands that repair it."""
+    if report.forgotten is not None:
+        clips = count(report.forgotten.clips, "clip")
+        console.print(f"{report.forgotten.stage}: {clips} forgotten; the cache is missed no longer")
+        return
     for checked in report.parts:
-        found = [damage for damage in report.damage if damage.part == checked.part]
-        sound: Part = (f"{checked.damaged:,} damaged", "red") if found else "all sound"
-        console.say((checked.part, "bold"), f": {count(checked.clips, 'clip')} checked, ", sound)
-        lines = [f"{damage.clip}: {damage.fact}" if damage.clip else damage.fact for damage in found]
-        _print_examples(console, lines, indent=2)
+        _print_part(console, checked, [damage for damage in report.damage if damage.part == checked.part])
     if not report.parts:
         console.print("there is nothing to check yet")
     if report.changes is not None:
         print_changes(console, report.changes)
+    for marked in report.marked or ():
+        console.say((marked.stage, "bold"), f": {count(marked.clips, 'clip')} marked as not done")
     if report.repair:
-        console.print("to repair it:")
+        console.print("to repair it:" if report.marked is None else "to make it again:")
     for command in report.repair:
         console.say("  ", (command, "bold"))
     if any(not one.repair for one in report.damage):
-        console.print("to repair a cache outside a workspace, copy it again")
+        console.print("what no command repairs: copy it again from where it is sound, or do as is said of it")
+
+
+def _print_part(console: LineConsole, checked: CheckedPart, damage: Sequence[Damage]) -> None:
+    sound: Part = (f"{checked.damaged:,} damaged", "red") if damage else "all sound"
+    console.say((checked.part, "bold"), f": {count(checked.clips, checked.counted)} checked, ", sound)
+    lines = [f"{one.clip}: {one.fact}" if one.clip else one.fact for one in damage]
+    _print_examples(console, lines, indent=2)
+    if checked.without_checksum:
+        files = count(checked.without_checksum, "file")
+        console.print(f"  {files} made before checksums were kept: only --deep finds bytes that have changed in them")
 
 
 def _print_group(console: LineConsole, what: str, lines: Sequence[str]) -> None:

@@ -1,43 +1,35 @@
-"""The command `verify`: check that what the manifest lists as done is there, whole and readable.
+"""The command `verify`: check that what the manifest lists as done is there, whole and readable, and mark what is not.
 
-Clips that failed, are stale or still to do are not damage; `mocrop status` reports them.
+Clips that failed, are stale or still to do are not damage; `mocrop status` reports them. A part that cannot be checked
+is damage, and keeps no other part from being checked.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
-from mocrop.pipeline.bitstream.mp4 import mp4_fault
-from mocrop.pipeline.cache.columns import Column, Fault
-from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.damage import Damage, repair_commands
-from mocrop.pipeline.cache.layout import TABLE_COLUMNS, USABLE
-from mocrop.pipeline.cache.table import clip_table
-from mocrop.pipeline.cache.verify import part_name, verify_cache, ways_out
+from mocrop.pipeline.checks.caches import cache_of, caches_done, check_cache, check_cache_elsewhere, check_caches
+from mocrop.pipeline.checks.h264_files import H264, check_h264, files_there, made_files
+from mocrop.pipeline.checks.manifest_rows import check_manifest, done_rows
+from mocrop.pipeline.checks.motion_shards import MOTION, check_motion, clips_there
+from mocrop.pipeline.checks.parts import Check, Noun, guarded, unchecked
+from mocrop.pipeline.checks.repair import Marked, describe, forget_removed, mark
+from mocrop.pipeline.checks.runs import RUNS, check_runs
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
-from mocrop.pipeline.errors import MotionStoreError, Reason
-from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
-from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, MotionReader, shard_folder
-from mocrop.pipeline.outcome import ClipTask, clip_log
-from mocrop.pipeline.run.progress import stage_progress
-from mocrop.pipeline.run.session import RunOptions, open_session
-from mocrop.pipeline.stages.registry import Stages, precrop_name
-from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode
-from mocrop.pipeline.video.open import open_video
-from mocrop.pipeline.video.whole import require_all_frames
-from mocrop.pipeline.workspace.manifest import Manifest, StageRow
+from mocrop.pipeline.errors import MocropError, SettingsError
+from mocrop.pipeline.stages.registry import Stages
+from mocrop.pipeline.workspace.lock import exclusive, exclusive_if_writable
+from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
-
-H264, MOTION = "h264", "motion.zarr"
-
-Check = tuple[str, int, list[Damage]]  # part, clips checked, damage found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,172 +39,209 @@ class CheckedPart:
     part: str  # "h264", "motion.zarr", "cache motion-192"
     clips: int
     damaged: int  # clips with any damage; damage to the whole part counts as one
+    counted: Noun = "clip"  # what the numbers count
+    without_checksum: int = 0  # files of which only the structure could be checked
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyReport:
-    """What `mocrop verify` found."""
+    """What `mocrop verify` found, and with --repair what it marked as not done."""
 
     deep: bool
     parts: tuple[CheckedPart, ...]
     damage: tuple[Damage, ...]
-    repair: tuple[str, ...]  # commands that repair the damage, in this order
-    changes: DatasetChanges | None = None  # in the data set, which are no damage; None: of a cache elsewhere
+    repair: tuple[str, ...]  # commands that repair the damage, in this order; after --repair those that remain
+    changes: DatasetChanges | None = None  # in the data set, which are no damage; None: it was not looked at
+    marked: tuple[Marked, ...] | None = None  # as not done; None: without --repair
+    forgotten: Marked | None = None  # the crop cache that is missed no longer; nothing was checked then
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is damaged, or all that is is marked as not done."""
+        return not self.damage or (self.marked is not None and all(each.repair for each in self.damage))
 
 
-def verify(workspace: Workspace, *, cache: str | None = None, deep: bool = False, console: Console) -> VerifyReport:
+def verify(
+    workspace: Workspace,
+    *,
+    cache: str | None = None,
+    deep: bool = False,
+    repair: bool = False,
+    forget: bool = False,
+    console: Console,
+) -> VerifyReport:
     """Check a workspace, or one crop cache in it or elsewhere.
 
     Args:
         cache: its name in the workspace, or its folder anywhere; None: everything in the workspace.
         deep: also decode every H.264 file.
+        repair: mark what is damaged as not done.
+        forget: check nothing; the folder of the cache was removed on purpose, and is missed no longer.
         console: for progress.
     Raises: WorkspaceError without a workspace, or if another process is writing to it; CacheError if there is no such
-        cache.
+        cache; SettingsError for a repair of a cache elsewhere, or if what is to be forgotten is there.
     """
+    if forget:
+        return _forget(workspace, cache)
     if cache is not None and _elsewhere(workspace, Path(cache)):
-        return _report([_check_cache(Path(cache), None, console)], workspace, deep)
-    with open_session(workspace, RunOptions()) as session:
-        manifest = session.manifest
-        changes, _ = look_at(read_settings(workspace)[0].dataset, manifest.files)
-        if cache is not None:
-            path = workspace.choose_cache(Path(cache).stem if Path(cache).is_dir() else cache)
-            return _report([_check_cache(path, manifest, console)], workspace, deep, changes)
-        checks = [_check_h264(workspace, manifest, console, deep=deep), _check_motion(workspace, manifest, console)]
-        caches = [_check_cache(workspace.cache(name), manifest, console) for name in workspace.cache_names()]
-        return _report([*checks, *caches], workspace, deep, changes)
+        if repair:
+            raise SettingsError(f"--repair is for what is in a workspace, and {cache} is in none; copy it again")
+        return _report([check_cache_elsewhere(Path(cache), console)], workspace, deep=deep)
+    workspace.require()
+    with exclusive(workspace) if repair else exclusive_if_writable(workspace):
+        return _verify(workspace, cache, deep, repair, console)
+
+
+def _verify(workspace: Workspace, cache: str | None, deep: bool, repair: bool, console: Console) -> VerifyReport:
+    """Check a workspace that is locked."""
+    of_manifest = check_manifest(workspace)
+    if of_manifest.damage:
+        work = _Verification(workspace, None, console, cache=cache, deep=deep)
+        return _report([of_manifest, *work.checks()], workspace, deep=deep, marked=() if repair else None)
+    with Manifest(workspace.manifest_file, read_only=not repair) as manifest:
+        work = _Verification(workspace, manifest, console, cache=cache, deep=deep)
+        checks = work.checks()
+        changes = work.changes()
+        marked = work.repair(checks) if repair else None
+        return _report(checks, workspace, deep=deep, cache=work.cache_name, changes=changes, marked=marked)
+
+
+def _forget(workspace: Workspace, cache: str | None) -> VerifyReport:
+    if cache is None:
+        raise SettingsError("--forget is for one crop cache: name it, as in `mocrop verify motion-192 --forget`")
+    workspace.require()
+    with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
+        forgotten = forget_removed(cache, workspace, manifest)
+    return VerifyReport(deep=False, parts=(), damage=(), repair=(), forgotten=forgotten)
+
+
+class _Verification:
+    """One look at a workspace, or at one of its caches.
+
+    Args:
+        manifest: None: it is damaged.
+    """
+
+    def __init__(
+        self, workspace: Workspace, manifest: Manifest | None, console: Console, *, cache: str | None, deep: bool
+    ) -> None:
+        self._workspace = workspace
+        self._manifest = manifest
+        self._console = console
+        self._deep = deep
+        self.cache_name = "" if cache is None else self._choose(cache)  # empty: everything is checked
+
+    def _choose(self, cache: str) -> str:
+        """The name of a cache of this workspace that is there or should be. Raises: CacheError."""
+        name = Path(cache).stem if os.path.isdir(cache) else cache
+        if self._manifest is not None and name in caches_done(self._manifest):
+            return name
+        return self._workspace.choose_cache(name).stem
+
+    def checks(self) -> list[Check]:
+        """Check every part, each whatever is wrong with the others."""
+        if self.cache_name:
+            return [self._of_cache(self.cache_name)]
+        return [
+            guarded(H264, self._of_h264),
+            guarded(MOTION, self._of_motion),
+            *check_caches(self._workspace, self._manifest, self._console),
+            guarded(RUNS, lambda: check_runs(self._workspace.runs)),
+        ]
+
+    def _of_cache(self, name: str) -> Check:
+        return check_cache(self._workspace, name, self._manifest, self._console)
+
+    def _of_h264(self) -> Check:
+        if self._manifest is None:
+            return check_h264(files_there(self._workspace), self._console, deep=self._deep, repair="")
+        files = made_files(self._workspace, done_rows(self._manifest, "transcode"))
+        return check_h264(files, self._console, deep=self._deep, repair=self._transcoding())
+
+    def _transcoding(self) -> str:
+        """The command that makes H.264 files."""
+        with contextlib.suppress(MocropError):  # settings that are wrong, which the command will say
+            if Stages(self._workspace, read_settings(self._workspace)[1]).extract().settings.source == "auto":
+                return "mocrop extract-mv"
+        return "mocrop transcode"
+
+    def _of_motion(self) -> Check:
+        store = self._workspace.motion
+        if self._manifest is None:
+            return check_motion(store, clips_there(store), self._console, repair="", all_there=False)
+        clips = ((row.position, row.name) for row in done_rows(self._manifest, "extract-mv"))
+        return check_motion(store, clips, self._console, repair="mocrop extract-mv")
+
+    def changes(self) -> DatasetChanges | None:
+        """What has changed in the data set; None if that cannot be known."""
+        assert self._manifest is not None
+        try:
+            return look_at(read_settings(self._workspace)[0].dataset, self._manifest.files)[0]
+        except OSError as error:
+            dataset = read_settings(self._workspace)[0].dataset
+            return DatasetChanges(dataset=dataset, unavailable=unchecked(error))
+
+    def repair(self, checks: list[Check]) -> tuple[Marked, ...]:
+        """Mark what is damaged. Caches that can be checked only after that are, and ``checks`` has what that finds."""
+        assert self._manifest is not None
+        described: list[Marked] = []
+        for number, check in enumerate(checks):
+            stages = (each.stage for each in check.damage if each.describe)
+            for stage in dict.fromkeys(stages):
+                checks[number] = self._described(stage, check, described)
+        marked = mark((each for check in checks for each in check.damage), self._manifest)
+        return tuple(each for each in (*marked, *described) if each.clips)
+
+    def _described(self, stage: str, check: Check, described: list[Marked]) -> Check:
+        """Describe a store again, and check a cache then: the damage to its description, and what is found now."""
+        assert self._manifest is not None
+        try:
+            described.append(describe(stage, self._workspace, self._manifest))
+        except Exception as error:  # one store that cannot be repaired keeps nothing else from it
+            fact = str(error) if isinstance(error, MocropError) else unchecked(error)
+            damage = (Damage(part=check.part, clip="", fact=f"it cannot be repaired: {fact}"),)
+            return dataclasses.replace(check, damage=(*check.damage, *damage))
+        if not (name := cache_of(stage)):
+            return check
+        again = self._of_cache(name)
+        stuck = (dataclasses.replace(each, repair="") for each in again.damage if each.describe)
+        fresh = (each for each in again.damage if not each.describe and each not in check.damage)
+        return dataclasses.replace(again, damage=(*check.damage, *stuck, *fresh))
 
 
 def _report(
-    checks: Iterable[Check], workspace: Workspace, deep: bool, changes: DatasetChanges | None = None
+    checks: Iterable[Check],
+    workspace: Workspace,
+    *,
+    deep: bool,
+    cache: str = "",
+    changes: DatasetChanges | None = None,
+    marked: tuple[Marked, ...] | None = None,
 ) -> VerifyReport:
-    checks = [check for check in checks if check[1] or check[2]]
-    damage = tuple(each for _, _, found in checks for each in found)
-    parts = tuple(
-        CheckedPart(part=part, clips=clips, damaged=len({each.clip for each in found})) for part, clips, found in checks
-    )
+    checks = [check for check in checks if check.clips or check.damage]
+    damage = tuple(each for check in checks for each in check.damage)
     is_default = locate_workspace(None).resolve() == workspace.root.resolve()
-    repair = repair_commands(damage, workspace="" if is_default else os.fspath(workspace.root))
-    return VerifyReport(deep=deep, parts=parts, damage=damage, repair=tuple(repair), changes=changes)
+    named = "" if is_default else os.fspath(workspace.root)
+    commands = repair_commands(damage, workspace=named, cache=cache, marked=marked is not None)
+    return VerifyReport(
+        deep=deep,
+        parts=tuple(map(_part, checks)),
+        damage=damage,
+        repair=tuple(commands),
+        changes=changes,
+        marked=marked,
+    )
+
+
+def _part(check: Check) -> CheckedPart:
+    return CheckedPart(
+        part=check.part,
+        clips=check.clips,
+        damaged=len({each.clip for each in check.damage}),
+        counted=check.counted,
+        without_checksum=check.without_checksum,
+    )
 
 
 def _elsewhere(workspace: Workspace, path: Path) -> bool:
-    return path.is_dir() and path.resolve().parent != workspace.caches.resolve()
-
-
-def _done(manifest: Manifest, stage: str) -> list[StageRow]:
-    """Clips that a stage has done, with any settings."""
-    return [row for row in manifest.stage_rows(stage, "", upstream=None) if row.status == "done"]
-
-
-def _check_h264(workspace: Workspace, manifest: Manifest, console: Console, *, deep: bool) -> Check:
-    rows = [row for row in _done(manifest, "transcode") if Reason.OWN_FILE_SERVES not in row.reasons]
-    extract = Stages(workspace, read_settings(workspace)[1]).extract()
-    repair = "mocrop extract-mv" if extract.settings.source == "auto" else "mocrop transcode"
-    found: list[Damage] = []
-    with stage_progress(console, f"verify {H264}", total=len(rows)) as progress:
-        for row in rows:
-            file = workspace.h264_file(row.name)
-            if fact := mp4_fault(file) or (_decoding_fault(file, row.name) if deep else ""):
-                remove = os.fspath(file) if file.exists() else ""
-                damage = Damage(part=H264, clip=row.name, fact=fact, remove=remove, repair=repair)
-                found.append(damage)
-            progress.advance(clips=1, failed=bool(fact))
-    return H264, len(rows), found
-
-
-def _decoding_fault(file: Path, clip: str) -> str:
-    """Decode every frame and describe the first fault; empty if there is none, or if damage left a valid stream."""
-    damage = FrameDamage()
-    with (
-        clip_log(ClipTask(position=0, name=clip, path=os.fspath(file))) as log,
-        open_video(file, clip=clip, log=log) as video,
-    ):
-        decode = PlainDecode(video, damage=damage)
-        for _ in decode.frames():
-            pass
-        decode.finish(clip=clip, max_damaged=1, log=log)
-        require_all_frames(clip, decoded=damage.frames, declared=decode.account.packets)
-    if log.outcome is not None and log.failed:
-        return log.outcome.message.removeprefix(f"{clip}: ")
-    return str(damage)
-
-
-def _check_motion(workspace: Workspace, manifest: Manifest, console: Console) -> Check:
-    rows = _done(manifest, "extract-mv")
-    reader = MotionReader(workspace.motion)
-    found: list[Damage] = []
-    with stage_progress(console, f"verify {MOTION}", total=len(rows)) as progress:
-        for row in rows:
-            folder = shard_folder(workspace.motion, row.position // CLIPS_PER_SHARD)
-            if fact := _motion_fault(reader, row.position, folder):
-                remove = os.fspath(folder) if folder.exists() else ""
-                found.append(Damage(part=MOTION, clip=row.name, fact=fact, remove=remove, repair="mocrop extract-mv"))
-            progress.advance(clips=1, failed=bool(fact))
-    return MOTION, len(rows), found
-
-
-def _motion_fault(reader: MotionReader, position: int, folder: Path) -> str:
-    if not folder.is_dir():
-        return f"its shard is gone: {folder.name}"
-    try:
-        motion = reader.read(position)
-    except MotionStoreError as error:
-        return f"its shard {folder.name} is damaged ({error.__cause__})"
-    if motion is None:
-        return f"{folder.name} does not contain it"
-    return "" if _plausible(motion) else f"its vectors in {folder.name} have impossible values"
-
-
-def _plausible(motion: ClipMotion) -> bool:
-    """Whether extract-mv can have written these vectors."""
-    return bool(
-        motion.vectors_per_frame.sum() == len(motion.x)
-        and np.isin(motion.ref, (-1, 1)).all()
-        and ((motion.dx != 0) | (motion.dy != 0)).all()
-        and np.isin(motion.frame_type, list(FrameType)).all()
-        and np.isfinite(motion.camera).all()
-    )
-
-
-def _check_cache(path: Path, manifest: Manifest | None, console: Console) -> Check:
-    """Check a cache; with a manifest also that it holds what is done, and the same table of clips."""
-    try:
-        clips = len(CropCache(path))
-    except Exception:  # verify_cache reports it below
-        clips = 0
-    with stage_progress(console, f"verify {path.stem}", total=clips) as progress:
-
-        def advance(count: int) -> None:
-            progress.advance(clips=count, failed=0)
-
-        if manifest is None:
-            return part_name(path), clips, verify_cache(path, on_clips=advance)
-        more = _Expectation(manifest, path.stem).faults
-        return part_name(path), clips, verify_cache(path, ways_out(path.stem), more=more, on_clips=advance)
-
-
-class _Expectation:
-    """What a cache must hold according to the manifest."""
-
-    def __init__(self, manifest: Manifest, name: str) -> None:
-        self._table = clip_table(manifest)
-        self._done = [row.position for row in _done(manifest, precrop_name(name))]
-
-    def faults(self, cache: CropCache, columns: Mapping[str, Column]) -> Iterator[Fault]:
-        """Yield where a cache differs; clips that are new since it was written do not count."""
-        known = min(len(cache), len(self._table.names))
-        if self._done and self._done[-1] >= len(cache):
-            fact = f"it has {len(cache)} rows, the manifest lists row {self._done[-1]} as done"
-            yield Fault(fact=fact, scope="table")
-        if "clip" in columns and columns["clip"][:known].tolist() != list(self._table.names[:known]):
-            yield Fault(fact="its rows are other clips than those of the manifest", scope="cache")
-        if "state" in columns:
-            usable = np.isin(columns["state"], USABLE)
-            for row in self._done:
-                if row < len(cache) and not usable[row]:
-                    fact = "the manifest lists it as done, its state does not"
-                    yield Fault(fact=fact, scope="shard", row=row)
-        for name in TABLE_COLUMNS:
-            if name in columns and not np.array_equal(columns[name][:known], getattr(self._table, name)[:known]):
-                yield Fault(fact=f"{name} differs from that of the data set", scope="table")
+    return os.path.isdir(path) and path.resolve().parent != workspace.caches.resolve()

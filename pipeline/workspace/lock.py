@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.files import HeldError, held
+from mocrop.pipeline.platform_calls import locked
 from mocrop.pipeline.workspace.paths import Workspace
+
+LOCK_FILE = ".lock"
 
 
 @contextlib.contextmanager
@@ -20,7 +25,7 @@ def exclusive(workspace: Workspace) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            cut_short = stack.enter_context(held(workspace.root / ".lock"))
+            cut_short = stack.enter_context(held(workspace.root / LOCK_FILE))
         except HeldError as error:
             raise WorkspaceError(
                 f"another mocrop ({error.holder}) is writing {workspace.root}; wait for it or stop it{error.way_out}"
@@ -28,6 +33,35 @@ def exclusive(workspace: Workspace) -> Iterator[None]:
         if cut_short:
             sweep(workspace)
         yield
+
+
+@contextlib.contextmanager
+def exclusive_if_writable(workspace: Workspace) -> Iterator[None]:
+    """Lock the workspace as :func:`exclusive` does, for a body that only reads it.
+
+    Where nothing can be written, the body runs as long as nobody is known to write.
+    Raises: WorkspaceError if another run has locked it.
+    """
+    file = workspace.root / LOCK_FILE
+    with contextlib.ExitStack() as stack:
+        if _writable(workspace.root) and (_writable(file) or not file.exists()):
+            stack.enter_context(exclusive(workspace))
+        else:
+            with contextlib.suppress(OSError):  # there is no lock file, or it cannot be opened or locked
+                _lock_to_read(stack, file)
+        yield
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _lock_to_read(stack: contextlib.ExitStack, file: Path) -> None:
+    stream = stack.enter_context(file.open("rb"))
+    try:
+        stack.enter_context(locked(stream.fileno()))
+    except BlockingIOError as error:
+        raise WorkspaceError(f"another mocrop is writing {file.parent}; wait for it or stop it") from error
 
 
 def sweep(workspace: Workspace) -> None:

@@ -253,6 +253,11 @@ class Manifest:
                 yield _stage_row(row)
             after = rows[-1][0]
 
+    def stages_done(self) -> set[str]:
+        """Names of the stages that are done with at least one clip, with whatever settings."""
+        query = "SELECT DISTINCT stage FROM outcomes WHERE status = 'done' AND settings != ''"
+        return {str(stage) for (stage,) in self._database.execute(query)}
+
     def has_run(self, stage: str, settings: str) -> bool:
         """Whether ``stage`` has an outcome of these settings for at least one clip whose file has not changed since."""
         query = """

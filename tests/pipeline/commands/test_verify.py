@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,11 +17,14 @@ from mocrop.pipeline.bitstream.mp4 import mp4_fault
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import column_file, shard_file
 from mocrop.pipeline.cache.verify import verify_cache
+from mocrop.pipeline.checks.h264_files import check_h264, made_files
+from mocrop.pipeline.checks.manifest_rows import done_rows
 from mocrop.pipeline.commands.preprocess import precrop, run_all
 from mocrop.pipeline.commands.verify import VerifyReport, verify
 from mocrop.pipeline.errors import CacheError, WorkspaceError
 from mocrop.pipeline.run.session import RunOptions, open_session
 from mocrop.pipeline.terminal import LineConsole
+from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.conftest import mocrop
 
@@ -111,17 +114,46 @@ def test_a_damaged_h264_file_is_named(harm: Callable[[Path], None], fact: str, w
     assert found[CLIPS[1]].startswith(fact)
 
 
-def test_a_picture_that_has_changed_is_found_by_decoding_alone(workspace: Workspace) -> None:
+def forget_checksums(workspace: Workspace) -> None:
+    """As if the files had been made before the manifest kept checksums."""
+    with sqlite3.connect(workspace.manifest_file) as database:
+        database.execute("UPDATE outcomes SET checksum = NULL")
+
+
+def test_every_flipped_byte_of_an_h264_file_is_found_without_decoding(workspace: Workspace) -> None:
+    with Manifest(workspace.manifest_file) as manifest:
+        made = made_files(workspace, done_rows(manifest, "transcode"))[0]
+    quiet = LineConsole(quiet=True)
+    for place in range(120):
+        flip(made.file, place * made.file.stat().st_size // 120)
+        (damage,) = check_h264([made], quiet, deep=False, repair="").damage
+        assert damage.clip == CLIPS[0]
+        flip(made.file, place * made.file.stat().st_size // 120)
+    assert check_h264([made], quiet, deep=False, repair="").damage == ()
+
+
+def test_a_picture_that_has_changed_is_found_by_decoding_where_there_is_no_checksum(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     files = [workspace.h264_file(clip) for clip in CLIPS[:2]]
     for file, byte in zip(files, (1000, 2000), strict=True):  # in a frame, and in the length of one
         flip(file, file.read_bytes().find(b"mdat") + byte, count=40)
-    assert check(workspace).damage == ()
-    found = facts(check(workspace, deep=True))
+    assert facts(check(workspace)) == dict.fromkeys(CLIPS[:2], "its checksum differs from that in the manifest")
+    forget_checksums(workspace)
+    report = check(workspace)
+    assert report.damage == ()
+    assert report.parts[0].without_checksum == 4
+    assert mocrop("verify", "-w", str(workspace.root)) == 0
+    assert "4 files made before checksums were kept: only --deep finds bytes" in capsys.readouterr().out
+    report = check(workspace, deep=True)
+    assert report.parts[0].without_checksum == 0
+    found = facts(report)
     assert found[CLIPS[0]] == "1 of 26 decoded frames are damaged, from frame 0 on"
     assert "the decoder refuses 1 packet, from frame 3 on" in found[CLIPS[1]]
 
 
 def test_no_damage_to_an_h264_file_ends_the_check(workspace: Workspace) -> None:
+    forget_checksums(workspace)
     file = workspace.h264_file(CLIPS[0])
     sound = file.read_bytes()
     for place in range(0, len(sound) - 40, 120):
@@ -162,7 +194,8 @@ def test_a_motion_shard_that_is_gone_is_found(workspace: Workspace) -> None:
     shutil.rmtree(workspace.motion / "shard-00000")
     report = check(workspace)
     assert facts(report) == dict.fromkeys(CLIPS, "its shard is gone: shard-00000")
-    assert report.repair == (f"mocrop extract-mv -w {workspace.root}",)
+    here = f"-w {workspace.root}"
+    assert report.repair == (f"mocrop verify --repair {here}", f"mocrop extract-mv {here}")
 
 
 def cache_of_two_shards(make_cache: MakeCache, folder: Path, **options: object) -> Path:
@@ -216,8 +249,7 @@ def test_damaged_motion_fields_are_found(workspace: Workspace) -> None:
     flip(cache.shard_file(0, "motion"), 3)
     report = check(workspace)
     assert facts(report) == {CLIPS[0]: "its motion fields are damaged (checksum differs, motion/c/0/0/0/0/0)"}
-    remove = f"rm -rf {cache.shard_file(0)}"  # as the stage asks it
-    assert report.repair == (f"{remove} && mocrop precrop --name motion-16 -w {workspace.root}",)
+    assert report.repair[1:] == (f"mocrop precrop --name motion-16 -w {workspace.root}",)
 
 
 @pytest.mark.parametrize(
@@ -310,21 +342,6 @@ def test_a_cache_that_lags_behind_its_manifest_is_found(workspace: Workspace) ->
     assert [part.part for part in report.parts] == ["cache center-16"]  # nothing else was looked at
 
 
-def test_the_commands_repair_everything_that_they_are_for(workspace: Workspace) -> None:
-    cut(workspace.h264_file(CLIPS[0]), 0.5)
-    workspace.h264_file(CLIPS[1]).unlink()
-    cut(next(f for f in (workspace.motion / "shard-00000/camera/c").rglob("*") if f.is_file()), 0.5)
-    flip(CropCache(workspace.cache("motion-16")).shard_file(0), 5)
-    cut(workspace.cache("center-16") / "box/c/0/0", 0.5)
-    zarr.open_group(workspace.cache("center-16"), mode="r+")["label"][0] = 1
-    for line in check(workspace).repair:
-        remove, _, command = line.rpartition(" && ")
-        for file in shlex.split(remove)[2:]:  # after rm -rf
-            shutil.rmtree(file) if Path(file).is_dir() else Path(file).unlink()
-        mocrop(*shlex.split(command)[1:], "--workers", "0")
-    assert check(workspace, deep=True).damage == ()
-
-
 def test_the_command_ends_with_3_if_anything_is_wrong_and_with_0_if_nothing_is(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,12 +351,18 @@ def test_the_command_ends_with_3_if_anything_is_wrong_and_with_0_if_nothing_is(
     assert mocrop("verify", "-w", str(workspace.root)) == 3
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["h264: 4 clips checked, 1 damaged", f"  {CLIPS[0]}: the file is gone"]
-    assert said[-2:] == ["to repair it:", f"  mocrop transcode -w {workspace.root}"]
+    here = f"-w {workspace.root}"
+    assert said[-3:] == ["to repair it:", f"  mocrop verify --repair {here}", f"  mocrop transcode {here}"]
     monkeypatch.chdir(workspace.root)
     assert mocrop("verify", "--json") == 3
     report = json.loads(capsys.readouterr().out)
     assert report["damage"][0]["clip"] == CLIPS[0]
-    assert report["repair"] == ["mocrop transcode"]
+    assert report["repair"] == ["mocrop verify --repair", "mocrop transcode"]
+    assert report["marked"] is None
+    assert mocrop("verify", "--repair") == 0  # all of it is marked
+    said = capsys.readouterr().out.splitlines()
+    assert said[-3:] == ["transcode: 1 clip marked as not done", "to make it again:", "  mocrop transcode"]
+    assert mocrop("verify") == 0  # what is not done is no damage
 
 
 def test_a_cache_outside_a_workspace_is_checked_alone(
@@ -350,7 +373,8 @@ def test_a_cache_outside_a_workspace_is_checked_alone(
     assert mocrop("verify", str(path), "-w", str(tmp_path / "nowhere")) == 3
     said = capsys.readouterr().out
     assert "cache full-8: 5 clips checked, 1 damaged" in said
-    assert "to repair a cache outside a workspace, copy it again" in said
+    assert "what no command repairs: copy it again" in said
+    assert mocrop("verify", str(path), "--repair", "-w", str(tmp_path / "nowhere")) == 1
 
 
 def test_a_cache_of_the_workspace_may_be_given_by_its_folder(workspace: Workspace) -> None:

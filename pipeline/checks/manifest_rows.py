@@ -1,0 +1,33 @@
+"""Check the manifest, and read from it what is done."""
+
+from __future__ import annotations
+
+from mocrop.pipeline.cache.damage import Damage
+from mocrop.pipeline.checks.parts import Check
+from mocrop.pipeline.errors import WorkspaceError
+from mocrop.pipeline.workspace.manifest import Manifest, StageRow
+from mocrop.pipeline.workspace.paths import Workspace
+
+MANIFEST = "manifest.sqlite"
+WAY_OUT = (
+    "restore a copy of it, or move it aside and run `mocrop init DATASET`, after which the stages run again; the other "
+    "files were checked without it, and nothing of them can be marked"
+)
+IN_DOUBT = ""  # settings of outcomes that a killed run may have been replacing: of those nothing is known
+
+
+def check_manifest(workspace: Workspace) -> Check:
+    """Check the manifest as SQLite does it, without reading what it says."""
+    try:
+        with Manifest(workspace.manifest_file, read_only=True) as manifest:
+            facts = [f"{fact}; {WAY_OUT}" for fact in manifest.quick_check()]
+    except WorkspaceError as error:
+        facts = [str(error)]
+    damage = (Damage(part=MANIFEST, clip="", fact=" ".join(fact.split())) for fact in facts)
+    return Check(part=MANIFEST, clips=0, damage=tuple(damage))
+
+
+def done_rows(manifest: Manifest, stage: str) -> list[StageRow]:
+    """Clips that a stage has done, with whatever settings, by position."""
+    rows = manifest.stage_rows(stage, IN_DOUBT, upstream=None)
+    return [row for row in rows if row.status == "done" and not row.same_settings]
