@@ -24,6 +24,7 @@ class ClipTask:
     refusal: tuple[Reason, str] | None = None  # decided by the client: record this failure, do not open the clip
     own_file: bool = False  # decided by transcode for source auto: read the data set's own file
     limit_seconds: float = 0.0  # time after which the clip counts as hanging; 0: no limit
+    h264_checksum: int | None = None  # CRC-32C of its transcoded file; None: not known
 
     def require_accepted(self) -> None:
         """Raise the refusal, if there is one; every stage calls this first inside :func:`clip_log`.

@@ -159,6 +159,7 @@ def _task(decision: Decision, stage: Stage, dataset: Path, clip_seconds: float) 
         refusal=refusal,
         own_file=_own_file_serves(row),
         limit_seconds=clip_seconds,
+        h264_checksum=row.h264_checksum,
     )
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mocrop.pipeline.checksums import file_checksum
 from mocrop.pipeline.choices import Source
-from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome
 from mocrop.pipeline.settings import settings_hash
 from mocrop.pipeline.workspace.paths import Workspace
@@ -63,8 +64,29 @@ class Stage:
 
 
 def file_to_read(task: ClipTask, source: Source, workspace: Workspace, log: ClipLog) -> Path:
-    """The file to read a clip from. With source auto a note tells the next stage to read the data set's own too."""
+    """The file to read a clip from. With source auto a note tells the next stage to read the data set's own too.
+
+    Raises: ClipError if it is a transcoded file whose bytes are not those that were written.
+    """
     kept = source == "auto" and task.own_file
     if kept:
         log.note(Reason.OWN_FILE_SERVES)
-    return Path(task.path) if kept or source == "original" else workspace.h264_file(task.name)
+    if kept or source == "original":
+        return Path(task.path)
+    file = workspace.h264_file(task.name)
+    _require_unchanged(file, task)
+    return file
+
+
+def _require_unchanged(file: Path, task: ClipTask) -> None:
+    """Compare a transcoded file with its checksum: a flipped bit can leave a valid stream of another picture."""
+    try:
+        changed = task.h264_checksum is not None and file_checksum(file) != task.h264_checksum
+    except OSError:  # whoever opens it says why
+        return
+    if changed:
+        raise ClipError(
+            Reason.UNREADABLE,
+            f"{task.name}: its H.264 file is damaged (checksum differs); make it again with `mocrop verify --repair` "
+            "and `mocrop transcode`, then go on with `mocrop retry`",
+        )

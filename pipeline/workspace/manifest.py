@@ -50,6 +50,7 @@ class StageRow:
     upstream_reasons: tuple[Reason, ...]
     upstream_message: str
     checksum: int | None = None  # CRC-32C of the file that this stage has written, where it keeps one
+    h264_checksum: int | None = None  # CRC-32C of the file that transcode has written, if it is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class Manifest:
     def __init__(self, file: Path, *, read_only: bool = False) -> None:
         self._file = file
         self._database = open_for_reading(file) if read_only else open_for_writing(file)
-        self._checksum = "o.checksum" if has_checksums(self._database) else "NULL"
+        self._checksums = "o.checksum, t.checksum" if has_checksums(self._database) else "NULL, NULL"
 
     def __enter__(self) -> Self:
         return self
@@ -245,7 +246,7 @@ class Manifest:
         """
         up_stage, up_settings = upstream or ("", "")
         after = -1
-        query = _STAGE_ROWS.format(checksum=self._checksum)
+        query = _STAGE_ROWS.format(checksums=self._checksums)
         while rows := self._database.execute(
             query, (settings, up_settings, stage, up_stage, after, PAGE_CLIPS)
         ).fetchall():
@@ -353,10 +354,11 @@ _STAGE_ROWS = """
 SELECT c.position, c.name, c.path, c.present,
        o.status, o.settings = ?, o.size = c.size AND o.mtime_ns = c.mtime_ns, o.reasons,
        u.settings = ? AND u.size = c.size AND u.mtime_ns = c.mtime_ns, u.status, u.reasons, u.message,
-       {checksum}
+       {checksums}
 FROM clips c
 LEFT JOIN outcomes o ON o.stage = ? AND o.position = c.position
 LEFT JOIN outcomes u ON u.stage = ? AND u.position = c.position
+LEFT JOIN outcomes t ON t.stage = 'transcode' AND t.position = c.position
 WHERE c.position > ? ORDER BY c.position LIMIT ?"""
 
 
@@ -375,6 +377,7 @@ def _stage_row(row: Sequence[object]) -> StageRow:
         upstream_reasons=_reasons(row[10]),
         upstream_message=str(row[11] or ""),
         checksum=None if row[12] is None else int(str(row[12])),
+        h264_checksum=None if row[13] is None else int(str(row[13])),
     )
 
 
