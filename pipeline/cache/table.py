@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from mocrop.pipeline.cache.create import build_cache
+from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.description import GROUP_FILE, is_consolidated, mark_updating, read_attributes
 from mocrop.pipeline.cache.layout import CacheLayout, ClipTable
+from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.platform_calls import sync
 from mocrop.pipeline.workspace.manifest import Manifest
 
@@ -46,8 +49,9 @@ def update_cache(
         layout: of the cache.
         attributes: all those under the group attribute ``mocrop`` that follow neither from layout nor table.
         schema: of the cache, if its own attributes cannot tell; None: they can.
-    Raises: CacheError if there is no cache at ``path``, or one of which that is not known.
+    Raises: CacheError if there is no cache at ``path``, or one of which that is not known, or one of other clips.
     """
+    _require_same_clips(path, table)
     if schema is None:
         schema = read_attributes(path)[0]["schema"]
     fresh = build_cache(path, layout, table, attributes=attributes, schema=schema, consolidated=is_consolidated(path))
@@ -62,6 +66,22 @@ def update_cache(
         (fresh / file).replace(path / file)
         sync((path / file).parent)
     shutil.rmtree(fresh)
+
+
+def _require_same_clips(path: Path, table: ClipTable) -> None:
+    """Refuse a cache of other clips, as one that was copied from elsewhere: its frames would get the names of these.
+
+    Raises: CacheError.
+    """
+    try:
+        names = CropCache(path).clip
+    except CacheError:  # damaged, or half changed: that is repaired
+        return
+    if names != list(table.names[: len(names)]):
+        raise CacheError(
+            f"{path} is of other clips than those of this workspace; move it away, or replace it with "
+            f"`mocrop precrop --name {shell_word(path.stem)} --overwrite`"
+        )
 
 
 def _files(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ import pytest
 
 from mocrop.pipeline.commands.preprocess import precrop, run_all
 from mocrop.pipeline.commands.verify import VerifyReport, verify
-from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.errors import CacheError, SettingsError
 from mocrop.pipeline.run.session import RunOptions, open_session
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
@@ -244,4 +244,6 @@ def test_the_frames_of_other_clips_do_not_get_the_names_of_these(workspace: Work
     assert {damage.fact for damage in report.damage} >= {"its rows are other clips than those of the manifest"}
     assert report.repair == (f"mocrop precrop --name motion-16 --overwrite -w {workspace.root}",)
     assert report.marked == ()
+    with pytest.raises(CacheError, match="is of other clips than those of this workspace; move it away, or replace it"):
+        precrop(workspace, name="motion-16", run=LOOP)
     assert content(workspace) == before
