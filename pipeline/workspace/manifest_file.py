@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 from mocrop.pipeline.errors import WorkspaceError, raise_if_disk_full
 
@@ -94,7 +95,10 @@ def unusable(file: Path, error: sqlite3.Error) -> WorkspaceError:
 
 
 def _connect(file: Path, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
-    where = f"{file.absolute().as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
+    path = quote(
+        os.fsencode(file.absolute().as_posix().removeprefix("/")), safe="/:"
+    )  # not as_uri, whose hosts SQLite refuses
+    where = f"file:///{path}?mode={mode}{'&immutable=1' if immutable else ''}"
     return sqlite3.connect(where, uri=True, isolation_level=None, timeout=_SECONDS_TO_WAIT)
 
 

@@ -284,6 +284,16 @@ def test_a_newer_schema_is_refused(first_schema: Path, read_only: bool) -> None:
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("folder", ["a b", "100%25", "what?mode=memory", "#1", "café"])
+def test_the_path_of_a_manifest_may_have_any_letters(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    with Manifest(tmp_path / folder / "manifest.sqlite") as manifest:
+        manifest.replace_clips([clip("A/b")], class_names=["A"], split_names=["1"])
+    with Manifest(tmp_path / folder / "manifest.sqlite", read_only=True) as manifest:
+        assert manifest.clip_count() == 1
+    assert [path.name for path in tmp_path.iterdir()] == [folder]
+
+
 def test_who_only_reads_makes_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"cannot be used .*see that it is there"):
         Manifest(tmp_path / "manifest.sqlite", read_only=True)
