@@ -9,6 +9,7 @@ from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.distributed import Ranks
 from mocrop.training.loop.callbacks import Callbacks, TrainCallback
+from mocrop.training.loop.run_folder import weights_of
 from mocrop.training.loop.saver import SECONDS_BETWEEN_SAVES, RunControl
 from mocrop.training.loop.signals import stop_on_signals
 from mocrop.training.loop.train import TrainResult, train
@@ -64,11 +65,11 @@ def run_name(settings: TrainSettings, *, cache: str) -> str:
 
 
 def choose_run(workspace: Workspace, name: str | None) -> Path:
-    """Folder of the run of that name; without a name, of the only run there is.
+    """Folder of the run of that name; without a name, of the only run there is, finished or not.
 
     Raises: TrainingError that lists the runs if the choice is not clear.
     """
-    names = sorted(checkpoint.parent.name for checkpoint in workspace.runs.glob("*/best.pt"))
+    names = sorted(run.name for run in workspace.runs.glob("*") if weights_of(run).exists())
     if not names:
         raise TrainingError(f"{workspace.root} has no trained run yet; make one with `mocrop train --arch resnet50`")
     if name is None and len(names) > 1:

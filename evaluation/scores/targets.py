@@ -11,6 +11,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.commands import choose_run
+from mocrop.training.loop.run_folder import weights_of
 from mocrop.training.model.external_checkpoint import cache_trained_on
 
 ALL_SPLITS = "all"
@@ -58,7 +59,7 @@ class Target:
 
 
 def target_name(checkpoint: Path) -> str:
-    """Name of a checkpoint in reports: the run's name for its best.pt.
+    """Name of a checkpoint in reports: the run's name for its best.pt, and another for what has no best epoch yet.
 
     >>> [target_name(Path(file)) for file in ("runs/resnet50/best.pt", "runs/resnet50/last.pt", "x.pth")]
     ['resnet50', 'resnet50-last', 'x']
@@ -86,12 +87,12 @@ def choose_tasks(workspace: Workspace, choice: Choice, split: str) -> list[Task]
     """
     if split == ALL_SPLITS and ALL_SPLITS not in CropCache(_family_cache(workspace, choice)).split_names:
         return _for_all_splits(workspace, choice)
-    file = choice.checkpoint or choose_run(workspace, choice.run and choice.run.replace(PLACE, split)) / "best.pt"
+    file = choice.checkpoint or weights_of(choose_run(workspace, choice.run and choice.run.replace(PLACE, split)))
     file = Path(str(file).replace(PLACE, split))
     target = Target(checkpoint=file, cache=_cache_for(workspace, choice.cache, file), arch=choice.arch)
     if choice.fuse is None:
         return [Task(split=split, target=target)]
-    fused = choose_run(workspace, choice.fuse.replace(PLACE, split)) / "best.pt"
+    fused = weights_of(choose_run(workspace, choice.fuse.replace(PLACE, split)))
     return [Task(split=split, target=target, other=Target(checkpoint=fused, cache=_cache_for(workspace, None, fused)))]
 
 
@@ -135,7 +136,7 @@ def _runs(
     first = next(iter(runs.values()))
     for split, run in runs.items():
         note = None if run.twin_of(first) else f"run {run.name} differs from {first.name} in more than the split"
-        yield split, Target(checkpoint=workspace.runs / run.name / "best.pt", cache=cache, arch=arch), note
+        yield split, Target(checkpoint=weights_of(workspace.runs / run.name), cache=cache, arch=arch), note
 
 
 def _family_cache(workspace: Workspace, choice: Choice) -> Path:

@@ -77,12 +77,16 @@ class Job:
         return context
 
     def scored_state(self) -> dict[str, Tensor]:
-        """State dict of the whole network, with the weights that are validated."""
+        """State dict of the whole network, with the weights that are validated.
+
+        Of a frozen backbone it stays as it is while training goes on, since only the head is trained, and that is a
+        copy; else the tensors are those that the next update changes.
+        """
         state: dict[str, Tensor] = self.backbone.model.state_dict()
-        if self.ema:
-            prefix = f"{self.backbone.head[0]}." if self.frozen else ""
-            state |= {prefix + name: value for name, value in self.ema.model.state_dict().items()}
-        return state
+        if self.frozen:
+            head = self.backbone.head[0]
+            return state | {f"{head}.{name}": value.clone() for name, value in self.scored.state_dict().items()}
+        return state | (self.ema.model.state_dict() if self.ema else {})
 
     def training_state(self) -> dict[str, Any]:
         """What an interrupted run needs to resume besides :meth:`scored_state`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.errors import TrainingError
+from mocrop.pipeline.errors import CheckpointError, TrainingError
 from mocrop.pipeline.files import HeldError, held, write_whole
 from mocrop.pipeline.settings import unknown_settings, with_defaults
 from mocrop.pipeline.versions import not_known
@@ -20,11 +21,16 @@ from mocrop.training.model.checkpoint import Checkpoint, is_described_by, load_c
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.scores import Score
 
+BEST, LAST = "best.pt", "last.pt"
 FREE_SETTINGS = ("device",)  # may differ when a run resumes
 
 
 class RunFolder:
     """Files of one run: config.json, log.jsonl, metrics.json, last.pt, best.pt; each appears only when complete.
+
+    best.pt holds the epoch that metrics.json calls the best, which is the best of the epochs that last.pt counts. A new
+    best waits beside it until last.pt counts its epoch, and while best.pt changes there is no metrics.json; what a kill
+    has cut short, :meth:`settle` finishes.
 
     Args:
         seconds_between_saves: epochs that end sooner after a save wait in memory for the next one.
@@ -32,8 +38,11 @@ class RunFolder:
 
     def __init__(self, path: Path, *, seconds_between_saves: float = 0.0) -> None:
         self.path = path
-        self.last = path / "last.pt"
-        self.best = path / "best.pt"
+        self.last = path / LAST
+        self.best = path / BEST
+        self._next_best = path / ".best.pt.next"
+        self._metrics = path / "metrics.json"
+        self._epoch_of_best = 0  # the one that best.pt holds; 0: none of this run
         self._seconds_between_saves = seconds_between_saves
         self._saved = time.monotonic()
         self._unsaved_best: Checkpoint | None = None
@@ -84,46 +93,95 @@ class RunFolder:
         """Write config.json."""
         write_whole(self.path / "config.json", _json(config))
 
+    def settle(self, earlier: Checkpoint, *, epochs: int) -> None:
+        """Before an earlier run goes on, make best.pt the best of the epochs that its last.pt counts.
+
+        Args:
+            earlier: what last.pt holds.
+            epochs: of the whole run.
+        Raises: TrainingError if the weights of that epoch are lost, and no later epoch will take its place.
+        """
+        history = [record_from_json(values) for values in earlier.resume["history"]]
+        best = best_epoch(history) if history else 0
+        if best and _epoch_in(self._next_best) == best:
+            self._replace_best(best)
+        self._next_best.unlink(missing_ok=True)  # of an epoch that last.pt does not count: it is done again
+        self._epoch_of_best = _epoch_in(self.best)
+        if not best or self._epoch_of_best == best:
+            return
+        if len(history) == best and "meter" not in earlier.resume:  # last.pt holds the end of that very epoch
+            save_checkpoint(self._next_best, replace(earlier, resume={}))
+            self._replace_best(best)
+        self._metrics.unlink(missing_ok=True)
+        next_is_best = history[-1].validation_top1 is None and len(history) < epochs
+        if not next_is_best and self._epoch_of_best <= len(history):  # a later epoch in best.pt is about to be done
+            self.require_best(history)
+
+    def require_best(self, history: Sequence[EpochRecord]) -> None:
+        """Check that best.pt holds the best epoch.
+
+        Raises: TrainingError if it does not.
+        """
+        if self._epoch_of_best != (best := best_epoch(history)):
+            there = f"holds epoch {self._epoch_of_best}" if self._epoch_of_best else "is missing or damaged"
+            raise TrainingError(
+                f"{self.best} {there}, and the best so far is epoch {best}, whose weights are lost; put that file back "
+                "if you have it, or train again with another --name"
+            )
+
     def save(
         self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any], final: bool = True
     ) -> None:
         """Save the last epoch of ``history``, unless the last save was too short a time ago.
 
         Args:
-            checkpoint: of that epoch, without ``resume``.
+            checkpoint: of that epoch, without ``resume``. Where epochs wait in memory, its tensors must stay as they
+                are while training goes on.
             resume: what the run needs to resume, without the history.
             final: save in any case.
         """
         if best_epoch(history) == history[-1].epoch:
             self._unsaved_best = checkpoint
-        if not final and time.monotonic() - self._saved < self._seconds_between_saves:
-            if history[-1].validation_top1 is None:
-                self._unsaved_best = None  # the next epoch replaces it as the best
-            if self._unsaved_best is checkpoint:  # the next steps change its weights in place
-                weights = {name: tensor.clone() for name, tensor in checkpoint.state_dict.items()}
-                self._unsaved_best = replace(checkpoint, state_dict=weights)
-            return
-        self.save_within_epoch(checkpoint, history, resume=resume)
+        if final or time.monotonic() - self._saved >= self._seconds_between_saves:
+            self.save_within_epoch(checkpoint, history, resume=resume)
 
     def save_within_epoch(
         self, checkpoint: Checkpoint, history: Sequence[EpochRecord], *, resume: dict[str, Any]
     ) -> None:
-        """Write best.pt if a better one waits, then last.pt, which makes the epochs count, and their records."""
+        """Write last.pt, which makes the epochs count, best.pt if a better one waits, and the records.
+
+        Whatever ends the process between two of these files, none of them tells of weights that are not there.
+        """
         if self._unsaved_best is not None:
-            save_checkpoint(self.best, self._unsaved_best)
-            self._unsaved_best = None
+            save_checkpoint(self._next_best, self._unsaved_best)
         with_history = {**resume, "history": [record_json(record) for record in history]}
         save_checkpoint(self.last, replace(checkpoint, resume=with_history))
+        if self._unsaved_best is not None:
+            self._replace_best(self._unsaved_best.epoch)
+            self._unsaved_best = None
         self._saved = time.monotonic()
         if history:
             self.write_records(history)
 
     def write_records(self, history: Sequence[EpochRecord]) -> None:
-        """Write log.jsonl and metrics.json, which repeat what last.pt holds."""
+        """Write log.jsonl and metrics.json, which repeat what last.pt holds; no metrics.json without its best.pt."""
         lines = [json.dumps(record_json(record)) + "\n" for record in history]
         write_whole(self.path / "log.jsonl", "".join(lines).encode())
         best = history[best_epoch(history) - 1]
-        write_whole(self.path / "metrics.json", _json({"best": record_json(best), "last": record_json(history[-1])}))
+        if best.epoch == self._epoch_of_best:
+            write_whole(self._metrics, _json({"best": record_json(best), "last": record_json(history[-1])}))
+
+    def _replace_best(self, epoch: int) -> None:
+        """Put the waiting best epoch in the place of best.pt; until the next records there is no metrics.json."""
+        self._metrics.unlink(missing_ok=True)
+        os.replace(self._next_best, self.best)
+        self._epoch_of_best = epoch
+
+
+def weights_of(run: Path) -> Path:
+    """The checkpoint that stands for a run: best.pt, or last.pt if it has been stopped in its first epoch."""
+    best, last = run / BEST, run / LAST
+    return last if last.exists() and not best.exists() else best
 
 
 def best_epoch(history: Sequence[EpochRecord]) -> int:
@@ -158,6 +216,14 @@ def _unknown(checkpoint: Checkpoint) -> list[str]:
     history, totals = checkpoint.resume.get("history", []), checkpoint.resume.get("meter", {})
     of_records = (name for record in history for name in unknown_settings(EpochRecord, record))
     return [*unknown_settings(TrainSettings, checkpoint.settings), *of_records, *unknown_settings(Totals, totals)]
+
+
+def _epoch_in(file: Path) -> int:
+    """Epoch that a checkpoint holds; 0 if it is missing or damaged."""
+    try:
+        return load_checkpoint(file).epoch
+    except CheckpointError:
+        return 0
 
 
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

@@ -86,6 +86,8 @@ def train(
     facts = _facts(cache, clips, job, run, run_dir)
     with folder.held() if control.ranks.first else nullcontext():
         if control.ranks.first:
+            if earlier:
+                folder.settle(earlier, epochs=settings.epochs)
             folder.start(_config(cache, facts, settings))
         with _calling_ended(callback):
             callback.started(facts)
@@ -94,6 +96,7 @@ def train(
             train_epochs(job, run, callback, Saver(control, run.save_within_epoch))
         if control.ranks.first:
             folder.write_records(run.history)
+            folder.require_best(run.history)
     best = run.history[best_epoch(run.history) - 1]
     return TrainResult(checkpoint=folder.best, best=best, last=run.history[-1], facts=facts)
 

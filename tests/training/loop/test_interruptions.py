@@ -18,10 +18,14 @@ import pytest
 import torch
 
 from mocrop.cli import main
+from mocrop.evaluation.scores.targets import Choice, choose_tasks
 from mocrop.pipeline.errors import StoppedError, TrainingError
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.training.commands import choose_run
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.loop import epoch as epoch_module
 from mocrop.training.loop import saver as saver_module
+from mocrop.training.loop import train as train_module
 from mocrop.training.loop.callbacks import Callbacks, TrainCallback
 from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.optim import StepPosition
@@ -288,3 +292,36 @@ def test_a_run_is_saved_each_time_that_so_many_seconds_have_passed(monkeypatch: 
         clock[0] = seconds
         saver.after_batch(0, Meter(9, torch.device("cpu")))
     assert saved == [12, 24, 36]
+
+
+@pytest.mark.parametrize("seconds_between_saves", [0.0, 1000.0])
+def test_a_stopped_head_without_validation_leaves_its_last_whole_epoch(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds_between_saves: float
+) -> None:
+    monkeypatch.setattr(train_module, "HEAD_SECONDS_BETWEEN_SAVES", seconds_between_saves)
+    frozen = replace(SETTINGS, freeze_backbone=True, **SAME_PIXELS, validation_share=0, epochs=2)
+    train(cache, tmp_path / "two", frozen)
+    stop = StopRequest()
+    stopping = StopAfter(stop, epoch=3, batch=2)
+    with pytest.raises(StoppedError):
+        train(cache, tmp_path / "four", replace(frozen, epochs=4), callback=stopping, control=RunControl(stop=stop))
+    two, four = (load_checkpoint(tmp_path / name / "best.pt") for name in ("two", "four"))
+    assert two.epoch == four.epoch == 2
+    assert json.loads((tmp_path / "four" / "metrics.json").read_text())["best"]["epoch"] == 2
+    assert not equal_to_the_bit(dict(four.state_dict), dict(load_checkpoint(tmp_path / "four/last.pt").state_dict))
+    assert train(cache, tmp_path / "four", replace(frozen, epochs=4)).best.epoch == 4
+
+
+def test_a_run_stopped_in_its_first_epoch_is_a_trained_run(workspace: Path) -> None:
+    stop, made = StopRequest(), Workspace(workspace)
+    with pytest.raises(StoppedError):
+        train(
+            made.cache("noise"),
+            made.run("first"),
+            SETTINGS,
+            callback=StopAfter(stop, epoch=1, batch=1),
+            control=RunControl(stop=stop),
+        )
+    assert choose_run(made, "first") == made.run("first")
+    (task,) = choose_tasks(made, Choice(run="first"), "1")
+    assert (task.target.checkpoint, task.target.name) == (made.run("first") / "last.pt", "first-last")
