@@ -23,6 +23,7 @@ from mocrop.training.data.selection import LeftOut, Subset, hold_out, select_cli
 from mocrop.training.distributed import Ranks, averaging, require_parallel, synchronised
 from mocrop.training.loop.ema import Ema
 from mocrop.training.loop.optim import make_optimizer
+from mocrop.training.loop.trial import Trial, require_features, require_trainable
 from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.checkpoint import Checkpoint
 from mocrop.training.model.device import choose_device, compiled, is_convolutional, mixed_precision
@@ -149,11 +150,26 @@ def set_up(
     classes = len(cache.class_names)
     torch.manual_seed(settings.seed)  # of random first weights
     backbone = build_backbone(settings.arch, classes=classes, size=size, weights=weights, input=settings.input)
-    frozen = settings.freeze_backbone
+    if frozen := settings.freeze_backbone:
+        require_features(backbone, size=size)
     trained = (head_layer(backbone) if frozen else backbone.model).to(device)
     channels_last = is_convolutional(trained) if settings.channels_last is None else settings.channels_last
     if channels_last:
         trained = trained.to(memory_format=torch.channels_last)
+    if not frozen:
+        clips_at_once = min(settings.batch_size, len(clips.train)) // (1 if settings.sync_batchnorm else ranks.ranks)
+        trial = Trial(
+            arch=settings.arch,
+            input=settings.input,
+            size=size,
+            frames=clips_at_once * settings.segments,
+            classes=classes,
+            device=device,
+            precision=precision,
+            channels_last=channels_last,
+            several_processes=ranks.several,
+        )
+        require_trainable(trained, trial)
     if settings.sync_batchnorm and ranks.several:
         trained = synchronised(trained)
     features = LazyFeatures(cache, backbone, device=device, on_frames=on_frames) if frozen else None

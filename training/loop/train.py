@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.settings import plain_settings
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.epoch import train_epoch, validate
@@ -21,7 +22,7 @@ from mocrop.training.loop.run import Run
 from mocrop.training.loop.run_folder import RunFolder, best_epoch
 from mocrop.training.loop.saver import RunControl, Saver
 from mocrop.training.model.checkpoint import describe_cache
-from mocrop.training.model.device import precision_name
+from mocrop.training.model.device import is_out_of_memory, precision_name
 from mocrop.training.model.trained_on import checkpoint_of_weights, seen_clips
 from mocrop.training.recipe import TrainSettings
 
@@ -60,9 +61,9 @@ def train(
         run_dir: the run's folder; created if missing.
         callback: called as the run goes on.
         control: when to save within an epoch, and how to ask the run to stop.
-    Raises: TrainingError if the folder holds another run, or if a loss or a weight is not finite; StoppedError if it
-        was asked to stop and is saved; CacheError, SettingsError, WeightsError or CheckpointError for what files and
-        settings cause; DiskFullError.
+    Raises: TrainingError if the folder holds another run, if a loss or a weight is not finite, or if a device has not
+        enough memory; StoppedError if it was asked to stop and is saved; CacheError, SettingsError, WeightsError or
+        CheckpointError for what files and settings cause; DiskFullError.
     """
     callback, control = callback or TrainCallback(), control or RunControl()
     settings, run_dir = settings or TrainSettings(), Path(run_dir)
@@ -93,7 +94,8 @@ def train(
             callback.started(facts)
             if run.history:
                 callback.resumed(run.history)
-            train_epochs(job, run, callback, Saver(control, run.save_within_epoch))
+            with _memory_errors(job):
+                train_epochs(job, run, callback, Saver(control, run.save_within_epoch))
         if control.ranks.first:
             folder.write_records(run.history)
             folder.require_best(run.history)
@@ -111,6 +113,22 @@ def _calling_ended(callback: TrainCallback) -> Iterator[None]:
             callback.ended()
         raise
     callback.ended()
+
+
+@contextmanager
+def _memory_errors(job: Job) -> Iterator[None]:
+    """Raises: TrainingError that says the way out if the body finds no memory left."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        settings = job.settings
+        raise TrainingError(
+            f"{job.device} has not enough memory to train {settings.arch} on {settings.batch_size} clips of "
+            f"{settings.segments} frames at a time; pass a smaller --batch-size, with --accumulate for as many clips "
+            "per update, and another --name if this run has saved an epoch"
+        ) from error
 
 
 def train_epochs(job: Job, run: Run, callback: TrainCallback, saver: Saver) -> None:

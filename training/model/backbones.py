@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import SettingsError, WeightsError
-from mocrop.training.model.motion_input import MOTION_MEAN, MOTION_STD, take_motion
+from mocrop.training.model.device import is_out_of_memory
+from mocrop.training.model.motion_input import CHANNELS, MOTION_MEAN, MOTION_STD, take_motion
 from mocrop.training.model.shipped_weights import SHIPPED, shipped_file, to_our_keys
 from mocrop.training.model.weights import load_except_head, read_state_dict, torchvision_imagenet
+from mocrop.training.recipe import DEFAULT_ARCH
 
 TIMM = "timm/"  # prefix of architectures that come from timm
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -58,8 +60,8 @@ def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none",
             in ``SHIPPED`` (weights in a Python package), or a file with a state dict of the same architecture,
             whatever its head. All of them are for frames.
         input: what the network is to take.
-    Raises: SettingsError for an unknown architecture, or one that cannot take the size or the input; WeightsError if
-        the weights are not available or do not fit.
+    Raises: SettingsError for an unknown architecture, or one that cannot take the size or the input, which is tried;
+        WeightsError if the weights are not available or do not fit.
     """
     require_known(arch)
     if arch.startswith(TIMM):
@@ -78,6 +80,7 @@ def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none",
         load_except_head(backbone.model, state, head=backbone.head, source=weights)
     if input == "motion":
         take_motion(backbone.model, arch=arch, pretrained=weights != "none")
+        require_takes(backbone.model, arch=arch, size=size, classes=classes, input=input)
         backbone = replace(backbone, mean=MOTION_MEAN, std=MOTION_STD, input=input)
     return backbone
 
@@ -100,20 +103,54 @@ def require_known(arch: str) -> None:
     raise SettingsError(f"unknown --arch {arch!r}; pass one of: {', '.join(ways)}, or timm/<name>")
 
 
-def require_takes(model: nn.Module, *, arch: str, size: int) -> None:
-    """Check that a network, which is in evaluation mode, takes frames of a size, by sending one through it.
+def require_takes(
+    model: nn.Module, *, arch: str, size: int, classes: int | None = None, input: Stream = "frames"
+) -> None:
+    """Check that a network takes frames or fields of a size in evaluation, by sending one through it.
 
+    Its mode stays as it is. Tensors that it keeps for later can be used in training: that is why gradients are off, and
+    not all that PyTorch's inference mode leaves out.
+
+    Args:
+        classes: outputs that it must have; None: any.
     Raises: SettingsError if it does not.
     """
+    training = model.training
     try:
-        with torch.inference_mode():
-            model(torch.zeros(1, 3, size, size))
+        with torch.no_grad():
+            outputs = model.eval()(torch.zeros(1, CHANNELS[input], size, size))
+        if classes is not None:
+            require_logits(outputs, frames=1, classes=classes)
     except Exception as error:  # each network raises types of its own
-        raise SettingsError(_cannot_take(arch, size, error)) from error
+        raise SettingsError(_cannot_take(arch, size, error, input=input)) from error
+    finally:
+        model.train(training)
 
 
-def _cannot_take(arch: str, size: int, error: Exception) -> str:
-    return f"--arch {arch} cannot work on frames of {size} px: {error}"
+def require_logits(outputs: object, *, frames: int, classes: int) -> Tensor:
+    """The outputs of a network, which must be one tensor with a number for each frame and class.
+
+    Raises: ValueError if they are not.
+    """
+    if not isinstance(outputs, Tensor):
+        raise ValueError(f"its output is a {type(outputs).__name__}, not one tensor of logits")
+    if outputs.shape != (frames, classes):
+        raise ValueError(f"its output has the shape {tuple(outputs.shape)}, not {(frames, classes)}")
+    return outputs
+
+
+def reason_of(error: BaseException) -> str:
+    """First line of an error, for the middle of a sentence."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+
+
+def _cannot_take(arch: str, size: int, error: Exception, *, input: Stream = "frames") -> str:
+    if is_out_of_memory(error):
+        return f"--arch {arch}: there is not enough memory for it and one frame of {size} px; pass another --arch"
+    if input == "motion":
+        other = DEFAULT_ARCH["motion"]
+        return f"--arch {arch} cannot take --input motion of {size} px: {reason_of(error)}; pass another, e.g. {other}"
+    return f"--arch {arch} cannot work on frames of {size} px: {reason_of(error)}; pass another --arch or size"
 
 
 def _timm_backbone(arch: str, classes: int, size: int, *, imagenet: bool) -> Backbone:
@@ -126,7 +163,7 @@ def _timm_backbone(arch: str, classes: int, size: int, *, imagenet: bool) -> Bac
         model = timm.create_model(name, num_classes=classes, img_size=img_size)
     except Exception as error:  # each network raises types of its own
         raise SettingsError(_cannot_take(arch, size, error)) from error
-    require_takes(model.eval(), arch=arch, size=size)  # some are made for any size and fail on the first frame
+    require_takes(model, arch=arch, size=size, classes=classes)  # some are made for any and fail on the first frame
     if imagenet:
         try:
             model = timm.create_model(name, pretrained=True, num_classes=classes, img_size=img_size)

@@ -82,6 +82,13 @@ def is_convolutional(model: nn.Module) -> bool:
     return sum(isinstance(layer, nn.Conv2d) for layer in model.modules()) > 1
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device, or the machine, has no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Compute on one thread within a ``with`` block: on little work, several threads wait longer than they compute."""
