@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import inspect
 import io
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -911,7 +910,9 @@ def _print_result(result: Any, print_text: Callable[[Any, Any], None], as_json: 
 
 def _print_json(result: Any) -> None:
     """Print JSON: names as they are, in letters of ASCII, which any encoding has."""
-    typer.echo(json.dumps(result, default=_for_json, indent=2))
+    from mocrop.pipeline.strict_json import json_text
+
+    typer.echo(json_text(result, default=_for_json, indent=2))
 
 
 def _say(*lines: str, whole: bool = False) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.limits import MAX_SIDE_PX, require_whole
 from mocrop.training.model.backbones import TORCHVISION_HEADS, Backbone, build_backbone, require_known, require_takes
 from mocrop.training.model.device import one_thread
 
@@ -33,8 +34,10 @@ class FlopsSettings:
     def __post_init__(self) -> None:
         if not self.archs or not self.sizes:
             raise SettingsError("nothing to count; pass at least one --arch and one --size")
-        if min(*self.sizes, self.classes, self.segments) < 1:
-            raise SettingsError("--size, --classes and --segments must be at least 1")
+        for size in self.sizes:
+            require_whole("--size", size, least=1, most=MAX_SIDE_PX)
+        require_whole("--classes", self.classes, least=1)
+        require_whole("--segments", self.segments, least=1)
         for arch in self.archs:
             require_known(arch)
 

@@ -8,12 +8,15 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from mocrop.pipeline.choices import Stream, require_choice
+from mocrop.pipeline.limits import MAX_SEED, require_number, require_numbers, require_whole
 
 Amp = Literal["auto", "off", "bf16", "fp16"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
 Recipe = Literal["reference", "modern"]
 Schedule = Literal["step", "cosine"]
 
+MOST = 1e6  # of a learning rate, a weight decay, a norm, a parameter of a distribution
+MOST_SHARES = 100  # in a list
 DEFAULT_ARCH: Mapping[Stream, str] = MappingProxyType(
     {
         "frames": "resnet50",
@@ -68,24 +71,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", str(self.split))  # a number is taken as well
-        for name in ("epochs", "batch_size", "accumulate", "segments", "validation_segments"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("warmup_epochs", "weight_decay", "clip_grad", "mixup", "seed"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
-        for name in ("validation_share", "color_jitter", "label_smoothing", "ema"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
-        if not 0 <= self.random_erasing <= 1:
-            raise ValueError(f"random_erasing must be a probability, not {self.random_erasing}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
-        if not self.warmup_epochs < self.epochs:
-            raise ValueError(f"warmup_epochs must be below the {self.epochs} epochs, not {self.warmup_epochs}")
-        for name in ("crop_scales", "learning_rate_steps"):
-            if not all(0 < value <= 1 for value in getattr(self, name)):
-                raise ValueError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
+        self._check_numbers()
         if not self.crop_scales:
             raise ValueError("crop_scales must hold at least one value; 1.0 means no crop")
         if self.freeze_backbone and any(getattr(self, name) != value for name, value in SAME_PIXELS.items()):
@@ -95,6 +81,22 @@ class TrainSettings:
             )
         for name, kind in (("input", Stream), ("optimizer", OptimizerName), ("schedule", Schedule), ("amp", Amp)):
             require_choice(name, getattr(self, name), kind)
+
+    def _check_numbers(self) -> None:
+        for name in ("epochs", "batch_size", "accumulate", "segments", "validation_segments"):
+            require_whole(name, getattr(self, name), least=1)
+        require_whole("seed", self.seed, most=MAX_SEED)
+        for name in ("validation_share", "color_jitter", "label_smoothing", "ema"):
+            require_number(name, getattr(self, name), least=0, below=1)
+        for name in ("weight_decay", "clip_grad", "mixup"):
+            require_number(name, getattr(self, name), least=0, most=MOST)
+        require_number("random_erasing", self.random_erasing, least=0, most=1)
+        require_number("learning_rate (--lr)", self.learning_rate, above=0, most=MOST)
+        require_number("warmup_epochs", self.warmup_epochs, least=0, below=self.epochs)
+        shares = {"crop_scales": self.crop_scales, "learning_rate_steps (--lr-steps)": self.learning_rate_steps}
+        for name, values in shares.items():
+            require_whole(f"the number of {name}", len(values), most=MOST_SHARES)
+            require_numbers(name, values, above=0, most=1)
 
 
 RECIPES: Mapping[Recipe, Mapping[str, Any]] = {  # where they differ from the defaults of TrainSettings

@@ -17,6 +17,7 @@ from mocrop.evaluation.ablation.probe import fit_probe
 from mocrop.evaluation.scores.statistics import cluster_numbers
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.groups import across_classes
+from mocrop.pipeline.limits import MAX_SEED, require_whole
 from mocrop.training.seeds import few_shot_generator
 
 IntArray = npt.NDArray[np.int64]
@@ -35,8 +36,10 @@ class FewShotSettings:
     def __post_init__(self) -> None:
         if not self.groups or min(self.groups) < 1 or len(set(self.groups)) < len(self.groups):
             raise ValueError(f"few-shot takes numbers of groups from 1, none twice, not {self.groups}")
-        if self.draws < 2:
-            raise ValueError(f"draws must be at least 2, not {self.draws}")
+        for count in self.groups:
+            require_whole("few-shot groups", count, least=1)
+        require_whole("draws", self.draws, least=2)
+        require_whole("seed", self.seed, most=MAX_SEED)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,6 +14,7 @@ from typing import Any
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import file_stem
+from mocrop.pipeline.limits import MAX_SEED, MAX_SIDE_PX, require_numbers, require_whole
 from mocrop.training.recipe import TrainSettings
 
 BASES = ("full", "center")  # what every variant is compared with: no crop, and the plain crop of the same area
@@ -116,9 +117,14 @@ class AblationSettings:
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{name} must hold at least one value, and none twice, not {values}")
-        if not all(0 < ratio < 1 for ratio in self.ratios):
-            raise ValueError(f"ratios must be above 0 and below 1 (`full` is always there), not {self.ratios}")
-        if not 1 <= self.segments <= self.frames:
+        require_numbers("ratios (`full` is always there)", self.ratios, above=0, below=1)
+        for size in self.sizes:
+            require_whole("sizes", size, least=1, most=MAX_SIDE_PX)
+        for seed in self.seeds:
+            require_whole("seeds", seed, most=MAX_SEED)
+        require_whole("frames", self.frames, least=1)
+        require_whole("segments", self.segments, least=1)
+        if self.segments > self.frames:
             raise ValueError(f"segments must be from 1 to the {self.frames} frames of a clip, not {self.segments}")
         if self.stream and self.stream.input != "motion":
             raise ValueError(f"the second stream must take motion, not {self.stream.input}")

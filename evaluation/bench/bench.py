@@ -17,6 +17,7 @@ from mocrop.evaluation.bench.read_speed import ReadSample, ReadSpeed, State, sam
 from mocrop.evaluation.bench.synthetic_cache import make_cache
 from mocrop.evaluation.bench.video_speed import VideoSpeed, measure_videos
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.limits import MAX_WORKERS, require_whole
 from mocrop.pipeline.workspace.paths import Workspace
 
 SAMPLE_BYTES = 256 * 10**6  # of frames that are read: more than a processor's cache, little enough to copy
@@ -34,6 +35,12 @@ class BenchSettings:
     rounds: int = 3
     batch_size: int = 32  # clips
     videos: bool = True  # measure the stages on a few of the data set
+
+    def __post_init__(self) -> None:
+        if self.workers is not None:
+            require_whole("workers", self.workers, most=MAX_WORKERS)
+        require_whole("rounds", self.rounds, least=1)
+        require_whole("batch_size", self.batch_size, least=1)
 
 
 @dataclass(frozen=True, kw_only=True)

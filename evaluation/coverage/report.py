@@ -70,19 +70,13 @@ def _signed(estimate: Estimate) -> str:
 
 
 def coverage_json(coverage: Coverage) -> dict[str, Any]:
-    """Everything as plain values; NaN, where a policy has no box, becomes None."""
+    """Everything as plain values; NaN where a policy has no box."""
     return {
         "mocrop": version("mocrop"),
         "base": BASE,
         "clips": list(coverage.clips),
-        "rows": [_without_nan(asdict(row)) for row in coverage.rows],
+        "rows": [asdict(row) for row in coverage.rows],
     }
-
-
-def _without_nan(value: Any) -> Any:  # Any: JSON
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def write_coverage(coverage: Coverage, folder: Path) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from mocrop.pipeline.choices import Camera
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.limits import MAX_SEED, require_numbers, require_whole
 from mocrop.pipeline.policies.adaptive import AdaptiveSettings
 from mocrop.pipeline.policies.base import PolicySettings, VectorSettings
 from mocrop.pipeline.policies.controls import CenterSettings
@@ -39,8 +40,10 @@ class CoverageSettings:
             raise ValueError(f"the variants must include {BASE!r}, which the others are compared with")
         if unknown := [name for name in self.variants if policy_of(name) not in POLICIES]:
             raise ValueError(f"there is no policy {unknown[0]!r}; there is {', '.join(POLICIES)}")
-        if not self.ratios or not all(0 < ratio <= 1 for ratio in self.ratios):
-            raise ValueError(f"ratios must be above 0 and at most 1, not {self.ratios}")
+        if not self.ratios:
+            raise ValueError("ratios must hold at least one value")
+        require_numbers("ratios", self.ratios, above=0, most=1)
+        require_whole("seed", self.seed, most=MAX_SEED)
 
 
 def coverage_settings(

@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from mocrop.pipeline.cache.slots import evenly
 from mocrop.pipeline.choices import Source
 from mocrop.pipeline.errors import ClipError, CropBoxError, Reason, SettingsError
+from mocrop.pipeline.limits import require_number, require_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.outcome import ClipLog
@@ -51,10 +52,8 @@ class ShowSettings:
     def __post_init__(self) -> None:
         if unknown := [name for name in self.policies if name not in POLICIES]:
             raise ValueError(f"there is no policy {unknown[0]!r}; there is {', '.join(POLICIES)}")
-        if not 0 < self.ratio <= 1:
-            raise ValueError(f"ratio must be above 0 and at most 1, not {self.ratio}")
-        if self.frames < 1:
-            raise ValueError(f"frames must be at least 1, not {self.frames}")
+        require_number("ratio", self.ratio, above=0, most=1)
+        require_whole("frames", self.frames, least=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

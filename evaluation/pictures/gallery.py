@@ -14,6 +14,7 @@ from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import evenly
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import CacheError, ClipError, SettingsError
+from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.policies.base import PictureSize, PolicyResult
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
@@ -28,8 +29,7 @@ class GallerySettings:
     clips: int = 48  # at most, spread evenly over the classes
 
     def __post_init__(self) -> None:
-        if self.clips < 1:
-            raise ValueError(f"clips must be at least 1, not {self.clips}")
+        require_whole("clips", self.clips, least=1)
         if not self.policies:
             raise ValueError("a gallery needs at least one policy")
         self.show  # noqa: B018  checks the rest

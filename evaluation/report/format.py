@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import quote
 from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.names import csv_cell, printable
+from mocrop.pipeline.strict_json import json_text
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and commands without a network need tables too
     from mocrop.evaluation.scores.metrics import ClassScore
@@ -124,12 +124,12 @@ def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> 
 
 
 def write_json(values: Mapping[str, Any], file: Path, *, indent: int = 2) -> None:
-    """Write plain values as JSON.
+    """Write plain values as JSON; what is no finite number becomes null.
 
     Args:
         indent: spaces a level.
     """
-    write_whole(file, (json.dumps(values, indent=indent) + "\n").encode())
+    write_whole(file, (json_text(values, indent=indent) + "\n").encode())
 
 
 def write_csv(head: Sequence[str], rows: Iterable[Sequence[object]], file: Path) -> None:

@@ -19,6 +19,7 @@ from mocrop.evaluation.scores.predictions import Origin, Predictions, differing_
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CheckpointError, SettingsError
+from mocrop.pipeline.limits import require_whole
 from mocrop.training.data.frame_reader import require_shards
 from mocrop.training.data.selection import LeftOut, Subset, select_clips, split_index
 from mocrop.training.distributed import Ranks
@@ -44,8 +45,7 @@ class EvalSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", str(self.split))  # it may be an int
         for name in ("segments", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+            require_whole(name, getattr(self, name), least=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ from mocrop.evaluation.scores.statistics import cluster_numbers
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.settings import unknown_settings
+from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.versions import not_known, other_layout
 
 FORMAT = 1
@@ -123,7 +124,7 @@ def write_predictions(predictions: Predictions, file: Path) -> None:
         group=predictions.groups.astype(np.int32),
         clip=np.array(predictions.clips),
         class_names=np.array(predictions.class_names),
-        about=np.array(json.dumps(about)),
+        about=np.array(json_text(about)),
     )
     write_whole(file, content.getvalue())
 

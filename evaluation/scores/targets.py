@@ -9,6 +9,7 @@ from pathlib import Path
 from mocrop.evaluation.scores.runs import PLACE, cache_of_family, checkpoints_by_split, runs_by_split
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.limits import require_number
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.commands import choose_run
 from mocrop.training.loop.run_folder import weights_of
@@ -29,8 +30,7 @@ class Choice:
     fuse_weight: float = 0.5  # of the other run
 
     def __post_init__(self) -> None:
-        if not 0 <= self.fuse_weight <= 1:
-            raise SettingsError(f"--fuse-weight must be from 0 to 1, not {self.fuse_weight}")
+        require_number("--fuse-weight", self.fuse_weight, least=0, most=1)
         if self.run and self.checkpoint:
             raise SettingsError("--run and --checkpoint both say what to evaluate; pass one of them")
 

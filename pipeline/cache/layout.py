@@ -46,6 +46,7 @@ import tensorstore as ts
 from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.checksums import checksum
 from mocrop.pipeline.choices import Compression, Stream
+from mocrop.pipeline.limits import require_whole
 
 STEPS_PER_PIXEL = 16  # of motion fields, whose pixels are those of the cropped frames
 STREAMS: tuple[Stream, ...] = get_args(Stream)
@@ -78,8 +79,7 @@ class CacheLayout:
 
     def __post_init__(self) -> None:
         for name in ("frames", "size", "clips_per_shard"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+            require_whole(name, getattr(self, name), least=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from mocrop.pipeline.cache.layout import STEPS_PER_PIXEL
 from mocrop.pipeline.choices import Camera, require_choice
 from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.limits import MAX_SIDE_PX, require_whole
 from mocrop.pipeline.motion.block_raster import BlockRaster, DoubleMap
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import finite_camera
@@ -35,9 +36,8 @@ class MotionFieldSettings:
     camera: Camera = "ignore"  # compensate: the camera's motion is subtracted
 
     def __post_init__(self) -> None:
-        for name in ("side", "span"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} of the motion fields must be at least 1, not {getattr(self, name)}")
+        require_whole("side of the motion fields", self.side, least=1, most=MAX_SIDE_PX)
+        require_whole("span of the motion fields", self.span, least=1)
         require_choice("camera", self.camera, Camera)
 
 

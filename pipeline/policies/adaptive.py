@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from mocrop.pipeline.choices import Camera, require_choice
 from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.limits import require_number
 from mocrop.pipeline.motion.camera import following_distance_px
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import camera_speed, speeds
 from mocrop.pipeline.policies.base import (
+    MAX_GRID,
     NO_VECTORS,
     AreaSettings,
     PictureSize,
@@ -48,11 +50,10 @@ class AdaptiveSettings(AreaSettings):
         super().__post_init__()
         require_choice("camera", self.camera, Camera)
         require_choice("shape", self.shape, Shape)
-        for name in ("blur_cells", "prior_size", "prior_still", "prior_moving"):
-            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
-                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
-        if self.prior_size == 0:
-            raise ValueError("prior_size must be above 0")
+        require_number("blur_cells", self.blur_cells, least=0, most=MAX_GRID)
+        require_number("prior_size", self.prior_size, least=0.01, most=1000)  # less would leave a map of zeros
+        for name in ("prior_still", "prior_moving"):
+            require_number(name, getattr(self, name), least=0, most=1e6)
 
 
 def adaptive_box(

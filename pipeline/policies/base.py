@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mocrop.pipeline.choices import Camera, require_choice
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
+from mocrop.pipeline.limits import MAX_SEED, MAX_SIDE_PX, require_number, require_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.box_search import rectangles
 
@@ -40,7 +41,7 @@ class PolicySettings:
     grid: tuple[int, int] = (6, 8)  # rows, cols of the density map
 
     def __post_init__(self) -> None:
-        if len(self.grid) != 2 or not all(1 <= side <= MAX_GRID for side in self.grid):
+        if len(self.grid) != 2 or not all(isinstance(side, int) and 1 <= side <= MAX_GRID for side in self.grid):
             raise ValueError(f"grid must be two numbers, rows and cols, from 1 to {MAX_GRID}, not {self.grid}")
 
     @property
@@ -57,8 +58,7 @@ class AreaSettings(PolicySettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.ratio <= 1:
-            raise ValueError(f"ratio must be above 0 and at most 1, not {self.ratio}")
+        require_number("ratio", self.ratio, above=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,7 @@ class GridBoxSettings(AreaSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, not {self.seed}")
+        require_whole("seed", self.seed, most=MAX_SEED)
         rectangles(self.grid, ratio=self.ratio)
 
 
@@ -86,8 +85,7 @@ class VectorSettings(GridBoxSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (self.eps_px >= 0 and math.isfinite(self.eps_px)):
-            raise ValueError(f"eps_px must be a length in pixels, not {self.eps_px}")
+        require_number("eps_px", self.eps_px, least=0, most=MAX_SIDE_PX)
         require_choice("camera", self.camera, Camera)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.base import NO_VECTORS, PictureSize, PolicyResult, VectorSettings, whole_frame
 from mocrop.pipeline.policies.box_search import find_box
 from mocrop.pipeline.policies.density import density_map
+
+MAX_SAMPLES = 100_000_000  # more would fill a worker's memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +22,7 @@ class MotionSettings(VectorSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1, not {self.samples}")
+        require_whole("samples", self.samples, least=1, most=MAX_SAMPLES)
 
 
 def motion_v1_box(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.limits import require_number
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import speeds
 from mocrop.pipeline.policies.base import NO_VECTORS, PictureSize, PolicyResult, VectorSettings, whole_frame
@@ -32,12 +33,9 @@ class MotionV2Settings(VectorSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("keep", "gamma"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
-        if not (self.beta >= 0 and math.isfinite(self.beta)):
-            raise ValueError(f"beta must be 0 or more, not {self.beta}")
-        if not 0 <= self.sum_weight <= 1:
-            raise ValueError(f"sum_weight must be from 0 to 1, not {self.sum_weight}")
+            require_number(name, getattr(self, name), above=0, most=1)
+        require_number("beta", self.beta, least=0, most=1e6)
+        require_number("sum_weight", self.sum_weight, least=0, most=1)
 
 
 def motion_v2_box(

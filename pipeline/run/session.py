@@ -13,6 +13,7 @@ from rich.console import Console
 from mocrop.pipeline.dataset.init import DatasetReport
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import DatasetError, Reason, WorkspaceError
+from mocrop.pipeline.limits import MAX_WORKERS, require_number, require_whole
 from mocrop.pipeline.run.executors import Executor, open_executor
 from mocrop.pipeline.run.plan import Decision, PlanCounts, StagePlan, plan_decisions, plan_stage
 from mocrop.pipeline.run.progress import stage_progress
@@ -36,6 +37,11 @@ class RunOptions:
     console: Console = field(default_factory=lambda: LineConsole(stderr=True))  # for progress
     on_dataset: Callable[[DatasetReport], None] | None = None  # called when the data set was scanned, before stages run
     on_changes: Callable[[DatasetChanges], None] | None = None  # called when it was looked at again, before stages run
+
+    def __post_init__(self) -> None:
+        if self.workers is not None:
+            require_whole("workers", self.workers, most=MAX_WORKERS)
+        require_number("clip_seconds (--clip-timeout)", self.clip_seconds, least=0, most=10**7)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mocrop.pipeline.choices import Source, require_choice
 from mocrop.pipeline.errors import full_disk_as_error
+from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store_writer import MotionRow, write_shard
 from mocrop.pipeline.motion.vectors import read_motion
@@ -32,8 +33,8 @@ class ExtractSettings:
     def __post_init__(self) -> None:
         require_share(self.max_damaged)
         require_choice("source", self.source, Source)
-        if self.key_frames is not None and self.key_frames < 0:
-            raise ValueError(f"key_frames must not be negative, not {self.key_frames}")
+        if self.key_frames is not None:
+            require_whole("key_frames", self.key_frames)
         if self.source != "auto":
             object.__setattr__(self, "key_frames", None)
         elif self.key_frames is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mocrop.pipeline.cache.layout import CacheLayout
 from mocrop.pipeline.choices import Compression, Select, Source, require_choice
+from mocrop.pipeline.limits import MAX_SIDE_PX, require_whole
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.policies.base import PolicySettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
@@ -42,9 +43,8 @@ class PrecropSettings:
     max_damaged: float = MAX_DAMAGED  # largest share of decoded frames that may be damaged, 0 to 1
 
     def __post_init__(self) -> None:
-        for name in ("size", "frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        require_whole("size", self.size, least=1, most=MAX_SIDE_PX)
+        require_whole("frames", self.frames, least=1)
         require_share(self.max_damaged)
         require_choice("source", self.source, Source)
         require_choice("select", self.select, Select)
@@ -53,8 +53,7 @@ class PrecropSettings:
             raise ValueError(f"there is no policy {self.policy!r}; the policies are {', '.join(POLICIES)}")
         if type(self.policy_settings) is not POLICIES[self.policy].settings:
             raise ValueError(f"policy {self.policy!r} takes {POLICIES[self.policy].settings.__name__}")
-        if self.clips_per_shard < 0:
-            raise ValueError(f"clips_per_shard must not be negative, not {self.clips_per_shard}")
+        require_whole("clips_per_shard", self.clips_per_shard)
         if self.clips_per_shard == 0:
             fitting = fitting_clips_per_shard(size=self.size, frames=self.frames)
             object.__setattr__(self, "clips_per_shard", fitting)

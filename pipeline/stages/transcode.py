@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from mocrop.pipeline.checksums import file_checksum
 from mocrop.pipeline.choices import require_choice
 from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.passthrough import conforms
@@ -47,14 +48,12 @@ class TranscodeSettings:
     own_key_frames: int | None = None  # leave clips as they are whose own files serve with so many; None: encode all
 
     def __post_init__(self) -> None:
-        if self.key_interval < 1:
-            raise ValueError(f"key_interval must be at least 1, not {self.key_interval}")
-        if not 0 <= self.crf <= 51:
-            raise ValueError(f"crf must be from 0 to 51, not {self.crf}")
+        require_whole("key_interval", self.key_interval, least=1)
+        require_whole("crf", self.crf, most=51)
         require_share(self.max_damaged)
         require_choice("entropy", self.entropy, Entropy)
-        if self.own_key_frames is not None and self.own_key_frames < 0:
-            raise ValueError(f"own_key_frames must not be negative, not {self.own_key_frames}")
+        if self.own_key_frames is not None:
+            require_whole("own_key_frames", self.own_key_frames)
 
     @property
     def x264_options(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.limits import require_number
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder_messages import decoder_errors
 from mocrop.pipeline.video.headers import may_hold_picture
@@ -24,8 +25,7 @@ MAX_DAMAGED = 0.25  # share of its frames; a clip with more fails
 
 def require_share(max_damaged: float) -> None:
     """Raises: ValueError unless ``max_damaged`` is from 0 to 1."""
-    if not 0 <= max_damaged <= 1:
-        raise ValueError(f"max_damaged must be from 0 to 1, not {max_damaged}")
+    require_number("max_damaged", max_damaged, least=0, most=1)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Any, Self, cast
 
 from mocrop.pipeline.errors import Reason, raise_if_disk_full
 from mocrop.pipeline.outcome import Outcome
+from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.workspace.file_table import FileTable
 from mocrop.pipeline.workspace.manifest_file import has_checksums, open_for_reading, open_for_writing, unusable
 from mocrop.pipeline.workspace.split_memory import SplitMemory
@@ -155,7 +156,7 @@ class Manifest:
             )
             facts = {"class_names": list(class_names), "split_names": list(split_names), "split_seed": split_seed}
             database.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(k, json.dumps(v)) for k, v in facts.items()]
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(k, json_text(v)) for k, v in facts.items()]
             )
 
     def names(self, key: str) -> list[str]:

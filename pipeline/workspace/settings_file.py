@@ -12,6 +12,7 @@ from typing import Any
 
 from mocrop.pipeline.errors import SettingsError, WorkspaceError
 from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.limits import MAX_SEED, require_whole
 from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -29,6 +30,9 @@ class DatasetSettings:
     splits: Path | None = None  # folder or file of split lists; None: a split is generated from `seed`
     seed: int = 0
     group_by: str | None = None  # expression on a clip's path, or column of a CSV, that names its group; None: _gNN_
+
+    def __post_init__(self) -> None:
+        require_whole("seed", self.seed, least=-MAX_SEED, most=MAX_SEED)
 
 
 def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict[str, Any]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from mocrop.pipeline.errors import CheckpointError, TrainingError
 from mocrop.pipeline.files import HeldError, held, write_whole
 from mocrop.pipeline.settings import unknown_settings, with_defaults
+from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.versions import not_known
 from mocrop.training.loop.callbacks import EpochRecord
 from mocrop.training.loop.meter import Totals
@@ -165,7 +165,7 @@ class RunFolder:
 
     def write_records(self, history: Sequence[EpochRecord]) -> None:
         """Write log.jsonl and metrics.json, which repeat what last.pt holds; no metrics.json without its best.pt."""
-        lines = [json.dumps(record_json(record)) + "\n" for record in history]
+        lines = [json_text(record_json(record)) + "\n" for record in history]
         write_whole(self.path / "log.jsonl", "".join(lines).encode())
         best = history[best_epoch(history) - 1]
         if best.epoch == self._epoch_of_best:
@@ -232,4 +232,4 @@ def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]
 
 
 def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2) + "\n").encode()
+    return (json_text(values, indent=2) + "\n").encode()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mocrop.pipeline.errors import StoppedError
+from mocrop.pipeline.limits import require_number
 from mocrop.training.distributed import Agreement, Ranks
 from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.signals import StopRequest, exit_code
@@ -27,8 +28,7 @@ class RunControl:
     ranks: Ranks = field(default_factory=Ranks)  # this process among those that train together
 
     def __post_init__(self) -> None:
-        if not self.save_every_seconds >= 0:
-            raise ValueError(f"save_every_seconds must not be negative, not {self.save_every_seconds}")
+        require_number("save_every_seconds (--save-every, in minutes)", self.save_every_seconds, least=0, most=10**9)
 
     def stop_while(self, what: str) -> None:
         """Stop at a point where there is nothing to save.

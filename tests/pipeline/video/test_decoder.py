@@ -75,7 +75,7 @@ def test_number_of_the_first_damaged_frame_may_be_given() -> None:
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_share_is_from_0_to_1(share: float) -> None:
     require_share(0.5)
-    with pytest.raises(ValueError, match="from 0 to 1"):
+    with pytest.raises(ValueError, match="max_damaged must be at least 0 and at most 1, not"):
         require_share(share)
 
 

@@ -1,0 +1,33 @@
+"""JSON as its standard has it: what is no finite number is null, since the standard has no word for it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def json_text(value: Any, *, indent: int | None = None, default: Callable[[Any], Any] | None = None) -> str:
+    """Turn plain values into JSON, in letters of ASCII.
+
+    Args:
+        indent: spaces a level; None: all on one line.
+        default: makes a plain value of any other.
+
+    >>> json_text({"mean": float("nan"), "share": 0.5})
+    '{"mean": null, "share": 0.5}'
+    """
+    return json.dumps(_finite(value, default), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any, default: Callable[[Any], Any] | None) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item, default) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item, default) for item in value]
+    if default is None or value is None or isinstance(value, str | int):
+        return value
+    return _finite(default(value), default)
