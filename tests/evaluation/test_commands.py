@@ -244,7 +244,7 @@ def test_a_run_and_a_checkpoint_at_once_are_refused() -> None:
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
 def test_a_weight_that_is_no_share_is_refused(weight: float) -> None:
-    with pytest.raises(SettingsError, match="--fuse-weight must be from 0 to 1, not"):
+    with pytest.raises(SettingsError, match="--fuse-weight must be at least 0 and at most 1, not"):
         Choice(run="a", fuse="b", fuse_weight=weight)
 
 

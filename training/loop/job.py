@@ -26,7 +26,7 @@ from mocrop.training.loop.optim import make_optimizer
 from mocrop.training.loop.trial import Trial, require_features, require_trainable
 from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.checkpoint import Checkpoint
-from mocrop.training.model.device import choose_device, compiled, is_convolutional, mixed_precision
+from mocrop.training.model.device import choose_device, compiled, is_convolutional, mixed_precision, takes_channels_last
 from mocrop.training.recipe import TrainSettings
 
 IntArray = npt.NDArray[np.int64]
@@ -153,7 +153,7 @@ def set_up(
     if frozen := settings.freeze_backbone:
         require_features(backbone, size=size)
     trained = (head_layer(backbone) if frozen else backbone.model).to(device)
-    channels_last = is_convolutional(trained) if settings.channels_last is None else settings.channels_last
+    channels_last = _channels_last(trained, settings)
     if channels_last:
         trained = trained.to(memory_format=torch.channels_last)
     if not frozen:
@@ -191,6 +191,14 @@ def set_up(
         classes=classes,
         ranks=ranks,
     )
+
+
+def _channels_last(model: nn.Module, settings: TrainSettings) -> bool:
+    """Whether the network is to have that memory order. Raises: SettingsError if it cannot, but should."""
+    able = takes_channels_last(model)
+    if settings.channels_last and not able:
+        raise SettingsError(f"--channels-last: {settings.arch} has weights of five dimensions; leave it out")
+    return able and is_convolutional(model) if settings.channels_last is None else settings.channels_last
 
 
 def _datasets(

@@ -80,7 +80,7 @@ def _way_out(model: nn.Module, trial: Trial) -> str:
     """What to do about a trial that has failed; leaves the network in another memory format."""
     for changed, options in _changes(trial):
         layout = torch.channels_last if changed.channels_last else torch.contiguous_format
-        if _error_of(model.to(memory_format=layout), changed) is None:  # X
+        if _error_of(model.to(memory_format=layout), changed) is None:
             return options
     other = DEFAULT_ARCH[trial.input]
     return "pass another --arch" + (f", e.g. {other}" if trial.arch != other else " or a cache of larger frames")

@@ -82,6 +82,11 @@ def is_convolutional(model: nn.Module) -> bool:
     return sum(isinstance(layer, nn.Conv2d) for layer in model.modules()) > 1
 
 
+def takes_channels_last(model: nn.Module) -> bool:
+    """Whether a network can have that memory order: PyTorch refuses it to weights of five dimensions."""
+    return all(tensor.ndim != 5 for tensor in (*model.parameters(), *model.buffers()))
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device, or the machine, has no memory left."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):

@@ -190,3 +190,31 @@ def test_a_network_of_several_first_convolutions_takes_motion(arch: str) -> None
     with torch.device("meta"):  # shapes without the work
         backbone = build_backbone(arch, classes=7, size=64, input="motion")
         assert backbone.model(torch.zeros(2, 2, 64, 64)).shape == (2, 7)
+
+
+class WithVolume(nn.Module):
+    """A network with a weight of five dimensions, as timm's lambda_resnet26t has one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.volume = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 1), nn.Conv3d(1, 1, 1)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        pixels = self.volume(self.second(self.first(frames)).unsqueeze(1)).squeeze(1)
+        logits: Tensor = self.head(pixels.mean(dim=(2, 3)))
+        return logits
+
+
+def test_a_network_that_cannot_be_channels_last_is_trained_as_it_can(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = Backbone(arch="timm/volume", model=WithVolume(), head=("head",))
+    monkeypatch.setattr(job_module, "build_backbone", lambda *_, **__: backbone)
+    with pytest.raises(SettingsError, match=r"--channels-last: .* has weights of five dimensions; leave it out"):
+        train(cache, tmp_path / "run", replace(SETTINGS, channels_last=True))
+    for settings in (SETTINGS, replace(SETTINGS, freeze_backbone=True, **SAME_PIXELS)):
+        facts = train(cache, tmp_path / str(settings.freeze_backbone), replace(settings, epochs=1)).facts
+        assert not facts.channels_last
+    monkeypatch.undo()
+    assert train(cache, tmp_path / "plain", replace(SETTINGS, epochs=1)).facts.channels_last
