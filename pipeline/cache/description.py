@@ -29,6 +29,10 @@ GROUP_FILE = "zarr.json"
 ROWS = ("frame_index", "box", "density", "label", "group", "subset", "clip", "state")  # columns of any schema
 
 
+class NewerCacheError(CacheError):
+    """A newer mocrop wrote a cache: nothing of it may be repaired, or replaced, by this one."""
+
+
 class DamagedCacheError(CacheError):
     """The metadata of a cache are damaged; ``fact`` says how, without the name of the cache."""
 
@@ -72,7 +76,7 @@ def read_attributes(path: Path) -> tuple[Plain, bytes]:
 
 def _require_schema(path: Path, schema: object) -> None:
     if isinstance(schema, int) and schema > SCHEMA_VERSION:
-        raise CacheError(other_layout(f"{path} has schema", schema, reads=SCHEMA_VERSION, older=""))
+        raise NewerCacheError(other_layout(f"{path} has schema", schema, reads=SCHEMA_VERSION, older=""))
     if not isinstance(schema, int) or schema < OLDEST_SCHEMA:
         raise damaged(path, f"there is no schema {schema!r}")
 

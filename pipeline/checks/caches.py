@@ -13,7 +13,7 @@ from rich.console import Console
 from mocrop.pipeline.cache.columns import Column, Fault
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.damage import Damage
-from mocrop.pipeline.cache.description import DamagedCacheError, read_attributes
+from mocrop.pipeline.cache.description import DamagedCacheError, NewerCacheError, read_attributes
 from mocrop.pipeline.cache.layout import TABLE_COLUMNS, USABLE
 from mocrop.pipeline.cache.table import clip_table
 from mocrop.pipeline.cache.verify import part_name, verify_cache, ways_out
@@ -82,6 +82,8 @@ def _check(path: Path, manifest: Manifest | None, console: Console) -> Check:
         return Check(part=part_name(path), clips=0, damage=(_gone(path, manifest),))
     try:
         clips = len(CropCache(path))
+    except NewerCacheError as error:
+        return Check(part=part_name(path), clips=0, damage=(Damage(part=part_name(path), clip="", fact=str(error)),))
     except CacheError as error:
         fact = error.fact if isinstance(error, DamagedCacheError) else str(error)
         return Check(part=part_name(path), clips=0, damage=(_undescribed(path, manifest, fact),))

@@ -18,6 +18,7 @@ from mocrop.pipeline.checks.parts import Check, unchecked
 from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, MotionReader, shard_folder
+from mocrop.pipeline.motion.store_group import NewerSchemaError
 from mocrop.pipeline.run.progress import stage_progress
 
 MOTION = "motion.zarr"
@@ -93,6 +94,8 @@ def _fault(reader: MotionReader, position: int, folder: Path, all_there: bool) -
     try:
         motion = reader.read(position)
     except MotionStoreError as error:
+        if isinstance(error.__cause__, NewerSchemaError):
+            raise  # no damage: nothing may be removed
         if isinstance(error.__cause__, PermissionError):
             raise error.__cause__ from error
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error

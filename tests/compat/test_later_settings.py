@@ -172,7 +172,7 @@ def test_a_policy_of_a_later_version_is_named(latest: Kept) -> None:
 def test_a_file_of_settings_of_a_later_version_is_refused(latest: Kept, capsys: pytest.CaptureFixture[str]) -> None:
     file = latest.root / "mocrop.toml"
     file.write_text(file.read_text().replace("[transcode]", "[transcode]\ndenoise = 1"))
-    for command in ("status", "transcode", "verify"):
+    for command in ("status", "transcode", "retry"):
         assert mocrop(command) == 1
         error = capsys.readouterr().err
         assert "[transcode] has no setting 'denoise' (a newer mocrop may have one); it has crf," in error

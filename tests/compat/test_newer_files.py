@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.compat.conftest import Kept
+from tests.compat.test_kept_workspaces import contents
 from tests.conftest import mocrop, needs_torch
 
 NEWER = 99  # of any layout
@@ -75,7 +76,7 @@ def refused(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     [
         (_cache, ("status", "precrop --name motion", "precrop --name motion --overwrite", "gallery --cache motion")),
         (_motion, ("show v_Fish_g04_c01",)),
-        (_manifest, ("status", "init videos", "run --size 24", "precrop --name motion", "verify", "retry")),
+        (_manifest, ("status", "init videos", "run --size 24", "precrop --name motion", "retry")),
     ],
 )
 def test_a_store_of_a_newer_layout_is_refused(
@@ -89,6 +90,19 @@ def test_a_store_of_a_newer_layout_is_refused(
         assert str(NEWER) in line
         assert "again" not in line  # the newer mocrop reads it: there is nothing to make again
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("store", [_cache, _motion, _manifest])
+def test_verify_repairs_nothing_of_a_newer_layout(
+    latest: Kept, capsys: pytest.CaptureFixture[str], store: Callable[[Kept], Path]
+) -> None:
+    store(latest)
+    before = contents(latest.root)
+    for command in ("verify", "verify --repair"):
+        capsys.readouterr()
+        assert mocrop(*command.split()) in (1, 3)
+        assert "newer mocrop" in "".join(capsys.readouterr())
+    assert contents(latest.root) == before
 
 
 @needs_torch
