@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -292,10 +293,29 @@ def files_for_people(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.suffix in (".md", ".csv", ".json", ".jsonl", ".toml", ".txt")]
 
 
+def assert_tables(markdown: str) -> None:
+    """Every table has a rule below its head, and rows of as many cells, whose bars no name has added to."""
+    found = [list(group) for is_table, group in itertools.groupby(markdown.split("\n"), _in_table) if is_table]
+    assert found
+    for head, rule, *rows in found:
+        assert set(rule) == {"|", "-"}
+        bars = {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in (head, rule, *rows)}
+        assert len(bars) == 1, (head, rows)
+        assert rows
+
+
+def _in_table(line: str) -> bool:
+    return line.startswith("|")
+
+
 @needs_torch
 def test_files_that_people_open_have_no_control_and_programs_find_the_names_in_them(place: Place) -> None:
     boxes = place.work.parent / "boxes.json"
-    for command in (["eval", *TESTED], ["coverage", "--boxes", boxes, "--policy", "center"]):
+    for command in (
+        ["eval", *TESTED],
+        ["eval", *TESTED, "--fuse", RENAMED],
+        ["coverage", "--boxes", boxes, "--policy", "center"],
+    ):
         assert place.run("utf-8", *command, "-w", place.work).code == 0
     reports, runs = files_for_people(place.work / "reports"), files_for_people(place.work / "runs")
     assert {file.suffix for file in reports} == {".md", ".csv", ".json"}
@@ -304,13 +324,16 @@ def test_files_that_people_open_have_no_control_and_programs_find_the_names_in_t
         assert_harmless(file.read_bytes(), "utf-8", file)
         if file.suffix == ".json":
             json.loads(file.read_text())
-    (confusion,) = (place.work / "reports").glob("*[!s].csv")
+        if file.suffix == ".md":
+            assert_tables(file.read_text())
+    alone = [file for file in (place.work / "reports").iterdir() if "-fused-" not in file.name]
+    (confusion,) = (file for file in alone if file.match("*[!s].csv"))
     head, *rows = csv.reader(io.StringIO(confusion.read_text()))
     assert [from_csv_cell(cell) for cell in head[1:]] == list(CLASSES)
     assert [from_csv_cell(row[0]) for row in rows] == list(CLASSES)
     assert head[1] == rf"'=cmd()\n{printable(ESC)}[red]"
     assert all(cell.isdecimal() for row in rows for cell in row[1:])
-    (report,) = (place.work / "reports").glob("@r*.md")
+    (report,) = (file for file in alone if file.match("@r*.md"))
     assert r"日本 😀\u202e\`\|\*\*b\*\*\<i>\$x\\frac{\$" in report.read_text().replace(r"x\frac", r"x\\frac")
 
 
