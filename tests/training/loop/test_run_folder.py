@@ -71,7 +71,7 @@ def test_log_and_metrics_repeat_the_history(tmp_path: Path) -> None:
 def test_a_damaged_folder_is_an_error_and_not_overwritten(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.last.write_bytes(b"rubbish")
-    with pytest.raises(CheckpointError, match=r"last\.pt cannot be read"):
+    with pytest.raises(CheckpointError, match=r"last\.pt is text, and holds no weights"):
         folder.unfinished({}, {"name": "c", "hash": "0"})
 
 
