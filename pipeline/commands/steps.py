@@ -11,6 +11,7 @@ from mocrop.pipeline.run.session import FilesRead, Session, StageReport
 from mocrop.pipeline.stages.cache_settings import prepare_cache, require_same_settings, resolve_precrop
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.extract_mv import ExtractSettings
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import chooses_files
 from mocrop.pipeline.workspace.settings_file import write_stage_settings
 
@@ -59,8 +60,13 @@ def precrop_into(session: Session, options: Options, overwrite: bool, *, chosen:
         stage = stage_of(session, "precrop", options)  # mocrop.toml has changed
     session.look_again(stage, anew=overwrite)
     session.require_upstream(stage)
+    yield crop(session, stage, overwrite=overwrite)
+
+
+def crop(session: Session, stage: Stage, *, overwrite: bool = False) -> StageReport:
+    """Bring the cache up to date with the clips of the manifest, then run the stage on them: it needs a row of each."""
     prepare_cache(session.workspace, session.manifest, stage, overwrite=overwrite)
-    yield session.run(stage)  # plans after prepare_cache, which forgets all outcomes when it makes the cache anew
+    return session.run(stage)  # plans after prepare_cache, which forgets all outcomes when it makes the cache anew
 
 
 def stage_that_chooses(stage: Stage) -> Stage | None:
@@ -83,7 +89,9 @@ def choose_files(session: Session, extract: Stage) -> Iterator[StageReport]:
 
 
 def run_stage(session: Session, stage: Stage) -> StageReport:
-    """Run a stage; if it decides which files are read, count those of both kinds."""
+    """Run a stage as its command would; if it decides which files are read, count those of both kinds."""
+    if isinstance(stage.settings, PrecropSettings):
+        return crop(session, stage)
     report = session.run(stage)
     if not chooses_files(stage):
         return report

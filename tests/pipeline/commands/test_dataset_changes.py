@@ -210,6 +210,29 @@ def test_retry_without_the_data_set_leaves_the_failures_as_they_are(dataset: Pat
     assert mocrop("retry", "--workers", "0") == 3
 
 
+def test_retry_gives_clips_that_init_has_found_their_rows_in_the_cache(
+    dataset: Path, workspace: Workspace, make_video: MakeVideo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Clips behind the last row of the cache, more of them than its only shard has rows for."""
+    (dataset / "A/broken.avi").write_bytes(b"RIFFxxxxAVI broken")
+    assert mocrop("run", dataset, *CACHE) == 3
+    cache = workspace.choose_cache(None)
+    per_shard = CropCache(cache).clips_per_shard
+    known = [frames_of(workspace, clip) for clip in CLIPS]
+    new = [f"C/{n:03}" for n in range(per_shard + 1)]
+    make_video(dataset / f"{new[0]}.avi", frames=14)
+    for clip in new[1:]:
+        shutil.copyfile(dataset / f"{new[0]}.avi", dataset / f"{clip}.avi")
+    assert mocrop("init", dataset) == 0
+    assert mocrop("retry", "--workers", "0") == 3  # the broken clip is still broken
+    clips = len(CLIPS) + len(new)
+    assert to_redo(capsys) == dict.fromkeys(("transcode", "extract-mv", "precrop:motion-16"), (clips, 0, 0))
+    assert len(CropCache(cache)) == clips + 1
+    assert [frames_of(workspace, clip) for clip in CLIPS] == known
+    assert frames_of(workspace, new[-1])[0]
+    assert mocrop("verify") == 0
+
+
 def test_a_dry_run_of_a_stage_that_reads_h264_says_the_change_and_plans_as_the_stage_would(
     dataset: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
