@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -172,6 +173,31 @@ def in_memory(file: Path) -> bool | None:
         return None
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from the threads that the body starts, and so from the processes that those start.
+
+    This thread sees it again after the body, however short. Nothing is kept from them on Windows.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # starting it, as the first process does, would let its thread see Ctrl-C again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def after_fork(call: Callable[[], object]) -> None:
+    """Have something done first in every process that is forked from this one, where processes fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=call)
 
 
 def most_open_files() -> int:

@@ -29,6 +29,7 @@ NOT_ON_WINDOWS = {
         *NOT_ON_MACOS["os"],
         *("preadv", "pread", "pwrite", "fork", "sysconf", "getloadavg", "nice", "uname", "getuid", "mkfifo", "chown"),
         *("O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "statvfs", "fchmod", "killpg", "setsid", "sync", "fdatasync"),
+        "register_at_fork",
     },
     "signal": {
         "SIGALRM",
@@ -40,6 +41,9 @@ NOT_ON_WINDOWS = {
         "SIGKILL",
         "SIGUSR1",
         "pthread_kill",
+        "pthread_sigmask",
+        "SIG_BLOCK",
+        "SIG_SETMASK",
     },
 }
 MISSING: dict[str, dict[str, set[str]]] = {

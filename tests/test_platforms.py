@@ -250,7 +250,7 @@ def test_a_group_of_motion_appears_when_it_is_whole(tmp_path: Path, system: str)
 NOT_EVERYWHERE = re.compile(
     r"fcntl|msvcrt|resource|_?winapi|flock|lockf|p(read|write)v?|RWF_\w+|posix_fadvise|POSIX_FADV_\w+|"
     r"O_(CLOEXEC|DIRECTORY|DIRECT|BINARY|NOFOLLOW)|SIG(ALRM|HUP|KILL|USR1|USR2|CHLD|PIPE|BREAK)|[gs]etitimer|"
-    r"ITIMER_\w+|alarm|pause|pthread_kill|getrusage|sched_\w+|nice|fork|forkpty|waitpid|killpg|symlink(_to)?|"
+    r"ITIMER_\w+|alarm|pause|pthread_(kill|sigmask)|SIG_((UN)?BLOCK|SETMASK)|register_at_fork|getrusage|sched_\w+|nice|fork|forkpty|waitpid|killpg|symlink(_to)?|"
     r"getloadavg|sysconf|statvfs|uname|get(e?[ug]id|pg(id|rp))|mkfifo|chown|fchmod|fdatasync|madvise|mincore|"
     r"sendfile|copy_file_range|/proc(/.*)?"
 )

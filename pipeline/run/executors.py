@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
+import dataclasses
 import queue
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,18 +14,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from mocrop.pipeline.errors import ClusterError
 from mocrop.pipeline.outcome import Outcome
+from mocrop.pipeline.run import clusters
+from mocrop.pipeline.run.clusters import existing_cluster, local_cluster
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-CONNECT_SECONDS = 10
 SECONDS_BETWEEN_LOOKS = 15  # how often to check that there are workers while no unit comes back
-SECONDS_TO_RESTART = 300  # for a worker that has died: starting one takes a second, or minutes on a busy machine
-ALLOCATOR = {  # bytes; Dask has its workers return memory so eagerly that page faults double the time of extract-mv
-    "MALLOC_TRIM_THRESHOLD_": 128 << 20,
-    "MALLOC_MMAP_THRESHOLD_": 32 << 20,
-}
+RERUNS = 5  # of a unit whose result is lost between its worker and this process
 UNITS_PER_WORKER = 3  # in flight: one running, one waiting at the worker, one on its way
 
 
@@ -56,6 +55,10 @@ class Executor(Protocol):
         """Wait for one of the submitted units."""
         ...
 
+    def wait_for_a_worker(self) -> None:
+        """Wait until there is a process that can begin a unit. Raises: ClusterError if none comes."""
+        ...
+
     def cancel(self) -> None:
         """Forget every unit that has not come back."""
         ...
@@ -77,8 +80,21 @@ class PlainLoop:
         stage, unit, workspace = self._units.get_nowait()
         return Finished(unit=unit, outcomes=stage.function(unit, stage.settings, workspace))
 
+    def wait_for_a_worker(self) -> None:
+        pass  # this process is there
+
     def cancel(self) -> None:
         self._units = queue.SimpleQueue()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Submitted:
+    """A unit on its way, and what it takes to send it again."""
+
+    stage: Stage
+    unit: WorkUnit
+    workspace: str
+    reruns: int = 0
 
 
 class DaskCluster:
@@ -93,8 +109,8 @@ class DaskCluster:
         self._client = client
         self._if_lost = if_lost
         self._workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        self._in_flight: set[Future[list[Outcome]]] = set()
-        self._finished: queue.SimpleQueue[tuple[WorkUnit, Future[list[Outcome]]]] = queue.SimpleQueue()
+        self._in_flight: dict[Future[list[Outcome]], _Submitted] = {}
+        self._finished: queue.SimpleQueue[Future[list[Outcome]]] = queue.SimpleQueue()
 
     @property
     def window(self) -> int:
@@ -106,112 +122,113 @@ class DaskCluster:
         return str(link or "")
 
     def submit(self, stage: Stage, unit: WorkUnit, workspace: str) -> None:
-        future = self._client.submit(stage.function, unit, stage.settings, workspace, pure=False, retries=0)
-        finished = self._finished
-        self._in_flight.add(future)
-        future.add_done_callback(lambda done: finished.put((unit, done)))
+        self._send(_Submitted(stage=stage, unit=unit, workspace=workspace))
+
+    def _send(self, sent: _Submitted) -> None:
+        stage, finished = sent.stage, self._finished
+        try:
+            future = self._client.submit(
+                stage.function, sent.unit, stage.settings, sent.workspace, pure=False, retries=0
+            )
+        except Exception:
+            self._require_scheduler()
+            raise
+        self._in_flight[future] = sent
+        future.add_done_callback(finished.put)
 
     def next_finished(self) -> Finished:
-        from distributed import CancelledError
+        while True:
+            future = self._wait()
+            sent = self._in_flight.pop(future)
+            try:
+                return Finished(unit=sent.unit, outcomes=self._outcomes(future))
+            except _ResultLostError as lost:
+                self._require_scheduler()
+                if sent.reruns == RERUNS:
+                    raise ClusterError(
+                        f"the Dask cluster loses results ({lost}); look at its logs, then run the same command again: "
+                        "finished clips are kept"
+                    ) from lost
+                self._send(dataclasses.replace(sent, reruns=sent.reruns + 1))
+
+    def _outcomes(self, future: Future[list[Outcome]]) -> list[Outcome] | None:
+        """Fetch a result; None: the worker died over it. Raises: _ResultLostError, and what the stage has raised."""
         from distributed.scheduler import KilledWorker
 
-        unit, future = self._wait()
-        self._in_flight.discard(future)
-        try:
-            # Waits again if the worker died with the result: the unit is then rerun, and may kill the next worker.
-            return Finished(unit=unit, outcomes=future.result())
-        except KilledWorker:
-            return Finished(unit=unit, outcomes=None)
-        except CancelledError as cancelled:
-            raise ClusterError(
-                "the Dask scheduler has dropped the work; run the same command again: finished clips are kept"
-            ) from cancelled
+        while True:
+            try:
+                # Waits again if the worker died with the result: Dask runs the unit anew, which may kill the next one.
+                return future.result(timeout=SECONDS_BETWEEN_LOOKS)
+            except KilledWorker:
+                return None
+            except Exception as error:
+                if future.status == "error":
+                    raise
+                if future.status == "pending" and isinstance(error, TimeoutError):
+                    self.wait_for_a_worker()
+                else:  # Dask raises many classes, for what is between the worker and here
+                    raise _ResultLostError(f"{type(error).__name__}: {error}") from error
 
-    def _wait(self) -> tuple[WorkUnit, Future[list[Outcome]]]:
+    def _wait(self) -> Future[list[Outcome]]:
         """Wait for a future, and check now and then that there are still workers."""
         while True:
             try:
                 return self._finished.get(timeout=SECONDS_BETWEEN_LOOKS)
             except queue.Empty:
-                self._require_workers()
+                self.wait_for_a_worker()
 
-    def _require_workers(self) -> None:
-        if self._client.scheduler_info(n_workers=-1)["workers"]:
-            return
+    def wait_for_a_worker(self) -> None:
         try:
-            self._client.wait_for_workers(1, timeout=SECONDS_TO_RESTART)
+            if not self._client.scheduler_info(n_workers=-1)["workers"]:
+                self._client.wait_for_workers(1, timeout=clusters.SECONDS_TO_RESTART)
         except TimeoutError as error:
+            self._require_scheduler()
             raise ClusterError(f"all worker processes are gone and none came back; {self._if_lost}") from error
+        except Exception:
+            self._require_scheduler()
+
+    def _require_scheduler(self) -> None:
+        """Wait while the client looks for its scheduler. Raises: ClusterError if it does not find it."""
+        give_up = time.monotonic() + 2 * clusters.CONNECT_SECONDS
+        while self._client.status == "connecting" and time.monotonic() < give_up:
+            time.sleep(0.1)
+        if self._client.status != "running":
+            raise ClusterError(
+                "the Dask scheduler is gone; once it and its workers are back, run the same command again: finished "
+                "clips are kept"
+            )
 
     def cancel(self) -> None:
         self._finished = queue.SimpleQueue()
-        self._client.cancel(list(self._in_flight), force=True)
+        if self._client.status == "running":
+            with contextlib.suppress(Exception):  # there is an error on its way that says more
+                self._client.cancel(list(self._in_flight), force=True)
         self._in_flight.clear()
 
 
+class _ResultLostError(Exception):
+    """A result that did not come, though no worker died over it as far as Dask knows."""
+
+
 @contextmanager
-def open_executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
+def open_executor(workers: int, scheduler: str | None, *, clip_seconds: float = 0.0) -> Iterator[Executor]:
     """Open the executor for ``--workers`` and ``--scheduler``; a local cluster is stopped at the end.
 
     Args:
         workers: worker processes of a local cluster; 0: a plain loop in this process.
         scheduler: address of an existing Dask scheduler, instead of a local cluster.
-    Raises: ClusterError if the scheduler cannot be reached or has no workers.
+        clip_seconds: time limit per clip; 0: none.
+    Raises: ClusterError if the scheduler cannot be reached or has no workers, or if local ones do not start.
     """
     if scheduler is not None:
-        with _existing_cluster(scheduler) as client:
+        with existing_cluster(scheduler) as client:
             yield DaskCluster(client, if_lost="look at their logs; mocrop must be installed on each machine")
     elif workers == 0:
         yield PlainLoop()
     else:
-        with _local_cluster(workers) as client:
+        with local_cluster(workers, clip_seconds=clip_seconds) as client:
             yield DaskCluster(
                 client,
                 if_lost="something on this machine ends them, perhaps a lack of memory; finished clips are kept: "
                 "continue with the same command and --workers 1, or 0 for a plain loop",
             )
-
-
-@contextmanager
-def _local_cluster(workers: int) -> Iterator[Client]:
-    """A cluster of single-threaded worker processes, with TLS, on the loopback interface only."""
-    import dask
-    from distributed import Client, LocalCluster
-
-    config = {
-        "distributed.scheduler.allowed-failures": 0,  # the runner itself finds the clip that kills its worker
-        "distributed.worker.daemon": True,
-        # By default Dask closes a worker for good that is not back 15 s after a clip has killed it.
-        "distributed.deploy.lost-worker-timeout": f"{SECONDS_TO_RESTART}s",
-        "distributed.comm.timeouts.connect": "60s",
-        "distributed.admin.tick.limit": "1h",  # no warnings: a long FFmpeg call holds the interpreter, as expected
-        **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in ALLOCATOR.items()},
-    }
-    with (
-        dask.config.set(config),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            security=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
-
-
-@contextmanager
-def _existing_cluster(scheduler: str) -> Iterator[Client]:
-    from distributed import Client
-
-    try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterError(f"no Dask scheduler answers at {scheduler} ({error}); check --scheduler") from error
-    with client:
-        if not client.scheduler_info(n_workers=-1)["workers"]:
-            raise ClusterError(f"the Dask scheduler at {scheduler} has no workers; start some with `dask worker`")
-        yield client

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from mocrop.pipeline.errors import ClusterError, Reason
-from mocrop.pipeline.outcome import ClipTask, Outcome
+from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.run.executors import Executor, Finished
+from mocrop.pipeline.run.trials import Ran, Trials
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
-from mocrop.pipeline.time_limit import timeout_message
 from mocrop.pipeline.workspace.manifest import Manifest
 
 SECONDS_BETWEEN_COMMITS = 1.0  # to the manifest; each waits for the disk, and a killed run repeats that much work
@@ -50,15 +49,6 @@ class StageSummary:
                 self.failed[outcome.reasons[0]] += 1
 
 
-@dataclass
-class _Trial:
-    """The search for the clip that killed a unit's worker: its clips are tried one at a time."""
-
-    unit: WorkUnit
-    outstanding: int
-    culprits: dict[int, Reason] = field(default_factory=dict)
-
-
 def run_units(
     stage: Stage,
     units: Iterable[WorkUnit],
@@ -88,11 +78,7 @@ def run_units(
 
 
 class _Run:
-    """One run of a stage.
-
-    When a worker dies, Dask blames every unit that it held. So each such unit is tried with nothing else in flight:
-    first its clips one at a time, then the unit again without the clips that killed a worker.
-    """
+    """One run of a stage. Units whose worker died are tried again, with nothing else in flight."""
 
     def __init__(
         self, stage: Stage, executor: Executor, manifest: Manifest, workspace: Path, progress: Progress
@@ -106,21 +92,23 @@ class _Run:
         self._uncommitted: list[Outcome] = []
         self._committed = -SECONDS_BETWEEN_COMMITS  # monotonic time of the last commit
         self._in_flight = 0
-        self._alone: deque[WorkUnit] = deque()  # units to run with nothing else in flight
-        self._trials: dict[int, _Trial] = {}  # by index of the unit whose worker died
+        self._lost: deque[WorkUnit] = deque()  # units whose worker died
+        self._trials = Trials(self._run_alone, whole=stage.writes_shards)
+        self._given_up: list[WorkUnit] = []
 
     def all(self, units: Iterable[WorkUnit]) -> StageSummary:
         start = time.perf_counter()
         waiting = iter(units)
         unit = next(waiting, None)
-        while unit is not None or self._in_flight or self._alone:
-            while unit is not None and self._in_flight < self._executor.window and not self._alone:
+        while unit is not None or self._in_flight or self._lost:
+            while unit is not None and self._in_flight < self._executor.window and not self._lost:
                 self._submit(unit)
                 unit = next(waiting, None)
             if self._in_flight:
                 self._take(self._next_finished())
-            elif self._alone:
-                self._run_alone(self._alone.popleft())
+            elif self._lost:
+                self._try(self._lost.popleft())
+        self._require_all_settled()
         self._summary.seconds = time.perf_counter() - start
         return self._summary
 
@@ -140,36 +128,35 @@ class _Run:
         return finished
 
     def _take(self, finished: Finished) -> None:
-        if finished.outcomes is not None:
+        if finished.outcomes is None:
+            self._lost.append(finished.unit)
+        else:
             self._record(finished.outcomes)
-            return
-        unit = finished.unit
-        suspects = _suspects(unit)
-        self._trials[unit.index] = _Trial(unit=unit, outstanding=len(suspects))
-        self._alone.extend(WorkUnit(index=unit.index, clips=(clip,), probe=True) for clip in suspects)
 
-    def _run_alone(self, unit: WorkUnit) -> None:
+    def _try(self, unit: WorkUnit) -> None:
+        self.commit()  # trials may take minutes
+        outcomes = self._trials.outcomes(unit)
+        if outcomes is None:
+            self._given_up.append(unit)
+        else:
+            self._record(outcomes)
+
+    def _run_alone(self, unit: WorkUnit) -> Ran:
+        self._executor.wait_for_a_worker()
         start = time.monotonic()
         self._submit(unit)
-        finished = self._next_finished()
-        if unit.probe:
-            self._note_probe(unit, died=finished.outcomes is None, seconds=time.monotonic() - start)
-        elif finished.outcomes is not None:
-            self._record(finished.outcomes)
-        else:  # no clip kills a worker alone, but together they do
-            culprits = {clip.position: Reason.KILLED_WORKER for clip in _suspects(unit)}
-            self._alone.appendleft(_refuse(unit, culprits))
+        return Ran(outcomes=self._next_finished().outcomes, seconds=time.monotonic() - start)
 
-    def _note_probe(self, probe: WorkUnit, *, died: bool, seconds: float) -> None:
-        """Note whether a clip, tried alone, killed its worker; after the last one run the unit without the culprits."""
-        (clip,) = probe.clips
-        trial = self._trials[probe.index]
-        trial.outstanding -= 1
-        if died:
-            hung = 0 < clip.limit_seconds <= seconds
-            trial.culprits[clip.position] = Reason.TIMED_OUT if hung else Reason.KILLED_WORKER
-        if trial.outstanding == 0:
-            self._alone.appendleft(_refuse(trial.unit, trial.culprits))
+    def _require_all_settled(self) -> None:
+        if not self._given_up:
+            return
+        clips, more = self._given_up[0].clips, len(self._given_up) - 1
+        others = f", and over {more} more {'shard' if more == 1 else 'shards'}" if more else ""
+        raise ClusterError(
+            f"{self._stage.name}: workers died again and again over the clips from {clips[0].name} to {clips[-1].name}"
+            f"{others}, and over none of them alone; perhaps there is too little memory: free some or pass fewer "
+            "--workers, then run the same command again: all other clips are done"
+        )
 
     def _record(self, outcomes: list[Outcome]) -> None:
         # A clip that waits for the stage before is still to do: it has no outcome to record.
@@ -179,28 +166,3 @@ class _Run:
         self._progress.advance(clips=len(recorded), failed=sum(o.status == "failed" for o in recorded))
         if time.monotonic() >= self._committed + SECONDS_BETWEEN_COMMITS:
             self.commit()
-
-
-def _suspects(unit: WorkUnit) -> list[ClipTask]:
-    """The clips of a lost unit that were opened. Raises: ClusterError if there are none, so that none is to blame."""
-    suspects = [clip for clip in unit.clips if clip.refusal is None]
-    if not suspects:
-        raise ClusterError("Dask workers die even when there is no clip to work on; look at the cluster's logs")
-    return suspects
-
-
-def _refuse(unit: WorkUnit, culprits: dict[int, Reason]) -> WorkUnit:
-    """The same unit with some of its clips refused."""
-    clips = (
-        dataclasses.replace(clip, refusal=_refusal(culprits[clip.position], clip.name, clip.limit_seconds))
-        if clip.position in culprits
-        else clip
-        for clip in unit.clips
-    )
-    return dataclasses.replace(unit, clips=tuple(clips))
-
-
-def _refusal(reason: Reason, clip: str, limit_seconds: float) -> tuple[Reason, str]:
-    if reason is Reason.TIMED_OUT:
-        return reason, timeout_message(clip, limit_seconds)
-    return reason, f"{clip}: the process that worked on it died; `mocrop retry` tries it again"

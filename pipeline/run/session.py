@@ -83,7 +83,8 @@ class Session:
     def _executor(self) -> Executor:
         """The executor, started when a stage first has units to run and kept for the stages after it."""
         workers = (os.cpu_count() or 1) if self.options.workers is None else self.options.workers
-        return self.resources.enter_context(open_executor(workers, self.options.scheduler))
+        opened = open_executor(workers, self.options.scheduler, clip_seconds=self.options.clip_seconds)
+        return self.resources.enter_context(opened)
 
     def rows(self, stage: Stage) -> Iterator[StageRow]:
         """Every clip with its outcomes of ``stage`` and of the stage before."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
 import dask
 import pytest
+from distributed import CancelledError
+from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from mocrop.pipeline.errors import ClipError, ClusterError, DiskFullError, Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
-from mocrop.pipeline.run import executors, runner
+from mocrop.pipeline.run import clusters, executors, runner, trials
 from mocrop.pipeline.run.executors import Executor, Finished, PlainLoop, open_executor
 from mocrop.pipeline.run.runner import StageSummary, run_units
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
@@ -33,14 +36,11 @@ class Behaviour:
     hangs: tuple[int, ...] = ()
     fails: tuple[int, ...] = ()
     slow: float = 0.0  # seconds that each clip takes
-    together: bool = False  # units of more than one clip die, single clips do not
     raises: str = ""
 
 
 def behave(unit: WorkUnit, settings: Behaviour, workspace: str) -> list[Outcome]:
     outcomes = []
-    if settings.together and len([c for c in unit.clips if c.refusal is None]) > 1:
-        os._exit(1)
     if settings.raises == "disk":
         raise DiskFullError("no space is left")
     if settings.raises == "bug":
@@ -62,14 +62,14 @@ def behave(unit: WorkUnit, settings: Behaviour, workspace: str) -> list[Outcome]
     return outcomes
 
 
-def stage(behaviour: Behaviour) -> Stage:
+def stage(behaviour: Behaviour, *, whole: bool = True) -> Stage:
     return Stage(
         name="extract-mv",
         function=behave,
         settings=behaviour,
         version=1,
         clips_per_unit=4,
-        writes_shards=True,
+        writes_shards=whole,
         output=lambda position, name: Path("/"),
     )
 
@@ -96,7 +96,7 @@ Run = Callable[..., tuple[StageSummary, dict[str, tuple[Reason, ...]]]]
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     def run(
-        behaviour: Behaviour, executor: Executor, limit_seconds: float = 0.0
+        behaviour: Behaviour, executor: Executor, limit_seconds: float = 0.0, *, whole: bool = True
     ) -> tuple[StageSummary, dict[str, tuple[Reason, ...]]]:
         rows = [
             ClipRow(name=f"A/{n}", path=f"{n}.avi", label=0, group=-1, subset=(1,), size_bytes=1, mtime_ns=1)
@@ -105,7 +105,7 @@ def run(tmp_path: Path) -> Run:
         with Manifest(tmp_path / "manifest.sqlite") as manifest:
             manifest.replace_clips(rows, class_names=["A"], split_names=["1"])
             summary = run_units(
-                stage(behaviour),
+                stage(behaviour, whole=whole),
                 work_units(limit_seconds),
                 executor=executor,
                 manifest=manifest,
@@ -143,8 +143,9 @@ def test_a_cluster_gives_the_same_outcomes(run: Run, cluster: Executor) -> None:
 
 
 def test_clips_that_kill_their_worker_are_found_and_the_others_go_on(
-    run: Run, cluster: Executor, tmp_path: Path
+    run: Run, cluster: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(trials, "DEATHS_ALONE", 1)
     summary, failures = run(Behaviour(kills=(1, 9)), cluster)
     assert summary.done == 10
     assert failures == {"A/1": (Reason.KILLED_WORKER,), "A/9": (Reason.KILLED_WORKER,)}
@@ -157,9 +158,26 @@ def test_a_cluster_stops_a_clip_that_hangs(run: Run, cluster: Executor) -> None:
     assert failures == {"A/6": (Reason.TIMED_OUT,)}
 
 
-def test_clips_that_kill_only_together_all_fail(run: Run, cluster: Executor) -> None:
-    summary, _ = run(Behaviour(together=True), cluster)
-    assert summary.failed == {Reason.KILLED_WORKER: CLIPS}
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units are tried just as often, without time for what kills workers to pass."""
+    monkeypatch.setattr(trials, "PAUSES", (0.0,) * len(trials.PAUSES))
+
+
+def test_a_shard_that_always_loses_its_worker_though_none_of_its_clips_does_ends_the_run_after_all_others(
+    run: Run, tmp_path: Path, no_pauses: None
+) -> None:
+    """Four clips of a shard that take too much memory together, say."""
+    with pytest.raises(ClusterError, match=r"extract-mv: workers died .* from A/4 to A/7, and over none of them alone"):
+        run(Behaviour(), Killing((), together=(4, 5)))
+    with Manifest(tmp_path / "manifest.sqlite") as manifest:
+        counts = manifest.counts("extract-mv", stage(Behaviour()).settings_hash)
+        assert (counts.done, counts.missing, counts.failed) == (8, 4, {})
+
+
+def test_clips_that_need_not_be_run_together_are_run_one_by_one_in_the_end(run: Run, no_pauses: None) -> None:
+    summary, failures = run(Behaviour(), Killing((), together=(4, 5)), whole=False)
+    assert (summary.done, failures) == (CLIPS, {})
 
 
 @pytest.mark.parametrize(("raises", "error"), [("disk", DiskFullError), ("bug", ZeroDivisionError)])
@@ -190,6 +208,9 @@ def test_no_more_units_are_taken_than_the_window_holds(tmp_path: Path) -> None:
             unit = in_flight.pop(0)
             assert len(taken) <= unit.index + 3  # the window and one more
             return Finished(unit=unit, outcomes=[])
+
+        def wait_for_a_worker(self) -> None:
+            raise AssertionError("nothing went wrong")
 
         def cancel(self) -> None:
             raise AssertionError("nothing went wrong")
@@ -228,7 +249,7 @@ def test_outcomes_are_kept_when_a_run_ends_early(
         assert manifest.counts("extract-mv", stage(Behaviour()).settings_hash).done == 8
 
 
-def test_workers_that_always_die_end_the_run(run: Run, tmp_path: Path) -> None:
+def test_workers_that_always_die_end_the_run(run: Run, no_pauses: None) -> None:
     class Dying:
         window = 4
         dashboard = ""
@@ -242,6 +263,9 @@ def test_workers_that_always_die_end_the_run(run: Run, tmp_path: Path) -> None:
         def next_finished(self) -> Finished:
             return Finished(unit=self.units.pop(0), outcomes=None)
 
+        def wait_for_a_worker(self) -> None:
+            pass
+
         def cancel(self) -> None:
             self.units.clear()
 
@@ -249,22 +273,41 @@ def test_workers_that_always_die_end_the_run(run: Run, tmp_path: Path) -> None:
         run(Behaviour(), Dying())
 
 
-def test_a_missing_scheduler_is_named() -> None:
+def test_a_missing_scheduler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 1)
     with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9.*--scheduler"), open_executor(1, "tcp://127.0.0.1:9"):
         pass
 
 
 class Killing(PlainLoop):
-    """Loses the worker of every unit that may touch one of some clips, and takes its time over that."""
+    """Loses the worker of every unit that may touch one of some clips, and takes its time over that.
 
-    def __init__(self, kills: tuple[int, ...], *, seconds: float) -> None:
+    Args:
+        together: clips that lose a worker only if a unit has all of them.
+        outside: deaths that no clip is to blame for: whether the unit that is run next loses its worker, in turn.
+    """
+
+    def __init__(
+        self,
+        kills: tuple[int, ...],
+        *,
+        seconds: float = 0.0,
+        together: tuple[int, ...] = (),
+        outside: Iterable[bool] = (),
+    ) -> None:
         super().__init__()
-        self.kills, self.seconds = kills, seconds
+        self.kills, self.seconds, self.together = set(kills), seconds, set(together)
+        self.outside = iter(outside)
+        self.ran: list[tuple[int, ...]] = []  # clips of each unit
 
     def next_finished(self) -> Finished:
         stage, unit, workspace = self._units.get_nowait()
-        if any(clip.position in self.kills and clip.refusal is None for clip in unit.clips):
+        touched = {clip.position for clip in unit.clips if clip.refusal is None}
+        self.ran.append(tuple(sorted(touched)))
+        if touched & self.kills or (self.together and touched >= self.together):
             time.sleep(self.seconds)
+            return Finished(unit=unit, outcomes=None)
+        if next(self.outside, False):
             return Finished(unit=unit, outcomes=None)
         return Finished(unit=unit, outcomes=behave(unit, stage.settings, workspace))
 
@@ -288,16 +331,10 @@ def test_a_worker_that_dies_before_the_limit_has_been_killed_and_one_that_dies_a
 
 def test_suspects_are_tried_before_another_unit_is_taken(run: Run) -> None:
     """Unit 0 loses its worker over clip 1: its clips by themselves come next, then it without clip 1, then the rest."""
-    submitted: list[tuple[int, tuple[int, ...]]] = []
-
-    class Noting(Killing):
-        def submit(self, stage: Stage, unit: WorkUnit, workspace: str) -> None:
-            submitted.append((unit.index, tuple(clip.position for clip in unit.clips if clip.refusal is None)))
-            super().submit(stage, unit, workspace)
-
-    run(Behaviour(), Noting((1,), seconds=0))
-    alone = [(0, (n,)) for n in range(4)]
-    assert submitted == [(0, (0, 1, 2, 3)), *alone, (0, (0, 2, 3)), (1, (4, 5, 6, 7)), (2, (8, 9, 10, 11))]
+    killing = Killing((1,))
+    run(Behaviour(), killing)
+    alone = [(n,) for n in (0, 1, 2, 3, 1, 1)]  # clip 1 until it has died three times
+    assert killing.ran == [(0, 1, 2, 3), *alone, (0, 2, 3), (4, 5, 6, 7), (8, 9, 10, 11)]
 
 
 def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
@@ -310,7 +347,7 @@ def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
 
 def test_a_cluster_whose_workers_never_come_back_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "SECONDS_BETWEEN_LOOKS", 0.5)
-    monkeypatch.setattr(executors, "SECONDS_TO_RESTART", 1)
+    monkeypatch.setattr(clusters, "SECONDS_TO_RESTART", 1)
     with open_executor(1, None) as executor:
         client = executor._client  # type: ignore[attr-defined]
         client.cluster.scale(0)
@@ -334,19 +371,57 @@ def test_work_that_is_cancelled_is_not_begun(tmp_path: Path) -> None:
     assert written - {"unit-0"} == {"unit-9"}
 
 
-def test_a_result_that_is_lost_with_its_worker_and_kills_the_next_one_is_no_error(cluster: Executor) -> None:
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("finished", CommClosedError("in <TCP>: Stream is closed")),
+        ("finished", AttributeError("'NoneType' object has no attribute 'with_traceback'")),
+        ("cancelled", CancelledError("behave")),
+        ("lost", OSError("timed out")),
+    ],
+)
+def test_a_result_that_is_lost_on_its_way_is_made_again(
+    cluster: Executor, tmp_path: Path, status: str, error: Exception
+) -> None:
+    """Whatever class Dask raises: no worker died over the unit, so none of its clips is tried alone."""
+    unit = lost_result(cluster, tmp_path, status, error)
+    finished = cluster.next_finished()
+    assert finished.unit == unit
+    assert [outcome.position for outcome in finished.outcomes or ()] == [0, 1, 2, 3]
+
+
+def test_a_result_that_is_lost_with_its_worker_and_kills_the_next_one_is_no_error(
+    cluster: Executor, tmp_path: Path
+) -> None:
     """Dask says first that the unit is done, runs it anew as its result is gone, and then that it killed a worker."""
+    unit = lost_result(cluster, tmp_path, "error", KilledWorker("behave", None, 0))
+    assert cluster.next_finished() == Finished(unit=unit, outcomes=None)
+
+
+def test_a_cluster_that_loses_every_result_ends_the_run(cluster: Executor, tmp_path: Path) -> None:
+    lost_result(cluster, tmp_path, "finished", OSError("timed out"), reruns=executors.RERUNS)
+    with pytest.raises(ClusterError, match=r"loses results \(OSError: timed out\)"):
+        cluster.next_finished()
+
+
+def lost_result(cluster: Executor, workspace: Path, status: str, error: Exception, *, reruns: int = 0) -> WorkUnit:
+    """Submit a unit whose future has a status and raises an error."""
     unit = work_units()[0]
 
     class Lost:
-        def exception(self) -> None:
-            return None
+        def __init__(self) -> None:
+            self.status = status
 
-        def result(self) -> list[Outcome]:
-            raise KilledWorker("behave", None, 0)
+        def result(self, timeout: float) -> list[Outcome]:
+            raise error
 
-    cluster._finished.put((unit, Lost()))  # type: ignore[attr-defined]
-    assert cluster.next_finished() == Finished(unit=unit, outcomes=None)
+    future: Any = Lost()
+    dask_cluster: Any = cluster
+    dask_cluster._in_flight[future] = executors._Submitted(
+        stage=stage(Behaviour()), unit=unit, workspace=str(workspace), reruns=reruns
+    )
+    dask_cluster._finished.put(future)
+    return unit
 
 
 def test_a_worker_that_is_slow_to_come_back_is_waited_for(
@@ -354,7 +429,8 @@ def test_a_worker_that_is_slow_to_come_back_is_waited_for(
 ) -> None:
     """A worker takes longer to start than Dask waits for one, were it not told to wait; scaled down from 15 s."""
     seconds = 1
-    monkeypatch.setattr(executors, "SECONDS_TO_RESTART", 60)
+    monkeypatch.setattr(clusters, "SECONDS_TO_RESTART", 60)
+    monkeypatch.setattr(trials, "DEATHS_ALONE", 1)
     with (
         dask.config.set({"distributed.worker.preload": [f"import time; time.sleep({seconds})"]}),
         dask.config.set({"distributed.deploy.lost-worker-timeout": f"{seconds / 10}s"}),
