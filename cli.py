@@ -32,6 +32,7 @@ from mocrop.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from mocrop.pipeline.commands.preprocess import Report
+    from mocrop.pipeline.interrupts import Interrupts
     from mocrop.pipeline.run.session import RunOptions
     from mocrop.pipeline.terminal import Part
     from mocrop.pipeline.workspace.paths import Workspace
@@ -307,9 +308,13 @@ def every_command(
     pass
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; an error that the user can put right ends in one line and exit code 1."""
-    from mocrop.pipeline.errors import MocropError, SilentExit, StoppedError, full_disk_as_error
+def main(arguments: list[str] | None = None, *, interrupts: Interrupts | None = None) -> None:
+    """Run the command line; an error that the user can put right ends in one line and exit code 1.
+
+    Args:
+        interrupts: what has been heard of signals; None: Ctrl-C is left to Python.
+    """
+    from mocrop.pipeline.errors import ClusterError, MocropError, SilentExit, StoppedError, full_disk_as_error
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -322,14 +327,18 @@ def main(arguments: list[str] | None = None) -> None:
         _say_to_people(str(end))
         sys.exit(end.exit_code)
     except MocropError as error:
+        if isinstance(error, ClusterError) and interrupts and interrupts.stopped():
+            sys.exit(_stopped(interrupts))  # workers may hear a signal first
         _say_to_people(("error: ", "red"), str(error))
         sys.exit(1)
     except SystemExit as end:
         # Typer turns Ctrl-C into this exit without printing anything.
         if end.code == EXIT_INTERRUPTED and not isinstance(end, SilentExit):
-            _say_to_people("stopped; the same command goes on where this one ended")
+            _stopped(interrupts)
         raise
     except Exception:
+        if interrupts and interrupts.stopped():
+            sys.exit(_stopped(interrupts))  # a library has made another error of it
         from mocrop.pipeline.terminal import print_traceback
 
         sys.excepthook = print_traceback  # Typer has put its own there
@@ -922,6 +931,17 @@ def _say(*lines: str, whole: bool = False) -> None:
     console = LineConsole()
     for line in lines:
         console.say(line, whole=whole)
+
+
+def _stopped(interrupts: Interrupts | None) -> int:
+    """Say that Ctrl-C has stopped the command."""
+    if interrupts is None:
+        from mocrop.pipeline.interrupts import STOPPED
+
+        _say_to_people(STOPPED)
+    else:
+        interrupts.say()
+    return EXIT_INTERRUPTED
 
 
 def _say_to_people(*parts: Part) -> None:
