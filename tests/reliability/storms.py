@@ -9,7 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.reliability import cache_flips, cache_growth, full_disk, kills, motion_flips, mutated_videos
+from tests.reliability import (
+    cache_flips,
+    cache_growth,
+    full_disk,
+    interruptions,
+    kills,
+    motion_flips,
+    mutated_videos,
+    outside_kills,
+)
 
 Round = Callable[[Path, int], Counter[str]]  # folder of the storm, seed -> what became of what was tried
 
@@ -65,12 +74,33 @@ def _motion(count: motion_flips.Count) -> Counter[str]:
     return Counter({"refused": count.refused, "read as it was": count.harmless})
 
 
+def _outside_kills(folder: Path, seed: int) -> Counter[str]:
+    place = folder / str(seed)
+    place.mkdir()
+    storm = outside_kills.storm_of_kills(place, kills=60, clips=200, killer=101, seed=seed)
+    assert list(storm.failed) == [101], f"failed: {storm.failed}"
+    assert storm.done == 199, f"{storm.done} done"
+    return Counter({"no clip blamed": storm.kills})
+
+
 STORMS = (
     Storm(
         name="all stages",
         harm="SIGKILL of `mocrop run`, alone or with its workers",
         must="the same command completes it, to the same bytes",
         round=kills.kill_stages,
+    ),
+    Storm(
+        name="all stages",
+        harm="Ctrl-C or SIGTERM, once or twice",
+        must="one line, exit 130 or 143, no process left; the same command completes it, to the same bytes",
+        round=interruptions.interrupt_stages,
+    ),
+    Storm(
+        name="a stage of 200 clips",
+        harm="SIGKILL of its workers from outside",
+        must="no clip is blamed but the one that kills its worker itself",
+        round=_outside_kills,
     ),
     Storm(
         name="training",
