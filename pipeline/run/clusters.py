@@ -111,7 +111,7 @@ def _start(loop: IOLoop) -> LocalCluster:
 
 
 def _add_workers(cluster: LocalCluster, client: Client, workers: int) -> None:
-    """Start workers and wait for them. Raises: ClusterError if one dies or fails each time, or if they take too long."""
+    """Start workers and wait for them. Raises: ClusterError if they die or fail each time, or take too long."""
     cluster.scale(workers)
     give_up = time.monotonic() + SECONDS_TO_RESTART
     failures = 0

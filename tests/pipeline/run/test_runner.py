@@ -347,8 +347,8 @@ def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
 
 def test_a_cluster_whose_workers_never_come_back_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "SECONDS_BETWEEN_LOOKS", 0.5)
-    monkeypatch.setattr(clusters, "SECONDS_TO_RESTART", 1)
     with open_executor(1, None) as executor:
+        monkeypatch.setattr(clusters, "SECONDS_TO_RESTART", 1)
         client = executor._client  # type: ignore[attr-defined]
         client.cluster.scale(0)
         until(lambda: not client.scheduler_info(n_workers=-1)["workers"])
