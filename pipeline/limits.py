@@ -78,4 +78,4 @@ def _words(least: float | None, most: float | None, above: float | None, below: 
 
 
 def _plain(limit: float) -> str:
-    return str(limit) if isinstance(limit, int) else f"{limit:g}"
+    return str(int(limit)) if limit == int(limit) else f"{limit:g}"
