@@ -215,7 +215,7 @@ def test_a_cache_with_other_clips_is_refused(cache_path: Path, tmp_path: Path, m
 
 def test_a_loss_that_is_not_finite_stops_the_run(cache_path: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"training loss of epoch 1, batch \d+ is (nan|inf); pass a lower --lr"):
-        train(cache_path, tmp_path, replace(SETTINGS, learning_rate=1e30))
+        train(cache_path, tmp_path, replace(SETTINGS, learning_rate=1e6, weight_decay=1e6))
     assert not (tmp_path / "last.pt").exists()
 
 
