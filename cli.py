@@ -84,6 +84,8 @@ app = typer.Typer(
 
 Command = Callable[..., None]
 
+# `readable=False`, of all folders and files: Typer need not look, as the command says more of what cannot be read.
+
 WorkspaceOption = Annotated[
     Path | None,
     typer.Option(
@@ -92,6 +94,7 @@ WorkspaceOption = Annotated[
         envvar="MOCROP_WORKSPACE",
         help="Workspace folder.",
         show_default="nearest with a mocrop.toml, else ./mocrop-work",
+        readable=False,
     ),
 ]
 WorkersOption = Annotated[
@@ -104,6 +107,7 @@ SplitsOption = Annotated[
     typer.Option(
         help="Split lists: the official UCF folder, a `path label` list or a CSV file.",
         show_default="those given before, else a generated split",
+        readable=False,
     ),
 ]
 GroupByOption = Annotated[
@@ -115,7 +119,8 @@ GroupByOption = Annotated[
     ),
 ]
 NewDatasetArgument = Annotated[
-    Path | None, typer.Argument(help="Folder that holds one folder of videos per class; needed only once.")
+    Path | None,
+    typer.Argument(help="Folder that holds one folder of videos per class; needed only once.", readable=False),
 ]
 ReplaceDatasetOption = Annotated[
     bool, typer.Option("--replace-dataset", help="Take DATASET even if the workspace has another one.")
@@ -237,6 +242,7 @@ class PrecropOptions(CropOptions):
             "--density-from",
             metavar="DIR",
             help="Crop by the reference's `.npy` density maps in this folder: policy maps, which needs no extract-mv.",
+            readable=False,
         ),
     ] = None
 
@@ -311,17 +317,20 @@ def every_command(
 def main(arguments: list[str] | None = None, *, interrupts: Interrupts | None = None) -> None:
     """Run the command line; an error that the user can put right ends in one line and exit code 1.
 
+    A traceback means a mistake in mocrop. What the system says of files and disks is no mistake, wherever it comes up.
+
     Args:
         interrupts: what has been heard of signals; None: Ctrl-C is left to Python.
     """
-    from mocrop.pipeline.errors import ClusterError, MocropError, SilentExit, StoppedError, full_disk_as_error
+    from mocrop.pipeline.errors import ClusterError, MocropError, SilentExit, StoppedError
+    from mocrop.pipeline.system_errors import as_mocrop_errors
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # so that lines of both keep their order in a file, and the help, too, is printed whatever the encoding
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
-        with full_disk_as_error():
+        with as_mocrop_errors():
             app(arguments, prog_name="mocrop")
     except StoppedError as end:
         _say_to_people(str(end))
@@ -347,7 +356,7 @@ def main(arguments: list[str] | None = None, *, interrupts: Interrupts | None = 
 
 @app.command()
 def init(
-    dataset: Annotated[Path, typer.Argument(help="Folder that holds one folder of videos per class.")],
+    dataset: Annotated[Path, typer.Argument(help="Folder that holds one folder of videos per class.", readable=False)],
     splits: SplitsOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the generated split.", show_default="0")] = None,
     group_by: GroupByOption = None,
@@ -558,7 +567,8 @@ def verify(
 def show(
     clip: Annotated[str, typer.Argument(help="Name of a clip, or an ending that no other clip has, e.g. g01_c01.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write.", show_default="reports/show/<clip>.png")
+        Path | None,
+        typer.Option("-o", "--output", help="File to write.", show_default="reports/show/<clip>.png", readable=False),
     ] = None,
     video: Annotated[bool, typer.Option("--video", help="Write an MP4 of all frames instead of a page.")] = False,
     policy: Annotated[
@@ -590,7 +600,10 @@ def gallery(
         str | None, typer.Option(help="Show the crops of this cache instead: its name or its folder.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write.", show_default="reports/gallery/<what>.png")
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="File to write.", show_default="reports/gallery/<what>.png", readable=False
+        ),
     ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -605,7 +618,8 @@ def gallery(
 @app.command()
 def export_npy(
     folder: Annotated[
-        Path, typer.Argument(help="Folder to write to, as <folder>/<Class>/<clip>/motion_vectors_....npy.")
+        Path,
+        typer.Argument(help="Folder to write to, as <folder>/<Class>/<clip>/motion_vectors_....npy.", readable=False),
     ],
     grid: GridOption = None,
     eps_px: EpsOption = None,
@@ -625,7 +639,9 @@ def export_npy(
 
 @app.command()
 def import_npy(
-    folder: Annotated[Path, typer.Argument(help="Folder of the reference's maps, with one folder per class.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of the reference's maps, with one folder per class.", readable=False)
+    ],
     grid: Annotated[
         str | None, typer.Option(metavar="ROWSxCOLS", help="Grid of the maps.", show_default="the only one there")
     ] = None,
@@ -672,7 +688,8 @@ def train(*, options: TrainOptions, workspace: WorkspaceOption = None, as_json: 
 def evaluate(
     run: Annotated[str | None, typer.Option(help="Name of the run.", show_default="the only one")] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Checkpoint file instead of a run; one of another program needs --arch.")
+        Path | None,
+        typer.Option(help="Checkpoint file instead of a run; one of another program needs --arch.", readable=False),
     ] = None,
     arch: Annotated[str | None, typer.Option(help="Backbone, if the checkpoint does not name it.")] = None,
     cache: CacheOption = None,
@@ -740,7 +757,10 @@ def flops(
 @app.command()
 def coverage(
     boxes: Annotated[
-        Path, typer.Option(help="File of the actors' boxes: JSON, or the corrected .mat annotations of UCF101-24.")
+        Path,
+        typer.Option(
+            help="File of the actors' boxes: JSON, or the corrected .mat annotations of UCF101-24.", readable=False
+        ),
     ],
     policy: Annotated[list[str] | None, typer.Option(help="Policy to measure; repeatable.", show_default="all")] = None,
     ratio: Annotated[
@@ -868,7 +888,7 @@ def ablate(
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Folder to write to.")] = Path("mocrop-demo"),
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.", readable=False)] = Path("mocrop-demo"),
     workers: WorkersOption = None,
 ) -> None:
     """Run everything on generated clips: the stages, training, a table and a picture."""

@@ -11,6 +11,7 @@
     ├── MotionStoreError        a damaged part of motion.zarr
     ├── CacheError              a crop cache that is missing, ambiguous, damaged, or not the one asked for
     ├── DiskFullError           no space left: ends the run, the workspace stays resumable
+    ├── FileError               a file or folder that the system does not let mocrop read or write
     ├── ClusterError            the Dask cluster cannot be reached or has lost its workers
     ├── TrainingError           a training run that cannot start or continue
     ├── StoppedError            a run that a signal has stopped, after saving its state; exit code 128 + the signal
@@ -18,7 +19,8 @@
     ├── PredictionsError        saved predictions that cannot be read or compared
     └── WeightsError            pretrained weights that cannot be obtained, read or used
 
-Mistakes in a program that calls mocrop are ``ValueError`` or ``TypeError``, as anywhere in Python.
+Mistakes in a program that calls mocrop are ``ValueError`` or ``TypeError``, as anywhere in Python. Errors of
+the system and of files become these in :mod:`~mocrop.pipeline.system_errors`.
 """
 
 from __future__ import annotations
@@ -119,6 +121,10 @@ class DiskFullError(MocropError):
     """No space is left on the disk; finished clips stay valid."""
 
 
+class FileError(MocropError):
+    """The system does not let mocrop read or write a file or folder; finished clips stay valid."""
+
+
 class ClusterError(MocropError):
     """The Dask cluster cannot be reached or has lost its workers."""
 
@@ -155,13 +161,37 @@ class WeightsError(MocropError):
 
 
 def raise_if_disk_full(error: BaseException) -> None:
-    """Raise DiskFullError if ``error`` means that the disk is full, whichever library raised it."""
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    phrases = ("no space left on device", "disk quota exceeded", "database or disk is full")
-    if full or any(phrase in str(error).lower() for phrase in phrases):
+    """Raise DiskFullError if ``error``, or one that it comes from, means a full disk, whichever library raised it."""
+    if any(_is_full_disk(each) for each in causes(error)):
         raise DiskFullError(
             "no space is left on the disk; free some and run the same command again: finished clips are kept"
         ) from error
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error, then what it was raised from or while handling, down to the first one.
+
+    >>> try:
+    ...     try:
+    ...         raise OSError(errno.ENOSPC, "full")
+    ...     finally:
+    ...         raise RuntimeError("the end of the file is missing")  # as torch does
+    ... except RuntimeError as error:
+    ...     [type(each).__name__ for each in causes(error)]
+    ['RuntimeError', 'OSError']
+    """
+    found: list[BaseException] = []
+    after: BaseException | None = error
+    while after is not None and after not in found:
+        found.append(after)
+        after = after.__cause__ or after.__context__
+    return found
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    phrases = ("no space left on device", "disk quota exceeded", "database or disk is full")
+    by_number = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return by_number or any(phrase in str(error).lower() for phrase in phrases)
 
 
 @contextlib.contextmanager

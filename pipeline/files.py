@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from mocrop.pipeline import platform_calls
-from mocrop.pipeline.errors import raise_if_disk_full
+from mocrop.pipeline.system_errors import as_mocrop_errors
 
 _NO_FILE_NAME = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
 MAX_NAME_BYTES = 255  # of one part of a path, on nearly every file system
@@ -59,10 +59,32 @@ def file_stem(name: str, *, suffix: str) -> str:
     return fitting_name(plain, suffix).removesuffix(suffix)
 
 
+def names_in(folder: Path) -> list[str]:
+    """Names of what is in a folder, sorted; none if there is no such folder.
+
+    Raises: OSError if it cannot be read, where ``glob`` would find nothing, or if it is a link that leads nowhere.
+    """
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        if folder.is_symlink():
+            raise
+        return []
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder. Raises: OSError if that cannot be known, as in a folder that is forbidden."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def write_whole(file: Path, content: bytes) -> None:
     """Write a file atomically, in a folder that is created where missing.
 
-    Raises: DiskFullError.
+    Raises: DiskFullError; FileError where the system does not let it be written.
     """
     with whole_file(file) as stream:
         stream.write(content)
@@ -76,20 +98,21 @@ def whole_file(file: Path, *, writer: str = "") -> Iterator[BinaryIO]:
 
     Args:
         writer: part of the temporary name, for files that several processes may write at once.
-    Raises: DiskFullError.
+    Raises: DiskFullError; FileError where the system does not let it be written.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_file(file, writer=writer)
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, file)
-    except BaseException as error:
-        partial.unlink(missing_ok=True)
-        raise_if_disk_full(error)
-        raise
+    with as_mocrop_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(partial, file)
+        except BaseException:
+            with contextlib.suppress(OSError):  # what comes first is told
+                partial.unlink(missing_ok=True)
+            raise
 
 
 def partial_file(file: Path, *, writer: str = "") -> Path:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.field_types import did_you_mean, require_types
 
 Plain = dict[str, Any]  # settings as JSON holds them
 Settings = TypeVar("Settings")
@@ -72,10 +73,10 @@ def settings_from(
     """
     known = {field.name for field in dataclasses.fields(cast(Any, kind))}
     if unknown := unknown_settings(kind, table):
-        raise SettingsError(
-            f"{where} has no setting {unknown[0]!r} (a newer mocrop may have one); it has {', '.join(sorted(known))}"
-        )
+        meant = did_you_mean(unknown[0], known) or f" (a newer mocrop may have one); it has {', '.join(sorted(known))}"
+        raise SettingsError(f"{where} has no setting {unknown[0]!r}{meant}")
     try:
+        require_types(kind, table)
         return kind(**{**table, **{name: value for name, value in options.items() if value is not None}})
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{where}: {error}") from error

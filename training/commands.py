@@ -9,7 +9,6 @@ from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.distributed import Ranks
 from mocrop.training.loop.callbacks import Callbacks, TrainCallback
-from mocrop.training.loop.run_folder import weights_of
 from mocrop.training.loop.saver import SECONDS_BETWEEN_SAVES, RunControl
 from mocrop.training.loop.signals import stop_on_signals
 from mocrop.training.loop.train import TrainResult, train
@@ -69,7 +68,7 @@ def choose_run(workspace: Workspace, name: str | None) -> Path:
 
     Raises: TrainingError that lists the runs if the choice is not clear.
     """
-    names = sorted(run.name for run in workspace.runs.glob("*") if weights_of(run).exists())
+    names = workspace.trained_runs()
     if not names:
         raise TrainingError(f"{workspace.root} has no trained run yet; make one with `mocrop train --arch resnet50`")
     if name is None and len(names) > 1:

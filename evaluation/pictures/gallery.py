@@ -13,7 +13,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import evenly
 from mocrop.pipeline.crop_box import CropBox
-from mocrop.pipeline.errors import CacheError, ClipError, SettingsError
+from mocrop.pipeline.errors import CacheError, ClipError, SettingsError, WorkspaceError
 from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.policies.base import PictureSize, PolicyResult
 from mocrop.pipeline.workspace.manifest import Manifest
@@ -68,6 +68,8 @@ def workspace_gallery(workspace: Workspace, settings: GallerySettings) -> Galler
     """
     with Manifest(workspace.require().manifest_file, read_only=True) as manifest:
         rows, classes = list(manifest.clips()), manifest.names("class_names")
+    if not rows:
+        raise WorkspaceError(f"{workspace.manifest_file} lists no clips; run `mocrop init` again")
     chosen = choose_clips([row.label for row in rows], count=settings.clips)
     tiles = [_workspace_tile(workspace, rows[row].name, class_of(rows[row], classes), settings) for row in chosen]
     shown = f"{len(tiles)} of {len(rows):,} clips   ·   middle key frame"

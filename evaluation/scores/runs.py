@@ -14,9 +14,10 @@ from typing import Any
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError, TrainingError
+from mocrop.pipeline.files import is_there
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.selection import split_index
-from mocrop.training.loop.run_folder import FREE_SETTINGS, weights_of
+from mocrop.training.loop.run_folder import FREE_SETTINGS
 from mocrop.training.model.checkpoint import is_ours, read_content
 
 PLACE = "{split}"  # stands for the split's name in the name of a run or checkpoint
@@ -38,8 +39,8 @@ class TrainedRun:
 
 def trained_runs(workspace: Workspace) -> list[TrainedRun]:
     """Runs with a checkpoint and a config.json, sorted by name."""
-    files = sorted(workspace.runs.glob("*/config.json"))
-    return [_run(file) for file in files if weights_of(file.parent).exists()]
+    files = [workspace.runs / name / "config.json" for name in workspace.trained_runs()]
+    return [_run(file) for file in files if is_there(file)]
 
 
 def _run(file: Path) -> TrainedRun:

@@ -86,7 +86,7 @@ def export_maps(
             f"{folder} holds {there:,} {rows}x{cols} maps already; "
             "name another folder, or replace them with --overwrite"
         )
-    with open_session(workspace, RunOptions()) as session:
+    with open_session(workspace, RunOptions(), read_only=True) as session:
         if not workspace.motion.is_dir():
             raise WorkspaceError(f"{workspace.root} has no motion vectors yet; run `mocrop extract-mv` first")
         reader = MotionReader(workspace.motion)

@@ -218,7 +218,7 @@ def explain(
         on_changes: called with what has changed in the data set. Only a stage that reads it takes that into account.
     Raises: SettingsError, WorkspaceError, CacheError.
     """
-    with open_session(workspace, RunOptions()) as session:
+    with open_session(workspace, RunOptions(), read_only=True) as session:
         stage = stage_of(session, name, options)
         changes, seen = look_at(read_settings(workspace)[0].dataset, session.manifest.files)
         on_changes(changes)

@@ -120,6 +120,6 @@ def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...], *, auto
             return f"mocrop {command} --name {shell_word(cache)}" if cache else f"mocrop {command}"
     if not workspace.cache_names():
         return "mocrop precrop --size 192"
-    if not any(workspace.runs.glob("*/best.pt")):
+    if not workspace.trained_runs():
         return "mocrop train --arch resnet50"
     return "mocrop eval"

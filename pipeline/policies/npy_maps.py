@@ -77,15 +77,20 @@ def _bad(clip: str, path: Path, fact: str) -> ClipError:
 def grids_in(folder: Path) -> Counter[Grid]:
     """Count the maps below a folder by the grid in their names; links are followed, but not in circles.
 
-    Raises: SettingsError if there is no such folder.
+    Raises: SettingsError if there is no such folder; OSError if one in it cannot be read.
     """
     if not folder.is_dir():
         raise SettingsError(f"there is no folder {folder} to read density maps from")
     grids = Counter[Grid]()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         folders[:] = [name for name in folders if not _leads_back(Path(parent, name))]
         grids.update((int(name[1]), int(name[2])) for name in map(_NAME.fullmatch, files) if name)
     return grids
+
+
+def _refuse(error: OSError) -> None:
+    """Let a folder that cannot be read be an error: its maps would be missed."""
+    raise error
 
 
 def _leads_back(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.policies.base import AreaSettings, PictureSize, PolicyResult, whole_frame
+from mocrop.pipeline.policies.base import MAX_GRID, AreaSettings, PictureSize, PolicyResult, whole_frame
 from mocrop.pipeline.policies.box_search import find_box, rectangles
 from mocrop.pipeline.policies.npy_maps import choose_grid, map_path, read_map
 
@@ -47,10 +47,10 @@ class ImportedMaps:
     grid: tuple[int, int]  # rows, cols
 
     def __post_init__(self) -> None:
-        if not isinstance(self.folder, str):
+        if not self.folder or "\0" in self.folder:
             raise ValueError(f"folder must be a path, not {self.folder!r}")
-        if not (len(self.grid) == 2 and all(type(side) is int for side in self.grid)):
-            raise ValueError(f"grid must be rows and cols such as [6, 8], not {self.grid}")
+        if not (len(self.grid) == 2 and all(type(side) is int and 1 <= side <= MAX_GRID for side in self.grid)):
+            raise ValueError(f"grid must be rows and cols from 1 to {MAX_GRID} such as [6, 8], not {self.grid}")
         object.__setattr__(self, "grid", tuple(self.grid))
 
 

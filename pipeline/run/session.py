@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -162,13 +162,19 @@ class Session:
 
 
 @contextmanager
-def open_session(workspace: Workspace, options: RunOptions, *, scanned: bool = False) -> Iterator[Session]:
-    """Lock a workspace for this process until the body ends.
+def open_session(
+    workspace: Workspace, options: RunOptions, *, scanned: bool = False, read_only: bool = False
+) -> Iterator[Session]:
+    """Lock a workspace for this process until the body ends, unless it is only read.
 
     Args:
         scanned: the data set has just been scanned.
+        read_only: the body writes nothing into the workspace, whose disk may be read-only.
     Raises: WorkspaceError if there is no workspace, or another process has locked it.
     """
     workspace.require()
-    with exclusive(workspace), Manifest(workspace.manifest_file) as manifest, ExitStack() as resources:
+    lock = nullcontext() if read_only else exclusive(workspace)
+    with lock, Manifest(workspace.manifest_file, read_only=read_only) as manifest, ExitStack() as resources:
+        if not manifest.clip_count():
+            raise WorkspaceError(f"{workspace.manifest_file} lists no clips; run `mocrop init` again")
         yield Session(workspace, manifest, options, resources, scanned)

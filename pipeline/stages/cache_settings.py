@@ -18,10 +18,10 @@ from mocrop.pipeline.errors import CacheError, MocropError, SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.policies.base import PolicySettings
-from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps, settle_maps
 from mocrop.pipeline.policies.precomputed import POLICY as MAPS
+from mocrop.pipeline.policies.precomputed import settle_maps
 from mocrop.pipeline.policies.registry import POLICIES
-from mocrop.pipeline.settings import Plain, plain_settings, settings_from
+from mocrop.pipeline.settings import Plain, plain_settings
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import Stages, chain
@@ -91,7 +91,7 @@ def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, 
     own = {**start, **{key: value for key, value in given.items() if key in own_fields}}
     extra = {key: value for key, value in given.items() if key not in own_fields}
     if policy == MAPS:
-        extra = settle_maps(extra, inherited, imported=_imported_maps(stages), root=workspace.root)
+        extra = settle_maps(extra, inherited, imported=stages.imported_maps(), root=workspace.root)
     elif "folder" in extra:
         raise SettingsError(f"--density-from implies policy {MAPS!r}; leave out --policy {policy}")
     try:
@@ -199,12 +199,6 @@ def _policy_settings(policy: str, values: Mapping[str, Any]) -> PolicySettings:
     if unknown := sorted(values.keys() - fields):
         raise SettingsError(f"policy {policy!r} has no setting {unknown[0]!r}; it has {', '.join(sorted(fields))}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-
-
-def _imported_maps(stages: Stages) -> ImportedMaps | None:
-    """The folder of maps that `mocrop import-npy` has written to mocrop.toml."""
-    table = stages.tables.get(IMPORT_TABLE)
-    return settings_from(ImportedMaps, table, {}, where=f"[{IMPORT_TABLE}]") if table else None
 
 
 def _known(workspace: Workspace, name: str) -> Plain:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocrop.pipeline.choices import Source, require_choice
-from mocrop.pipeline.errors import full_disk_as_error
 from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store_writer import MotionRow, write_shard
@@ -15,6 +14,7 @@ from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
 from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.stages.contract import WorkUnit, file_to_read
+from mocrop.pipeline.system_errors import errors_that_travel
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, require_share
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -41,6 +41,7 @@ class ExtractSettings:
             object.__setattr__(self, "key_frames", DEFAULT_KEY_FRAMES)
 
 
+@errors_that_travel
 def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> list[Outcome]:
     """Write ``motion.zarr/shard-NNNNN`` for the clips of a unit.
 
@@ -49,7 +50,7 @@ def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> l
     Args:
         workspace: root folder of the workspace.
     Returns: one outcome per clip, in order.
-    Raises: DiskFullError.
+    Raises: DiskFullError; FileError where the workspace cannot be written.
     """
     place = Workspace(Path(workspace))
     outcomes: list[Outcome] = []
@@ -58,8 +59,7 @@ def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> l
         for _ in rows:
             pass
     else:
-        with full_disk_as_error():
-            write_shard(place.motion, unit.index, rows, attributes={"settings": plain_settings(settings)})
+        write_shard(place.motion, unit.index, rows, attributes={"settings": plain_settings(settings)})
     return outcomes
 
 

@@ -12,11 +12,13 @@ from mocrop.pipeline.motion.vectors import EXPORTING_CODECS, NO_B_VECTORS
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.system_errors import errors_that_travel
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.timeline import Timeline, read_timeline
 from mocrop.pipeline.workspace.paths import Workspace
 
 
+@errors_that_travel
 def keep_or_transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) -> list[Outcome]:
     """Decide for each clip of a unit whether its own file serves, and write ``h264/<clip>.mp4`` where it does not.
 
@@ -26,7 +28,7 @@ def keep_or_transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspac
         settings: with ``own_key_frames``.
         workspace: root folder of the workspace.
     Returns: one outcome per clip, in order.
-    Raises: DiskFullError.
+    Raises: DiskFullError; FileError where the workspace cannot be written.
     """
     return [_keep_or_transcode(task, unit, settings, Workspace(Path(workspace))) for task in unit.clips]
 

@@ -11,12 +11,12 @@ import numpy as np
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
-from mocrop.pipeline.errors import full_disk_as_error
 from mocrop.pipeline.motion.fields import Fields
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.clip_crops import ClipCrops, CropWork, read_crops
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
+from mocrop.pipeline.system_errors import errors_that_travel
 from mocrop.pipeline.workspace.paths import Workspace
 
 PRECROP_VERSION = 2
@@ -24,6 +24,7 @@ _NO_FRAMES = np.empty((0, 3, 1, 1), np.uint8)
 _NO_FIELDS: Fields = np.empty((0, 2, 1, 1), np.int8)
 
 
+@errors_that_travel
 def precrop_unit(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[Outcome]:
     """Crop the clips of one shard and write it into ``caches/<name>.zarr``, which must exist.
 
@@ -32,7 +33,7 @@ def precrop_unit(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> l
     Args:
         workspace: root folder of the workspace.
     Returns: one outcome per clip, in order.
-    Raises: DiskFullError; CacheError if the cache is missing.
+    Raises: DiskFullError; FileError where the workspace cannot be written; CacheError if the cache is missing.
     """
     work = CropWork(settings, Workspace(Path(workspace)))
     rows = [_crop_clip(task, work) for task in unit.clips]
@@ -74,8 +75,7 @@ def _write(work: CropWork, rows: Sequence[_Row], *, first: int) -> None:
     shard = Shard(
         first=first, frames=frames, frame_index=frame_index, box=box, density=density, state=state, motion=fields
     )
-    with full_disk_as_error():
-        CacheWriter(work.workspace.cache(settings.name)).write(shard)
+    CacheWriter(work.workspace.cache(settings.name)).write(shard)
 
 
 def _fields(row: _Row) -> Fields:

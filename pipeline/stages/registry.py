@@ -9,6 +9,7 @@ from typing import Any
 
 from mocrop.pipeline.cache.layout import shard_file
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, create_store, shard_folder
+from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps
 from mocrop.pipeline.settings import Settings, settings_from
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.extract_mv import EXTRACT_VERSION, ExtractSettings, extract_unit
@@ -31,6 +32,12 @@ class Stages:
 
     workspace: Workspace
     tables: Mapping[str, Mapping[str, Any]]  # of mocrop.toml, by name
+
+    def __post_init__(self) -> None:
+        """Refuse a bad value of any table, so that no clip runs before it is mended. Raises: SettingsError."""
+        self._settings("transcode", TranscodeSettings, None)
+        self._settings("extract-mv", ExtractSettings, None)
+        self.imported_maps()
 
     def transcode(self, options: Mapping[str, Any] | None = None, *, own_key_frames: int | None = None) -> Stage:
         """The stage that writes h264/ from the data set's own files; ``options`` replace what mocrop.toml has.
@@ -103,6 +110,10 @@ class Stages:
             upstream=extract if settings.needs_motion else extract.upstream,
             reads_dataset=settings.source != "h264",
         )
+
+    def imported_maps(self) -> ImportedMaps | None:
+        """The folder of maps that `mocrop import-npy` has written to mocrop.toml."""
+        return self._settings(IMPORT_TABLE, ImportedMaps, None) if IMPORT_TABLE in self.tables else None
 
     def _settings(self, stage: str, kind: type[Settings], options: Mapping[str, Any] | None) -> Settings:
         return settings_from(kind, self.tables.get(stage, {}), options or {}, where=f"[{stage}]")

@@ -22,6 +22,7 @@ from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.passthrough import conforms
+from mocrop.pipeline.system_errors import OF_THE_DISK, errors_that_travel, file_error
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode, require_share
 from mocrop.pipeline.video.normalise import PIXEL_FORMAT, regular_frames
 from mocrop.pipeline.video.open import OpenVideo, open_video
@@ -33,6 +34,9 @@ from mocrop.pipeline.workspace.paths import Workspace
 TRANSCODE_VERSION = 4
 FALLBACK_RATE = Fraction(25)  # frames per second, where the source gives none
 Entropy = Literal["cavlc", "cabac"]
+Preset = Literal[
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,7 @@ class TranscodeSettings:
 
     key_interval: int = 12  # frames from one key frame to the next
     crf: int = 23  # x264's constant quality, 0 (lossless) to 51
-    preset: str = "veryfast"  # x264's preset
+    preset: Preset = "veryfast"  # x264's preset
     max_damaged: float = MAX_DAMAGED  # largest share of frames that may be damaged, 0 to 1
     entropy: Entropy = "cavlc"  # cabac: files 7 % smaller, 45 % more time to decode; docs/bitstream.md
     deinterlace: bool = False  # make one whole picture of the two fields of each interlaced frame
@@ -51,6 +55,7 @@ class TranscodeSettings:
         require_whole("key_interval", self.key_interval, least=1)
         require_whole("crf", self.crf, most=51)
         require_share(self.max_damaged)
+        require_choice("preset", self.preset, Preset)
         require_choice("entropy", self.entropy, Entropy)
         if self.own_key_frames is not None:
             require_whole("own_key_frames", self.own_key_frames)
@@ -66,21 +71,25 @@ class TranscodeSettings:
         return {"preset": self.preset, "crf": str(self.crf), "x264-params": parameters}
 
 
+@errors_that_travel
 def transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) -> list[Outcome]:
     """Write ``h264/<clip>.mp4`` for every clip of a unit. A probe does all the work and publishes nothing.
 
     Args:
         workspace: root folder of the workspace.
     Returns: one outcome per clip, in order.
-    Raises: DiskFullError.
+    Raises: DiskFullError; FileError where the workspace cannot be written.
     """
-    return [_transcode_clip(task, settings, Workspace(Path(workspace)), probe=unit.probe) for task in unit.clips]
+    place = Workspace(Path(workspace))
+    for folder in (place.partial,) if unit.probe else (place.partial, place.h264):
+        folder.mkdir(parents=True, exist_ok=True)
+    return [_transcode_clip(task, settings, place, probe=unit.probe) for task in unit.clips]
 
 
 def _transcode_clip(task: ClipTask, settings: TranscodeSettings, workspace: Workspace, *, probe: bool) -> Outcome:
     final = workspace.h264_file(task.name)
     partial = workspace.partial / f"{task.position}-{uuid.uuid4().hex}.mp4"  # a worker thought lost may be writing too
-    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.open("wb").close()  # here no clip is to blame for what the system says
     with clip_log(task) as log:
         task.require_accepted()
         with open_video(Path(task.path), clip=task.name, log=log) as video:
@@ -102,8 +111,13 @@ def _publish(partial: Path, final: Path) -> int:
     written = file_checksum(partial)
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
-    final.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(partial, final)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(partial, final)
+    except OSError as error:
+        if error.errno in OF_THE_DISK and (told := file_error(error)) is not None:
+            raise told from error
+        raise
     return written
 
 

@@ -57,8 +57,10 @@ def open_video(path: Path, *, clip: str, log: ClipLog) -> Iterator[OpenVideo]:
     """
     try:
         size_bytes = path.stat().st_size
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ClipError(Reason.VANISHED, f"{clip}: {path} is not there any more; run `mocrop init` again") from error
+    except OSError as error:
+        raise ClipError(Reason.UNREADABLE, f"{clip}: {path} cannot be reached ({error.strerror})") from error
     if size_bytes == 0:
         raise ClipError(Reason.EMPTY_FILE, f"{clip}: the file is empty")
     try:

@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from mocrop.pipeline.errors import WorkspaceError
+from mocrop.pipeline.errors import WorkspaceError, raise_if_disk_full
 from mocrop.pipeline.files import HeldError, held
 from mocrop.pipeline.platform_calls import locked
+from mocrop.pipeline.system_errors import file_error
 from mocrop.pipeline.workspace.paths import Workspace
 
 LOCK_FILE = ".lock"
@@ -21,7 +22,7 @@ def exclusive(workspace: Workspace) -> Iterator[None]:
     """Lock the workspace while the body runs; first remove what a killed run left unfinished.
 
     The folder is created where missing.
-    Raises: WorkspaceError if another run has locked it.
+    Raises: WorkspaceError if another run has locked it, or nothing can be written into its folder.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -30,6 +31,9 @@ def exclusive(workspace: Workspace) -> Iterator[None]:
             raise WorkspaceError(
                 f"another mocrop ({error.holder}) is writing {workspace.root}; wait for it or stop it{error.way_out}"
             ) from error
+        except OSError as error:
+            raise_if_disk_full(error)
+            raise WorkspaceError(f"nothing can be written into {workspace.root}: {file_error(error)}") from error
         if cut_short:
             sweep(workspace)
         yield

@@ -78,6 +78,9 @@ def open_for_reading(file: Path) -> sqlite3.Connection:
             database.close()
             database = _connect_otherwise(file, error)
             _version(database, file)
+        if _version(database, file) == 0:
+            database.close()
+            raise WorkspaceError(f"{file} is empty; `mocrop init` lists the clips in it again")
     except sqlite3.Error as error:
         raise unusable(file, error) from error
     return database

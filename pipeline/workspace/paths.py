@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
-from mocrop.pipeline.files import fitting_name
+from mocrop.pipeline.files import fitting_name, is_there, names_in
 from mocrop.pipeline.names import is_utf8
 
 SETTINGS_FILE = "mocrop.toml"
@@ -103,8 +103,13 @@ class Workspace:
         return _named(self.runs, name)
 
     def cache_names(self) -> list[str]:
-        """Names of the crop caches in the workspace, sorted."""
-        return sorted(path.stem for path in self.caches.glob("[!.]*.zarr"))
+        """Names of the crop caches in the workspace, sorted. Raises: OSError if their folder cannot be read."""
+        return [Path(name).stem for name in names_in(self.caches) if name.endswith(".zarr") and name[0] != "."]
+
+    def trained_runs(self) -> list[str]:
+        """Names of the runs that have a checkpoint, sorted. Raises: OSError if a folder cannot be read."""
+        runs = [self.runs / name for name in names_in(self.runs)]
+        return [run.name for run in runs if is_there(run / "best.pt") or is_there(run / "last.pt")]
 
     def choose_cache(self, name: str | None) -> Path:
         """Path of the cache of that name; None: of the only cache.

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.errors import SettingsError, WorkspaceError
+from mocrop.pipeline.field_types import did_you_mean
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.limits import MAX_SEED, require_whole
 from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.workspace.paths import Workspace
 
+KEYS = {"dataset": str, "splits": str, "seed": int, "group_by": str}  # at the top of the file
+TABLES = ("transcode", "extract-mv", "import-npy")
 _HEADER = """\
 # A mocrop workspace. Edit freely: `mocrop status` shows what a change makes stale, and the next run redoes only that.
 # Paths are absolute or relative to this file.
@@ -38,18 +41,45 @@ class DatasetSettings:
 def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict[str, Any]]]:
     """Read mocrop.toml: the data set's settings, and the tables of options by stage.
 
-    Raises: WorkspaceError if the file is not TOML or names no data set.
+    What is in the tables is checked by whoever knows the stages; what the file may hold at all is checked here.
+    Raises: WorkspaceError if the file is not TOML, names no data set, or has a key or table that mocrop does not know.
     """
     workspace.require()
     try:
         content = tomllib.loads(workspace.settings_file.read_text(encoding="utf-8"))
-        dataset = workspace.root / content["dataset"]
+        _require_known(content)
         splits = workspace.root / content["splits"] if content.get("splits") else None
-        group_by = str(content.get("group_by", "")) or None
-        settings = DatasetSettings(dataset=dataset, splits=splits, seed=int(content.get("seed", 0)), group_by=group_by)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise WorkspaceError(f"{workspace.settings_file}: {error}; correct it or run `mocrop init` again") from error
-    return settings, {name: table for name, table in content.items() if isinstance(table, dict)}
+        settings = DatasetSettings(
+            dataset=workspace.root / content["dataset"],
+            splits=splits,
+            seed=content.get("seed", 0),
+            group_by=content.get("group_by") or None,
+        )
+    except (ValueError, SettingsError) as error:  # also of TOML and of UTF-8
+        raise WorkspaceError(
+            f"{workspace.settings_file}: {error}; correct it, or move it away and run `mocrop init DATASET`"
+        ) from error
+    return settings, {name: content[name] for name in TABLES if name in content}
+
+
+def _require_known(content: Mapping[str, Any]) -> None:
+    """Check names and types at the top of the file. Raises: ValueError naming the key or table, and the nearest one."""
+    for name, value in content.items():
+        if name not in (*KEYS, *TABLES):
+            shown = f"table [{name}]" if isinstance(value, dict) else f"key {name!r}"
+            meant = did_you_mean(name, TABLES if isinstance(value, dict) else KEYS)
+            raise ValueError(f"it has the {shown}, which mocrop does not know{meant or _known()}")
+        if name in TABLES and not isinstance(value, dict):
+            raise ValueError(f"{name} must be a table [{name}], not {value!r}")
+        if name in KEYS and (type(value) is not KEYS[name] or "\0" in str(value)):
+            wanted = "a whole number" if KEYS[name] is int else "text in quotes"
+            raise ValueError(f"{name} must be {wanted}, not {value!r}")
+    if not content.get("dataset"):
+        raise ValueError("it names no data set: dataset = ... is missing")
+
+
+def _known() -> str:
+    return f"; it knows {', '.join(KEYS)} and the tables {', '.join(f'[{name}]' for name in TABLES)}"
 
 
 def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:

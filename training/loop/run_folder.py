@@ -181,7 +181,10 @@ class RunFolder:
 def weights_of(run: Path) -> Path:
     """The checkpoint that stands for a run: best.pt, or last.pt if it has been stopped in its first epoch."""
     best, last = run / BEST, run / LAST
-    return last if last.exists() and not best.exists() else best
+    there = (
+        best.exists() or best.is_symlink()
+    )  # one that leads nowhere is an error to tell, not a run without a best.pt
+    return last if last.exists() and not there else best
 
 
 def best_epoch(history: Sequence[EpochRecord]) -> int:

@@ -20,6 +20,7 @@ from mocrop.pipeline.files import whole_file
 from mocrop.pipeline.settings import unknown_settings
 from mocrop.pipeline.versions import not_known, other_layout
 from mocrop.training.model.backbones import Backbone, build_backbone
+from mocrop.training.model.checkpoint_types import wrong_part
 from mocrop.training.model.file_kinds import COPY_AGAIN, UnreadableError
 from mocrop.training.model.torch_file import checksums_written, read_torch_file
 from mocrop.training.model.weights import mismatches
@@ -134,6 +135,8 @@ def from_content(content: Any, file: Path) -> Checkpoint:
         raise CheckpointError(other_layout(subject, content["format"], reads=FORMAT, older="train again"))
     if unknown := unknown_settings(Checkpoint, content):
         raise CheckpointError(not_known(str(file), repr(unknown[0])))
+    if wrong := wrong_part(content):
+        raise CheckpointError(f"{file} is damaged ({wrong}); train again, or pass another --checkpoint")
     try:
         return Checkpoint(**content)
     except TypeError as error:

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
+from mocrop.pipeline.errors import CacheError, FileError, SettingsError, WorkspaceError
 from mocrop.pipeline.files import file_stem, write_whole
 from mocrop.pipeline.settings import plain_settings
-from mocrop.pipeline.stages.precrop_settings import PrecropSettings
+from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.stages.transcode import TranscodeSettings
 from mocrop.pipeline.workspace.lock import exclusive
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
@@ -59,8 +60,7 @@ def test_a_setting_of_nought_is_written_and_one_of_none_is_left_out(workspace: W
     """Else a lossless `crf = 0` would become the default of 23 in the next run."""
     write_stage_settings(workspace, "transcode", TranscodeSettings(crf=0))
     assert read_settings(workspace)[1]["transcode"]["crf"] == 0
-    write_stage_settings(workspace, "precrop", PrecropSettings(name="c", size=8))
-    assert "motion_fields" not in read_settings(workspace)[1]["precrop"]
+    assert "own_key_frames" not in read_settings(workspace)[1]["transcode"]
 
 
 def test_paths_that_are_relative_to_here_are_found_from_elsewhere(
@@ -79,6 +79,68 @@ def test_a_broken_settings_file_is_named_with_the_way_out(workspace: Workspace, 
     workspace.settings_file.write_text(text)
     with pytest.raises(WorkspaceError, match=r"mocrop\.toml.*mocrop init"):
         read_settings(workspace)
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("datset = 3", "key 'datset', which mocrop does not know; perhaps 'dataset' is meant"),
+        (
+            "crf = 3",
+            "key 'crf', which mocrop does not know; it knows dataset, splits, seed, group_by and the tables [",
+        ),
+        ("[trancode]", "table [trancode], which mocrop does not know; perhaps 'transcode' is meant"),
+        ("[extract_mv]", "table [extract_mv], which mocrop does not know; perhaps 'extract-mv' is meant"),
+        ("[xyz]", "table [xyz], which mocrop does not know; it knows dataset"),
+        ("transcode = 3", "transcode must be a table [transcode], not 3"),
+        (f"seed = {1 << 70}", "seed must be at least"),
+        ("seed = true", "seed must be a whole number, not True"),
+        ("seed = '1'", "seed must be a whole number, not '1'"),
+        ("splits = 3", "splits must be text in quotes, not 3"),
+        ('splits = "a\\u0000b"', "splits must be text in quotes, not"),
+    ],
+)
+def test_what_mocrop_does_not_know_at_the_top_of_the_file_is_named(workspace: Workspace, text: str, fact: str) -> None:
+    """It would else do nothing, and nobody would notice."""
+    workspace.settings_file.write_text(f'dataset = "data"\n{text}\n')
+    with pytest.raises(WorkspaceError, match=re.escape(fact)):
+        read_settings(workspace)
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "fact"),
+    [
+        ("transcode", {"crf": "x"}, "[transcode]: crf must be a whole number, not 'x'"),
+        ("transcode", {"crf": 2.5}, "[transcode]: crf must be a whole number, not 2.5"),
+        ("transcode", {"crf": True}, "[transcode]: crf must be a whole number, not true"),
+        ("transcode", {"crf": {"a": 1}}, "[transcode]: crf must be a whole number, not a table"),
+        ("transcode", {"crff": 2}, "[transcode] has no setting 'crff'; perhaps 'crf' is meant"),
+        ("transcode", {"deinterlace": 1}, "[transcode]: deinterlace must be true or false, not 1"),
+        ("transcode", {"preset": "quick"}, "preset must be 'ultrafast' or"),
+        ("transcode", {"key_interval": 1 << 40}, "key_interval must be at least 1 and"),
+        ("extract-mv", {"source": ["h264"]}, "source must be 'h264' or 'original' or 'auto', not ['h264']"),
+        ("extract-mv", {"max_damaged": float("nan")}, "max_damaged must be at least 0 and"),
+        ("import-npy", {"folder": "maps", "grid": [6]}, "grid must be a list of 2 such as [6, 8], not [6]"),
+        ("import-npy", {"folder": "maps", "grid": [0, 8]}, "grid must be rows and cols from 1 to"),
+        ("import-npy", {"folder": "maps"}, "[import-npy]"),
+    ],
+)
+def test_a_bad_value_in_any_table_is_refused_whatever_the_stage(
+    workspace: Workspace, table: str, value: dict[str, object], fact: str
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(fact)):
+        Stages(workspace, {table: value})
+    assert Stages(workspace, {"transcode": {"crf": 1, "max_damaged": 1}}).transcode().settings.crf == 1
+
+
+def test_a_workspace_into_which_nothing_can_be_written_is_named(workspace: Workspace) -> None:
+    (workspace.root / ".lock").mkdir()
+    with pytest.raises(WorkspaceError, match=r"nothing can be written into .*work: .*\.lock: "), exclusive(workspace):
+        pass
+    (workspace.root / "file").touch()
+    other = Workspace(workspace.root / "file")
+    with pytest.raises(WorkspaceError, match="nothing can be written into"), exclusive(other):
+        pass
 
 
 def test_no_workspace_names_the_commands_that_make_one(tmp_path: Path) -> None:
@@ -157,7 +219,7 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytes
 
     write_whole(tmp_path / "file", b"old")
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(FileError, match=r"file: Input/output error; see that its disk"):
         write_whole(tmp_path / "file", b"new and longer")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
