@@ -107,7 +107,10 @@ def require_sound(path: Path, attributes: Plain) -> dict[str, Plain]:
 
 def array_metadata(path: Path, name: str) -> Plain:
     """The metadata of one array. Raises: OSError if there are none, ValueError if they are no JSON."""
-    return cast(Plain, json.loads((path / name / GROUP_FILE).read_bytes()))
+    try:
+        return cast(Plain, json.loads((path / name / GROUP_FILE).read_bytes()))
+    except ValueError as error:
+        raise ValueError(f"{name}/{GROUP_FILE} is no JSON") from error
 
 
 def damaged(path: Path, fact: str) -> DamagedCacheError:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -34,16 +33,24 @@ class H264File:
     file: Path
     position: int = -1  # of the clip; -1: not known
     checksum: int | None = None  # CRC-32C of its content; None: not known
+    source: Path | None = None  # the data set's own file of the clip; None: not known
 
 
-def made_files(workspace: Workspace, rows: Iterable[StageRow]) -> list[H264File]:
+def made_files(workspace: Workspace, rows: Iterable[StageRow], *, dataset: Path) -> list[H264File]:
     """The files that ``transcode`` has written.
 
     Args:
         rows: clips that it has done.
+        dataset: folder of the data set.
     """
     return [
-        H264File(clip=row.name, file=workspace.h264_file(row.name), position=row.position, checksum=row.checksum)
+        H264File(
+            clip=row.name,
+            file=workspace.h264_file(row.name),
+            position=row.position,
+            checksum=row.checksum,
+            source=dataset / row.path,
+        )
         for row in rows
         if Reason.OWN_FILE_SERVES not in row.reasons
     ]
@@ -86,23 +93,25 @@ def _damage(made: H264File, *, deep: bool, repair: str) -> list[Damage]:
     damage = Damage(part=H264, clip=made.clip, fact="")
     try:
         if fact := _fault(made):
-            return [replace(damage, fact=fact, **_way_to_repair(made, repair))]
+            return [_repairable(replace(damage, fact=fact), made, repair)]
         fact = _decoding_fault(made.file, made.clip) if deep else ""
     except Exception as error:
         return [replace(damage, fact=unchecked(error))]
     if not fact:
         return []
     if made.checksum is None:
-        return [replace(damage, fact=fact, **_way_to_repair(made, repair))]
+        return [_repairable(replace(damage, fact=fact), made, repair)]
     return [replace(damage, fact=f"{fact}; it is as transcode has written it, so look at the clip's own file")]
 
 
-def _way_to_repair(made: H264File, repair: str) -> dict[str, Any]:
-    """Fields of Damage."""
+def _repairable(damage: Damage, made: H264File, repair: str) -> Damage:
+    """The damage with its repair; nothing deletes the last copy of a clip."""
     if not repair:
-        return {}
+        return damage
+    if made.source is not None and not os.path.exists(made.source):
+        return replace(damage, fact=f"{damage.fact}; {made.source}, which it was made from, is not there")
     positions = (made.position, made.position + 1)
-    return {"repair": repair, "stage": "transcode", "positions": positions, "remove": os.fspath(made.file)}
+    return replace(damage, repair=repair, stage="transcode", positions=positions, remove=os.fspath(made.file))
 
 
 def _fault(made: H264File) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from mocrop.pipeline.cache.damage import Damage
 from mocrop.pipeline.checks.parts import Check
 from mocrop.pipeline.errors import WorkspaceError
@@ -17,11 +19,16 @@ IN_DOUBT = ""  # settings of outcomes that a killed run may have been replacing:
 
 
 def check_manifest(workspace: Workspace) -> Check:
-    """Check the manifest as SQLite does it, without reading what it says."""
+    """Check the manifest as SQLite does it, without reading what it says.
+
+    Raises: WorkspaceError if it is of a newer mocrop.
+    """
     try:
         with Manifest(workspace.manifest_file, read_only=True) as manifest:
             facts = [f"{fact}; {WAY_OUT}" for fact in manifest.quick_check()]
     except WorkspaceError as error:
+        if not isinstance(error.__cause__, sqlite3.Error):  # of a newer mocrop, and no damage
+            raise
         facts = [str(error)]
     damage = (Damage(part=MANIFEST, clip="", fact=" ".join(fact.split())) for fact in facts)
     return Check(part=MANIFEST, clips=0, damage=tuple(damage))

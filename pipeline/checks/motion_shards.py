@@ -81,7 +81,7 @@ def _group_damage(
         try:
             fact = _fault(reader, position, folder, all_there)
         except Exception as error:
-            yield replace(damage, fact=unchecked(error))
+            yield replace(damage, fact=str(error) if isinstance(error, MotionStoreError) else unchecked(error))
             continue
         if fact and repair:
             yield replace(damage, fact=fact, repair=repair, stage=EXTRACT, positions=span)
@@ -90,16 +90,18 @@ def _group_damage(
 
 
 def _fault(reader: MotionReader, position: int, folder: Path, all_there: bool) -> str:
-    """What is wrong with the motion of one clip; empty: nothing. Raises: OSError if it cannot be read."""
+    """What is wrong with the motion of one clip; empty: nothing.
+
+    Raises: OSError or MotionStoreError if it cannot be read, and may be sound.
+    """
     try:
         motion = reader.read(position)
     except MotionStoreError as error:
-        if isinstance(error.__cause__, NewerSchemaError):
-            raise  # no damage: nothing may be removed
-        if isinstance(error.__cause__, PermissionError):
-            raise error.__cause__ from error
+        if isinstance(error.__cause__, (NewerSchemaError, PermissionError)):
+            raise  # it may be sound
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        return f"its shard {folder.name} is damaged ({short(cause)})"
+        fact = "a zarr.json in it is no JSON" if isinstance(cause, json.JSONDecodeError) else short(cause)
+        return f"its shard {folder.name} is damaged ({fact})"
     if motion is not None:
         return "" if _plausible(motion) else f"its vectors in {folder.name} have impossible values"
     if not all_there:

@@ -1,4 +1,4 @@
-"""Check the checkpoints of training runs by the checksums in them."""
+"""Check by the checksums in them what training has written: the checkpoints of runs, and features beside caches."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from mocrop.pipeline.array_file import array_fault
 from mocrop.pipeline.cache.damage import Damage
 from mocrop.pipeline.checks.parts import Check, unchecked
 
-RUNS = "runs"
+RUNS, FEATURES = "runs", "features"
 
 
 def check_runs(runs: Path) -> Check:
@@ -45,3 +46,40 @@ def _damage(file: Path, runs: Path) -> Iterator[Damage]:
         name = file.relative_to(runs).as_posix()
         way_out = f"copy it again from where it is sound, or delete the folder {file.parent} and train again"
         yield Damage(part=RUNS, clip=name, fact=f"{fact}; {way_out}")
+
+
+def check_features(caches: Path) -> Check:
+    """Check every file of features of a frozen backbone.
+
+    Args:
+        caches: folder of the crop caches, beside which they are.
+    Raises: OSError if it cannot be read.
+    """
+    files = sorted(file for folder in _feature_folders(caches) for file in folder.iterdir() if file.suffix == ".npy")
+    faults = {file: _fault_of_features(file) for file in files}
+    found = (
+        Damage(
+            part=FEATURES,
+            clip=file.relative_to(caches).as_posix(),
+            fact=f"{fact}; delete it, to have it computed again",
+        )
+        for file, fact in faults.items()
+        if fact
+    )
+    unknown = sum(fact is None for fact in faults.values())
+    return Check(part=FEATURES, clips=len(files), damage=tuple(found), counted="file", without_checksum=unknown)
+
+
+def _feature_folders(caches: Path) -> Iterator[Path]:
+    for folder in caches.iterdir() if caches.exists() else ():
+        if folder.suffix == ".features" and folder.is_dir():
+            yield folder
+
+
+def _fault_of_features(file: Path) -> str | None:
+    try:
+        return array_fault(file)
+    except FileNotFoundError:  # a training has just removed it
+        return ""
+    except Exception as error:
+        return unchecked(error)

@@ -215,11 +215,11 @@ def print_verify(console: LineConsole, report: VerifyReport) -> None:
 def _print_part(console: LineConsole, checked: CheckedPart, damage: Sequence[Damage]) -> None:
     sound: Part = (f"{checked.damaged:,} damaged", "red") if damage else "all sound"
     console.say((checked.part, "bold"), f": {count(checked.clips, checked.counted)} checked, ", sound)
-    lines = [f"{one.clip}: {one.fact}" if one.clip else one.fact for one in damage]
-    _print_examples(console, lines, indent=2)
+    _print_examples(console, [f"{one.clip}: {one.fact}" if one.clip else one.fact for one in damage], indent=2)
     if checked.without_checksum:
         files = count(checked.without_checksum, "file")
-        console.print(f"  {files} made before checksums were kept: only --deep finds bytes that have changed in them")
+        deep = "only --deep finds" if checked.counted == "clip" else "nothing finds"
+        console.print(f"  {files} made before checksums were kept: {deep} bytes that have changed in them")
 
 
 def _print_group(console: LineConsole, what: str, lines: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ is damage, and keeps no other part from being checked.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Iterable
@@ -22,7 +21,7 @@ from mocrop.pipeline.checks.manifest_rows import check_manifest, done_rows
 from mocrop.pipeline.checks.motion_shards import MOTION, check_motion, clips_there
 from mocrop.pipeline.checks.parts import Check, Noun, guarded, unchecked
 from mocrop.pipeline.checks.repair import Marked, describe, forget_removed, mark
-from mocrop.pipeline.checks.runs import RUNS, check_runs
+from mocrop.pipeline.checks.runs import FEATURES, RUNS, check_features, check_runs
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import MocropError, SettingsError
 from mocrop.pipeline.stages.registry import Stages
@@ -78,8 +77,9 @@ def verify(
         repair: mark what is damaged as not done.
         forget: check nothing; the folder of the cache was removed on purpose, and is missed no longer.
         console: for progress.
-    Raises: WorkspaceError without a workspace, or if another process is writing to it; CacheError if there is no such
-        cache; SettingsError for a repair of a cache elsewhere, or if what is to be forgotten is there.
+    Raises: WorkspaceError without a workspace, if another process is writing to it, or if it is of a newer mocrop;
+        CacheError if there is no such cache; SettingsError for a repair of a cache elsewhere, if what is to be
+        forgotten is there, or for settings that are wrong.
     """
     if forget:
         return _forget(workspace, cache)
@@ -129,6 +129,8 @@ class _Verification:
         self._manifest = manifest
         self._console = console
         self._deep = deep
+        source = Stages(workspace, read_settings(workspace)[1]).extract().settings.source
+        self._transcoding = "mocrop extract-mv" if source == "auto" else "mocrop transcode"
         self.cache_name = "" if cache is None else self._choose(cache)  # empty: everything is checked
 
     def _choose(self, cache: str) -> str:
@@ -146,6 +148,7 @@ class _Verification:
             guarded(H264, self._of_h264),
             guarded(MOTION, self._of_motion),
             *check_caches(self._workspace, self._manifest, self._console),
+            guarded(FEATURES, lambda: check_features(self._workspace.caches)),
             guarded(RUNS, lambda: check_runs(self._workspace.runs)),
         ]
 
@@ -155,15 +158,9 @@ class _Verification:
     def _of_h264(self) -> Check:
         if self._manifest is None:
             return check_h264(files_there(self._workspace), self._console, deep=self._deep, repair="")
-        files = made_files(self._workspace, done_rows(self._manifest, "transcode"))
-        return check_h264(files, self._console, deep=self._deep, repair=self._transcoding())
-
-    def _transcoding(self) -> str:
-        """The command that makes H.264 files."""
-        with contextlib.suppress(MocropError):  # settings that are wrong, which the command will say
-            if Stages(self._workspace, read_settings(self._workspace)[1]).extract().settings.source == "auto":
-                return "mocrop extract-mv"
-        return "mocrop transcode"
+        dataset = read_settings(self._workspace)[0].dataset
+        files = made_files(self._workspace, done_rows(self._manifest, "transcode"), dataset=dataset)
+        return check_h264(files, self._console, deep=self._deep, repair=self._transcoding)
 
     def _of_motion(self) -> Check:
         store = self._workspace.motion

@@ -83,6 +83,7 @@ def test_all_is_sound(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("verify --deep --json") == 0
     parts = {part["part"]: (part["clips"], part["damaged"]) for part in printed(capsys)["parts"]}
     assert parts.pop("runs") == (len(list(kept.root.glob("runs/*/*.pt"))), 0)
+    assert parts.pop("features") == (len(list(kept.root.glob("caches/*.features/*.npy"))), 0)
     assert parts == dict.fromkeys(("h264", "motion.zarr", *(f"cache {name}" for name in CACHES)), (8, 0))
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from mocrop.pipeline.array_file import MAGIC, TRAILER
 from mocrop.pipeline.checks import caches
-from mocrop.pipeline.checks.runs import check_runs
+from mocrop.pipeline.checks.runs import check_features, check_runs
+from mocrop.pipeline.checksums import checksum
 from mocrop.pipeline.commands.preprocess import precrop, run_all
 from mocrop.pipeline.commands.verify import VerifyReport, verify
 from mocrop.pipeline.errors import WorkspaceError
@@ -101,14 +103,11 @@ def test_an_exception_that_nobody_thought_of_is_damage_to_that_part(
     assert not check(workspace, repair=True).is_sound  # nothing is known of how that cache is repaired
 
 
-@pytest.mark.parametrize("harm", ["changed", "cut off", "no database", "gone", "of a newer mocrop"])
+@pytest.mark.parametrize("harm", ["changed", "cut off", "no database", "gone"])
 def test_all_files_are_checked_without_the_manifest_if_that_is_damaged(harm: str, workspace: Workspace) -> None:
     file = workspace.manifest_file
     content = file.read_bytes()
-    if harm == "of a newer mocrop":
-        with sqlite3.connect(file) as database:
-            database.execute("PRAGMA user_version = 99")
-    elif harm == "gone":
+    if harm == "gone":
         file.unlink()
     else:
         half = len(content) // 2
@@ -155,6 +154,24 @@ def test_every_flipped_byte_in_the_content_of_a_checkpoint_is_found(tmp_path: Pa
     (tmp_path / "notes.txt").write_text("of the user")
     file.write_bytes(sound)
     assert check_runs(tmp_path).damage == ()
+
+
+def test_every_flipped_bit_of_features_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "motion-192.features/resnet50.npy"
+    file.parent.mkdir()
+    np.save(file, np.ones((6, 4), "<f4"))
+    plain = file.read_bytes()
+    assert check_features(tmp_path).without_checksum == 1  # made before there were checksums
+    sound = plain + TRAILER.pack(MAGIC, checksum(plain))
+    file.write_bytes(sound)
+    assert (check_features(tmp_path).damage, check_features(tmp_path).without_checksum) == ((), 0)
+    for place in range(len(sound)):
+        file.write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
+        (damage,) = check_features(tmp_path).damage
+        assert damage.clip == "motion-192.features/resnet50.npy"
+    file.write_bytes(plain[:-8])
+    (damage,) = check_features(tmp_path).damage
+    assert damage.fact == "it is cut off or damaged; delete it, to have it computed again"
 
 
 def test_a_workspace_that_another_process_writes_is_not_checked_even_where_nothing_can_be_written(
@@ -223,7 +240,7 @@ def test_a_workspace_on_a_disk_that_can_only_be_read_is_checked_without_a_lock(r
         ("motion.zarr", {"motion.zarr": {"", *CLIPS}}),
         ("motion.zarr/shard-00000", {"motion.zarr": set(CLIPS)}),
         ("motion.zarr/shard-00000/camera", {"motion.zarr": set(CLIPS)}),
-        ("caches", {"caches": {""}}),
+        ("caches", {"caches": {""}, "features": {""}}),
         ("caches/center-16.zarr", {"cache center-16": {""}}),
         ("caches/center-16.zarr/zarr.json", {"cache center-16": {""}}),
         ("caches/center-16.zarr/box/zarr.json", {"cache center-16": {""}}),

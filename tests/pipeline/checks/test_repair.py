@@ -184,6 +184,24 @@ def test_only_a_file_that_nothing_may_read_any_more_is_deleted(workspace: Worksp
     assert before - set(content(workspace)) == {f"h264/{CLIPS[0]}.mp4"}
 
 
+def test_the_last_copy_of_a_clip_is_not_deleted(workspace: Workspace, sound: Workspace) -> None:
+    data = sound.root.parent / "data"
+    flip(workspace.h264_file(CLIPS[0]))
+    flip(workspace.h264_file(CLIPS[1]))
+    own = data / f"{CLIPS[0]}.avi"
+    own.rename(data.parent / "aside.avi")
+    report = check(workspace, repair=True)
+    (data.parent / "aside.avi").rename(own)
+    assert [(damage.clip, damage.repair) for damage in report.damage] == [
+        (CLIPS[0], ""),
+        (CLIPS[1], "mocrop transcode"),
+    ]
+    assert report.damage[0].fact.endswith(f"; {own}, which it was made from, is not there")
+    assert not report.is_sound
+    assert workspace.h264_file(CLIPS[0]).exists()
+    assert not workspace.h264_file(CLIPS[1]).exists()
+
+
 def test_nothing_is_marked_in_a_sound_workspace(workspace: Workspace) -> None:
     before = outcomes(workspace)
     report = check(workspace, repair=True)
@@ -246,4 +264,18 @@ def test_the_frames_of_other_clips_do_not_get_the_names_of_these(workspace: Work
     assert report.marked == ()
     with pytest.raises(CacheError, match="is of other clips than those of this workspace; move it away, or replace it"):
         precrop(workspace, name="motion-16", run=LOOP)
+    assert content(workspace) == before
+
+
+@pytest.mark.parametrize("store", ["caches/motion-16.zarr/zarr.json", "motion.zarr/shard-00000/zarr.json"])
+def test_what_a_newer_mocrop_wrote_is_not_made_again(store: str, workspace: Workspace) -> None:
+    file = workspace.root / store
+    group = json.loads(file.read_bytes())
+    group["attributes"]["mocrop"]["schema"] = 99
+    file.write_text(json.dumps(group))
+    before = content(workspace)
+    report = check(workspace, repair=True)
+    assert {damage.fact for damage in report.damage} == {report.damage[0].fact}
+    assert "schema 99, this mocrop reads 2: a newer mocrop wrote it; use that one" in report.damage[0].fact
+    assert (report.repair, report.marked, report.is_sound) == ((), (), False)
     assert content(workspace) == before

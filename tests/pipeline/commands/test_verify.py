@@ -122,7 +122,7 @@ def forget_checksums(workspace: Workspace) -> None:
 
 def test_every_flipped_byte_of_an_h264_file_is_found_without_decoding(workspace: Workspace) -> None:
     with Manifest(workspace.manifest_file) as manifest:
-        made = made_files(workspace, done_rows(manifest, "transcode"))[0]
+        made = made_files(workspace, done_rows(manifest, "transcode"), dataset=workspace.root)[0]
     quiet = LineConsole(quiet=True)
     for place in range(120):
         flip(made.file, place * made.file.stat().st_size // 120)
