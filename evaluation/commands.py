@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mocrop.evaluation.report.console import evaluation_progress, print_result, remarks, seen_words
+from mocrop.evaluation.report.console import evaluation_progress, print_result
 from mocrop.evaluation.report.files import report_files, write_report
 from mocrop.evaluation.report.fusion import print_fusion, write_fusion
+from mocrop.evaluation.report.remarks import remarks, seen_words
 from mocrop.evaluation.report.splits import Row, SplitTable, print_splits, split_table, write_splits
 from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate, seen_by
 from mocrop.evaluation.scores.fusion import Fusion, late_fusion

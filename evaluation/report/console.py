@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mocrop.evaluation.report.format import class_cells, interval_cell, score_cells
-from mocrop.evaluation.scores.evaluate import EvalResult, SeenInTraining
+from mocrop.evaluation.report.remarks import cache_words, remarks
+from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.latency import Latency, Percentiles
 from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics
 from mocrop.evaluation.scores.predict import OnBatch
 from mocrop.pipeline.terminal import LineConsole
-from mocrop.training.model.external_checkpoint import UNKNOWN
 
 MAX_CLASSES = 20  # in the table of a console; of more classes, the worst are shown
 WORST_CLASSES = 10
@@ -104,15 +103,6 @@ def facts(result: EvalResult) -> dict[str, str]:
     }
 
 
-def cache_words(cache: dict[str, Any]) -> str:
-    """A cache in a few words: its name, and its policy and size if they are known.
-
-    >>> cache_words({"name": "motion-192", "policy": "motion", "size": 192})
-    'motion-192 (policy motion, 192 px)'
-    """
-    return f"{cache['name']} (policy {cache['policy']}, {cache['size']} px)" if cache.get("policy") else cache["name"]
-
-
 def latency_words(latency: Latency) -> str:
     """Milliseconds per clip and frame, and how they were measured."""
     network, whole = latency.network, latency.with_reading
@@ -126,53 +116,6 @@ def latency_words(latency: Latency) -> str:
 
 def _ms(spread: Percentiles) -> str:
     return f"{spread.median:.3g} ms ({spread.p95:.3g})"
-
-
-def remarks(result: EvalResult) -> list[str]:
-    """Sentences about what makes the scores better or worse than they look."""
-    lines = []
-    if is_training_free(result):
-        lines.append(
-            f"the network was trained on other frames: {cache_words(result.trained_on)}; "
-            "this is the training-free use of a crop"
-        )
-    if result.classes_tested < 2:
-        lines.append("only one class is tested: the scores say nothing about telling classes apart")
-    if result.classes <= 5:
-        lines.append(f"with {result.classes} classes top-5 is always right")
-    if result.trained_on["name"] == UNKNOWN:
-        lines.append(
-            "the checkpoint does not say what it was trained on: its outputs are taken for the classes in the order of "
-            "the cache, and clips may have been seen in training"
-        )
-        return lines
-    return lines + seen_words(result.seen)
-
-
-def seen_words(seen: SeenInTraining) -> list[str]:
-    """Warnings about test clips that were seen in training, or may have been; empty if there are none."""
-    if seen.trained_on is None and seen.listed is None:
-        return ["the cache does not have the split that was trained on, so clips may have been seen in training"]
-    if seen.trained_on is None and seen.listed:
-        return [
-            f"WARNING: {seen.listed} of these clips are in the training list of the split that the checkpoint was "
-            "trained on; the scores are too good"
-        ]
-    lines = []
-    if seen.trained_on:
-        lines.append(f"WARNING: {seen.trained_on} of these clips were trained on; the scores are too good")
-    if seen.validated_on:
-        lines.append(
-            f"WARNING: {seen.validated_on} of these clips were held out of training to choose the best epoch; scores "
-            "are a little too good"
-        )
-    return lines
-
-
-def is_training_free(result: EvalResult) -> bool:
-    """Whether the network was trained on another policy or size than it is tested on."""
-    trained_on, cache = result.trained_on, result.cache
-    return any(trained_on.get(key) and trained_on[key] != cache[key] for key in ("policy", "size"))
 
 
 @contextmanager

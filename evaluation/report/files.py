@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mocrop.evaluation.report.console import drawn_unit, facts, headline, remarks, score_rows
+from mocrop.evaluation.report.console import drawn_unit, facts, headline, score_rows
 from mocrop.evaluation.report.format import class_cells, in_markdown, picture, table_lines, write_csv, write_json
 from mocrop.evaluation.report.plots import draw_calibration, draw_confusion
+from mocrop.evaluation.report.remarks import remarks
 from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.metrics import Metrics, confused_pairs
 from mocrop.evaluation.scores.predictions import Predictions, write_predictions

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from mocrop.evaluation.report.console import evaluation_progress, print_result, remarks
+from mocrop.evaluation.report.console import evaluation_progress, print_result
 from mocrop.evaluation.report.files import write_report
+from mocrop.evaluation.report.remarks import remarks
 from mocrop.evaluation.scores import evaluate as evaluate_module
 from mocrop.evaluation.scores import predict as predict_module
 from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mocrop.cli import main
-from mocrop.evaluation.report.console import remarks
+from mocrop.evaluation.report.remarks import remarks
 from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.training.model.backbones import build_backbone

@@ -1,0 +1,99 @@
+"""What makes the scores of an evaluation better or worse than they look, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mocrop.evaluation.scores.evaluate import EvalResult, SeenInTraining
+from mocrop.training.model.external_checkpoint import UNKNOWN
+
+SAME_FRAMES = ("name", "clips_per_shard", "compression", "max_damaged", "motion_fields")  # whatever these are
+
+
+def cache_words(cache: dict[str, Any]) -> str:
+    """A cache in a few words: its name, and its policy and size if they are known.
+
+    >>> cache_words({"name": "motion-192", "policy": "motion", "size": 192})
+    'motion-192 (policy motion, 192 px)'
+    """
+    return f"{cache['name']} (policy {cache['policy']}, {cache['size']} px)" if cache.get("policy") else cache["name"]
+
+
+def remarks(result: EvalResult) -> list[str]:
+    """Sentences about what makes the scores better or worse than they look."""
+    lines = []
+    if is_training_free(result):
+        lines.append(
+            f"the network was trained on other frames: {cache_words(result.trained_on)}; "
+            "this is the training-free use of a crop"
+        )
+    elif other := other_crop(result.trained_on, result.cache):
+        lines.append(f"the network was trained on frames that were cropped in another way ({other})")
+    elif has_changed(result.trained_on, result.cache):
+        lines.append(
+            f"{result.cache['name']} is no longer what the network was trained on: its clips, lists or frames differ"
+        )
+    if result.classes_tested < 2:
+        lines.append("only one class is tested: the scores say nothing about telling classes apart")
+    if result.classes <= 5:
+        lines.append(f"with {result.classes} classes top-5 is always right")
+    if result.trained_on["name"] == UNKNOWN:
+        lines.append(
+            "the checkpoint does not say what it was trained on: its outputs are taken for the classes in the order of "
+            "the cache, and clips may have been seen in training"
+        )
+        return lines
+    return lines + seen_words(result.seen)
+
+
+def seen_words(seen: SeenInTraining) -> list[str]:
+    """Warnings about test clips that were seen in training, or may have been; empty if there are none."""
+    if seen.trained_on is None and seen.listed is None:
+        return ["the cache does not have the split that was trained on, so clips may have been seen in training"]
+    if seen.trained_on is None and seen.listed:
+        return [
+            f"WARNING: {seen.listed} of these clips are in the training list of the split that the checkpoint was "
+            "trained on; the scores are too good"
+        ]
+    lines = []
+    if seen.trained_on:
+        lines.append(f"WARNING: {seen.trained_on} of these clips were trained on; the scores are too good")
+    if seen.validated_on:
+        lines.append(
+            f"WARNING: {seen.validated_on} of these clips were held out of training to choose the best epoch; scores "
+            "are a little too good"
+        )
+    return lines
+
+
+def other_crop(trained_on: Mapping[str, Any], cache: Mapping[str, Any]) -> str:
+    """How the settings of the cropping differ between two descriptions of caches; empty if they do not, or unknown.
+
+    >>> there, here = ({"settings": {"name": name, "frames": frames}} for name, frames in (("a", 8), ("b", 16)))
+    >>> other_crop(there, here), other_crop(here, here)
+    ('frames: 8, here 16', '')
+    """
+    there, here = (_flat(each.get("settings") or {}) for each in (trained_on, cache))
+    names = sorted(there.keys() | here.keys()) if there and here else []
+    return "; ".join(
+        f"{name}: {there.get(name)}, here {here.get(name)}" for name in names if there.get(name) != here.get(name)
+    )
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of precrop, and of its policy, on which the frames depend."""
+    own = {name: value for name, value in settings.items() if name not in SAME_FRAMES}
+    return {**own.pop("policy_settings", {}), **own}
+
+
+def has_changed(trained_on: Mapping[str, Any], cache: Mapping[str, Any]) -> bool:
+    """Whether a cache has the name of the one that was trained on and other content; false if that is not known."""
+    known = "settings" in trained_on  # an earlier mocrop hashed something else
+    return bool(known and trained_on["name"] == cache["name"] and trained_on["hash"] != cache["hash"])
+
+
+def is_training_free(result: EvalResult) -> bool:
+    """Whether the network was trained on another policy or size than it is tested on."""
+    trained_on, cache = result.trained_on, result.cache
+    return any(trained_on.get(key) and trained_on[key] != cache[key] for key in ("policy", "size"))
