@@ -125,6 +125,10 @@ class FileError(MocropError):
     """The system does not let mocrop read or write a file or folder; finished clips stay valid."""
 
 
+class NewerError(MocropError):
+    """A newer mocrop wrote something that this one neither reads nor repairs."""
+
+
 class ClusterError(MocropError):
     """The Dask cluster cannot be reached or has lost its workers."""
 

@@ -10,7 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mocrop.pipeline.errors import ClipError, DiskFullError, FileError, MocropError, Reason, raise_if_disk_full
+from mocrop.pipeline.errors import (
+    ClipError,
+    DiskFullError,
+    FileError,
+    MocropError,
+    NewerError,
+    Reason,
+    raise_if_disk_full,
+)
 from mocrop.pipeline.time_limit import time_limit
 
 
@@ -74,7 +82,7 @@ def clip_log(task: ClipTask) -> Iterator[ClipLog]:
     """Run the body for one clip and turn whatever it raises into ``log.outcome``.
 
     Any exception becomes a failed outcome, so the code after the block must look at ``log.outcome``. Only what no
-    clip is to blame for is raised: DiskFullError, and FileError where the workspace cannot be written.
+    clip is to blame for is raised: DiskFullError, FileError where the workspace cannot be written, and NewerError.
 
     >>> task = ClipTask(position=3, name="A/b", path="/data/A/b.avi", refusal=(Reason.EMPTY_FILE, "A/b is empty"))
     >>> with clip_log(task) as log:
@@ -96,7 +104,7 @@ def clip_log(task: ClipTask) -> Iterator[ClipLog]:
         log.outcome = dataclasses.replace(done, checksum=log.checksum)
     except ClipError as error:
         log.outcome = outcome("failed", [error.reason, *log.reasons], str(error))
-    except (DiskFullError, FileError):
+    except (DiskFullError, FileError, NewerError):
         raise
     except MocropError as error:
         log.outcome = outcome("failed", [Reason.UNREADABLE, *log.reasons], str(error))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from mocrop.pipeline.checksums import SealError, require_checksum, require_seal, seal, with_checksum
-from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.errors import CacheError, NewerError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.settings import Plain
@@ -29,8 +29,8 @@ GROUP_FILE = "zarr.json"
 ROWS = ("frame_index", "box", "density", "label", "group", "subset", "clip", "state")  # columns of any schema
 
 
-class NewerCacheError(CacheError):
-    """A newer mocrop wrote a cache: nothing of it may be repaired, or replaced, by this one."""
+class NewerCacheError(CacheError, NewerError):
+    """A newer mocrop wrote a cache."""
 
 
 class DamagedCacheError(CacheError):

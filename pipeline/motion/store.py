@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from mocrop.pipeline.arrays import short
-from mocrop.pipeline.errors import MotionStoreError
+from mocrop.pipeline.errors import MotionStoreError, NewerError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store_group import SCHEMA_VERSION, MotionGroup, NewerSchemaError
@@ -38,6 +38,10 @@ def create_store(store: Path) -> None:
         write_whole(file, json.dumps(_ROOT, indent=2).encode())
 
 
+class NewerMotionError(MotionStoreError, NewerError):
+    """A newer mocrop wrote a group."""
+
+
 class MotionReader:
     """Reads clips of a motion store; keeps the last group open, as clips are mostly read in order of position."""
 
@@ -60,7 +64,7 @@ class MotionReader:
             raise MotionStoreError(f"{error.filename} cannot be read ({error.strerror}); make it readable") from error
         except NewerSchemaError as error:  # no damage: not to be removed
             subject = f"{shard_folder(self._store, index)} has schema"
-            raise MotionStoreError(other_layout(subject, error.schema, reads=SCHEMA_VERSION, older="")) from error
+            raise NewerMotionError(other_layout(subject, error.schema, reads=SCHEMA_VERSION, older="")) from error
         except _DAMAGE as error:
             folder = shard_folder(self._store, index)
             raise MotionStoreError(

@@ -75,7 +75,7 @@ def refused(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     ("store", "commands"),
     [
         (_cache, ("status", "precrop --name motion", "precrop --name motion --overwrite", "gallery --cache motion")),
-        (_motion, ("show v_Fish_g04_c01",)),
+        (_motion, ("show v_Fish_g04_c01", "precrop --size 20 --frames 1 --name other --workers 0")),
         (_manifest, ("status", "init videos", "run --size 24", "precrop --name motion", "retry")),
     ],
 )
