@@ -19,6 +19,10 @@ from tests.reliability import (
     mutated_videos,
     outside_kills,
 )
+from tests.reliability.checkpoint_flips import flip_checkpoint
+from tests.reliability.commands import make_dataset
+from tests.reliability.feature_flips import flip_features
+from tests.reliability.h264_flips import flip_h264, transcoded
 
 Round = Callable[[Path, int], Counter[str]]  # folder of the storm, seed -> what became of what was tried
 
@@ -43,23 +47,21 @@ def _cache_damage(folder: Path, seed: int) -> Counter[str]:
     path = folder / "c.zarr"
     if not path.exists():
         cache_growth.make_cache(path, cache_growth.FIRST)
-    storm = cache_flips.flip_bits(path, flips=60, seed=seed)
-    return Counter({"refused": storm.refused, "read as it was": storm.harmless})
+    return cache_flips.flip_bits(path, flips=60, seed=seed).ended()
 
 
 def _cache_deletions(folder: Path, seed: int) -> Counter[str]:
     path = folder / f"{seed}.zarr"
     cache_growth.make_cache(path, int(np.random.default_rng(seed).integers(1, 7)))
-    storm = cache_flips.delete_files(path)
-    return Counter({"refused": storm.refused, "read as it was": storm.harmless})
+    return cache_flips.delete_files(path).ended()
 
 
 def _motion_damage(folder: Path, seed: int) -> Counter[str]:
-    return _motion(motion_flips.flip_motion(_motion_store(folder), flips=60, seed=seed))
+    return motion_flips.flip_motion(_motion_store(folder), flips=60, seed=seed).ended()
 
 
 def _motion_deletions(folder: Path, seed: int) -> Counter[str]:
-    return _motion(motion_flips.delete_motion(_motion_store(folder, seed)))
+    return motion_flips.delete_motion(_motion_store(folder, seed)).ended()
 
 
 def _motion_store(folder: Path, seed: int = 0) -> Path:
@@ -69,9 +71,17 @@ def _motion_store(folder: Path, seed: int = 0) -> Path:
     return store
 
 
-def _motion(count: motion_flips.Count) -> Counter[str]:
-    assert not count.silent, count.silent
-    return Counter({"refused": count.refused, "read as it was": count.harmless})
+def _h264_damage(folder: Path, seed: int) -> Counter[str]:
+    clips = transcoded(sorted(make_dataset(folder / "data").rglob("*.avi")), folder)
+    return flip_h264(clips, folder, flips=600, seed=seed).ended()
+
+
+def _checkpoint_damage(folder: Path, seed: int) -> Counter[str]:
+    return flip_checkpoint(folder, flips=200, seed=seed).ended()
+
+
+def _feature_damage(folder: Path, seed: int) -> Counter[str]:
+    return flip_features(folder, flips=200, seed=seed).ended()
 
 
 def _outside_kills(folder: Path, seed: int) -> Counter[str]:
@@ -144,6 +154,24 @@ STORMS = (
         harm="a deleted file",
         must="readers refuse it, or nothing that is read has changed",
         round=_motion_deletions,
+    ),
+    Storm(
+        name="H.264 files",
+        harm="a flipped bit",
+        must="the stages refuse the file",
+        round=_h264_damage,
+    ),
+    Storm(
+        name="checkpoints",
+        harm="a flipped bit",
+        must="refused, or nothing that is read has changed",
+        round=_checkpoint_damage,
+    ),
+    Storm(
+        name="files of features",
+        harm="a flipped bit",
+        must="refused or computed again, or nothing that is read has changed",
+        round=_feature_damage,
     ),
     Storm(
         name="videos",

@@ -10,7 +10,6 @@ import pytest
 
 from mocrop.pipeline.errors import CacheError
 from mocrop.training.data.feature_file import TRAILER, read_features, write_features
-from tests.reliability.checkpoint_flips import REFUSED
 from tests.reliability.feature_flips import flip_features
 
 VALUES = np.arange(15, dtype=np.float32).reshape(5, 3) / 7
@@ -48,7 +47,7 @@ def test_one_flipped_bit_anywhere_is_refused_with_the_file_named(tmp_path: Path)
 
 
 def test_the_storm_of_flips_finds_each(tmp_path: Path) -> None:
-    assert flip_features(tmp_path, count=50, seed=1) == {REFUSED: 50}
+    assert flip_features(tmp_path, flips=50, seed=1).refused == 50
 
 
 def test_a_file_that_is_cut_off_is_refused_and_one_without_a_checksum_does_not_count(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from mocrop.pipeline.errors import CheckpointError, MocropError, WeightsError
 from mocrop.training.model.checkpoint import load_checkpoint, read_content, save_checkpoint
 from mocrop.training.model.torch_file import has_named_hash
 from mocrop.training.model.weights import read_state_dict
-from tests.reliability.checkpoint_flips import CHANGED, REFUSED, UNCHANGED, flip_checkpoint, small_checkpoint
+from tests.reliability.checkpoint_flips import flip_checkpoint, small_checkpoint
 
 STATE = {"fc.weight": torch.arange(6.0).reshape(2, 3), "fc.bias": torch.ones(2)}
 READERS: tuple[Callable[[Path], object], ...] = (read_state_dict, read_content)
@@ -174,10 +174,9 @@ def test_a_checkpoint_of_mocrop_holds_nothing_that_is_passed_over(tmp_path: Path
 
 
 def test_of_200_flipped_bits_none_gives_other_content(tmp_path: Path) -> None:
-    found = flip_checkpoint(tmp_path, count=200)
-    assert found[CHANGED] == 0
-    assert found[REFUSED] + found[UNCHANGED] == 200
-    assert found[REFUSED] > 100
+    found = flip_checkpoint(tmp_path, flips=200)
+    assert (found.silent, found.tried) == ((), 200)
+    assert found.refused > 100
 
 
 @BOTH
