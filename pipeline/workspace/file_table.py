@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from mocrop.pipeline.workspace.manifest_file import transaction
 
 
 class KnownFile(NamedTuple):  # cheaper to make than a dataclass, as is done for every clip
@@ -41,11 +43,8 @@ class SeenFile:
 class FileTable:
     """The columns of an open manifest that describe files. Clips keep their label and their subsets."""
 
-    def __init__(
-        self, database: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]
-    ) -> None:
+    def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._transaction = transaction
 
     def of_class(self, class_name: str) -> dict[str, KnownFile]:
         """Every known file in one folder of the data set's first level, by path."""
@@ -65,7 +64,7 @@ class FileTable:
         files = list(files)
         if not files:
             return
-        with self._transaction() as database:
+        with transaction(self._database) as database:
             database.executemany(
                 "UPDATE clips SET path = ?, size = ?, mtime_ns = ?, present = ? WHERE position = ?",
                 ((f.path, f.size_bytes, f.mtime_ns, f.present, f.position) for f in files),

@@ -1,9 +1,11 @@
-"""The file manifest.sqlite: its schema, how it is opened for writing or for reading, and why it cannot be used."""
+"""The file manifest.sqlite: its schema, how it is opened and written to, and why it cannot be used."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -86,6 +88,20 @@ def open_for_reading(file: Path) -> sqlite3.Connection:
     return database
 
 
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Write what the body executes, all of it or nothing. Raises: DiskFullError."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        yield database
+        database.execute("COMMIT")
+    except BaseException as error:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise_if_disk_full(error)
+        raise
+
+
 def has_checksums(database: sqlite3.Connection) -> bool:
     """Whether the table of outcomes has the column `checksum`, which it has from schema 2 on."""
     return bool(database.execute("PRAGMA user_version").fetchone()[0] >= 2)
@@ -119,16 +135,10 @@ def _version(database: sqlite3.Connection, file: Path) -> int:
 
 def _migrate(database: sqlite3.Connection) -> None:
     """From schema 1. Another process may be doing so at the same time."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(database):
         if not has_checksums(database):
             database.execute("ALTER TABLE outcomes ADD COLUMN checksum INTEGER")
             database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
 
 
 def _connect_otherwise(file: Path, error: sqlite3.OperationalError) -> sqlite3.Connection:

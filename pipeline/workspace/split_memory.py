@@ -6,12 +6,15 @@ while split lists are in use, so that a clip that comes back is on its old side.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from mocrop.pipeline.strict_json import json_text
+from mocrop.pipeline.workspace.facts import read_fact, write_facts
+from mocrop.pipeline.workspace.manifest_file import transaction
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS made_sides (clip TEXT PRIMARY KEY, split_group TEXT NOT NULL, subset TEXT NOT NULL)"
@@ -39,22 +42,18 @@ class MadeSplit:
 class SplitMemory:
     """The tables of an open manifest that remember made splits; a manifest of an older mocrop has none."""
 
-    def __init__(
-        self, database: sqlite3.Connection, transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]
-    ) -> None:
+    def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._transaction = transaction
 
     def made(self) -> MadeSplit | None:
         """What the remembered split was made with; None if none is remembered."""
-        row = self._database.execute("SELECT value FROM facts WHERE key = 'made_split'").fetchone()
-        if row is None:
+        fact = read_fact(self._database, "made_split")
+        if fact is None:
             return None
         try:
-            fact = json.loads(row[0])
             return MadeSplit(seed=int(fact["seed"]), group_by=fact["group_by"])
         except (ValueError, TypeError, KeyError) as error:
-            raise sqlite3.DatabaseError(f"{row[0][:40]!r} does not say how a split was made") from error
+            raise sqlite3.DatabaseError(f"{str(fact)[:40]!r} does not say how a split was made") from error
 
     def sides(self) -> Iterator[Side]:
         """The sides of all clips of the remembered split, those that are gone included."""
@@ -70,7 +69,7 @@ class SplitMemory:
 
     def remember(self, made: MadeSplit, sides: Iterable[Side]) -> None:
         """Store where clips were put, in place of all that is remembered."""
-        with self._transaction() as database:
+        with transaction(self._database) as database:
             for statement in _SCHEMA:
                 database.execute(statement)
             database.execute("DELETE FROM made_sides")
@@ -78,24 +77,22 @@ class SplitMemory:
                 "INSERT OR REPLACE INTO made_sides VALUES (?, ?, ?)",
                 ((side.clip, side.group, "".join(map(str, side.subset))) for side in sides),
             )
-            fact = json.dumps({"seed": made.seed, "group_by": made.group_by})
-            database.execute("INSERT OR REPLACE INTO facts VALUES ('made_split', ?)", (fact,))
+            write_facts(database, {"made_split": json_text({"seed": made.seed, "group_by": made.group_by})})
 
     def group_numbers(self, group_by: str) -> dict[str, int]:
         """Numbers of the groups that an expression or column has given so far, by their names."""
-        row = self._database.execute("SELECT value FROM facts WHERE key = 'grouped_by'").fetchone()
-        if row is None or row[0] != json.dumps(group_by) or not self._has("group_numbers"):
+        if read_fact(self._database, "grouped_by") != group_by or not self._has("group_numbers"):
             return {}
         return dict(self._database.execute("SELECT name, number FROM group_numbers").fetchall())
 
     def remember_numbers(self, group_by: str, numbers: Mapping[str, int]) -> None:
         """Store the numbers of groups, in place of all that are there."""
-        with self._transaction() as database:
+        with transaction(self._database) as database:
             for statement in _SCHEMA:
                 database.execute(statement)
             database.execute("DELETE FROM group_numbers")
             database.executemany("INSERT INTO group_numbers VALUES (?, ?)", numbers.items())
-            database.execute("INSERT OR REPLACE INTO facts VALUES ('grouped_by', ?)", (json.dumps(group_by),))
+            write_facts(database, {"grouped_by": json_text(group_by)})
 
     def _has(self, table: str) -> bool:
         query = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)"

@@ -14,7 +14,7 @@ import pytest
 
 from mocrop.pipeline.errors import DiskFullError, Reason, WorkspaceError
 from mocrop.pipeline.outcome import Outcome
-from mocrop.pipeline.workspace import manifest as manifest_module
+from mocrop.pipeline.workspace import outcome_table
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 
 
@@ -123,7 +123,7 @@ def test_rows_have_the_outcomes_of_this_stage_and_the_one_before(manifest: Manif
 
 
 def test_rows_come_in_pages_while_outcomes_are_written(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest_module, "PAGE_CLIPS", 2)
+    monkeypatch.setattr(outcome_table, "PAGE_CLIPS", 2)
     manifest.replace_clips([clip(f"A/{n}") for n in range(7)], class_names=["A"], split_names=["1"])
     seen = []
     for row in manifest.stage_rows("transcode", "t", upstream=None):
