@@ -1,4 +1,4 @@
-"""Check the crop caches of a workspace: those that are there, and those that the manifest says should be."""
+"""Check the crop caches of a workspace against its manifest: those that are there, and those that should be."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from rich.console import Console
 
 from mocrop.pipeline.cache.columns import Column, Fault
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.damage import Damage
 from mocrop.pipeline.cache.description import DamagedCacheError, NewerCacheError, read_attributes
 from mocrop.pipeline.cache.layout import TABLE_COLUMNS, USABLE
 from mocrop.pipeline.cache.table import clip_table
-from mocrop.pipeline.cache.verify import part_name, verify_cache, ways_out
+from mocrop.pipeline.checks.crop_cache import part_name, verify_cache, ways_out
+from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.manifest_rows import done_rows
 from mocrop.pipeline.checks.parts import Check, guarded, unchecked
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.run.progress import stage_progress
-from mocrop.pipeline.stages.registry import precrop_name
+from mocrop.pipeline.stages.registry import cache_of, precrop_name
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -54,16 +54,6 @@ def _names_a_cache(name: str) -> bool:
 def caches_done(manifest: Manifest) -> set[str]:
     """Names of the caches that the manifest lists clips of as done."""
     return {name for stage in manifest.stages_done() if (name := cache_of(stage))}
-
-
-def cache_of(stage: str) -> str:
-    """Name of the cache that a stage writes; empty if it writes none.
-
-    >>> cache_of("precrop:motion-192"), cache_of("transcode")
-    ('motion-192', '')
-    """
-    prefix = precrop_name("")
-    return stage.removeprefix(prefix) if stage.startswith(prefix) else ""
 
 
 def check_cache(workspace: Workspace, name: str, manifest: Manifest | None, console: Console) -> Check:

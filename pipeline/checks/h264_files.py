@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mocrop.pipeline.bitstream.mp4 import mp4_fault
-from mocrop.pipeline.cache.damage import Damage
+from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.parts import Check, unchecked
 from mocrop.pipeline.checksums import file_checksum
 from mocrop.pipeline.errors import Reason

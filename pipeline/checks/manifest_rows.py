@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from mocrop.pipeline.cache.damage import Damage
+from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.parts import Check
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.workspace.manifest import Manifest, StageRow

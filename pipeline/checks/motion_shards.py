@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from mocrop.pipeline.arrays import short
-from mocrop.pipeline.cache.damage import Damage
+from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.parts import Check, unchecked
 from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType

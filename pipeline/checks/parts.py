@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from mocrop.pipeline.cache.damage import Damage
+from mocrop.pipeline.checks.damage import Damage
 
 Noun = Literal["clip", "file"]
 

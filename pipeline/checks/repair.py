@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mocrop.pipeline.cache.damage import Damage
-from mocrop.pipeline.checks.caches import cache_of, knows_itself
+from mocrop.pipeline.checks.caches import knows_itself
+from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.manifest_rows import done_rows
 from mocrop.pipeline.errors import SettingsError, WorkspaceError
 from mocrop.pipeline.motion.store import create_store
 from mocrop.pipeline.stages.cache_settings import prepare_cache, read_precrop_settings, restore_cache
-from mocrop.pipeline.stages.registry import Stages, precrop_name
+from mocrop.pipeline.stages.registry import Stages, cache_of, precrop_name
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings

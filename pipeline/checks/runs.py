@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mocrop.pipeline.array_file import array_fault
-from mocrop.pipeline.cache.damage import Damage
+from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.parts import Check, unchecked
 
 RUNS, FEATURES = "runs", "features"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
 
-from mocrop.pipeline.cache.damage import Damage
+from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.commands.maps import ExportReport, ImportReport
 from mocrop.pipeline.commands.preprocess import Report
 from mocrop.pipeline.commands.status import StageStatus, WorkspaceStatus

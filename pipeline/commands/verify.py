@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mocrop.pipeline.cache.damage import Damage, repair_commands
-from mocrop.pipeline.checks.caches import cache_of, caches_done, check_cache, check_cache_elsewhere, check_caches
+from mocrop.pipeline.checks.caches import caches_done, check_cache, check_cache_elsewhere, check_caches
+from mocrop.pipeline.checks.damage import Damage, repair_commands
 from mocrop.pipeline.checks.h264_files import H264, check_h264, files_there, made_files
 from mocrop.pipeline.checks.manifest_rows import check_manifest, done_rows
 from mocrop.pipeline.checks.motion_shards import MOTION, check_motion, clips_there
@@ -24,7 +24,7 @@ from mocrop.pipeline.checks.repair import Marked, describe, forget_removed, mark
 from mocrop.pipeline.checks.runs import FEATURES, RUNS, check_features, check_runs
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import MocropError, SettingsError
-from mocrop.pipeline.stages.registry import Stages
+from mocrop.pipeline.stages.registry import Stages, cache_of
 from mocrop.pipeline.workspace.lock import exclusive, exclusive_if_writable
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace

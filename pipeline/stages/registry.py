@@ -128,6 +128,16 @@ def precrop_name(cache: str) -> str:
     return f"precrop:{cache}"
 
 
+def cache_of(stage: str) -> str:
+    """Name of the cache that a stage of the manifest writes; empty if it writes none.
+
+    >>> cache_of("precrop:motion-192"), cache_of("transcode")
+    ('motion-192', '')
+    """
+    prefix = precrop_name("")
+    return stage.removeprefix(prefix) if stage.startswith(prefix) else ""
+
+
 def chooses_files(stage: Stage) -> bool:
     """Whether a stage decides for source auto which clips are read from their own files."""
     return isinstance(stage.settings, TranscodeSettings) and stage.settings.own_key_frames is not None

@@ -10,7 +10,7 @@ import numpy as np
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, TABLE_COLUMNS
-from mocrop.pipeline.cache.verify import verify_cache
+from mocrop.pipeline.checks.crop_cache import verify_cache
 from mocrop.pipeline.errors import CacheError
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.data.frame_reader import FrameReader

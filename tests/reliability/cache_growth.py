@@ -16,8 +16,8 @@ from mocrop.pipeline.cache.create import create_cache
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import TABLE_COLUMNS, CacheLayout, ClipTable
 from mocrop.pipeline.cache.table import update_cache
-from mocrop.pipeline.cache.verify import verify_cache
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
+from mocrop.pipeline.checks.crop_cache import verify_cache
 from mocrop.pipeline.errors import CacheError
 
 LAYOUT = CacheLayout(frames=2, size=8, grid=(2, 3), clips_per_shard=4)

@@ -39,11 +39,6 @@ def resize(folder: Path, kilobytes: int) -> None:
     _mount("-o", f"remount,size={kilobytes}k", folder)
 
 
-def make_read_only(folder: Path) -> None:
-    """Let nothing be written to a small disk any more."""
-    _mount("-o", "remount,ro", folder)
-
-
 def _mount(*arguments: str | Path) -> None:
     subprocess.run(["mount", *map(str, arguments)], check=True, capture_output=True)
 

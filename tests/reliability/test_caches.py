@@ -16,7 +16,7 @@ import zarr
 from mocrop.pipeline.cache.create import create_cache
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.table import update_cache
-from mocrop.pipeline.cache.verify import verify_cache
+from mocrop.pipeline.checks.crop_cache import verify_cache
 from mocrop.pipeline.errors import CacheError
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.data.frame_reader import FrameReader

@@ -16,7 +16,7 @@ from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.bitstream.mp4 import mp4_fault
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import column_file, shard_file
-from mocrop.pipeline.cache.verify import verify_cache
+from mocrop.pipeline.checks.crop_cache import verify_cache
 from mocrop.pipeline.checks.h264_files import check_h264, made_files
 from mocrop.pipeline.checks.manifest_rows import done_rows
 from mocrop.pipeline.commands.preprocess import precrop, run_all

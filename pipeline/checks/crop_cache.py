@@ -1,4 +1,4 @@
-"""Check one crop cache for damage, clip by clip.
+"""Check one crop cache, wherever it is, clip by clip.
 
 Every used frame and motion field is read and its checksum compared; every column is read and its values are checked.
 Clips that failed or are not written yet do not count as damage.
@@ -15,9 +15,9 @@ import numpy as np
 from mocrop.pipeline.arrays import short, worker_context
 from mocrop.pipeline.cache.columns import Column, Fault, Scope, column_faults, read_columns
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.damage import Damage
 from mocrop.pipeline.cache.description import DamagedCacheError
 from mocrop.pipeline.cache.layout import STREAMS, USABLE, clip_checksum
+from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.names import shell_word
