@@ -29,7 +29,8 @@ from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.run.session import RunOptions, Session, open_session
-from mocrop.pipeline.stages.cache_settings import prepare_cache, resolve_precrop
+from mocrop.pipeline.stages.cache_settings import resolve_precrop
+from mocrop.pipeline.stages.caches import prepare_cache
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.workspace.paths import Workspace

@@ -11,8 +11,8 @@ from typing import Any
 from mocrop.evaluation.bench.sample_run import SampleRun, run_sample
 from mocrop.pipeline.policies.precomputed import POLICY as MAPS
 from mocrop.pipeline.policies.registry import POLICIES
-from mocrop.pipeline.stages.cache_settings import read_precrop_settings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
+from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings

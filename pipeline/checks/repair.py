@@ -11,8 +11,9 @@ from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.manifest_rows import done_rows
 from mocrop.pipeline.errors import SettingsError, WorkspaceError
 from mocrop.pipeline.motion.store import create_store
-from mocrop.pipeline.stages.cache_settings import prepare_cache, read_precrop_settings, restore_cache
+from mocrop.pipeline.stages.caches import prepare_cache, restore_cache
 from mocrop.pipeline.stages.registry import Stages, cache_of, precrop_name
+from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings

@@ -8,9 +8,9 @@ from pathlib import Path
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.names import shell_word
-from mocrop.pipeline.stages.cache_settings import read_precrop_settings
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.registry import Stages, chooses_files
+from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings

@@ -8,11 +8,13 @@ from typing import Any
 
 from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.run.session import FilesRead, Session, StageReport
-from mocrop.pipeline.stages.cache_settings import prepare_cache, require_same_settings, resolve_precrop
+from mocrop.pipeline.stages.cache_settings import resolve_precrop
+from mocrop.pipeline.stages.caches import prepare_cache
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.extract_mv import ExtractSettings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import chooses_files
+from mocrop.pipeline.stages.stored_settings import require_same_settings
 from mocrop.pipeline.workspace.settings_file import write_stage_settings
 
 Options = Mapping[str, Any]  # settings of one stage by name; None: as the workspace has them

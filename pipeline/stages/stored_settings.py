@@ -1,19 +1,63 @@
-"""Hold what a crop cache says it was made with against what this mocrop knows, and against what is asked for."""
+"""The settings that a crop cache was made with, read from its attributes and compared with others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.cache.description import read_attributes
+from mocrop.pipeline.errors import CacheError, MocropError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
-from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.policies.registry import POLICIES, policy_settings
 from mocrop.pipeline.settings import Plain, plain_settings, unknown_settings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.versions import not_known
+from mocrop.pipeline.workspace.paths import Workspace
 
 
-def require_known(stored: Plain, name: str) -> None:
+def read_precrop_settings(workspace: Workspace, name: str) -> PrecropSettings:
+    """The settings that a cache was made with, from its attributes.
+
+    Raises: CacheError if there is no such cache.
+    """
+    plain = stored_settings(workspace, name)
+    if not plain:
+        raise CacheError(f"there is no crop cache {name!r} in {workspace.caches}")
+    return settings_of(plain, name)
+
+
+def stored_settings(workspace: Workspace, name: str) -> Plain:
+    """Settings of an existing cache, as they are stored; empty if there is none.
+
+    Raises: CacheError naming a setting that this mocrop does not know, or if none are stored.
+    """
+    path = workspace.cache(name)
+    if not path.exists():
+        return {}
+    stored = read_attributes(path)[0].get("settings")
+    if not isinstance(stored, dict):
+        raise CacheError(f"crop cache {name!r} does not say how it was made; move it out of {workspace.caches}")
+    _require_known(stored, name)
+    return dict(stored)
+
+
+def settings_of(stored: Plain, name: str) -> PrecropSettings:
+    """Settings from what is stored of them; what is missing did not exist when it was stored, and has its default.
+
+    Raises: CacheError if they are not settings that this mocrop can have.
+    """
+    _require_known(stored, name)
+    try:
+        of_policy = policy_settings(stored["policy"], stored["policy_settings"])
+        fields = MotionFieldSettings(**stored["motion_fields"]) if stored.get("motion_fields") else None
+        return PrecropSettings(**{**stored, "policy_settings": of_policy, "motion_fields": fields})
+    except (TypeError, ValueError, KeyError, MocropError) as error:
+        raise CacheError(
+            f"crop cache {name!r} has settings that this mocrop cannot have ({error}); use another --name"
+        ) from error
+
+
+def _require_known(stored: Plain, name: str) -> None:
     """Check that this mocrop has every setting that a cache says it was made with.
 
     Args:
@@ -39,7 +83,13 @@ def _unknown(stored: Plain) -> Iterator[str]:
         yield f"a setting {name!r} of policy {policy!r}"
 
 
-def require_same(there: PrecropSettings, asked: PrecropSettings) -> None:
+def require_same_settings(workspace: Workspace, settings: PrecropSettings) -> None:
+    """Raise CacheError naming what differs if there is a cache of that name with other settings."""
+    if workspace.cache(settings.name).exists():
+        _require_same(read_precrop_settings(workspace, settings.name), settings)
+
+
+def _require_same(there: PrecropSettings, asked: PrecropSettings) -> None:
     """Raise CacheError naming each setting that differs between an existing cache and what is asked for."""
     pair = (plain_settings(each, keep_none=True, keep_added=True) for each in (there, asked))
     if differences := list(_differences(*pair)):

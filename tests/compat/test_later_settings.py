@@ -19,14 +19,15 @@ from mocrop.pipeline.commands.preprocess import precrop
 from mocrop.pipeline.commands.status import workspace_status
 from mocrop.pipeline.errors import CacheError, MocropError, TrainingError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
+from mocrop.pipeline.policies import registry as policy_registry
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES, Policy
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.settings import added
 from mocrop.pipeline.stages import cache_settings, clip_crops, precrop_settings, registry, stored_settings
-from mocrop.pipeline.stages.cache_settings import read_precrop_settings, require_same_settings
 from mocrop.pipeline.stages.extract_mv import ExtractSettings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
+from mocrop.pipeline.stages.stored_settings import read_precrop_settings, require_same_settings
 from mocrop.pipeline.stages.transcode import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.compat.conftest import Kept
@@ -64,7 +65,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def set_policy(patch: pytest.MonkeyPatch, name: str, policy: Policy) -> None:
-    for module in (cache_settings, clip_crops, precrop_settings, stored_settings):
+    for module in (cache_settings, clip_crops, precrop_settings, stored_settings, policy_registry):
         patch.setattr(module, "POLICIES", {**POLICIES, name: policy})
 
 

@@ -14,9 +14,10 @@ from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.policies.controls import CenterSettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.settings import plain_settings
-from mocrop.pipeline.stages.cache_settings import read_precrop_settings, resolve_precrop
+from mocrop.pipeline.stages.cache_settings import resolve_precrop
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import Stages
+from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.workspace.paths import Workspace
 
 TABLE = ClipTable(
