@@ -1,4 +1,4 @@
-"""Limits of the numbers that settings hold: every one is finite, and none is beyond sense."""
+"""Limits of the numbers in settings: all are finite, and none is larger than makes sense."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def sync(path: Path) -> None:
 
 
 class HeldFolder:
-    """A folder by what it is rather than by its path; open, where that can be, so that no later one passes for it.
+    """A folder, told apart from any that comes to its path later; kept open where possible, so none passes for it.
 
     Attributes:
         identity: its device and number on it; None if it was not there.

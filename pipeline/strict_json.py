@@ -1,4 +1,4 @@
-"""JSON as its standard has it: what is no finite number is null, since the standard has no word for it."""
+"""Strict JSON: NaN and infinity, which the standard does not have, become null."""
 
 from __future__ import annotations
 

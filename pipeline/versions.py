@@ -1,4 +1,4 @@
-"""Say of something stored that this mocrop does not read whether a newer or an older one wrote it."""
+"""Messages on files that this mocrop cannot read: whether a newer or an older one wrote them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from mocrop.pipeline.platform_calls import HeldFolder
 
 
 def replaced(path: Path) -> CacheError:
-    """The error for a cache that is another one by now than when it was opened."""
+    """The error for a cache whose place another one has taken since it was opened."""
     return CacheError(f"{path} was replaced or removed while it was read; start again")
 
 

@@ -49,7 +49,7 @@ def update_cache(
         layout: of the cache.
         attributes: all those under the group attribute ``mocrop`` that follow neither from layout nor table.
         schema: of the cache, if its own attributes cannot tell; None: they can.
-    Raises: CacheError if there is no cache at ``path``, or one of which that is not known, or one of other clips.
+    Raises: CacheError if there is no cache at ``path``, if its schema is not known, or if it is of other clips.
     """
     _require_same_clips(path, table)
     if schema is None:
@@ -69,7 +69,7 @@ def update_cache(
 
 
 def _require_same_clips(path: Path, table: ClipTable) -> None:
-    """Refuse a cache of other clips, as one that was copied from elsewhere: its frames would get the names of these.
+    """Refuse a cache of other clips, such as a copy from elsewhere, whose frames would get the names of these.
 
     Raises: CacheError.
     """

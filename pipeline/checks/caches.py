@@ -95,7 +95,7 @@ def _check(path: Path, manifest: Manifest | None, console: Console) -> Check:
 
 
 def _of_stage(damage: Damage, stage: str) -> Damage:
-    """Damage with the stage that repairs it; what may not be read may be sound, and is made again by none."""
+    """Damage with the stage that repairs it; without one where permission is denied, as the file may be sound."""
     if "permission denied" in damage.fact.lower().replace("_", " "):
         return Damage(part=damage.part, clip=damage.clip, fact=damage.fact)
     return replace(damage, stage=stage)

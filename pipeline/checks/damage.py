@@ -12,7 +12,7 @@ from mocrop.pipeline.names import shell_word
 class Damage:
     """One thing that is wrong with one clip, or with a whole part of a workspace.
 
-    What no command can repair says in ``fact`` what to do instead.
+    Where no command can repair it, ``fact`` says what to do instead.
     """
 
     part: str  # "h264", "motion.zarr", "cache motion-192"

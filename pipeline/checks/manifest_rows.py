@@ -8,13 +8,11 @@ from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.parts import Check
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.workspace.manifest import Manifest, StageRow
+from mocrop.pipeline.workspace.manifest_file import IF_DAMAGED
 from mocrop.pipeline.workspace.paths import Workspace
 
 MANIFEST = "manifest.sqlite"
-WAY_OUT = (
-    "restore a copy of it, or move it aside and run `mocrop init DATASET`, after which the stages run again; the other "
-    "files were checked without it, and nothing of them can be marked"
-)
+WAY_OUT = f"{IF_DAMAGED}; the other files were checked without it, and none of them can be marked"
 IN_DOUBT = ""  # settings of outcomes that a killed run may have been replacing: of those nothing is known
 
 

@@ -179,7 +179,7 @@ class _Verification:
             return DatasetChanges(dataset=dataset, unavailable=unchecked(error))
 
     def repair(self, checks: list[Check]) -> tuple[Marked, ...]:
-        """Mark what is damaged. Caches that can be checked only after that are, and ``checks`` has what that finds."""
+        """Mark what is damaged. A cache that is described again is then checked again, which adds to ``checks``."""
         assert self._manifest is not None
         described: list[Marked] = []
         for number, check in enumerate(checks):

@@ -1,4 +1,4 @@
-"""What a workspace remembers of its splits before a scan, and what of the scan it shall remember."""
+"""What a workspace remembers of its splits before a scan, and what it keeps of the scan for the next one."""
 
 from __future__ import annotations
 

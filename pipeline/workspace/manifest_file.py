@@ -46,7 +46,7 @@ _WAYS_OUT = {  # by SQLite's primary result code
     sqlite3.SQLITE_READONLY: "make the file and its folder writable",
     sqlite3.SQLITE_CANTOPEN: "see that it is there and that you may read it and write into its folder",
 }
-_DAMAGED = "restore a copy of it, or move it aside and run `mocrop init DATASET`, after which stages run again"
+IF_DAMAGED = "restore a copy of it, or move it aside and run `mocrop init DATASET`, after which the stages run again"
 
 
 def open_for_writing(file: Path) -> sqlite3.Connection:
@@ -110,7 +110,7 @@ def has_checksums(database: sqlite3.Connection) -> bool:
 def unusable(file: Path, error: sqlite3.Error) -> WorkspaceError:
     """The error for people that says why a manifest cannot be used, and what to do."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # its own errors have none
-    return WorkspaceError(f"{file} cannot be used ({error}); {_WAYS_OUT.get(code, _DAMAGED)}")
+    return WorkspaceError(f"{file} cannot be used ({error}); {_WAYS_OUT.get(code, IF_DAMAGED)}")
 
 
 def _connect(file: Path, mode: str, *, immutable: bool = False) -> sqlite3.Connection:

@@ -43,8 +43,8 @@ def write_features(file: Path, batches: Iterator[FloatArray], *, frames: int, on
 def read_features(file: Path, *, frames: int) -> FloatArray | None:
     """Map the features in a file into memory, after comparing its checksum.
 
-    Returns: float32, shape (frames, width), read-only; None if there is no such file, or one of before files had a
-        checksum, which has no more to show that it is whole.
+    Returns: float32, shape (frames, width), read-only; None if there is no such file, or one from before such files
+        had a checksum, of which nothing shows that it is whole.
     Raises: CacheError if the file is damaged, or holds another number of frames.
     """
     try:

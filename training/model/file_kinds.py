@@ -1,4 +1,4 @@
-"""What a file is that was given as one of weights, by how it begins: files of other kinds are refused in words."""
+"""Tell by its first bytes what a file is that was given as weights, and refuse other kinds by their name."""
 
 from __future__ import annotations
 
