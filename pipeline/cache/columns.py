@@ -40,7 +40,7 @@ def read_columns(cache: CropCache) -> tuple[dict[str, Column], list[Fault]]:
     columns: dict[str, Column] = {}
     faults: list[Fault] = []
     for name in (*SHARD_COLUMNS, *TABLE_COLUMNS):
-        if name == "checksum" and not cache.checked:
+        if not cache.has_column(name):
             continue
         try:
             array = open_array(cache.path, name)

@@ -97,7 +97,8 @@ def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int, 
         ("box", (4,), "float32", 0.0),
         ("density", layout.grid, "float32", 0.0),
         ("state", (), "uint8", int(ClipState.NOT_WRITTEN)),
-        *([("checksum", (), "uint32", 0)] if checked else []),
+        *([("checksum", (layout.frames,), "uint32", 0)] if checked else []),
+        *([("motion_checksum", (layout.frames,), "uint32", 0)] if checked and layout.motion_side else []),
     ):
         shape, chunks = (clips, *tail), (layout.clips_per_shard, *tail)
         group.create_array(

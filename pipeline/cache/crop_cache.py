@@ -16,12 +16,11 @@ from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.cache.description import group_file, read_attributes, require_sound
 from mocrop.pipeline.cache.layout import (
     SHARD_COLUMNS,
-    STREAMS,
     USABLE,
-    clip_checksum,
     missing_files,
     open_stream,
     shard_file,
+    slot_checksums,
     written_shards,
 )
 from mocrop.pipeline.choices import Stream
@@ -82,6 +81,10 @@ class CropCache:
     def checked(self) -> bool:
         """Whether there is a checksum behind every byte, as from schema 2 on."""
         return bool(self.attributes["schema"] >= 2)
+
+    def has_column(self, name: str) -> bool:
+        """Whether there is such a column; those of checksums are optional."""
+        return name in self._arrays
 
     def _column(self, name: str) -> npt.NDArray[Any]:
         """Read a whole column of numbers. Raises: CacheError if it is damaged."""
@@ -202,20 +205,24 @@ class CropCache:
 
     @cached_property
     def checksum(self) -> npt.NDArray[np.uint32]:
-        """Checksums of the clips' frames and motion fields; of a cache of schema 1 all of them are read for it."""
-        return self._column("checksum") if self.checked else self._computed_checksums()
+        """uint32, shape (clips, slots): checksum of each frame; all frames of a cache of schema 1 are read for it."""
+        return self._column("checksum") if self.checked else self._computed_checksums("frames")
 
-    def _computed_checksums(self) -> npt.NDArray[np.uint32]:
+    @cached_property
+    def motion_checksum(self) -> npt.NDArray[np.uint32]:
+        """uint32, shape (clips, slots): checksum of each motion field; see :attr:`checksum`."""
+        return self._column("motion_checksum") if self.checked else self._computed_checksums("motion")
+
+    def _computed_checksums(self, stream: Stream) -> npt.NDArray[np.uint32]:
         used = np.where(self.usable, self.frame_counts, 0)
-        opened = [self.open_stream(stream) for stream in (STREAMS if self.has_motion else STREAMS[:1])]
+        values = np.zeros(self.shape[:2], np.uint32)
+        array = self.open_stream(stream)
         try:
-            values = [
-                clip_checksum(*(array[row, :slots].read().result() for array in opened)) if slots else 0
-                for row, slots in enumerate(used.tolist())
-            ]
+            for row in np.flatnonzero(used).tolist():
+                values[row] = slot_checksums(array[row, : used[row]].read().result(), of=self.frames_per_clip)
         except ValueError as error:
-            raise self._unreadable("frames", error) from error
-        return np.array(values, np.uint32)
+            raise self._unreadable(stream, error) from error
+        return values
 
     @cached_property
     def clip(self) -> list[str]:

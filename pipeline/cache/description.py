@@ -27,6 +27,7 @@ MOST_SLOTS = 1 << 16
 MOST_PIXELS = 1 << 14  # of a side
 GROUP_FILE = "zarr.json"
 ROWS = ("frame_index", "box", "density", "label", "group", "subset", "clip", "state")  # columns of any schema
+OPTIONAL = ("motion", "checksum", "motion_checksum")
 
 
 class NewerCacheError(CacheError, NewerError):
@@ -96,7 +97,7 @@ def require_sound(path: Path, attributes: Plain) -> dict[str, Plain]:
         if attributes["schema"] >= 2:
             require_seal(attributes, path)
         arrays = {name: array_metadata(path, name) for name in ("frames", *ROWS)}
-        arrays |= {name: array_metadata(path, name) for name in ("motion", "checksum") if (path / name).is_dir()}
+        arrays |= {name: array_metadata(path, name) for name in OPTIONAL if (path / name).is_dir()}
         _require_shapes(arrays)
     except (SealError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         if isinstance(error, PermissionError):
@@ -134,7 +135,7 @@ def _require_shapes(arrays: Mapping[str, Plain]) -> None:
     per_shard = arrays["frames"]["chunk_grid"]["configuration"]["chunk_shape"]
     if per_shard[1:] != [slots, 3, height, width] or not 1 <= per_shard[0] <= MOST_CLIPS:
         raise ValueError(f"frames have shards of {per_shard}")
-    tails = {"frame_index": [slots], "box": [4]}
+    tails = {"frame_index": [slots], "box": [4], "checksum": [slots], "motion_checksum": [slots]}
     for name in set(arrays) - {"frames"}:
         rows, *tail = arrays[name]["shape"]
         if rows != clips:

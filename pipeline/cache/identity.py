@@ -28,7 +28,7 @@ def cache_identity(cache: CropCache) -> str:
     attributes = {key: value for key, value in cache.attributes.items() if key not in _LEFT_OUT}
     settings = {key: value for key, value in cache.attributes.get("settings", {}).items() if key != "name"}
     digest = hashlib.sha256(json.dumps([attributes, settings, cache.clip], sort_keys=True).encode())
-    for name in COLUMNS:
+    for name in (*COLUMNS, *(("motion_checksum",) if cache.has_motion else ())):
         column = getattr(cache, name)
         digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
         digest.update(column.tobytes())

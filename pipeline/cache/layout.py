@@ -2,22 +2,23 @@
 
 A crop cache is a self-contained Zarr v3 group of cropped frames, one row per clip:
 
-===============  ==================================  ======================================================
-array            shape, dtype                        meaning
-===============  ==================================  ======================================================
-``frames``       (clips, frames, 3, size, size) u1   RGB; chunk = one frame, shard = ``clips_per_shard`` clips
-``frame_index``  (clips, frames) int32               source frame of each slot, ascending; -1 = unused slot
-``box``          (clips, 4) float32                  left, top, right, bottom, fractions of the frame
-``density``      (clips, rows, cols) float32         map that the box was found on; zeros without one
-``label``        (clips,) int32                      class index
-``group``        (clips,) int32                      see pipeline.groups; -1 where there is none
-``subset``       (clips, splits) uint8               0 in neither list, 1 train, 2 test
-``clip``         (clips,) string                     path under the data set, without suffix
-``state``        (clips,) uint8                      see :class:`ClipState`
-``checksum``     (clips,) uint32                     CRC-32C of the used slots of ``frames``, then of ``motion``
-``motion``       (clips, frames, 2, side, side) i1   optional: a motion field for each frame, x and y, laid out like
-                                                     ``frames``; see :mod:`~mocrop.pipeline.motion.fields`
-===============  ==================================  ======================================================
+===================  ==================================  ======================================================
+array                shape, dtype                        meaning
+===================  ==================================  ======================================================
+``frames``           (clips, frames, 3, size, size) u1   RGB; chunk = one frame, shard = ``clips_per_shard`` clips
+``frame_index``      (clips, frames) int32               source frame of each slot, ascending; -1 = unused slot
+``box``              (clips, 4) float32                  left, top, right, bottom, fractions of the frame
+``density``          (clips, rows, cols) float32         map that the box was found on; zeros without one
+``label``            (clips,) int32                      class index
+``group``            (clips,) int32                      see pipeline.groups; -1 where there is none
+``subset``           (clips, splits) uint8               0 in neither list, 1 train, 2 test
+``clip``             (clips,) string                     path under the data set, without suffix
+``state``            (clips,) uint8                      see :class:`ClipState`
+``checksum``         (clips, frames) uint32              CRC-32C of each frame; 0 for an unused slot
+``motion``           (clips, frames, 2, side, side) i1   optional: a motion field for each frame, x and y, laid out like
+                                                         ``frames``; see :mod:`~mocrop.pipeline.motion.fields`
+``motion_checksum``  as ``checksum``                     optional: CRC-32C of each motion field
+===================  ==================================  ======================================================
 
 Group attributes are stored under ``mocrop``. zarr-python creates the arrays and writes the table of clips (``label``,
 ``group``, ``subset``, ``clip``); TensorStore writes the rest, each file under a temporary name until it is complete and
@@ -26,14 +27,14 @@ chunk is stored, also one that is all zeros, with a CRC-32C; an unused slot is n
 that is missing would read as zeros too, so readers look for it first, see
 :meth:`~mocrop.pipeline.cache.crop_cache.CropCache.missing_shards`.
 
-Caches of schema 1 have no ``checksum``, no checksums behind columns and metadata, and may lack columns of zeros. They
-are read, and grow, as they are.
+Caches of schema 1 have no columns of checksums, no checksums behind columns and metadata, and may lack columns of
+zeros. They are read, and grow, as they are.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -50,7 +51,8 @@ from mocrop.pipeline.limits import require_whole
 
 STEPS_PER_PIXEL = 16  # of motion fields, whose pixels are those of the cropped frames
 STREAMS: tuple[Stream, ...] = get_args(Stream)
-SHARD_COLUMNS = ("state", "frame_index", "box", "density", "checksum")  # written with the frames, one file a shard
+CHECKSUMS: Mapping[Stream, str] = {"frames": "checksum", "motion": "motion_checksum"}  # column of each stream's
+SHARD_COLUMNS = ("state", "frame_index", "box", "density", *CHECKSUMS.values())  # one file a shard, with the frames
 TABLE_COLUMNS = ("label", "group", "subset")  # kept in step with the manifest, one file
 
 
@@ -112,9 +114,9 @@ def shard_file(path: Path, shard: int, stream: Stream = "frames") -> Path:
     return Path(path, f"{stream}/c/{shard}/0/0/0/0")
 
 
-def has_checksums(path: Path) -> bool:
-    """Whether a cache has a checksum of each clip's frames, as all have from schema 2 on."""
-    return (path / "checksum").is_dir()
+def has_column(path: Path, name: str) -> bool:
+    """Whether a cache has a column; those of checksums are there from schema 2 on."""
+    return (path / name).is_dir()
 
 
 def column_file(path: Path, name: str, shard: int, dimensions: int) -> Path:
@@ -147,6 +149,14 @@ def _shards_of(path: Path, name: str) -> set[int]:
         return set()
 
 
-def clip_checksum(*streams: npt.NDArray[Any]) -> int:
-    """CRC-32C of the used slots of a clip's frames, then of its motion fields if the cache has them; 0 of none."""
-    return checksum(*(np.ascontiguousarray(stream) for stream in streams if stream.size))
+def slot_checksums(slots: npt.NDArray[Any], *, of: int) -> npt.NDArray[np.uint32]:
+    """CRC-32C of each frame, or motion field, of a clip.
+
+    Args:
+        slots: the used ones, shape (n, ...).
+        of: number of slots in the cache.
+    Returns: uint32, shape (of,); 0 for unused slots.
+    """
+    values = np.zeros(of, np.uint32)
+    values[: len(slots)] = [checksum(np.ascontiguousarray(slot)) for slot in slots]
+    return values

@@ -13,14 +13,15 @@ import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array, worker_context
 from mocrop.pipeline.cache.layout import (
+    SHARD_COLUMNS,
     STREAMS,
     ClipState,
-    clip_checksum,
     column_file,
-    has_checksums,
+    has_column,
     has_motion,
     open_stream,
     shard_file,
+    slot_checksums,
 )
 from mocrop.pipeline.errors import CacheError
 
@@ -39,9 +40,16 @@ class Shard:
 
     @property
     def checksum(self) -> npt.NDArray[np.uint32]:
-        """Checksums of the clips' frames and motion fields, see :func:`clip_checksum`; shape (n,)."""
-        streams = [self.frames, self.motion] if self.motion else [self.frames]
-        return np.array([clip_checksum(*clip) for clip in zip(*streams, strict=True)], np.uint32)
+        """Checksum of each frame, shape (n, frames)."""
+        return self._checksums(self.frames)
+
+    @property
+    def motion_checksum(self) -> npt.NDArray[np.uint32]:
+        """Checksum of each motion field, shape (n, frames)."""
+        return self._checksums(self.motion)
+
+    def _checksums(self, clips: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint32]:
+        return np.stack([slot_checksums(clip, of=self.frame_index.shape[1]) for clip in clips])
 
 
 class CacheWriter:
@@ -58,8 +66,8 @@ class CacheWriter:
         try:
             self._frames = open_stream(path, "frames", context=context)
             self._motion = open_stream(path, "motion", context=context) if has_motion(path) else None
-            columns = ("frame_index", "box", "density", *(("checksum",) if has_checksums(path) else ()))
-            self._columns = {name: self._open_column(name, context) for name in columns}
+            there = (name for name in SHARD_COLUMNS if has_column(path, name))
+            self._columns = {name: self._open_column(name, context) for name in there if name != "state"}
             self._state = self._open_column("state", context)
         except ValueError as error:
             raise CacheError(f"{path} is not a crop cache that can be written to ({error})") from error

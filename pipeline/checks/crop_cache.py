@@ -16,7 +16,7 @@ from mocrop.pipeline.arrays import short, worker_context
 from mocrop.pipeline.cache.columns import Column, Fault, Scope, column_faults, read_columns
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.description import DamagedCacheError
-from mocrop.pipeline.cache.layout import STREAMS, USABLE, clip_checksum
+from mocrop.pipeline.cache.layout import CHECKSUMS, STREAMS, USABLE, slot_checksums
 from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
@@ -60,7 +60,8 @@ def verify_cache(
     readable = np.ones(len(cache), np.bool_)
     readable[[fault.row for fault in unreadable if fault.row is not None]] = False
     faults += [*unreadable, *column_faults(cache, columns, rows=readable), *more(cache, columns)]
-    if {"state", "frame_index", *(("checksum",) if cache.checked else ())} <= columns.keys():
+    checksums = {name for name in CHECKSUMS.values() if cache.has_column(name)}
+    if {"state", "frame_index", *checksums} <= columns.keys():
         faults += _frame_faults(cache, columns, on_clips=on_clips)
     return list(_damage(cache, names, faults, commands))
 
@@ -94,7 +95,6 @@ def _frame_faults(
     for first in range(0, len(cache), cache.clips_per_shard):
         rows = range(first, min(first + cache.clips_per_shard, len(cache)))
         read = {row: int(used[row]) for row in rows if used[row]}
-        whole: dict[int, list[Column]] = {row: [] for row in read}
         for stream in streams:
             if not (file := cache.shard_file(first // cache.clips_per_shard, stream)).exists():
                 fact = f"the file of its {_CONTENT[stream]} is gone: {file.relative_to(cache.path)}"
@@ -103,14 +103,14 @@ def _frame_faults(
             pending = {row: opened[stream][row, :slots].read() for row, slots in read.items()}
             for row, frames in pending.items():
                 try:
-                    whole[row].append(frames.result())
+                    found = slot_checksums(frames.result(), of=cache.frames_per_clip)
                 except ValueError as error:
                     where = f"{short(error)}, {file.relative_to(cache.path)}"
                     yield Fault(fact=f"its {_CONTENT[stream]} are damaged ({where})", scope="shard", row=row)
-        for row, content in whole.items():
-            if cache.checked and len(content) == len(streams) and clip_checksum(*content) != columns["checksum"][row]:
-                fact = f"its {_CONTENT['frames']} are not those that its checksum is of"
-                yield Fault(fact=fact, scope="shard", row=row)
+                    continue
+                if cache.checked and not np.array_equal(found, columns[CHECKSUMS[stream]][row]):
+                    fact = f"its {_CONTENT[stream]} are not those that its checksums are of"
+                    yield Fault(fact=fact, scope="shard", row=row)
         on_clips(len(rows))
 
 

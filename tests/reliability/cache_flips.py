@@ -26,7 +26,8 @@ def everything(path: Path) -> list[Any]:
     rows = np.flatnonzero(cache.usable)
     CropDataset(cache, rows, segments=1)  # refuses what cannot be right
     said: list[Any] = [cache.clip, cache.class_names, cache.split_names, cache.attributes["settings"], cache.shape]
-    said += [getattr(cache, name).tolist() for name in (*SHARD_COLUMNS, *TABLE_COLUMNS)]
+    columns = (name for name in (*SHARD_COLUMNS, *TABLE_COLUMNS) if cache.has_column(name))
+    said += [getattr(cache, name).tolist() for name in columns]
     for stream in ("frames", "motion") if cache.has_motion else ("frames",):
         reader = FrameReader(cache, stream)  # type: ignore[arg-type]
         for row in rows.tolist():

@@ -11,10 +11,12 @@ import numpy.typing as npt
 import tensorstore as ts
 
 from mocrop.pipeline.cache.crop_cache import CropCache, replaced
+from mocrop.pipeline.cache.layout import CHECKSUMS
+from mocrop.pipeline.checksums import checksum
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.platform_calls import CAN_READ_AT
-from mocrop.training.data.shard_files import CACHE_WAY_OUT, ShardFiles
+from mocrop.training.data.shard_files import CACHE_WAY_OUT, OTHER_FRAMES, ShardFiles
 
 IntArray = npt.NDArray[np.int64]
 Frames = npt.NDArray[np.uint8]
@@ -50,13 +52,17 @@ class FrameReader:
         self._source: FrameSource = source(cache, stream)
 
     def __getstate__(self) -> tuple[Path, Stream, object]:
-        return self.cache.path, self.stream, self.cache.token
+        return self.cache.path, self.stream, self._token()
+
+    def _token(self) -> object:
+        """Equal for a cache that is opened again, if it is the same one and no frame of it was written again."""
+        return self.cache.token, checksum(self.cache.checksum) if self.cache.checked else None
 
     def __setstate__(self, state: tuple[Path, Stream, object]) -> None:
         """Raises: CacheError if there is another cache at the path by now."""
         path, stream, token = state
         self.__init__(CropCache(path), stream)  # type: ignore[misc]
-        if self.cache.token != token:
+        if self._token() != token:
             raise replaced(path)
 
     def read(self, clips: IntArray, slots: IntArray, *, out: Frames | None = None) -> Frames | Fields:
@@ -100,8 +106,22 @@ class TensorStoreFrames:
             opened = self._opened()
             ts.array(out.view(opened.dtype.numpy_dtype)).write(opened.vindex[clips, slots]).result()
             self._cache.require_same_folder()
+            self._require_content(clips, slots, out)
         except ValueError as error:  # what TensorStore raises for a damaged file
             raise CacheError(f"{self._cache.path}: {error}; {CACHE_WAY_OUT}") from error
+
+    def _require_content(self, clips: IntArray, slots: IntArray, out: Frames) -> None:
+        """Compare what was read with the cache's column of checksums: TensorStore opens the files again and again.
+
+        Raises: CacheError.
+        """
+        if not self._cache.checked:
+            return
+        expected = getattr(self._cache, CHECKSUMS[self._stream])[clips, slots].tolist()
+        for clip, frame, value in zip(clips.tolist(), out, expected, strict=True):
+            if checksum(frame) != value and (value or frame.any()):  # an unused slot is zeros, and has 0
+                file = self._cache.shard_file(clip // self._cache.clips_per_shard, self._stream)
+                raise CacheError(f"{file} {OTHER_FRAMES}: {self._cache.clip[clip]} cannot be read; {CACHE_WAY_OUT}")
 
     def _opened(self) -> ts.TensorStore:
         """The open array; opened at the first use, but never in a forked process, which TensorStore would abort."""

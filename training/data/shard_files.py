@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import CHECKSUMS
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.platform_calls import CAN_READ_AT, IF_IN_MEMORY, WILL_NEED, advise, most_open_files, read_at
@@ -34,15 +35,18 @@ Bytes = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
 MISSING = 2**64 - 1  # offset and size, in the index, of an all-zero frame, which is not stored
 CHECKSUM_BYTES = 4
+CHECKED, IN_FILE = -1, -2  # instead of a frame's checksum: it was compared already; it stands behind the frame
 MAX_OPEN_FILES = 1024
+OTHER_FRAMES = "is damaged, of another cache, or was written again since the cache was opened"
 CACHE_WAY_OUT = "copy the cache again, or write it again with `mocrop precrop --overwrite`"
 
 
 class ShardFiles:
     """The shard files of one cache, open for reading from any number of threads and forked processes.
 
-    The checksum of a frame is verified when it is first read; a truncated frame is noticed at every read. The same
-    holds for motion fields.
+    When a frame is first read from an open file, its checksum is compared with that in the cache's column, so that a
+    frame of another cache, or one written since, is noticed too; a truncated frame is noticed at every read. The same
+    holds for motion fields. Caches of schema 1 have no such column: there the checksum behind the frame is compared.
 
     Raises: ValueError if the cache is compressed.
     """
@@ -57,6 +61,8 @@ class ShardFiles:
         self._stream = stream
         self._frame_bytes = math.prod(cache.item_shape(stream))
         self._checked = np.zeros(cache.shape[:2], dtype=np.bool_)
+        # read now: a forked process cannot open columns
+        self._checksums = getattr(cache, CHECKSUMS[stream]) if cache.checked else None
         self._file = lru_cache(maxsize=_open_files())(self._open)  # what it drops is closed once no thread reads it
 
     def read(self, clips: IntArray, slots: IntArray, out: npt.NDArray[np.uint8]) -> None:
@@ -70,8 +76,8 @@ class ShardFiles:
         shards, rows = np.divmod(clips, self._index_shape[0])
         files = [self._file(shard) for shard in shards.tolist()]
         places = (rows * self._index_shape[1] + slots).tolist()
-        new = (~self._checked[clips, slots]).tolist()
-        reads = list(zip(files, places, out.reshape(-1, self._frame_bytes), new, strict=True))
+        expected = self._expected(clips, slots)
+        reads = list(zip(files, places, out.reshape(-1, self._frame_bytes), expected, strict=True))
         try:
             on_disk = _unread(reads, IF_IN_MEMORY)
             for file, place, *_ in on_disk:
@@ -79,12 +85,20 @@ class ShardFiles:
             if cut_off := _unread(on_disk):
                 raise self._error(cut_off[0][0].shard, "is cut off or cannot be read")
         except _DamagedFrameError as error:
-            raise self._error(error.shard, f"is damaged (checksum of {self._frame_name(error)})") from error
+            raise self._error(error.shard, f"{OTHER_FRAMES} (checksum of {self._frame_name(error)})") from error
         self._checked[clips, slots] = True
+
+    def _expected(self, clips: IntArray, slots: IntArray) -> list[int]:
+        """Checksum to compare each frame with; IN_FILE: the one behind it, CHECKED: none."""
+        of_new = IN_FILE if self._checksums is None else self._checksums[clips, slots].astype(np.int64)
+        expected: list[int] = np.where(self._checked[clips, slots], CHECKED, of_new).tolist()
+        return expected
 
     def _open(self, shard: int) -> _ShardFile:
         try:
             path = self._cache.shard_file(shard, self._stream)
+            rows = self._index_shape[0]
+            self._checked[shard * rows : (shard + 1) * rows] = False  # it may have been written again
             file = _ShardFile(path, shard, self._index_shape, self._frame_bytes)
             self._cache.require_same_folder()
             return file
@@ -138,21 +152,25 @@ class _ShardFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
-    def read(self, place: int, out: Bytes, check: bool, flags: int) -> bool:
+    def read(self, place: int, out: Bytes, expected: int, flags: int) -> bool:
         """Read a frame into ``out``, which is as large; return whether all of it could be read.
 
-        Raises: _DamagedFrameError if ``check`` is true and the checksum differs.
+        Args:
+            expected: its checksum; IN_FILE: the one behind it; CHECKED: it need not be compared.
+        Raises: _DamagedFrameError if the checksum differs.
         """
         offset = self.offsets[place]
         if offset < 0:
-            out[:] = 0
+            if expected > 0:
+                raise _DamagedFrameError(self.shard, place)
+            out[:] = 0  # an unused slot
             return True
-        if not check:
-            return self._read_at(offset, [out], flags) == len(out)
-        checksum = bytearray(CHECKSUM_BYTES)
-        if self._read_at(offset, [out, checksum], flags) != len(out) + CHECKSUM_BYTES:
+        checksum = bytearray(CHECKSUM_BYTES if expected == IN_FILE else 0)
+        if self._read_at(offset, [out, checksum] if checksum else [out], flags) != len(out) + len(checksum):
             return False
-        if google_crc32c.value(out) != int.from_bytes(checksum, "little"):  # now, while the frame is in the CPU's cache
+        if checksum:
+            expected = int.from_bytes(checksum, "little")
+        if expected >= 0 and google_crc32c.value(out) != expected:  # now, while the frame is in the CPU's cache
             raise _DamagedFrameError(self.shard, place)
         return True
 
@@ -168,7 +186,7 @@ class _ShardFile:
         advise(self._descriptor, self.offsets[place], self._frame_bytes + CHECKSUM_BYTES, WILL_NEED)
 
 
-_Read = tuple[_ShardFile, int, Bytes, bool]  # file, place in its index, destination, whether to verify the checksum
+_Read = tuple[_ShardFile, int, Bytes, int]  # file, place in its index, destination, checksum to compare with
 
 
 def _unread(reads: list[_Read], flags: int = 0) -> list[_Read]:

@@ -42,7 +42,7 @@ def test_new_cache_has_the_documented_arrays_and_no_clip_is_written(tmp_path: Pa
         "subset": ((5, 2), "uint8"),
         "clip": ((5,), "StringDType()"),
         "state": ((5,), "uint8"),
-        "checksum": ((5,), "uint32"),
+        "checksum": ((5, 4), "uint32"),
     }
     assert group["frames"].chunks == (1, 1, 3, 8, 8)
     assert group["frames"].shards == (3, 4, 3, 8, 8)
