@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mocrop.pipeline.dataset.clips import Clip, group_of, without_video_suffix
 from mocrop.pipeline.dataset.group_by import group_names
 from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
@@ -23,20 +22,7 @@ from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.conftest import mocrop
-
-
-def clips(*paths: str) -> list[Clip]:
-    return [
-        Clip(
-            name=without_video_suffix(path),
-            path=path,
-            class_name=path.partition("/")[0],
-            group=group_of(path),
-            size_bytes=1,
-            mtime_ns=1,
-        )
-        for path in paths
-    ]
+from tests.pipeline.dataset.test_splits import clips
 
 
 def csv_file(folder: Path, text: str) -> Path:
