@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_MOST_ZEROS = 31  # at the start of a code
+
 
 class UnusualError(Exception):
     """The headers do not follow the rules that are read here, so that only a decoder can tell what comes of them."""
@@ -33,17 +35,19 @@ class BitReader:
     def unsigned(self) -> int:
         """Read an unsigned Exp-Golomb code.
 
-        Raises: IndexError past the end.
-        Source: ITU-T H.264, 9.1.
+        Raises: IndexError past the end, or where the number would be beyond those that there are.
+        Source: ITU-T H.264, 9.1 and 7.4: all of them are below 2^32.
         """
         rest = self._bits & (1 << self._left) - 1
         zeros = self._left - rest.bit_length()
+        if zeros > _MOST_ZEROS:
+            raise IndexError(f"a code of {2 * zeros + 1} bits")
         return self.fixed(2 * zeros + 1) - 1
 
     def signed(self) -> int:
         """Read a signed Exp-Golomb code.
 
-        Raises: IndexError past the end.
+        Raises: as :meth:`unsigned`.
         Source: ITU-T H.264, 9.1.1.
         """
         code = self.unsigned()

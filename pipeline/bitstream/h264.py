@@ -16,6 +16,8 @@ _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 
 SLICE, PARTITION, IDR_SLICE, SEI, SEQUENCE = 1, 2, 5, 6, 7  # nal_unit_type
 _RECOVERY_POINT, _DISPLAY_ORIENTATION = 6, 47  # payloadType
 _START = b"\0\0\1"
+_SEQUENCE_BYTES = 16 << 10  # of a set; what is read of it never takes more
+_MOST_ORDER_BITS, _MOST_IN_CYCLE = 16, 255  # of frame_num and pic_order_cnt_lsb (7.4.2.1.1); of type 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +121,16 @@ def units(data: bytes, *, length_bytes: int) -> Iterator[bytes]:
 
 
 def read_sequence(unit: bytes) -> SequenceParameters:
-    """Read a sequence parameter set, header byte included. Raises: IndexError if it is cut off."""
-    bits = BitReader(unescaped(unit), start=8)
+    """Read a sequence parameter set, header byte included.
+
+    Raises: IndexError if it is cut off, or if one of its numbers is beyond what the standard allows.
+    """
+    bits = BitReader(unescaped(unit[:_SEQUENCE_BYTES]), start=8)
     profile = bits.fixed(8)
     bits.fixed(16)  # constraint flags, level
     number = bits.unsigned()
     chroma, separate = _colour_planes(bits) if profile in _HIGH_PROFILES else (1, False)
-    frame_number_bits = bits.unsigned() + 4
+    frame_number_bits = _order_field(bits)
     order_type = bits.unsigned()
     order_bits = _order_bits(bits, order_type)
     reference_frames = bits.unsigned()
@@ -183,14 +188,25 @@ def _skip_scaling_list(bits: BitReader, length: int) -> None:
 def _order_bits(bits: BitReader, order_type: int) -> int:
     """Skip what there is on the order of pictures, and return the bits of pic_order_cnt_lsb."""
     if order_type == 0:
-        return bits.unsigned() + 4
+        return _order_field(bits)
     if order_type == 1:
         bits.fixed(1)  # delta_pic_order_always_zero_flag
         bits.signed()
         bits.signed()
-        for _ in range(bits.unsigned()):
+        cycle = bits.unsigned()
+        if cycle > _MOST_IN_CYCLE:
+            raise IndexError(f"a cycle of {cycle} pictures")
+        for _ in range(cycle):
             bits.signed()
     return 0
+
+
+def _order_field(bits: BitReader) -> int:
+    """Bits of frame_num or pic_order_cnt_lsb. Raises: IndexError if they would be more than there can be."""
+    count = bits.unsigned() + 4
+    if count > _MOST_ORDER_BITS:
+        raise IndexError(f"a number of {count} bits")
+    return count
 
 
 class RecoveryPoint(NamedTuple):

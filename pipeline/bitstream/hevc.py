@@ -20,6 +20,8 @@ _SEQUENCE, _PICTURE_SET, _ENDS = 33, 34, (36, 37)
 
 _HEAD_BYTES = 26  # of a slice with its header; the fields up to the picture order count never take more
 _GENERAL_PROFILE_BITS, _LEVEL_BITS = 88, 8
+_MOST_ORDER_BITS = 16  # 7.4.3.2.1
+_HEADER_BYTES = 16 << 10  # of a parameter set; what is read of it never takes more
 _HVCC_LENGTH, _HVCC_ARRAYS = 21, 22  # bytes of hvcC
 
 
@@ -115,12 +117,12 @@ class _Headers:
 
     def _keep(self, unit: bytes, kind: int) -> None:
         if kind == _SEQUENCE:
-            parameters = _read_sequence(BitReader(unescaped(unit), start=16))
+            parameters = _read_sequence(BitReader(unescaped(unit[:_HEADER_BYTES]), start=16))
             if self.parameters not in (parameters, _Parameters()):
                 raise UnusualError("the sequence parameter set changes")
             self.parameters = parameters
         elif kind == _PICTURE_SET:
-            extra_bits = _read_picture_set(BitReader(unescaped(unit), start=16))
+            extra_bits = _read_picture_set(BitReader(unescaped(unit[:_HEADER_BYTES]), start=16))
             if self._extra_bits not in (extra_bits, None):
                 raise UnusualError("the picture parameter set changes")
             self._extra_bits = extra_bits
@@ -156,6 +158,8 @@ def _read_sequence(bits: BitReader) -> _Parameters:
     for _ in range(2):  # bit depths
         bits.unsigned()
     order_bits = bits.unsigned() + 4
+    if order_bits > _MOST_ORDER_BITS:
+        raise UnusualError(f"a picture order count of {order_bits} bits")
     reordered = 0
     for _ in range(sub_layers + 1 if bits.fixed(1) else 1):
         bits.unsigned()  # sps_max_dec_pic_buffering_minus1

@@ -15,11 +15,12 @@ _UNKNOWN = frozenset((1 << 7 * length) - 1 for length in range(1, 9))  # sizes t
 
 
 def elements(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Kind and size of the element that begins where the file stands, again and again."""
+    """Kind and size of the element that begins where the file stands, again and again, until the file ends."""
     while first := file.read(1):
         length = 9 - first[0].bit_length()
         kind = int.from_bytes(first + file.read(length - 1))
-        first = file.read(1)
+        if not (first := file.read(1)):
+            return
         length = 9 - first[0].bit_length()
         yield kind, int.from_bytes(bytes([first[0] & (0xFF >> length)]) + file.read(length - 1))
 
@@ -27,8 +28,12 @@ def elements(file: BinaryIO) -> Iterator[tuple[int, int]]:
 def ends_early(path: Path) -> bool:
     """Whether a file ends before its segment does; False too if the file does not say how long that is."""
     with path.open("rb") as file:
+        end = os.fstat(file.fileno()).st_size
         for kind, size in elements(file):
+            beyond = file.tell() + size > end
             if kind == SEGMENT:
-                return size not in _UNKNOWN and file.tell() + size > os.fstat(file.fileno()).st_size
+                return size not in _UNKNOWN and beyond
+            if beyond:  # and perhaps beyond where any file can be read
+                break
             file.seek(size, 1)
     return False

@@ -15,7 +15,7 @@ from mocrop.pipeline.motion.placement import Placement, Placements
 from mocrop.pipeline.motion.raw_vectors import VectorBlock, joined
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode
-from mocrop.pipeline.video.open import OpenVideo, let_go_of_side_data, open_video
+from mocrop.pipeline.video.open import OpenVideo, let_go_of_side_data, open_video, set_decoder_options
 from mocrop.pipeline.video.picture_notes import note_frame, note_orientation
 
 EXPORTING_CODECS = frozenset(  # FFmpeg's names of the codecs whose vectors it exports, each of them tested
@@ -69,7 +69,7 @@ def _export_vectors(stream: VideoStream, codec: str) -> None:
     options = {"flags2": "+export_mvs", "skip_loop_filter": "all"}
     if codec == "mpeg4":
         options["skip_idct"] = "all"
-    stream.codec_context.options = options
+    set_decoder_options(stream, **options)
 
 
 class _Frame(NamedTuple):

@@ -27,7 +27,8 @@ def conforms(video: OpenVideo, *, key_interval: int, deinterlace: bool = False) 
     context = video.stream.codec_context
     return (
         context.codec.name == "h264"
-        and context.pix_fmt == "yuv420p"
+        and context.format is not None  # unknown; asking PyAV 17 for its name then ends the process
+        and context.format.name == "yuv420p"
         and not context.has_b_frames
         and context.width % 2 == context.height % 2 == 0
         and _has_wanted_parameters(context.extradata or b"")

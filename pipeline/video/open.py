@@ -31,7 +31,11 @@ FORMATS = (
     "r3d,rl2,rm,roq,rpl,siff,smjpeg,smk,smush,swf,thp,tmv,ty,usm,vc1,vc1test,vivo,vividas,vmd,vvc,wc3movie,webm,wtv,xmv,"
     "yop,yuv4mpegpipe"
 )
+MOST_PIXELS = (
+    8192 * 8192
+)  # of a picture: above what any level of H.264 or H.265 allows for 8K; a few bytes can claim more
 _NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_DECODER_OPTIONS = {"max_pixels": str(MOST_PIXELS)}
 _NO_FRAME = VideoFrame(16, 16, "yuv420p")
 
 
@@ -68,6 +72,7 @@ def open_video(path: Path, *, clip: str, log: ClipLog) -> Iterator[OpenVideo]:
     except av.error.FFmpegError as error:
         raise ClipError(*_why_not_opened(path, clip, error)) from error
     with container:
+        _require_index_that_fits(container, clip=clip)
         if not metadata_is_utf8(container):
             log.note(Reason.METADATA_NOT_UTF8)
         try:
@@ -87,8 +92,13 @@ def open_container(path: Path) -> av.container.InputContainer:
     url = f"file:{path}"  # without this, a name such as "a:b.avi" would be read as protocol "a"
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     if PYAV_MAJOR >= 19:  # always escapes, and no longer has the argument
-        return av.open(url, container_options=options)
-    return av.open(url, container_options=options, metadata_errors="surrogateescape")
+        return av.open(url, options=_DECODER_OPTIONS, container_options=options)
+    return av.open(url, options=_DECODER_OPTIONS, container_options=options, metadata_errors="surrogateescape")
+
+
+def set_decoder_options(stream: VideoStream, **options: str) -> None:
+    """Set options of a decoder that has decoded nothing yet; it refuses pictures of over MOST_PIXELS in any case."""
+    stream.codec_context.options = {**_DECODER_OPTIONS, **options}
 
 
 def metadata_is_utf8(container: av.container.InputContainer) -> bool:
@@ -131,11 +141,25 @@ def _picture_stream(container: av.container.InputContainer, *, clip: str, log: C
     stream = max(readable, key=_prominence)
     if len(streams) > 1:
         log.note(Reason.SEVERAL_STREAMS, f"has {len(streams)} video streams; number {stream.index} was taken")
+    set_decoder_options(stream)
     # frame threads make exported vectors differ from run to run; clips run in parallel instead
     stream.codec_context.thread_count = 1
     # without it the left of a picture that its headers crop is shown where it is no multiple of 64 pixels
     stream.codec_context.flags |= Flags.unaligned
     return stream
+
+
+def _require_index_that_fits(container: av.container.InputContainer, *, clip: str) -> None:
+    """Raises: ClipError with DAMAGED if the index of a file lists more packets than it has bytes.
+
+    A few bytes of an MP4 file can claim millions of packets, each of which would take memory here.
+    """
+    for stream in container.streams.video:
+        if (packets := len(stream.index_entries)) > container.size:
+            raise ClipError(
+                Reason.DAMAGED,
+                f"{clip}: its index lists {packets:,} packets, and the file has {container.size:,} bytes",
+            )
 
 
 def _prominence(stream: VideoStream) -> tuple[bool, int]:

@@ -18,7 +18,7 @@ from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket
 from mocrop.pipeline.video.headers import Headers, indexed_headers, video_headers
 from mocrop.pipeline.video.index import complete_index
-from mocrop.pipeline.video.open import OpenVideo, brings_other_headers, open_video
+from mocrop.pipeline.video.open import OpenVideo, brings_other_headers, open_video, set_decoder_options
 from mocrop.pipeline.video.whole import PacketAccount, require_all_packets
 
 # Codecs whose decoders start afresh at every key frame, which holds for no picture that is decoded after it and shown
@@ -166,7 +166,7 @@ def count_frames(path: Path, *, clip: str, log: ClipLog, by_packets: bool = Fals
     with open_video(path, clip=clip, log=log) as video:
         context = video.stream.codec_context
         context.copy_opaque = True  # a frame names its packet, which time stamps do not do reliably
-        context.options = {"skip_loop_filter": "all", "skip_idct": "all"}
+        set_decoder_options(video.stream, skip_loop_filter="all", skip_idct="all")
         by_packets = by_packets and context.codec.canonical_name in _RESTARTING
         decode, told = PlainDecode(video), _InPackets(video)
         for frame in decode.frames(number_packets=True, look=told.look):

@@ -18,11 +18,11 @@ def unit(kind: int, bits: Bits, *, layer: int = 0, sublayer: int = 0) -> bytes:
     return bytes([kind << 1 | layer >> 5, (layer & 31) << 3 | sublayer + 1]) + bits.bytes()
 
 
-def sequence(*, reordered: int = 1, sub_layers: int = 1) -> bytes:
+def sequence(*, reordered: int = 1, sub_layers: int = 1, order_bits: int = ORDER_BITS) -> bytes:
     bits = Bits().fixed(0, 4).fixed(sub_layers - 1, 3).fixed(1, 1).fixed(0, 96)
     if sub_layers > 1:
         bits.fixed(0b11, 2).fixed(0, 2 * (sub_layers - 2)).fixed(0, 2 * (9 - sub_layers)).fixed(0, 96)
-    bits.unsigned(0, 1, 64, 48).fixed(1, 1).unsigned(0, 0, 0, 1).unsigned(0, 0, ORDER_BITS - 4).fixed(1, 1)
+    bits.unsigned(0, 1, 64, 48).fixed(1, 1).unsigned(0, 0, 0, 1).unsigned(0, 0, order_bits - 4).fixed(1, 1)
     for _ in range(sub_layers):
         bits.unsigned(4, reordered, 0)
     return unit(33, bits)
@@ -124,3 +124,14 @@ def test_slices_behind_the_first_and_other_layers_are_no_pictures_of_their_own()
 def test_what_headers_do_not_tell_is_left_to_a_decoder(headers: bytes, packets: list[bytes], why: str) -> None:
     with pytest.raises(UnusualError, match=why):
         hevc_frames(packets, extradata=headers)
+
+
+@pytest.mark.parametrize(("order_bits", "possible"), [(16, True), (17, False), (2**31, False)])
+def test_an_order_count_of_more_bits_than_there_can_be_is_left_to_a_decoder(order_bits: int, possible: bool) -> None:
+    """2^(2^31) was computed where all pictures are key frames, whose order counts are not read."""
+    headers = behind_codes(sequence(order_bits=order_bits), picture_set())
+    if possible:
+        assert shown([picture(IDR), picture(IDR)], headers=headers) == [0, 1]
+    else:
+        with pytest.raises(UnusualError, match=f"a picture order count of {order_bits} bits"):
+            shown([picture(IDR), picture(IDR)], headers=headers)
