@@ -9,6 +9,8 @@ from typing import Any
 
 import google_crc32c
 
+from mocrop.pipeline.strict_json import parsed_json
+
 BLOCK_BYTES = 1 << 20
 ARRAYS, WHOLE = "metadata", "checksum"  # keys that :func:`seal` adds
 
@@ -88,4 +90,4 @@ def require_seal(attributes: Mapping[str, Any], folder: Path) -> None:
 
 
 def _metadata_checksum(folder: Path, name: str) -> int:
-    return json_checksum(json.loads((folder / name / "zarr.json").read_bytes()))
+    return json_checksum(parsed_json((folder / name / "zarr.json").read_bytes()))

@@ -31,3 +31,14 @@ def _finite(value: Any, default: Callable[[Any], Any] | None) -> Any:
     if default is None or value is None or isinstance(value, str | int):
         return value
     return _finite(default(value), default)
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """The value of a text in JSON, which may come from anywhere.
+
+    Raises: ValueError if it is no JSON, or if its lists and objects are nested deeper than Python follows.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error

@@ -8,7 +8,6 @@ sizes, splits, seeds and a second stream may be added later; how a cell is train
 from __future__ import annotations
 
 import collections
-import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from mocrop.pipeline.commands.preprocess import precrop
 from mocrop.pipeline.errors import PredictionsError, SettingsError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.settings import plain_settings, unknown_settings, with_defaults
+from mocrop.pipeline.strict_json import parsed_json
 from mocrop.pipeline.versions import not_known
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.features import Features, head_layer, load_features
@@ -140,7 +140,7 @@ def keep_plan(folder: AblationFolder, settings: AblationSettings) -> None:
     """
     plan = {name: _fixed(training) for name, training in zip(("training", "stream"), settings.trainings, strict=False)}
     plan["testing"] = {"segments": settings.segments}
-    there = json.loads(folder.plan.read_bytes()) if folder.plan.exists() else {}
+    there = parsed_json(folder.plan.read_bytes()) if folder.plan.exists() else {}
     for name in plan.keys() & there.keys():
         before, now = there[name], plan[name]
         if name != "testing":

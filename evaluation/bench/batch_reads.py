@@ -96,7 +96,7 @@ class MemmapReader:
 
     def reopen(self) -> None:
         """Map the file (again)."""
-        self._flat: Frames = np.load(self.path, mmap_mode="r")
+        self._flat: Frames = np.load(self.path, mmap_mode="r", allow_pickle=False)
 
     def close(self) -> None:
         """Drop the map: pages that are mapped cannot be evicted."""

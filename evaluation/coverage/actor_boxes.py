@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from mocrop.evaluation.coverage.matlab_file import MatlabValue, read_matlab
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.strict_json import parsed_json
 
 DoubleMap = npt.NDArray[np.float64]
 
@@ -55,10 +55,10 @@ def read_actor_boxes(path: Path) -> ActorBoxes:
 
 def _json_entries(path: Path) -> Iterator[tuple[str, tuple[Tube, ...]]]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = parsed_json(path.read_text("utf-8"))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DatasetError(f"{path}: is no JSON ({error})") from error
     if not isinstance(content, dict):
         raise DatasetError(f"{path}: must map clips to tubes")

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -32,10 +31,11 @@ from mocrop.evaluation.scores.statistics import cluster_numbers
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.settings import unknown_settings
-from mocrop.pipeline.strict_json import json_text
+from mocrop.pipeline.strict_json import json_text, parsed_json
 from mocrop.pipeline.versions import not_known, other_layout
 
 FORMAT = 1
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, MemoryError)  # of numpy and zipfile
 MAX_NAMES = 3  # of clips or classes in a message
 
 IntArray = npt.NDArray[np.int64]
@@ -135,8 +135,9 @@ def read_predictions(file: Path) -> Predictions:
     Raises: PredictionsError if the file is missing, damaged or no file of predictions.
     """
     try:
+        _require_stored(file)
         with np.load(file, allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
+            about = parsed_json(str(arrays["about"]))
             _require_format(about.pop("format"), file)
             split = about.pop("split")
             _require_known(about, file)
@@ -151,10 +152,17 @@ def read_predictions(file: Path) -> Predictions:
             )
     except FileNotFoundError as error:
         raise PredictionsError(f"there are no predictions {file}; make them with `mocrop eval`") from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (*_DAMAGE, zipfile.BadZipFile) as error:
         raise PredictionsError(
             f"{file} cannot be read as predictions ({error}); it is damaged or something else: run `mocrop eval` again"
         ) from error
+
+
+def _require_stored(file: Path) -> None:
+    """Raises: ValueError if a part is compressed: a few bytes could become any number."""
+    with zipfile.ZipFile(file) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise ValueError("it is compressed, as mocrop writes none")
 
 
 def _require_format(found: object, file: Path) -> None:

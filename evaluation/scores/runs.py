@@ -15,6 +15,7 @@ from typing import Any
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError, TrainingError
 from mocrop.pipeline.files import is_there
+from mocrop.pipeline.strict_json import parsed_json
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.selection import split_index
 from mocrop.training.loop.run_folder import FREE_SETTINGS
@@ -46,7 +47,7 @@ def trained_runs(workspace: Workspace) -> list[TrainedRun]:
 def _run(file: Path) -> TrainedRun:
     """Raises: TrainingError if the file is damaged."""
     try:
-        config = json.loads(file.read_bytes())
+        config = parsed_json(file.read_bytes())
         settings, cache = dict(config["settings"]), config["cache"]
         split = str(settings.pop("split"))
         kept = {name: value for name, value in settings.items() if name not in FREE_SETTINGS}

@@ -17,6 +17,7 @@ from mocrop.pipeline.errors import CacheError, NewerError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.settings import Plain
+from mocrop.pipeline.strict_json import parsed_json
 from mocrop.pipeline.versions import other_layout
 
 SCHEMA_VERSION = 2  # from here on there is a checksum behind every byte, and `checksum` holds those of the clips
@@ -60,7 +61,7 @@ def read_attributes(path: Path) -> tuple[Plain, bytes]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CacheError(f"{path} is not a crop cache; make one with `mocrop precrop --size 192`") from error
     try:
-        group = json.loads(content)
+        group = parsed_json(content)
         attributes = group.get("attributes", {}).get("mocrop")
     except (ValueError, AttributeError) as error:
         raise damaged(path, f"{GROUP_FILE} is no JSON of a group") from error
@@ -109,7 +110,7 @@ def require_sound(path: Path, attributes: Plain) -> dict[str, Plain]:
 def array_metadata(path: Path, name: str) -> Plain:
     """The metadata of one array. Raises: OSError if there are none, ValueError if they are no JSON."""
     try:
-        return cast(Plain, json.loads((path / name / GROUP_FILE).read_bytes()))
+        return cast(Plain, parsed_json((path / name / GROUP_FILE).read_bytes()))
     except ValueError as error:
         raise ValueError(f"{name}/{GROUP_FILE} is no JSON") from error
 
@@ -162,7 +163,7 @@ def mark_updating(path: Path) -> None:
 
 
 def _write(folder: Path, attributes: Plain) -> None:
-    group = json.loads(group_file(folder).read_bytes())
+    group = parsed_json(group_file(folder).read_bytes())
     group["attributes"] = {**group.get("attributes", {}), "mocrop": attributes}
     write_whole(group_file(folder), json.dumps(group, indent=2).encode())
 
@@ -170,6 +171,6 @@ def _write(folder: Path, attributes: Plain) -> None:
 def is_consolidated(path: Path) -> bool:
     """Whether somebody has had Zarr copy the metadata of all arrays into those of the group."""
     try:
-        return json.loads(group_file(path).read_bytes()).get("consolidated_metadata") is not None
+        return parsed_json(group_file(path).read_bytes()).get("consolidated_metadata") is not None
     except (OSError, ValueError, AttributeError):
         return False

@@ -20,6 +20,7 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, MotionReader, shard_folder
 from mocrop.pipeline.motion.store_group import NewerSchemaError
 from mocrop.pipeline.run.progress import stage_progress
+from mocrop.pipeline.strict_json import parsed_json
 
 MOTION = "motion.zarr"
 EXTRACT = "extract-mv"  # the stage that writes it
@@ -52,7 +53,7 @@ def _root_damage(store: Path, repair: str) -> Iterator[Damage]:
     """What is wrong with the metadata of the store itself."""
     damage = Damage(part=MOTION, clip="", fact="its zarr.json is damaged, or gone")
     try:
-        root = json.loads((store / "zarr.json").read_bytes())
+        root = parsed_json((store / "zarr.json").read_bytes())
         sound = isinstance(root, dict) and (root.get("zarr_format"), root.get("node_type")) == (3, "group")
     except (FileNotFoundError, ValueError):
         sound = False

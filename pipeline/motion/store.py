@@ -13,6 +13,7 @@ from mocrop.pipeline.errors import MotionStoreError, NewerError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store_group import SCHEMA_VERSION, MotionGroup, NewerSchemaError
+from mocrop.pipeline.strict_json import parsed_json
 from mocrop.pipeline.versions import other_layout
 
 CLIPS_PER_SHARD = 32
@@ -31,8 +32,8 @@ def create_store(store: Path) -> None:
     """
     file = store / "zarr.json"
     try:
-        there = json.loads(file.read_bytes())
-    except (FileNotFoundError, RecursionError, ValueError):
+        there = parsed_json(file.read_bytes())
+    except (FileNotFoundError, ValueError):
         there = None
     if there != _ROOT:
         write_whole(file, json.dumps(_ROOT, indent=2).encode())

@@ -22,7 +22,6 @@ goes unchecked. Groups of schema 1, without checksums and without chunks of zero
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -37,6 +36,7 @@ import tensorstore as ts
 from mocrop.pipeline.arrays import open_array, worker_context
 from mocrop.pipeline.checksums import WHOLE, checksum, require_seal
 from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.strict_json import parsed_json
 
 SCHEMA_VERSION = 2
 VECTOR_COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref")
@@ -106,7 +106,7 @@ class MotionGroup:
     @cached_property
     def _sealed(self) -> bool:
         """Whether the group has checksums, as schema 2 has; checks those of its metadata."""
-        attributes = json.loads((self.folder / "zarr.json").read_bytes()).get("attributes", {}).get("mocrop") or {}
+        attributes = parsed_json((self.folder / "zarr.json").read_bytes()).get("attributes", {}).get("mocrop") or {}
         schema = attributes.get("schema")
         if isinstance(schema, int) and schema > SCHEMA_VERSION:
             raise NewerSchemaError(schema)
@@ -207,7 +207,7 @@ def _require_clips(columns: Columns, positions: range) -> None:
 
 def _require_names(folder: Path, clips: int, *, sealed: bool) -> None:
     """Check the names of the clips, which only people read: their number, and the checksum behind their bytes."""
-    metadata = json.loads((folder / "clip/zarr.json").read_bytes())
+    metadata = parsed_json((folder / "clip/zarr.json").read_bytes())
     if metadata["shape"] != [clips]:
         raise ValueError(f"clip has shape {metadata['shape']} where {[clips]} is right")
     if sealed:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
+
+from mocrop.pipeline.strict_json import parsed_json
 
 
 def read_fact(database: sqlite3.Connection, key: str) -> Any:
@@ -41,6 +42,6 @@ def drop_fact(database: sqlite3.Connection, key: str) -> None:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parsed_json(text)
     except ValueError as error:
         raise sqlite3.DatabaseError(f"{text[:40]!r} is no JSON") from error

@@ -14,7 +14,7 @@ from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.workspace.facts import drop_fact, has_fact, read_fact, read_facts, write_facts
 from mocrop.pipeline.workspace.file_table import FileTable
 from mocrop.pipeline.workspace.manifest_file import open_for_reading, open_for_writing, transaction, unusable
-from mocrop.pipeline.workspace.outcome_table import OutcomeTable, StageCounts, StageRow
+from mocrop.pipeline.workspace.outcome_table import OutcomeTable, StageCounts, StageRow, inside_workspace
 from mocrop.pipeline.workspace.split_memory import SplitMemory
 
 __all__ = ["ClipRow", "Manifest", "StageCounts", "StageRow"]
@@ -146,6 +146,7 @@ class Manifest(OutcomeTable):
         with closing(self._database.execute(query)) as rows:
             for name, path, label, group, subset, size, mtime_ns, present in rows:
                 digits = tuple(int(digit) if present else 0 for digit in subset)
+                name = inside_workspace(name)
                 yield ClipRow(
                     name=name, path=path, label=label, group=group, subset=digits, size_bytes=size, mtime_ns=mtime_ns
                 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +14,7 @@ from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.workspace.manifest_file import has_checksums, transaction
 
+_LEADS_OUT = re.compile(r"(^|/)\.{0,2}(/|$)|\0" + (r"|[\\:]" if os.altsep else ""))  # also a drive, where there are any
 PAGE_CLIPS = 4096  # rows held at once while walking over all clips
 
 
@@ -195,7 +198,7 @@ WHERE c.position > ? ORDER BY c.position LIMIT ?"""
 def _stage_row(row: Sequence[object]) -> StageRow:
     return StageRow(
         position=int(str(row[0])),
-        name=str(row[1]),
+        name=inside_workspace(str(row[1])),
         path=str(row[2]),
         present=bool(row[3]),
         status=None if row[4] is None else str(row[4]),
@@ -225,3 +228,13 @@ def _reasons(text: object) -> tuple[Reason, ...]:
         return tuple(Reason(code) for code in str(text or "").split())
     except ValueError as error:
         raise sqlite3.DatabaseError(f"it names a reason that this mocrop does not know: {text}") from error
+
+
+def inside_workspace(name: str) -> str:
+    """The name of a clip as it is stored; files of a workspace are called by it.
+
+    Raises: sqlite3.DatabaseError for one that leads out of the folders of the workspace, as no clip has.
+    """
+    if _LEADS_OUT.search(name):
+        raise sqlite3.DatabaseError(f"no clip can have the name {name!r}")
+    return name

@@ -19,6 +19,7 @@ from mocrop.pipeline.workspace.paths import Workspace
 
 KEYS = {"dataset": str, "splits": str, "seed": int, "group_by": str}  # at the top of the file
 TABLES = ("transcode", "extract-mv", "import-npy")
+MOST_BYTES, MOST_LINE_BYTES = 64 << 10, 8 << 10  # the memory of a parser grows with the square of the parts of a key
 _HEADER = """\
 # A mocrop workspace. Edit freely: `mocrop status` shows what a change makes stale, and the next run redoes only that.
 # Paths are absolute or relative to this file.
@@ -46,7 +47,7 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
     """
     workspace.require()
     try:
-        content = tomllib.loads(workspace.settings_file.read_text(encoding="utf-8"))
+        content = tomllib.loads(_text(workspace.settings_file))
         _require_known(content)
         splits = workspace.root / content["splits"] if content.get("splits") else None
         settings = DatasetSettings(
@@ -55,11 +56,22 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
             seed=content.get("seed", 0),
             group_by=content.get("group_by") or None,
         )
-    except (ValueError, SettingsError) as error:  # also of TOML and of UTF-8
+    except (ValueError, SettingsError, RecursionError) as error:  # also of TOML and of UTF-8
         raise WorkspaceError(
             f"{workspace.settings_file}: {error}; correct it, or move it away and run `mocrop init DATASET`"
         ) from error
     return settings, {name: content[name] for name in TABLES if name in content}
+
+
+def _text(file: Path) -> str:
+    """The text of the file. Raises: ValueError if it is no UTF-8, or so long that a parser might take all memory."""
+    with file.open("rb") as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it is larger than {MOST_BYTES:,} bytes")
+    if max(map(len, content.splitlines()), default=0) > MOST_LINE_BYTES:
+        raise ValueError(f"a line is longer than {MOST_LINE_BYTES:,} bytes")
+    return content.decode()
 
 
 def _require_known(content: Mapping[str, Any]) -> None:
@@ -109,7 +121,7 @@ def _edited(workspace: Workspace) -> Iterator[Any]:
     import tomlkit  # keeps the file's comments and order
 
     file = workspace.settings_file
-    text = file.read_text(encoding="utf-8") if file.exists() else _HEADER
+    text = _text(file) if file.exists() else _HEADER
     document = tomlkit.parse(text)
     yield document
     if (new := tomlkit.dumps(document)) != text or not file.exists():

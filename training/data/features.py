@@ -81,7 +81,7 @@ def load_features(
             if stale != file:
                 with contextlib.suppress(PermissionError):  # Windows: a training that is under way has it mapped
                     stale.unlink()
-        values = np.load(file, mmap_mode="r")
+        values = np.load(file, mmap_mode="r", allow_pickle=False)
     return Features(values=values, first=np.cumsum(used) - used, used=used, computed=computed)
 
 

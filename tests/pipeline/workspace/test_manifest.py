@@ -379,3 +379,22 @@ def test_a_value_that_makes_no_sense_names_the_file(manifest: Manifest, tmp_path
     manifest._database.execute(harm)
     with pytest.raises(WorkspaceError, match=r"manifest\.sqlite cannot be used \((it names a reason|'\{' is no JSON)"):
         clips_of(tmp_path / "manifest.sqlite")
+
+
+@pytest.mark.parametrize("name", ["../x", "A/../../x", "/x", "A/..", "", "A//x", ".", "A/\0x"])
+def test_a_name_that_leads_out_of_the_workspace_is_refused(manifest: Manifest, tmp_path: Path, name: str) -> None:
+    """As a manifest copied from elsewhere may have it: stages would write there."""
+    manifest._database.execute("UPDATE clips SET name = ? WHERE position = 1", (name,))
+    with pytest.raises(WorkspaceError, match=r"manifest\.sqlite cannot be used \(no clip can have the name"):
+        clips_of(tmp_path / "manifest.sqlite")
+    with (
+        pytest.raises(WorkspaceError, match="no clip can have the name"),
+        Manifest(tmp_path / "manifest.sqlite") as one,
+    ):
+        list(one.stage_rows("transcode", "t", upstream=None))
+
+
+@pytest.mark.parametrize("name", ["..x", "A/.x", "A/x..", "A/...", "A/a..b"])
+def test_dots_in_a_name_lead_nowhere(manifest: Manifest, tmp_path: Path, name: str) -> None:
+    manifest._database.execute("UPDATE clips SET name = ? WHERE position = 1", (name,))
+    assert clips_of(tmp_path / "manifest.sqlite")[1].name == name
