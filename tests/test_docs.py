@@ -161,6 +161,19 @@ def test_typed_commands_are_found_among_others() -> None:
     assert list(typed(code)) == [("run", {"--size"}), ("eval", {"--run"}), ("status", {"-w"})]
 
 
+def test_every_boundary_has_a_test_and_every_test_on_the_page_of_security_exists() -> None:
+    text = (DOCS / "security.md").read_text()
+    rows = re.findall(r"^\| .* \|$", text, re.MULTILINE)
+    boundaries = [row for row in rows if not row.endswith("| test |")]
+    assert len(boundaries) == text.count("\n| ") - text.count("| test |\n") > 40
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row.rpartition(" | ")[2]) for row in boundaries]
+    assert all(len(tests) == 1 for tests in named), [
+        row for row, tests in zip(boundaries, named, strict=True) if not tests
+    ]
+    for ((file, test),) in named:
+        assert re.search(rf"^def {test}\(", (ROOT / file).read_text(), re.MULTILINE), f"{file} has no {test}"
+
+
 # a small workspace
 
 
