@@ -78,7 +78,8 @@ def test_copy_takes_its_blocks_in_turn() -> None:
     assert [block.tolist() for block in seen] == [[[n, n], [n, n]] for n in (0, 1, 2, 0)]
 
 
-def test_batches_go_on_after_the_last_of_an_epoch(cache: CropCache) -> None:
+def test_batches_go_on_after_the_last_of_an_epoch(tmp_path: Path, make_cache: MakeCache) -> None:
+    cache = CropCache(make_cache(tmp_path / "c.zarr", label=[0] * 7, state=[1, 3, 1, 1, 3, 1, 1]))
     batches = endless_batches(cache, readable_rows(cache), TWO_OF_EACH)
     assert [next(batches).frames.shape for _ in range(4)] == [(3, 2, 3, 8, 8)] * 4
 
