@@ -50,7 +50,8 @@ def settings_of(stored: Plain, name: str) -> PrecropSettings:
     try:
         of_policy = policy_settings(stored["policy"], stored["policy_settings"])
         fields = MotionFieldSettings(**stored["motion_fields"]) if stored.get("motion_fields") else None
-        return PrecropSettings(**{**stored, "policy_settings": of_policy, "motion_fields": fields})
+        own = {"policy_settings": of_policy, "motion_fields": fields, "name": name}  # its folder may have been renamed
+        return PrecropSettings(**{**stored, **own})
     except (TypeError, ValueError, KeyError, MocropError) as error:
         raise CacheError(
             f"crop cache {name!r} has settings that this mocrop cannot have ({error}); use another --name"

@@ -279,3 +279,19 @@ def test_what_a_newer_mocrop_wrote_is_not_made_again(store: str, workspace: Work
     assert "schema 99, this mocrop reads 2: a newer mocrop wrote it; use that one" in report.damage[0].fact
     assert (report.repair, report.marked, report.is_sound) == ((), (), False)
     assert content(workspace) == before
+
+
+def test_a_cache_goes_by_the_name_of_its_folder(workspace: Workspace, capsys: Capture) -> None:
+    """One that was renamed is repaired under its new name, and nothing appears under the old one."""
+    before = content(workspace)
+    renamed = workspace.cache("center-16").rename(workspace.caches / "mine.zarr")
+    (renamed / "label/c/0").unlink()
+    report = check(workspace, cache="mine", repair=True)
+    assert report.is_sound
+    assert not check(workspace, cache="mine").damage
+    assert not workspace.cache("center-16").exists()
+    mocrop("precrop", "--name", "mine", "-w", str(workspace.root), "--workers", "0")  # of which nothing was known
+    mocrop("verify", "center-16", "--forget", "-w", str(workspace.root))
+    assert not check(workspace).damage
+    frames = "caches/{}.zarr/frames/c/1/0/0/0/0"
+    assert content(workspace)[frames.format("mine")] == before[frames.format("center-16")]
