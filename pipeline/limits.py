@@ -31,7 +31,7 @@ def require_number(
 
     Raises: NumberError that names the setting and its limits.
 
-    >>> require_number("mixup", float("inf"), least=0, most=1000)
+    >>> require_number("mixup", float("inf"), least=0, most=1000)  # doctest: +IGNORE_EXCEPTION_DETAIL
     Traceback (most recent call last):
     mocrop.pipeline.limits.NumberError: mixup must be at least 0 and at most 1000, not inf
     """
@@ -54,7 +54,7 @@ def require_whole(name: str, value: object, *, least: int = 0, most: int = MAX_C
 
     Raises: NumberError that names the setting and its limits.
 
-    >>> require_whole("epochs", 0, least=1)
+    >>> require_whole("epochs", 0, least=1)  # doctest: +IGNORE_EXCEPTION_DETAIL
     Traceback (most recent call last):
     mocrop.pipeline.limits.NumberError: epochs must be at least 1 and at most 1000000, not 0
     """

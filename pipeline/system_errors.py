@@ -109,12 +109,18 @@ def errors_that_travel(function: Callable[Arguments, Result]) -> Callable[Argume
             with as_mocrop_errors():
                 return function(*positional, **named)
         except Exception as error:
-            if _travels(error):
-                raise
-            lines = "".join(traceback.format_exception(error))
-            raise RuntimeError(f"{type(error).__name__}: {error}\n{lines}") from None
+            failure = _that_travels(error)
+        raise failure  # here, as what is raised above would come from the error, which Dask sends along
 
     return guarded
+
+
+def _that_travels(error: Exception) -> Exception:
+    if _travels(error):
+        return error
+    lines = "".join(traceback.format_exception(error))
+    error.__cause__ = error.__context__ = None  # perhaps only what it comes from cannot be sent
+    return error if _travels(error) else RuntimeError(f"{type(error).__name__}: {error}\n{lines}")
 
 
 def _travels(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -23,6 +24,9 @@ from mocrop.pipeline.cache.layout import CacheLayout, ClipTable
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.choices import Compression
 from mocrop.pipeline.video.orientation import Orientation
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what it starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure, and a check of somebody's change draws the same examples each time.
 settings.register_profile("mocrop", deadline=None, derandomize="CI" in os.environ)

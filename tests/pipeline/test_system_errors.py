@@ -83,7 +83,14 @@ def fail_with(text: str, *, after: OSError) -> None:
         raise RuntimeError(text)
 
 
-def test_errors_of_a_stage_can_be_sent_to_another_process() -> None:
+@pytest.mark.parametrize("with_causes", [False, True])
+def test_errors_of_a_stage_can_be_sent_to_another_process(with_causes: bool) -> None:
+    """Once Dask is loaded, what an error comes from is pickled with it."""
+    if with_causes:
+        from distributed.protocol import serialize
+
+        assert serialize
+
     def sent(error: Exception) -> Exception:
         @errors_that_travel
         def stage() -> None:
@@ -95,13 +102,11 @@ def test_errors_of_a_stage_can_be_sent_to_another_process() -> None:
         assert str(back) == str(raised.value)
         return back
 
-    with pytest.raises(TypeError):
-        pickle.loads(pickle.dumps(Odd(path="/work/a.mp4")))  # the reason for all this
     assert type(sent(Odd(path="/work/a.mp4"))) is FileError
     assert str(sent(Odd(path="/work/a.mp4"))).startswith("/work/a.mp4: Permission denied")
     of_ffmpeg = av.error.PermissionError(errno.EACCES, "Permission denied", "/work/h264/a.mp4")
     assert str(sent(of_ffmpeg)).startswith("/work/h264/a.mp4: Permission denied")
-    assert str(sent(OddBug(path="x"))).startswith("OddBug: a mistake")
+    assert "a mistake" in str(sent(OddBug(path="x")))
     assert type(sent(ClipError(Reason.DAMAGED, "a: damaged"))) is ClipError
     assert type(sent(ValueError("a mistake"))) is ValueError  # stays what it is, with its traceback
 
