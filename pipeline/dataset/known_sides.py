@@ -70,7 +70,7 @@ def with_moved(known: KnownSides, clips: Sequence[File], before: Iterable[File])
     here = {without_video_suffix(clip.path) for clip in clips}
     new = [clip for clip in clips if without_video_suffix(clip.path) not in known.by_clip]
     gone = (file for file in before if (key := without_video_suffix(file.path)) not in here and key in known.by_clip)
-    old_names = moved_files(new, list(gone)) if new else {}
+    old_names = moved_files(new, list(gone), known.by_clip) if new else {}
     if not old_names:
         return known
     moved = {clip: known.by_clip[old] for clip, old in old_names.items()}
@@ -79,20 +79,26 @@ def with_moved(known: KnownSides, clips: Sequence[File], before: Iterable[File])
     )
 
 
-def moved_files(new: Sequence[File], gone: Sequence[File]) -> dict[str, str]:
+def moved_files(new: Sequence[File], gone: Sequence[File], sides: Mapping[str, Sides]) -> dict[str, str]:
     """Which new file was which one that is gone: key of the new one -> key of the old one.
 
     Two are the same if they share the name in their folder and the size, or size and time of modification, and no other
-    file does. Files of several that are alike are told apart by name, size and time together.
+    file does. Files of several that are alike are told apart by name, size and time together. A file that has moved
+    before is gone from several places: those that are alike and have the same sides count as one.
+
+    Args:
+        sides: of the files that are gone, by their keys.
     """
     found: dict[str, str] = {}
     taken: set[str] = set()
     for mark in _MARKS:
-        new_by_mark = _single((file for file in new if _key(file) not in found), mark)
-        gone_by_mark = _single((file for file in gone if _key(file) not in taken), mark)
+        new_by_mark = _by_mark((file for file in new if _key(file) not in found), mark)
+        gone_by_mark = _by_mark((file for file in gone if _key(file) not in taken), mark)
         for value in new_by_mark.keys() & gone_by_mark.keys():
-            found[new_by_mark[value]] = gone_by_mark[value]
-            taken.add(gone_by_mark[value])
+            here, there = new_by_mark[value], gone_by_mark[value]
+            if len(here) == 1 and len({sides[key] for key in there}) == 1:
+                found[here.pop()] = min(there)
+                taken |= there
     return found
 
 
@@ -112,9 +118,9 @@ _MARKS: tuple[Callable[[File], Hashable], ...] = (
 )
 
 
-def _single(files: Iterable[File], mark: Callable[[File], Hashable]) -> dict[Hashable, str]:
-    """Key of each file by a mark that no other one has."""
+def _by_mark(files: Iterable[File], mark: Callable[[File], Hashable]) -> dict[Hashable, set[str]]:
+    """Keys of the files that have the same mark."""
     by_mark: dict[Hashable, set[str]] = {}
     for file in files:
         by_mark.setdefault(mark(file), set()).add(_key(file))
-    return {value: next(iter(keys)) for value, keys in by_mark.items() if len(keys) == 1}
+    return by_mark

@@ -254,6 +254,16 @@ def test_a_renamed_class_or_file_keeps_its_sides(dataset: Path, workspace: Works
     assert count(report, IssueCode.SIDES_CHANGED) == 0
 
 
+def test_a_class_that_is_renamed_twice_keeps_its_sides(dataset: Path, workspace: Workspace) -> None:
+    init_workspace(workspace, dataset=dataset)
+    before = sides(workspace)
+    for old, new in (("A", "Bowling"), ("Bowling", "Bowl"), ("Bowl", "Zoo")):
+        (dataset / old).rename(dataset / new)
+        init_workspace(workspace)
+    after = sides(workspace)
+    assert after == {name.replace("A/", "Zoo/"): of_clip for name, of_clip in before.items()}
+
+
 def test_a_clip_goes_where_its_group_is_even_if_all_others_of_it_are_gone(dataset: Path, workspace: Workspace) -> None:
     init_workspace(workspace, dataset=dataset)
     tested = next(name for name, side in sides(workspace).items() if side[0] == 2)
