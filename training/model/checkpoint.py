@@ -23,7 +23,7 @@ from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.checkpoint_types import wrong_part
 from mocrop.training.model.file_kinds import COPY_AGAIN, UnreadableError
 from mocrop.training.model.torch_file import checksums_written, read_torch_file
-from mocrop.training.model.weights import mismatches
+from mocrop.training.model.weights import mismatches, odd_weights
 
 FORMAT = 1
 
@@ -159,5 +159,7 @@ def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path) -> Back
             f"{source}, trained at {checkpoint.size} px, does not fit {checkpoint.arch} with {classes} classes at "
             f"{size} px: {problems}; take frames of {checkpoint.size} px, or train again"
         )
+    if odd := odd_weights(backbone.model, checkpoint.state_dict):
+        raise CheckpointError(f"{source} is damaged ({odd}); train again")
     backbone.model.load_state_dict(checkpoint.state_dict, strict=True)
     return replace(backbone, mean=checkpoint.mean, std=checkpoint.std)

@@ -17,7 +17,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError
 from mocrop.training.model.backbones import TORCHVISION_HEADS, Backbone, build_backbone
 from mocrop.training.model.checkpoint import Checkpoint, from_content, is_ours, read_content
-from mocrop.training.model.weights import COUNTER, StateDict, find_state_dict, mismatches
+from mocrop.training.model.weights import COUNTER, SAVE_PLAIN, StateDict, find_state_dict, mismatches, odd_weights
 
 UNKNOWN = "unknown"  # split and cache that such a file was trained on
 
@@ -75,6 +75,8 @@ def _checkpoint(state: StateDict, content: Any, *, cache: CropCache, arch: str, 
 def _require_fits(state: StateDict, backbone: Backbone, *, cache: CropCache, file: Path) -> None:
     """Check that a state dict fits a network; the error names both backbones, both numbers of classes, or the keys."""
     problems = mismatches(backbone.model, state)
+    if not problems and (odd := odd_weights(backbone.model, state)):
+        raise CheckpointError(f"{file}: {odd}; {SAVE_PLAIN}")
     if not problems:
         return
     head = _head_keys(backbone)

@@ -29,6 +29,7 @@ PREFIXES = ("module.", "base_model.", "backbone.", "model.", "net.", "network.")
 _WRAPPERS = re.compile(r"(^|\.)(?:(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+")
 COUNTER = ".num_batches_tracked"  # of a BatchNorm
 AVERAGES = "n_averaged"  # a counter beside weights that PyTorch has averaged
+SAVE_PLAIN = "save them as plain floating-point tensors, with the program that made the file"
 MAX_WRAPPINGS = 4  # one in the other; a file may hold a dictionary that holds itself
 MAX_NAMES = 6  # of keys in a message
 
@@ -122,6 +123,10 @@ def load_except_head(model: nn.Module, state: StateDict, *, head: Sequence[str],
     body = {key: value for key, value in state.items() if not key.startswith(prefixes)}
     if problems := mismatches(model, body, ignore=prefixes):
         raise WeightsError(f"{source}: not of this architecture: {problems}; pass the --arch that they belong to")
+    if odd := odd_weights(model, body):
+        raise WeightsError(f"{source}: {odd}; {SAVE_PLAIN}")
+    if broken := not_finite(model, body):
+        raise WeightsError(f"{source}: NaN or infinity in {broken}: its training has diverged; pass other weights")
     model.load_state_dict(body, strict=False)
 
 
@@ -148,6 +153,47 @@ def mismatches(model: nn.Module, state: StateDict, *, ignore: tuple[str, ...] = 
         (shapes, "of another shape"),
     )
     return ", ".join(f"{len(keys)} {kind} ({_some(keys)})" for keys, kind in kinds if keys)
+
+
+def odd_weights(model: nn.Module, state: StateDict) -> str:
+    """Describe the weights that are no plain numbers as a network has them, which a copy would turn into others.
+
+    Args:
+        state: of the network's keys and shapes.
+    Returns: empty if there are none.
+
+    >>> odd_weights(nn.Linear(2, 1), {"weight": torch.zeros(1, 2, dtype=torch.int8), "bias": torch.zeros(1)})
+    'weight holds int8 in place of float32'
+    """
+    own = model.state_dict()
+    odd = {key: words for key in sorted(own.keys() & state.keys()) if (words := _oddity(state[key], own[key]))}
+    more = f", and {len(odd) - 1} more are like it" if len(odd) > 1 else ""
+    return next((f"{key} {words}{more}" for key, words in odd.items()), "")
+
+
+def not_finite(model: nn.Module, state: StateDict) -> str:
+    """Names of the weights that hold NaN or infinity where those of a network are finite; empty if none does."""
+    own = model.state_dict()
+    there = (key for key in sorted(own.keys() & state.keys()) if own[key].is_floating_point())
+    return _some([key for key in there if own[key].isfinite().all() and not state[key].float().isfinite().all()])
+
+
+def _oddity(value: Tensor, own: Tensor) -> str:
+    """What a tensor is that cannot be copied into one of a network as it is; empty if it can."""
+    if value.is_meta:
+        return "has a shape, and no values"
+    if value.is_quantized:
+        return "is quantised"
+    if value.layout != torch.strided:
+        return "is sparse"
+    floats = own.is_floating_point() and not value.is_floating_point()
+    if floats or (value.is_complex() and not own.is_complex()):  # averages of counters are floating-point
+        return f"holds {_dtype(value)} in place of {_dtype(own)}"
+    return ""
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _shape(tensor: Tensor) -> str:

@@ -154,3 +154,12 @@ def test_our_own_checkpoint_needs_no_name_and_may_not_get_another(cache: CropCac
         load_any_checkpoint(tmp_path / "best.pt", cache=cache, arch="resnet50")
     assert cache_trained_on(tmp_path / "best.pt") == "center-8"
     assert cache_trained_on(saved(weights(), tmp_path)) is None
+
+
+def test_weights_that_are_no_plain_numbers_are_refused(cache: CropCache, tmp_path: Path) -> None:
+    state = {key: value.to_sparse() if value.ndim == 4 else value for key, value in weights().items()}
+    with pytest.raises(CheckpointError, match=r"weight is sparse, and \d+ more are like it; save them as plain"):
+        load_any_checkpoint(saved(state, tmp_path), cache=cache, arch=TINY)
+    state = weights() | {"bn1.bias": weights()["bn1.bias"].to(torch.int8)}
+    with pytest.raises(CheckpointError, match=r"bn1\.bias holds int8 in place of float32; save"):
+        load_any_checkpoint(saved(state, tmp_path), cache=cache, arch=TINY)

@@ -126,6 +126,35 @@ def test_the_head_stays_and_a_layer_with_a_similar_name_is_loaded() -> None:
     assert torch.equal(target.head.weight, head)
 
 
+def odd(name: str) -> torch.Tensor:
+    values = torch.ones(3, 2)
+    return {
+        "sparse": lambda: values.to_sparse(),
+        "no values": lambda: values.to("meta"),
+        "int8": lambda: values.to(torch.int8),
+        "bool": lambda: values > 0,
+        "complex64": lambda: values.to(torch.complex64),
+        "NaN": lambda: values.log() / 0,
+        "infinity": lambda: values / 0,
+    }[name]()
+
+
+@pytest.mark.parametrize("name", ["sparse", "no values", "int8", "bool", "complex64", "NaN", "infinity"])
+def test_weights_that_a_copy_would_change_are_refused(name: str) -> None:
+    target, source = Net(2), {**Net(2).state_dict(), "body.weight": odd(name)}
+    before = target.body.weight.clone()
+    with pytest.raises(WeightsError, match=f"file: .*body.weight.*{name}|{name}.*body.weight"):
+        load_except_head(target, source, head=["head"], source="file")
+    assert torch.equal(target.body.weight, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_are_taken(dtype: torch.dtype) -> None:
+    target, source = Net(2), {key: value.to(dtype) for key, value in Net(2).state_dict().items()}
+    load_except_head(target, source, head=["head"], source="file")
+    assert torch.equal(target.body.weight, source["body.weight"].float())
+
+
 def test_missing_keys_leave_the_network_as_it_was() -> None:
     target, source = Net(2), dict(Net(2).state_dict())
     del source["body.bias"]
