@@ -118,7 +118,7 @@ def read_content(file: Path) -> Any:  # Any: whatever the program saved
 
 def is_ours(content: Any) -> bool:
     """Whether the content of a file is a checkpoint that mocrop has written, of any format version."""
-    return isinstance(content, dict) and "format" in content
+    return isinstance(content, dict) and {"format", "arch"} <= content.keys()
 
 
 def from_content(content: Any, file: Path) -> Checkpoint:

@@ -163,3 +163,8 @@ def test_weights_that_are_no_plain_numbers_are_refused(cache: CropCache, tmp_pat
     state = weights() | {"bn1.bias": weights()["bn1.bias"].to(torch.int8)}
     with pytest.raises(CheckpointError, match=r"bn1\.bias holds int8 in place of float32; save"):
         load_any_checkpoint(saved(state, tmp_path), cache=cache, arch=TINY)
+
+
+def test_a_format_of_another_program_is_none_of_ours(cache: CropCache, tmp_path: Path) -> None:
+    checkpoint = load_any_checkpoint(saved({"format": "pt", "state_dict": weights()}, tmp_path), cache=cache, arch=TINY)
+    assert checkpoint.arch == TINY
