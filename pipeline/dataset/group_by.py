@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def group_names(
     else:
         found = _by_expression(group_by, clips, _no_column(lists, source))
     first_of: dict[str, str | None] = {}
-    names = tuple(first_of.setdefault(without_video_suffix(clip.path), found.get(clip.path)) for clip in clips)
+    names = tuple(first_of.setdefault(without_video_suffix(clip.path), _plain(found.get(clip.path))) for clip in clips)
     _require_groups(group_by, names, clips, _no_column(lists, source))
     for clip, name in zip(clips, names, strict=True):
         if name is None:
@@ -76,6 +77,11 @@ def _by_expression(group_by: str, clips: Sequence[Clip], no_column: str) -> dict
         if match is not None and (name := match[1 if expression.groups else 0]):
             found[clip.path] = name
     return found
+
+
+def _plain(name: str | None) -> str | None:
+    """A name with its accents spelled in one way: disks and tables have two."""
+    return None if name is None else unicodedata.normalize("NFC", name)
 
 
 def _by_column(clips: Sequence[Clip], matches: Sequence[Match], log: IssueLog) -> dict[str, str]:

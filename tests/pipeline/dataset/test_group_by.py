@@ -51,6 +51,11 @@ def test_an_expression_is_searched_in_the_path(expression: str, names: tuple[str
     assert group_names(expression, found, IssueLog()) == names
 
 
+def test_accents_that_are_spelled_in_two_ways_name_one_group() -> None:
+    found = clips("A/Zo\u00e9_a.avi", "A/Ann_a.avi", "B/Zoe\u0301_b.avi")
+    assert group_names("/([^_]+)_", found, IssueLog()) == ("Zo\u00e9", "Ann", "Zo\u00e9")
+
+
 @pytest.mark.parametrize(
     ("command", "paths", "names"),
     [
