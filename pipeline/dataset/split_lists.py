@@ -17,7 +17,7 @@ from pathlib import Path
 from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
-from mocrop.pipeline.names import from_csv_cell
+from mocrop.pipeline.names import from_csv_cell, printable
 
 CLASS_INDEX = "classInd.txt"
 MAX_CLASSES = 100_000  # a larger number at the end of a line is not a label
@@ -256,6 +256,9 @@ def _columns(path: Path, names: Sequence[str], group_by: str) -> list[str]:
             f"{path}: the first line must name the columns path, subset and, if wanted, label and split; "
             f"it names {', '.join(filter(None, columns)) or 'none'}"
         )
+    read = [name for name in ("path", "subset", "label", "split", group_by) if name and columns.count(name) > 1]
+    if read:
+        raise DatasetError(f"{path}: the first line names the column {printable(read[0])} twice; rename one of them")
     return columns
 
 

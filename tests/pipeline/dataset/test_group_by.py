@@ -263,3 +263,10 @@ def test_the_option_is_kept_said_and_refused_in_one_line(here: Path, capsys: pyt
     assert "change sides" in " ".join(capsys.readouterr().out.split())
     content = tomllib.loads((here / "mocrop-work" / "mocrop.toml").read_text())
     assert (content["group_by"], content["transcode"]["crf"]) == ("", 30)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    table = csv_file(tmp_path, "path,label,Person,person \nA/a.avi,A,1,2\nA/b.avi,A,2,2\n")
+    found = clips("A/a.avi", "A/b.avi")
+    with pytest.raises(DatasetError, match=r"own\.csv: the first line names the column person twice"):
+        read_splits(table, found, group_by="person")
