@@ -73,11 +73,17 @@ def init_workspace(
     if known is not None and not (same or replace_dataset):
         raise SettingsError(_another(workspace, known.dataset, folder))
     settings = _settings(folder, known, splits, seed, group_by, same=same)
-    then, numbers = _before(workspace, settings, known, found, same=same)
-    lists = read_splits(settings.splits, found.clips, seed=settings.seed, known=then.known, group_by=settings.group_by)
-    numbers = numbered(lists.groups or (), numbers)
-    rows = _rows(found.clips, lists, numbers)
-    with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
+    with contextlib.ExitStack() as stack:
+        if known is not None:  # another init may be adding clips, whose sides must not be given again
+            stack.enter_context(exclusive(workspace))
+        then, numbers = _before(workspace, settings, known, found, same=same)
+        before = then.known
+        lists = read_splits(settings.splits, found.clips, seed=settings.seed, known=before, group_by=settings.group_by)
+        numbers = numbered(lists.groups or (), numbers)
+        rows = _rows(found.clips, lists, numbers)
+        if known is None:  # nothing is written where the lists cannot be read
+            stack.enter_context(exclusive(workspace))
+        manifest = stack.enter_context(Manifest(workspace.manifest_file))
         write_settings(workspace, settings)
         keep(manifest, settings, found.clips, lists, then)
         if settings.group_by:

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mocrop.pipeline.dataset import init
 from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.dataset.issues import IssueCode
-from mocrop.pipeline.errors import DatasetError, SettingsError
+from mocrop.pipeline.dataset.splits import Splits, read_splits
+from mocrop.pipeline.errors import DatasetError, SettingsError, WorkspaceError
+from mocrop.pipeline.workspace.lock import exclusive
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings
@@ -286,3 +290,19 @@ def test_a_disk_that_folds_names_is_asked_where_the_workspace_will_be(
     init_workspace(workspace, dataset=tmp_path / "data")
     assert names(workspace) == ["A/A", "A/a.avi"]
     assert asked == [tmp_path]
+
+
+def test_sides_are_read_and_written_under_one_lock(
+    dataset: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that of two scans at once none gives a clip a side that the other has given already."""
+    init_workspace(workspace, dataset=dataset)
+
+    def read_under_lock(*arguments: Any, **options: Any) -> Splits:
+        with pytest.raises(WorkspaceError, match="another mocrop"), exclusive(workspace):
+            pass
+        return read_splits(*arguments, **options)
+
+    monkeypatch.setattr(init, "read_splits", read_under_lock)
+    init_workspace(workspace, dataset=dataset)
+    assert len(names(workspace)) == 3
