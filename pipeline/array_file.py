@@ -11,7 +11,7 @@ import numpy as np
 
 from mocrop.pipeline.checksums import BLOCK_BYTES, checksum
 
-TRAILER = struct.Struct("<12sI")  # behind the array: MAGIC, and CRC-32C of everything before
+TRAILER = struct.Struct("<12sI")  # behind the array: MAGIC, and CRC-32C of the file's name and everything before
 MAGIC = b"mocropcrc32c"
 DTYPE = np.dtype("<f4")
 
@@ -23,7 +23,7 @@ def array_fault(file: Path) -> str | None:
     """
     with file.open("rb") as stream:
         if has_trailer(stream):
-            return "" if is_whole(stream) else "its checksum differs"
+            return "" if is_whole(stream, file.name) else "its checksum differs"
         return None if is_plain_array(stream) else "it is cut off or damaged"
 
 
@@ -33,9 +33,9 @@ def has_trailer(stream: BinaryIO) -> bool:
     return stream.read(len(MAGIC)) == MAGIC
 
 
-def is_whole(stream: BinaryIO) -> bool:
-    """Whether the bytes before the checksum are those that it is of."""
-    value, left = 0, _end(stream)
+def is_whole(stream: BinaryIO, name: str) -> bool:
+    """Whether the bytes before the checksum are those that it is of, and were written under this name."""
+    value, left = checksum(name.encode()), _end(stream)
     stream.seek(0)
     while block := stream.read(min(BLOCK_BYTES, left)):
         value = checksum(block, start=value)

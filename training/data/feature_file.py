@@ -26,7 +26,7 @@ def write_features(file: Path, batches: Iterator[FloatArray], *, frames: int, on
         batches: float32, shape (n, width), ``frames`` rows in all.
     Raises: DiskFullError.
     """
-    done, value = 0, 0
+    done, value = 0, checksum(file.name.encode())  # the name says of which cache and network they are
     with whole_file(file, writer=str(os.getpid())) as stream:  # two runs may compute the same features at once
         for batch in batches:
             parts = [np.ascontiguousarray(batch, dtype=DTYPE).tobytes()]
@@ -56,8 +56,10 @@ def read_features(file: Path, *, frames: int) -> FloatArray | None:
             if is_plain_array(stream):
                 return None
             raise CacheError(f"{file} is cut off or damaged; delete it, to have it computed again")
-        if not is_whole(stream):
-            raise CacheError(f"{file} is damaged: its checksum differs; delete it, to have it computed again")
+        if not is_whole(stream, file.name):
+            raise CacheError(
+                f"{file} is damaged, or had another name: its checksum differs; delete it, to have it computed again"
+            )
         shape, start = shape_and_start(stream)
         if shape[0] != frames:
             raise CacheError(f"{file} holds {shape[0]} frames instead of {frames}; delete it and start again")

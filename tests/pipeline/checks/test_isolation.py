@@ -162,7 +162,7 @@ def test_every_flipped_bit_of_features_is_found(tmp_path: Path) -> None:
     np.save(file, np.ones((6, 4), "<f4"))
     plain = file.read_bytes()
     assert check_features(tmp_path).without_checksum == 1  # made before there were checksums
-    sound = plain + TRAILER.pack(MAGIC, checksum(plain))
+    sound = plain + TRAILER.pack(MAGIC, checksum(b"resnet50.npy", plain))
     file.write_bytes(sound)
     assert (check_features(tmp_path).damage, check_features(tmp_path).without_checksum) == ((), 0)
     for place in range(len(sound)):

@@ -42,7 +42,9 @@ def test_one_flipped_bit_anywhere_is_refused_with_the_file_named(tmp_path: Path)
         broken = bytearray(content)
         broken[at] ^= 1 << bit
         (tmp_path / "f.npy").write_bytes(broken)
-        with pytest.raises(CacheError, match=r"f\.npy is (cut off or |)damaged(: its checksum differs|);"):
+        with pytest.raises(
+            CacheError, match=r"f\.npy is (cut off or )?damaged(, or had another name.*)?;"
+        ):
             read_features(tmp_path / "f.npy", frames=5)
 
 
@@ -70,3 +72,13 @@ def test_an_array_of_another_kind_is_refused(other: npt.NDArray[np.generic], tmp
     np.save(tmp_path / "f.npy", other)
     with pytest.raises(CacheError, match=r"f\.npy is cut off or damaged"):
         read_features(tmp_path / "f.npy", frames=5)
+
+
+def test_a_file_under_the_name_of_another_is_refused(tmp_path: Path) -> None:
+    """The name says of which cache and which weights the features are."""
+    one, other = tmp_path / "resnet50-aaaa-1111.npy", tmp_path / "resnet50-aaaa-2222.npy"
+    write_features(one, iter([np.ones((2, 3), np.float32)]), frames=2, on_frames=lambda done, total: None)
+    assert read_features(one, frames=2) is not None
+    one.rename(other)
+    with pytest.raises(CacheError, match="had another name"):
+        read_features(other, frames=2)
