@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import inspect
 import io
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -323,14 +324,16 @@ def main(arguments: list[str] | None = None, *, interrupts: Interrupts | None = 
         interrupts: what has been heard of signals; None: Ctrl-C is left to Python.
     """
     from mocrop.pipeline.errors import ClusterError, MocropError, SilentExit, StoppedError
-    from mocrop.pipeline.system_errors import as_mocrop_errors
+    from mocrop.pipeline.system_errors import as_mocrop_errors, require_folder
 
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells at length that it found no folder for its fonts
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # so that lines of both keep their order in a file, and the help, too, is printed whatever the encoding
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         with as_mocrop_errors():
+            require_folder()
             app(arguments, prog_name="mocrop")
     except StoppedError as end:
         _say_to_people(str(end))

@@ -72,6 +72,11 @@ def names_in(folder: Path) -> list[str]:
         return []
 
 
+def real_path(path: Path) -> Path:
+    """A path without links; one of links in a circle stays as it is, where ``Path.resolve`` has a RuntimeError."""
+    return Path(os.path.realpath(path))
+
+
 def is_there(path: Path) -> bool:
     """Whether there is a file or folder. Raises: OSError if that cannot be known, as in a folder that is forbidden."""
     try:

@@ -110,6 +110,7 @@ def run_program(load: Callable[[], Callable[..., None]]) -> NoReturn:
     """
     # If this process is ended at once, the one that tidies up after it need not say so.
     sys.warnoptions.append("ignore:resource_tracker")
+    hold_streams()
     interrupts = Interrupts()
     interrupts.listen()
     try:
@@ -123,6 +124,21 @@ def run_program(load: Callable[[], Callable[..., None]]) -> NoReturn:
             interrupts.leave()
         raise
     interrupts.end(0)
+
+
+def hold_streams() -> None:
+    """Let what is said be lost where this process was started with a standard stream closed.
+
+    Else the first file to be opened, such as a store, takes the number of that stream, and what libraries print there.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: the lowest number that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # stays open
+            setattr(sys, f"__{name}__", getattr(sys, name))
 
 
 def _imports(frame: FrameType | None) -> bool:

@@ -66,6 +66,14 @@ def file_error(error: OSError, file: Path | None = None) -> FileError | None:
     return FileError(f"{named}: {said}; {way_out}" if named else f"the system says: {said}; {way_out}")
 
 
+def require_folder() -> None:
+    """Raises: FileError if the current folder has been deleted, without which libraries do not even load."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise FileError(f"the current folder: {error.strerror}; change to one that is there (cd), {_AGAIN}") from error
+
+
 def _named(error: OSError) -> str:
     """The path that an error names; of two, as of a renaming, the one that is to be."""
     name = error.filename2 if error.filename2 is not None else error.filename
@@ -90,7 +98,8 @@ def as_mocrop_errors(file: Path | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         raise_if_disk_full(error)
-        for each in causes(error) if file is not None else [error]:
+        wrapped = isinstance(error, OSError) and error.errno is None  # words of a library, as of Matplotlib
+        for each in causes(error) if file is not None or wrapped else [error]:
             if isinstance(each, OSError) and (told := file_error(each, file)) is not None:
                 raise told from error
         raise

@@ -7,9 +7,11 @@ through the stages in a folder that is removed afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +67,7 @@ def bench_in_workspace(workspace: Workspace, settings: BenchSettings, *, say: Sa
         say: called with what is being done.
     Raises: CacheError if there is no cache of that name, or it cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix=".mocrop-bench-", dir=_existing(workspace.root)) as scratch:
-        folder = Path(scratch)
+    with _scratch(_existing(workspace.root)) as folder:
         name = _chosen_cache(workspace, settings.cache)
         cache = CropCache(workspace.cache(name)) if name else _made(folder, say)
         rows = sample_rows(cache, most_bytes=SAMPLE_BYTES)
@@ -87,6 +88,16 @@ def bench_in_workspace(workspace: Workspace, settings: BenchSettings, *, say: Sa
             no_disk=no_disk,
             videos=videos,
         )
+
+
+@contextlib.contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    """A new folder while the body runs; what cannot be removed stays, where Python's own never ends."""
+    folder = Path(tempfile.mkdtemp(prefix=".mocrop-bench-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _chosen_cache(workspace: Workspace, name: str | None) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from mocrop.evaluation.bench.interleaved_timing import cpu_seconds
 from mocrop.pipeline.commands import preprocess
+from mocrop.pipeline.files import real_path
 from mocrop.pipeline.platform_calls import link_or_copy
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.terminal import LineConsole
@@ -62,7 +63,7 @@ def run_sample(
         if os.path.lexists(link):
             link = link.with_name(f"{number}-{video.name}")
         link.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(video.resolve(), link)
+        link_or_copy(real_path(video), link)
     workspace, run = Workspace(folder / "work"), RunOptions(workers=0, console=LineConsole(file=StringIO()))
     preprocess.init(workspace, folder / "data")
     seconds: list[StageSeconds] = []

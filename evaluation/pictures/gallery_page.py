@@ -14,6 +14,7 @@ from mocrop.evaluation.pictures.contact_sheet import PLATE, WARNING_COLOUR, draw
 from mocrop.evaluation.pictures.gallery import Gallery, Tile, cache_gallery, gallery_settings, workspace_gallery
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.files import real_path
 from mocrop.pipeline.policies.base import PictureSize
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.report.figure_file import write_figure
@@ -64,7 +65,7 @@ def gallery_in_workspace(
             raise SettingsError("the boxes of a cache are what they are; leave out either --cache or --policy, --ratio")
         path = Path(cache) if Path(cache).is_dir() else workspace.require().choose_cache(cache)
         gallery = cache_gallery(path, clips=clips)
-        inside = path.resolve().parent == workspace.caches.resolve()
+        inside = real_path(path).parent == real_path(workspace.caches)
         folder = workspace.reports / "gallery" if inside else path.parent
         name = folder / f"cache-{path.stem}.png"
     file = output / name.name if output and output.is_dir() else output or name

@@ -9,6 +9,7 @@ from pathlib import Path
 from mocrop.pipeline.array_file import array_fault
 from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.parts import Check, unchecked
+from mocrop.pipeline.files import names_in
 
 RUNS, FEATURES = "runs", "features"
 
@@ -26,8 +27,10 @@ def check_runs(runs: Path) -> Check:
 
 
 def _checkpoints(runs: Path) -> Iterator[Path]:
-    for run in runs.iterdir() if runs.exists() else ():
-        if run.is_dir():
+    for run in (runs / name for name in names_in(runs)):
+        if _leads_nowhere(run):
+            yield run
+        elif run.is_dir():
             yield from (file for file in run.iterdir() if file.suffix == ".pt" and not file.name.startswith("."))
 
 
@@ -36,8 +39,10 @@ def _damage(file: Path, runs: Path) -> Iterator[Damage]:
         with zipfile.ZipFile(file) as archive:
             broken = archive.testzip()
         fact = f"the checksum of {broken} in it differs" if broken else ""
-    except FileNotFoundError:  # a training has just replaced it
-        return
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not file.is_symlink():  # a training has just replaced it
+            return
+        fact = "it is a link that leads nowhere" if _leads_nowhere(file) else unchecked(error)
     except zipfile.BadZipFile as error:
         fact = f"it is damaged or cut off ({error})"
     except Exception as error:
@@ -46,6 +51,10 @@ def _damage(file: Path, runs: Path) -> Iterator[Damage]:
         name = file.relative_to(runs).as_posix()
         way_out = f"copy it again from where it is sound, or delete the folder {file.parent} and train again"
         yield Damage(part=RUNS, clip=name, fact=f"{fact}; {way_out}")
+
+
+def _leads_nowhere(file: Path) -> bool:
+    return file.is_symlink() and not file.exists()
 
 
 def check_features(caches: Path) -> Check:

@@ -24,6 +24,7 @@ from mocrop.pipeline.checks.repair import Marked, describe, forget_removed, mark
 from mocrop.pipeline.checks.runs import FEATURES, RUNS, check_features, check_runs
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import MocropError, SettingsError
+from mocrop.pipeline.files import real_path
 from mocrop.pipeline.stages.registry import Stages, cache_of
 from mocrop.pipeline.workspace.lock import exclusive, exclusive_if_writable
 from mocrop.pipeline.workspace.manifest import Manifest
@@ -217,7 +218,7 @@ def _report(
 ) -> VerifyReport:
     checks = [check for check in checks if check.clips or check.damage]
     damage = tuple(each for check in checks for each in check.damage)
-    is_default = locate_workspace(None).resolve() == workspace.root.resolve()
+    is_default = real_path(locate_workspace(None)) == real_path(workspace.root)
     named = "" if is_default else os.fspath(workspace.root)
     commands = repair_commands(damage, workspace=named, cache=cache, marked=marked is not None)
     return VerifyReport(
@@ -241,4 +242,4 @@ def _part(check: Check) -> CheckedPart:
 
 
 def _elsewhere(workspace: Workspace, path: Path) -> bool:
-    return os.path.isdir(path) and path.resolve().parent != workspace.caches.resolve()
+    return os.path.isdir(path) and real_path(path).parent != real_path(workspace.caches)

@@ -15,6 +15,7 @@ from mocrop.pipeline.dataset.issues import Issue
 from mocrop.pipeline.dataset.remembered import Remembered, changed_sides, keep, numbers_of, remember
 from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.files import real_path
 from mocrop.pipeline.groups import NO_GROUP
 from mocrop.pipeline.platform_calls import folds_names
 from mocrop.pipeline.workspace.lock import exclusive
@@ -111,7 +112,7 @@ def _folder(workspace: Workspace, known: DatasetSettings | None, dataset: Path |
             f"there is no workspace at {workspace.root} yet; name the data set, e.g. `mocrop init UCF-101/`"
         )
     folder = (dataset or cast("DatasetSettings", known).dataset).absolute()
-    if folder.resolve() == workspace.root.resolve():
+    if real_path(folder) == real_path(workspace.root):
         raise SettingsError(f"{workspace.root} is the data set itself; name another folder for the workspace with -w")
     return folder
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.errors import ClipError, Reason, SettingsError
+from mocrop.pipeline.files import real_path
 from mocrop.pipeline.policies.box_search import FloatMap
 
 Grid = tuple[int, int]  # rows, cols
@@ -95,7 +96,7 @@ def _refuse(error: OSError) -> None:
 
 def _leads_back(folder: Path) -> bool:
     """Whether a folder is a link to a folder above it."""
-    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
+    return folder.is_symlink() and real_path(folder.parent).is_relative_to(real_path(folder))
 
 
 def choose_grid(folder: Path, grid: Grid | None) -> Grid:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from mocrop.pipeline.errors import WorkspaceError, raise_if_disk_full
 
 SCHEMA_VERSION = 2  # 1: outcomes had no checksum
+LONGEST_PATH = 500  # bytes that SQLite takes wherever it was built with its own limit, 512, less a suffix
 
 _SCHEMA = """
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -110,6 +111,10 @@ def has_checksums(database: sqlite3.Connection) -> bool:
 def unusable(file: Path, error: sqlite3.Error) -> WorkspaceError:
     """The error for people that says why a manifest cannot be used, and what to do."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # its own errors have none
+    if code == sqlite3.SQLITE_CANTOPEN and len(os.fsencode(file)) > LONGEST_PATH:
+        return WorkspaceError(
+            f"{file} cannot be used: its path is too long for SQLite; use a shorter one of the workspace"
+        )
     return WorkspaceError(f"{file} cannot be used ({error}); {_WAYS_OUT.get(code, IF_DAMAGED)}")
 
 

@@ -44,7 +44,8 @@ class Place:
         return self.dataset / f"{CLIP}.avi"
 
     def command(self, name: str) -> list[str]:
-        """A command that has something to do in this place, whatever has been done in it."""
+        """A command that has something to do in this place, with the option that is in its name."""
+        name, *option = name.split()
         here, out = ["-w", str(self.work)], str(self.root / "elsewhere")
         commands: dict[str, list[str]] = {
             "init": ["init", str(self.dataset), *here],
@@ -65,9 +66,9 @@ class Place:
             "import-npy": ["import-npy", str(self.root / "maps"), *here],
             "export-npy": ["export-npy", out, *here],
             "bench": ["bench", "--no-videos", *here],
-            "demo": ["demo", str(self.work), "--workers", "0"],
+            "demo": ["demo", str(self.work / "demo"), "--workers", "0"],
         }
-        return commands[name]
+        return [*commands[name], *option]
 
 
 READING = (  # they leave the place as it is, but for reports
@@ -76,6 +77,20 @@ READING = (  # they leave the place as it is, but for reports
 COMMANDS = (
     *READING,
     *("import-npy", "train", "init", "transcode", "extract-mv", "precrop", "run", "retry", "ablate", "demo"),
+)
+ASKING = (  # other forms of those that only read
+    *("status --json", "status --failed", "verify --json", "verify --deep", "eval --json", "flops --json"),
+    *("coverage --json", "bench --json", "show --video", "transcode --dry-run", "extract-mv --dry-run"),
+    "precrop --dry-run",
+)
+FORMS = (
+    *ASKING,
+    "verify --repair",
+    "init --json",
+    "retry --json",
+    "train --json",
+    "ablate --json",
+    "import-npy --json",
 )
 
 
@@ -103,5 +118,5 @@ def copied(place: Place, root: Path) -> Place:
     shutil.copytree(place.root, root)
     copy = Place(root)
     settings = copy.work / "mocrop.toml"
-    settings.write_text(settings.read_text().replace(str(place.root), str(root)))
+    settings.write_text(settings.read_text().replace(str(place.root), json.dumps(str(root))[1:-1]))
     return copy

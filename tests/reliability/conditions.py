@@ -24,13 +24,13 @@ Apply = Callable[[Place], AbstractContextManager[object]]
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One way to break a place, and the commands that cannot do their work then; all others end with 0 or 3."""
+    """One way to break a place, and the commands that cannot do their work then; of others the table does not say."""
 
     name: str
     apply: Apply
     fails: str  # commands that end with 1 and one line, separated by spaces
     says: str = ""  # part of each of those lines
-    fine: str = "status"  # commands that are tried too, unless they are among those that fail
+    fine: str = "status verify"  # commands that are tried too, unless they are among those that fail
     early: bool = False  # those that fail have written nothing
     needs: str = ""  # "rights": what is forbidden is forbidden to this process; "mounts": it may mount disks
 

@@ -1,7 +1,8 @@
 """Try every command in every broken place, in one process, and say how each has ended.
 
-``python -m tests.reliability.errors FOLDER [CONDITION...]`` writes FOLDER/endings.json. It is to be run by
-:func:`run_apart`, in a process that may read nothing that is forbidden, and mount disks, where the system allows it.
+``python -m tests.reliability.errors FOLDER ABLE`` tries FOLDER/cells.json and writes FOLDER/endings.json. It is to be
+run by :func:`run_apart`, in a process that may read nothing that is forbidden, and mount disks,
+where the system allows it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import shutil
 import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from os import scandir  # the system's own, whatever a condition makes of it
 from pathlib import Path
 
 from mocrop.cli import main
-from tests.reliability.broken_places import READING, Place, copied, make_place
+from tests.reliability.broken_places import ASKING, READING, Place, copied, make_place
 from tests.reliability.conditions import Condition
 from tests.reliability.matrix import CONDITIONS
 
@@ -46,10 +48,16 @@ class Ending:
         return self.err.splitlines()
 
 
-def run_apart(folder: Path, conditions: Sequence[str] = ()) -> tuple[list[Ending], str]:
-    """Run this module in a process of its own; returns all endings, and what such a process could do here."""
+def run_apart(folder: Path, cells: Mapping[str, Sequence[str]]) -> tuple[list[Ending], str]:
+    """Run this module in a process of its own.
+
+    Args:
+        cells: commands by the name of the condition to try them in.
+    Returns: all endings, and what such a process could do here; conditions that need more are left out.
+    """
     able, words = next((able, words) for able, words in WAYS.items() if _works([*words, sys.executable, "-c", _PROBE]))
-    command = [*words, sys.executable, "-m", "tests.reliability.errors", str(folder), able, *conditions]
+    (folder / "cells.json").write_text(json.dumps({name: list(commands) for name, commands in cells.items()}))
+    command = [*words, sys.executable, "-m", "tests.reliability.errors", str(folder), able]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [Ending(**each) for each in json.loads((folder / "endings.json").read_text())], able
@@ -70,21 +78,39 @@ def _works(command: list[str]) -> bool:
         return False
 
 
-def try_all(base: Place, folder: Path, conditions: Sequence[Condition]) -> list[Ending]:
-    """Each command that a condition is tried with; each that may write gets a new copy of the place after it."""
+def try_all(base: Place, folder: Path, cells: Sequence[tuple[Condition, Sequence[str]]]) -> list[Ending]:
+    """Try commands in conditions; one that has changed anything leaves a new copy of the place to the next."""
     endings = []
-    for condition in conditions:
-        waiting = condition.tried
+    for condition, commands in cells:
+        waiting = list(commands)
         while waiting:
             place = copied(base, folder / "copy")
             with condition.apply(place):
                 while waiting:
                     name = waiting.pop(0)
+                    before = _state(place.work)
                     endings.append(ending_of(condition.name, name, place.command(name)))
-                    if name not in READING and not (condition.early and endings[-1].code == 1):
+                    if name not in (*READING, *ASKING) and _state(place.work) != before:
                         break
             _remove(place.root)
     return endings
+
+
+def _state(folder: Path) -> dict[str, tuple[int, ...]]:
+    """What one can see of all files in a folder without reading them; a lock that was held and let go is as it was."""
+    seen: dict[str, tuple[int, ...]] = {}
+    try:
+        entries = [*scandir(folder)]
+    except OSError:  # forbidden, or none
+        return seen
+    for entry in entries:
+        status = entry.stat(follow_symlinks=False)
+        if entry.is_dir(follow_symlinks=False):
+            seen |= {entry.path: (status.st_mode,), **_state(Path(entry.path))}
+        else:
+            kept = () if entry.name == ".lock" else (status.st_size, status.st_mtime_ns, status.st_ino)
+            seen[entry.path] = (status.st_mode, *kept)
+    return seen
 
 
 def ending_of(condition: str, name: str, command: Sequence[str]) -> Ending:
@@ -109,7 +135,7 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _main(folder: Path, able: str, names: Sequence[str]) -> None:
+def _main(folder: Path, able: str) -> None:
     import torch
 
     torch.set_num_threads(1)
@@ -117,11 +143,14 @@ def _main(folder: Path, able: str, names: Sequence[str]) -> None:
     def mocrop(*command: str) -> int:
         return ending_of("", command[0], command).code
 
-    base = make_place(folder / "base", mocrop)
-    chosen = [each for each in CONDITIONS if set(each.needs.split()) <= set(able.split())]
-    endings = try_all(base, folder, [each for each in chosen if not names or each.name in names])
+    base = Place(folder / "base")
+    if not base.root.exists():
+        make_place(base.root, mocrop)
+    cells = json.loads((folder / "cells.json").read_text())
+    possible = {each.name: each for each in CONDITIONS if set(each.needs.split()) <= set(able.split())}
+    endings = try_all(base, folder, [(possible[name], cells[name]) for name in cells if name in possible])
     (folder / "endings.json").write_text(json.dumps([asdict(each) for each in endings]))
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    _main(Path(sys.argv[1]), sys.argv[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 from typing import Any
 
 from tests.reliability.conditions import (
@@ -25,6 +26,7 @@ from tests.reliability.conditions import (
     spoilt,
     table_dropped,
 )
+from tests.reliability.refusals import refused_call, refused_database, refused_opening
 
 EARLY = ("workspace", "settings", "manifest", "lock")  # is looked at before anything is written
 
@@ -70,7 +72,7 @@ def _rights(part: str) -> Condition:
     def apply(place: Any) -> Any:
         return forbidden(parts(place)[part])
 
-    fine = "transcode" if part in ("clip", "class") else "status"
+    fine = "transcode" if part in ("clip", "class") else "status verify"
     return Condition(
         name=f"forbidden {part}", apply=apply, fails=NEEDED[part][0], needs="rights", fine=fine, early=part in EARLY
     )
@@ -95,6 +97,13 @@ def _link(part: str) -> Condition:
     return Condition(name=f"dangling {part}", apply=apply, fails=fails.get(part, NEEDED[part][1]), early=part in EARLY)
 
 
+def _circle(part: str) -> Condition:
+    """A link that leads to itself."""
+    apply = broken(lambda place: dangling(parts(place)[part], loop=True))
+    fails = "init" if part in ("workspace", "dataset") else ""
+    return Condition(name=f"circle of {part}", apply=apply, fails=fails, fine="")
+
+
 def _spoilt(part: str, how: str, fails: str, says: str = "") -> Condition:
     apply = broken(lambda place: spoilt(parts(place)[part], how))
     return Condition(name=f"{how} {part}", apply=apply, fails=fails, says=says, early=part in EARLY)
@@ -114,6 +123,31 @@ def _disk(name: str, apply: Apply, fails: str, says: str = "", needs: str = "mou
     return Condition(name=name, apply=apply, fails=fails, says=says, needs=needs, fine="status verify show gallery")
 
 
+def _system(name: str, apply: Apply, fails: str = "") -> Condition:
+    return Condition(name=name, apply=apply, fails=fails, fine="")
+
+
+_NUMBERS = (errno.EACCES, errno.EIO, errno.ENOSPC, errno.EMFILE)
+_SYSTEM = (
+    *(_system(f"{errno.errorcode[n]} of open", refused_opening(n, writing=False)) for n in _NUMBERS),
+    *(_system(f"{errno.errorcode[n]} of open to write", refused_opening(n, writing=True)) for n in _NUMBERS),
+    *(
+        _system(f"{errno.errorcode[n]} of {what} {after}", refused_call(n, what, after=after))
+        for n in _NUMBERS
+        for what in ("mkdir", "scandir", "stat", "listdir")
+        for after in (0, 5)
+    ),
+    *(
+        _system(f"{errno.errorcode[n]} of open after {after}", refused_opening(n, writing=writing, after=after))
+        for after, writing in ((1, True), (4, False), (12, False), (40, False))
+        for n in (errno.EIO, errno.EMFILE)
+    ),
+    *(
+        _system(f"error {code} of SQLite after {after}", refused_database(code, after=after))
+        for code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY)
+        for after in (0, 3, 8, 20)
+    ),
+)
 TABLE = r"^\[transcode\].*"  # to the end of the file
 UNKNOWN = ", which mocrop does not know; perhaps"
 CONDITIONS: tuple[Condition, ...] = (
@@ -121,6 +155,7 @@ CONDITIONS: tuple[Condition, ...] = (
     *(_kind(part) for part in NEEDED),
     *(_link(part) for part in ("workspace", "caches", "cache", "runs", "h264", "motion", "dataset", "settings")),
     *(_link(part) for part in ("manifest", "lock", "frames", "best", "boxes")),
+    *(_circle(part) for part in NEEDED),
     _disk("folders without the right to write", lambda place: no_writing(place.work), f"bench {WRITING}", "", "rights"),
     _disk("read-only disk", lambda place: read_only_disk(place.work), f"bench {WRITING}", "ead-only"),
     _disk("full disk", lambda place: full_disk(place.work), f"{WRITING}", "no space is left"),
@@ -130,6 +165,7 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     *(_refused(number, "fsync", "eval train coverage") for number in (errno.EDQUOT, errno.EIO, errno.ESTALE)),
     Condition(name="no locks", apply=lambda _: no_locks(), fails="", fine=f"status verify init train {STAGES}"),
+    *_SYSTEM,
     _spoilt("manifest", "empty", MANIFEST.replace("init ", "")),
     _spoilt("manifest", "half", MANIFEST, "manifest.sqlite cannot be used"),
     _spoilt("manifest", "garbage", MANIFEST, "manifest.sqlite cannot be used"),

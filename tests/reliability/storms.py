@@ -12,6 +12,7 @@ import numpy as np
 from tests.reliability import (
     cache_flips,
     cache_growth,
+    cells,
     full_disk,
     interruptions,
     kills,
@@ -178,5 +179,11 @@ STORMS = (
         harm="damage of every kind of `benchmarks/mutate.py`",
         must="each clip is done or failed for a reason; no process dies, nothing hangs",
         round=mutated_videos.mutate_videos,
+    ),
+    Storm(
+        name="all commands",
+        harm="broken, forbidden, read-only and full places, and a system that refuses",
+        must="one line and exit code 1, or the work is done",
+        round=cells.try_cells,
     ),
 )
