@@ -42,7 +42,7 @@ def make_cache(path: Path, clips: int) -> None:
     create_cache(path, LAYOUT, table(clips), attributes=ATTRIBUTES)
     rng = np.random.default_rng(0)
     writer = CacheWriter(path)
-    for first in range(0, FIRST, LAYOUT.clips_per_shard):
+    for first in range(0, min(FIRST, clips), LAYOUT.clips_per_shard):
         rows = min(first + LAYOUT.clips_per_shard, clips) - first
         writer.write(
             Shard(
