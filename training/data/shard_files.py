@@ -44,9 +44,9 @@ CACHE_WAY_OUT = "copy the cache again, or write it again with `mocrop precrop --
 class ShardFiles:
     """The shard files of one cache, open for reading from any number of threads and forked processes.
 
-    When a frame is first read from an open file, its checksum is compared with that in the cache's column, so that a
-    frame of another cache, or one written since, is noticed too; a truncated frame is noticed at every read. The same
-    holds for motion fields. Caches of schema 1 have no such column: there the checksum behind the frame is compared.
+    When a frame is first read from an open file, its checksum is compared with that behind it and with that in the
+    cache's column, so that a frame of another cache, or one written since, is noticed too; a truncated frame is noticed
+    at every read. The same holds for motion fields. Caches of schema 1 have no such column.
 
     Raises: ValueError if the cache is compressed.
     """
@@ -156,7 +156,7 @@ class _ShardFile:
         """Read a frame into ``out``, which is as large; return whether all of it could be read.
 
         Args:
-            expected: its checksum; IN_FILE: the one behind it; CHECKED: it need not be compared.
+            expected: its checksum, besides the one behind it; IN_FILE: that alone; CHECKED: it need not be compared.
         Raises: _DamagedFrameError if the checksum differs.
         """
         offset = self.offsets[place]
@@ -165,12 +165,13 @@ class _ShardFile:
                 raise _DamagedFrameError(self.shard, place)
             out[:] = 0  # an unused slot
             return True
-        checksum = bytearray(CHECKSUM_BYTES if expected == IN_FILE else 0)
-        if self._read_at(offset, [out, checksum] if checksum else [out], flags) != len(out) + len(checksum):
+        if expected == CHECKED:
+            return self._read_at(offset, [out], flags) == len(out)
+        stored = bytearray(CHECKSUM_BYTES)
+        if self._read_at(offset, [out, stored], flags) != len(out) + CHECKSUM_BYTES:
             return False
-        if checksum:
-            expected = int.from_bytes(checksum, "little")
-        if expected >= 0 and google_crc32c.value(out) != expected:  # now, while the frame is in the CPU's cache
+        checksum = google_crc32c.value(out)  # now, while the frame is in the CPU's cache
+        if checksum != int.from_bytes(stored, "little") or (expected != IN_FILE and checksum != expected):
             raise _DamagedFrameError(self.shard, place)
         return True
 
