@@ -20,7 +20,8 @@ from mocrop.pipeline.cache.identity import cache_identity
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.run.session import RunOptions
-from mocrop.pipeline.stages import cache_settings
+from mocrop.pipeline.stages import caches
+from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.features import load_features
@@ -112,7 +113,7 @@ def test_a_crop_with_other_settings_under_the_same_name_is_told(place: Path) -> 
 
 def test_an_upgrade_that_changes_no_byte_changes_no_identity(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = cache_identity(cache_of(place))
-    monkeypatch.setattr(cache_settings, "version", lambda _: "99.0")
+    monkeypatch.setattr(caches, "version", lambda _: "99.0")
     report = preprocess.precrop(place / "work", run=RUN, **CENTER)
     assert report.stages[0].summary.clips == 0
     assert cache_of(place).attributes["software"]["av"] == "99.0"
@@ -127,7 +128,7 @@ def test_a_copy_under_another_name_is_the_same_cache(place: Path) -> None:
 
 def test_a_checkpoint_says_how_its_clips_were_cropped(place: Path) -> None:
     described = load_checkpoint(place / "work/runs/head/best.pt").cache
-    settings = cache_settings.read_precrop_settings(Workspace(place / "work"), "center-32")
+    settings = read_precrop_settings(Workspace(place / "work"), "center-32")
     assert described["settings"] == cache_of(place).attributes["settings"]
     assert (settings.policy, settings.policy_settings.ratio) == ("center", 0.5)  # type: ignore[attr-defined]
     assert described["settings"]["policy_settings"]["ratio"] == 0.5

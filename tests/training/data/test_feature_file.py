@@ -42,9 +42,7 @@ def test_one_flipped_bit_anywhere_is_refused_with_the_file_named(tmp_path: Path)
         broken = bytearray(content)
         broken[at] ^= 1 << bit
         (tmp_path / "f.npy").write_bytes(broken)
-        with pytest.raises(
-            CacheError, match=r"f\.npy is (cut off or )?damaged(, or had another name.*)?;"
-        ):
+        with pytest.raises(CacheError, match=r"f\.npy is (cut off or )?damaged(, or had another name.*)?;"):
             read_features(tmp_path / "f.npy", frames=5)
 
 
