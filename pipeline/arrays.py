@@ -23,7 +23,7 @@ def write_names(group: zarr.Group, names: Sequence[str], *, checked: bool = Fals
         array = group.create_array(
             "clip",
             shape=(len(names),),
-            chunks=(len(names),),
+            chunks=(max(1, len(names)),),
             dtype="string",
             compressors=[ZstdCodec(), Crc32cCodec()] if checked else "auto",
             config={"write_empty_chunks": True},
