@@ -51,7 +51,8 @@ def fault(ending: Ending) -> str:
     if must_fail is not None and must_fail != (ending.code == 1):
         return f"exit code {ending.code} where it {'cannot' if must_fail else 'can'} work"
     code = _verify_code(condition.name) if name == "verify" else None
-    if code is not None and (code != ending.code or (code == 3 and "damaged" not in ending.out)):
+    repaired = code == 3 and ending.code == 0 and "--repair" in ending.command  # all of it can be made again
+    if code is not None and not repaired and (code != ending.code or (code == 3 and "damaged" not in ending.out)):
         return f"exit code {ending.code} of verify, and not {code}"
     if ending.code == 1 and must_fail and condition.says not in ending.lines[-1]:
         return f"does not say {condition.says!r}"
