@@ -102,6 +102,15 @@ def undisturbed(folder: Path, dataset: Path) -> dict[str, str]:
     return comparable(workspace)
 
 
+def usual_seconds(note: Path, *arguments: str | Path) -> float:
+    """How long a command takes that nothing disturbs; it is run once, and the time noted in a file."""
+    if not note.exists():
+        start_time = time.monotonic()
+        run(*arguments).require(0)
+        note.write_text(str(time.monotonic() - start_time))
+    return float(note.read_text())
+
+
 def comparable(workspace: Path) -> dict[str, str]:
     """Hash of each file that the stages write, by its path; without what a killed process has left under a dot."""
     left_out = re.compile(r"/\.|\.features/")

@@ -45,7 +45,7 @@ class Ending:
     @property
     def lines(self) -> list[str]:
         """The lines on standard error."""
-        return self.err.splitlines()
+        return [line for line in self.err.splitlines() if line]  # an older rich ends a progress bar with an empty one
 
 
 def run_apart(folder: Path, cells: Mapping[str, Sequence[str]]) -> tuple[list[Ending], str]:

@@ -21,6 +21,7 @@ from tests.reliability.commands import (
     require_same,
     start,
     undisturbed,
+    usual_seconds,
     wait_for_group,
 )
 
@@ -28,7 +29,7 @@ PYTHON_STARTS = 0.3  # seconds until Python itself is up, which has its own way 
 ENDS_WITHIN = 5.0  # seconds after a second signal; about one on a machine that has time
 
 
-def interrupt_stages(folder: Path, seed: int, *, most_seconds: float = 8.0) -> Counter[str]:
+def interrupt_stages(folder: Path, seed: int) -> Counter[str]:
     """Interrupt `mocrop run` at a random moment, and run it again.
 
     Raises: AssertionError unless it ends as it should, and then goes on to the bytes of an undisturbed run.
@@ -36,12 +37,14 @@ def interrupt_stages(folder: Path, seed: int, *, most_seconds: float = 8.0) -> C
     rng = random.Random(seed)
     dataset = make_dataset(folder / "data")
     expected = undisturbed(folder, dataset)
-    workspace = folder / "interrupted"
+    workspace, workers = folder / "interrupted", str(rng.choice((0, 2)))
     shutil.rmtree(workspace, ignore_errors=True)
-    command = ("run", dataset, *CROP, "--workers", str(rng.choice((0, 2))), "-w", workspace)
+    command = ("run", dataset, *CROP, "--workers", workers, "-w")
+    seconds = usual_seconds(folder / f"seconds-{workers}", *command, folder / f"timed-{workers}")
+    command = (*command, workspace)
     number = rng.choice((signal.SIGINT, signal.SIGINT, signal.SIGTERM))
     process = start(*command)
-    time.sleep(rng.uniform(PYTHON_STARTS, most_seconds))
+    time.sleep(rng.uniform(PYTHON_STARTS, seconds))
     _send(process, number, group=rng.random() < 0.7)
     if twice := rng.random() < 0.5:
         time.sleep(rng.uniform(0, 1))

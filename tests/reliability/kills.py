@@ -17,15 +17,15 @@ from tests.reliability.commands import (
     make_dataset,
     once_more,
     require_same,
-    run,
     start,
     undisturbed,
+    usual_seconds,
 )
 
 TRAIN = ("--arch", "timm/test_efficientnet", "--weights", "none", "--device", "cpu", "--batch-size", "2")
 
 
-def kill_stages(folder: Path, seed: int, *, most_seconds: float = 8.0) -> Counter[str]:
+def kill_stages(folder: Path, seed: int) -> Counter[str]:
     """Kill `mocrop run` once, the client alone or with its workers, and run it again.
 
     Raises: AssertionError unless the second run ends well and the stores have the bytes of an undisturbed run.
@@ -33,16 +33,18 @@ def kill_stages(folder: Path, seed: int, *, most_seconds: float = 8.0) -> Counte
     rng = random.Random(seed)
     dataset = make_dataset(folder / "data")
     expected = undisturbed(folder, dataset)
-    workspace = folder / "killed"
+    workspace, workers = folder / "killed", str(rng.choice((0, 2)))
     shutil.rmtree(workspace, ignore_errors=True)
-    command = ("run", dataset, *CROP, "--workers", str(rng.choice((0, 2))), "-w", workspace)
-    killed = kill_after(start(*command), rng.uniform(1, most_seconds), group=rng.random() < 0.5)
+    command = ("run", dataset, *CROP, "--workers", workers, "-w")
+    seconds = usual_seconds(folder / f"seconds-{workers}", *command, folder / f"timed-{workers}")
+    command = (*command, workspace)
+    killed = kill_after(start(*command), rng.uniform(0.2, seconds), group=rng.random() < 0.5)
     once_more(command)
     require_same(comparable(workspace), expected)
     return Counter({"completed later" if killed else "was done before": 1})
 
 
-def kill_training(folder: Path, seed: int, *, most_seconds: float = 12.0) -> Counter[str]:
+def kill_training(folder: Path, seed: int) -> Counter[str]:
     """Kill `mocrop train` once, and run it again.
 
     Raises: AssertionError unless the second run ends well, with the weights of an undisturbed one.
@@ -53,10 +55,9 @@ def kill_training(folder: Path, seed: int, *, most_seconds: float = 12.0) -> Cou
     frozen = ("--freeze-backbone",) if seed % 2 else ()
     name = "whole-frozen" if frozen else "whole"
     command = ("train", *TRAIN, "--epochs", "6", *frozen, "--save-every", "0", "-w", workspace, "--name")
-    if not (workspace / "runs" / name / "best.pt").exists():
-        run(*command, name).require(0)
+    seconds = usual_seconds(folder / f"seconds-{name}", *command, name)
     shutil.rmtree(workspace / "runs/killed", ignore_errors=True)
-    killed = kill_after(start(*command, "killed"), rng.uniform(3, most_seconds), group=True)
+    killed = kill_after(start(*command, "killed"), rng.uniform(0.2, seconds), group=True)
     once_more((*command, "killed"))
     there, here = (load_checkpoint(workspace / "runs" / run_name / "best.pt") for run_name in (name, "killed"))
     assert there.epoch == here.epoch

@@ -52,7 +52,7 @@ def test_the_page_has_the_saved_table_of_all_storms_and_no_fault() -> None:
 
 
 def test_a_killed_run_is_completed(tmp_path: Path) -> None:
-    assert kill_stages(tmp_path, 0, most_seconds=4).total() == 1
+    assert kill_stages(tmp_path, 0).total() == 1
 
 
 def test_damaged_videos_end_no_process(tmp_path: Path) -> None:
