@@ -55,7 +55,7 @@ def seal(attributes: Mapping[str, Any], folder: Path, arrays: Iterable[str]) -> 
         folder: of the group.
         arrays: their names.
     """
-    return with_checksum({**attributes, ARRAYS: {name: _metadata_checksum(folder, name) for name in arrays}})
+    return with_checksum({**attributes, ARRAYS: {name: json_checksum(array_metadata(folder, name)) for name in arrays}})
 
 
 def with_checksum(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,24 +70,28 @@ def require_checksum(attributes: Mapping[str, Any]) -> None:
         raise SealError("zarr.json: checksum differs")
 
 
-def require_seal(attributes: Mapping[str, Any], folder: Path) -> None:
+def require_seal(attributes: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Check attributes that :func:`seal` has made, and the metadata of the arrays.
 
+    Returns: the metadata of each array, by name.
     Raises: SealError naming the file that is damaged or missing.
     """
     require_checksum(attributes)
     if not isinstance(arrays := attributes.get(ARRAYS), dict):
         raise SealError("zarr.json: checksum differs")
+    metadata: dict[str, Any] = {}
     for name, expected in arrays.items():
         try:
-            found = _metadata_checksum(folder, name)
+            metadata[name] = array_metadata(folder, name)
         except FileNotFoundError as error:
             raise SealError(f"{name}/zarr.json is missing") from error
         except ValueError as error:
             raise SealError(f"{name}/zarr.json is no JSON") from error
-        if found != expected:
+        if json_checksum(metadata[name]) != expected:
             raise SealError(f"{name}/zarr.json: checksum differs")
+    return metadata
 
 
-def _metadata_checksum(folder: Path, name: str) -> int:
-    return json_checksum(parsed_json((folder / name / "zarr.json").read_bytes()))
+def array_metadata(folder: Path, name: str) -> Any:
+    """The metadata of one array of a group. Raises: OSError if there are none, ValueError if they are no JSON."""
+    return parsed_json((folder / name / "zarr.json").read_bytes())

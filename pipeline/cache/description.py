@@ -10,9 +10,8 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import cast
 
-from mocrop.pipeline.checksums import SealError, require_checksum, require_seal, seal, with_checksum
+from mocrop.pipeline.checksums import SealError, array_metadata, require_checksum, require_seal, seal, with_checksum
 from mocrop.pipeline.errors import CacheError, NewerError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.names import shell_word
@@ -95,10 +94,7 @@ def require_sound(path: Path, attributes: Plain) -> dict[str, Plain]:
             f"`mocrop precrop --name {shell_word(path.stem)}` completes that"
         )
     try:
-        if attributes["schema"] >= 2:
-            require_seal(attributes, path)
-        arrays = {name: array_metadata(path, name) for name in ("frames", *ROWS)}
-        arrays |= {name: array_metadata(path, name) for name in OPTIONAL if (path / name).is_dir()}
+        arrays = require_seal(attributes, path) if attributes["schema"] >= 2 else _unsealed(path)
         _require_shapes(arrays)
     except (SealError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         if isinstance(error, PermissionError):
@@ -107,12 +103,15 @@ def require_sound(path: Path, attributes: Plain) -> dict[str, Plain]:
     return arrays
 
 
-def array_metadata(path: Path, name: str) -> Plain:
-    """The metadata of one array. Raises: OSError if there are none, ValueError if they are no JSON."""
-    try:
-        return cast(Plain, parsed_json((path / name / GROUP_FILE).read_bytes()))
-    except ValueError as error:
-        raise ValueError(f"{name}/{GROUP_FILE} is no JSON") from error
+def _unsealed(path: Path) -> dict[str, Plain]:
+    """The metadata of each array of a cache of schema 1. Raises: OSError; ValueError where they are no JSON."""
+    arrays: dict[str, Plain] = {}
+    for name in ("frames", *ROWS, *(name for name in OPTIONAL if (path / name).is_dir())):
+        try:
+            arrays[name] = array_metadata(path, name)
+        except ValueError as error:
+            raise ValueError(f"{name}/{GROUP_FILE} is no JSON") from error
+    return arrays
 
 
 def damaged(path: Path, fact: str) -> DamagedCacheError:
