@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.settings import plain_settings
@@ -11,7 +13,7 @@ from mocrop.training.loop.epoch import Validation, require_finite_weights, requi
 from mocrop.training.loop.job import Job
 from mocrop.training.loop.meter import Meter, Totals
 from mocrop.training.loop.run_folder import RunFolder, record_from_json, record_json
-from mocrop.training.model.checkpoint import Checkpoint, describe_cache
+from mocrop.training.model.checkpoint import Checkpoint
 from mocrop.training.model.trained_on import SeenClips
 
 
@@ -19,6 +21,7 @@ class Run:
     """Records of a run, and how they are saved with its weights; only the first rank writes.
 
     Args:
+        described: the cache, see :func:`~mocrop.training.model.checkpoint.describe_cache`.
         earlier: the checkpoint to resume from; None: a new run.
         seen: the clips that it trains on and validates on.
     Attributes:
@@ -28,10 +31,17 @@ class Run:
     """
 
     def __init__(
-        self, cache: CropCache, job: Job, folder: RunFolder, *, earlier: Checkpoint | None, seen: SeenClips
+        self,
+        cache: CropCache,
+        job: Job,
+        folder: RunFolder,
+        *,
+        described: Mapping[str, Any],
+        earlier: Checkpoint | None,
+        seen: SeenClips,
     ) -> None:
         self._cache = cache
-        self._described = describe_cache(cache)
+        self._described = dict(described)
         self._job = job
         self._folder = folder
         self._seen = seen

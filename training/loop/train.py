@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,8 @@ def train(
     settings, run_dir = settings or TrainSettings(), Path(run_dir)
     cache = CropCache(cache_path)
     folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
-    earlier = folder.unfinished(plain_settings(settings, keep_none=True), describe_cache(cache))
+    described = describe_cache(cache)
+    earlier = folder.unfinished(plain_settings(settings, keep_none=True), described)
     clips = choose_clips(cache, settings)
     weights = "none" if earlier else settings.weights
 
@@ -83,13 +85,13 @@ def train(
         [cache.clip[row] for row in clips.validate.tolist()],
         before=earlier or checkpoint_of_weights(settings.weights),
     )
-    run = Run(cache, job, folder, earlier=earlier, seen=seen)
+    run = Run(cache, job, folder, described=described, earlier=earlier, seen=seen)
     facts = _facts(cache, clips, job, run, run_dir)
     with folder.held() if control.ranks.first else nullcontext():
         if control.ranks.first:
             if earlier:
                 folder.settle(earlier, epochs=settings.epochs)
-            folder.start(_config(cache, facts, settings))
+            folder.start(_config(cache, described, facts, settings))
         with _calling_ended(callback):
             callback.started(facts)
             if run.history:
@@ -163,10 +165,12 @@ def _facts(cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path) ->
     )
 
 
-def _config(cache: CropCache, facts: RunFacts, settings: TrainSettings) -> dict[str, object]:
+def _config(
+    cache: CropCache, described: Mapping[str, Any], facts: RunFacts, settings: TrainSettings
+) -> dict[str, object]:
     return {
         "settings": plain_settings(settings, keep_none=True),
-        "cache": describe_cache(cache),
+        "cache": described,
         "class_names": cache.class_names,
         "clips": {
             "train": facts.train_clips,
