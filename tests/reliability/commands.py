@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +111,31 @@ def usual_seconds(note: Path, *arguments: str | Path) -> float:
         run(*arguments).require(0)
         note.write_text(str(time.monotonic() - start_time))
     return float(note.read_text())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """`mocrop run` in a new workspace, to be cut short and given again."""
+
+    command: tuple[str | Path, ...]
+    workspace: Path
+    seconds: float  # that it usually takes
+    expected: dict[str, str]  # what it writes when nothing disturbs it, see :func:`comparable`
+
+    def complete(self) -> None:
+        """Run it again. Raises: AssertionError unless it ends well, with the bytes that are expected."""
+        once_more(self.command)
+        require_same(comparable(self.workspace), self.expected)
+
+
+def new_stages(folder: Path, rng: random.Random) -> Stages:
+    """All stages over six clips, in this process or on two workers."""
+    dataset, workspace, workers = make_dataset(folder / "data"), folder / "cut-short", str(rng.choice((0, 2)))
+    expected = undisturbed(folder, dataset)
+    shutil.rmtree(workspace, ignore_errors=True)
+    command = ("run", dataset, *CROP, "--workers", workers, "-w")
+    seconds = usual_seconds(folder / f"seconds-{workers}", *command, folder / f"timed-{workers}")
+    return Stages(command=(*command, workspace), workspace=workspace, seconds=seconds, expected=expected)
 
 
 def comparable(workspace: Path) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import time
@@ -13,15 +12,9 @@ from pathlib import Path
 
 from mocrop.pipeline.interrupts import STOPPED
 from tests.reliability.commands import (
-    CROP,
-    comparable,
     ended,
-    make_dataset,
-    once_more,
-    require_same,
+    new_stages,
     start,
-    undisturbed,
-    usual_seconds,
     wait_for_group,
 )
 
@@ -35,16 +28,10 @@ def interrupt_stages(folder: Path, seed: int) -> Counter[str]:
     Raises: AssertionError unless it ends as it should, and then goes on to the bytes of an undisturbed run.
     """
     rng = random.Random(seed)
-    dataset = make_dataset(folder / "data")
-    expected = undisturbed(folder, dataset)
-    workspace, workers = folder / "interrupted", str(rng.choice((0, 2)))
-    shutil.rmtree(workspace, ignore_errors=True)
-    command = ("run", dataset, *CROP, "--workers", workers, "-w")
-    seconds = usual_seconds(folder / f"seconds-{workers}", *command, folder / f"timed-{workers}")
-    command = (*command, workspace)
+    stages = new_stages(folder, rng)
     number = rng.choice((signal.SIGINT, signal.SIGINT, signal.SIGTERM))
-    process = start(*command)
-    time.sleep(rng.uniform(PYTHON_STARTS, seconds))
+    process = start(*stages.command)
+    time.sleep(rng.uniform(PYTHON_STARTS, stages.seconds))
     _send(process, number, group=rng.random() < 0.7)
     if twice := rng.random() < 0.5:
         time.sleep(rng.uniform(0, 1))
@@ -58,8 +45,7 @@ def interrupt_stages(folder: Path, seed: int) -> Counter[str]:
         assert end.said.endswith(f"{STOPPED}\n"), end.said
         assert end.said.count(STOPPED) == 1, end.said
         assert not twice or took < ENDS_WITHIN, f"{took:.1f} s after the second signal"
-    once_more(command)
-    require_same(comparable(workspace), expected)
+    stages.complete()
     return Counter({"one line, completed later" if end.code else "was done before": 1})
 
 

@@ -11,12 +11,10 @@ import torch
 
 from mocrop.training.model.checkpoint import load_checkpoint
 from tests.reliability.commands import (
-    CROP,
-    comparable,
     kill_after,
     make_dataset,
+    new_stages,
     once_more,
-    require_same,
     start,
     undisturbed,
     usual_seconds,
@@ -31,16 +29,9 @@ def kill_stages(folder: Path, seed: int) -> Counter[str]:
     Raises: AssertionError unless the second run ends well and the stores have the bytes of an undisturbed run.
     """
     rng = random.Random(seed)
-    dataset = make_dataset(folder / "data")
-    expected = undisturbed(folder, dataset)
-    workspace, workers = folder / "killed", str(rng.choice((0, 2)))
-    shutil.rmtree(workspace, ignore_errors=True)
-    command = ("run", dataset, *CROP, "--workers", workers, "-w")
-    seconds = usual_seconds(folder / f"seconds-{workers}", *command, folder / f"timed-{workers}")
-    command = (*command, workspace)
-    killed = kill_after(start(*command), rng.uniform(0.2, seconds), group=rng.random() < 0.5)
-    once_more(command)
-    require_same(comparable(workspace), expected)
+    stages = new_stages(folder, rng)
+    killed = kill_after(start(*stages.command), rng.uniform(0.2, stages.seconds), group=rng.random() < 0.5)
+    stages.complete()
     return Counter({"completed later" if killed else "was done before": 1})
 
 
