@@ -548,7 +548,7 @@ def verify(
         bool, typer.Option("--repair", help="Mark what is damaged as not done, so that the stages make it again.")
     ] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Miss CACHE no longer: its folder was removed on purpose.")
+        bool, typer.Option("--forget", help="No longer expect CACHE: its folder was removed on purpose.")
     ] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
