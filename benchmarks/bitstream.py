@@ -25,8 +25,8 @@ from mocrop.evaluation.report.format import markdown_table
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipLog, ClipTask
-from mocrop.pipeline.policies.base import AreaSettings
-from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.policies.base import AreaSettings, ClipFacts
+from mocrop.pipeline.policies.registry import POLICIES, decide
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
 from mocrop.pipeline.video.open import open_container
@@ -122,7 +122,7 @@ def measure(clip: Path, name: str, folder: Path, actors: ActorBoxes, results: Ma
             asked = POLICIES[policy].settings(ratio=ratio)  # type: ignore[call-arg]
             assert isinstance(asked, AreaSettings)
             picture = (motion.width, motion.height)  # type: ignore[attr-defined]
-            box = POLICIES[policy].decide(motion, picture, name, asked).box  # type: ignore[arg-type]
+            box = decide(policy, ClipFacts(name=name, size=picture, motion=motion), asked).box  # type: ignore[arg-type]
             mine.boxes.setdefault(label, []).append(box)
             if len(truth):
                 mine.inside.setdefault(label, []).append(float(overlap(truth, box)[0]))

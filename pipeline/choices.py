@@ -7,6 +7,9 @@ from typing import Any, Literal, get_args
 Source = Literal["h264", "original", "auto"]  # which files are read: transcoded, the data set's own, or clip by clip
 Select = Literal["keyframes", "uniform"]  # which frames are decoded
 Camera = Literal["ignore", "compensate"]  # the camera's motion: left in the vectors, or subtracted
+Shape = Literal["frame", "square"]  # of a box: the frame's own, or a square in pixels as far as the frame allows
+Bars = Literal["keep", "cut"]  # black bars: part of the frame, or what lies outside of the picture
+Fit = Literal["squash", "pad"]  # crops in square frames: stretched to fill them, or with bars beside them
 Compression = Literal["none", "zstd"]  # of the stored frames
 Stream = Literal["frames", "motion"]  # arrays of a crop cache that have slots
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mocrop.pipeline.choices import Fit
+
+PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
+
 
 @dataclass(frozen=True, kw_only=True)
 class CropBox:
@@ -38,6 +42,18 @@ class CropBox:
         left, top, right, bottom = np.array(self.edges, np.float32).tolist()
         return CropBox(left=left, top=top, right=right, bottom=bottom)
 
+    def placed_in(self, outer: CropBox) -> CropBox:
+        """The same part of the frame, for a box in fractions of ``outer``.
+
+        >>> CropBox(left=0.5, top=0, right=1, bottom=1).placed_in(CropBox(left=0, top=0.25, right=1, bottom=0.75))
+        CropBox(left=0.5, top=0.25, right=1.0, bottom=0.75)
+        """
+        if outer == WHOLE_FRAME:
+            return self
+        left, right = (_between(outer.left, outer.right, share) for share in (self.left, self.right))
+        top, bottom = (_between(outer.top, outer.bottom, share) for share in (self.top, self.bottom))
+        return CropBox(left=left, top=top, right=right, bottom=bottom)
+
     def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Left, top, right, bottom in pixels of a picture, each edge rounded to the nearest integer.
 
@@ -52,6 +68,28 @@ class CropBox:
 
 
 WHOLE_FRAME = CropBox(left=0.0, top=0.0, right=1.0, bottom=1.0)
+
+
+def content_edges(crop: PixelEdges, *, size: int, fit: Fit) -> PixelEdges:
+    """Find the part of a square frame that shows the picture: all of it, or as much as the shape of the crop leaves.
+
+    >>> content_edges((0, 0, 320, 240), size=224, fit="pad"), content_edges((0, 0, 320, 240), size=224, fit="squash")
+    ((0, 28, 224, 196), (0, 0, 224, 224))
+
+    Args:
+        crop: edges of the crop in the picture, pixels, which are taken as square.
+        size: side of the frame, pixels.
+    """
+    if fit == "squash":
+        return 0, 0, size, size
+    width, height = crop[2] - crop[0], crop[3] - crop[1]
+    across, down = (max(1, round(size * side / max(width, height))) for side in (width, height))
+    left, top = (size - across) // 2, (size - down) // 2
+    return left, top, left + across, top + down
+
+
+def _between(start: float, stop: float, share: float) -> float:
+    return start + share * (stop - start) if share < 1 else stop
 
 
 def _whole_pixels(start: float, stop: float, length: int) -> tuple[int, int]:

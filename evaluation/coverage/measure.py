@@ -18,8 +18,8 @@ from mocrop.pipeline.errors import CropBoxError, DatasetError
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import camera_speed
 from mocrop.pipeline.motion.store import MotionReader
-from mocrop.pipeline.policies.base import AreaSettings
-from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.policies.base import AreaSettings, ClipFacts
+from mocrop.pipeline.policies.registry import decide
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -132,7 +132,8 @@ def _measured(clip: AnnotatedClip, variant: str, ratio: float, settings: Coverag
     except CropBoxError:
         return np.full(len(METRICS), np.nan)
     picture = (clip.motion.width, clip.motion.height)
-    return overlap(clip.truth, POLICIES[policy_of(variant)].decide(clip.motion, picture, clip.name, chosen).box)
+    facts = ClipFacts(name=clip.name, size=picture, motion=clip.motion)
+    return overlap(clip.truth, decide(policy_of(variant), facts, chosen).box)
 
 
 def overlap(truth: DoubleMap, box: CropBox) -> DoubleMap:

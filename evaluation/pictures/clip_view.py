@@ -20,8 +20,8 @@ from mocrop.pipeline.limits import require_number, require_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.outcome import ClipLog
-from mocrop.pipeline.policies.base import AreaSettings, PictureSize, PolicyResult
-from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.policies.base import AreaSettings, ClipFacts, PictureSize, PolicyResult
+from mocrop.pipeline.policies.registry import POLICIES, decide
 from mocrop.pipeline.settings import settings_from
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.registry import Stages
@@ -221,7 +221,7 @@ def decided(
             if settings.policies:
                 raise
             continue
-        result = policy.decide(motion if policy.needs_motion else None, picture, clip, policy_settings)
+        result = decide(name, ClipFacts(name=clip, size=picture, motion=motion), policy_settings)
         if result.usable or settings.policies:
             results[name] = result
     return results

@@ -12,7 +12,7 @@ import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array, short
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import SHARD_COLUMNS, TABLE_COLUMNS, USABLE, ClipState
+from mocrop.pipeline.cache.layout import CHECKSUMS, SHARD_COLUMNS, TABLE_COLUMNS, USABLE, ClipState
 from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.errors import CacheError
 
@@ -118,7 +118,8 @@ def require_plausible(cache: CropCache) -> None:
 
     Raises: CacheError naming the first that cannot be right, or a column that is damaged.
     """
-    columns = {name: getattr(cache, name) for name in (*SHARD_COLUMNS[:4], *TABLE_COLUMNS)}
+    names = [name for name in SHARD_COLUMNS if name not in CHECKSUMS.values() and cache.has_column(name)]
+    columns = {name: getattr(cache, name) for name in (*names, *TABLE_COLUMNS)}
     for fault in column_faults(cache, columns, rows=np.ones(len(cache), np.bool_)):
         clip = "" if fault.row is None else f"{cache.clip[fault.row]}: "
         raise CacheError(f"{cache.path}: {clip}{fault.fact}; `mocrop verify` says how to repair it")
@@ -151,6 +152,14 @@ def _valid_box(values: Column) -> Column:
     return np.asarray((left >= 0) & (left < right) & (right <= 1) & (top >= 0) & (top < bottom) & (bottom <= 1))
 
 
+def _valid_slot_box(values: Column) -> Column:
+    """As a box where the slot is used, zeros elsewhere."""
+    boxes = values.reshape(-1, 4)
+    unused = ~boxes.any(axis=1).reshape(values.shape[:2])
+    sound = _valid_box(boxes).reshape(values.shape[:2])
+    return np.asarray(sound[:, 0] & (sound | unused).all(axis=1))
+
+
 def _valid_density(values: Column) -> Column:
     return np.asarray((np.isfinite(values) & (values >= 0)).all(axis=(1, 2)))
 
@@ -158,5 +167,8 @@ def _valid_density(values: Column) -> Column:
 _CHECKS: Mapping[str, tuple[Callable[[Column], Column], str]] = {
     "frame_index": (_valid_frame_index, "its frame numbers are not ascending, or there are none: {}"),
     "box": (_valid_box, "its box is not inside the picture: {}"),
+    "slot_box": (_valid_slot_box, "the box of a slot is not inside the picture: {}"),
+    "picture": (_valid_box, "the picture that its density spans is not inside the frame: {}"),
+    "content": (_valid_slot_box, "what is not padding is not inside its frame: {}"),
     "density": (_valid_density, "its density map has values that are negative or no numbers"),
 }

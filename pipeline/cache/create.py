@@ -55,7 +55,7 @@ def build_cache(
     """Make an empty cache under another name, beside the place of ``path``.
 
     Args:
-        schema: of the cache: 1 has no checksums of the columns and the metadata.
+        schema: of the cache: 1 has no checksums of the columns and the metadata, 2 no boxes of slots.
         consolidated: let Zarr copy the metadata of all arrays into those of the group.
     Returns: its folder.
     Raises: ValueError if the table has no clips.
@@ -73,7 +73,7 @@ def build_cache(
     }
     with full_disk_as_error():
         group = zarr.open_group(partial, mode="w", zarr_format=3)
-        _create_shard_arrays(group, layout, clips=len(table.names), checked=schema >= 2)
+        _create_shard_arrays(group, layout, clips=len(table.names), schema=schema)
         _write_table(group, table, checked=schema >= 2)
         write_sealed(partial, group.array_keys(), description)
         if consolidated:
@@ -87,18 +87,21 @@ def _consolidate(folder: Path) -> None:
         zarr.consolidate_metadata(folder)
 
 
-def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int, checked: bool) -> None:
+def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int, schema: int) -> None:
     """Create the arrays that a CacheWriter fills, one file per shard."""
+    checked, slots = schema >= 2, layout.frames
     _create_stream(group, "frames", layout, shape=(clips, layout.frames, 3, layout.size, layout.size))
     if layout.motion_side:
         _create_stream(group, "motion", layout, shape=(clips, layout.frames, 2, layout.motion_side, layout.motion_side))
     for name, tail, dtype, fill in (
-        ("frame_index", (layout.frames,), "int32", -1),
+        ("frame_index", (slots,), "int32", -1),
         ("box", (4,), "float32", 0.0),
         ("density", layout.grid, "float32", 0.0),
         ("state", (), "uint8", int(ClipState.NOT_WRITTEN)),
-        *([("checksum", (layout.frames,), "uint32", 0)] if checked else []),
-        *([("motion_checksum", (layout.frames,), "uint32", 0)] if checked and layout.motion_side else []),
+        *([("slot_box", (slots, 4), "float32", 0.0), ("picture", (4,), "float32", 0.0)] if schema >= 3 else []),
+        *([("content", (slots, 4), "float32", 0.0)] if schema >= 3 and layout.padded else []),
+        *([("checksum", (slots,), "uint32", 0)] if checked else []),
+        *([("motion_checksum", (slots,), "uint32", 0)] if checked and layout.motion_side else []),
     ):
         shape, chunks = (clips, *tail), (layout.clips_per_shard, *tail)
         group.create_array(

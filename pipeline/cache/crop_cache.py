@@ -188,6 +188,28 @@ class CropCache:
         return self._column("box")
 
     @cached_property
+    def slot_box(self) -> npt.NDArray[np.float32]:
+        """float32, shape (clips, slots, 4): the box of each used slot; of a cache from before schema 3 its one box."""
+        if self.has_column("slot_box"):
+            return self._column("slot_box")
+        used = np.arange(self.frames_per_clip) < self.frame_counts[:, np.newaxis]
+        return np.where(used[..., np.newaxis], self.box[:, np.newaxis], np.float32(0))
+
+    @cached_property
+    def picture(self) -> npt.NDArray[np.float32]:
+        """float32, shape (clips, 4): part of the frame that ``density`` spans."""
+        whole = np.where(self.usable[:, np.newaxis], np.float32([0, 0, 1, 1]), np.float32(0))
+        return self._column("picture") if self.has_column("picture") else whole
+
+    @cached_property
+    def content(self) -> npt.NDArray[np.float32]:
+        """float32, shape (clips, slots, 4): what is not padding in the frame of each used slot; else the whole frame."""
+        if self.has_column("content"):
+            return self._column("content")
+        used = np.arange(self.frames_per_clip) < self.frame_counts[:, np.newaxis]
+        return np.where(used[..., np.newaxis], np.float32([0, 0, 1, 1]), np.float32(0))
+
+    @cached_property
     def density(self) -> npt.NDArray[np.float32]:
         return self._column("density")
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from mocrop.pipeline.cache.layout import OF_BOXES
 from mocrop.pipeline.checksums import SealError, array_metadata, require_checksum, require_seal, seal, with_checksum
 from mocrop.pipeline.errors import CacheError, NewerError
 from mocrop.pipeline.files import write_whole
@@ -19,7 +20,7 @@ from mocrop.pipeline.settings import Plain
 from mocrop.pipeline.strict_json import parsed_json
 from mocrop.pipeline.versions import other_layout
 
-SCHEMA_VERSION = 2  # from here on there is a checksum behind every byte, and `checksum` holds those of the clips
+SCHEMA_VERSION = 3  # `slot_box` and `picture`; from 2 on there is a checksum behind every byte
 OLDEST_SCHEMA = 1
 UPDATING = "updating"  # attribute of a cache of which some files are new and some are old
 MOST_CLIPS = 1 << 24  # larger numbers are damage or an attack: columns of so many rows are read into memory
@@ -27,7 +28,7 @@ MOST_SLOTS = 1 << 16
 MOST_PIXELS = 1 << 14  # of a side
 GROUP_FILE = "zarr.json"
 ROWS = ("frame_index", "box", "density", "label", "group", "subset", "clip", "state")  # columns of any schema
-OPTIONAL = ("motion", "checksum", "motion_checksum")
+OPTIONAL = ("motion", "checksum", "motion_checksum", *OF_BOXES)
 
 
 class NewerCacheError(CacheError, NewerError):
@@ -136,6 +137,7 @@ def _require_shapes(arrays: Mapping[str, Plain]) -> None:
     if per_shard[1:] != [slots, 3, height, width] or not 1 <= per_shard[0] <= MOST_CLIPS:
         raise ValueError(f"frames have shards of {per_shard}")
     tails = {"frame_index": [slots], "box": [4], "checksum": [slots], "motion_checksum": [slots]}
+    tails |= {"slot_box": [slots, 4], "picture": [4], "content": [slots, 4]}
     for name in set(arrays) - {"frames"}:
         rows, *tail = arrays[name]["shape"]
         if rows != clips:

@@ -7,7 +7,11 @@ array                shape, dtype                        meaning
 ===================  ==================================  ======================================================
 ``frames``           (clips, frames, 3, size, size) u1   RGB; chunk = one frame, shard = ``clips_per_shard`` clips
 ``frame_index``      (clips, frames) int32               source frame of each slot, ascending; -1 = unused slot
-``box``              (clips, 4) float32                  left, top, right, bottom, fractions of the frame
+``box``              (clips, 4) float32                  left, top, right, bottom, fractions of the frame; of a moving
+                                                         box the mean of its slots
+``slot_box``         (clips, frames, 4) float32          the box of each used slot, 0 of the others
+``picture``          (clips, 4) float32                  part of the frame that ``density`` spans: the whole frame, or
+                                                         the picture inside black bars that were cut off
 ``density``          (clips, rows, cols) float32         map that the box was found on; zeros without one
 ``label``            (clips,) int32                      class index
 ``group``            (clips,) int32                      see pipeline.groups; -1 where there is none
@@ -18,6 +22,8 @@ array                shape, dtype                        meaning
 ``motion``           (clips, frames, 2, side, side) i1   optional: a motion field for each frame, x and y, laid out like
                                                          ``frames``; see :mod:`~mocrop.pipeline.motion.fields`
 ``motion_checksum``  as ``checksum``                     optional: CRC-32C of each motion field
+``content``          (clips, frames, 4) float32          optional: left, top, right, bottom of what is not padding in
+                                                         each used slot's frame, fractions of the frame; 0 of the others
 ===================  ==================================  ======================================================
 
 Group attributes are stored under ``mocrop``. zarr-python creates the arrays and writes the table of clips (``label``,
@@ -27,8 +33,9 @@ chunk is stored, also one that is all zeros, with a CRC-32C; an unused slot is n
 that is missing would read as zeros too, so readers look for it first, see
 :meth:`~mocrop.pipeline.cache.crop_cache.CropCache.missing_shards`.
 
-Caches of schema 1 have no columns of checksums, no checksums behind columns and metadata, and may lack columns of
-zeros. They are read, and grow, as they are.
+Caches of schema 1 and 2 have no columns ``slot_box`` and ``picture``: their boxes do not move, and they cut no bars.
+Those of schema 1 have no columns of checksums, no checksums behind columns and metadata, and may lack columns of zeros.
+Both are read, and grow, as they are.
 """
 
 from __future__ import annotations
@@ -52,7 +59,8 @@ from mocrop.pipeline.limits import require_whole
 STEPS_PER_PIXEL = 16  # of motion fields, whose pixels are those of the cropped frames
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 CHECKSUMS: Mapping[Stream, str] = {"frames": "checksum", "motion": "motion_checksum"}  # column of each stream's
-SHARD_COLUMNS = ("state", "frame_index", "box", "density", *CHECKSUMS.values())  # one file a shard, with the frames
+OF_BOXES = ("slot_box", "picture", "content")  # columns of schema 3; the last one only where crops are padded
+SHARD_COLUMNS = ("state", "frame_index", "box", "density", *OF_BOXES, *CHECKSUMS.values())  # a file a shard
 TABLE_COLUMNS = ("label", "group", "subset")  # kept in step with the manifest, one file
 
 
@@ -78,6 +86,7 @@ class CacheLayout:
     clips_per_shard: int
     compression: Compression = "none"
     motion_side: int = 0  # cells, both sides of a motion field; 0: the cache has no motion fields
+    padded: bool = False  # whether frames may have padding, so that `content` tells where
 
     def __post_init__(self) -> None:
         for name in ("frames", "size", "clips_per_shard"):

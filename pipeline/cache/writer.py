@@ -34,8 +34,11 @@ class Shard:
     frames: Sequence[npt.NDArray[np.uint8]]  # per clip (used slots, 3, size, size); may have no slots
     frame_index: npt.NDArray[np.int32]  # (n, frames)
     box: npt.NDArray[np.float32]  # (n, 4)
+    slot_box: npt.NDArray[np.float32]  # (n, frames, 4)
+    picture: npt.NDArray[np.float32]  # (n, 4)
     density: npt.NDArray[np.float32]  # (n, rows, cols)
     state: npt.NDArray[np.uint8]  # (n,)
+    content: npt.NDArray[np.float32] | None = None  # (n, frames, 4); None: no padding
     motion: Sequence[npt.NDArray[np.int8]] = ()  # per clip (used slots, 2, side, side); empty: no fields
 
     @property

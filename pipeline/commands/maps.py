@@ -10,10 +10,11 @@ from typing import Any
 
 from mocrop.pipeline.errors import ClipError, SettingsError, WorkspaceError
 from mocrop.pipeline.motion.store import MotionReader
+from mocrop.pipeline.policies.base import ClipFacts
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.npy_maps import Grid, choose_grid, grids_in, map_path, read_map, write_map
 from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps
-from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.policies.registry import decide
 from mocrop.pipeline.run.plan import decision_on
 from mocrop.pipeline.run.session import RunOptions, Session, open_session
 from mocrop.pipeline.settings import settings_from
@@ -105,7 +106,7 @@ def _export(
     stale = decision.why is not None or decision.waits
     motion = None if stale else reader.read(row.position)
     if motion is not None:
-        result = POLICIES["motion"].decide(motion, (motion.width, motion.height), clip, settings)
+        result = decide("motion", ClipFacts(name=clip, size=(motion.width, motion.height), motion=motion), settings)
         if result.usable:
             write_map(path, result.density)
             report.written += 1

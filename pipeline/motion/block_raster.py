@@ -78,9 +78,10 @@ def step_means(edges: DoubleMap, *, steps: npt.NDArray[np.int64]) -> DoubleMap:
            [1. , 1. , 0. ]])
 
     Args:
-        edges: float64, ascending.
+        edges: float64, ascending; the mean over an interval without length is 0.
         steps: positions of the steps, in the unit of the edges.
     Returns: float64, shape (len(edges) - 1, len(steps)).
     """
     after = np.maximum(edges[:, np.newaxis] - steps, 0)
-    return np.asarray(np.diff(after, axis=0) / np.diff(edges)[:, np.newaxis])
+    length = np.diff(edges)[:, np.newaxis]
+    return np.asarray(np.diff(after, axis=0) / np.where(length > 0, length, 1))

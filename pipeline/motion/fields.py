@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.cache.layout import STEPS_PER_PIXEL
-from mocrop.pipeline.choices import Camera, require_choice
-from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.choices import Camera, Fit, require_choice
+from mocrop.pipeline.crop_box import CropBox, content_edges
 from mocrop.pipeline.limits import MAX_SIDE_PX, require_whole
 from mocrop.pipeline.motion.block_raster import BlockRaster, DoubleMap
 from mocrop.pipeline.motion.clip_motion import ClipMotion
@@ -42,35 +43,80 @@ class MotionFieldSettings:
 
 
 def dense_motion(
-    motion: ClipMotion, numbers: Sequence[int], *, box: CropBox, size: int, settings: MotionFieldSettings
+    motion: ClipMotion,
+    numbers: Sequence[int],
+    *,
+    boxes: Sequence[CropBox],
+    size: int,
+    settings: MotionFieldSettings,
+    fit: Fit = "squash",
 ) -> Fields:
-    """Make the motion fields of the chosen frames of a clip inside its crop box.
+    """Make the motion fields of the chosen frames of a clip, each inside the crop box of its frame.
 
     A cell of a field is the mean over the part of the picture that it covers. A block without a vector, because it
     stands still or is intra-coded, counts as one that does not move. Frames without vectors at all do not count.
 
     Args:
         numbers: frame numbers of the chosen frames, ascending.
-        box: part of the picture that the cropped frames show.
+        boxes: part of the picture that each of the cropped frames shows, (len(numbers),).
         size: side of the cropped and scaled frames, pixels.
+        fit: how the crops lie in these frames; nothing moves in the padding.
     Returns: int8, shape (len(numbers), 2, side, side): motion in x and in y.
     Raises: ValueError if the camera's motion is not finite.
     """
-    left, top, right, bottom = box.pixels(motion.width, motion.height)
-    columns, rows = (np.linspace(*ends, settings.side + 1) for ends in ((left, right), (top, bottom)))
-    raster = BlockRaster(motion, rows=rows, columns=columns)
-    steps_per_px = STEPS_PER_PIXEL * size / np.array([right - left, bottom - top]).reshape(2, 1, 1)
+    @lru_cache(maxsize=1)  # of the neighbouring slots, which mostly have the same box
+    def grid_of(box: CropBox) -> _FieldGrid:
+        return _field_grid(motion, box, size=size, side=settings.side, fit=fit)
+
     coded = (motion.vectors_per_frame + motion.zero_vectors) > 0
     fields = np.zeros((len(numbers), 2, settings.side, settings.side), np.int8)
-    for slot in range(len(numbers)):
+    for slot, box in enumerate(boxes):
         frames = field_frames(numbers, slot, coded=coded, span=settings.span)
         count = int(np.count_nonzero(coded[frames.start : frames.stop]))
         if count:
-            field = raster.painted(frames)
+            grid = grid_of(box)
+            field = grid.raster.painted(frames)
             if settings.camera == "compensate":
-                field -= _camera_field(motion, frames, rows=rows, columns=columns)
-            fields[slot] = _rounded(field * (steps_per_px / count))
+                field -= _camera_field(motion, frames, rows=grid.rows, columns=grid.columns)
+            fields[slot] = _rounded(field * (grid.steps_per_px / count))
     return fields
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _FieldGrid:
+    """The cells of a motion field in the picture."""
+
+    raster: BlockRaster
+    rows: DoubleMap  # edges of the cells, pixels of the picture; equal on both sides of a cell in the padding
+    columns: DoubleMap
+    steps_per_px: DoubleMap  # (2, side, side): of x and y; less in cells that are padding in part, none in the others
+
+
+def _field_grid(motion: ClipMotion, box: CropBox, *, size: int, side: int, fit: Fit) -> _FieldGrid:
+    left, top, right, bottom = edges = box.pixels(motion.width, motion.height)
+    content = content_edges(edges, size=size, fit=fit)
+    columns, wide = _axis(left, right, side=side, content=(content[0] / size, content[2] / size))
+    rows, high = _axis(top, bottom, side=side, content=(content[1] / size, content[3] / size))
+    scale = np.array([content[2] - content[0], content[3] - content[1]]) / [right - left, bottom - top]
+    steps_per_px = STEPS_PER_PIXEL * scale.reshape(2, 1, 1) * (high[:, np.newaxis] * wide)
+    raster = BlockRaster(motion, rows=rows, columns=columns)
+    return _FieldGrid(raster=raster, rows=rows, columns=columns, steps_per_px=steps_per_px)
+
+
+def _axis(start: int, stop: int, *, side: int, content: tuple[float, float]) -> tuple[DoubleMap, DoubleMap]:
+    """Edges of the cells along one side of a field, and how much of each cell is not padding.
+
+    Args:
+        start, stop: of the crop, pixels of the picture.
+        content: where it lies in the frame, fractions.
+    Returns: float64, (side + 1,) and (side,).
+    """
+    if content == (0.0, 1.0):
+        return np.linspace(start, stop, side + 1), np.ones(side)
+    shares = np.linspace(0, 1, side + 1)
+    inside = np.clip(shares, *content)
+    edges = start + (inside - content[0]) * ((stop - start) / (content[1] - content[0]))
+    return edges, np.diff(inside) * side
 
 
 def field_frames(numbers: Sequence[int], slot: int, *, coded: npt.NDArray[np.bool_], span: int) -> range:

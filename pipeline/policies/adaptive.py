@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.pipeline.choices import Camera, require_choice
+from mocrop.pipeline.choices import Camera, Shape, require_choice
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.limits import require_number
 from mocrop.pipeline.motion.camera import following_distance_px
@@ -18,15 +19,16 @@ from mocrop.pipeline.policies.base import (
     MAX_GRID,
     NO_VECTORS,
     AreaSettings,
-    PictureSize,
+    ClipFacts,
     PolicyResult,
-    Shape,
     box_extent,
     whole_frame,
 )
 from mocrop.pipeline.policies.density import cells, visible_vectors
 
 FEW_VECTORS = 10.0  # number of vectors, per frame and per clip, at which the evidence counts half; damps stray ones
+NOTHING = 1e-12  # sum of moves that rounding can leave of a pan that everything follows
+NOTHING_MOVES = "nothing moves in it apart from the camera"
 
 DoubleMap = npt.NDArray[np.float64]
 
@@ -56,45 +58,98 @@ class AdaptiveSettings(AreaSettings):
             require_number(name, getattr(self, name), least=0, most=1e6)
 
 
-def adaptive_box(
-    motion: ClipMotion | None, picture: PictureSize, _clip: str, settings: AdaptiveSettings
-) -> PolicyResult:
+def adaptive_box(clip: ClipFacts, settings: AdaptiveSettings) -> PolicyResult:
     """Choose the box that holds the most of the clip's motion and of the centre prior together."""
-    if motion is None:
+    if clip.motion is None:
         return whole_frame(settings, why=NO_VECTORS)
-    density = motion_density(motion, grid=settings.grid, camera=settings.camera, blur_cells=settings.blur_cells)
-    if density is None:
-        return whole_frame(settings, why="nothing moves in it apart from the camera")
-    weight = settings.prior_still + settings.prior_moving * camera_share(motion)
-    evidence = density + weight * centre_prior(settings.grid, size=settings.prior_size)
-    extent = box_extent(picture, ratio=settings.ratio, shape=settings.shape)
-    return PolicyResult(box=fullest_box(evidence, extent=extent), density=evidence.astype(np.float32))
+    own = own_motion(clip.motion, settings)
+    if own is None:
+        return whole_frame(settings, why=NOTHING_MOVES)
+    evidence = motion_density(own) + prior(clip.motion, settings)
+    extent = box_extent(clip.size, ratio=settings.ratio, shape=settings.shape)
+    (box,) = fullest_boxes(evidence[np.newaxis], extent=extent)
+    return PolicyResult(box=box, density=evidence.astype(np.float32))
 
 
-def motion_density(motion: ClipMotion, *, grid: tuple[int, int], camera: Camera, blur_cells: float) -> DoubleMap | None:
+def own_motion(motion: ClipMotion, settings: AdaptiveSettings) -> OwnMotion | None:
+    """Weigh the vectors of a clip by :func:`departs`; None if nothing moves."""
+    vectors = visible_vectors(motion, eps_px=0)
+    moves = departs(speeds(motion, camera=settings.camera)[vectors], motion)
+    if float(moves.sum()) < NOTHING:
+        return None
+    frame = motion.frame[vectors]
+    in_frame = np.bincount(frame, moves, minlength=motion.frames)
+    return OwnMotion(
+        grid=settings.grid,
+        blur_cells=settings.blur_cells,
+        frame=frame,
+        cell=cells(motion, vectors, grid=settings.grid),
+        moves=moves,
+        share=moves / (in_frame + FEW_VECTORS)[frame],
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OwnMotion:
+    """Where and when a clip's content moves apart from the camera, vector by vector.
+
+    Attributes:
+        grid: rows, cols of the maps to make.
+        blur_cells: standard deviation of their blur, cells.
+        frame: int32, shape (n,): frame of each visible vector, ascending.
+        cell: intp, shape (n,): its cell, row by row.
+        moves: float64, shape (n,): how likely it is motion, see :func:`departs`.
+        share: float64, shape (n,): the same, so that every frame with many moving vectors counts about the same.
+    """
+
+    grid: tuple[int, int]
+    blur_cells: float
+    frame: npt.NDArray[np.int32]
+    cell: npt.NDArray[np.intp]
+    moves: DoubleMap
+    share: DoubleMap
+
+    def summed(self, some: slice = slice(None), weight: DoubleMap | float = 1.0) -> tuple[DoubleMap, float]:
+        """Sum ``share`` by cell, and ``moves``, over some vectors, each times its weight.
+
+        Returns: float64, shape grid, and the sum of ``moves``.
+        """
+        by_cell = np.bincount(self.cell[some], self.share[some] * weight, minlength=math.prod(self.grid))
+        return by_cell.reshape(self.grid), float((self.moves[some] * weight).sum())
+
+    def excess(self, summed: DoubleMap) -> DoubleMap:
+        """Blur maps, and keep of each what is above its mean, as a share of its sum; zeros for a map of zeros.
+
+        Args:
+            summed: float64, shape (..., rows, cols).
+        """
+        down, across = (_blur(count, self.blur_cells) for count in self.grid)
+        blurred = down @ summed @ across.T
+        total = blurred.sum(axis=(-2, -1), keepdims=True)
+        return np.asarray(np.maximum(blurred / np.where(total > 0, total, 1) - 1 / math.prod(self.grid), 0))
+
+
+def motion_density(own: OwnMotion) -> DoubleMap:
     """Map where there is more motion than on average.
 
     A vector counts by :func:`departs`, and every frame with many moving vectors counts about the same.
 
-    Args:
-        grid: rows, cols.
-        camera: whether the camera's motion is subtracted.
-        blur_cells: standard deviation of the blur, cells.
     Returns: float64, shape grid: non-negative, sum below 1: near 1 if all motion is in few cells, near 0 if it is
-        everywhere or nearly nothing moves. None if nothing moves.
+        everywhere or nearly nothing moves.
     """
-    vectors = visible_vectors(motion, eps_px=0)
-    moves = departs(speeds(motion, camera=camera)[vectors], motion)
-    total = float(moves.sum())
-    if total < 1e-12:  # what rounding can leave of a pan that everything follows
-        return None
-    frame = motion.frame[vectors]
-    in_frame = np.bincount(frame, moves, minlength=motion.frames)
-    share = moves / (in_frame + FEW_VECTORS)[frame]
-    summed = np.bincount(cells(motion, vectors, grid=grid), share, minlength=math.prod(grid)).reshape(grid)
-    blurred = _blur(grid[0], blur_cells) @ summed @ _blur(grid[1], blur_cells).T
-    excess = np.maximum(blurred / blurred.sum() - 1 / blurred.size, 0)
-    return np.asarray(excess * (total / (total + FEW_VECTORS)))
+    summed, total = own.summed()
+    return own.excess(summed) * trust(total)
+
+
+def trust(total: float | DoubleMap) -> Any:
+    """How far a map is to be believed that so many moving vectors make: 0 to 1."""
+    return total / (total + FEW_VECTORS)
+
+
+def prior(motion: ClipMotion, settings: AdaptiveSettings) -> DoubleMap:
+    """The centre prior with its weight: the more the camera moves, the more its operator is to be trusted."""
+    weight = settings.prior_still + settings.prior_moving * camera_share(motion)
+    return np.asarray(weight * centre_prior(settings.grid, size=settings.prior_size))
 
 
 def camera_share(motion: ClipMotion) -> float:
@@ -126,23 +181,29 @@ def centre_prior(grid: tuple[int, int], *, size: float) -> DoubleMap:
     return np.asarray(prior / prior.sum())
 
 
-def fullest_box(evidence: DoubleMap, *, extent: tuple[float, float]) -> CropBox:
-    """Find the box of one size that holds the most; of equals the most central.
+def fullest_boxes(evidence: DoubleMap, *, extent: tuple[float, float]) -> list[CropBox]:
+    """Find the box of one size that holds the most of each map; of equals the most central.
 
     Boxes may start at about as many places per side as there are cells. They may cut through cells, so their size is
     exact. Equal means equal to a billionth of the map's sum.
 
     Args:
-        evidence: shape (rows, cols), non-negative, not all zero.
+        evidence: float64, shape (maps, rows, cols), non-negative.
         extent: width and height of the box, fractions of the picture.
     """
-    lefts, tops = (_starts(count, length) for count, length in zip(evidence.shape[::-1], extent, strict=True))
-    held = _overlaps(evidence.shape[0], tops, extent[1]) @ evidence @ _overlaps(evidence.shape[1], lefts, extent[0]).T
+    _, rows, cols = evidence.shape
+    lefts, tops = (_starts(count, length) for count, length in ((cols, extent[0]), (rows, extent[1])))
+    held = _overlaps(rows, tops, extent[1]) @ evidence @ _overlaps(cols, lefts, extent[0]).T
     off_centre = np.add.outer((tops - (1 - extent[1]) / 2) ** 2, (lefts - (1 - extent[0]) / 2) ** 2)
-    score = np.rint(held / evidence.sum() * 1e9)
-    best = np.lexsort((off_centre.ravel(), -score.ravel()))[0]
-    top, left = (float(start) for start in (tops[best // len(lefts)], lefts[best % len(lefts)]))
-    return CropBox(left=left, top=top, right=min(left + extent[0], 1.0), bottom=min(top + extent[1], 1.0))
+    central_first = np.argsort(off_centre, axis=None, kind="stable")
+    total = evidence.sum(axis=(1, 2), keepdims=True)
+    score = np.rint(held / np.where(total > 0, total, 1) * 1e9)
+    best = central_first[score.reshape(len(evidence), -1)[:, central_first].argmax(axis=1)]
+    starts = zip(lefts[best % len(lefts)].tolist(), tops[best // len(lefts)].tolist(), strict=True)
+    return [
+        CropBox(left=left, top=top, right=min(left + extent[0], 1.0), bottom=min(top + extent[1], 1.0))
+        for left, top in starts
+    ]
 
 
 def _starts(count: int, length: float) -> DoubleMap:

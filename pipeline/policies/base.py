@@ -3,35 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.pipeline.choices import Camera, require_choice
+from mocrop.pipeline.choices import Bars, Camera, Shape, require_choice
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.limits import MAX_SEED, MAX_SIDE_PX, require_number, require_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.box_search import rectangles
+from mocrop.pipeline.settings import added
 
 MAX_GRID = 128  # rows or columns; with more, the rectangles to choose from would fill a worker's memory
 NO_VECTORS = "it has no motion vectors"  # why a policy that needs motion keeps the whole frame of a clip
 
-Shape = Literal["frame", "square"]
+PictureSize = tuple[int, int]  # width, height of the upright frame, pixels
 
-PictureSize = tuple[int, int]  # width, height of the upright picture, pixels
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClipFacts:
+    """What a policy may know of a clip."""
+
+    name: str
+    size: PictureSize
+    motion: ClipMotion | None = None
+    slots: Sequence[int] = ()  # numbers of the frames that need a box, ascending
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyResult:
-    """The result of a policy on one clip."""
+    """The result of a policy on one clip: one box for all of its frames, or one for each slot.
+
+    Attributes:
+        box: of the clip; where there is one for each slot, the mean of their edges.
+        density: shape (rows, cols), spans ``picture``: map that the clip's box was found on; zeros if there is none.
+        slot_boxes: one for each of the slots that were asked for, in their order; empty if ``box`` holds for all.
+        picture: part of the frame in which areas, centres and ``density`` count: the frame, or what its bars leave.
+        usable: False if the box is the whole frame because the policy had nothing to choose by.
+        why: what was missing, if not usable.
+    """
 
     box: CropBox
-    density: npt.NDArray[np.float32]  # shape (rows, cols): map that the box was found on; zeros if there is none
-    usable: bool = True  # False: the box is the whole frame, because the policy had nothing to choose by
-    why: str = ""  # what was missing, if not usable
+    density: npt.NDArray[np.float32]
+    slot_boxes: tuple[CropBox, ...] = ()
+    picture: CropBox = WHOLE_FRAME
+    usable: bool = True
+    why: str = ""
+
+    def boxes(self, count: int) -> tuple[CropBox, ...]:
+        """The boxes of the first ``count`` slots."""
+        return self.slot_boxes[:count] or (self.box,) * count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +79,12 @@ class AreaSettings(PolicySettings):
     """Settings that every policy that crops has."""
 
     ratio: float = 0.75  # area of the box as a fraction of the frame, above 0 and at most 1
+    bars: Bars = added("keep")  # cut: everything counts in the picture inside black bars, the area too
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_number("ratio", self.ratio, above=0, most=1)
+        require_choice("bars", self.bars, Bars)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +139,12 @@ class Policy:
 
     Attributes:
         settings: class of its settings.
-        decide: function of the clip's motion (None if it has none), the size of its upright picture, its name and an
-            instance of ``settings``. It must be pure, so that neither order nor workers matter.
-        needs_motion: whether ``decide`` uses the motion.
+        box: function of what is known of a clip and an instance of ``settings``; called by
+            :func:`~mocrop.pipeline.policies.registry.decide`. It must be pure, so that neither order nor workers
+            matter.
+        needs_motion: whether ``box`` uses the motion.
     """
 
     settings: type[PolicySettings]
-    decide: Callable[[ClipMotion | None, PictureSize, str, Any], PolicyResult]
+    box: Callable[[ClipFacts, Any], PolicyResult]
     needs_motion: bool

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mocrop.pipeline.limits import require_whole
-from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.policies.base import NO_VECTORS, PictureSize, PolicyResult, VectorSettings, whole_frame
+from mocrop.pipeline.policies.base import NO_VECTORS, ClipFacts, PolicyResult, VectorSettings, whole_frame
 from mocrop.pipeline.policies.box_search import find_box
 from mocrop.pipeline.policies.density import density_map
 
@@ -25,18 +24,16 @@ class MotionSettings(VectorSettings):
         require_whole("samples", self.samples, least=1, most=MAX_SAMPLES)
 
 
-def motion_v1_box(
-    motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MotionSettings
-) -> PolicyResult:
+def motion_v1_box(clip: ClipFacts, settings: MotionSettings) -> PolicyResult:
     """Choose the rectangle of whole cells that holds most of a random sample of the moving vectors.
 
     Source: arXiv 2509.18473v1, section 2.
     """
-    if motion is None:
+    if clip.motion is None:
         return whole_frame(settings, why=NO_VECTORS)
     density = density_map(
-        motion,
-        clip=clip,
+        clip.motion,
+        clip=clip.name,
         grid=settings.grid,
         eps_px=settings.eps_px,
         samples=settings.samples,

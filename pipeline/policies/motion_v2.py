@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.limits import require_number
-from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import speeds
-from mocrop.pipeline.policies.base import NO_VECTORS, PictureSize, PolicyResult, VectorSettings, whole_frame
+from mocrop.pipeline.policies.base import NO_VECTORS, ClipFacts, PolicyResult, VectorSettings, whole_frame
 from mocrop.pipeline.policies.box_search import rectangles
 from mocrop.pipeline.policies.density import cells, clip_generator, visible_vectors
 
@@ -38,17 +37,16 @@ class MotionV2Settings(VectorSettings):
         require_number("sum_weight", self.sum_weight, least=0, most=1)
 
 
-def motion_v2_box(
-    motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MotionV2Settings
-) -> PolicyResult:
+def motion_v2_box(clip: ClipFacts, settings: MotionV2Settings) -> PolicyResult:
     """Choose the rectangle with the best score on a speed-weighted sample of the fastest vectors."""
+    motion = clip.motion
     if motion is None:
         return whole_frame(settings, why=NO_VECTORS)
     pool = visible_vectors(motion, eps_px=settings.eps_px, camera=settings.camera)
     if not len(pool):
         return whole_frame(settings, why=f"no motion vector is {settings.eps_px:g} pixels long or longer")
     speed = speeds(motion, camera=settings.camera)
-    drawn = sample(speed, fastest(speed, pool, keep=settings.keep), clip=clip, settings=settings)
+    drawn = sample(speed, fastest(speed, pool, keep=settings.keep), clip=clip.name, settings=settings)
     counts = np.bincount(cells(motion, drawn, grid=settings.grid), minlength=math.prod(settings.grid))
     density = counts.reshape(settings.grid).astype(np.float32)
     return PolicyResult(box=best_box(density, ratio=settings.ratio, sum_weight=settings.sum_weight), density=density)

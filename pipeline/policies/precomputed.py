@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.errors import ClipError, Reason
-from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.policies.base import MAX_GRID, AreaSettings, PictureSize, PolicyResult, whole_frame
+from mocrop.pipeline.policies.base import MAX_GRID, AreaSettings, ClipFacts, PolicyResult, whole_frame
 from mocrop.pipeline.policies.box_search import find_box, rectangles
 from mocrop.pipeline.policies.npy_maps import choose_grid, map_path, read_map
 
@@ -36,6 +35,8 @@ class MapsSettings(AreaSettings):
                 f"policy {POLICY!r} needs the folder of density maps as an absolute path, not {self.folder!r}; "
                 "name it with --density-from, or once with `mocrop import-npy DIR`"
             )
+        if self.bars != "keep":
+            raise ValueError(f"policy {POLICY!r} cannot cut bars: its maps are of whole frames")
         rectangles(self.grid, ratio=self.ratio)
 
 
@@ -54,19 +55,19 @@ class ImportedMaps:
         object.__setattr__(self, "grid", tuple(self.grid))
 
 
-def map_box(_motion: ClipMotion | None, _picture: PictureSize, clip: str, settings: MapsSettings) -> PolicyResult:
+def map_box(clip: ClipFacts, settings: MapsSettings) -> PolicyResult:
     """Choose the rectangle of whole cells that holds most of the clip's map.
 
     Raises: ClipError if the map is bad, or its folder cannot be reached.
     """
     folder, (rows, cols) = Path(settings.folder), settings.grid
     try:
-        density = read_map(map_path(folder, clip, grid=settings.grid), clip=clip, grid=settings.grid)
+        density = read_map(map_path(folder, clip.name, grid=settings.grid), clip=clip.name, grid=settings.grid)
     except FileNotFoundError:
         if not folder.is_dir():  # a worker on another machine, or a disk that is not mounted: the map may exist
             raise ClipError(
                 Reason.UNREADABLE,
-                f"{clip}: the folder of density maps {folder} is not there; make it reachable and run `mocrop retry`",
+                f"{clip.name}: the folder of density maps {folder} is not there; make it reachable and run `mocrop retry`",
             ) from None
         return whole_frame(settings, why=f"{folder} holds no {rows}x{cols} map of it")
     if not density.any():

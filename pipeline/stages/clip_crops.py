@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,14 @@ import numpy.typing as npt
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import chosen_frames
 from mocrop.pipeline.choices import Select
-from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.crop_box import CropBox, PixelEdges
 from mocrop.pipeline.errors import ClipError, MotionStoreError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import Fields, dense_motion
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.outcome import ClipLog, ClipTask
-from mocrop.pipeline.policies.base import PictureSize, PolicyResult
-from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.policies.base import ClipFacts, PolicyResult
+from mocrop.pipeline.policies.registry import decide
 from mocrop.pipeline.stages.contract import file_to_read
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.video.cropper import Cropper
@@ -33,8 +33,6 @@ from mocrop.pipeline.video.picture_notes import note_container, note_picture, pi
 from mocrop.pipeline.video.timeline import Timeline
 from mocrop.pipeline.workspace.paths import Workspace
 
-CROPPERS = 8  # kept for clips with the same box; policy `motion` has seven boxes at its default grid and ratio
-
 
 class CropWork:
     """What the clips of a unit share."""
@@ -42,8 +40,7 @@ class CropWork:
     def __init__(self, settings: PrecropSettings, workspace: Workspace) -> None:
         self.settings = settings
         self.workspace = workspace
-        self.policy = POLICIES[settings.policy]
-        self.cropper = lru_cache(maxsize=CROPPERS)(partial(Cropper, size=settings.size))
+        self.cropper = Cropper(size=settings.size, fit=settings.fit)
 
     @cached_property
     def _store(self) -> MotionReader:
@@ -61,11 +58,9 @@ class CropWork:
             raise MotionStoreError(f"{task.name}: {self.workspace.motion} does not contain it; run `mocrop extract-mv`")
         return motion
 
-    def decide(self, task: ClipTask, picture: PictureSize, motion: ClipMotion | None) -> PolicyResult:
-        settings = self.settings.policy_settings
-        return self.policy.decide(motion if self.policy.needs_motion else None, picture, task.name, settings)
-
-    def fields(self, motion: ClipMotion | None, numbers: Sequence[int], box: CropBox, log: ClipLog) -> Fields | None:
+    def fields(
+        self, motion: ClipMotion | None, numbers: Sequence[int], boxes: Sequence[CropBox], log: ClipLog
+    ) -> Fields | None:
         """Motion fields of the frames with these numbers, int8, (frames, 2, side, side); None if the cache has none."""
         settings = self.settings.motion_fields
         if settings is None:
@@ -73,7 +68,7 @@ class CropWork:
         assert motion is not None
         if not len(motion.x):
             log.note(Reason.STILL_FIELDS, "its motion fields are zeros: it has no motion vectors")
-        return dense_motion(motion, numbers, box=box, size=self.settings.size, settings=settings)
+        return dense_motion(motion, numbers, boxes=boxes, size=self.settings.size, settings=settings, fit=self.settings.fit)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,8 +77,11 @@ class ClipCrops:
 
     frames: npt.NDArray[np.uint8]  # (used slots, 3, size, size)
     numbers: list[int]  # of the source frames
-    box: CropBox
+    box: CropBox  # of the clip
+    boxes: tuple[CropBox, ...]  # (used slots,)
+    picture: CropBox  # what the density spans
     density: npt.NDArray[np.float32]  # (rows, cols)
+    content: npt.NDArray[np.float32]  # (used slots, 4) what is not padding, fractions of the stored frame
     state: ClipState
     fields: Fields | None  # (used slots, 2, side, side)
 
@@ -107,7 +105,7 @@ def read_crops(task: ClipTask, work: CropWork, log: ClipLog) -> ClipCrops:
 def _crops_of(
     video: OpenVideo, timeline: Timeline, task: ClipTask, motion: ClipMotion | None, work: CropWork, log: ClipLog
 ) -> ClipCrops:
-    """Crop the chosen frames; the first of them gives the picture size, and so the box."""
+    """Crop the chosen frames; the first of them gives the picture size, and so the boxes."""
     settings, clip = work.settings, task.name
     select: Select = "uniform" if timeline.without_key_frames else settings.select
     if select != settings.select:
@@ -132,23 +130,34 @@ def _crops_of(
     if first is None:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: none of its {len(numbers)} chosen frames could be decoded")
     picture = orientations.now.size(first[1].width, first[1].height)
-    result = work.decide(task, picture, motion)
-    box = result.box.in_float32()  # as the cache stores it, so that it tells exactly which pixels were cropped
-    cropper = work.cropper(box)
+    facts = ClipFacts(name=clip, size=picture, motion=motion, slots=numbers)
+    result = decide(settings.policy, facts, settings.policy_settings)
+    # as the cache stores them, so that they tell exactly which pixels were cropped
+    box_of = {number: box.in_float32() for number, box in zip(numbers, result.boxes(len(numbers)), strict=True)}
+    content: list[PixelEdges] = []
     noted: tuple[object, ...] = ()
     for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
         if noted != (form := picture_form(frame, orientations.now)):
             note_picture(frame, orientations.now, picture, clip=clip, log=log)
             noted = form
-        cropper.crop(frame, stored[slot], orientation=orientations.now)
+        edges = work.cropper.crop(frame, stored[slot], box=box_of[number], orientation=orientations.now)
+        content.append(edges)
         used.append(number)
     (timeline.damage or damage).report(clip=clip, max_damaged=settings.max_damaged, log=log)
     _note_result(result, log)
     _note_slots(len(used), timeline.frames, select, settings, log)
     state = ClipState.CROPPED if result.usable else ClipState.WHOLE_FRAME
-    fields = work.fields(motion, used, box, log)
+    boxes = tuple(box_of[number] for number in used)
     return ClipCrops(
-        frames=stored[: len(used)], numbers=used, box=box, density=result.density, state=state, fields=fields
+        frames=stored[: len(used)],
+        numbers=used,
+        box=result.box.in_float32(),
+        boxes=boxes,
+        picture=result.picture.in_float32(),
+        density=result.density,
+        content=np.array(content, np.float32) / np.float32(settings.size),
+        state=state,
+        fields=work.fields(motion, used, boxes, log),
     )
 
 

@@ -62,18 +62,31 @@ def _crop_clip(task: ClipTask, work: CropWork) -> _Row:
 def _write(work: CropWork, rows: Sequence[_Row], *, first: int) -> None:
     """Write one shard, whose rows are the clips from position ``first`` onwards."""
     settings = work.settings
-    box = np.zeros((len(rows), 4), np.float32)
+    box, picture = np.zeros((2, len(rows), 4), np.float32)
+    slot_box, content = np.zeros((2, len(rows), settings.frames, 4), np.float32)
     density = np.zeros((len(rows), *settings.policy_settings.grid), np.float32)
     frame_index = np.full((len(rows), settings.frames), UNUSED, np.int32)
     state = np.full(len(rows), ClipState.FAILED, np.uint8)
     for row, crops in enumerate(row.crops for row in rows):
         if crops is not None:
+            used = len(crops.numbers)
             box[row], density[row], state[row] = crops.box.edges, crops.density, crops.state
-            frame_index[row, : len(crops.numbers)] = crops.numbers
+            picture[row] = crops.picture.edges
+            frame_index[row, :used], content[row, :used] = crops.numbers, crops.content
+            slot_box[row, :used] = [each.edges for each in crops.boxes]
     frames = [row.crops.frames if row.crops else _NO_FRAMES for row in rows]
     fields = [] if settings.motion_fields is None else [_fields(row) for row in rows]
     shard = Shard(
-        first=first, frames=frames, frame_index=frame_index, box=box, density=density, state=state, motion=fields
+        first=first,
+        frames=frames,
+        frame_index=frame_index,
+        box=box,
+        slot_box=slot_box,
+        picture=picture,
+        density=density,
+        state=state,
+        content=content if settings.fit == "pad" else None,
+        motion=fields,
     )
     CacheWriter(work.workspace.cache(settings.name)).write(shard)
 

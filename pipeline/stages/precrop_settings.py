@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mocrop.pipeline.cache.layout import CacheLayout
-from mocrop.pipeline.choices import Compression, Select, Source, require_choice
+from mocrop.pipeline.choices import Compression, Fit, Select, Source, require_choice
 from mocrop.pipeline.limits import MAX_SIDE_PX, require_whole
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.policies.base import PolicySettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
-from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.policies.registry import POLICIES, needs_motion
+from mocrop.pipeline.settings import added
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, require_share
 
 CLIPS_PER_SHARD = 16
@@ -41,6 +42,7 @@ class PrecropSettings:
     compression: Compression = "none"  # of the frames inside their shards
     motion_fields: MotionFieldSettings | None = None  # stored beside the frames; None: no fields
     max_damaged: float = MAX_DAMAGED  # largest share of decoded frames that may be damaged, 0 to 1
+    fit: Fit = added("squash")  # whether crops are stretched to squares, or keep their shape with padding beside them
 
     def __post_init__(self) -> None:
         require_whole("size", self.size, least=1, most=MAX_SIDE_PX)
@@ -49,6 +51,7 @@ class PrecropSettings:
         require_choice("source", self.source, Source)
         require_choice("select", self.select, Select)
         require_choice("compression", self.compression, Compression)
+        require_choice("fit", self.fit, Fit)
         if self.policy not in POLICIES:
             raise ValueError(f"there is no policy {self.policy!r}; the policies are {', '.join(POLICIES)}")
         if type(self.policy_settings) is not POLICIES[self.policy].settings:
@@ -66,7 +69,7 @@ class PrecropSettings:
     @property
     def needs_motion(self) -> bool:
         """Whether a clip without motion vectors has no place in the cache."""
-        return POLICIES[self.policy].needs_motion or self.motion_fields is not None
+        return needs_motion(self.policy, self.policy_settings) or self.motion_fields is not None
 
     @property
     def layout(self) -> CacheLayout:
@@ -78,4 +81,5 @@ class PrecropSettings:
             clips_per_shard=self.clips_per_shard,
             compression=self.compression,
             motion_side=self.motion_fields.side if self.motion_fields else 0,
+            padded=self.fit == "pad",
         )

@@ -16,9 +16,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mocrop.pipeline.bitstream.h264 import SEI, DisplayOrientation, display_orientation, length_bytes, units
+from mocrop.pipeline.crop_box import PixelEdges
 from mocrop.pipeline.video.open import let_go_of_side_data
 
-PixelEdges = tuple[int, int, int, int]  # left, top, right, bottom
+
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 _WITH_MESSAGES = frozenset({"h264", "hevc", "vvc"})  # of other codecs all frames are as the first

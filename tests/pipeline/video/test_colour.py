@@ -40,7 +40,7 @@ def frame_of(pix_fmt: str = "yuv420p", *, size: tuple[int, int] = (64, 48), valu
 
 def crop(frame: av.VideoFrame, box: CropBox = WHOLE_FRAME, size: int = SIZE) -> npt.NDArray[np.uint8]:
     out = np.empty((3, size, size), np.uint8)
-    Cropper(box, size=size).crop(frame, out)
+    Cropper(size=size).crop(frame, out, box=box)
     return out
 
 

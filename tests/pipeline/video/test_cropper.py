@@ -65,7 +65,7 @@ def box_of(edges: Edges, width: int, height: int) -> CropBox:
 
 def crop(frame: av.VideoFrame, box: CropBox, size: int = SIZE) -> npt.NDArray[np.uint8]:
     out = np.empty((3, size, size), np.uint8)
-    Cropper(box, size=size).crop(frame, out)
+    Cropper(size=size).crop(frame, out, box=box)
     return out
 
 
@@ -168,7 +168,7 @@ def test_pixel_formats_of_every_kind_can_be_cropped(pix_fmt: str, edges: Edges) 
 
 
 def test_one_cropper_follows_frames_that_change_size_format_and_colours(textbook_crop: TextbookCrop) -> None:
-    cropper = Cropper(box_of((40, 0, 120, 120), 160, 120), size=SIZE)
+    cropper, box = Cropper(size=SIZE), box_of((40, 0, 120, 120), 160, 120)
     for width, height, pix_fmt, steps, matrix, colours in (
         (160, 120, "yuv420p", (2, 2), "bt601", LIMITED),
         (160, 120, "yuv420p", (2, 2), "bt709", LIMITED),
@@ -179,7 +179,7 @@ def test_one_cropper_follows_frames_that_change_size_format_and_colours(textbook
     ):
         planes = noisy_planes(width, height, steps, colours=colours)
         out = np.empty((3, SIZE, SIZE), np.uint8)
-        cropper.crop(frame_of(planes, pix_fmt, matrix=matrix, colours=colours), out)
+        cropper.crop(frame_of(planes, pix_fmt, matrix=matrix, colours=colours), out, box=box)
         edges = (width // 4, 0, width * 3 // 4, height)
         expected = textbook_crop(planes, edges, size=SIZE, matrix=matrix, full_range=colours == FULL)
         assert np.abs(out - expected).mean() < 0.3
@@ -247,16 +247,17 @@ def test_video_is_cropped_upright(
         for x, y in np.ndindex(2, 2):
             box = CropBox(left=x / 2, top=y / 2, right=(x + 1) / 2, bottom=(y + 1) / 2)
             out = np.empty((3, SIZE, SIZE), np.uint8)
-            Cropper(box, size=SIZE).crop(frame, out, orientation=found)
+            Cropper(size=SIZE).crop(frame, out, box=box, orientation=found)
             assert out.mean() == pytest.approx(seen[48 * y : 48 * (y + 1), 24 * x : 24 * (x + 1)].mean(), abs=6)
 
 
 def test_one_cropper_follows_frames_that_turn() -> None:
-    cropper, out = Cropper(CropBox(left=0, top=0, right=0.5, bottom=1), size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
+    left_half = CropBox(left=0, top=0, right=0.5, bottom=1)
+    cropper, out = Cropper(size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
     planes = [np.repeat([[200.0, 50.0]], 32, axis=1).repeat(48, axis=0), *[np.full((24, 32), 128.0)] * 2]
     for mirrored, value in ((False, 200), (True, 50), (False, 200)):
         frame = frame_of(planes, "yuv420p", matrix="bt601", colours=FULL)
-        cropper.crop(frame, out, orientation=Orientation(mirrored=mirrored))
+        cropper.crop(frame, out, box=left_half, orientation=Orientation(mirrored=mirrored))
         assert abs(out[:, :, 4:-4].astype(int) - value).max() <= 1
 
 
@@ -267,9 +268,9 @@ def grey(value: float, *, size: tuple[int, int] = (64, 48)) -> av.VideoFrame:
 
 
 def test_cropper_serves_one_clip_after_another_of_any_size() -> None:
-    cropper, out = Cropper(WHOLE_FRAME, size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
+    cropper, out = Cropper(size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
     for value, size in ((200, (64, 48)), (100, (64, 48)), (50, (32, 32)), (20, (64, 48))):
-        cropper.crop(grey(value, size=size), out)
+        cropper.crop(grey(value, size=size), out, box=WHOLE_FRAME)
         assert (out == value).all()
 
 
@@ -283,11 +284,11 @@ def test_frame_whose_crop_was_interrupted_is_not_returned_in_place_of_the_next()
         def vpull(self) -> av.VideoFrame:
             raise TimeoutError
 
-    cropper, out = Cropper(WHOLE_FRAME, size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
-    cropper.crop(grey(50), out)
-    assert cropper._graph is not None
-    cropper._graph = OutOfTime(cropper._graph)
+    cropper, out = Cropper(size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
+    cropper.crop(grey(50), out, box=WHOLE_FRAME)
+    (graph,) = cropper._graphs.values()
+    graph._graph = OutOfTime(graph._graph)
     with pytest.raises(TimeoutError):
-        cropper.crop(grey(100), out)
-    cropper.crop(grey(200), out)
+        cropper.crop(grey(100), out, box=WHOLE_FRAME)
+    cropper.crop(grey(200), out, box=WHOLE_FRAME)
     assert (out == 200).all()

@@ -1,0 +1,109 @@
+"""The policy `follow`: a box for each slot, found like that of `adaptive` from the motion around that slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.errors import MotionStoreError
+from mocrop.pipeline.limits import require_number
+from mocrop.pipeline.policies.adaptive import (
+    NOTHING_MOVES,
+    AdaptiveSettings,
+    DoubleMap,
+    OwnMotion,
+    fullest_boxes,
+    own_motion,
+    prior,
+    trust,
+)
+from mocrop.pipeline.policies.base import NO_VECTORS, ClipFacts, PolicyResult, box_extent, whole_frame
+
+CUT = 4.0  # standard deviations after which the window ends
+MAX_WINDOW_SECONDS = 1e12  # a window that is as good as without end
+_ROUNDING = 1e-6  # of frame times, as a share of the window: a frame on its edge is in it, before and after the slot
+_SLOTS_AT_ONCE = 256  # a map of each is 6 KiB; a whole film may be asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowSettings(AdaptiveSettings):
+    """Settings of policy `follow`, which is our own: those of `adaptive`, and a window in time.
+
+    docs/adaptive.md tells how the window was found, and how little changes with half or twice as much.
+    """
+
+    window_seconds: float = 0.24  # standard deviation of the weight of motion by its distance in time from the slot
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number("window_seconds", self.window_seconds, above=0, most=MAX_WINDOW_SECONDS)
+
+
+def follow_boxes(clip: ClipFacts, settings: FollowSettings) -> PolicyResult:
+    """Choose for each slot the box that holds the most of the motion around it and of the centre prior together.
+
+    The less moves around a slot, the more the motion of the whole clip counts, so that in a pause the box is that of
+    `adaptive`. With a window without end the map of every slot is the clip's, and every box is that of `adaptive`.
+
+    Returns: a box for each slot; ``box`` is the mean of their edges, or without slots that of `adaptive`; ``density``
+        is the map of `adaptive`.
+    Raises: MotionStoreError if the store does not tell the times of frames; ValueError for a slot outside of the clip.
+    """
+    if clip.motion is None:
+        return whole_frame(settings, why=NO_VECTORS)
+    own = own_motion(clip.motion, settings)
+    if own is None:
+        return whole_frame(settings, why=NOTHING_MOVES)
+    summed, total = own.summed()
+    static, believed = own.excess(summed), trust(total)
+    centre = prior(clip.motion, settings)
+    extent = box_extent(clip.size, ratio=settings.ratio, shape=settings.shape)
+    boxes: list[CropBox] = []
+    for start in range(0, len(clip.slots), _SLOTS_AT_ONCE):
+        near, trusted = _around_slots(clip, clip.slots[start : start + _SLOTS_AT_ONCE], own, settings.window_seconds)
+        evidence = near * trusted + static * (believed - trusted) + centre
+        boxes += fullest_boxes(evidence, extent=extent)
+    density = static * believed + centre
+    box = _mean(boxes) if boxes else fullest_boxes(density[np.newaxis], extent=extent)[0]
+    return PolicyResult(box=box, slot_boxes=tuple(boxes), density=density.astype(np.float32))
+
+
+def _around_slots(
+    clip: ClipFacts, slots: Sequence[int], own: OwnMotion, window_seconds: float
+) -> tuple[DoubleMap, DoubleMap]:
+    """Where more moves than on average around each slot, (slots, rows, cols), and how far to trust that, (slots, 1, 1).
+
+    Each is zero where nothing moves.
+    """
+    seconds = _seconds(clip)
+    summed, totals = np.zeros((len(slots), *own.grid)), np.zeros((len(slots), 1, 1))
+    for row, slot in enumerate(slots):
+        now, reach = seconds[slot], CUT * (1 + _ROUNDING) * window_seconds
+        first, stop = np.searchsorted(seconds, [now - reach, now + reach]).tolist()
+        some = slice(*np.searchsorted(own.frame, [first, stop]).tolist())
+        away = (seconds[first:stop] - now) / window_seconds
+        weight = np.exp(-(away**2) / 2)[own.frame[some] - first]
+        summed[row], totals[row] = own.summed(some, weight)
+    return own.excess(summed), trust(totals)
+
+
+def _seconds(clip: ClipFacts) -> DoubleMap:
+    """Times of the frames of a clip, ascending."""
+    motion = clip.motion
+    assert motion is not None
+    if motion.seconds is None:
+        raise MotionStoreError(
+            f"{clip.name}: an older mocrop wrote motion.zarr, without the times of frames; remove the folder "
+            "motion.zarr and run `mocrop extract-mv` again"
+        )
+    if clip.slots and not 0 <= min(clip.slots) <= max(clip.slots) < motion.frames:
+        raise ValueError(f"{clip.name}: slots {min(clip.slots)} to {max(clip.slots)} of {motion.frames} frames")
+    return motion.seconds
+
+
+def _mean(boxes: Sequence[CropBox]) -> CropBox:
+    left, top, right, bottom = np.mean([box.edges for box in boxes], axis=0).tolist()
+    return CropBox(left=left, top=top, right=right, bottom=bottom)
