@@ -8,6 +8,8 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.pipeline.crop_box import PixelEdges
+
 QUARTER_PIXELS = 4  # stored displacement units per pixel
 
 
@@ -44,6 +46,10 @@ class ClipMotion:
             the blocks that do, divided by the area of the picture or, if that is larger because blocks have two
             vectors, by the area of the blocks of all vectors. Blocks without vectors follow nothing. 0 where no camera
             motion was found.
+        seconds: float64, shape (frames,): when each frame is shown, strictly ascending, the first at 0; None if that
+            is not known, as of stores of an older mocrop.
+        picture: left, top, right, bottom of the picture inside black bars, pixels of the upright frame; the whole
+            frame where there are none; None if they were not looked for, as in stores of an older mocrop.
     """
 
     width: int
@@ -60,6 +66,8 @@ class ClipMotion:
     frame_type: npt.NDArray[np.uint8]
     camera: npt.NDArray[np.float32]
     camera_support: npt.NDArray[np.float32]
+    seconds: npt.NDArray[np.float64] | None = None
+    picture: PixelEdges | None = None
 
     @property
     def frames(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -151,9 +152,16 @@ def _count(flags: npt.NDArray[np.bool_], first_column: npt.NDArray[np.intp]) -> 
 
 
 def joined(runs: list[ClipMotion]) -> ClipMotion:
-    """Join consecutive runs of frames of pictures of the same size into one ClipMotion; empties the list."""
+    """Join consecutive runs of frames of pictures of the same size into one ClipMotion; empties the list.
+
+    Times are known if they are of all runs; the picture inside bars is that of the first run.
+    """
     width, height = runs[0].width, runs[0].height
-    names = [item.name for item in dataclasses.fields(ClipMotion) if item.name not in ("width", "height")]
+    of_clip: dict[str, Any] = {"width": width, "height": height, "picture": runs[0].picture}
+    if any(run.seconds is None for run in runs):
+        of_clip["seconds"] = None
+    names = [item.name for item in dataclasses.fields(ClipMotion) if item.name not in of_clip]
     parts = {name: [getattr(run, name) for run in runs] for name in names}
     runs.clear()  # and free one array after the other, so that a long clip is not in memory twice
-    return ClipMotion(width=width, height=height, **{name: np.concatenate(parts.pop(name)) for name in names})
+    of_clip |= {name: np.concatenate(parts.pop(name)) for name in names}
+    return ClipMotion(**of_clip)

@@ -9,15 +9,18 @@ array                 shape, dtype           meaning
 ``frame_type``        (frames,) uint8        0 other, 1 I, 2 P, 3 B
 ``camera``            (frames, 6) float32    affine motion of the background
 ``camera_support``    (frames,) float32      share of the picture that follows it
+``seconds``           (frames,) float64      when each frame is shown, the first of a clip at 0; NaN: not known
 ``position``          (clips,) int32         row of the clip in the manifest and in every crop cache
 ``frames``            (clips,) int32         frames of each clip; 0 where there is no motion
 ``picture_size``      (clips, 2) int32       width, height of the upright picture; 0, 0 where there is no motion
+``picture``           (clips, 4) int32       left, top, right, bottom inside black bars; -1 four times: not known
 ``clip``              (clips,) string        names
 ====================  =====================  =======================================================
 
 The attribute ``mocrop`` holds the schema, how the vectors were read, and a checksum of itself and of the metadata of
 every array. Every chunk is stored, also one of zeros, and has a checksum behind its bytes, so that no byte that is read
-goes unchecked. Groups of schema 1, without checksums and without chunks of zeros, can be read too.
+goes unchecked. Groups of schema 2, without ``seconds`` and ``picture``, can be read too, and of schema 1, which also
+have no checksums and no chunks of zeros.
 """
 
 from __future__ import annotations
@@ -36,9 +39,10 @@ import tensorstore as ts
 from mocrop.pipeline.arrays import open_array, worker_context
 from mocrop.pipeline.checksums import WHOLE, checksum, require_seal
 from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.motion.store_values import require_clips, starts, stored_picture, stored_seconds
 from mocrop.pipeline.strict_json import parsed_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 VECTOR_COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref")
 FRAME_ARRAYS: Mapping[str, tuple[Any, tuple[int, ...]]] = {  # dtype and shape per frame
     "vectors_per_frame": (np.int32, ()),
@@ -46,18 +50,19 @@ FRAME_ARRAYS: Mapping[str, tuple[Any, tuple[int, ...]]] = {  # dtype and shape p
     "frame_type": (np.uint8, ()),
     "camera": (np.float32, (6,)),
     "camera_support": (np.float32, ()),
+    "seconds": (np.float64, ()),
 }
 CLIP_ARRAYS: Mapping[str, tuple[Any, tuple[int, ...]]] = {
     "position": (np.int32, ()),
     "frames": (np.int32, ()),
     "picture_size": (np.int32, (2,)),
+    "picture": (np.int32, (4,)),
 }
+SINCE_SCHEMA_3 = frozenset({"seconds", "picture"})
 _COLUMN_TYPES: Mapping[str, Any] = {"w": np.uint8, "h": np.uint8, "ref": np.int8}  # the other columns are int16
 _READ_CACHE_BYTES = 8 << 20  # clips share chunks with their neighbours, which are read next
 _MOST_BYTES_A_BYTE = 1 << 15  # that zstd can make of one: 128 KiB of a block of four bytes
 _MOST_UNSEEN_BYTES = 1 << 30  # of an array of schema 1 that holds only zeros, which are not stored
-
-Columns = dict[str, npt.NDArray[Any]]
 
 
 class NewerSchemaError(ValueError):
@@ -96,7 +101,9 @@ class MotionGroup:
         return ClipMotion(
             width=width,
             height=height,
-            **{name: columns[name][frames] for name in FRAME_ARRAYS},
+            seconds=stored_seconds(columns["seconds"][frames]) if self._has_times_and_bars else None,
+            picture=stored_picture(columns["picture"][row], width, height) if self._has_times_and_bars else None,
+            **{name: columns[name][frames] for name in FRAME_ARRAYS if name not in SINCE_SCHEMA_3},
             **{
                 name: vectors[:, number].astype(_COLUMN_TYPES.get(name, np.int16), copy=False)
                 for number, name in enumerate(VECTOR_COLUMNS)
@@ -104,32 +111,45 @@ class MotionGroup:
         )
 
     @cached_property
-    def _sealed(self) -> bool:
-        """Whether the group has checksums, as schema 2 has; checks those of its metadata."""
+    def _schema(self) -> tuple[int, bool]:
+        """The schema, and whether the group has checksums, as from schema 2 on; checks those of its metadata."""
         attributes = parsed_json((self.folder / "zarr.json").read_bytes()).get("attributes", {}).get("mocrop") or {}
         schema = attributes.get("schema")
         if isinstance(schema, int) and schema > SCHEMA_VERSION:
             raise NewerSchemaError(schema)
-        if schema not in (1, SCHEMA_VERSION):
+        if not isinstance(schema, int) or schema < 1:
             raise ValueError(f"schema {schema}, this mocrop reads schema {SCHEMA_VERSION}")
         if schema == 1 and WHOLE not in attributes:
-            return False
+            return schema, False
         require_seal(attributes, self.folder)
-        return True
+        return schema, True
+
+    @property
+    def _sealed(self) -> bool:
+        return self._schema[1]
+
+    @property
+    def _has_times_and_bars(self) -> bool:
+        return self._schema[0] >= 3
+
+    def _there(self, arrays: Mapping[str, tuple[Any, tuple[int, ...]]]) -> dict[str, tuple[Any, tuple[int, ...]]]:
+        """Those of some arrays that a group of this schema has."""
+        return {name: of for name, of in arrays.items() if self._has_times_and_bars or name not in SINCE_SCHEMA_3}
 
     @cached_property
-    def _columns(self) -> Columns:
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
         """The small arrays, those of clips and of frames, which fit each other."""
         context = worker_context()  # through TensorStore: zarr-python takes four times as long to open them
-        arrays = {name: self._open(name, context) for name in (*CLIP_ARRAYS, *FRAME_ARRAYS)}
+        of_clips, of_frames = self._there(CLIP_ARRAYS), self._there(FRAME_ARRAYS)
+        arrays = {name: self._open(name, context) for name in (*of_clips, *of_frames)}
         clips = arrays["position"].shape[0]
         if clips > len(self._positions):
             raise ValueError(f"it has {clips} clips, and a group has at most {len(self._positions)}")
         _require_names(self.folder, clips, sealed=self._sealed)
-        columns = {name: self._read(arrays[name], name, clips, *of) for name, of in CLIP_ARRAYS.items()}
-        _require_clips(columns, self._positions)
+        columns = {name: self._read(arrays[name], name, clips, *of) for name, of in of_clips.items()}
+        require_clips(columns, self._positions)
         frames = int(columns["frames"].sum())
-        columns |= {name: self._read(arrays[name], name, frames, *of) for name, of in FRAME_ARRAYS.items()}
+        columns |= {name: self._read(arrays[name], name, frames, *of) for name, of in of_frames.items()}
         if np.any(columns["vectors_per_frame"] < 0):
             raise ValueError("a frame has less than no vectors")
         return columns
@@ -137,12 +157,12 @@ class MotionGroup:
     @cached_property
     def _first_frames(self) -> list[int]:
         """The first frame of each clip among those of all clips, and their number."""
-        return _starts(self._columns["frames"])
+        return starts(self._columns["frames"])
 
     @cached_property
     def _first_vectors(self) -> list[int]:
         """The first vector of each frame among those of all frames, and their number."""
-        return _starts(self._columns["vectors_per_frame"])
+        return starts(self._columns["vectors_per_frame"])
 
     @cached_property
     def _vectors(self) -> ts.TensorStore:
@@ -177,15 +197,6 @@ class MotionGroup:
         return np.asarray(array.read().result())
 
 
-def _starts(counts: npt.NDArray[Any]) -> list[int]:
-    """Where each of several runs begins, and the last one ends.
-
-    >>> _starts(np.array([2, 0, 3]))
-    [0, 2, 2, 5]
-    """
-    return [0, *np.cumsum(counts, dtype=np.int64).tolist()]
-
-
 def _require_form(array: ts.TensorStore, name: str, shape: tuple[int, ...], dtype: Any) -> None:
     if array.shape != shape or array.dtype.numpy_dtype != dtype:
         raise ValueError(f"{name} has shape {array.shape} and type {array.dtype.name} where {shape} is right")
@@ -195,14 +206,6 @@ def _require_room(name: str, needed: int, stored: int) -> None:
     """Refuse a shape before memory is taken for it: no file can hold so much."""
     if needed > stored * _MOST_BYTES_A_BYTE:
         raise ValueError(f"{name} claims to hold {needed} bytes in {stored}")
-
-
-def _require_clips(columns: Columns, positions: range) -> None:
-    place = columns["position"]
-    if len(place) and not (place[0] >= positions.start and place[-1] < positions.stop and np.all(np.diff(place) > 0)):
-        raise ValueError(f"its clips are {place.tolist()}, not some from {positions.start} to {positions.stop - 1}")
-    if np.any(columns["frames"] < 0) or np.any(columns["picture_size"] < 0):
-        raise ValueError("a clip has less than no frames, or a picture smaller than nothing")
 
 
 def _require_names(folder: Path, clips: int, *, sealed: bool) -> None:

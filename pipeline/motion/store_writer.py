@@ -23,6 +23,7 @@ from mocrop.pipeline.checksums import seal
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store import shard_folder
 from mocrop.pipeline.motion.store_group import CLIP_ARRAYS, FRAME_ARRAYS, SCHEMA_VERSION, VECTOR_COLUMNS
+from mocrop.pipeline.motion.store_values import NOT_KNOWN
 from mocrop.pipeline.platform_calls import sync
 
 ROWS_PER_CHUNK = 1 << 16  # of one column of vectors: about one UCF-101 clip
@@ -58,26 +59,39 @@ def _write_group(folder: Path, rows: Iterable[MotionRow], description: Mapping[s
     group = zarr.create_group(folder, zarr_format=3)
     vectors = _VectorWriter(folder / "vectors")
     of_frames: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in FRAME_ARRAYS}
-    of_clips: list[tuple[int, int, int, int]] = []  # position, frames, width, height
+    of_clips: dict[str, list[Any]] = {name: [] for name in CLIP_ARRAYS}
     names: list[str] = []
     for row in rows:
-        frames, width, height = (row.motion.frames, row.motion.width, row.motion.height) if row.motion else (0, 0, 0)
-        of_clips.append((row.position, frames, width, height))
+        for name, fact in _facts(row).items():
+            of_clips[name].append(fact)
         names.append(row.clip)
         if row.motion is not None:
             vectors.add(row.motion)
             for name, parts in of_frames.items():
-                parts.append(getattr(row.motion, name))
+                values = getattr(row.motion, name)
+                parts.append(np.full(row.motion.frames, np.nan) if values is None else values)  # seconds may be unknown
         del row  # before the next clip is read
     vectors.close()
     for name, (dtype, tail) in FRAME_ARRAYS.items():
         _write_array(group, name, np.concatenate([np.empty((0, *tail), dtype), *of_frames[name]]))
-    clips = np.array(of_clips, np.int32).reshape(-1, 4)
-    for name, values in zip(CLIP_ARRAYS, (clips[:, 0], clips[:, 1], clips[:, 2:]), strict=True):
-        _write_array(group, name, values)
+    for name, (dtype, tail) in CLIP_ARRAYS.items():
+        _write_array(group, name, np.array(of_clips[name], dtype).reshape(-1, *tail))
     write_names(group, names, checked=True)
     sealed = seal(description, folder, ("vectors", *FRAME_ARRAYS, *CLIP_ARRAYS, "clip"))
     group.update_attributes({"mocrop": sealed})  # last, as it says what all arrays are
+
+
+def _facts(row: MotionRow) -> dict[str, int | tuple[int, ...]]:
+    """What CLIP_ARRAYS hold of a clip."""
+    motion = row.motion
+    size = (motion.width, motion.height) if motion else (0, 0)
+    picture = (motion.picture if motion else None) or NOT_KNOWN
+    return {
+        "position": row.position,
+        "frames": motion.frames if motion else 0,
+        "picture_size": size,
+        "picture": picture,
+    }
 
 
 def _write_array(group: zarr.Group, name: str, values: npt.NDArray[Any]) -> None:

@@ -47,6 +47,8 @@ def _motion(rng: np.random.Generator, number: int) -> ClipMotion:
         w=np.full(count, 16, np.uint8),
         h=np.full(count, 16, np.uint8),
         ref=np.full(count, -1, np.int8),
+        seconds=np.arange(frames) / 25,
+        picture=(0, number, 320, 230),
     )
 
 
@@ -94,4 +96,4 @@ def _content(store: Path) -> list[bytes]:
 
 def _bytes(clip: ClipMotion) -> bytes:
     values = (getattr(clip, name) for name in clip.__dataclass_fields__)
-    return b"|".join(repr(value).encode() if isinstance(value, int) else value.tobytes() for value in values)
+    return b"|".join(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode() for value in values)

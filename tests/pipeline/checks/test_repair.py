@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import sqlite3
@@ -276,7 +277,7 @@ def test_what_a_newer_mocrop_wrote_is_not_made_again(store: str, workspace: Work
     before = content(workspace)
     report = check(workspace, repair=True)
     assert {damage.fact for damage in report.damage} == {report.damage[0].fact}
-    assert "schema 99, this mocrop reads 2: a newer mocrop wrote it; use that one" in report.damage[0].fact
+    assert re.search(r"schema 99, this mocrop reads \d: a newer mocrop wrote it; use that one", report.damage[0].fact)
     assert (report.repair, report.marked, report.is_sound) == ((), (), False)
     assert content(workspace) == before
 

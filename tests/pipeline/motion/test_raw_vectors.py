@@ -179,6 +179,16 @@ def test_distances_are_those_to_the_nearest_frames_that_are_not_b(types: list[Fr
     assert future.tolist() == [min(a for a in anchors if a > n) - n for n in range(len(types))]
 
 
+def test_joined_runs_keep_times_that_all_have_and_the_picture_of_the_first() -> None:
+    first = dataclasses.replace(motion_of([(b"", I), (b"", P)]), seconds=np.array([0.0, 0.04]), picture=(0, 8, 64, 40))
+    second = dataclasses.replace(motion_of([(b"", P)]), seconds=np.array([0.08]))
+    whole = joined([first, second])
+    assert whole.seconds is not None
+    assert whole.seconds.tolist() == [0.0, 0.04, 0.08]
+    assert whole.picture == (0, 8, 64, 40)
+    assert joined([first, dataclasses.replace(second, seconds=None)]).seconds is None
+
+
 def test_a_block_is_full_after_a_reference_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raw_vectors, "FULL_BYTES", 2 * 32 * RAW_VECTOR.itemsize)
     block = VectorBlock(placement=STORED)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,10 +21,11 @@ from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.motion import store_writer
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, MotionReader, create_store, shard_folder
-from mocrop.pipeline.motion.store_group import FRAME_ARRAYS
+from mocrop.pipeline.motion.store_group import FRAME_ARRAYS, SINCE_SCHEMA_3
 from mocrop.pipeline.motion.store_writer import MotionRow, write_shard
 
-COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref", *FRAME_ARRAYS)
+SCHEMA_1_FRAME_ARRAYS = tuple(name for name in FRAME_ARRAYS if name not in SINCE_SCHEMA_3)
+COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref", *SCHEMA_1_FRAME_ARRAYS)
 
 
 def motion(vectors_per_frame: list[int], *, seed: int = 0) -> ClipMotion:
@@ -48,7 +50,13 @@ def motion(vectors_per_frame: list[int], *, seed: int = 0) -> ClipMotion:
         frame_type=rng.integers(0, 4, frames).astype(np.uint8),
         camera=rng.normal(size=(frames, 6)).astype(np.float32),
         camera_support=rng.random(frames).astype(np.float32),
+        seconds=np.arange(frames) / 25,
+        picture=(0, seed % 20, 64, 40),
     )
+
+
+def without_times_and_bars(one: ClipMotion | None) -> ClipMotion | None:
+    return None if one is None else dataclasses.replace(one, seconds=None, picture=None)
 
 
 def write(store: Path, motions: list[ClipMotion | None], *, index: int = 0) -> None:
@@ -65,6 +73,11 @@ def assert_same(one: ClipMotion | None, other: ClipMotion | None) -> None:
         for name in COLUMNS:
             assert getattr(one, name).dtype == getattr(other, name).dtype, name
             assert np.array_equal(getattr(one, name), getattr(other, name)), name
+        assert one.picture == other.picture
+        assert (one.seconds is None) == (other.seconds is None)
+        if one.seconds is not None and other.seconds is not None:
+            assert one.seconds.dtype == other.seconds.dtype == np.float64
+            assert np.array_equal(one.seconds, other.seconds)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -215,7 +228,7 @@ def write_schema_1(folder: Path, motions: list[ClipMotion | None]) -> None:
     columns = [np.concatenate([getattr(one, name) for one in there]) for name in COLUMNS[:7]]
     arrays = {
         "vectors": np.stack(columns, axis=1).astype(np.int16),
-        **{name: np.concatenate([getattr(one, name) for one in there]) for name in FRAME_ARRAYS},
+        **{name: np.concatenate([getattr(one, name) for one in there]) for name in SCHEMA_1_FRAME_ARRAYS},
         "position": np.arange(len(motions), dtype=np.int32),
         "frames": np.array([one.frames if one else 0 for one in motions], np.int32),
         "picture_size": np.array([(one.width, one.height) if one else (0, 0) for one in motions], np.int32),
@@ -232,7 +245,70 @@ def test_groups_without_checksums_are_read_as_they_are(tmp_path: Path) -> None:
     assert not (shard_folder(tmp_path, 0) / "zero_vectors/c").exists()
     reader = MotionReader(tmp_path)
     for position, one in enumerate(motions):
+        assert_same(reader.read(position), without_times_and_bars(one))
+
+
+def make_schema_2(folder: Path) -> None:
+    """Make of a group what mocrop wrote before it stored times of frames and the picture inside bars."""
+    for name in SINCE_SCHEMA_3:
+        shutil.rmtree(folder / name)
+    group = zarr.open_group(folder, mode="r+")
+    attributes = dict(group.attrs["mocrop"])  # type: ignore[arg-type]
+    arrays = [name for name in attributes["metadata"] if name not in SINCE_SCHEMA_3]
+    group.update_attributes({"mocrop": seal({**attributes, "schema": 2}, folder, arrays)})
+
+
+def test_groups_without_times_and_bars_are_read_and_say_so(tmp_path: Path) -> None:
+    """Groups of both schemas may stand side by side, as where clips were added to a workspace of an older mocrop."""
+    motions = [motion([3, 1], seed=4), None, motion([2], seed=5)]
+    write(tmp_path, motions)
+    make_schema_2(shard_folder(tmp_path, 0))
+    write(tmp_path, motions, index=1)
+    reader = MotionReader(tmp_path)
+    for position, one in enumerate(motions):
+        assert_same(reader.read(position), without_times_and_bars(one))
+        assert_same(reader.read(CLIPS_PER_SHARD + position), one)
+
+
+def test_a_group_that_lost_its_times_does_not_pass_for_an_old_one(tmp_path: Path) -> None:
+    write(tmp_path, [motion([2])])
+    shutil.rmtree(shard_folder(tmp_path, 0) / "seconds")
+    with pytest.raises(MotionStoreError, match="seconds"):
+        MotionReader(tmp_path).read(0)
+    write(tmp_path, [motion([2])])
+    group = zarr.open_group(shard_folder(tmp_path, 0), mode="r+")
+    group.update_attributes({"mocrop": {**group.attrs["mocrop"], "schema": 2}})  # type: ignore[dict-item]
+    with pytest.raises(MotionStoreError, match="checksum differs"):
+        MotionReader(tmp_path).read(0)
+
+
+def test_times_and_bars_that_are_not_known_stay_so_clip_by_clip(tmp_path: Path) -> None:
+    known = motion([2, 0, 3])
+    motions = [
+        known,
+        dataclasses.replace(known, seconds=None),
+        None,
+        dataclasses.replace(known, picture=None),
+        without_times_and_bars(known),
+    ]
+    write(tmp_path, motions)
+    reader = MotionReader(tmp_path)
+    for position, one in enumerate(motions):
         assert_same(reader.read(position), one)
+
+
+@pytest.mark.parametrize("seconds", [[0, 0.1, 0.1], [0, 0.2, 0.1], [0.1, 0.2, 0.3], [0, np.nan, 1], [0, 1, np.inf]])
+def test_times_that_do_not_ascend_from_0_are_damage(tmp_path: Path, seconds: list[float]) -> None:
+    write(tmp_path, [dataclasses.replace(motion([1, 1, 1]), seconds=np.array(seconds))])
+    with pytest.raises(MotionStoreError, match="do not ascend from 0"):
+        MotionReader(tmp_path).read(0)
+
+
+@pytest.mark.parametrize("picture", [(-1, 0, 64, 48), (0, 0, 65, 48), (9, 0, 9, 48), (0, 0, 64, 49), (0, 30, 64, 20)])
+def test_a_picture_that_is_no_part_of_the_frame_is_damage(tmp_path: Path, picture: tuple[int, int, int, int]) -> None:
+    write(tmp_path, [dataclasses.replace(motion([1]), picture=picture)])
+    with pytest.raises(MotionStoreError, match="is no part of 64 x 48 pixels"):
+        MotionReader(tmp_path).read(0)
 
 
 def change(store: Path, name: str, *, sealed: bool, **values: object) -> None:
@@ -287,8 +363,8 @@ def test_columns_that_claim_more_than_their_files_can_hold_are_refused(tmp_path:
     else:
         write_schema_1(shard_folder(tmp_path, 0), [motion([1])])
         zarr.open_group(shard_folder(tmp_path, 0), mode="r+")["frames"][...] = frames  # type: ignore[index]
-    for name, (_, tail) in FRAME_ARRAYS.items():
-        shape = (2**31 - 1, *tail)
+    for name in FRAME_ARRAYS if sealed else SCHEMA_1_FRAME_ARRAYS:
+        shape = (2**31 - 1, *FRAME_ARRAYS[name][1])
         change(tmp_path, name, sealed=sealed, shape=list(shape), chunk_grid=grid(*shape))
     with pytest.raises(MotionStoreError, match=r"vectors_per_frame claims to hold 8589934588 bytes in \d+"):
         MotionReader(tmp_path).read(0)
