@@ -17,10 +17,12 @@ from mocrop.pipeline.cache.description import group_file, read_attributes, requi
 from mocrop.pipeline.cache.layout import (
     SHARD_COLUMNS,
     USABLE,
+    boxes_of_slots,
     missing_files,
     open_stream,
     shard_file,
     slot_checksums,
+    whole_frames,
     written_shards,
 )
 from mocrop.pipeline.choices import Stream
@@ -192,22 +194,17 @@ class CropCache:
         """float32, shape (clips, slots, 4): the box of each used slot; of a cache from before schema 3 its one box."""
         if self.has_column("slot_box"):
             return self._column("slot_box")
-        used = np.arange(self.frames_per_clip) < self.frame_counts[:, np.newaxis]
-        return np.where(used[..., np.newaxis], self.box[:, np.newaxis], np.float32(0))
+        return boxes_of_slots(self.box, self.frame_index >= 0)
 
     @cached_property
     def picture(self) -> npt.NDArray[np.float32]:
         """float32, shape (clips, 4): part of the frame that ``density`` spans."""
-        whole = np.where(self.usable[:, np.newaxis], np.float32([0, 0, 1, 1]), np.float32(0))
-        return self._column("picture") if self.has_column("picture") else whole
+        return self._column("picture") if self.has_column("picture") else whole_frames(self.usable)
 
     @cached_property
     def content(self) -> npt.NDArray[np.float32]:
-        """float32, shape (clips, slots, 4): what is not padding in the frame of each used slot; else the whole frame."""
-        if self.has_column("content"):
-            return self._column("content")
-        used = np.arange(self.frames_per_clip) < self.frame_counts[:, np.newaxis]
-        return np.where(used[..., np.newaxis], np.float32([0, 0, 1, 1]), np.float32(0))
+        """float32, shape (clips, slots, 4): what is not padding in the frame of each used slot."""
+        return self._column("content") if self.has_column("content") else whole_frames(self.frame_index >= 0)
 
     @cached_property
     def density(self) -> npt.NDArray[np.float32]:

@@ -158,6 +158,21 @@ def _shards_of(path: Path, name: str) -> set[int]:
         return set()
 
 
+def boxes_of_slots(box: npt.NDArray[np.float32], used: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """The box of every used slot, where that of the clip holds for all: float32, (clips, slots, 4); 0 for the others.
+
+    Args:
+        box: float32, shape (clips, 4).
+        used: bool, shape (clips, slots).
+    """
+    return np.where(used[..., np.newaxis], box[:, np.newaxis], np.float32(0))
+
+
+def whole_frames(used: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """The whole frame, (0, 0, 1, 1), wherever ``used`` is true, else zeros: float32, shape (*used.shape, 4)."""
+    return np.where(used[..., np.newaxis], np.array([0, 0, 1, 1], np.float32), np.float32(0))
+
+
 def slot_checksums(slots: npt.NDArray[Any], *, of: int) -> npt.NDArray[np.uint32]:
     """CRC-32C of each frame, or motion field, of a clip.
 

@@ -15,13 +15,16 @@ from mocrop.pipeline.arrays import open_array, worker_context
 from mocrop.pipeline.cache.layout import (
     SHARD_COLUMNS,
     STREAMS,
+    USABLE,
     ClipState,
+    boxes_of_slots,
     column_file,
     has_column,
     has_motion,
     open_stream,
     shard_file,
     slot_checksums,
+    whole_frames,
 )
 from mocrop.pipeline.errors import CacheError
 
@@ -34,12 +37,22 @@ class Shard:
     frames: Sequence[npt.NDArray[np.uint8]]  # per clip (used slots, 3, size, size); may have no slots
     frame_index: npt.NDArray[np.int32]  # (n, frames)
     box: npt.NDArray[np.float32]  # (n, 4)
-    slot_box: npt.NDArray[np.float32]  # (n, frames, 4)
-    picture: npt.NDArray[np.float32]  # (n, 4)
     density: npt.NDArray[np.float32]  # (n, rows, cols)
     state: npt.NDArray[np.uint8]  # (n,)
-    content: npt.NDArray[np.float32] | None = None  # (n, frames, 4); None: no padding
     motion: Sequence[npt.NDArray[np.int8]] = ()  # per clip (used slots, 2, side, side); empty: no fields
+    slot_box: npt.NDArray[np.float32] | None = None  # (n, frames, 4); None: `box` for every used slot
+    picture: npt.NDArray[np.float32] | None = None  # (n, 4); None: the whole frame of every usable clip
+    content: npt.NDArray[np.float32] | None = None  # (n, frames, 4); None: there is no padding
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """The rows of one column."""
+        values: npt.NDArray[Any] | None = getattr(self, name)
+        if values is not None:
+            return values
+        if name == "picture":
+            return whole_frames(np.isin(self.state, USABLE))
+        used = self.frame_index >= 0
+        return boxes_of_slots(self.box, used) if name == "slot_box" else whole_frames(used)
 
     @property
     def checksum(self) -> npt.NDArray[np.uint32]:
@@ -97,7 +110,7 @@ class CacheWriter:
             shard_file(self._path, index, stream).unlink(missing_ok=True)
         self._write_frames(shard)
         for name, array in self._columns.items():
-            self._write_column(name, array, rows, index, getattr(shard, name))
+            self._write_column(name, array, rows, index, shard.column(name))
         self._write_column("state", self._state, rows, index, shard.state)
 
     def _write_column(

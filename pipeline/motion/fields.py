@@ -64,6 +64,7 @@ def dense_motion(
     Returns: int8, shape (len(numbers), 2, side, side): motion in x and in y.
     Raises: ValueError if the camera's motion is not finite.
     """
+
     @lru_cache(maxsize=1)  # of the neighbouring slots, which mostly have the same box
     def grid_of(box: CropBox) -> _FieldGrid:
         return _field_grid(motion, box, size=size, side=settings.side, fit=fit)

@@ -115,7 +115,7 @@ class OwnMotion:
         Returns: float64, shape grid, and the sum of ``moves``.
         """
         by_cell = np.bincount(self.cell[some], self.share[some] * weight, minlength=math.prod(self.grid))
-        return by_cell.reshape(self.grid), float((self.moves[some] * weight).sum())
+        return np.asarray(by_cell.reshape(self.grid), np.float64), float((self.moves[some] * weight).sum())
 
     def excess(self, summed: DoubleMap) -> DoubleMap:
         """Blur maps, and keep of each what is above its mean, as a share of its sum; zeros for a map of zeros.
@@ -138,7 +138,7 @@ def motion_density(own: OwnMotion) -> DoubleMap:
         everywhere or nearly nothing moves.
     """
     summed, total = own.summed()
-    return own.excess(summed) * trust(total)
+    return np.asarray(own.excess(summed) * trust(total))
 
 
 def trust(total: float | DoubleMap) -> Any:

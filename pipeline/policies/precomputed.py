@@ -67,7 +67,8 @@ def map_box(clip: ClipFacts, settings: MapsSettings) -> PolicyResult:
         if not folder.is_dir():  # a worker on another machine, or a disk that is not mounted: the map may exist
             raise ClipError(
                 Reason.UNREADABLE,
-                f"{clip.name}: the folder of density maps {folder} is not there; make it reachable and run `mocrop retry`",
+                f"{clip.name}: the folder of density maps {folder} is not there; make it reachable and run "
+                "`mocrop retry`",
             ) from None
         return whole_frame(settings, why=f"{folder} holds no {rows}x{cols} map of it")
     if not density.any():

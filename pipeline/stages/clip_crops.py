@@ -68,7 +68,9 @@ class CropWork:
         assert motion is not None
         if not len(motion.x):
             log.note(Reason.STILL_FIELDS, "its motion fields are zeros: it has no motion vectors")
-        return dense_motion(motion, numbers, boxes=boxes, size=self.settings.size, settings=settings, fit=self.settings.fit)
+        return dense_motion(
+            motion, numbers, boxes=boxes, size=self.settings.size, settings=settings, fit=self.settings.fit
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

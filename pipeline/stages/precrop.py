@@ -85,8 +85,8 @@ def _write(work: CropWork, rows: Sequence[_Row], *, first: int) -> None:
         picture=picture,
         density=density,
         state=state,
-        content=content if settings.fit == "pad" else None,
         motion=fields,
+        content=content if settings.fit == "pad" else None,
     )
     CacheWriter(work.workspace.cache(settings.name)).write(shard)
 

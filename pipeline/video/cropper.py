@@ -155,7 +155,7 @@ class Cut:
         return self.cuts, self.inner, self.outer[2] - self.outer[0], self.outer[3] - self.outer[1]
 
     def steps(self, form: VideoFormat) -> list[tuple[str, str]]:
-        """Filters that make the cut in a picture of a pixel format: names and arguments; the first one finds the place."""
+        """Filters that make the cut in a picture of a pixel format, names and arguments; the first has the place."""
         if not self.cuts:
             return []
         if self.outer == self.edges:

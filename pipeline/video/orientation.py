@@ -19,7 +19,6 @@ from mocrop.pipeline.bitstream.h264 import SEI, DisplayOrientation, display_orie
 from mocrop.pipeline.crop_box import PixelEdges
 from mocrop.pipeline.video.open import let_go_of_side_data
 
-
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 _WITH_MESSAGES = frozenset({"h264", "hevc", "vvc"})  # of other codecs all frames are as the first

@@ -98,6 +98,8 @@ def make_motion() -> MakeMotion:
             frame_type=np.array([1, 2], np.uint8),
             camera=np.zeros((2, 6), np.float32),
             camera_support=np.zeros(2, np.float32),
+            seconds=np.array([0, 0.04]),
+            picture=(0, 0, *size),
         )
 
     return make

@@ -36,6 +36,8 @@ def test_new_cache_has_the_documented_arrays_and_no_clip_is_written(tmp_path: Pa
         "frames": ((5, 4, 3, 8, 8), "uint8"),
         "frame_index": ((5, 4), "int32"),
         "box": ((5, 4), "float32"),
+        "slot_box": ((5, 4, 4), "float32"),
+        "picture": ((5, 4), "float32"),
         "density": ((5, 6, 8), "float32"),
         "label": ((5,), "int32"),
         "group": ((5,), "int32"),
@@ -53,7 +55,7 @@ def test_new_cache_has_the_documented_arrays_and_no_clip_is_written(tmp_path: Pa
     assert sorted(attributes.pop("metadata")) == sorted(group.array_keys())
     assert isinstance(attributes.pop("checksum"), int)
     assert attributes == {
-        "schema": 2,
+        "schema": 3,
         "size": 8,
         "class_names": ["Klasse 0", "Klasse 1"],
         "split_names": ["1", "2"],

@@ -20,7 +20,9 @@ PICTURE = (64, 64)  # four by four blocks of 16 pixels; frames are of the same s
 def fields_of(
     motion: ClipMotion, numbers: Sequence[int] = (0,), *, box: CropBox = WHOLE_FRAME, size: int = 64, **settings: Any
 ) -> Fields:
-    return dense_motion(motion, numbers, box=box, size=size, settings=MotionFieldSettings(**{"side": 4, **settings}))
+    return dense_motion(
+        motion, numbers, boxes=[box] * len(numbers), size=size, settings=MotionFieldSettings(**{"side": 4, **settings})
+    )
 
 
 def drawn(**cells: float) -> list[list[float]]:

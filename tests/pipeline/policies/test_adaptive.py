@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mocrop.pipeline.choices import Camera
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.adaptive import (
@@ -18,15 +20,29 @@ from mocrop.pipeline.policies.adaptive import (
     camera_share,
     centre_prior,
     departs,
-    fullest_box,
+    fullest_boxes,
     motion_density,
+    own_motion,
 )
-from mocrop.pipeline.policies.base import PolicyResult, box_extent
+from mocrop.pipeline.policies.base import ClipFacts, PolicyResult, box_extent
 
 MakeMotion = Callable[..., ClipMotion]
 PICTURE = (320, 240)
 CENTRED = CropBox(left=0.25, top=0.25, right=0.75, bottom=0.75)
 QUARTER = AdaptiveSettings(ratio=0.25)
+
+
+def facts(motion: ClipMotion | None, clip: str = "A/a") -> ClipFacts:
+    return ClipFacts(name=clip, size=PICTURE, motion=motion)
+
+
+def density_of(motion: ClipMotion, *, camera: Camera, blur_cells: float = 2) -> npt.NDArray[np.float64] | None:
+    own = own_motion(motion, AdaptiveSettings(camera=camera, blur_cells=blur_cells))
+    return None if own is None else motion_density(own)
+
+
+def fullest_box(evidence: npt.NDArray[np.float64], *, extent: tuple[float, float]) -> CropBox:
+    return fullest_boxes(evidence[np.newaxis], extent=extent)[0]
 
 
 def with_camera(motion: ClipMotion, right_px: float) -> ClipMotion:
@@ -36,7 +52,7 @@ def with_camera(motion: ClipMotion, right_px: float) -> ClipMotion:
 
 
 def quarter(motion: ClipMotion | None) -> PolicyResult:
-    return adaptive_box(motion, PICTURE, "A/a", QUARTER)
+    return adaptive_box(facts(motion), QUARTER)
 
 
 def test_still_camera_and_motion_in_a_corner_give_a_box_in_that_corner(make_motion: MakeMotion) -> None:
@@ -65,7 +81,7 @@ def in_two_frames(motion: ClipMotion, first: int) -> ClipMotion:
 def test_a_frame_with_a_thousand_vectors_counts_little_more_than_one_with_a_hundred(make_motion: MakeMotion) -> None:
     """Every vector is 16/17 sure; the frames weigh 94.1 / 104.1 and 941 / 951, so 0.477 to 0.523."""
     motion = in_two_frames(make_motion([(45, 35, 4, 0)] * 100 + [(275, 205, 4, 0)] * 1000), 100)
-    density = motion_density(motion, grid=(24, 32), camera="ignore", blur_cells=0)
+    density = density_of(motion, camera="ignore", blur_cells=0)
     assert density is not None
     assert density[:12].sum() / density.sum() == pytest.approx(0.477, abs=0.001)
 
@@ -79,16 +95,16 @@ def test_a_stray_vector_in_a_frame_of_its_own_does_not_matter(make_motion: MakeM
 
 def test_a_pan_that_everything_follows_counts_as_no_motion(make_motion: MakeMotion) -> None:
     panned = with_camera(make_motion([(280, 200, 4, 0)] * 200), 4)
-    assert motion_density(panned, grid=(24, 32), camera="compensate", blur_cells=2) is None
-    assert motion_density(panned, grid=(24, 32), camera="ignore", blur_cells=2) is not None
+    assert density_of(panned, camera="compensate") is None
+    assert density_of(panned, camera="ignore") is not None
 
 
 def test_the_same_motion_moves_the_box_less_when_the_camera_moves(make_motion: MakeMotion) -> None:
     """A third of the motion top left, the rest spread out, with a still camera and with a fast pan."""
     spread = [(x, y, 0, 4) for x in range(5, 320, 10) for y in range(5, 240, 10)]
     motion = make_motion(spread + [(45, 35, 0, 4)] * 400)
-    still = adaptive_box(motion, PICTURE, "A/a", dataclasses.replace(QUARTER, camera="ignore")).box
-    moving = adaptive_box(with_camera(motion, 50), PICTURE, "A/a", dataclasses.replace(QUARTER, camera="ignore")).box
+    still = adaptive_box(facts(motion), dataclasses.replace(QUARTER, camera="ignore")).box
+    moving = adaptive_box(facts(with_camera(motion, 50)), dataclasses.replace(QUARTER, camera="ignore")).box
     assert still.left < 0.1
     assert moving.left > 0.2
 
@@ -182,14 +198,14 @@ def test_any_vectors_give_a_box_of_the_area_whatever_their_order(
     blur: float,
 ) -> None:
     chosen = AdaptiveSettings(ratio=ratio, grid=grid, shape=shape, blur_cells=blur)  # type: ignore[arg-type]
-    result = adaptive_box(make_motion(vectors), PICTURE, "A/a", chosen)
+    result = adaptive_box(facts(make_motion(vectors)), chosen)
     assert result.density.shape == grid
     assert np.isfinite(result.density).all()
     assert result.density.min() >= 0
     assert result.box.area == pytest.approx(ratio if result.usable else 1)
-    again = adaptive_box(make_motion(vectors[::-1]), PICTURE, "A/b", chosen)
+    again = adaptive_box(facts(make_motion(vectors[::-1]), "A/b"), chosen)
     assert again.density == pytest.approx(result.density, rel=1e-5, abs=1e-9)
-    assert adaptive_box(make_motion(vectors), PICTURE, "A/b", chosen).box == result.box
+    assert adaptive_box(facts(make_motion(vectors), "A/b"), chosen).box == result.box
 
 
 @settings(max_examples=50)

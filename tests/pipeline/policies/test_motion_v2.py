@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.crop_box import WHOLE_FRAME
 from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.policies.base import ClipFacts
 from mocrop.pipeline.policies.box_search import find_box
 from mocrop.pipeline.policies.motion_v2 import MotionV2Settings, best_box, fastest, motion_v2_box, sample
 
 MakeMotion = Callable[..., ClipMotion]
 PICTURE = (320, 240)
+
+
+def facts(motion: ClipMotion | None, clip: str = "A/a") -> ClipFacts:
+    return ClipFacts(name=clip, size=PICTURE, motion=motion)
 
 
 def test_the_fastest_hundredth_is_kept_rounded_up() -> None:
@@ -37,7 +42,7 @@ def test_the_draws_are_a_share_of_the_kept_vectors_not_of_all(make_motion: MakeM
     """Of 1,000 vectors 100 are kept, and of these a tenth is drawn."""
     motion = make_motion([(20, 20, 2 + n / 4, 0) for n in range(1000)])
     settings = MotionV2Settings(keep=0.1, gamma=0.1)
-    assert motion_v2_box(motion, PICTURE, "A/a", settings).density.sum() == 10
+    assert motion_v2_box(facts(motion), settings).density.sum() == 10
 
 
 def test_only_the_pool_is_looked_at() -> None:
@@ -55,7 +60,7 @@ def test_a_tenth_of_the_kept_is_drawn_and_twice_the_speed_is_drawn_sixteen_times
 
 def test_all_motion_in_one_corner_puts_the_box_there(make_motion: MakeMotion) -> None:
     motion = make_motion([(300, 220, 8, 0)] * 20 + [(20, 20, 1, 0)] * 20)
-    result = motion_v2_box(motion, PICTURE, "A/a", MotionV2Settings(ratio=0.25))
+    result = motion_v2_box(facts(motion), MotionV2Settings(ratio=0.25))
     assert result.usable
     assert (result.box.right, result.box.bottom) == (1, 1)
     assert result.density.shape == (9, 16)
@@ -90,10 +95,10 @@ def test_the_mean_counts_as_a_share_of_the_largest_mean(sum_weight: float, width
 def test_without_a_long_enough_vector_the_whole_frame_is_kept_with_the_reason(
     vectors: list[tuple[float, ...]], make_motion: MakeMotion
 ) -> None:
-    result = motion_v2_box(make_motion(vectors), PICTURE, "A/a", MotionV2Settings())
+    result = motion_v2_box(facts(make_motion(vectors)), MotionV2Settings())
     assert (result.box, result.usable) == (WHOLE_FRAME, False)
     assert "0.5 pixels" in result.why
-    assert not motion_v2_box(None, PICTURE, "A/a", MotionV2Settings()).usable
+    assert not motion_v2_box(facts(None), MotionV2Settings()).usable
 
 
 def test_the_box_depends_on_seed_and_name_alone(make_motion: MakeMotion) -> None:
@@ -102,7 +107,7 @@ def test_the_box_depends_on_seed_and_name_alone(make_motion: MakeMotion) -> None
     motion = make_motion(spread.tolist())
 
     def density(clip: str, seed: int) -> bytes:
-        return motion_v2_box(motion, PICTURE, clip, MotionV2Settings(seed=seed)).density.tobytes()
+        return motion_v2_box(facts(motion, clip), MotionV2Settings(seed=seed)).density.tobytes()
 
     assert density("A/a", 0) == density("A/a", 0)
     assert len({density("A/a", 0), density("A/b", 0), density("A/a", 1)}) == 3
@@ -115,9 +120,9 @@ def test_compensated_the_camera_s_own_speed_does_not_count(make_motion: MakeMoti
     camera[1, 0] = 8
     panned = dataclasses.replace(motion, camera=camera)
     settings = MotionV2Settings(ratio=0.25)
-    assert motion_v2_box(panned, PICTURE, "A/a", settings).box.left == 0
+    assert motion_v2_box(facts(panned), settings).box.left == 0
     compensated = dataclasses.replace(settings, camera="compensate")
-    assert motion_v2_box(panned, PICTURE, "A/a", compensated).box.right > 300 / 320
+    assert motion_v2_box(facts(panned), compensated).box.right > 300 / 320
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from mocrop.pipeline.crop_box import WHOLE_FRAME
 from mocrop.pipeline.errors import CropBoxError
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.policies.base import GridBoxSettings, PolicyResult, PolicySettings
+from mocrop.pipeline.policies import registry
+from mocrop.pipeline.policies.base import ClipFacts, GridBoxSettings, PolicyResult, PolicySettings
 from mocrop.pipeline.policies.box_search import rectangles
-from mocrop.pipeline.policies.controls import CenterSettings
+from mocrop.pipeline.policies.controls import CenterSettings, center_box
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
 
@@ -27,11 +28,18 @@ PICTURE = (320, 240)
 def decide(
     policy: str, settings: PolicySettings | None = None, *, motion: ClipMotion | None = None, clip: str = "A/a"
 ) -> PolicyResult:
-    return POLICIES[policy].decide(motion, PICTURE, clip, settings or POLICIES[policy].settings())
+    facts = ClipFacts(name=clip, size=PICTURE, motion=motion)
+    return registry.decide(policy, facts, settings or POLICIES[policy].settings())
 
 
 def test_only_policies_that_look_at_motion_ask_for_it() -> None:
-    assert {name for name, policy in POLICIES.items() if policy.needs_motion} == {"motion", "motion-v2", "adaptive"}
+    assert {name for name, policy in POLICIES.items() if policy.needs_motion} == {
+        "picture",
+        "motion",
+        "motion-v2",
+        "adaptive",
+        "follow",
+    }
 
 
 @pytest.mark.parametrize("policy", [name for name in POLICIES if name != "maps"])  # whose maps are files
@@ -56,7 +64,7 @@ def test_center_of_three_quarters_of_four_by_three_is_the_centred_square() -> No
 def test_center_has_the_area_is_centred_and_as_square_as_the_frame_allows(
     width: int, height: int, ratio: float
 ) -> None:
-    box = POLICIES["center"].decide(None, (width, height), "", CenterSettings(ratio=ratio)).box
+    box = center_box(ClipFacts(name="", size=(width, height)), CenterSettings(ratio=ratio)).box
     assert box.area == pytest.approx(ratio)
     assert box.left == pytest.approx(1 - box.right)
     assert box.top == pytest.approx(1 - box.bottom)

@@ -11,7 +11,7 @@ import pytest
 
 from mocrop.pipeline.crop_box import WHOLE_FRAME
 from mocrop.pipeline.errors import ClipError, CropBoxError, Reason, SettingsError
-from mocrop.pipeline.policies.base import PolicyResult
+from mocrop.pipeline.policies.base import ClipFacts, PolicyResult
 from mocrop.pipeline.policies.box_search import find_box
 from mocrop.pipeline.policies.npy_maps import map_path, write_map
 from mocrop.pipeline.policies.precomputed import ImportedMaps, MapsSettings, map_box, settle_maps
@@ -31,7 +31,7 @@ def with_maps(folder: Path, *grids: tuple[int, int]) -> str:
 
 
 def decided(folder: str, *, clip: str = "A/a", grid: tuple[int, int] = (6, 8)) -> PolicyResult:
-    return map_box(None, (320, 240), clip, MapsSettings(folder=folder, grid=grid, ratio=0.5))
+    return map_box(ClipFacts(name=clip, size=(320, 240)), MapsSettings(folder=folder, grid=grid, ratio=0.5))
 
 
 @pytest.mark.parametrize("grid", [(6, 8), (9, 16), (4, 2)])

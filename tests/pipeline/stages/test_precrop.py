@@ -563,7 +563,9 @@ def test_motion_fields_are_those_of_the_stored_frames_and_box(
         assert np.array_equal(cache.open_frames().read().result(), expected.open_frames().read().result())
         box = CropBox(**dict(zip(("left", "top", "right", "bottom"), cache.box[1].tolist(), strict=True)))
         numbers = cache.frame_index[1].tolist()
-        drawn = dense_motion(motion, numbers, box=box, size=SIZE, settings=MotionFieldSettings(side=8))
+        drawn = dense_motion(
+            motion, numbers, boxes=[box] * len(numbers), size=SIZE, settings=MotionFieldSettings(side=8)
+        )
         assert drawn.any()
         assert np.array_equal(zarr.open_group(cache.path, mode="r")["motion"][1], drawn)
 
