@@ -14,6 +14,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.evaluation.scores.few_shot_test import jackknife_difference
 from mocrop.evaluation.scores.statistics import (
     PERCENTILES_95,
     Estimate,
@@ -51,6 +52,7 @@ class Comparison:
     base_accuracy: float
     difference: Estimate  # interval over groups of clips
     over_draws: Estimate | None = None  # few-shot only: interval of the mean over draws, for these clips
+    enough_draws: bool = True  # false: few-shot with fewer than two draws a group, whose interval is needlessly wide
     gained: int | None = None  # clips that only the variant gets right
     lost: int | None = None
     p_value: float
@@ -90,6 +92,45 @@ def compare(
         lost=test.only_first,
         p_value=test.p_value,
         p_corrected=test.p_value,
+        verdict=Verdict.NOT_SHOWN,
+    )
+
+
+def compare_few_shot(
+    variant: tuple[str, BoolArray],
+    base: tuple[str, BoolArray],
+    *,
+    where: str,
+    tested: BoolArray,
+    trained: BoolArray,
+    clusters: IntArray,
+    classes: IntArray,
+    over_draws: Estimate,
+) -> Comparison:
+    """Compare two variants that were trained and tested on the same draws of groups; not corrected yet.
+
+    Args:
+        variant, base: name; (draws, clips) whether a clip was tested and recognised.
+        tested, trained: (draws, clips), the same for both.
+        clusters, classes: (clips,) see :func:`~mocrop.evaluation.scores.few_shot_test.jackknife_difference`.
+        over_draws: mean difference with its interval over draws, which is about these training groups.
+    Raises: SettingsError for a class with fewer than five groups, or a group that every draw trains on.
+    """
+    right, other = variant[1] & tested, base[1] & tested
+    found = jackknife_difference(right.astype(np.float64) - other, tested, trained, clusters=clusters, classes=classes)
+    tests = int(tested.sum())
+    return Comparison(
+        variant=variant[0],
+        base=base[0],
+        where=where,
+        clips=len(clusters),
+        accuracy=int(right.sum()) / tests,
+        base_accuracy=int(other.sum()) / tests,
+        difference=found.estimate,
+        over_draws=over_draws,
+        enough_draws=found.enough_draws,
+        p_value=found.p_value,
+        p_corrected=found.p_value,
         verdict=Verdict.NOT_SHOWN,
     )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.evaluation.scores.student_t import t_quantile
 from mocrop.pipeline.groups import across_classes
 
 DoubleMap = npt.NDArray[np.float64]
@@ -23,6 +24,8 @@ BOOTSTRAP_DRAWS = 10_000
 SIGN_FLIPS = 20_000
 COUNTS_AT_ONCE = 4_000_000  # draws times clusters held in memory at once
 PERCENTILES_95 = (2.5, 97.5)
+LEAST_GROUPS = 3  # for an interval of a mean; two that happen to agree would leave no doubt
+NOTHING = 1e-24  # a variance of shares below this is rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +130,74 @@ def paired_difference(
     differences = second.astype(np.float64) - first.astype(np.float64)
     mean, low, high = bootstrap(differences, clusters=clusters, seed=seed)
     return Estimate(mean=float(mean), low=float(low), high=float(high))
+
+
+def group_interval(values: DoubleMap, *, clusters: IntArray | None = None) -> tuple[DoubleMap, DoubleMap, DoubleMap]:
+    """Mean over the first axis, and its 95 % interval for new groups of clips, by Student's t over the groups.
+
+    The mean is a ratio, the sum over all clips by their number, and groups differ in size: the variance is that of the
+    groups' sums less the mean times their sizes, with as many degrees of freedom as groups less one.
+
+    Args:
+        values: (clips, ...); NaN anywhere in a column makes that column NaN and leaves the others alone.
+        clusters: (clips,), any number per group; None: every clip is one of its own.
+    Returns: mean, low, high, each of the shape of one of the values. Fewer than three groups say nothing about new
+        ones: the interval is infinite to both sides.
+    Source: Cochran, Sampling Techniques (1977), 6.3 for the variance of a ratio.
+    """
+    clips = len(values)
+    flat = values.reshape(clips, -1).astype(np.float64)
+    mean = flat.mean(axis=0)
+    left = _sums_by_cluster(flat - mean, clusters)
+    groups = len(left)
+    if groups < LEAST_GROUPS:
+        reach = np.where(np.isnan(mean), np.nan, np.inf)
+    else:
+        reach = t_quantile(groups - 1) * np.sqrt(groups / (groups - 1) * (left**2).sum(axis=0)) / clips
+    shape = values.shape[1:]
+    return mean.reshape(shape), (mean - reach).reshape(shape), (mean + reach).reshape(shape)
+
+
+def accuracy_interval(
+    right: npt.NDArray[np.generic], *, clusters: IntArray | None = None, weights: DoubleMap | None = None
+) -> tuple[float, float]:
+    """95 % interval of an accuracy for new groups of clips: Wilson's, for as many clips as the groups are worth.
+
+    Clips of a group go together, so a list of them says less than as many single ones. What it is worth follows from
+    the variance over the groups; it lies between the number of groups (if their clips are all alike) and that of
+    clips, and is taken to be the former where all groups do the same. Student's t stands for the normal quantile.
+
+    Args:
+        right: (clips,) booleans, or shares from 0 to 1.
+        clusters: see :func:`group_interval`.
+        weights: (clips,) positive, for a mean that is not over clips, such as that over classes; None: all alike.
+    Returns: low and high; 0 and 1 for a single group, which says nothing about others.
+    Source: Wilson (1927); Korn and Graubard (1998) for the effective number of clips.
+    """
+    shares = right.astype(np.float64)
+    weight = np.ones(len(shares)) if weights is None else weights / weights.mean()
+    share = 1.0 if (shares == 1).all() else min(1.0, float(weight @ shares / weight.sum()))
+    sums = _sums_by_cluster(np.column_stack((weight * (shares - share), weight)), clusters)
+    groups, total = len(sums), float(weight.sum())
+    if groups < 2:
+        return 0.0, 1.0
+    variance = groups / (groups - 1) * float((sums[:, 0] ** 2).sum()) / total**2
+    least, most = total**2 / float((sums[:, 1] ** 2).sum()), total**2 / float((weight**2).sum())
+    worth = min(max(share * (1 - share) / variance, least), most) if variance > NOTHING else least
+    return wilson(share, worth, quantile=t_quantile(groups - 1))
+
+
+def wilson(share: float, clips: float, *, quantile: float) -> tuple[float, float]:
+    """Wilson's interval of a share of so many clips, which need not be whole.
+
+    >>> [round(end, 3) for end in wilson(0.8, 10, quantile=1.96)]
+    [0.49, 0.943]
+    """
+    weight = quantile**2 / clips
+    centre = (share + weight / 2) / (1 + weight)
+    reach = quantile / (1 + weight) * (share * (1 - share) / clips + weight / (4 * clips)) ** 0.5
+    low = 0.0 if share <= 0 else centre - reach  # exact at both ends, where the sum of floats is not
+    return max(0.0, low), 1.0 if share >= 1 else min(1.0, centre + reach)
 
 
 def bootstrap(

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mocrop.evaluation.scores.comparisons import Comparison, Verdict, compare, compare_sums, corrected, holm, verdict
+from mocrop.evaluation.scores.comparisons import (
+    Comparison,
+    Verdict,
+    compare,
+    compare_few_shot,
+    compare_sums,
+    corrected,
+    holm,
+    verdict,
+)
 from mocrop.evaluation.scores.statistics import Estimate
 
 
@@ -84,3 +93,22 @@ def test_a_clip_that_was_tested_often_weighs_more() -> None:
         over_draws=estimate(0, 0, 0),
     )
     assert (found.accuracy, found.base_accuracy, found.difference.mean) == (0.75, 0.25, 0.5)
+
+
+def test_few_shot_accuracies_are_over_all_tests_and_untested_clips_count_nowhere() -> None:
+    """Ten groups of one clip each, ten draws, each of which trains on one: 90 tests."""
+    trained = np.eye(10, dtype=np.bool_)
+    found = compare_few_shot(
+        ("a", np.ones((10, 10), np.bool_)),
+        ("b", np.tile(np.arange(10) < 4, (10, 1))),
+        where="1 group, 192",
+        tested=~trained,
+        trained=trained,
+        clusters=np.arange(10),
+        classes=np.arange(10) // 5,
+        over_draws=estimate(0.6, 0.5, 0.7),
+    )
+    assert (found.accuracy, found.base_accuracy, found.clips) == (1, 0.4, 10)
+    assert found.difference.mean == pytest.approx(0.6)
+    assert not found.enough_draws  # 10 draws, 10 groups
+    assert (found.gained, found.lost, found.over_draws) == (None, None, estimate(0.6, 0.5, 0.7))

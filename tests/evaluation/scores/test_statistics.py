@@ -6,20 +6,27 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import t as student
 
 from mocrop.evaluation.scores import statistics
 from mocrop.evaluation.scores.statistics import (
     McNemar,
+    accuracy_interval,
     bootstrap,
     cluster_numbers,
     format_p,
+    group_interval,
     mcnemar,
     paired_difference,
     resampled_sums,
     sign_flip_test,
     sign_test,
+    wilson,
 )
 from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
+from mocrop.training.scores import Score
 
 
 def test_a_bootstrap_of_equal_clips_is_certain_and_of_two_spans_them() -> None:
@@ -158,3 +165,82 @@ def test_clips_of_a_group_that_spans_classes_have_one_number_in_all_of_them() ->
     numbers = cluster_numbers(np.array([0, 1, 1, 0]), np.array([person, person, person + 1, 3]), ["a", "b", "c", "d"])
     assert numbers[0] == numbers[1]
     assert len(set(numbers.tolist())) == 3
+
+
+def test_a_group_interval_is_student_s_t_over_the_groups() -> None:
+    """Four groups of two clips with sums 0, 1, 1, 2: mean 0.5, left over -1, 0, 0, 1, so V = 4/3 * 2 / 64."""
+    values = np.array([0, 0, 1, 0, 0, 1, 1, 1.0])
+    mean, low, high = group_interval(values, clusters=np.arange(8) // 2)
+    reach = 3.182446305284263 * (4 / 3 * 2 / 64) ** 0.5
+    assert (float(mean), float(low), float(high)) == pytest.approx((0.5, 0.5 - reach, 0.5 + reach))
+    assert group_interval(values[:, None, None], clusters=np.arange(8) // 2)[1].shape == (1, 1)
+
+
+def test_a_group_interval_of_single_clips_is_the_plain_t_interval() -> None:
+    values = np.random.default_rng(0).normal(size=30)
+    _, low, high = group_interval(values)
+    expected = student.interval(0.95, 29, values.mean(), values.std(ddof=1) / 30**0.5)
+    assert (float(low), float(high)) == pytest.approx(expected)
+
+
+def test_one_or_two_groups_say_nothing_about_others() -> None:
+    for clusters in (np.zeros(4, np.int64), np.array([0, 0, 1, 1])):
+        mean, low, high = group_interval(np.ones((4, 2)), clusters=clusters)
+        assert mean.tolist() == [1, 1]
+        assert low.tolist() == [-np.inf] * 2
+        assert high.tolist() == [np.inf] * 2
+
+
+def test_a_column_without_numbers_leaves_the_others_alone() -> None:
+    values = np.array([[np.nan, 0.0], [np.nan, 0.5], [np.nan, 1.0]])
+    alone = group_interval(values[:, 1])
+    for both, one in zip(group_interval(values), alone, strict=True):
+        assert np.isnan(both[0])
+        assert both[1] == one
+    assert np.isnan(group_interval(values[:1])[1]).tolist() == [True, False]  # of one clip, too
+
+
+def test_an_accuracy_of_single_clips_has_nearly_wilson_s_interval() -> None:
+    right = np.arange(400) < 300
+    assert accuracy_interval(right) == pytest.approx(Score(correct=300, total=400).interval, abs=0.002)
+
+
+def test_groups_whose_clips_are_all_alike_are_worth_a_clip_each() -> None:
+    """Thirty groups of ten: as thirty clips, with the t of 29 degrees; single clips would be worth 300."""
+    alike = accuracy_interval(np.arange(300) < 240, clusters=np.arange(300) // 10)
+    assert alike == pytest.approx(wilson(0.8, 30, quantile=student.ppf(0.975, 29)))
+    low, high = accuracy_interval(np.arange(300) < 240)
+    assert high - low < (alike[1] - alike[0]) / 2
+
+
+def test_where_all_are_right_the_groups_count_as_a_clip_each() -> None:
+    low, high = accuracy_interval(np.ones(40, np.bool_), clusters=np.arange(40) // 4)
+    assert (low, high) == pytest.approx((wilson(1.0, 10, quantile=student.ppf(0.975, 9))[0], 1.0))
+    assert high == 1.0
+    assert accuracy_interval(np.zeros(40, np.bool_), clusters=np.arange(40) // 4)[0] == 0.0
+
+
+def test_one_group_leaves_an_accuracy_open() -> None:
+    assert accuracy_interval(np.array([True, True, False]), clusters=np.zeros(3, np.int64)) == (0.0, 1.0)
+
+
+def test_weights_that_are_alike_are_none_and_a_weight_of_two_is_two_clips_of_a_group() -> None:
+    right, clusters = np.array([1, 0, 1, 1, 0, 1.0]), np.array([0, 0, 1, 2, 2, 3])
+    assert accuracy_interval(right, clusters=clusters, weights=np.full(6, 0.2)) == pytest.approx(
+        accuracy_interval(right, clusters=clusters)
+    )
+    heavy = accuracy_interval(np.array([1, 0, 1, 0.0]), clusters=np.arange(4), weights=np.array([2, 2, 2, 2.0]))
+    assert heavy == pytest.approx(accuracy_interval(np.array([1, 0, 1, 0.0])))
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.floats(0.1, 9)), min_size=1, max_size=30),
+)
+def test_an_accuracy_lies_in_its_interval_and_the_interval_between_0_and_1(
+    clips: list[tuple[bool, int, float]],
+) -> None:
+    right, clusters, weights = (np.array(column) for column in zip(*clips, strict=True))
+    low, high = accuracy_interval(right, clusters=clusters, weights=weights)
+    share = float(weights @ right / weights.sum())
+    assert 0 <= low <= share + 1e-9
+    assert share - 1e-9 <= high <= 1
