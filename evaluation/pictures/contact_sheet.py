@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.evaluation.pictures.clip_view import ClipView, Picture, edge_widths
-from mocrop.evaluation.pictures.colours import COLOURS
+from mocrop.evaluation.pictures.colours import style_of
 from mocrop.evaluation.pictures.motion_arrows import ArrowMaker, Arrows
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
@@ -31,12 +31,8 @@ MIN_COLUMNS = 4  # also for fewer frames, which would else fill the page
 OWN_COLOUR, CAMERA_COLOUR = "#ffd400", "#35c4ff"  # of arrows: blocks that move by themselves, and with the camera
 SPEED_COLOUR, SUPPORT_COLOUR = "#7a3db8", "#9aa5b1"
 WARNING_COLOUR = "#a02020"
+LINE_POINTS = 2.2  # width of the outline of a box; dashes are as long on the wider ones below other outlines
 PLATE: Picture = np.full((1, 1, 3), 232, np.uint8)  # light grey, in place of a picture
-
-
-def policy_colour(name: str) -> str:
-    """The colour of a policy's box, the same in all plots; white for a policy without one."""
-    return COLOURS.get(name, "#ffffff")
 
 
 def draw_contact_sheet(view: ClipView, file: Path, *, frames: int = 6) -> None:
@@ -130,7 +126,7 @@ def _write(axis: Axes, middle: tuple[float, float], words: str, *, letters_acros
 
 
 def draw_boxes(axis: Axes, results: Mapping[str, PolicyResult], size: PictureSize) -> None:
-    """Outline every box in the colour of its policy; coinciding edges show as stripes."""
+    """Outline every box in the style of its policy; coinciding edges show as stripes."""
     from matplotlib.collections import LineCollection
 
     for name, widths in edge_widths(results).items():
@@ -141,8 +137,13 @@ def draw_boxes(axis: Axes, results: Mapping[str, PolicyResult], size: PictureSiz
             [(right, top), (right, bottom)],
             [(left, bottom), (right, bottom)],
         ]
-        points = [0.2 + 2 * width for width in widths]
-        axis.add_collection(LineCollection(lines, colors=policy_colour(name), linewidths=points, capstyle="projecting"))
+        style = style_of(name)
+        points = [LINE_POINTS + 2 * (width - 1) for width in widths]
+        dashes = [(0, [part * LINE_POINTS / width for part in style.dashes] or None) for width in points]
+        caps = "butt" if style.dashes else "projecting"
+        axis.add_collection(
+            LineCollection(lines, colors=style.colour, linewidths=points, linestyles=dashes, capstyle=caps)
+        )
 
 
 def draw_arrows(axis: Axes, arrows: Arrows) -> None:
@@ -218,13 +219,19 @@ def speed_by_frame(motion: ClipMotion) -> tuple[npt.NDArray[np.intp], npt.NDArra
 
 def policy_handles(results: Mapping[str, PolicyResult]) -> list[Line2D]:
     """Legend entries: every policy with the area of its box."""
-    from matplotlib.lines import Line2D
-
     handles = []
     for name, result in results.items():
         what = f"{result.box.area:.0%} of the frame" if result.usable else "not cropped"
-        handles.append(Line2D([], [], color=policy_colour(name), linewidth=3, label=f"{name}, {what}"))
+        handles.append(policy_handle(name, f"{name}, {what}"))
     return handles
+
+
+def policy_handle(name: str, label: str) -> Line2D:
+    """Legend entry of a policy."""
+    from matplotlib.lines import Line2D
+
+    style = style_of(name)
+    return Line2D([], [], color=style.colour, linestyle=style.linestyle, linewidth=2.5, label=label)
 
 
 def arrow_handles(maker: ArrowMaker | None) -> list[Line2D]:

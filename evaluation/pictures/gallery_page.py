@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mocrop.evaluation.pictures.contact_sheet import PLATE, WARNING_COLOUR, draw_boxes, policy_colour, show_picture
+from mocrop.evaluation.pictures.contact_sheet import PLATE, WARNING_COLOUR, draw_boxes, policy_handle, show_picture
 from mocrop.evaluation.pictures.gallery import Gallery, Tile, cache_gallery, gallery_settings, workspace_gallery
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import SettingsError
@@ -23,6 +23,7 @@ from mocrop.training.report.figure_names import drawable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 DPI = 110
 TILE_INCHES = 1.75  # width
@@ -172,13 +173,10 @@ def _write(axis: Axes, tile: Tile) -> None:
 
 def _add_legend(figure: Figure, gallery: Gallery) -> None:
     """Add a legend of the colours."""
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     names = dict.fromkeys(name for tile in gallery.tiles for name in tile.results)
-    handles: list[Line2D | Patch] = [
-        Line2D([], [], color=policy_colour(name), linewidth=3, label=name) for name in names
-    ]
+    handles: list[Line2D | Patch] = [policy_handle(name, name) for name in names]
     if any(tile.place for tile in gallery.tiles):
         handles.append(Patch(color=MAP_COLOUR, label="where the crop lies in the whole frame"))
     figure.legend(handles=handles, loc="outside lower center", ncols=max(1, len(handles)), frameon=False, fontsize=9)

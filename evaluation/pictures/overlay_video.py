@@ -15,12 +15,12 @@ from av.video.frame import VideoFrame
 from matplotlib.figure import Figure
 
 from mocrop.evaluation.pictures.clip_view import ClipView, Picture, edge_widths
+from mocrop.evaluation.pictures.colours import inked, style_of
 from mocrop.evaluation.pictures.contact_sheet import (
     CAMERA_COLOUR,
     OWN_COLOUR,
     arrow_handles,
     draw_camera,
-    policy_colour,
     policy_handles,
 )
 from mocrop.evaluation.pictures.motion_arrows import ArrowMaker, Arrows
@@ -36,6 +36,7 @@ MIN_WIDTH_PX = 640  # narrower pictures are enlarged by a whole factor, so that 
 BAND_PX, BAND_DPI = 240, 100  # height of the strip below the pictures
 CRF = 20  # of x264
 DIMMED = 0.7  # brightness of the pictures, so that arrows stand out
+LINE_PX = 4  # width of the outline of a box
 HEAD_PX = 9  # length of the strokes of an arrow's head
 USUAL_RATE = Fraction(25)  # frames per second, for a file without a rate
 
@@ -84,16 +85,18 @@ def _enlarged(picture: Picture, scale: int) -> Picture:
 
 
 def paint_boxes(picture: Picture, results: Mapping[str, PolicyResult]) -> None:
-    """Outline every box, in place, with lines of four pixels; coinciding edges show as stripes."""
+    """Outline every box, in place, in the style of its policy; coinciding edges show as stripes."""
     height, width = picture.shape[:2]
     for name, strokes in edge_widths(results).items():
+        style = style_of(name)
         left, top, right, bottom = edges = results[name].box.pixels(width, height)
         for number, (at, stroke) in enumerate(zip(edges, strokes, strict=True)):
-            thickness = 2 + 2 * stroke
+            thickness = LINE_PX + 2 * (stroke - 1)
             start = min(max(at - thickness // 2, 0), (height if number % 2 else width) - thickness)
             line = slice(start, start + thickness)
-            place = (line, slice(left, right)) if number % 2 else (slice(top, bottom), line)
-            picture[place] = _rgb(policy_colour(name))
+            along = slice(left, right) if number % 2 else slice(top, bottom)
+            drawn = along.start + np.flatnonzero(inked(along.stop - along.start, style.dashes, width=LINE_PX))
+            picture[(line, drawn) if number % 2 else (drawn, line)] = _rgb(style.colour)
 
 
 def paint_arrows(picture: Picture, arrows: Arrows, *, scale: int) -> None:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from mocrop.cli import main
 from mocrop.evaluation.pictures.clip_view import ShowSettings, view_clip
+from mocrop.evaluation.pictures.colours import STYLES
 from mocrop.evaluation.pictures.contact_sheet import (
     DPI,
     OWN_COLOUR,
@@ -24,7 +25,6 @@ from mocrop.evaluation.pictures.contact_sheet import (
     WIDTH_INCHES,
     draw_arrows,
     draw_boxes,
-    policy_colour,
 )
 from mocrop.evaluation.pictures.motion_arrows import Arrows
 from mocrop.evaluation.pictures.show import show_in_workspace
@@ -88,15 +88,15 @@ def test_sheet_is_a_png_in_the_reports_with_a_box_of_each_policy(workspace: Work
     picture = image(file)
     assert picture.shape[1] == WIDTH_INCHES * DPI
     assert picture.shape[0] > picture.shape[1] / 3
-    assert all(has_colour(picture, policy_colour(name)) for name in ("center", "random", "motion", "adaptive"))
+    assert all(has_colour(picture, STYLES[name].colour) for name in ("center", "random", "motion", "adaptive"))
     assert has_colour(picture, OWN_COLOUR)
     assert list(file.parent.glob(".*")) == []
 
 
 def test_only_named_policies_are_drawn(workspace: Workspace, tmp_path: Path) -> None:
     picture = image(show_in_workspace(workspace, "g02_c01", policies=["center"], output=tmp_path / "sheet.png"))
-    assert has_colour(picture, policy_colour("center"))
-    assert not has_colour(picture, policy_colour("adaptive"))
+    assert has_colour(picture, STYLES["center"].colour)
+    assert not has_colour(picture, STYLES["adaptive"].colour)
 
 
 def test_command_writes_where_it_is_told_and_says_so(
@@ -159,8 +159,8 @@ def test_clip_without_motion_gets_a_sheet_that_says_so(workspace: Workspace, cli
     view = view_clip(workspace, clip, ShowSettings())
     assert list(view.results) == ["full", "center", "random"]
     picture = image(show_in_workspace(workspace, clip, output=tmp_path / "sheet.png"))
-    assert has_colour(picture, policy_colour("center"))
-    assert not has_colour(picture, policy_colour("motion"))
+    assert has_colour(picture, STYLES["center"].colour)
+    assert not has_colour(picture, STYLES["motion"].colour)
     assert has_colour(picture, WARNING_COLOUR)
 
 
@@ -225,8 +225,8 @@ def test_frames_are_shown_upright_whatever_their_colours(
 
 
 def test_box_is_outlined_where_it_is() -> None:
-    colour = np.rint(np.array(to_rgb(policy_colour("center"))) * 255)
-    picture = drawn(lambda axis: draw_boxes(axis, {"center": result(0.25, 0.25, 0.75, 0.75)}, (100, 80)))
+    colour = np.rint(np.array(to_rgb(STYLES["follow"].colour)) * 255)
+    picture = drawn(lambda axis: draw_boxes(axis, {"follow": result(0.25, 0.25, 0.75, 0.75)}, (100, 80)))
     for x, y in ((25, 40), (75, 40), (50, 20), (50, 60)):
         assert np.abs(picture[y - 1 : y + 1, x - 1 : x + 1].astype(int) - colour).max() <= 3
     assert (picture[25:55, 30:70] == 255).all()
@@ -236,8 +236,8 @@ def test_box_is_outlined_where_it_is() -> None:
 def test_boxes_that_coincide_are_both_visible() -> None:
     same = {"center": result(0.25, 0.25, 0.75, 0.75), "adaptive": result(0.25, 0.25, 0.75, 0.75)}
     picture = drawn(lambda axis: draw_boxes(axis, same, (100, 80)))
-    assert has_colour(picture, policy_colour("center"))
-    assert has_colour(picture, policy_colour("adaptive"))
+    assert has_colour(picture, STYLES["center"].colour)
+    assert has_colour(picture, STYLES["adaptive"].colour)
 
 
 def test_arrow_lies_along_the_vector_with_its_head_at_the_end() -> None:
@@ -269,7 +269,7 @@ def test_many_frames_of_a_high_picture_stay_on_the_page(make_video: MakeVideo, t
     work = one_clip(tmp_path, make_video(tmp_path / "data/Run/a.avi", frames=30, size=(48, 128), key_interval=2))
     picture = image(show_in_workspace(work, "a", frames=15, output=tmp_path / "sheet.png"))
     assert picture.shape[1] == WIDTH_INCHES * DPI
-    assert has_colour(picture, policy_colour("adaptive"))
+    assert has_colour(picture, STYLES["adaptive"].colour)
 
 
 def test_an_error_is_one_line(workspace: Workspace) -> None:

@@ -12,7 +12,8 @@ import pytest
 import zarr
 
 from mocrop.cli import main
-from mocrop.evaluation.pictures.contact_sheet import WARNING_COLOUR, policy_colour
+from mocrop.evaluation.pictures.colours import STYLES
+from mocrop.evaluation.pictures.contact_sheet import WARNING_COLOUR
 from mocrop.evaluation.pictures.gallery import (
     GallerySettings,
     cache_gallery,
@@ -97,9 +98,9 @@ def test_a_clip_without_motion_is_marked_as_not_cropped_and_one_that_cannot_be_r
 def test_the_page_has_the_colours_of_the_policies_and_of_warnings(workspace: Workspace, tmp_path: Path) -> None:
     file = gallery_in_workspace(workspace, policies=["motion", "center"], output=tmp_path / "page.png")
     page = image(file)
-    for colour in (policy_colour("motion"), policy_colour("center"), WARNING_COLOUR):
+    for colour in (STYLES["motion"].colour, STYLES["center"].colour, WARNING_COLOUR):
         assert has_colour(page, colour)
-    assert not has_colour(page, policy_colour("adaptive"))
+    assert not has_colour(page, STYLES["adaptive"].colour)
     assert not has_colour(page, MAP_COLOUR)
 
 

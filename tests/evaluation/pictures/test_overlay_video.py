@@ -13,7 +13,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from mocrop.cli import main
-from mocrop.evaluation.pictures.contact_sheet import CAMERA_COLOUR, OWN_COLOUR, policy_colour
+from mocrop.evaluation.pictures.colours import STYLES
+from mocrop.evaluation.pictures.contact_sheet import CAMERA_COLOUR, OWN_COLOUR
 from mocrop.evaluation.pictures.motion_arrows import ArrowMaker, Arrows
 from mocrop.evaluation.pictures.overlay_video import BAND_PX, paint_arrows, paint_boxes
 from mocrop.evaluation.pictures.show import show_in_workspace
@@ -92,8 +93,9 @@ def test_box_is_in_the_video_where_it_is_in_the_clip(workspace: Workspace, tmp_p
     (picture, *_), _ = frames_of(file)
     side = np.sqrt(0.25 * 640 * 480)
     left, right = round(320 - side / 2), round(320 + side / 2)
-    blue, inside = colour(policy_colour("center")).astype(int), picture[240, 320]
-    for x, y in ((left, 240), (right, 240), (320, round(240 - side / 2)), (320, round(240 + side / 2))):
+    top, bottom, on = round(240 - side / 2), round(240 + side / 2), 145  # pixels from a corner, on the 11th dash
+    blue, inside = colour(STYLES["center"].colour).astype(int), picture[240, 320]
+    for x, y in ((left, top + on), (right, top + on), (left + on, top), (left + on, bottom)):
         assert np.abs(picture[y, x] - blue).max() < 40
     for x in (left - 12, left + 12, right - 12, right + 12):
         assert np.abs(picture[240, x].astype(int) - inside).max() < 12
@@ -123,10 +125,10 @@ def test_command_writes_the_video(workspace: Workspace, tmp_path: Path) -> None:
 
 def test_box_is_painted_on_its_edges_and_nowhere_else() -> None:
     picture = np.zeros((80, 100, 3), np.uint8)
-    paint_boxes(picture, {"center": result(CropBox(left=0.25, top=0.25, right=0.75, bottom=0.75))})
+    paint_boxes(picture, {"follow": result(CropBox(left=0.25, top=0.25, right=0.75, bottom=0.75))})
     expected = np.zeros((80, 100), bool)
     expected[20:60, 23:27] = expected[20:60, 73:77] = expected[18:22, 25:75] = expected[58:62, 25:75] = True
-    assert np.array_equal((picture == colour(policy_colour("center"))).all(axis=2), expected)
+    assert np.array_equal((picture == colour(STYLES["follow"].colour)).all(axis=2), expected)
     assert not picture[~expected].any()
 
 
@@ -134,18 +136,26 @@ def test_box_at_the_border_stays_in_the_picture_and_the_whole_frame_has_no_outli
     picture = np.zeros((80, 100, 3), np.uint8)
     paint_boxes(picture, {"full": result(WHOLE_FRAME)})
     assert not picture.any()
-    paint_boxes(picture, {"center": result(CropBox(left=0, top=0.5, right=1, bottom=1))})
-    assert (picture[40:, :4] == colour(policy_colour("center"))).all()
-    assert (picture[76:] == colour(policy_colour("center"))).all()
+    paint_boxes(picture, {"follow": result(CropBox(left=0, top=0.5, right=1, bottom=1))})
+    assert (picture[40:, :4] == colour(STYLES["follow"].colour)).all()
+    assert (picture[76:] == colour(STYLES["follow"].colour)).all()
     assert not picture[:38].any()
 
 
 def test_edges_that_coincide_are_stripes() -> None:
     picture = np.zeros((80, 100, 3), np.uint8)
     box = CropBox(left=0.5, top=0.25, right=0.75, bottom=0.75)
-    paint_boxes(picture, {"center": result(box), "adaptive": result(box)})
-    blue, green = colour(policy_colour("center")), colour(policy_colour("adaptive"))
-    assert (picture[40, 47:53] == [blue, *[green] * 4, blue]).all()
+    paint_boxes(picture, {"adaptive": result(box), "follow": result(box)})
+    green, orange = colour(STYLES["adaptive"].colour), colour(STYLES["follow"].colour)
+    assert (picture[30, 47:53] == [green, *[orange] * 4, green]).all()
+
+
+def test_dashes_leave_the_picture_as_it_was_between_them() -> None:
+    picture = np.zeros((80, 100, 3), np.uint8)
+    paint_boxes(picture, {"center": result(CropBox(left=0.5, top=0, right=1, bottom=1))})
+    inked = (picture == colour(STYLES["center"].colour)).all(axis=2)
+    assert inked[:, 48:52].all(axis=1).nonzero()[0].tolist() == [y for y in range(80) if y % 14 < 10]
+    assert not picture[4:76, 52:96].any()
 
 
 def test_arrow_is_painted_from_start_to_end_with_its_head_there() -> None:
