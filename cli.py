@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from mocrop.pipeline.choices import Camera, Compression, Select, Source
+from mocrop.pipeline.choices import Bars, Camera, Compression, Select, Source
 from mocrop.pipeline.names import printable
 from mocrop.training.options import (
     CacheOption,
@@ -768,11 +768,21 @@ def coverage(
     policy: Annotated[list[str] | None, typer.Option(help="Policy to measure; repeatable.", show_default="all")] = None,
     ratio: Annotated[
         list[float] | None,
-        typer.Option(help="Area of the crop as a share of the frame; repeatable.", show_default="0.75, 0.5, 0.25"),
+        typer.Option(help="Area of the crop as a share of the frame; repeatable.", show_default="0.75, 0.5, 0.25, 0.1"),
     ] = None,
     camera: CameraOption = None,
+    bars: Annotated[
+        Bars | None,
+        typer.Option(help="Black bars: part of the frame, or cut off before areas count.", show_default="keep"),
+    ] = None,
     groups: Annotated[str | None, typer.Option(help="Only clips of these UCF groups, e.g. 13-25.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frame slots per clip, as for precrop.", show_default="16")
+    ] = None,
+    select: Annotated[
+        Select | None,
+        typer.Option(help="Which frames have a slot: key frames, or frames at even steps.", show_default="keyframes"),
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -780,7 +790,15 @@ def coverage(
     from mocrop.evaluation.coverage.report import coverage_in_workspace, coverage_json
     from mocrop.evaluation.coverage.settings import coverage_settings
 
-    settings = coverage_settings(policies=policy or (), camera=camera, ratios=ratio or (), groups=groups, seed=seed)
+    settings = coverage_settings(
+        policies=policy or (),
+        ratios=ratio or (),
+        camera=camera,
+        bars=bars,
+        groups=groups,
+        slots=frames,
+        select=select,
+    )
     measured, files = coverage_in_workspace(_workspace(workspace), settings, boxes=boxes)
     if as_json:
         _print_json(coverage_json(measured))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from harness import arguments, choose_clips, save_table
 
 from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, fractions, read_actor_boxes
-from mocrop.evaluation.coverage.measure import overlap
+from mocrop.evaluation.coverage.overlap import overlap
 from mocrop.evaluation.report.format import markdown_table
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.motion.vectors import read_motion

@@ -21,7 +21,7 @@ import numpy as np
 from harness import arguments, choose_clips, interleave, save_table
 
 from mocrop.evaluation.bench.interleaved_timing import ratios, spread
-from mocrop.evaluation.coverage.measure import overlap
+from mocrop.evaluation.coverage.overlap import overlap
 from mocrop.evaluation.report.format import markdown_table
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Select, Source

@@ -594,7 +594,7 @@ def test_coverage_of_annotated_clips_is_printed_and_kept(
     capsys.readouterr()
     assert mocrop("coverage", "--boxes", here / "boxes.json", "--policy", "motion", "--ratio", "0.5") == 0
     said = capsys.readouterr().out
-    assert "| policy, 6 clips |" in said
+    assert "6 clips of 6 groups at slots, 6 clips of 6 groups at all frames." in said
     assert {path.name for path in (here / "mocrop-work/reports").iterdir()} == {
         "coverage.json",
         "coverage.md",

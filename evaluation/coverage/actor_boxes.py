@@ -116,13 +116,20 @@ def _whole(value: object) -> int:
 
 
 def fractions(tubes: tuple[Tube, ...], *, width: int, height: int) -> DoubleMap:
-    """All boxes of a clip, tube after tube, as fractions of the picture.
+    """All boxes of a clip, tube after tube, as fractions of the picture; see :func:`actor_rows`."""
+    return actor_rows(tubes, width=width, height=height)[1]
+
+
+def actor_rows(tubes: tuple[Tube, ...], *, width: int, height: int) -> tuple[npt.NDArray[np.int64], DoubleMap]:
+    """All boxes of a clip, tube after tube, with the frames that they belong to.
 
     Boxes are clipped to the picture; those wholly outside are left out.
 
-    Returns: float64, shape (n, 4): left, top, right, bottom, fractions.
+    Returns: int64, shape (n,): numbers of frames; float64, shape (n, 4): left, top, right, bottom, fractions.
     """
     boxes = np.concatenate([np.empty((0, 4)), *(tube.boxes for tube in tubes)])
+    frames = np.concatenate([np.empty(0, np.int64), *(tube.start + np.arange(len(tube.boxes)) for tube in tubes)])
     edges = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     edges = np.clip(edges / [width, height, width, height], 0, 1)
-    return edges[(edges[:, 2] > edges[:, 0]) & (edges[:, 3] > edges[:, 1])]
+    inside = (edges[:, 2] > edges[:, 0]) & (edges[:, 3] > edges[:, 1])
+    return frames[inside], edges[inside]

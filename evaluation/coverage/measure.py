@@ -1,183 +1,171 @@
-"""Measure how much of the annotated actor each policy's box holds, with bootstrap intervals."""
+"""Measure how much of the annotated actor each policy's boxes hold, at the slots of a cache and at all frames."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, fractions
-from mocrop.evaluation.coverage.settings import BASE, CoverageSettings, policy_of
-from mocrop.evaluation.scores.statistics import Estimate, bootstrap
-from mocrop.pipeline.crop_box import CropBox
-from mocrop.pipeline.dataset.clips import group_of
-from mocrop.pipeline.errors import CropBoxError, DatasetError
-from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.motion.residual import camera_speed
-from mocrop.pipeline.motion.store import MotionReader
-from mocrop.pipeline.policies.base import AreaSettings, ClipFacts
+from mocrop.evaluation.coverage.ceilings import best_moving_boxes, best_static_box
+from mocrop.evaluation.coverage.clips import AnnotatedClip, IntArray, Places, places_at, slots_of, stands_still
+from mocrop.evaluation.coverage.overlap import METRICS, DoubleMap, overlaps
+from mocrop.evaluation.coverage.rows import At, CoverageRow, coverage_rows
+from mocrop.evaluation.coverage.settings import BEST_MOVING, BEST_STATIC, CEILINGS, CoverageSettings, policy_of
+from mocrop.evaluation.scores.statistics import cluster_numbers
+from mocrop.pipeline.errors import CropBoxError, DatasetError, MotionStoreError
+from mocrop.pipeline.policies.base import AreaSettings, ClipFacts, PolicySettings, box_extent
 from mocrop.pipeline.policies.registry import decide
-from mocrop.pipeline.workspace.manifest import Manifest
-from mocrop.pipeline.workspace.paths import Workspace
 
-DoubleMap = npt.NDArray[np.float64]
-
-METRICS = ("inside", "whole", "iou", "area")
-STILL_PX = 0.1  # median speed of the camera below which it stands still, pixels per frame
-WHOLE_BUT_ROUNDING = 1 - 1e-6
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AnnotatedClip:
-    """A clip with the boxes of its actor."""
-
-    name: str
-    label: str  # its class
-    motion: ClipMotion
-    truth: DoubleMap  # (n, 4): left, top, right, bottom in fractions, one row per actor and frame
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoverageRow:
-    """One variant at one ratio on one set of clips."""
-
-    clips_of: str  # the set: "all", "class X", "camera still" or "camera moves"
-    clips: int
-    variant: str
-    ratio: float
-    estimates: Mapping[str, Estimate]  # by metric
-    over_base: Mapping[str, Estimate]  # differences to the base on the same clips
-
-
-def annotated_clips(workspace: Workspace, boxes: ActorBoxes, *, groups: range | None = None) -> Iterator[AnnotatedClip]:
-    """Clips of a workspace that have motion vectors and boxes, in the order of the manifest.
-
-    Raises: MotionStoreError if the motion store is damaged.
-    """
-    reader = MotionReader(workspace.motion)
-    with Manifest(workspace.manifest_file, read_only=True) as manifest:
-        for position, row in enumerate(manifest.clips()):
-            if row.name not in boxes or (groups is not None and group_of(row.name) not in groups):
-                continue
-            motion = reader.read(position)
-            if motion is None:
-                continue
-            truth = fractions(boxes[row.name], width=motion.width, height=motion.height)
-            if len(truth):
-                yield AnnotatedClip(name=row.name, label=row.name.split("/")[0], motion=motion, truth=truth)
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Coverage:
-    """Coverage of all clips: clip by clip, and as rows of a table."""
+    """Coverage of all clips: clip by clip, and as rows of a table.
 
+    Attributes:
+        settings: what was asked for.
+        clips: names of the clips that were measured.
+        clusters: shape (clips,): the same number for the clips of one group.
+        sets: by name: shape (clips,), which clips belong to it.
+        values: by where it is measured: shape (clips, variants, ratios, metrics); NaN where a policy's grid has no
+            box of the ratio, and for clips that have no annotated slot.
+        variants: names of the policies that were measured, then of the ceilings.
+        left_out: by name of a policy that was not measured: why.
+    """
+
+    settings: CoverageSettings
     clips: tuple[str, ...]
-    sets: Mapping[str, npt.NDArray[np.bool_]]  # (clips,) each: which clips belong to it
-    values: DoubleMap  # (clips, variants, ratios, metrics); NaN where a policy's grid has no box of the ratio
+    clusters: IntArray
+    sets: Mapping[str, BoolArray]
+    values: Mapping[At, DoubleMap]
     variants: tuple[str, ...]
-    ratios: tuple[float, ...]
+    left_out: Mapping[str, str]
     rows: tuple[CoverageRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Work:
+    """Settings, and what has been found so far."""
+
+    settings: CoverageSettings
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def measured(self, clip: AnnotatedClip) -> dict[At, DoubleMap]:
+        """The metrics of all variants and ceilings, shape (variants, ratios, metrics)."""
+        slots = slots_of(clip.motion, select=self.settings.select, slots=self.settings.slots)
+        return {
+            "slots": self._at(clip, places_at(clip, slots)),
+            "frames": self._at(clip, places_at(clip, np.unique(clip.frames).tolist())),
+        }
+
+    def _at(self, clip: AnnotatedClip, places: Places) -> DoubleMap:
+        variants, ratios = self.settings.variants, self.settings.ratios
+        if not len(places.truth):
+            return np.full((len(variants) + len(CEILINGS), len(ratios), len(METRICS)), np.nan)
+        policies = [self._of_policy(clip, places, name) for name in variants]
+        ceilings = [[_ceiling(clip, places, name, ratio) for ratio in ratios] for name in CEILINGS]
+        return np.array([*policies, *ceilings])
+
+    def _of_policy(self, clip: AnnotatedClip, places: Places, name: str) -> DoubleMap:
+        """The metrics of one policy, shape (ratios, metrics)."""
+        settings, ratios = self.settings.variants[name], self.settings.ratios
+        if not isinstance(settings, AreaSettings):
+            return np.array([self._of_box(clip, places, name, settings)] * len(ratios))
+        found = np.full((len(ratios), len(METRICS)), np.nan)
+        for row, ratio in enumerate(ratios):
+            try:
+                found[row] = self._of_box(clip, places, name, dataclasses.replace(settings, ratio=ratio))
+            except CropBoxError:
+                continue  # its grid has no box of this ratio
+        return found
+
+    def _of_box(self, clip: AnnotatedClip, places: Places, name: str, settings: PolicySettings) -> DoubleMap:
+        if name in self.left_out:
+            return np.full(len(METRICS), np.nan)
+        try:
+            return kept_by(policy_of(name), settings, clip, places)
+        except MotionStoreError as error:
+            if not self.settings.leave_out:
+                raise
+            self.left_out[name] = str(error)
+            return np.full(len(METRICS), np.nan)
+
+
+def kept_by(policy: str, settings: PolicySettings, clip: AnnotatedClip, places: Places) -> DoubleMap:
+    """Let a policy, a key of POLICIES, choose its boxes of a clip, and compare them with the actors'.
+
+    Returns: the metrics, see :func:`~mocrop.evaluation.coverage.overlap.overlaps`.
+    Raises: MotionStoreError if the policy needs what an older mocrop did not store.
+    """
+    size = (clip.motion.width, clip.motion.height)
+    facts = ClipFacts(name=clip.name, size=size, motion=clip.motion, slots=places.asked)
+    boxes = decide(policy, facts, settings).boxes(len(places.asked))
+    return overlaps(places.truth, np.array([box.edges for box in boxes])[places.slot])
 
 
 def measure_coverage(
     clips: Iterable[AnnotatedClip], settings: CoverageSettings, *, on_clip: Callable[[str], None] = lambda _: None
 ) -> Coverage:
-    """Let every policy choose its box of every clip and compare that with the actor's boxes.
+    """Let every policy choose its boxes of every clip, and compare them with the actors'.
 
-    Raises: DatasetError if there is no clip.
+    At slots, a policy is asked for the boxes of the frames that `mocrop precrop` would keep, and those of them that
+    are annotated count. At all frames it is asked for those of all annotated frames, as for an export of the video.
+    One row counts per actor and frame, the mean of a clip is over rows, and every clip counts the same.
+
+    Args:
+        on_clip: called with the name of each clip that is done.
+    Raises: DatasetError if there is no clip; MotionStoreError if a policy must be measured that needs what an older
+        mocrop did not store.
     """
-    names, labels, still, values = [], [], [], []
+    work, measured = _Work(settings=settings), []
+    names: list[str] = []
+    labels: list[str] = []
+    groups: list[int] = []
+    still: list[bool] = []
     for clip in clips:
         names.append(clip.name)
         labels.append(clip.label)
+        groups.append(clip.group)
         still.append(stands_still(clip.motion))
-        values.append(
-            [[_measured(clip, name, ratio, settings) for ratio in settings.ratios] for name in settings.variants]
-        )
+        measured.append(work.measured(clip))
         on_clip(clip.name)
     if not names:
         raise DatasetError(
             "no clip of the box file has motion vectors in this workspace; run `mocrop extract-mv` first"
         )
+    variants = [*settings.variants, *CEILINGS]
+    kept = [number for number, name in enumerate(variants) if name not in work.left_out]
+    places: tuple[At, ...] = ("slots", "frames")
+    values = {at: np.array([of[at] for of in measured])[:, kept] for at in places}
     sets = _sets(labels, np.array(still))
-    array = np.array(values)
-    rows = [
-        row for name, members in sets.items() for row in _rows(name, array[members], tuple(settings.variants), settings)
-    ]
+    clusters = cluster_numbers(np.unique(labels, return_inverse=True)[1], np.array(groups), names)
+    shown = tuple(variants[number] for number in kept)
     return Coverage(
+        settings=settings,
         clips=tuple(names),
+        clusters=clusters,
         sets=sets,
-        values=array,
-        variants=tuple(settings.variants),
-        ratios=settings.ratios,
-        rows=tuple(rows),
+        values=values,
+        variants=shown,
+        left_out=work.left_out,
+        rows=tuple(coverage_rows(values, clusters=clusters, sets=sets, variants=shown, settings=settings)),
     )
 
 
-def stands_still(motion: ClipMotion) -> bool:
-    """Whether the camera stands still in at least half of the frames that have vectors."""
-    speed = camera_speed(motion)
-    return not len(speed) or float(np.median(speed)) < STILL_PX
+def _ceiling(clip: AnnotatedClip, places: Places, name: str, ratio: float) -> DoubleMap:
+    extent = box_extent((clip.motion.width, clip.motion.height), ratio=ratio, shape="frame")
+    if name == BEST_STATIC:
+        return overlaps(places.truth, best_static_box(places.truth, extent=extent)[np.newaxis])
+    assert name == BEST_MOVING
+    return overlaps(places.truth, best_moving_boxes(places.slot, places.truth, extent=extent))
 
 
-def _measured(clip: AnnotatedClip, variant: str, ratio: float, settings: CoverageSettings) -> DoubleMap:
-    """The metrics of one box, shape (metrics,)."""
-    chosen = settings.variants[variant]
-    try:
-        if isinstance(chosen, AreaSettings):
-            chosen = dataclasses.replace(chosen, ratio=ratio)
-    except CropBoxError:
-        return np.full(len(METRICS), np.nan)
-    picture = (clip.motion.width, clip.motion.height)
-    facts = ClipFacts(name=clip.name, size=picture, motion=clip.motion)
-    return overlap(clip.truth, decide(policy_of(variant), facts, chosen).box)
-
-
-def overlap(truth: DoubleMap, box: CropBox) -> DoubleMap:
-    """Overlap of one box with the actor's boxes.
-
-    Args:
-        truth: shape (n, 4), fractions; n at least 1.
-    Returns: float64, shape (metrics,): mean share of the actor inside, share of rows wholly inside, mean of
-        intersection over union, area of the box.
-    """
-    low, high = np.maximum(truth[:, :2], box.edges[:2]), np.minimum(truth[:, 2:], box.edges[2:])
-    shared = np.maximum(high - low, 0).prod(axis=1)
-    actor = (truth[:, 2:] - truth[:, :2]).prod(axis=1)
-    share = shared / actor
-    union = actor + box.area - shared
-    return np.array([share.mean(), (share >= WHOLE_BUT_ROUNDING).mean(), (shared / union).mean(), box.area])
-
-
-def _sets(labels: Sequence[str], still: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.bool_]]:
+def _sets(labels: Sequence[str], still: BoolArray) -> dict[str, BoolArray]:
     sets = {"all": np.ones(len(labels), np.bool_)}
     sets |= {f"class {label}": np.array([one == label for one in labels]) for label in sorted(set(labels))}
     sets |= {"camera still": still, "camera moves": ~still}
     return {name: members for name, members in sets.items() if members.any()}
-
-
-def _rows(name: str, values: DoubleMap, variants: tuple[str, ...], settings: CoverageSettings) -> Iterator[CoverageRow]:
-    """Rows of one set of clips; all variants, ratios and metrics share the resamples, which pairs them."""
-    mean, low, high = bootstrap(values, seed=settings.seed)
-    over = bootstrap(values - values[:, [variants.index(BASE)]], seed=settings.seed)
-
-    def estimates(of: tuple[DoubleMap, ...], v: int, r: int) -> dict[str, Estimate]:
-        return {
-            metric: Estimate(mean=float(of[0][v, r, m]), low=float(of[1][v, r, m]), high=float(of[2][v, r, m]))
-            for m, metric in enumerate(METRICS)
-        }
-
-    for v, variant in enumerate(variants):
-        crops = isinstance(settings.variants[variant], AreaSettings)
-        for r, ratio in enumerate(settings.ratios if crops else (1.0,)):
-            yield CoverageRow(
-                clips_of=name,
-                clips=len(values),
-                variant=variant,
-                ratio=ratio,
-                estimates=estimates((mean, low, high), v, r),
-                over_base=estimates(over, v, r),
-            )

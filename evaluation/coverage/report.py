@@ -1,27 +1,31 @@
-"""The report of a coverage: JSON, a Markdown table, and a plot against the area of the box."""
+"""The report of a coverage: JSON, Markdown tables, and a plot against the area of the box."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-import matplotlib.axes
 import numpy as np
 
 from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
-from mocrop.evaluation.coverage.measure import Coverage, CoverageRow, annotated_clips, measure_coverage
-from mocrop.evaluation.coverage.settings import BASE, CoverageSettings, policy_of
-from mocrop.evaluation.pictures.colours import COLOURS
+from mocrop.evaluation.coverage.clips import annotated_clips
+from mocrop.evaluation.coverage.measure import Coverage, measure_coverage
+from mocrop.evaluation.coverage.plot import draw_coverage
+from mocrop.evaluation.coverage.rows import FEW_GROUPS, At, CoverageRow
+from mocrop.evaluation.coverage.settings import BASE, BEST_MOVING, BEST_STATIC, CEILINGS, CoverageSettings
 from mocrop.evaluation.report.format import in_markdown, markdown_table, write_json
 from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.training.report.figure_file import write_figure
-from mocrop.training.report.figure_names import short_name
+
+PICTURE = "picture"
+COLUMNS = ("inside", f"over {BASE}", f"over {PICTURE}", "whole actor")
+PLACES: dict[At, str] = {"slots": "at slots", "frames": "at all frames"}
+HEAD = ("policy", "area", *(f"{column}, {place}" for place in PLACES.values() for column in COLUMNS))
+FEW = f"Fewer than {FEW_GROUPS} groups: these intervals are not known to hold 95 %."
 
 
 def coverage_in_workspace(
@@ -37,7 +41,7 @@ def coverage_in_workspace(
         boxes: the box file, see :func:`~mocrop.evaluation.coverage.actor_boxes.read_actor_boxes`.
         on_clip: called with the name of each clip that is done.
     Raises: WorkspaceError without a workspace; DatasetError if the box file cannot be read or fits no clip;
-        MotionStoreError if the motion store is damaged.
+        MotionStoreError if the motion store is damaged, or too old for a policy that must be measured.
     """
     clips = annotated_clips(workspace.require(), read_actor_boxes(boxes), groups=settings.groups)
     coverage = measure_coverage(clips, settings, on_clip=on_clip)
@@ -45,28 +49,70 @@ def coverage_in_workspace(
 
 
 def coverage_table(coverage: Coverage, *, clips_of: str = "all") -> str:
-    """Markdown table of one set of clips: each metric with its interval, and what it gains over the centre crop."""
-    rows = [row for row in coverage.rows if row.clips_of == clips_of]
-    header = (f"policy, {rows[0].clips} clips", "area", "inside", f"over {BASE}", "whole actor", "IoU")
-    return markdown_table(header, map(_cells, rows))
+    """Markdown table of one set of clips: what is inside at slots and at all frames, and what that gains."""
+    rows: dict[tuple[str, float], dict[str, CoverageRow]] = {}
+    for row in coverage.rows:
+        if row.clips_of == clips_of:
+            rows.setdefault((row.variant, row.ratio), {})[row.at] = row
+    return markdown_table(HEAD, (_cells(of) for of in rows.values()))
 
 
-def _cells(row: CoverageRow) -> tuple[str, ...]:
-    shown = row.estimates
-    over = "-" if row.variant == BASE else _signed(row.over_base["inside"])
-    return row.variant, f"{row.ratio:g}", _plain(shown["inside"]), over, _plain(shown["whole"]), _plain(shown["iou"])
+def _cells(of: dict[str, CoverageRow]) -> list[str]:
+    one = next(iter(of.values()))
+    area = one.estimates["area"].mean
+    cells = [one.variant, f"{one.ratio:g}" if one.ratio != 1 or np.isnan(area) else f"{area:.3g}"]
+    for at in PLACES:
+        cells += _cells_at(of[at]) if at in of else ["-"] * len(COLUMNS)
+    return cells
 
 
-def _plain(estimate: Estimate) -> str:
+def _cells_at(row: CoverageRow) -> Iterator[str]:
+    yield plain(row.estimates["inside"])
+    for base in (BASE, PICTURE):
+        yield signed(row.over[base]["inside"]) if base in row.over else "-"
+    yield plain(row.estimates["whole"], interval=False)
+
+
+def plain(estimate: Estimate, *, interval: bool = True) -> str:
+    """A share with its interval.
+
+    >>> plain(Estimate(mean=0.5, low=0.25, high=0.75)), plain(Estimate(mean=0.5, low=0, high=1), interval=False)
+    ('0.500 [0.250, 0.750]', '0.500')
+    """
     if np.isnan(estimate.mean):
         return "no box"
-    return f"{estimate.mean:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    return f"{estimate.mean:.3f}" + (f" [{estimate.low:.3f}, {estimate.high:.3f}]" if interval else "")
 
 
-def _signed(estimate: Estimate) -> str:
+def signed(estimate: Estimate) -> str:
+    """A difference of shares with its interval.
+
+    >>> signed(Estimate(mean=0.02, low=-0.01, high=0.05))
+    '+0.020 [-0.010, +0.050]'
+    """
     if np.isnan(estimate.mean):
         return "-"
     return f"{estimate.mean:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
+
+
+def meaning(settings: CoverageSettings) -> dict[str, str]:
+    """What the two numbers and their intervals are, in words; the first two by where a row is measured."""
+    frames = "key frames" if settings.select == "keyframes" else "frames at even steps"
+    return {
+        "slots": f"{PLACES['slots']}: in those of the {settings.slots} {frames} of a crop cache that are annotated",
+        "frames": f"{PLACES['frames']}: in every annotated frame, as boxes of the whole video would hold",
+        "ceilings": f"{BEST_STATIC}, {BEST_MOVING}: what one box of the frame's shape and this area, or one for each "
+        "frame, can hold at most",
+        "intervals": "95 %, by Student's t over groups of clips",
+    }
+
+
+def remarks(coverage: Coverage) -> list[str]:
+    """What a reader must know of the tables: which policies are missing, and clips without annotated slots."""
+    found = [f"{name} is left out: {why}" for name, why in coverage.left_out.items()]
+    if without := int(np.isnan(coverage.values["slots"]).all(axis=(1, 2, 3)).sum()):
+        found.append(f"{_counts(without, 'clip')} without an annotated slot: counted at all frames alone")
+    return found
 
 
 def coverage_json(coverage: Coverage) -> dict[str, Any]:
@@ -74,51 +120,41 @@ def coverage_json(coverage: Coverage) -> dict[str, Any]:
     return {
         "mocrop": version("mocrop"),
         "base": BASE,
+        "ceilings": list(CEILINGS),
+        "meaning": meaning(coverage.settings),
+        "remarks": remarks(coverage),
         "clips": list(coverage.clips),
         "rows": [asdict(row) for row in coverage.rows],
     }
 
 
+def coverage_markdown(coverage: Coverage) -> str:
+    """All tables, with what their numbers mean."""
+    lines = ["# Actor coverage", "", *(f"- {text}" for text in meaning(coverage.settings).values())]
+    lines += [f"- {in_markdown(text)}" for text in remarks(coverage)]
+    for name in coverage.sets:
+        table = coverage_table(coverage, clips_of=name)
+        lines += ["", f"## {in_markdown(name)}", "", *_counted(coverage, name), "", table]
+    return "\n".join(lines)
+
+
+def _counted(coverage: Coverage, name: str) -> Iterator[str]:
+    """How many clips and groups a set has."""
+    found = {row.at: row for row in coverage.rows if row.clips_of == name}
+    said = [f"{_counts(row.clips, 'clip')} of {_counts(row.groups, 'group')} {PLACES[at]}" for at, row in found.items()]
+    yield ", ".join(said) + "."
+    if min(row.groups for row in found.values()) < FEW_GROUPS:
+        yield FEW
+
+
+def _counts(count: int, of: str) -> str:
+    return f"{count} {of}" if count == 1 else f"{count} {of}s"
+
+
 def write_coverage(coverage: Coverage, folder: Path) -> dict[str, Path]:
     """Write ``coverage.json``, ``.md`` and ``.png``, each whole or not at all; returns the files by suffix."""
     files = {suffix: folder / f"coverage.{suffix}" for suffix in ("json", "md", "png")}
-    tables = [f"## {in_markdown(name)}\n\n{coverage_table(coverage, clips_of=name)}" for name in coverage.sets]
     write_json(coverage_json(coverage), files["json"], indent=1)
-    write_whole(files["md"], ("# Actor coverage\n\n" + "\n".join(tables)).encode())
-    draw_coverage(coverage, files["png"])
+    write_whole(files["md"], coverage_markdown(coverage).encode())
+    draw_coverage(coverage.rows, files["png"])
     return files
-
-
-def draw_coverage(coverage: Coverage, file: Path) -> None:
-    """Plot the mean share of the actor inside against the mean area of the box, one panel per set of clips."""
-    from matplotlib.figure import Figure
-
-    columns = min(3, len(coverage.sets))
-    rows = -(-len(coverage.sets) // columns)
-    figure = Figure(figsize=(4.6 * columns, 3.6 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    for axis, name in zip(axes, coverage.sets, strict=False):
-        _draw_set(axis, coverage, name)
-    for axis in axes[len(coverage.sets) :]:
-        axis.set_visible(False)
-    axes[0].legend(fontsize=8, loc="lower right")
-    figure.supxlabel("area of the box, share of the frame")
-    figure.supylabel("mean share of the actor inside")
-    write_figure(figure, file, dpi=110)
-
-
-def _draw_set(axis: matplotlib.axes.Axes, coverage: Coverage, name: str) -> None:
-    rows = [row for row in coverage.rows if row.clips_of == name]
-    for variant in coverage.variants:
-        points = sorted(
-            (row.estimates["area"].mean, *asdict(row.estimates["inside"]).values())
-            for row in rows
-            if row.variant == variant and not np.isnan(row.estimates["area"].mean)
-        )
-        area, mean, low, high = np.array(points).reshape(-1, 4).T
-        style = "--" if variant != policy_of(variant) else "-"
-        colour = COLOURS.get(policy_of(variant), "black")
-        axis.plot(area, mean, style, color=colour, marker=".", label=variant)
-        axis.fill_between(area, low, high, color=colour, alpha=0.12, linewidth=0)
-    axis.set_title(f"{short_name(name)}, {rows[0].clips} clips", fontsize=9)
-    axis.grid(alpha=0.3)

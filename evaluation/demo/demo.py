@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from mocrop.evaluation.coverage.measure import overlap
+from mocrop.evaluation.coverage.overlap import overlap
 from mocrop.evaluation.demo.sprites import SpriteSettings, SpriteTruth, make_sprites
 from mocrop.evaluation.pictures.crop_figure import Panel, draw_panels, panel
 from mocrop.evaluation.report.format import score_cells

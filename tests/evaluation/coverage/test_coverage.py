@@ -11,44 +11,72 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mocrop.evaluation.coverage.measure import METRICS, AnnotatedClip, measure_coverage, overlap, stands_still
-from mocrop.evaluation.coverage.report import coverage_in_workspace, coverage_json, coverage_table, write_coverage
-from mocrop.evaluation.coverage.settings import VARIANTS, CoverageSettings, coverage_settings
+from mocrop.evaluation.coverage.clips import AnnotatedClip, slots_of, stands_still
+from mocrop.evaluation.coverage.measure import Coverage, measure_coverage
+from mocrop.evaluation.coverage.overlap import METRICS, overlap
+from mocrop.evaluation.coverage.report import (
+    FEW,
+    coverage_in_workspace,
+    coverage_json,
+    coverage_markdown,
+    coverage_table,
+    write_coverage,
+)
+from mocrop.evaluation.coverage.rows import At, CoverageRow
+from mocrop.evaluation.coverage.settings import (
+    BEST_MOVING,
+    BEST_STATIC,
+    FRAME_CENTER,
+    VARIANTS,
+    CoverageSettings,
+    coverage_settings,
+)
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
-from mocrop.pipeline.errors import DatasetError, SettingsError, WorkspaceError
+from mocrop.pipeline.errors import DatasetError, MotionStoreError, SettingsError, WorkspaceError
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
+from mocrop.pipeline.policies.base import ClipFacts, PolicyResult, PolicySettings
 from mocrop.pipeline.policies.controls import CenterSettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
+from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.workspace.paths import Workspace
 
 LEFT_HALF = CropBox(left=0, top=0, right=0.5, bottom=1)
 
 
-def motion(*, pan_px: float = 0.0, vectors: int = 40) -> ClipMotion:
-    """Two frames at 320x240; in the second, blocks near the top left move down by 4 pixels."""
+def motion(*, pan_px: float = 0.0, vectors: int = 40, frames: int = 2) -> ClipMotion:
+    """Frames at 320x240, the first a key frame; in each other one, blocks near the top left move down by 4 pixels."""
+    every = vectors * (frames - 1)
     return ClipMotion(
         width=320,
         height=240,
-        vectors_per_frame=np.array([0, vectors], np.int32),
-        x=np.full(vectors, 40, np.int16),
-        y=np.full(vectors, 40, np.int16),
-        dx=np.zeros(vectors, np.int16),
-        dy=np.full(vectors, 16, np.int16),
-        w=np.full(vectors, 16, np.uint8),
-        h=np.full(vectors, 16, np.uint8),
-        ref=np.full(vectors, -1, np.int8),
-        zero_vectors=np.zeros(2, np.int32),
-        frame_type=np.array([FrameType.I, FrameType.P], np.uint8),
-        camera=np.array([[0] * 6, [pan_px, 0, 0, 0, 0, 0]], np.float32),
-        camera_support=np.ones(2, np.float32),
+        vectors_per_frame=np.array([0] + [vectors] * (frames - 1), np.int32),
+        x=np.full(every, 40, np.int16),
+        y=np.full(every, 40, np.int16),
+        dx=np.zeros(every, np.int16),
+        dy=np.full(every, 16, np.int16),
+        w=np.full(every, 16, np.uint8),
+        h=np.full(every, 16, np.uint8),
+        ref=np.full(every, -1, np.int8),
+        zero_vectors=np.zeros(frames, np.int32),
+        frame_type=np.array([FrameType.I] + [FrameType.P] * (frames - 1), np.uint8),
+        camera=np.array([[0] * 6] + [[pan_px, 0, 0, 0, 0, 0]] * (frames - 1), np.float32),
+        camera_support=np.ones(frames, np.float32),
+        seconds=np.arange(frames) / 25,
+        picture=(0, 24, 320, 216),
     )
 
 
-def clip(name: str, *, pan_px: float = 0.0) -> AnnotatedClip:
-    """A clip whose actor is a tenth of the frame wide and high, where its motion is."""
-    truth = np.array([[0.1, 0.1, 0.2, 0.2]] * 3)
-    return AnnotatedClip(name=name, label=name.split("/")[0], motion=motion(pan_px=pan_px), truth=truth)
+def clip(name: str, *, group: int = -1, at: float = 0.1, pan_px: float = 0.0) -> AnnotatedClip:
+    """A clip whose actor is a tenth of the frame wide and high; by default where its motion is."""
+    return AnnotatedClip(
+        name=name,
+        label=name.split("/")[0],
+        group=group,
+        motion=motion(pan_px=pan_px),
+        frames=np.array([0, 0, 1]),
+        truth=np.array([[at, at, at + 0.1, at + 0.1]] * 3),
+    )
 
 
 CLIPS = [clip("Dig/a"), clip("Dig/b"), clip("Run/a", pan_px=3.0)]
@@ -81,13 +109,19 @@ def test_every_share_is_a_share_and_the_whole_frame_holds_every_actor(
     assert overlap(truth, WHOLE_FRAME)[:2].tolist() == pytest.approx([1, 1])
 
 
+def rows_of(coverage: Coverage, *, at: At = "slots", clips_of: str = "all") -> dict[tuple[str, float], CoverageRow]:
+    return {(row.variant, row.ratio): row for row in coverage.rows if (row.at, row.clips_of) == (at, clips_of)}
+
+
 def test_the_policy_that_follows_the_motion_gains_over_the_centre_where_the_camera_rests() -> None:
     coverage = measure_coverage(CLIPS, CoverageSettings(ratios=(0.25,)))
-    found = {(row.clips_of, row.variant): row for row in coverage.rows}
-    assert found["camera still", "center"].estimates["inside"].mean == 0
-    assert found["camera still", "adaptive"].estimates["inside"].mean == pytest.approx(1)
-    assert found["camera still", "adaptive"].over_base["inside"].low == pytest.approx(1)
-    assert found["class Dig", "center"].clips == 2
+    for at in ("slots", "frames"):
+        found = rows_of(coverage, at=at, clips_of="camera still")
+        assert found["center", 0.25].estimates["inside"].mean == 0
+        for policy in ("adaptive", "follow", BEST_STATIC, BEST_MOVING):
+            assert found[policy, 0.25].estimates["inside"].mean == pytest.approx(1)
+            assert found[policy, 0.25].over["center"]["inside"].mean == pytest.approx(1)
+    assert rows_of(coverage, clips_of="class Dig")["center", 0.25].clips == 2
     assert {name: int(members.sum()) for name, members in coverage.sets.items()} == {
         "all": 3,
         "class Dig": 2,
@@ -97,17 +131,131 @@ def test_the_policy_that_follows_the_motion_gains_over_the_centre_where_the_came
     }
 
 
+def test_slots_and_frames_are_two_numbers() -> None:
+    """The key frame shows the actor in the middle, the frame after it at the border, where the centre crop ends."""
+    one = dataclasses.replace(
+        clip("Dig/a"), frames=np.array([0, 1]), truth=np.array([[0.4, 0.4, 0.6, 0.6], [0, 0.4, 0.2, 0.6]])
+    )
+    settings = CoverageSettings(variants={"center": CenterSettings(shape="frame")}, ratios=(0.25,))
+    found = {at: rows_of(measure_coverage([one], settings), at=at)["center", 0.25] for at in ("slots", "frames")}
+    assert {at: row.estimates["inside"].mean for at, row in found.items()} == {"slots": 1, "frames": 0.5}
+    uniform = dataclasses.replace(settings, select="uniform")  # both frames have a slot
+    assert rows_of(measure_coverage([one], uniform))["center", 0.25].estimates["inside"].mean == 0.5
+
+
+def test_a_clip_without_an_annotated_slot_counts_at_all_frames_alone() -> None:
+    late = dataclasses.replace(clip("Dig/b"), frames=np.array([1, 1, 1]))
+    coverage = measure_coverage([clip("Dig/a"), late], CoverageSettings(ratios=(0.5,)))
+    counted = [rows_of(coverage, at=at)["full", 1.0].clips for at in ("slots", "frames")]
+    assert counted == [1, 2]
+    assert "1 clip without an annotated slot" in coverage_markdown(coverage)
+
+
+def test_slots_are_the_frames_that_precrop_keeps() -> None:
+    """Four key frames for two slots: the middle one of each half; a clip without any is thinned evenly."""
+    four = dataclasses.replace(motion(frames=8), frame_type=np.array([1, 2] * 4, np.uint8))
+    assert slots_of(four, select="keyframes", slots=2) == [2, 6]
+    assert slots_of(four, select="keyframes", slots=16) == [0, 2, 4, 6]
+    assert slots_of(four, select="uniform", slots=2) == [2, 6]
+    none = dataclasses.replace(four, frame_type=np.full(8, FrameType.P, np.uint8))
+    assert slots_of(none, select="keyframes", slots=4) == [1, 3, 5, 7]
+
+
+def test_no_policy_of_the_frames_shape_keeps_more_than_the_best_boxes() -> None:
+    clips = [clip(f"Dig/{at}", at=at / 10) for at in range(10)]
+    coverage = measure_coverage(clips, CoverageSettings())
+    number = {name: place for place, name in enumerate(coverage.variants)}
+    for inside in (values[..., 0] for values in coverage.values.values()):
+        static, moving = inside[:, number[BEST_STATIC]], inside[:, number[BEST_MOVING]]
+        for name in ("adaptive", FRAME_CENTER):
+            assert (inside[:, number[name]] <= static + 1e-9).all()
+        for name in (BEST_STATIC, "follow"):
+            assert (inside[:, number[name]] <= moving + 1e-9).all()
+
+
+def test_boxes_that_follow_exactly_score_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The actor is in another corner in each frame, and so is the policy's box."""
+    corners = [CropBox(left=x, top=y, right=x + 0.25, bottom=y + 0.25) for x, y in ((0, 0), (0.75, 0.75))]
+    places = {0: corners[0], 1: corners[1]}
+
+    def follows(_policy: str, facts: ClipFacts, settings: PolicySettings) -> PolicyResult:
+        boxes = tuple(places[slot] for slot in facts.slots)
+        return PolicyResult(box=boxes[0], density=settings.no_density, slot_boxes=boxes)
+
+    monkeypatch.setattr("mocrop.evaluation.coverage.measure.decide", follows)
+    one = dataclasses.replace(
+        clip("Dig/a"), frames=np.array([1, 0]), truth=np.array([corners[1].edges, corners[0].edges])
+    )
+    row = rows_of(measure_coverage([one], CoverageSettings(ratios=(0.0625,))), at="frames")["follow", 0.0625]
+    assert [row.estimates[metric].mean for metric in METRICS] == [1, 1, 1, 0.0625]
+
+
+def test_a_static_box_keeps_the_same_at_slots_and_frames_of_an_actor_that_stands() -> None:
+    """With ten frames, of which one has a slot."""
+    stands = dataclasses.replace(
+        clip("Dig/a"), motion=motion(frames=10), frames=np.arange(10), truth=np.array([[0.05, 0.3, 0.4, 0.6]] * 10)
+    )
+    coverage = measure_coverage([stands], CoverageSettings())
+    still = [number for number, name in enumerate(coverage.variants) if name != "follow"]
+    assert np.allclose(coverage.values["slots"][:, still], coverage.values["frames"][:, still])
+
+
+def test_a_second_clip_of_each_group_narrows_no_interval() -> None:
+    """Eight groups, each of one clip, and the same with every clip twice; without groups, clips are groups."""
+    once = [clip(f"Dig/{group}", group=group, at=group / 10) for group in range(8)]
+    twice = [clip(f"Dig/{group}{take}", group=group, at=group / 10) for group in range(8) for take in "ab"]
+    alone = [dataclasses.replace(one, group=-1) for one in twice]
+    settings = CoverageSettings(ratios=(0.5,))
+    widths, groups = [], []
+    for clips in (once, twice, alone):
+        row = rows_of(measure_coverage(clips, settings))["adaptive", 0.5]
+        widths.append([row.over["center"]["inside"].high - row.over["center"]["inside"].low])
+        groups.append(row.groups)
+    assert groups == [8, 8, 16]
+    assert widths[0] == pytest.approx(widths[1])
+    assert widths[2][0] < 0.8 * widths[1][0]
+
+
+def test_few_groups_are_said_to_be_few() -> None:
+    few = [clip(f"Dig/{group}", group=group) for group in range(7)]
+    said = coverage_markdown(measure_coverage(few, CoverageSettings(ratios=(0.5,))))
+    assert "7 clips of 7 groups at slots" in said
+    assert FEW in said
+    assert FEW not in coverage_markdown(measure_coverage([*few, clip("Dig/7")], CoverageSettings(ratios=(0.5,))))
+
+
+def test_what_an_older_motion_store_cannot_tell_is_left_out_and_said_or_an_error_if_asked_for() -> None:
+    old = dataclasses.replace(clip("Dig/b"), motion=dataclasses.replace(motion(), seconds=None, picture=None))
+    coverage = measure_coverage([clip("Dig/a"), old], CoverageSettings(ratios=(0.5,)))
+    assert set(coverage.left_out) == {"picture", "follow"}
+    assert not {"picture", "follow"} & set(coverage.variants)
+    assert "follow is left out: Dig/b: " in coverage_markdown(coverage)
+    assert len(coverage_json(coverage)["remarks"]) == 2
+    with pytest.raises(MotionStoreError, match="extract-mv"):
+        measure_coverage([old], coverage_settings(policies=["follow"]))
+
+
+def test_bars_that_are_cut_off_make_smaller_boxes() -> None:
+    """A tenth of the frame above and below is bar: the whole picture is 0.8 of it, half of the picture 0.4."""
+    coverage = measure_coverage(CLIPS, coverage_settings(ratios=[0.5], bars="cut"))
+    found = rows_of(coverage)
+    areas = {name: found[name, ratio].estimates["area"].mean for name, ratio in (("picture", 1.0), ("center", 0.5))}
+    assert areas == pytest.approx({"picture": 0.8, "center": 0.4})
+    assert "| picture | 0.8 | " in coverage_table(coverage)
+
+
 def test_the_result_does_not_depend_on_the_order_of_clips() -> None:
     settings = CoverageSettings(ratios=(0.25, 0.5))
     there, back = measure_coverage(CLIPS, settings), measure_coverage(CLIPS[::-1], settings)
-    assert np.array_equal(there.values, back.values[::-1])
+    for at in ("slots", "frames"):
+        assert np.array_equal(there.values[at], back.values[at][::-1])
 
 
 def test_a_ratio_without_a_box_is_shown_and_not_counted() -> None:
     """No rectangle of 1x2 cells is a tenth of the frame."""
     variants = {"center": CenterSettings(), "motion": MotionSettings(grid=(1, 2), ratio=0.5)}
     coverage = measure_coverage(CLIPS, CoverageSettings(variants=variants, ratios=(0.1, 0.5)))
-    assert "| motion | 0.1 | no box | - | no box | no box |" in coverage_table(coverage)
+    assert "| motion | 0.1 | no box | - | - | no box | no box |" in coverage_table(coverage)
     rows = json.loads(json_text(coverage_json(coverage)))["rows"]
     assert any(row["estimates"]["inside"]["mean"] is None for row in rows)
 
@@ -141,10 +289,12 @@ def test_report_files_are_whole_and_repeat_byte_for_byte(tmp_path: Path) -> None
 
 
 def test_options_become_settings() -> None:
-    settings = coverage_settings(policies=["motion"], camera="compensate", ratios=[0.5], groups="13-25", seed=3)
+    options = {"slots": 8, "select": "uniform"}
+    settings = coverage_settings(policies=["motion"], camera="compensate", ratios=[0.5], groups="13-25", **options)
     assert list(settings.variants) == ["center", "motion"]
     assert settings.variants["motion"] == MotionSettings(camera="compensate")
-    assert (settings.ratios, settings.groups, settings.seed) == ((0.5,), range(13, 26), 3)
+    assert (settings.ratios, settings.groups, settings.leave_out) == ((0.5,), range(13, 26), False)
+    assert (settings.slots, settings.select) == (8, "uniform")
     assert coverage_settings() == CoverageSettings()
     assert coverage_settings(groups="7").groups == range(7, 8)
 
@@ -157,6 +307,9 @@ def test_options_become_settings() -> None:
         ({"groups": "x"}, "13-25"),
         ({"ratios": [0.0]}, "ratios"),
         ({"camera": "follow"}, "camera"),
+        ({"bars": "hide"}, "bars"),
+        ({"select": "all"}, "select"),
+        ({"slots": 0}, "slots"),
     ],
 )
 def test_invalid_options_are_refused(options: dict[str, object], fact: str) -> None:
@@ -165,7 +318,7 @@ def test_invalid_options_are_refused(options: dict[str, object], fact: str) -> N
 
 
 def test_every_policy_is_measured_by_default() -> None:
-    assert set(VARIANTS) >= {"full", "center", "random", "motion", "motion-v2", "adaptive"}
+    assert set(VARIANTS) >= set(POLICIES) - {"maps"}
     with pytest.raises(ValueError, match="center"):
         CoverageSettings(variants={"motion": MotionSettings()})
 
@@ -196,7 +349,7 @@ def test_adaptive_keeps_at_least_what_the_centre_crop_keeps_on_real_clips(real_c
     boxes = real_clips / "actor-boxes.json"
     coverage, _ = coverage_in_workspace(workspace, coverage_settings(ratios=[0.5, 0.25], groups="13-25"), boxes=boxes)
     assert len(coverage.clips) == 12
-    inside = {(row.variant, row.ratio): row.estimates["inside"].mean for row in coverage.rows if row.clips_of == "all"}
+    inside = {key: row.estimates["inside"].mean for key, row in rows_of(coverage, at="frames").items()}
     for ratio in (0.5, 0.25):
         assert inside["adaptive", ratio] >= inside["center", ratio]
         assert inside["adaptive", ratio] >= inside["motion", ratio]

@@ -1,0 +1,112 @@
+"""Clips with the boxes of their actors, and the frames at which policies are asked for boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, actor_rows
+from mocrop.evaluation.coverage.overlap import DoubleMap
+from mocrop.pipeline.cache.slots import chosen_frames
+from mocrop.pipeline.choices import Select
+from mocrop.pipeline.dataset.clips import group_of
+from mocrop.pipeline.groups import NO_GROUP
+from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
+from mocrop.pipeline.motion.residual import camera_speed
+from mocrop.pipeline.motion.store import MotionReader
+from mocrop.pipeline.workspace.manifest import Manifest
+from mocrop.pipeline.workspace.paths import Workspace
+
+STILL_PX = 0.1  # median speed of the camera below which it stands still, pixels per frame
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AnnotatedClip:
+    """A clip with the boxes of its actors.
+
+    Attributes:
+        name: path under the data set without suffix.
+        label: its class.
+        group: number of its group, as manifests have it; -1: it has none.
+        motion: of all of its frames.
+        frames: shape (n,): number of the frame that each row of ``truth`` belongs to, all of them frames of the clip.
+        truth: shape (n, 4): left, top, right, bottom in fractions, one row per actor and frame; n at least 1.
+    """
+
+    name: str
+    label: str
+    group: int = NO_GROUP
+    motion: ClipMotion
+    frames: IntArray
+    truth: DoubleMap
+
+
+def annotated_clips(workspace: Workspace, boxes: ActorBoxes, *, groups: range | None = None) -> Iterator[AnnotatedClip]:
+    """Clips of a workspace that have motion vectors and boxes, in the order of the manifest.
+
+    Boxes of frames that a clip does not have are left out.
+
+    Raises: MotionStoreError if the motion store is damaged.
+    """
+    reader = MotionReader(workspace.motion)
+    with Manifest(workspace.manifest_file, read_only=True) as manifest:
+        for position, row in enumerate(manifest.clips()):
+            if row.name not in boxes or (groups is not None and group_of(row.name) not in groups):
+                continue
+            motion = reader.read(position)
+            if motion is None:
+                continue
+            frames, truth = actor_rows(boxes[row.name], width=motion.width, height=motion.height)
+            there = frames < motion.frames
+            if there.any():
+                yield AnnotatedClip(
+                    name=row.name,
+                    label=row.name.split("/")[0],
+                    group=row.group,
+                    motion=motion,
+                    frames=frames[there],
+                    truth=truth[there],
+                )
+
+
+def slots_of(motion: ClipMotion, *, select: Select, slots: int) -> list[int]:
+    """Numbers of the frames that `mocrop precrop` would keep of a clip, ascending.
+
+    Key frames are those whose pictures are of type I; a clip without any is thinned evenly, as `precrop` does.
+    """
+    key_frames = np.flatnonzero(motion.frame_type == FrameType.I).tolist()
+    chosen: Select = select if key_frames else "uniform"
+    return chosen_frames(chosen, key_frames=key_frames, frames=motion.frames, slots=slots)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Places:
+    """The frames of a clip that policies are asked for boxes of, and the boxes of the actors in them.
+
+    Attributes:
+        asked: numbers of frames, ascending, annotated or not.
+        slot: shape (n,): index in ``asked`` of the frame that each row of ``truth`` belongs to.
+        truth: shape (n, 4): left, top, right, bottom in fractions, one row per actor and frame; n may be 0.
+    """
+
+    asked: Sequence[int]
+    slot: IntArray
+    truth: DoubleMap
+
+
+def places_at(clip: AnnotatedClip, asked: Sequence[int]) -> Places:
+    """The actors of a clip in some of its frames, ascending."""
+    slot = np.searchsorted(asked, clip.frames)
+    there = np.append(asked, -1)[slot] == clip.frames
+    return Places(asked=asked, slot=slot[there], truth=clip.truth[there])
+
+
+def stands_still(motion: ClipMotion) -> bool:
+    """Whether the camera stands still in at least half of the frames that have vectors."""
+    speed = camera_speed(motion)
+    return not len(speed) or float(np.median(speed)) < STILL_PX
