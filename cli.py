@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from mocrop.pipeline.choices import Bars, Camera, Compression, Select, Source
+from mocrop.pipeline.choices import Bars, Camera, Compression, Fit, Select, Shape, Source
 from mocrop.pipeline.names import printable
 from mocrop.training.options import (
     CacheOption,
@@ -186,12 +186,39 @@ class CropOptions:
     policy: Annotated[
         str | None,
         typer.Option(
-            help="How to choose the crop: full, center, random, motion, motion-v2, adaptive or maps.",
+            help="How to choose the crop: full, picture, center, random, motion, motion-v2, adaptive, follow or maps.",
             show_default="motion",
         ),
     ] = None
     ratio: Annotated[
         float | None, typer.Option(help="Area of the crop as a share of the frame.", show_default="0.75")
+    ] = None
+    shape: Annotated[
+        Shape | None,
+        typer.Option(
+            help="Shape of the crop, for center, adaptive and follow: the frame's own, or a square.",
+            show_default="square for center, else frame",
+        ),
+    ] = None
+    window_seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--window", metavar="SECONDS", help="How near to a slot motion counts, for follow.", show_default="0.24"
+        ),
+    ] = None
+    bars: Annotated[
+        Bars | None,
+        typer.Option(
+            help="Black bars: part of the frame, or cut off first, so that --ratio counts within the picture.",
+            show_default="keep",
+        ),
+    ] = None
+    fit: Annotated[
+        Fit | None,
+        typer.Option(
+            help="Crops that are no squares: stretched to one, or padded, which keeps their shape.",
+            show_default="squash",
+        ),
     ] = None
     grid: PolicyGridOption = None
     frames: Annotated[

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-from mocrop.pipeline.choices import Camera, Compression, Select, Source
+from mocrop.pipeline.choices import Bars, Camera, Compression, Fit, Select, Shape, Source
 from mocrop.pipeline.errors import MocropError, SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.policies.precomputed import POLICY as MAPS
@@ -45,7 +45,10 @@ class CropOptions(TypedDict, total=False):
     max_damaged: float | None  # largest share of decoded frames that may be damaged, 0 to 1
     name: str | None  # of the cache; not given: <policy>-<size>
     folder: Path | str | None  # of density maps, for policy `maps`
-    shape: str | None  # of the centred box: "square" or "frame"
+    shape: Shape | None  # of the box, for policies center, adaptive and follow
+    window_seconds: float | None  # how near to a slot motion counts, for policy follow
+    bars: Bars | None  # black bars: part of the frame, or cut off first
+    fit: Fit | None  # crops that are no squares: stretched to one, or padded
 
 
 FIELD_OPTIONS = ("motion_fields", "field_side", "field_span", "field_camera")

@@ -179,3 +179,28 @@ def test_mirrored_clip_has_the_mirrored_field_with_x_negated(make_motion: MakeMo
 def test_impossible_settings_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
         MotionFieldSettings(**setting)
+
+
+def test_every_field_lies_in_the_box_of_its_frame(make_motion: MakeMotion) -> None:
+    """One block moves in the upper left quarter; a box on that quarter sees it, one on the opposite quarter does not."""
+    motion = frame_by_frame(make_motion, [[], [(8, 8, 2, 0)], [], [(8, 8, 2, 0)]], "IPIP")
+    quarters = [CropBox(left=a, top=a, right=a + 0.5, bottom=a + 0.5) for a in (0, 0.5)]
+    settings = MotionFieldSettings(side=4)
+    both = dense_motion(motion, [0, 2], boxes=quarters, size=64, settings=settings)
+    for slot, box in enumerate(quarters):
+        alone = fields_of(motion, (0, 2), box=box)
+        assert np.array_equal(both[slot], alone[slot])
+    assert both[0].any()
+    assert not both[1].any()
+
+
+def test_nothing_moves_in_the_padding(make_motion: MakeMotion) -> None:
+    """A frame twice as wide as high: bars above and below, a quarter of the height each, and motion half the size."""
+    blocks = [(x, y, 4, 0) for x in range(8, 128, 16) for y in range(8, 64, 16)]
+    motion = make_motion(blocks, size=(128, 64))
+    settings = MotionFieldSettings(side=4)
+    x, y = dense_motion(motion, [0], boxes=[WHOLE_FRAME], size=64, settings=settings, fit="pad")[0] / 16
+    assert x.tolist() == [[0] * 4, [2] * 4, [2] * 4, [0] * 4]
+    assert not y.any()
+    odd = dense_motion(motion, [0], boxes=[WHOLE_FRAME], size=64, settings=MotionFieldSettings(side=2), fit="pad")[0]
+    assert (odd[0] / 16).tolist() == [[1, 1], [1, 1]]  # half of each cell is padding

@@ -32,6 +32,8 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import MotionFieldSettings, dense_motion
 from mocrop.pipeline.motion.store_writer import MotionRow, write_shard
 from mocrop.pipeline.outcome import ClipTask, Outcome
+from mocrop.pipeline.policies.controls import CenterSettings
+from mocrop.pipeline.policies.follow import FollowSettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import settings_hash
@@ -39,6 +41,7 @@ from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
 from mocrop.pipeline.stages.precrop import precrop_unit
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings, fitting_clips_per_shard
+from mocrop.pipeline.video.cropper import PADDING
 from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -104,10 +107,10 @@ def agrees_with_plain_decode(cache: CropCache, row: int, path: Path, textbook_cr
     frames = zarr.open_group(cache.path, mode="r")["frames"]
     decoded = luma_and_chroma(path)
     height, width = decoded[0][0].shape
-    left, top, right, bottom = cache.box[row].tolist()
-    edges = (round(left * width), round(top * height), round(right * width), round(bottom * height))
     assert cache.frame_counts[row] > 0
     for slot in range(cache.frame_counts[row]):
+        left, top, right, bottom = cache.slot_box[row, slot].tolist()
+        edges = (round(left * width), round(top * height), round(right * width), round(bottom * height))
         expected = textbook_crop(decoded[cache.frame_index[row, slot]], edges, size=cache.size)
         off = np.abs(frames[row, slot] - expected)
         assert off.mean() < 0.4
@@ -171,7 +174,8 @@ def lasting(motion: ClipMotion, frames: int) -> ClipMotion:
         return np.concatenate([values, np.zeros((frames - len(values), *values.shape[1:]), values.dtype)])
 
     names = ("vectors_per_frame", "zero_vectors", "frame_type", "camera", "camera_support")
-    return dataclasses.replace(motion, **{name: longer(getattr(motion, name)) for name in names})
+    values = {name: longer(getattr(motion, name)) for name in names}
+    return dataclasses.replace(motion, **values, seconds=np.arange(frames) / 25)
 
 
 def store_motion(workspace: Path, motions: Sequence[ClipMotion | None], *, frames: int = 48) -> None:
@@ -205,6 +209,105 @@ def test_the_box_that_is_cut_is_the_one_that_the_cache_keeps(
     assert (top, right, bottom) == (0, np.float32(10 / 12), 1)
     assert (round(1 / 12 * 150), left, round(left * 150)) == (12, np.float32(1 / 12), 13)
     agrees_with_plain_decode(cache, 0, clip, textbook_crop)
+
+
+def crossing(make_motion: MakeMotion, *, frames: int = 48) -> ClipMotion:
+    """Sixteen blocks a frame that move from the left edge of 160 pixels to the right one."""
+    blocks = [(4 + 3 * n + 6 * (k % 4), 50 + 6 * (k // 4), 2, 0) for n in range(frames) for k in range(16)]
+    return dataclasses.replace(
+        make_motion(blocks, size=(160, 120), block=8),
+        vectors_per_frame=np.full(frames, 16, np.int32),
+        zero_vectors=np.zeros(frames, np.int32),
+        frame_type=np.full(frames, 2, np.uint8),
+        camera=np.zeros((frames, 6), np.float32),
+        camera_support=np.zeros(frames, np.float32),
+        seconds=np.arange(frames) / 25,
+    )
+
+
+def test_a_box_that_follows_is_cut_and_kept_slot_by_slot(
+    clip: Path, make_video: MakeVideo, make_motion: MakeMotion, tmp_path: Path, textbook_crop: TextbookCrop
+) -> None:
+    """Four of six slots are used. Motion fields are those of the boxes, too."""
+    store_motion(tmp_path, [crossing(make_motion)])
+    follow = FollowSettings(ratio=0.25)
+    settings = dataclasses.replace(settings_of("center", frames=6), policy="follow", policy_settings=follow)
+    settings = dataclasses.replace(settings, motion_fields=MotionFieldSettings(side=8))
+    (outcome,), cache = precrop(tasks_of([clip]), settings, tmp_path)
+    assert outcome.status == "done", outcome.message
+    boxes = cache.slot_box[0]
+    lefts = boxes[:4, 0].tolist()
+    assert sorted(set(lefts)) == lefts  # from left to right, no two alike
+    assert not boxes[4:].any()
+    assert cache.box[0] == pytest.approx(boxes[:4].mean(axis=0), abs=1e-6)
+    assert cache.picture.tolist() == [[0, 0, 1, 1]]
+    assert not (cache.path / "content").exists()
+    agrees_with_plain_decode(cache, 0, clip, textbook_crop)
+    motion = MotionReader(Workspace(tmp_path).motion).read(0)
+    assert motion is not None
+    drawn = dense_motion(
+        motion,
+        cache.frame_index[0, :4].tolist(),
+        boxes=[
+            CropBox(**dict(zip(("left", "top", "right", "bottom"), box.tolist(), strict=True))) for box in boxes[:4]
+        ],
+        size=SIZE,
+        settings=MotionFieldSettings(side=8),
+    )
+    assert np.array_equal(zarr.open_group(cache.path, mode="r")["motion"][0, :4], drawn)
+
+
+def test_static_policies_have_equal_rows_and_older_caches_read_alike(
+    clip: Path, make_motion: MakeMotion, tmp_path: Path
+) -> None:
+    _, cache = precrop(tasks_of([clip]), settings_of("center", frames=6), tmp_path)
+    assert cache.slot_box[0, :4].tolist() == [cache.box[0].tolist()] * 4
+    assert not cache.slot_box[0, 4:].any()
+    older = CropCache(cache.path)
+    del older._arrays["slot_box"], older._arrays["picture"]
+    assert np.array_equal(older.slot_box, cache.slot_box)
+    assert np.array_equal(older.picture, cache.picture)
+
+
+def test_padded_crops_say_what_is_padding(clip: Path, tmp_path: Path) -> None:
+    """A centred crop of the frame's own shape, 80 x 60 of 160 x 120 pixels: 32 x 24 of 32 x 32."""
+    settings = settings_of("center", fit="pad", frames=6)
+    settings = dataclasses.replace(settings, policy_settings=CenterSettings(ratio=0.25, shape="frame"))
+    (outcome,), cache = precrop(tasks_of([clip]), settings, tmp_path)
+    assert outcome.status == "done"
+    assert cache.content[0, :4].tolist() == [[0, 0.125, 1, 0.875]] * 4
+    assert not cache.content[0, 4:].any()
+    frames = cache.open_frames()[0, :4].read().result()
+    assert (frames[:, :, :4].transpose(0, 2, 3, 1) == PADDING).all()
+    assert not (frames[:, :, 4:28].transpose(0, 2, 3, 1) == PADDING).all(axis=-1).any(axis=-1).all()
+
+
+def test_bars_that_are_cut_are_not_in_the_crop_and_the_density_spans_the_rest(
+    clip: Path, make_motion: MakeMotion, tmp_path: Path, textbook_crop: TextbookCrop
+) -> None:
+    barred = dataclasses.replace(crossing(make_motion), picture=(0, 15, 160, 105))
+    store_motion(tmp_path, [barred])
+    center = dataclasses.replace(settings_of("center"), policy_settings=CenterSettings(bars="cut", shape="frame"))
+    picture = settings_of("picture")
+    for settings, box in ((center, [0.067, 0.175, 0.933, 0.825]), (picture, [0, 0.125, 1, 0.875])):
+        (outcome,), cache = precrop(tasks_of([clip]), settings, tmp_path)
+        assert outcome.status == "done", outcome.message
+        assert cache.box[0].tolist() == pytest.approx(box, abs=1e-3)
+        assert cache.picture.tolist() == [[0, 0.125, 1, 0.875]]
+        agrees_with_plain_decode(cache, 0, clip, textbook_crop)
+
+
+def test_policies_that_need_frame_times_or_bars_refuse_motion_of_an_older_mocrop(
+    clip: Path, make_motion: MakeMotion, tmp_path: Path
+) -> None:
+    old = dataclasses.replace(lasting(crossing(make_motion), 48), seconds=None, picture=None)
+    write_shard(Workspace(tmp_path).motion, 0, [MotionRow(position=0, clip="A/0", motion=old)], attributes={})
+    for policy, what in (("follow", "times of frames"), ("picture", "black bars")):
+        (outcome,), cache = precrop(tasks_of([clip]), settings_of(policy), tmp_path)
+        assert outcome.status == "failed"
+        assert what in outcome.message
+        assert "`mocrop extract-mv` again" in outcome.message
+        assert not cache.usable.any()
 
 
 def test_clips_without_usable_motion_are_stored_whole_in_state_2(

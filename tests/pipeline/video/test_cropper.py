@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
-from mocrop.pipeline.video.cropper import Cropper
+from mocrop.pipeline.video.cropper import MOST_GRAPHS, PADDING, Cropper
 from mocrop.pipeline.video.orientation import Orientation, Orientations
 
 MakeVideo = Callable[..., Path]
@@ -292,3 +292,51 @@ def test_frame_whose_crop_was_interrupted_is_not_returned_in_place_of_the_next()
         cropper.crop(grey(100), out, box=WHOLE_FRAME)
     cropper.crop(grey(200), out, box=WHOLE_FRAME)
     assert (out == 200).all()
+
+
+def a_picture(seed: int, pix_fmt: str = "yuv420p") -> av.VideoFrame:
+    pixels = np.random.default_rng(seed).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    return av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=pix_fmt)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "rgb24", "gray"])
+def test_a_box_that_moves_gives_the_bytes_of_a_cropper_of_its_own(pix_fmt: str) -> None:
+    """Whatever graphs were used before: boxes of the same size share one, also at odd pixels."""
+    cropper, again = Cropper(size=SIZE), np.random.default_rng(0)
+    places = [(int(again.integers(0, 80)), int(again.integers(0, 60))) for _ in range(40)]
+    for number, (left, top) in enumerate([*places, *places[::-1]]):
+        box = box_of((left, top, left + 80 + number % 2, top + 60), 160, 120)
+        out = np.empty((3, SIZE, SIZE), np.uint8)
+        cropper.crop(a_picture(number % 3, pix_fmt), out, box=box)
+        assert np.array_equal(out, crop(a_picture(number % 3, pix_fmt), box)), (left, top)
+    assert len(cropper._graphs) <= 8  # two widths, and up to four offsets inside a chroma sample
+
+
+def test_croppers_keep_no_more_graphs_than_they_should() -> None:
+    cropper, out = Cropper(size=SIZE), np.empty((3, SIZE, SIZE), np.uint8)
+    for width in range(2, 2 * MOST_GRAPHS):
+        cropper.crop(grey(50), out, box=box_of((0, 0, min(width, 64), 48), 64, 48))
+    assert len(cropper._graphs) <= MOST_GRAPHS
+
+
+@pytest.mark.parametrize(
+    ("edges", "content"), [((0, 0, 160, 60), (0, 15, 48, 33)), ((40, 0, 80, 120), (16, 0, 32, 48))]
+)
+def test_padded_crops_keep_their_shape_in_the_middle(edges: Edges, content: Edges) -> None:
+    out = np.zeros((3, 48, 48), np.uint8)
+    found = Cropper(size=48, fit="pad").crop(grey(200, size=(160, 120)), out, box=box_of(edges, 160, 120))
+    left, top, right, bottom = content
+    assert found == content
+    inside = np.zeros((48, 48), np.bool_)
+    inside[top:bottom, left:right] = True
+    assert (out[:, inside] == 200).all()
+    assert (out[:, ~inside].T == PADDING).all()
+
+
+def test_padding_of_a_turned_picture_lies_where_the_upright_one_leaves_room() -> None:
+    """Stored wide and shown high: the bars are left and right."""
+    frame, out = grey(200, size=(160, 80)), np.zeros((3, 48, 48), np.uint8)
+    found = Cropper(size=48, fit="pad").crop(frame, out, box=WHOLE_FRAME, orientation=Orientation(transposed=True))
+    assert found == (12, 0, 36, 48)
+    assert (out[0, :, 12:36] == 200).all()
+    assert (out[0, :, :12] == PADDING[0]).all()
