@@ -12,7 +12,7 @@ from mocrop.evaluation.report.format import class_cells, interval_cell, score_ce
 from mocrop.evaluation.report.remarks import cache_words, remarks
 from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.latency import Latency, Percentiles
-from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics
+from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics, Units
 from mocrop.evaluation.scores.predict import OnBatch
 from mocrop.pipeline.terminal import LineConsole
 
@@ -35,29 +35,33 @@ def headline(result: EvalResult) -> str:
 
 
 def scores_table(metrics: Metrics, *, title: str) -> Table:
-    """Top-1, top-5 and mean class accuracy with both intervals."""
+    """Top-1, top-5 and mean class accuracy with their intervals."""
     table = Table(title=title)
     table.add_column("")
-    for column in ("right", "correct / total", "95 % interval", drawn_unit(metrics)):
+    for column in ("right", "correct / total", interval_head(metrics.units)):
         table.add_column(column, justify="right")
     for name, *cells in score_rows(metrics):
         table.add_row(name, *cells)
     return table
 
 
-def score_rows(metrics: Metrics) -> list[tuple[str, str, str, str, str]]:
-    """Name, share, counts, Wilson's interval and the bootstrap interval of each score."""
-    resampled = metrics.resampled
+def score_rows(metrics: Metrics) -> list[tuple[str, str, str, str]]:
+    """Name, share, counts and interval of each score."""
     return [
-        ("top-1", *score_cells(metrics.top1), interval_cell(resampled.top1)),
-        ("top-5", *score_cells(metrics.top5), interval_cell(resampled.top5)),
-        ("mean class", f"{100 * metrics.mean_class:.1f} %", "", "", interval_cell(resampled.mean_class)),
+        ("top-1", *score_cells(metrics.top1)),
+        ("top-5", *score_cells(metrics.top5)),
+        ("mean class", f"{100 * metrics.mean_class.mean:.1f} %", "", interval_cell(metrics.mean_class)),
     ]
 
 
-def drawn_unit(metrics: Metrics) -> str:
-    """What the bootstrap draws, as the head of the column of its interval."""
-    return f"drawing {metrics.resampled.units} {metrics.resampled.unit}"
+def interval_head(units: Units) -> str:
+    """Head of a column of intervals.
+
+    >>> from mocrop.evaluation.scores.metrics import Units
+    >>> interval_head(Units(kind="groups", count=42))
+    '95 % interval by 42 groups'
+    """
+    return f"95 % interval by {units}"
 
 
 def worst_classes_table(metrics: Metrics) -> Table:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mocrop.evaluation.report.console import drawn_unit, facts, headline, score_rows
+from mocrop.evaluation.report.console import facts, headline, interval_head, score_rows
 from mocrop.evaluation.report.format import class_cells, in_markdown, picture, table_lines, write_csv, write_json
 from mocrop.evaluation.report.plots import draw_calibration, draw_confusion
 from mocrop.evaluation.report.remarks import remarks
@@ -88,7 +88,7 @@ def pictures(stem: str) -> list[str]:
 
 def score_lines(metrics: Metrics) -> list[str]:
     """Scores as lines of a Markdown table."""
-    head = ("", "right", "correct / total", "95 % interval", drawn_unit(metrics))
+    head = ("", "right", "correct / total", interval_head(metrics.units))
     return ["", *table_lines(head, score_rows(metrics)), ""]
 
 

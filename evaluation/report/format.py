@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,7 @@ from mocrop.pipeline.names import csv_cell, printable
 from mocrop.pipeline.strict_json import json_text
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and commands without a network need tables too
-    from mocrop.evaluation.scores.metrics import ClassScore
-    from mocrop.training.scores import Score
+    from mocrop.evaluation.scores.metrics import Accuracy, ClassScore
 
 _MARKUP = re.compile(
     r"""[`*~|$] | <(?=[a-z/!?])              # code, emphasis, cells, formulas; HTML
@@ -81,11 +81,11 @@ def table_lines(head: Sequence[object], rows: Iterable[Sequence[object]]) -> lis
     return [first, "|" + "---|" * len(head), *rest]
 
 
-def score_cells(score: Score) -> tuple[str, str, str]:
-    """Share, counts and interval of a score as text.
+def score_cells(score: Accuracy) -> tuple[str, str, str]:
+    """Share, counts and interval of an accuracy as text.
 
-    >>> from mocrop.training.scores import Score
-    >>> score_cells(Score(correct=8, total=10))
+    >>> from mocrop.evaluation.scores.metrics import Accuracy
+    >>> score_cells(Accuracy(correct=8, total=10, interval=(0.49, 0.943)))
     ('80.0 %', '8 / 10', '49.0 to 94.3 %')
     """
     low, high = score.interval
@@ -109,12 +109,14 @@ def class_cells(row: ClassScore) -> tuple[str, str, str, str]:
 
 
 def points(difference: Estimate) -> str:
-    """A difference of shares in percentage points, with its interval.
+    """A difference of shares in percentage points, with its interval if there is one.
 
-    >>> points(Estimate(mean=0.021, low=-0.01, high=0.052))
-    '+2.1 [-1.0, +5.2]'
+    >>> points(Estimate(mean=0.021, low=-0.01, high=0.052)), points(Estimate(mean=0.5, low=-math.inf, high=math.inf))
+    ('+2.1 [-1.0, +5.2]', '+50.0 [too few groups]')
     """
     mean, low, high = (100 * value for value in (difference.mean, difference.low, difference.high))
+    if math.isinf(high):
+        return f"{mean:+.1f} [too few groups]"
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 

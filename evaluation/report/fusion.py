@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from mocrop.evaluation.report.console import drawn_unit
 from mocrop.evaluation.report.files import class_lines, pictures, report_files, score_lines, write_scores
 from mocrop.evaluation.report.format import in_markdown, points, score_cells, table_lines, write_json
+from mocrop.evaluation.report.remarks import few_units
 from mocrop.evaluation.scores.fusion import Fusion, Stream
 from mocrop.evaluation.scores.statistics import format_p
 from mocrop.pipeline.files import write_whole
@@ -28,17 +28,23 @@ def print_fusion(console: LineConsole, fusion: Fusion, notes: Sequence[str]) -> 
     for role, stream in zip(ROLES, fusion.streams, strict=True):
         table.add_row(role, *stream_cells(stream))
     console.print(table)
-    for line in (*names(fusion), explanation(fusion), *notes):
+    for line in (*words(fusion), *notes):
         console.print(line)
 
 
 def stream_cells(stream: Stream) -> tuple[str, str, str, str]:
-    """Share, gain over the first in points, clips that one of the two alone gets right, McNemar's p."""
+    """Share, gain over the first in points, clips that one of the two alone gets right, the corrected p."""
     share, *_ = score_cells(stream.metrics.top1)
-    if stream.over_first is None or stream.test is None:
+    if stream.over_first is None:
         return share, "", "", ""
-    alone = f"{stream.test.only_second} / {stream.test.only_first}"
-    return share, points(stream.over_first), alone, format_p(stream.test.p_value)
+    over = stream.over_first
+    return share, points(over.difference), f"{over.gained} / {over.lost}", format_p(over.p_corrected)
+
+
+def words(fusion: Fusion) -> list[str]:
+    """What was compared, what was found, and what the columns mean."""
+    found = [stream.over_first.sentence for stream in fusion.streams if stream.over_first]
+    return [*names(fusion), *found, explanation(fusion), *few_units(fusion.first.metrics.units)]
 
 
 def names(fusion: Fusion) -> list[str]:
@@ -51,10 +57,11 @@ def names(fusion: Fusion) -> list[str]:
 
 def explanation(fusion: Fusion) -> str:
     """What the columns mean."""
+    units = fusion.fused.metrics.units
     return (
-        f"top-1; fused: the mean softmax, weight of the second {fusion.weight:g}; over the first in points, 95 % "
-        f"interval from {drawn_unit(fusion.fused.metrics)}; clips that one of the two alone gets right, and p of "
-        "McNemar's exact test of them, which takes clips for independent"
+        f"top-1; fused: the mean softmax, weight of the second {fusion.weight:g}; over the first in points, with its "
+        f"95 % interval by {units}; clips that one of the two alone gets right; p from flipping the signs of whole "
+        f"{units.kind}, corrected for two tests. All of it is about these checkpoints: other trainings might differ"
     )
 
 
@@ -68,7 +75,7 @@ def write_fusion(fusion: Fusion, notes: Sequence[str], folder: Path, stem: str) 
         "",
         *table_lines(HEAD, ((role, *stream_cells(each)) for role, each in zip(ROLES, fusion.streams, strict=True))),
         "",
-        *(f"- {in_markdown(line)}" for line in (*names(fusion), explanation(fusion), *notes)),
+        *(f"- {in_markdown(line)}" for line in (*words(fusion), *notes)),
         "\n## The fusion",
         *score_lines(metrics),
         *class_lines(metrics, predictions.class_names),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mocrop.evaluation.scores.evaluate import EvalResult, SeenInTraining
+from mocrop.evaluation.scores.metrics import FEW_UNITS, Units
 from mocrop.training.model.external_checkpoint import UNKNOWN
 
 SAME_FRAMES = ("name", "clips_per_shard", "compression", "max_damaged", "motion_fields")  # whatever these are
@@ -36,6 +37,7 @@ def remarks(result: EvalResult) -> list[str]:
         )
     if result.classes_tested < 2:
         lines.append("only one class is tested: the scores say nothing about telling classes apart")
+    lines += few_units(result.metrics.units)
     if result.classes <= 5:
         lines.append(f"with {result.classes} classes top-5 is always right")
     if result.trained_on["name"] == UNKNOWN:
@@ -45,6 +47,19 @@ def remarks(result: EvalResult) -> list[str]:
         )
         return lines
     return lines + seen_words(result.seen)
+
+
+def few_units(units: Units) -> list[str]:
+    """A warning where intervals stand on few groups or clips.
+
+    >>> few_units(Units(kind="groups", count=8)), few_units(Units(kind="groups", count=1))
+    ([], ['all clips are of 1 group: they say nothing about others'])
+    """
+    if units.count >= FEW_UNITS:
+        return []
+    if units.count == 1:
+        return [f"all clips are of {units}: they say nothing about others"]
+    return [f"intervals and tests stand on {units} alone: take them for rough"]
 
 
 def seen_words(seen: SeenInTraining) -> list[str]:

@@ -11,15 +11,15 @@ from rich.table import Table
 
 from mocrop.evaluation.report.files import report_stem
 from mocrop.evaluation.report.format import in_markdown, interval_cell, points, score_cells, table_lines, write_json
+from mocrop.evaluation.report.remarks import few_units
 from mocrop.evaluation.scores.fusion import Fusion
 from mocrop.evaluation.scores.metrics import Metrics
 from mocrop.evaluation.scores.predictions import Predictions
-from mocrop.evaluation.scores.split_mean import SplitMean, mean_over_splits
+from mocrop.evaluation.scores.split_mean import MeanGain, SplitMean, mean_gain, mean_over_splits
 from mocrop.evaluation.scores.statistics import format_p
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.terminal import LineConsole
 
-HEAD = ("split", "right", "correct / total", "95 % interval", "top-5", "mean class")
 FUSED_HEAD = ("split", "first", "second", "fused", "over the first", "p")
 
 
@@ -42,6 +42,7 @@ class SplitTable:
     notes: tuple[str, ...]
     mean: SplitMean
     fused: Mapping[str, SplitMean]  # "first", "second" and "fused"; empty without a fusion
+    gain: MeanGain | None  # of the fusions over the first
 
     def to_json(self) -> dict[str, Any]:
         """The means; the splits have reports of their own."""
@@ -49,6 +50,12 @@ class SplitTable:
             "runs": {row.predictions.split: row.name for row in self.rows},
             "mean": self.mean.to_json(),
             "fusion": {name: mean.to_json() for name, mean in self.fused.items()},
+            "fused_over_first": self.gain
+            and {
+                "difference": self.gain.difference.mean,
+                "interval_95": [self.gain.difference.low, self.gain.difference.high],
+                "p_value": self.gain.p_value,
+            },
             "notes": list(self.notes),
         }
 
@@ -56,24 +63,38 @@ class SplitTable:
 def split_table(title: str, rows: Sequence[Row], notes: Sequence[str]) -> SplitTable:
     """Average over the splits, and over their fusions if each has one."""
     fusions = [row.fusion for row in rows if row.fusion]
+    mean = mean_over_splits([row.predictions for row in rows])
+    streams = {name: [getattr(each, name).predictions for each in fusions] for name in ("first", "second", "fused")}
     return SplitTable(
         title=title,
         rows=tuple(rows),
-        notes=tuple(notes),
-        mean=mean_over_splits([row.predictions for row in rows]),
-        fused={
-            name: mean_over_splits([getattr(fusion, name).predictions for fusion in fusions])
-            for name in ("first", "second", "fused")
-            if fusions
-        },
+        notes=(*notes, *explanation(mean, fused=bool(fusions))),
+        mean=mean,
+        fused={name: mean_over_splits(each) for name, each in streams.items() if fusions},
+        gain=mean_gain(streams["first"], streams["fused"]) if fusions else None,
     )
+
+
+def explanation(mean: SplitMean, *, fused: bool) -> list[str]:
+    """What intervals and tests are about."""
+    test = f"; p is from flipping the signs of whole {mean.units.kind}, not corrected" if fused else ""
+    return [
+        f"the mean's interval is by {mean.units}, those of all splits together, and about these networks: other "
+        f"trainings might differ{test}",
+        *few_units(mean.units),
+    ]
+
+
+def head(table: SplitTable) -> tuple[str, ...]:
+    """Heads of the columns of :func:`table_rows`."""
+    return ("split", "right", "correct / total", f"95 % interval by {table.mean.units.kind}", "top-5", "mean class")
 
 
 def table_rows(table: SplitTable) -> list[tuple[str, ...]]:
     """A row a split, and the mean."""
     rows = []
     for row in table.rows:
-        mean_class = f"{100 * row.metrics.mean_class:.1f} %"
+        mean_class = _percent(row.metrics.mean_class.mean)
         cells = score_cells(row.metrics.top1)
         rows.append((row.predictions.split, *cells, _percent(row.metrics.top5.share), mean_class))
     mean = table.mean
@@ -85,20 +106,18 @@ def fusion_rows(table: SplitTable) -> list[tuple[str, ...]]:
     """A row a split, and the mean; empty without a fusion."""
     rows = []
     for row in table.rows:
-        if row.fusion and row.fusion.fused.test and row.fusion.fused.over_first:
+        if row.fusion and (over := row.fusion.fused.over_first):
             shares = [_percent(stream.metrics.top1.share) for stream in row.fusion.streams]
-            over, p = points(row.fusion.fused.over_first), format_p(row.fusion.fused.test.p_value)
-            rows.append((row.predictions.split, *shares, over, p))
-    if not rows:
+            rows.append((row.predictions.split, *shares, points(over.difference), format_p(over.p_value)))
+    if table.gain is None:
         return []
     means = [_percent(mean.top1.mean) for mean in table.fused.values()]
-    gain = 100 * (table.fused["fused"].top1.mean - table.fused["first"].top1.mean)
-    return [*rows, ("mean", *means, f"{gain:+.1f}", "")]
+    return [*rows, ("mean", *means, points(table.gain.difference), format_p(table.gain.p_value))]
 
 
 def print_splits(console: LineConsole, table: SplitTable) -> None:
     """Print the tables and the notes on them."""
-    console.print(_rich(table.title, HEAD, table_rows(table)))
+    console.print(_rich(table.title, head(table), table_rows(table)))
     if fused := fusion_rows(table):
         console.print(_rich("late fusion, top-1", FUSED_HEAD, fused))
     for line in table.notes:
@@ -111,7 +130,7 @@ def write_splits(table: SplitTable, folder: Path, stem: str) -> dict[str, Path]:
     fused = fusion_rows(table)
     lines = [
         f"# {in_markdown(table.title)}\n",
-        *table_lines(HEAD, table_rows(table)),
+        *table_lines(head(table), table_rows(table)),
         *(["\n## Late fusion, top-1\n", *table_lines(FUSED_HEAD, fused)] if fused else []),
         "",
         *(f"- {in_markdown(line)}" for line in table.notes),

@@ -1,8 +1,11 @@
 """Paired comparisons of variants on the same clips: differences, corrected tests and verdicts.
 
 A difference counts as shown only if two things agree: the test, corrected for the number of tests, and the 95 %
-interval of the difference when whole groups of clips are drawn anew. Everything else is "no difference shown", which
-does not mean that there is none: the interval says how large it may be.
+interval of the difference. Both are about new groups of clips. Everything else is "no difference shown", which does
+not mean that there is none: the interval says how large it may be.
+
+Networks that were trained once are compared as they are: another training might have given others, of which neither
+test nor interval knows. Few-shot comparisons train on many draws of groups, and theirs do.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from mocrop.evaluation.scores.statistics import (
     PERCENTILES_95,
     Estimate,
     format_p,
-    mcnemar,
     paired_difference,
     resampled_sums,
     sign_flip_test,
@@ -50,8 +52,8 @@ class Comparison:
     clips: int
     accuracy: float
     base_accuracy: float
-    difference: Estimate  # interval over groups of clips
-    over_draws: Estimate | None = None  # few-shot only: interval of the mean over draws, for these clips
+    difference: Estimate  # interval for new groups of clips; of few-shot, to train on too
+    over_draws: Estimate | None = None  # few-shot only: interval of the mean over draws, for these training groups
     enough_draws: bool = True  # false: few-shot with fewer than two draws a group, whose interval is needlessly wide
     gained: int | None = None  # clips that only the variant gets right
     lost: int | None = None
@@ -76,10 +78,10 @@ def compare(
 
     Args:
         variant, base: name; (clips,) share of the seeds that get a clip right; (clips,) whether all seeds together,
-            by the mean of their logits, do.
-        clusters: (clips,) see :func:`~mocrop.evaluation.scores.statistics.resampled_sums`.
+            by the mean of their logits, do, which only ``gained`` and ``lost`` count.
+        clusters: (clips,) any number per group.
     """
-    test = mcnemar(base[2], variant[2])
+    p_value = sign_flip_test(variant[1] - base[1], clusters=clusters)
     return Comparison(
         variant=variant[0],
         base=base[0],
@@ -88,10 +90,10 @@ def compare(
         accuracy=float(variant[1].mean()),
         base_accuracy=float(base[1].mean()),
         difference=paired_difference(base[1], variant[1], clusters=clusters),
-        gained=test.only_second,
-        lost=test.only_first,
-        p_value=test.p_value,
-        p_corrected=test.p_value,
+        gained=int((variant[2] & ~base[2]).sum()),
+        lost=int((base[2] & ~variant[2]).sum()),
+        p_value=p_value,
+        p_corrected=p_value,
         verdict=Verdict.NOT_SHOWN,
     )
 

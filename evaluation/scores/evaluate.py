@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mocrop.evaluation.scores.latency import Latency, latency
-from mocrop.evaluation.scores.metrics import Metrics, measure
+from mocrop.evaluation.scores.metrics import Accuracy, Metrics, measure
 from mocrop.evaluation.scores.predict import OnBatch, Outputs, predict
 from mocrop.evaluation.scores.predictions import Origin, Predictions, differing_classes, file_hash
 from mocrop.pipeline.cache.crop_cache import CropCache
@@ -27,7 +27,6 @@ from mocrop.training.model.checkpoint import Checkpoint, describe_cache, restore
 from mocrop.training.model.device import choose_device
 from mocrop.training.model.external_checkpoint import load_any_checkpoint
 from mocrop.training.model.trained_on import are_among
-from mocrop.training.scores import Score
 
 IntArray = npt.NDArray[np.int64]
 
@@ -92,11 +91,11 @@ class EvalResult:
         )
 
     @property
-    def top1(self) -> Score:
+    def top1(self) -> Accuracy:
         return self.metrics.top1
 
     @property
-    def top5(self) -> Score:
+    def top5(self) -> Accuracy:
         return self.metrics.top5
 
     @property

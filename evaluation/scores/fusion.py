@@ -1,6 +1,7 @@
 """Late fusion: the weighted mean of two networks' softmax on the same clips.
 
-A weight that was chosen on the same clips flatters the result: choose it on others, or leave it at one half.
+A weight that was chosen on the same clips flatters the result: choose it on others, or leave it at one half. Tests and
+intervals are about these two networks on new groups of clips; other trainings of both might give another gain.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.evaluation.scores.comparisons import Comparison, compare, corrected
 from mocrop.evaluation.scores.metrics import DoubleMap, Metrics, log_softmax, measure, right
 from mocrop.evaluation.scores.predictions import Origin, Predictions, align
-from mocrop.evaluation.scores.statistics import Estimate, McNemar, mcnemar, paired_difference
 
 Logits = npt.NDArray[np.floating]
 
@@ -26,16 +27,14 @@ class Stream:
     name: str
     predictions: Predictions
     metrics: Metrics
-    over_first: Estimate | None = None  # top-1 gain, interval over groups or clips; None for the first itself
-    test: McNemar | None = None  # against the first
+    over_first: Comparison | None = None  # in top-1, corrected for the two of a fusion; None for the first itself
 
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "origin": asdict(self.predictions.origin),
             **self.metrics.to_json(),
-            "top1_over_first_95": self.over_first and asdict(self.over_first),
-            "mcnemar": self.test and asdict(self.test),
+            "over_first": self.over_first and comparison_json(self.over_first),
         }
 
 
@@ -70,11 +69,17 @@ def late_fusion(
     first, second = align(first, second)
     fused = fuse(first, second, weight=weight)
     base = Stream(name=names[0], predictions=first, metrics=measure(first))
+    over_second, over_fused = corrected([_against(first, second, "second"), _against(first, fused, "fused")])
     return Fusion(
         weight=weight,
         first=base,
-        second=_against(base, second, name=names[1]),
-        fused=_against(base, fused, name=f"weights {1 - weight:g} and {weight:g}"),
+        second=Stream(name=names[1], predictions=second, metrics=measure(second), over_first=over_second),
+        fused=Stream(
+            name=f"weights {1 - weight:g} and {weight:g}",
+            predictions=fused,
+            metrics=measure(fused),
+            over_first=over_fused,
+        ),
     )
 
 
@@ -113,15 +118,27 @@ def mixed_logits(first: Logits, second: Logits, *, weight: float) -> DoubleMap:
     return np.asarray(np.where(same, first, mixed), dtype=np.float64)
 
 
-def _against(base: Stream, predictions: Predictions, *, name: str) -> Stream:
-    before, now = right(base.predictions), right(predictions)
-    return Stream(
-        name=name,
-        predictions=predictions,
-        metrics=measure(predictions),
-        over_first=paired_difference(before, now, clusters=predictions.clusters),
-        test=mcnemar(before, now),
+def _against(first: Predictions, other: Predictions, role: str) -> Comparison:
+    before, now = right(first), right(other)
+    return compare(
+        (role, now.astype(np.float64), now),
+        ("first", before.astype(np.float64), before),
+        where=first.split,
+        clusters=first.clusters,
     )
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """What a comparison has found as plain values."""
+    return {
+        "difference": comparison.difference.mean,
+        "interval_95": [comparison.difference.low, comparison.difference.high],
+        "gained": comparison.gained,
+        "lost": comparison.lost,
+        "p_value": comparison.p_value,
+        "p_corrected": comparison.p_corrected,
+        "verdict": comparison.verdict,
+    }
 
 
 def _joined(first: Origin, second: Origin, *, weight: float) -> Origin:

@@ -1,7 +1,8 @@
 """Metrics of predictions: accuracies, classes, confusion matrix, calibration and intervals.
 
 A clip is right at k if its class is among the k largest logits; of equal logits that of the lower class counts as the
-larger. Confidence is the largest softmax of the clip's logits, which are the mean over its frames.
+larger. Confidence is the largest softmax of the clip's logits, which are the mean over its frames. Intervals are for
+new groups of clips where clips have groups, see :mod:`~mocrop.evaluation.scores.statistics`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.evaluation.scores.predictions import Predictions
-from mocrop.evaluation.scores.statistics import PERCENTILES_95, Estimate, resampled_sums
-from mocrop.training.scores import Score
+from mocrop.evaluation.scores.statistics import Estimate, accuracy_interval
 
 CALIBRATION_BINS = 15  # equal parts of the confidence, as Guo et al. (2017) have them; the upper edge belongs to a bin
-DRAWS, SEED = 2_000, 0  # of the bootstrap
+FEW_UNITS = 8  # with fewer groups or clips, intervals are rough
 
 BoolArray = npt.NDArray[np.bool_]
 DoubleMap = npt.NDArray[np.float64]
@@ -61,24 +61,49 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resampled:
-    """95 % bootstrap intervals, from drawing whole groups of clips where there are any, else clips."""
+class Units:
+    """What intervals take for independent of each other."""
 
-    unit: str  # "groups" or "clips"
-    units: int
-    top1: Estimate
-    top5: Estimate
-    mean_class: Estimate
+    kind: str  # "groups" if any clip has one, else "clips"
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.kind if self.count != 1 else self.kind[:-1]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """A share of right clips with its 95 % interval, see :func:`accuracy_interval`."""
+
+    correct: int
+    total: int  # at least 1
+    interval: tuple[float, float]
+
+    @property
+    def share(self) -> float:
+        return self.correct / self.total
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.share:.1%} ({self.correct}/{self.total}, 95 % interval {low:.1%} to {high:.1%})"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "correct": self.correct,
+            "total": self.total,
+            "share": self.share,
+            "interval_95": list(self.interval),
+        }
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Metrics:
     """All metrics of one set of predictions."""
 
-    top1: Score
-    top5: Score  # with up to five classes, always right
-    mean_class: float  # mean share of right clips over the classes with a clip
-    resampled: Resampled
+    top1: Accuracy
+    top5: Accuracy  # with up to five classes, always right
+    mean_class: Estimate  # mean share of right clips over the classes with a clip
+    units: Units  # of the intervals
     classes: tuple[ClassScore, ...]
     calibration: Calibration
     confusion: IntArray = field(repr=False)  # (classes, classes) clips: true class down, answer across
@@ -86,30 +111,30 @@ class Metrics:
     def to_json(self) -> dict[str, Any]:
         """Everything but the confusion matrix as plain values."""
         return {
-            "top1": score_json(self.top1),
-            "top5": score_json(self.top5),
-            "mean_class": self.mean_class,
-            "resampled_95": asdict(self.resampled),
+            "top1": self.top1.to_json(),
+            "top5": self.top5.to_json(),
+            "mean_class": estimate_json(self.mean_class),
+            "intervals_by": asdict(self.units),
             "calibration": asdict(self.calibration),
             "per_class": [{**asdict(each), "share": each.share} for each in self.classes],
         }
 
 
-def score_json(score: Score) -> dict[str, Any]:
-    """A score with its share and Wilson's interval as plain values."""
-    return {**asdict(score), "share": score.share, "interval_95": list(score.interval)}
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """A share with its interval as plain values."""
+    return {"share": estimate.mean, "interval_95": [estimate.low, estimate.high]}
 
 
 def measure(predictions: Predictions) -> Metrics:
     """Compute all metrics of predictions."""
-    labels, total = predictions.labels, len(predictions)
+    labels, clusters = predictions.labels, predictions.clusters
     top1, top5 = right(predictions), right(predictions, k=5)
     confusion = confusion_matrix(labels, predictions.logits.argmax(axis=1), classes=len(predictions.class_names))
     return Metrics(
-        top1=Score(correct=int(top1.sum()), total=total),
-        top5=Score(correct=int(top5.sum()), total=total),
-        mean_class=mean_class_accuracy(confusion),
-        resampled=_resampled(predictions),
+        top1=_accuracy(top1, clusters),
+        top5=_accuracy(top5, clusters),
+        mean_class=share_estimate(top1, weights=class_weights(labels), clusters=clusters),
+        units=Units(kind="groups" if predictions.grouped else "clips", count=len(np.unique(clusters))),
         classes=class_scores(confusion, predictions.class_names),
         calibration=calibration(softmax(predictions.logits), labels),
         confusion=confusion,
@@ -146,14 +171,30 @@ def confusion_matrix(labels: IntArray, answers: IntArray, *, classes: int) -> In
     return np.bincount(labels * classes + answers, minlength=classes**2).reshape(classes, classes)
 
 
-def mean_class_accuracy(confusion: IntArray) -> float:
-    """Mean share of right clips over the classes with a clip.
+def class_weights(labels: IntArray) -> DoubleMap:
+    """(clips,) weights with which each class that has a clip counts the same; their sum is 1.
 
-    >>> mean_class_accuracy(np.array([[9, 1, 0], [1, 0, 0], [0, 0, 0]]))  # 9 of 10 and 0 of 1; the third has no clip
-    0.45
+    >>> class_weights(np.array([4, 4, 0])).tolist()
+    [0.25, 0.25, 0.5]
     """
-    clips = confusion.sum(axis=1)
-    return float(np.mean(confusion.diagonal()[clips > 0] / clips[clips > 0]))
+    _, position, clips = np.unique(labels, return_inverse=True, return_counts=True)
+    return np.asarray(1 / (len(clips) * clips[position.reshape(-1)]))
+
+
+def share_estimate(right: npt.NDArray[np.generic], *, weights: DoubleMap, clusters: IntArray) -> Estimate:
+    """Weighted share of right clips with its interval; see :func:`accuracy_interval` for the arguments."""
+    low, high = accuracy_interval(right, clusters=clusters, weights=weights)
+    return Estimate(mean=weighted_share(right, weights), low=low, high=high)
+
+
+def weighted_share(right: npt.NDArray[np.generic], weights: DoubleMap) -> float:
+    """Weighted share of right clips; with weights that are all alike exactly their number by that of all."""
+    ones = weights / weights.max()
+    return float(ones @ right.astype(np.float64) / ones.sum())
+
+
+def _accuracy(right: BoolArray, clusters: IntArray) -> Accuracy:
+    return Accuracy(correct=int(right.sum()), total=len(right), interval=accuracy_interval(right, clusters=clusters))
 
 
 def class_scores(confusion: IntArray, names: tuple[str, ...]) -> tuple[ClassScore, ...]:
@@ -203,42 +244,3 @@ def calibration(probabilities: DoubleMap, labels: IntArray, *, bins: int = CALIB
             distance += clips / len(labels) * abs(sure - sound)
         rows.append(Bin(low=each / bins, high=(each + 1) / bins, clips=clips, confidence=sure, accuracy=sound))
     return Calibration(bins=tuple(rows), error=distance)
-
-
-def share_columns(predictions: Predictions) -> DoubleMap:
-    """Columns whose sums over clips give all shares: (clips, 2 + 2 * classes), see :func:`shares_of`."""
-    top1, top5 = right(predictions), right(predictions, k=5)
-    classes = np.eye(len(predictions.class_names))[predictions.labels]
-    return np.column_stack((top1, top5, classes * top1[:, None], classes)).astype(np.float64)
-
-
-def shares_of(sums: DoubleMap) -> DoubleMap:
-    """Top-1, top-5 and mean class accuracy, (draws, 3), from sums of :func:`share_columns`, (draws, 2 + 2 * classes).
-
-    A class that a draw lacks does not count in its mean; a draw without a clip is NaN.
-    """
-    correct, clips = np.split(sums[:, 2:], 2, axis=1)
-    there = clips > 0
-    by_class = np.divide(correct, clips, where=there, out=np.zeros_like(clips))
-    with np.errstate(invalid="ignore"):  # 0 / 0 in a draw without a clip
-        mean_class = by_class.sum(axis=1) / there.sum(axis=1)
-        return np.column_stack((sums[:, :2] / clips.sum(axis=1, keepdims=True), mean_class))
-
-
-def estimates_of(found: DoubleMap, drawn: DoubleMap) -> list[Estimate]:
-    """Estimates of shares ``found``, (3,), with the intervals of their draws ``drawn``, (draws, 3)."""
-    low, high = np.nanpercentile(drawn, PERCENTILES_95, axis=0).tolist()
-    return [Estimate(mean=float(found[n]), low=low[n], high=high[n]) for n in range(len(found))]
-
-
-def _resampled(predictions: Predictions) -> Resampled:
-    clusters, columns = predictions.clusters, share_columns(predictions)
-    drawn = shares_of(resampled_sums(columns, clusters=clusters, seed=SEED, draws=DRAWS))
-    top1, top5, mean_class = estimates_of(shares_of(columns.sum(axis=0, keepdims=True))[0], drawn)
-    return Resampled(
-        unit="groups" if predictions.grouped else "clips",
-        units=len(np.unique(clusters)),
-        top1=top1,
-        top5=top5,
-        mean_class=mean_class,
-    )

@@ -1,8 +1,9 @@
 """Intervals and paired tests for values of clips.
 
-Clips of one group show the same people in the same place, so they are not independent draws. The bootstrap
-therefore draws whole clusters of clips where there are any. McNemar's exact test cannot, and its p is too small where
-groups are large. Read both.
+Clips of one group show the same people in the same place, so they are no independent draws, and what is asked is what
+other groups would give. Intervals therefore come from the spread of the groups, by Student's t, and tests flip the
+signs of whole groups. McNemar's exact test takes clips for independent and rejects too often where those of a group go
+together: it describes, and decides nothing. docs/statistics.md has what each covers and rejects in simulations.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 BOOTSTRAP_DRAWS = 10_000
 SIGN_FLIPS = 20_000
-COUNTS_AT_ONCE = 4_000_000  # draws times clusters held in memory at once
+SIGNS_AT_ONCE = 4_000_000  # flips times clusters held in memory at once
 PERCENTILES_95 = (2.5, 97.5)
 LEAST_GROUPS = 3  # for an interval of a mean; two that happen to agree would leave no doubt
 NOTHING = 1e-24  # a variance of shares below this is rounding
@@ -30,7 +31,7 @@ NOTHING = 1e-24  # a variance of shares below this is rounding
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean over clips with its 95 % bootstrap interval."""
+    """A mean over clips with its 95 % interval."""
 
     mean: float
     low: float
@@ -49,7 +50,8 @@ class McNemar:
 def mcnemar(first: BoolArray, second: BoolArray) -> McNemar:
     """Test whether two classifiers are right equally often; only clips that one of them alone gets right count.
 
-    If they are, each such clip is a coin toss between them. Clips are assumed to be independent.
+    If they are, each such clip is a coin toss between them. Clips are assumed to be independent; where those of a
+    group go together, up to a quarter of true nulls have a p below 0.05.
 
     Args:
         first, second: (clips,), where each is right, in the same order of clips.
@@ -85,8 +87,9 @@ def sign_flip_test(
 
     Args:
         differences: (clips,).
-        clusters: see :func:`resampled_sums`.
-    Returns: the share of random signs that give as large a sum, the observed ones included; never 0.
+        clusters: (clips,), any number per group; None: every clip is one of its own.
+    Returns: the share of random signs that give as large a sum, the observed ones included; never 0. Five groups or
+        fewer that differ cannot give 0.05.
     """
     sums = _sums_by_cluster(differences[:, np.newaxis], clusters)[:, 0]
     least = abs(sums.sum()) - 1e-9  # so that rounding does not break ties
@@ -113,26 +116,22 @@ def cluster_numbers(labels: npt.NDArray[np.integer], groups: npt.NDArray[np.inte
 
 
 def paired_difference(
-    first: npt.NDArray[np.generic],
-    second: npt.NDArray[np.generic],
-    *,
-    clusters: IntArray | None = None,
-    seed: int = 0,
+    first: npt.NDArray[np.generic], second: npt.NDArray[np.generic], *, clusters: IntArray | None = None
 ) -> Estimate:
-    """Mean of ``second - first`` over clips, with the interval from drawing the same clips for both.
+    """Mean of ``second - first`` over clips, with its interval by :func:`group_interval`.
 
     Args:
         first, second: (clips,), numbers or booleans, in the same order of clips.
-        clusters: see :func:`resampled_sums`.
     Raises: ValueError if the lengths differ.
     """
     _require_pairs(first, second)
-    differences = second.astype(np.float64) - first.astype(np.float64)
-    mean, low, high = bootstrap(differences, clusters=clusters, seed=seed)
+    mean, low, high = group_interval(second.astype(np.float64) - first.astype(np.float64), clusters=clusters)
     return Estimate(mean=float(mean), low=float(low), high=float(high))
 
 
-def group_interval(values: DoubleMap, *, clusters: IntArray | None = None) -> tuple[DoubleMap, DoubleMap, DoubleMap]:
+def group_interval(
+    values: DoubleMap, *, clusters: IntArray | None = None, weights: DoubleMap | None = None
+) -> tuple[DoubleMap, DoubleMap, DoubleMap]:
     """Mean over the first axis, and its 95 % interval for new groups of clips, by Student's t over the groups.
 
     The mean is a ratio, the sum over all clips by their number, and groups differ in size: the variance is that of the
@@ -141,19 +140,21 @@ def group_interval(values: DoubleMap, *, clusters: IntArray | None = None) -> tu
     Args:
         values: (clips, ...); NaN anywhere in a column makes that column NaN and leaves the others alone.
         clusters: (clips,), any number per group; None: every clip is one of its own.
+        weights: (clips,) positive, for a mean that is not over clips, such as that over splits; None: all alike.
     Returns: mean, low, high, each of the shape of one of the values. Fewer than three groups say nothing about new
         ones: the interval is infinite to both sides.
     Source: Cochran, Sampling Techniques (1977), 6.3 for the variance of a ratio.
     """
     clips = len(values)
     flat = values.reshape(clips, -1).astype(np.float64)
-    mean = flat.mean(axis=0)
-    left = _sums_by_cluster(flat - mean, clusters)
+    share = np.ones(clips) / clips if weights is None else weights / weights.sum()
+    mean = flat.mean(axis=0) if weights is None else share @ flat
+    left = _sums_by_cluster(share[:, np.newaxis] * (flat - mean), clusters)
     groups = len(left)
     if groups < LEAST_GROUPS:
         reach = np.where(np.isnan(mean), np.nan, np.inf)
     else:
-        reach = t_quantile(groups - 1) * np.sqrt(groups / (groups - 1) * (left**2).sum(axis=0)) / clips
+        reach = t_quantile(groups - 1) * np.sqrt(groups / (groups - 1) * (left**2).sum(axis=0))
     shape = values.shape[1:]
     return mean.reshape(shape), (mean - reach).reshape(shape), (mean + reach).reshape(shape)
 
@@ -170,12 +171,12 @@ def accuracy_interval(
     Args:
         right: (clips,) booleans, or shares from 0 to 1.
         clusters: see :func:`group_interval`.
-        weights: (clips,) positive, for a mean that is not over clips, such as that over classes; None: all alike.
+        weights: see :func:`group_interval`.
     Returns: low and high; 0 and 1 for a single group, which says nothing about others.
     Source: Wilson (1927); Korn and Graubard (1998) for the effective number of clips.
     """
     shares = right.astype(np.float64)
-    weight = np.ones(len(shares)) if weights is None else weights / weights.mean()
+    weight = np.ones(len(shares)) if weights is None else weights / weights.max()
     share = 1.0 if (shares == 1).all() else min(1.0, float(weight @ shares / weight.sum()))
     sums = _sums_by_cluster(np.column_stack((weight * (shares - share), weight)), clusters)
     groups, total = len(sums), float(weight.sum())
@@ -240,10 +241,10 @@ def _draws(clusters: int, *, draws: int, seed: int) -> Iterator[DoubleMap]:
         yield rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=size).astype(np.float64)
 
 
-def _blocks(draws: int, *, clusters: int) -> Iterator[int]:
-    """Sizes of blocks of draws, so that memory for (draws, clusters) numbers does not grow with the clusters."""
-    block = max(1, COUNTS_AT_ONCE // clusters)
-    return (min(block, draws - start) for start in range(0, draws, block))
+def _blocks(flips: int, *, clusters: int) -> Iterator[int]:
+    """Sizes of blocks of flips, so that memory for (flips, clusters) signs does not grow with the clusters."""
+    block = max(1, SIGNS_AT_ONCE // clusters)
+    return (min(block, flips - start) for start in range(0, flips, block))
 
 
 def _sums_by_cluster(values: DoubleMap, clusters: IntArray | None) -> DoubleMap:

@@ -160,7 +160,8 @@ def test_all_splits_are_each_tested_by_the_run_that_was_trained_on_it(workspace:
     assert evaluation.table.mean.top1.mean == (1 + 1 / 2) / 2
     report = json.loads((workspace.reports / "seeing-1-on-full-8-splitall.json").read_text())
     assert report["runs"] == {"1": "seeing-1", "2": "seeing-2"}
-    assert report["mean"]["top1"]["mean"] == 0.75
+    assert report["mean"]["top1"]["share"] == 0.75
+    assert report["mean"]["intervals_by"]["kind"] == "clips"
     assert "| mean | 75.0 % |" in (workspace.reports / "seeing-1-on-full-8-splitall.md").read_text()
     assert [each["split"] for each in evaluation.to_json()["splits"]] == ["1", "2"]
     assert "split 2: run seeing-2, left out: none" in shown(evaluation)
@@ -312,8 +313,11 @@ def test_all_splits_are_fused_split_by_split(workspace: Workspace, make_run: Mak
     evaluation = run_eval(workspace, ALL, run="seeing-1", fuse="red-1", fuse_weight=0.25)
     means = {name: mean.top1.mean for name, mean in evaluation.table.fused.items()}
     assert means == {"first": 0.75, "second": pytest.approx((1 / 3 + 1 / 2) / 2), "fused": 0.75}
-    assert "late fusion, top-1" in shown(evaluation)
-    assert evaluation.to_json()["fusion"]["first"]["top1"]["mean"] == 0.75
+    text = shown(evaluation)
+    assert "late fusion, top-1" in text
+    assert "p is from flipping the signs of whole clips" in text.replace("\n", " ")
+    assert evaluation.to_json()["fused_over_first"]["difference"] == 0
+    assert evaluation.to_json()["fusion"]["first"]["top1"]["share"] == 0.75
 
 
 def test_caches_of_other_clips_cannot_be_fused(

@@ -57,21 +57,30 @@ def test_clips_gained_and_lost_are_counted_clip_by_clip() -> None:
         outcome("motion", [1, 1, 0, 1]), outcome("full", [0, 0, 1, 1]), where="192 -> 192", clusters=np.arange(4)
     )
     assert (found.gained, found.lost, found.clips) == (2, 1, 4)
-    assert found.p_value == 1.0  # 2 against 1: 2 * (1 + 3) / 8
+    assert found.p_value == 1.0  # of three groups that differ, all sums are as far from zero as 2 - 1
     assert (found.accuracy, found.base_accuracy, found.difference.mean) == (0.75, 0.5, 0.25)
 
 
-def test_clips_of_one_group_count_as_one_draw() -> None:
+def test_clips_of_one_group_count_as_one() -> None:
+    """Ten clips gained of twenty: one group of two says nothing, ten single clips much, however many clips agree."""
     right = [1] * 10 + [0] * 10
     apart = compare(outcome("a", right), outcome("b", [0] * 20), where="", clusters=np.arange(20))
     together = compare(outcome("a", right), outcome("b", [0] * 20), where="", clusters=np.arange(20) // 10)
     assert apart.difference.low > 0.2
-    assert together.difference.low == 0.0
+    assert apart.p_value == pytest.approx(2 / 2**10, abs=0.001)
+    assert together.difference.low == -np.inf
+    assert together.p_value == 1.0
+    assert (apart.gained, together.gained) == (10, 10)
+
+
+def test_two_groups_that_agree_give_no_verdict_whatever_the_test() -> None:
+    found = compare(outcome("a", [1] * 20), outcome("b", [0] * 20), where="", clusters=np.arange(20) // 10)
+    assert verdict(found.difference, 0.0) is Verdict.NOT_SHOWN
 
 
 def test_many_comparisons_raise_the_bar() -> None:
     one = compare(outcome("a", [1] * 6), outcome("b", [0] * 6), where="", clusters=np.arange(6))
-    assert one.p_value == 0.03125
+    assert one.p_value == pytest.approx(2 / 64, abs=0.004)
     assert corrected([one])[0].verdict is Verdict.BETTER
     assert [each.verdict for each in corrected([one, one])] == [Verdict.NOT_SHOWN] * 2
 

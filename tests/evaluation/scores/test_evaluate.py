@@ -249,8 +249,9 @@ def test_the_report_holds_counts_intervals_and_versions(
         "correct": 4,
         "total": 5,
         "share": 0.8,
-        "interval_95": [pytest.approx(0.376, abs=1e-3), pytest.approx(0.964, abs=1e-3)],
+        "interval_95": [pytest.approx(0.257, abs=1e-3), pytest.approx(0.979, abs=1e-3)],
     }
+    assert report["intervals_by"] == {"kind": "clips", "count": 5}
     assert report["left_out"] == {"failed": 1, "not_written": 0, "without_frames": 0}
     assert report["cache"]["hash"] == report["trained_on"]["hash"]
     assert {"mocrop", "torch", "torchvision", "timm"} <= report["versions"].keys()
@@ -265,7 +266,9 @@ def test_the_table_shows_counts_and_remarks(colors: Path, make_checkpoint: Calla
     print_result(console, result)
     shown = text.getvalue()
     assert "4 / 5" in shown
-    assert "37.6 to 96.4 %" in shown
+    assert "25.7 to 97.9 %" in shown
+    assert "95 % interval by 5 clips" in shown
+    assert "intervals and tests stand on 5 clips alone" in shown
     assert "left out: 1 failed" in shown
     assert "mean class │  88.9 %" in shown  # all of Red and Blue, two of three of Green
     assert "with 3 classes top-5 is always right" in shown

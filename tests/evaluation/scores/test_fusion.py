@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from mocrop.evaluation.report.files import SUFFIXES
-from mocrop.evaluation.report.fusion import print_fusion, write_fusion
+from mocrop.evaluation.report.fusion import print_fusion, words, write_fusion
+from mocrop.evaluation.scores.comparisons import Verdict
 from mocrop.evaluation.scores.fusion import Fusion, fuse, late_fusion, mixed_logits
 from mocrop.evaluation.scores.metrics import right, softmax
 from mocrop.evaluation.scores.predictions import Origin, Predictions, read_predictions, write_predictions
-from mocrop.evaluation.scores.statistics import McNemar
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.terminal import LineConsole
 
@@ -83,14 +83,27 @@ def test_each_network_and_the_fusion_are_scored(fusion: Fusion) -> None:
 
 
 def test_the_others_are_tested_against_the_first_clip_by_clip(fusion: Fusion) -> None:
-    """The motion alone gets six clips right and the frames alone one: 2 * (1 + 7) / 128; the fusion keeps that one and
-    loses h, where the frames are surely wrong: five to none."""
-    assert fusion.first.test is None
-    assert fusion.second.test == McNemar(only_first=1, only_second=6, p_value=0.125)
-    assert fusion.fused.test == McNemar(only_first=0, only_second=5, p_value=0.0625)
-    assert fusion.fused.over_first is not None
-    assert fusion.fused.over_first.mean == 5 / 8
-    assert 0.1 < fusion.fused.over_first.low < 5 / 8 < fusion.fused.over_first.high <= 1
+    """The motion alone gets six clips right and the frames alone one: of 128 signs of these seven, 16 give a sum of 5
+    or more. The fusion keeps that one and loses h, where the frames are surely wrong: five to none, two of 32 signs."""
+    assert fusion.first.over_first is None
+    second, fused = fusion.second.over_first, fusion.fused.over_first
+    assert second is not None
+    assert fused is not None
+    assert (second.gained, second.lost, fused.gained, fused.lost) == (6, 1, 5, 0)
+    assert (second.p_value, fused.p_value) == pytest.approx((16 / 128, 2 / 32), abs=0.007)
+    assert fused.p_corrected == 2 * fused.p_value  # the smaller one of two
+    assert fused.difference.mean == 5 / 8
+    assert 0.1 < fused.difference.low < 5 / 8 < fused.difference.high <= 1.1
+    assert fused.verdict is Verdict.NOT_SHOWN
+
+
+def test_clips_of_one_group_are_one_test() -> None:
+    """The clips in four groups of two: no test of four groups can show anything."""
+    pairs = (np.arange(8) // 2).astype(np.int32)
+    grouped = late_fusion(replace(BY_FRAMES, groups=pairs), replace(BY_MOTION, groups=pairs))
+    assert grouped.fused.over_first is not None
+    assert grouped.fused.over_first.p_value >= 2 / 16 - 0.01
+    assert "stand on 4 groups alone" in " ".join(words(grouped))
 
 
 def test_clips_are_brought_into_one_order_by_name() -> None:
@@ -179,13 +192,18 @@ def test_the_report_has_a_row_for_each_and_the_files_of_the_fusion(fusion: Fusio
     for part in (
         "| first | 25.0 % |  |  |  |",
         "| fused | 87.5 % | +62.5 [",
-        "| 5 / 0 | 0.062 |",
+        "| 5 / 0 | 0.1",
+        "no difference between fused and first is shown",
+        "by 8 clips",
         "its saved predictions",
     ):
         assert part in text
     report = json.loads(files[".json"].read_text())
-    assert report["fused"]["mcnemar"] == {"only_first": 0, "only_second": 5, "p_value": 0.0625}
-    assert report["first"]["mcnemar"] is None
+    assert report["first"]["over_first"] is None
+    over = report["fused"]["over_first"]
+    assert (over["difference"], over["gained"], over["lost"]) == (5 / 8, 5, 0)
+    assert over["interval_95"][0] < 5 / 8 < over["interval_95"][1]
+    assert (over["p_corrected"], over["verdict"]) == (2 * over["p_value"], "no difference shown")
     assert report["second"]["top1"]["correct"] == 7
     assert read_predictions(files[".npz"]).origin == fusion.fused.predictions.origin
 

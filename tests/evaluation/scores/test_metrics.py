@@ -21,13 +21,15 @@ import numpy as np
 import pytest
 
 from mocrop.evaluation.scores.metrics import (
+    Accuracy,
     ClassScore,
     Metrics,
+    Units,
     calibration,
     class_scores,
+    class_weights,
     confused_pairs,
     confusion_matrix,
-    mean_class_accuracy,
     measure,
     right,
     softmax,
@@ -78,8 +80,8 @@ def test_of_equal_logits_the_lower_class_is_the_answer() -> None:
 
 
 def test_mean_class_accuracy_is_over_the_classes_with_a_clip(metrics: Metrics) -> None:
-    assert metrics.mean_class == pytest.approx((2 / 3 + 1 + 0) / 3)
-    assert mean_class_accuracy(np.array([[1, 0], [0, 0]])) == 1
+    assert metrics.mean_class.mean == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert class_weights(TABLE.labels) == pytest.approx([1 / 9, 1 / 9, 1 / 9, 1 / 3, 1 / 3])
 
 
 def test_the_confusion_matrix_has_true_classes_down_and_answers_across(metrics: Metrics) -> None:
@@ -133,48 +135,51 @@ def test_softmax_undoes_the_logarithm_and_does_not_overflow(metrics: Metrics) ->
     assert softmax(np.array([[1000.0, 0.0]])).tolist() == [[1.0, 0.0]]
 
 
-def test_whole_groups_are_drawn_where_there_are_any(metrics: Metrics) -> None:
+def test_intervals_count_groups_where_there_are_any(metrics: Metrics) -> None:
     """Four groups: a and b of Dig, c of Dig, one of Run, one of Swim."""
-    assert (metrics.resampled.unit, metrics.resampled.units) == ("groups", 4)
+    assert metrics.units == Units(kind="groups", count=4)
     ungrouped = measure(replace(TABLE, groups=np.full(5, -1, np.int32)))
-    assert (ungrouped.resampled.unit, ungrouped.resampled.units) == ("clips", 5)
-    for found in (metrics.resampled, ungrouped.resampled):
-        assert found.top1.mean == 0.6
-        assert found.top1.low < 0.6 < found.top1.high
-        assert found.mean_class.mean == pytest.approx(5 / 9)
-        assert (found.top5.low, found.top5.high) == (1, 1)
+    assert ungrouped.units == Units(kind="clips", count=5)
+    for found in (metrics, ungrouped):
+        low, high = found.top1.interval
+        assert low < 0.6 < high
+        assert found.mean_class.low < 5 / 9 < found.mean_class.high
+        assert found.top5.interval[1] == 1
 
 
 def test_groups_that_are_all_alike_leave_less_certainty_than_their_clips_would() -> None:
-    """Ten groups of ten clips, five groups all right: the interval is that of ten draws, not of a hundred."""
-    labels = np.zeros(100, np.int64)
+    """Ten groups of ten clips, five groups all right: Wilson's interval of ten clips with the t of nine degrees, 2.262,
+    reaches 2.262 / 2 / sqrt(10 + 2.262 squared) to either side; that of a hundred with 1.984 less than a third."""
     logits = np.zeros((100, 2), np.float32)
     logits[:50, 1] = 1
     many = replace(
         TABLE,
         clips=tuple(f"Dig/{n}" for n in range(100)),
-        labels=labels,
+        labels=np.zeros(100, np.int64),
         groups=np.repeat(np.arange(10), 10).astype(np.int32),
         logits=logits,
         class_names=("Dig", "Run"),
     )
-    grouped = measure(many).resampled.top1
-    alone = measure(replace(many, groups=np.full(100, -1, np.int32))).resampled.top1
-    assert (grouped.low, grouped.high) == pytest.approx((0.2, 0.8), abs=0.01)
-    assert (alone.low, alone.high) == pytest.approx((0.4, 0.6), abs=0.02)
+    reach = 2.2622 / 2 / (10 + 2.2622**2) ** 0.5
+    assert measure(many).top1.interval == pytest.approx((0.5 - reach, 0.5 + reach), abs=1e-4)
+    alone = measure(replace(many, groups=np.full(100, -1, np.int32)))
+    reach = 1.9842 / 2 / (99 + 1.9842**2) ** 0.5
+    assert alone.top1.interval == pytest.approx((0.5 - reach, 0.5 + reach), abs=1e-3)
+    assert alone.mean_class.low == alone.top1.interval[0]  # of one class
 
 
-def test_a_draw_without_a_class_has_the_mean_of_the_others() -> None:
-    """Two classes of one clip each, one right: draws hold the right one, the wrong one or both."""
-    two = replace(TABLE.take(np.array([3, 4])), groups=np.full(2, -1, np.int32))
-    found = measure(two).resampled.mean_class
-    assert (found.low, found.mean, found.high) == (0, 0.5, 1)
+def test_an_accuracy_says_its_interval() -> None:
+    assert str(Accuracy(correct=8, total=10, interval=(0.49, 0.943))) == "80.0% (8/10, 95 % interval 49.0% to 94.3%)"
 
 
 def test_scores_as_plain_values_hold_everything_but_the_matrix(metrics: Metrics) -> None:
     plain = metrics.to_json()
     assert plain["top1"]["interval_95"] == list(metrics.top1.interval)
-    assert plain["resampled_95"]["unit"] == "groups"
+    assert plain["intervals_by"] == {"kind": "groups", "count": 4}
+    assert plain["mean_class"] == {
+        "share": metrics.mean_class.mean,
+        "interval_95": [metrics.mean_class.low, metrics.mean_class.high],
+    }
     assert plain["per_class"][0] == {
         "name": "Dig",
         "clips": 3,

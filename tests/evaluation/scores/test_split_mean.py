@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mocrop.evaluation.scores.metrics import measure, right
 from mocrop.evaluation.scores.predictions import Origin, Predictions
-from mocrop.evaluation.scores.split_mean import mean_over_splits, pooled_clusters
+from mocrop.evaluation.scores.split_mean import mean_gain, mean_over_splits, pooled_clusters
+from mocrop.evaluation.scores.statistics import paired_difference
 
 ORIGIN = Origin(checkpoint="", checkpoint_hash="", arch="", epoch=1, trained_on={}, cache={"name": "c"}, segments=1)
 
@@ -31,6 +33,7 @@ def test_every_split_counts_the_same_however_many_clips_it_has() -> None:
     assert mean.splits == ("1", "2")
     assert mean.top1.mean == (1 + 0.25) / 2
     assert mean.mean_class.mean == (1 + 0.25) / 2
+    assert (mean.units.kind, mean.units.count) == ("clips", 5)
     assert mean.top5.mean == 1
 
 
@@ -59,3 +62,39 @@ def test_a_clip_without_a_group_is_the_same_clip_in_two_splits() -> None:
     clusters = pooled_clusters([split("1", [1, 1]), split("2", [1, 1], first_clip=1)])
     assert clusters[1] == clusters[2]
     assert len(set(clusters.tolist())) == 3
+
+
+def test_one_split_s_mean_has_the_interval_of_the_split() -> None:
+    alone = split("1", [1, 0, 1, 1, 0, 1, 1, 1, 0, 1], first_group=0)
+    mean, measured = mean_over_splits([alone]), measure(alone)
+    assert (mean.top1.low, mean.top1.high) == pytest.approx(measured.top1.interval)
+    assert (mean.mean_class.low, mean.mean_class.high) == pytest.approx(measured.top1.interval)  # of one class
+    assert mean.units == measured.units
+
+
+def test_a_clip_that_all_splits_test_and_get_right_is_one_right_clip() -> None:
+    """Three splits of the same ten clips, all right: as sure as ten, not as thirty."""
+    thrice = mean_over_splits([split(name, [1] * 10) for name in "123"])
+    once = measure(split("1", [1] * 10)).top1.interval
+    assert (thrice.top1.low, thrice.top1.high) == pytest.approx(once)
+
+
+def test_a_gain_over_splits_counts_groups_once_and_splits_alike() -> None:
+    """One clip gained of two in the first split, none of four in the second."""
+    first = [split("1", [0, 1]), split("2", [1, 0, 1, 0], first_clip=9)]
+    second = [split("1", [1, 1]), split("2", [1, 0, 1, 0], first_clip=9)]
+    gain = mean_gain(first, second)
+    assert gain.difference.mean == pytest.approx(0.25)
+    assert gain.difference.low < 0 < gain.difference.high
+    assert gain.p_value == 1.0
+    ten = [split(name, [0] * 10) for name in "12"]
+    better = mean_gain(ten, [split(name, [1] * 10) for name in "12"])
+    assert (better.difference.low, better.difference.high) == pytest.approx((1, 1))
+    assert better.p_value == pytest.approx(2 / 2**10, abs=0.001)  # ten clips, not twenty
+
+
+def test_one_split_s_gain_is_the_paired_difference() -> None:
+    first, second = split("1", [0, 1, 0, 1, 0, 0, 1], first_group=3), split("1", [1, 1, 0, 0, 1, 1, 1], first_group=3)
+    gain = mean_gain([first], [second]).difference
+    expected = paired_difference(right(first), right(second), clusters=first.clusters)
+    assert (gain.mean, gain.low, gain.high) == pytest.approx((expected.mean, expected.low, expected.high))

@@ -77,7 +77,7 @@ def test_the_mean_of_a_draw_is_over_its_clips_however_many() -> None:
 def test_draws_do_not_depend_on_how_many_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).random((7, 2))
     at_once = resampled_sums(values, seed=3, draws=50)
-    monkeypatch.setattr("mocrop.evaluation.scores.statistics.COUNTS_AT_ONCE", 20)
+    monkeypatch.setattr("mocrop.evaluation.scores.statistics.SIGNS_AT_ONCE", 20)
     assert np.allclose(resampled_sums(values, seed=3, draws=50), at_once)
 
 
@@ -142,7 +142,7 @@ def test_groups_that_cancel_out_show_nothing() -> None:
 
 def test_memory_does_not_grow_with_flips_times_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
     """A million numbers at a time are 8 MB, where 500 signs of each of 20,000 clusters would be 80."""
-    monkeypatch.setattr(statistics, "COUNTS_AT_ONCE", 1_000_000)
+    monkeypatch.setattr(statistics, "SIGNS_AT_ONCE", 1_000_000)
     tracemalloc.start()
     found = sign_flip_test(np.ones(20_000), clusters=np.arange(20_000), flips=500)
     _, peak = tracemalloc.get_traced_memory()
