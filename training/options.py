@@ -17,6 +17,7 @@ from mocrop.training.recipe import (
     SAME_PIXELS,
     Amp,
     OptimizerName,
+    Pool,
     Recipe,
     Schedule,
     TrainSettings,
@@ -128,6 +129,10 @@ class TrainOptions:
     segments: Annotated[
         int | None, _augmentation(metavar="N", help="Random frames per clip and epoch.", show_default="3")
     ] = None
+    pool: Annotated[
+        Pool,
+        _augmentation(help="What the head takes of a clip's frames; mean-std: also how they vary. Frozen only."),
+    ] = "mean"
     validation_segments: Annotated[
         int | None, _augmentation(metavar="N", help="Middle frames per held-out clip.", show_default="8")
     ] = None

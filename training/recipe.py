@@ -9,14 +9,17 @@ from typing import Any, Literal
 
 from mocrop.pipeline.choices import Stream, require_choice
 from mocrop.pipeline.limits import MAX_SEED, require_number, require_numbers, require_whole
+from mocrop.pipeline.settings import added
 
 Amp = Literal["auto", "off", "bf16", "fp16"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
+Pool = Literal["mean", "mean-std"]
 Recipe = Literal["reference", "modern"]
 Schedule = Literal["step", "cosine"]
 
 MOST = 1e6  # of a learning rate, a weight decay, a norm, a parameter of a distribution
 MOST_SHARES = 100  # in a list
+FRAMES_WITH_SPREAD = 2  # the least of a clip that have a standard deviation
 DEFAULT_ARCH: Mapping[Stream, str] = MappingProxyType(
     {
         "frames": "resnet50",
@@ -68,6 +71,7 @@ class TrainSettings:
     channels_last: bool | None = None  # memory format of the network; None: where it is convolutional
     compile: bool = False  # the network, by torch.compile
     sync_batchnorm: bool = False  # BatchNorm statistics over the clips of all processes, not of each alone
+    pool: Pool = added("mean")  # of the features of a clip's frames, before the head; mean-std: and their spread
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", str(self.split))  # a number is taken as well
@@ -79,8 +83,21 @@ class TrainSettings:
                 "freeze_backbone computes the features of each frame once, so its pixels must stay the same: "
                 "no flip, no multi-scale crop, no colour jitter, no random erasing"
             )
-        for name, kind in (("input", Stream), ("optimizer", OptimizerName), ("schedule", Schedule), ("amp", Amp)):
+        choices = {"input": Stream, "optimizer": OptimizerName, "schedule": Schedule, "amp": Amp, "pool": Pool}
+        for name, kind in choices.items():
             require_choice(name, getattr(self, name), kind)
+        self._check_pool()
+
+    def _check_pool(self) -> None:
+        if self.pool == "mean":
+            return
+        if not self.freeze_backbone:
+            raise ValueError(f"pool {self.pool} is for a head alone; pass --freeze-backbone, or leave --pool out")
+        if min(self.segments, self.validation_segments) < FRAMES_WITH_SPREAD:
+            raise ValueError(
+                f"pool {self.pool} needs {FRAMES_WITH_SPREAD} frames a clip, since one has no spread; pass larger "
+                "--segments and --validation-segments"
+            )
 
     def _check_numbers(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "segments", "validation_segments"):

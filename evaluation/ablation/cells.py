@@ -31,7 +31,7 @@ from mocrop.pipeline.settings import plain_settings, unknown_settings, with_defa
 from mocrop.pipeline.strict_json import parsed_json
 from mocrop.pipeline.versions import not_known
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.training.data.features import Features, head_layer, load_features
+from mocrop.training.data.features import Features, load_features
 from mocrop.training.data.segments import middle_slots
 from mocrop.training.data.selection import Subset, select_clips
 from mocrop.training.loop.callbacks import TrainCallback
@@ -40,6 +40,7 @@ from mocrop.training.loop.train import train
 from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.checkpoint import describe_cache, load_checkpoint, restore_backbone
 from mocrop.training.model.device import choose_device, one_thread
+from mocrop.training.model.pooling import head_layer
 from mocrop.training.recipe import TrainSettings
 
 FREE = ("split", "seed", "device")  # training settings that may differ under one name
@@ -61,8 +62,8 @@ class AblationCallback:
     def features(self, cache: str, done: int, total: int) -> None:
         """The frozen backbone has processed ``done`` of ``total`` frames of a cache."""
 
-    def draw(self, size: int, done: int, total: int) -> None:
-        """A few-shot draw at one size is finished."""
+    def fits(self, size: int, done: int, total: int) -> None:
+        """``done`` of ``total`` few-shot heads at one size are fitted."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.training.data.features import head_layer
 from mocrop.training.data.selection import Subset, find_split
 from mocrop.training.model.backbones import build_backbone
+from mocrop.training.model.pooling import head_layer
 
 
 def checked(workspace: Workspace, settings: AblationSettings) -> AblationSettings:

@@ -18,7 +18,13 @@ from mocrop.evaluation.ablation.cells import (
     variant_features,
 )
 from mocrop.evaluation.ablation.checks import checked
-from mocrop.evaluation.ablation.few_shot import FewShotClips, FewShotSettings, few_shot_clips, few_shot_curves
+from mocrop.evaluation.ablation.few_shot import (
+    FewShotClips,
+    FewShotSettings,
+    all_draws,
+    few_shot_clips,
+    few_shot_curves,
+)
 from mocrop.evaluation.ablation.few_shot_results import FewShot, few_shot_comparisons, pair_changes
 from mocrop.evaluation.ablation.outcomes import class_changes, comparisons, gather
 from mocrop.evaluation.ablation.report import write_result
@@ -107,16 +113,16 @@ def run_few_shot(
     assert cache is not None
     shared = set.intersection(*(set(names) for each in features.values() for names, _ in each.values()))
     table = _shared_table(cache, shared)
-    curves = {}
+    curves, draws = {}, all_draws(table, settings.few_shot)
     for size, each in features.items():
         same = {name: _rows_of(table, names, values) for name, (names, values) in each.items()}
 
-        def on_draw(done: int, total: int, size: int = size) -> None:
-            callback.draw(size, done, total)
-            control.stop_while("few-shot draws were made")
+        def on_fits(done: int, total: int, size: int = size) -> None:
+            callback.fits(size, done, total)
+            control.stop_while("few-shot heads were fitted")
 
         with one_thread():  # many small fits
-            curves[size] = few_shot_curves(same, table, settings.few_shot, on_draw=on_draw)
+            curves[size] = few_shot_curves(same, table, draws, on_fits=on_fits)
     return FewShot(table=table, curves=curves)
 
 
@@ -217,9 +223,9 @@ class ConsoleAblationCallback(AblationCallback):
         quarter = 4 * done // max(total, 1)
         self._once(f"features of {cache}: {25 * quarter} % of {total:,} frames")
 
-    def draw(self, size: int, done: int, total: int) -> None:
+    def fits(self, size: int, done: int, total: int) -> None:
         if done == total:
-            self._say(f"few-shot at {size}: {total} draws")
+            self._say(f"few-shot at {size}: {total:,} heads")
 
     def _once(self, line: str) -> None:
         if line != self._shown:

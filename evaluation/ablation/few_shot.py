@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.ablation.probe import fit_probe
+from mocrop.evaluation.ablation.probe import probe_logits
 from mocrop.evaluation.scores.statistics import cluster_numbers
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.groups import across_classes
@@ -23,6 +23,7 @@ from mocrop.training.seeds import few_shot_generator
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 DoubleArray = npt.NDArray[np.float64]
+Answers = npt.NDArray[np.int16]  # an ablation keeps many millions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class FewShotSettings:
     """How many groups to train on, and how often to draw them."""
 
     groups: tuple[int, ...] = (1, 2, 4)  # of each class to train on
-    draws: int = 30
+    draws: int = 300
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -58,12 +59,25 @@ class FewShotClips:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Draws:
+    """The clips of all draws of one number of groups, the same for every variant, size and number of frames."""
+
+    groups: int  # of each class trained on
+    trained: BoolArray  # (draws, clips) which clips were trained on
+    tested: BoolArray  # (draws, clips) which clips were tested
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
     """Answers of all variants for one number of groups."""
 
-    groups: int  # of each class trained on
-    tested: BoolArray  # (draws, clips) which clips were tested
-    answers: Mapping[str, IntArray]  # by variant: (draws, clips) answered class; -1 where not tested
+    draws: Draws
+    answers: Mapping[str, Answers]  # by variant: (draws, clips) answered class; -1 where not tested
+
+    @property
+    def groups(self) -> int:
+        """Groups of each class trained on."""
+        return self.draws.groups
 
     def right(self, variant: str, labels: IntArray) -> BoolArray:
         """(draws, clips) whether a tested clip was recognised."""
@@ -71,7 +85,7 @@ class Curve:
 
     def accuracy(self, variant: str, labels: IntArray) -> DoubleArray:
         """(draws,) share of the tested clips that were recognised."""
-        return np.asarray(self.right(variant, labels).sum(axis=1) / self.tested.sum(axis=1))
+        return np.asarray(self.right(variant, labels).sum(axis=1) / self.draws.tested.sum(axis=1))
 
 
 def draw_groups(table: FewShotClips, *, groups: int, draw: int, seed: int) -> BoolArray:
@@ -110,40 +124,55 @@ def clips_to_test(table: FewShotClips, trained: BoolArray) -> BoolArray:
     return tested
 
 
+def all_draws(table: FewShotClips, settings: FewShotSettings) -> list[Draws]:
+    """The draws of every number of groups.
+
+    Raises: SettingsError for more groups than a class has.
+    """
+    found = []
+    for groups in settings.groups:
+        trained = np.stack(
+            [draw_groups(table, groups=groups, draw=draw, seed=settings.seed) for draw in range(settings.draws)]
+        )
+        tested = np.stack([clips_to_test(table, each) for each in trained])
+        found.append(Draws(groups=groups, trained=trained, tested=tested))
+    return found
+
+
 def few_shot_curves(
     features: Mapping[str, npt.NDArray[np.floating]],
     table: FewShotClips,
-    settings: FewShotSettings,
+    draws: Sequence[Draws],
     *,
-    on_draw: Callable[[int, int], None] = lambda done, total: None,
+    on_fits: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Curve]:
     """Train a linear head on each draw for each variant, and classify the clips that it has not seen.
 
     Args:
-        features: by variant, (clips, width), mean over the frames of each clip.
-        on_draw: called with the number of draws done, and of all.
+        features: by variant, (clips, width), one row a clip.
+        on_fits: called with the number of heads that are fitted, and of all.
+    Raises: TrainingError if a head cannot be fitted.
     """
-    curves = []
-    for number, groups in enumerate(settings.groups):
-        tested = np.zeros((settings.draws, len(table.clips)), np.bool_)
-        answers = {name: np.full(tested.shape, -1, np.int64) for name in features}
-        for draw in range(settings.draws):
-            trained = draw_groups(table, groups=groups, draw=draw, seed=settings.seed)
-            tested[draw] = clips_to_test(table, trained)
-            for name, values in features.items():
-                probe = fit_probe(values[trained], table.labels[trained], classes=len(table.class_names))
-                answers[name][draw, tested[draw]] = probe.logits(values[tested[draw]]).argmax(axis=1)
-            on_draw(number * settings.draws + draw + 1, len(settings.groups) * settings.draws)
-        curves.append(Curve(groups=groups, tested=tested, answers=answers))
+    curves, done, total = list[Curve](), 0, len(features) * sum(len(each.trained) for each in draws)
+    for each in draws:
+        answers = {}
+        for name, values in features.items():
+            found = list[Answers]()
+            for logits in probe_logits(values, table.labels, each.trained, classes=len(table.class_names)):
+                found.append(logits.argmax(axis=2).astype(np.int16))
+                done += len(logits)
+                on_fits(done, total)
+            answers[name] = np.where(each.tested, np.concatenate(found), np.int16(-1))
+        curves.append(Curve(draws=each, answers=answers))
     return curves
 
 
 def confusion_rates(curve: Curve, variant: str, labels: IntArray, *, classes: int) -> DoubleArray:
     """(draws, classes, classes): share of the tested clips of a class (down) that are taken for another (across)."""
-    rates = np.zeros((len(curve.tested), classes, classes))
+    rates = np.zeros((len(curve.draws.tested), classes, classes))
     for true in range(classes):
         members = labels == true
-        tested = curve.tested[:, members].sum(axis=1)
+        tested = curve.draws.tested[:, members].sum(axis=1)
         for answer in range(classes):
             taken = (curve.answers[variant][:, members] == answer).sum(axis=1)
             rates[:, true, answer] = taken / np.maximum(tested, 1)
@@ -152,7 +181,9 @@ def confusion_rates(curve: Curve, variant: str, labels: IntArray, *, classes: in
 
 def clip_sums(curve: Curve, variant: str, labels: IntArray) -> tuple[DoubleArray, DoubleArray]:
     """(clips,) how often each clip was recognised, and how often it was tested, over all draws."""
-    return curve.right(variant, labels).sum(axis=0).astype(np.float64), curve.tested.sum(axis=0).astype(np.float64)
+    return curve.right(variant, labels).sum(axis=0).astype(np.float64), curve.draws.tested.sum(axis=0).astype(
+        np.float64
+    )
 
 
 def few_shot_clips(

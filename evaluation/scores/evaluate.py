@@ -23,10 +23,12 @@ from mocrop.pipeline.limits import require_whole
 from mocrop.training.data.frame_reader import require_shards
 from mocrop.training.data.selection import LeftOut, Subset, select_clips, split_index
 from mocrop.training.distributed import Ranks
+from mocrop.training.model.backbones import Backbone
 from mocrop.training.model.checkpoint import Checkpoint, describe_cache, restore_backbone
 from mocrop.training.model.device import choose_device
 from mocrop.training.model.external_checkpoint import load_any_checkpoint
 from mocrop.training.model.trained_on import are_among
+from mocrop.training.recipe import FRAMES_WITH_SPREAD
 
 IntArray = npt.NDArray[np.int64]
 
@@ -150,6 +152,7 @@ def evaluate(
     require_shards(cache, checkpoint.input)
     device = choose_device(settings.device, settings.ranks)
     backbone = restore_backbone(checkpoint, size=size, source=checkpoint_path)
+    require_frames(backbone, settings.segments, source=checkpoint_path)
     outputs = predict(
         cache,
         tested.rows,
@@ -183,6 +186,18 @@ def evaluate(
         latency=latency(outputs.times, segments=settings.segments),
         predictions=predictions,
     )
+
+
+def require_frames(backbone: Backbone, segments: int, *, source: Path) -> None:
+    """Check that a clip is tested on frames enough for the head.
+
+    Raises: SettingsError.
+    """
+    if backbone.pool != "mean" and segments < FRAMES_WITH_SPREAD:
+        raise SettingsError(
+            f"{source} was trained with --pool {backbone.pool}, which needs {FRAMES_WITH_SPREAD} frames a clip; pass "
+            "larger --segments"
+        )
 
 
 def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Path) -> None:

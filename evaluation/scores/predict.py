@@ -18,7 +18,8 @@ from mocrop.training.data.augment import normalise
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.data.loader import CropLoader
 from mocrop.training.distributed import Ranks
-from mocrop.training.model.backbones import Backbone, clip_logits
+from mocrop.training.model.backbones import Backbone
+from mocrop.training.model.pooling import pooled_logits
 
 IntArray = npt.NDArray[np.int64]
 OnBatch = Callable[[int, int], None]  # clips done, clips in all
@@ -58,13 +59,13 @@ def predict(
     if len(rows) < ranks.ranks:
         raise SettingsError(f"{len(rows)} clips are too few for {ranks.ranks} processes; start fewer")
     start = time.perf_counter()
-    model = backbone.model.to(device).eval()
+    backbone.model.to(device).eval()
     dataset = CropDataset(cache, rows, segments=segments, stream=backbone.input)
     clock, logits, done = BatchClock(), [], 0
     size = max(1, batch_size // ranks.ranks)
     for batch in clock.over(CropLoader(dataset, batch_size=size, rank=ranks.rank, ranks=ranks.ranks)):
         frames = normalise(batch.frames.to(device, non_blocking=True), mean=backbone.mean, std=backbone.std)
-        logits.append(clip_logits(model, frames).float().cpu())  # cpu() waits for the device
+        logits.append(pooled_logits(backbone, frames).float().cpu())  # cpu() waits for the device
         done += len(batch.labels)
         if on_batch:
             on_batch(min(done * ranks.ranks, len(rows)), len(rows))

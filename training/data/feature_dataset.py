@@ -12,6 +12,8 @@ from mocrop.training.data.dataset import Batch, CropDataset, IntArray
 from mocrop.training.data.feature_file import OnFrames
 from mocrop.training.data.features import Features, load_features
 from mocrop.training.model.backbones import Backbone
+from mocrop.training.model.pooling import pooled
+from mocrop.training.recipe import Pool
 
 
 class LazyFeatures:
@@ -44,10 +46,11 @@ class LazyFeatures:
 class FeatureDataset(CropDataset):
     """Like :class:`~mocrop.training.data.dataset.CropDataset`, with features in place of frames and the same slots.
 
-    Batches hold float32 of shape (clips, segments, width) as ``frames``.
+    Batches hold float32 of shape (clips, segments, width) as ``frames``; pooled ones, (clips, 1, numbers a clip).
 
     Args:
         features: of ``cache``.
+        pool: what the head takes; it pools a mean by itself, from the features of every frame.
     """
 
     def __init__(
@@ -59,16 +62,19 @@ class FeatureDataset(CropDataset):
         segments: int,
         random: bool = False,
         seed: int = 0,
+        pool: Pool = "mean",
     ) -> None:
         super().__init__(cache, rows, segments=segments, random=random, seed=seed)
-        self._features = features
+        self._features, self._pool = features, pool
 
     def batch_shape(self, clips: int) -> tuple[int, ...]:
         """An empty shape: a loader needs no memory for features."""
         return (clips, self.segments, 0)
 
     def read(self, indices: IntArray, *, epoch: int | None = None, out: Tensor | None = None) -> Batch:
-        """Features of several clips, float32, (clips, segments, width); ``out`` is not used."""
+        """Features of several clips, float32, see the class; ``out`` is not used."""
         rows = self.rows[indices]
         features = self._features.get().of(rows, self.slots(indices, epoch))
+        if self._pool != "mean":
+            features = pooled(features, self._pool).unsqueeze(1)
         return Batch(features, torch.from_numpy(self.labels[indices]), torch.from_numpy(rows))

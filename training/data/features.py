@@ -28,6 +28,7 @@ from mocrop.training.data.frame_reader import FrameReader, require_shards
 from mocrop.training.model.backbones import Backbone
 from mocrop.training.model.checkpoint import describe_cache
 from mocrop.training.model.device import takes_channels_last
+from mocrop.training.model.pooling import head_layer, pooled
 
 IntArray = npt.NDArray[np.int64]
 Body = Callable[[Tensor], Tensor]  # float32 frames (n, 3, size, size) to features (n, width)
@@ -103,21 +104,6 @@ def weights_hash(backbone: Backbone) -> str:
     return digest.hexdigest()[:12]
 
 
-def head_layer(backbone: Backbone) -> nn.Linear:
-    """The layer that turns features into logits.
-
-    Raises: SettingsError if there is not exactly one, or if it is not linear.
-    """
-    layers = [backbone.model.get_submodule(name) for name in backbone.head]
-    if len(layers) == 1 and isinstance(layers[0], nn.Linear):
-        return layers[0]
-    kinds = ", ".join(type(layer).__name__ for layer in layers)
-    raise SettingsError(
-        f"--freeze-backbone needs a network with one linear layer as its head, {backbone.arch} has {kinds}; "
-        "leave --freeze-backbone out, or pass another --arch"
-    )
-
-
 def _batches(cache: CropCache, used: IntArray, backbone: Backbone, device: torch.device) -> Iterator[FloatArray]:
     """Features batch by batch, in the order of rows and slots; the next frames are read meanwhile."""
     require_shards(cache, backbone.input)
@@ -182,14 +168,20 @@ def head_inputs(backbone: Backbone, model: nn.Module, frames: Tensor) -> Tensor:
 
     Raises: SettingsError if the network does more to them than apply its head.
     """
-    layer, seen = head_layer(backbone), list[Tensor]()
-    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    layer, seen = head_layer(backbone), list[tuple[Tensor, Tensor]]()
+
+    def see(_: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+        taken = pooled(inputs[0].unsqueeze(1), backbone.pool) if inputs[0].ndim == 2 else inputs[0]  # a clip a frame
+        seen.append((inputs[0], taken))
+        return taken
+
+    hook = layer.register_forward_pre_hook(see)
     try:
         logits: Tensor = model(frames)
     finally:
         hook.remove()
-    if len(seen) != 1 or seen[0].ndim != 2 or not torch.allclose(layer(seen[0]), logits, rtol=1e-3, atol=1e-4):
+    if len(seen) != 1 or seen[0][0].ndim != 2 or not torch.allclose(layer(seen[0][1]), logits, rtol=1e-3, atol=1e-4):
         raise SettingsError(
             f"--freeze-backbone does not work with {backbone.arch}: something follows its head; pass another --arch"
         )
-    return seen[0].float()
+    return seen[0][0].float()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.data.feature_dataset import FeatureDataset, LazyFeatures
 from mocrop.training.data.feature_file import OnFrames
-from mocrop.training.data.features import head_layer
 from mocrop.training.data.frame_reader import require_shards
 from mocrop.training.data.loader import CropLoader
 from mocrop.training.data.selection import LeftOut, Subset, hold_out, select_clips
@@ -27,6 +26,7 @@ from mocrop.training.loop.trial import Trial, require_features, require_trainabl
 from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.checkpoint import Checkpoint
 from mocrop.training.model.device import choose_device, compiled, is_convolutional, mixed_precision, takes_channels_last
+from mocrop.training.model.pooling import widen_head
 from mocrop.training.recipe import TrainSettings
 
 IntArray = npt.NDArray[np.int64]
@@ -152,7 +152,8 @@ def set_up(
     backbone = build_backbone(settings.arch, classes=classes, size=size, weights=weights, input=settings.input)
     if frozen := settings.freeze_backbone:
         require_features(backbone, size=size)
-    trained = (head_layer(backbone) if frozen else backbone.model).to(device)
+        backbone = replace(backbone, pool=settings.pool)
+    trained = (widen_head(backbone) if frozen else backbone.model).to(device)
     channels_last = _channels_last(trained, settings)
     if channels_last:
         trained = trained.to(memory_format=torch.channels_last)
@@ -210,8 +211,9 @@ def _datasets(
         stream = settings.input
         train = CropDataset(cache, clips.train, segments=segments, random=True, seed=seed, stream=stream)
         return train, CropDataset(cache, clips.validate, segments=validation_segments, stream=stream)
-    train = FeatureDataset(cache, clips.train, features, segments=segments, random=True, seed=seed)
-    return train, FeatureDataset(cache, clips.validate, features, segments=validation_segments)
+    pool = settings.pool
+    train = FeatureDataset(cache, clips.train, features, segments=segments, random=True, seed=seed, pool=pool)
+    return train, FeatureDataset(cache, clips.validate, features, segments=validation_segments, pool=pool)
 
 
 def _loaders(

@@ -17,7 +17,7 @@ from mocrop.training.model.device import is_out_of_memory
 from mocrop.training.model.motion_input import CHANNELS, MOTION_MEAN, MOTION_STD, take_motion
 from mocrop.training.model.shipped_weights import SHIPPED, shipped_file, to_our_keys
 from mocrop.training.model.weights import load_except_head, read_state_dict, torchvision_imagenet
-from mocrop.training.recipe import DEFAULT_ARCH
+from mocrop.training.recipe import DEFAULT_ARCH, Pool
 
 TIMM = "timm/"  # prefix of architectures that come from timm
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -47,6 +47,7 @@ class Backbone:
     mean: Color = IMAGENET_MEAN  # of frames in [0, 1], or of motion fields in [-1, 1]
     std: Color = IMAGENET_STD
     input: Stream = "frames"
+    pool: Pool = "mean"  # what the head takes of the frames of a clip, see mocrop.training.model.pooling
 
 
 def build_backbone(arch: str, *, classes: int, size: int, weights: str = "none", input: Stream = "frames") -> Backbone:

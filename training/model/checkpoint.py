@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -22,8 +22,10 @@ from mocrop.pipeline.versions import not_known, other_layout
 from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.checkpoint_types import wrong_part
 from mocrop.training.model.file_kinds import COPY_AGAIN, UnreadableError
+from mocrop.training.model.pooling import widen_head
 from mocrop.training.model.torch_file import checksums_written, read_torch_file
 from mocrop.training.model.weights import mismatches, odd_weights
+from mocrop.training.recipe import Pool
 
 FORMAT = 1
 
@@ -154,6 +156,8 @@ def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path) -> Back
     """
     classes = len(checkpoint.class_names)
     backbone = build_backbone(checkpoint.arch, classes=classes, size=size, input=checkpoint.input)
+    backbone = replace(backbone, pool=_pool_of(checkpoint, source))
+    widen_head(backbone)
     if problems := mismatches(backbone.model, checkpoint.state_dict):
         raise CheckpointError(
             f"{source}, trained at {checkpoint.size} px, does not fit {checkpoint.arch} with {classes} classes at "
@@ -163,3 +167,14 @@ def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path) -> Back
         raise CheckpointError(f"{source} is damaged ({odd}); train again")
     backbone.model.load_state_dict(checkpoint.state_dict, strict=True)
     return replace(backbone, mean=checkpoint.mean, std=checkpoint.std)
+
+
+def _pool_of(checkpoint: Checkpoint, source: Path) -> Pool:
+    """What the head of a checkpoint takes of the frames of a clip.
+
+    Raises: CheckpointError for one of a newer mocrop.
+    """
+    pool: Pool = checkpoint.settings.get("pool", "mean")
+    if pool not in get_args(Pool):
+        raise CheckpointError(not_known(str(source), f"pool {pool!r}"))
+    return pool

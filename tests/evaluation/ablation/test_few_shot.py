@@ -7,6 +7,7 @@ import pytest
 
 from mocrop.evaluation.ablation.few_shot import (
     FewShotSettings,
+    all_draws,
     clips_to_test,
     confusion_rates,
     draw_groups,
@@ -30,7 +31,7 @@ SETTINGS = AblationSettings(policies=("full", "center", "motion"), sizes=(32,), 
 
 def curves(**features: np.ndarray) -> list:
     named = {name.replace("_", " ").replace("75", "0.75"): values for name, values in features.items()}
-    return few_shot_curves(named, TABLE, FewShotSettings(groups=(1, 2), draws=8))
+    return few_shot_curves(named, TABLE, all_draws(TABLE, FewShotSettings(groups=(1, 2), draws=8)))
 
 
 def test_classes_without_a_clip_do_not_count() -> None:
@@ -71,8 +72,8 @@ def test_people_that_one_class_trains_on_are_not_tested_in_another() -> None:
         assert len(np.unique(people.groups[trained])) == 2  # all classes have the same people, so one order serves all
         assert not np.isin(people.groups[tested], people.groups[trained]).any()
         assert tested.sum() == 36
-    (curve,) = few_shot_curves({"telling": TELLING}, people, FewShotSettings(groups=(2,), draws=2))
-    assert np.array_equal(curve.answers["telling"] >= 0, curve.tested)
+    (curve,) = few_shot_curves({"telling": TELLING}, people, all_draws(people, FewShotSettings(groups=(2,), draws=2)))
+    assert np.array_equal(curve.answers["telling"] >= 0, curve.draws.tested)
 
 
 def test_people_of_whom_none_is_left_to_test_are_an_error() -> None:
@@ -87,13 +88,13 @@ def test_features_that_tell_the_class_are_right_and_noise_is_not() -> None:
     for curve in curves(full=NOISE, telling=TELLING):
         assert curve.accuracy("telling", TABLE.labels).mean() == 1.0
         assert 0.15 < curve.accuracy("full", TABLE.labels).mean() < 0.55
-        assert (curve.tested.sum(axis=1) == 48 - 6 * curve.groups).all()
+        assert (curve.draws.tested.sum(axis=1) == 48 - 6 * curve.groups).all()
 
 
 def test_every_variant_is_trained_and_tested_on_the_same_clips() -> None:
     (curve, _) = curves(full=NOISE, telling=TELLING)
     for answers in curve.answers.values():
-        assert np.array_equal(answers >= 0, curve.tested)
+        assert np.array_equal(answers >= 0, curve.draws.tested)
 
 
 def test_a_difference_is_shown_where_there_is_one_and_not_where_there_is_none() -> None:
