@@ -11,21 +11,18 @@ from __future__ import annotations
 import colorsys
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[np.uint8]  # (height, width, 3), RGB
+from mocrop.evaluation.demo.data_set import Box, Picture, write_clip
+
 Plane = npt.NDArray[np.float64]  # one value per pixel
 Distance = Callable[[Plane, Plane], Plane]  # of points (u, v), in radii of the shape, v down; negative inside
-Box = tuple[int, int, int, int]  # x, y, w, h in pixels
 
-FRAMES_PER_SECOND, KEY_FRAME_INTERVAL = 25, 12
-QUANTISER = 4  # of 1 (fine) to 31 (coarse), for every frame
 SCENES = 6  # every class has the same number of clips in each
 SCENE_SCALE = 1.8  # side of a scene in sides of a frame: room to pan
 PANNING_EVERY = 4  # the camera pans in every so many-th group
@@ -73,27 +70,9 @@ def make_sprites(folder: Path, settings: SpriteSettings) -> SpriteTruth:
         scene = scenes[(group * settings.clips_per_group + clip) % SCENES]
         pans, rng = group % PANNING_EVERY == 0, np.random.default_rng([0, group, label, clip])
         frames = _frames(scene, settings, SPRITES[kind], rng, pans=pans)
-        truth.boxes[name] = _write_clip(folder / f"{name}.avi", frames, settings)
+        truth.boxes[name] = write_clip(folder / f"{name}.avi", frames)
         truth.panning[name] = pans
     return truth
-
-
-def _write_clip(path: Path, frames: Iterable[tuple[Picture, Box]], settings: SpriteSettings) -> list[Box]:
-    """Encode frames as UCF-101 is encoded and return their boxes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    boxes = []
-    with av.open(f"file:{path}", "w", format="avi") as output:
-        quality = {"qmin": str(QUANTISER), "qmax": str(QUANTISER)}
-        stream = output.add_stream("mpeg4", rate=FRAMES_PER_SECOND, options=quality)
-        stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, "yuv420p"
-        stream.codec_context.thread_count = 1
-        stream.codec_context.gop_size = KEY_FRAME_INTERVAL
-        stream.codec_context.max_b_frames = 0
-        for picture, box in frames:
-            boxes.append(box)
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        output.mux(stream.encode(None))
-    return boxes
 
 
 def _frames(

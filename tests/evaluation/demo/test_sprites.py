@@ -98,7 +98,7 @@ def test_every_class_has_as_many_clips_in_each_scene_as_any_other(
     scenes = iter(range(SCENES))
     monkeypatch.setattr(sprites, "_scene", lambda *_: next(scenes))
     monkeypatch.setattr(sprites, "_frames", lambda scene, *_, pans: scene)
-    monkeypatch.setattr(sprites, "_write_clip", lambda path, scene, _: met.update([(path.parent.name, scene)]))
+    monkeypatch.setattr(sprites, "write_clip", lambda path, scene: met.update([(path.parent.name, scene)]))
     make_sprites(tmp_path, SpriteSettings())
     assert met == {(kind, scene): 4 for kind in SPRITES for scene in range(SCENES)}
 
