@@ -606,14 +606,17 @@ def show(
         typer.Option(help="Policy whose box to draw; repeatable.", show_default="all that work on the clip"),
     ] = None,
     ratio: Annotated[float, typer.Option(help="Area of the boxes as a share of the frame.")] = 0.75,
+    bars: Annotated[Bars, typer.Option(help="Black bars: part of the frame, or cut off first.")] = "keep",
     frames: Annotated[int, typer.Option(min=1, help="The most frames to show.")] = 6,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Draw one clip: key frames, motion vectors, density maps, boxes and the camera's motion."""
+    """Draw one clip: key frames, motion vectors, density maps, boxes and their ways, and the camera's motion."""
     from mocrop.evaluation.pictures.show import show_in_workspace
 
     where = _workspace(workspace)
-    file = show_in_workspace(where, clip, policies=policy or (), ratio=ratio, frames=frames, video=video, output=output)
+    file = show_in_workspace(
+        where, clip, policies=policy or (), ratio=ratio, bars=bars, frames=frames, video=video, output=output
+    )
     _say(str(file))
 
 
@@ -625,6 +628,10 @@ def gallery(
     ] = None,
     ratio: Annotated[
         float | None, typer.Option(help="Area of the boxes as a share of the frame.", show_default="0.75")
+    ] = None,
+    bars: Annotated[
+        Bars | None,
+        typer.Option(help="Black bars: part of the frame, or cut off first.", show_default="keep"),
     ] = None,
     cache: Annotated[
         str | None, typer.Option(help="Show the crops of this cache instead: its name or its folder.")
@@ -641,7 +648,9 @@ def gallery(
     from mocrop.evaluation.pictures.gallery_page import gallery_in_workspace
 
     where = _workspace(workspace)
-    file = gallery_in_workspace(where, cache=cache, policies=policy or (), ratio=ratio, clips=clips, output=output)
+    file = gallery_in_workspace(
+        where, cache=cache, policies=policy or (), ratio=ratio, bars=bars, clips=clips, output=output
+    )
     _say(str(file))
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mocrop.evaluation.pictures.clip_view import ShowSettings, view_clip
+from mocrop.evaluation.pictures.clip_boxes import ShowSettings
+from mocrop.evaluation.pictures.clip_view import view_clip
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.stages import extract_mv as extract_module

@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
+from mocrop.evaluation.pictures.clip_boxes import ClipBoxes, ShowSettings, decided, path_frames
 from mocrop.pipeline.cache.slots import evenly
 from mocrop.pipeline.choices import Source
-from mocrop.pipeline.errors import ClipError, CropBoxError, Reason, SettingsError
-from mocrop.pipeline.limits import require_number, require_whole
+from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
+from mocrop.pipeline.errors import ClipError, Reason, SettingsError
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.outcome import ClipLog
-from mocrop.pipeline.policies.base import AreaSettings, ClipFacts, PictureSize, PolicyResult
-from mocrop.pipeline.policies.registry import POLICIES, decide
-from mocrop.pipeline.settings import settings_from
+from mocrop.pipeline.policies.bars import picture_inside_bars
+from mocrop.pipeline.policies.base import ClipFacts, PictureSize, PolicyResult
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.video.colour import make_convertible, require_convertible
@@ -36,24 +36,8 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
 
 NAMES_LISTED = 5  # clips in a message about an ambiguous name
-SAME_EDGE = 0.01  # edges this close count as one, fractions of the frame
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3) RGB, upright
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShowSettings:
-    """What to show of a clip."""
-
-    policies: tuple[str, ...] = ()  # keys of POLICIES; empty: all that can decide on the clip
-    ratio: float = 0.75  # area of the boxes as a fraction of the frame
-    frames: int = 6  # on the contact sheet, at most; key frames, if there are enough
-
-    def __post_init__(self) -> None:
-        if unknown := [name for name in self.policies if name not in POLICIES]:
-            raise ValueError(f"there is no policy {unknown[0]!r}; there is {', '.join(POLICIES)}")
-        require_number("ratio", self.ratio, above=0, most=1)
-        require_whole("frames", self.frames, least=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,26 +52,25 @@ class ClipView:
     picture: PictureSize
     motion: ClipMotion | None
     no_motion: str  # why there is none, in words; empty if there is
-    results: Mapping[str, PolicyResult]  # by policy
+    shown: Sequence[int]  # numbers of the frames to show, ascending
+    boxes: ClipBoxes
+
+    @property
+    def results(self) -> Mapping[str, PolicyResult]:
+        """Results of the policies, by name."""
+        return self.boxes.results
 
     @property
     def frames(self) -> int:
         """Number of frames of the clip."""
         return self.timeline.frames
 
-    def some_frames(self, count: int) -> list[int]:
-        """Numbers of at most ``count`` key frames, evenly spread; where there are fewer, of frames between them too."""
-        key_frames = self.timeline.key_frames.tolist()
-        starts = [int(key_frames[place]) for place in evenly(len(key_frames), slots=count)] or [0]
-        lengths = np.diff([*starts, self.frames])
-        parts = np.ones_like(lengths)
-        for _ in range(min(count, self.frames - starts[0]) - len(starts)):
-            parts[np.argmax(lengths / parts)] += 1
-        return [
-            start + length * part // of
-            for start, length, of in zip(starts, lengths.tolist(), parts.tolist(), strict=True)
-            for part in range(of)
-        ]
+    @property
+    def inside_bars(self) -> CropBox:
+        """The picture inside black bars; the whole frame if there are none, or nobody has looked for them."""
+        if self.motion is None or self.motion.picture is None:
+            return WHOLE_FRAME
+        return picture_inside_bars(ClipFacts(name=self.name, size=self.picture, motion=self.motion))
 
     def following_p_frame(self, number: int) -> int | None:
         """Number of the first P frame after a frame and before the next key frame; None if there is none."""
@@ -135,7 +118,8 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
     Args:
         clip: its name, or an ending that no other clip's name has.
     Raises: WorkspaceError without a workspace; SettingsError if no clip or several have the name; ClipError if the file
-        cannot be read; MotionStoreError if the motion store is damaged; what :func:`decided` raises.
+        cannot be read; MotionStoreError if the motion store is damaged; what
+            :func:`~mocrop.evaluation.pictures.clip_boxes.decided` raises.
     """
     dataset, tables = read_settings(workspace)
     extract = Stages(workspace, tables).extract()
@@ -155,6 +139,9 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
         return timeline, orientation.size(frame.width, frame.height)
 
     timeline, picture = with_timeline(path, first, clip=row.name, log=ClipLog(position))
+    shown = some_frames(timeline, settings.frames)
+    known = 0 if motion is None else min(timeline.frames, motion.frames)
+    slots = tuple(range(known)) if settings.every_frame else path_frames(shown, known)
     return ClipView(
         name=row.name,
         label=label,
@@ -164,8 +151,24 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
         picture=picture,
         motion=motion,
         no_motion="" if motion else failures.get(row.name, "mocrop extract-mv has not run on it yet"),
-        results=decided(row.name, motion, picture, settings),
+        shown=shown,
+        boxes=decided(ClipFacts(name=row.name, size=picture, motion=motion, slots=slots), settings),
     )
+
+
+def some_frames(timeline: Timeline, count: int) -> list[int]:
+    """Numbers of at most ``count`` key frames, evenly spread; where there are fewer, of frames between them too."""
+    key_frames = timeline.key_frames.tolist()
+    starts = [int(key_frames[place]) for place in evenly(len(key_frames), slots=count)] or [0]
+    lengths = np.diff([*starts, timeline.frames])
+    parts = np.ones_like(lengths)
+    for _ in range(min(count, timeline.frames - starts[0]) - len(starts)):
+        parts[np.argmax(lengths / parts)] += 1
+    return [
+        start + length * part // of
+        for start, length, of in zip(starts, lengths.tolist(), parts.tolist(), strict=True)
+        for part in range(of)
+    ]
 
 
 def class_of(row: ClipRow, class_names: Sequence[str]) -> str:
@@ -201,44 +204,3 @@ def find_clip(rows: Sequence[ClipRow], wanted: str) -> tuple[int, ClipRow]:
     alike = alike or difflib.get_close_matches(wanted, names, n=NAMES_LISTED, cutoff=0)
     near = f"the nearest are {', '.join(alike[:NAMES_LISTED])}" if alike else "the workspace has no clips"
     raise SettingsError(f"no clip is called {wanted!r} or ends in it; {near}")
-
-
-def decided(
-    clip: str, motion: ClipMotion | None, picture: PictureSize, settings: ShowSettings
-) -> dict[str, PolicyResult]:
-    """Results of the named policies on a clip, or else of all that can decide on it.
-
-    Raises: CropBoxError if a named policy has no box of the ratio; SettingsError if it needs settings that have no
-        default.
-    """
-    results = {}
-    for name in settings.policies or POLICIES:
-        policy = POLICIES[name]
-        area = {"ratio": settings.ratio} if issubclass(policy.settings, AreaSettings) else {}
-        try:
-            policy_settings = settings_from(policy.settings, area, {}, where=f"--policy {name}")
-        except (SettingsError, CropBoxError):  # a setting that has no default, or no box of the ratio
-            if settings.policies:
-                raise
-            continue
-        result = decide(name, ClipFacts(name=clip, size=picture, motion=motion), policy_settings)
-        if result.usable or settings.policies:
-            results[name] = result
-    return results
-
-
-def edge_widths(results: Mapping[str, PolicyResult]) -> dict[str, tuple[int, ...]]:
-    """Width of the left, top, right and bottom edge of each box that is not the whole frame, in strokes, at least 1.
-
-    An edge is one stroke wider for each later box with the same edge: drawn in order, they show as stripes.
-
-    >>> from mocrop.pipeline.policies.box_search import CropBox
-    >>> wide, high = CropBox(left=0, top=0, right=1, bottom=0.5), CropBox(left=0, top=0, right=0.5, bottom=1)
-    >>> edge_widths({n: PolicyResult(box=b, density=np.zeros((1, 1))) for n, b in (("a", wide), ("b", high))})
-    {'a': (2, 2, 1, 1), 'b': (1, 1, 1, 1)}
-    """
-    outlined = [name for name in results if results[name].box.area < 1]
-    edges = np.array([results[name].box.edges for name in outlined]).reshape(-1, 4)
-    same = np.abs(edges[:, np.newaxis] - edges) < SAME_EDGE
-    counts = [1 + same[number, number + 1 :].sum(axis=0) for number in range(len(outlined))]
-    return {name: tuple(count.tolist()) for name, count in zip(outlined, counts, strict=True)}

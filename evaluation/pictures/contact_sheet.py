@@ -3,54 +3,61 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.pictures.clip_view import ClipView, Picture, edge_widths
-from mocrop.evaluation.pictures.colours import style_of
-from mocrop.evaluation.pictures.motion_arrows import ArrowMaker, Arrows
+from mocrop.evaluation.pictures.clip_view import ClipView, Picture
+from mocrop.evaluation.pictures.drawing import (
+    WARNING_COLOUR,
+    arrow_handles,
+    draw_arrows,
+    draw_bars,
+    draw_boxes,
+    draw_paths,
+    policy_handles,
+    set_limits,
+    show_picture,
+    sign_handles,
+)
+from mocrop.evaluation.pictures.motion_arrows import ArrowMaker
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import camera_speed
-from mocrop.pipeline.policies.base import PictureSize, PolicyResult
+from mocrop.pipeline.policies.base import PictureSize
 from mocrop.training.report.figure_file import write_figure
 from mocrop.training.report.figure_names import drawable
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
-    from matplotlib.lines import Line2D
 
 DPI = 110
 WIDTH_INCHES = 15.0
+LEGEND_COLUMNS = 5
 MIN_COLUMNS = 4  # also for fewer frames, which would else fill the page
-OWN_COLOUR, CAMERA_COLOUR = "#ffd400", "#35c4ff"  # of arrows: blocks that move by themselves, and with the camera
 SPEED_COLOUR, SUPPORT_COLOUR = "#7a3db8", "#9aa5b1"
-WARNING_COLOUR = "#a02020"
-LINE_POINTS = 2.2  # width of the outline of a box; dashes are as long on the wider ones below other outlines
 PLATE: Picture = np.full((1, 1, 3), 232, np.uint8)  # light grey, in place of a picture
 
 
-def draw_contact_sheet(view: ClipView, file: Path, *, frames: int = 6) -> None:
+def draw_contact_sheet(view: ClipView, file: Path) -> None:
     """Write the contact sheet of one clip.
 
-    Args:
-        frames: how many to show, at most.
     Raises: ClipError if frames cannot be decoded.
     """
     from matplotlib.figure import Figure
 
-    shown = view.some_frames(frames)
-    following = {number: view.following_p_frame(number) for number in shown}
-    wanted = sorted({*shown, *(number for number in following.values() if number is not None)})
+    following = {number: view.following_p_frame(number) for number in view.shown}
+    wanted = sorted({*following, *(number for number in following.values() if number is not None)})
     pictures = dict(view.pictures(wanted))
     if not pictures:
         raise ClipError(Reason.NO_FRAMES, f"{view.name}: none of the frames {wanted} could be decoded")
-    columns = max(len(shown), MIN_COLUMNS)
+    columns = max(len(following), MIN_COLUMNS)
     row_inches = min(WIDTH_INCHES / columns * view.picture[1] / view.picture[0], 6.0) + 0.25
     figure = Figure(figsize=(WIDTH_INCHES, 0.55 + 2 * row_inches + 3.6), layout="constrained")
     figure.suptitle(drawable(_title(view)), fontsize=13, fontweight="bold", parse_math=False)
@@ -58,9 +65,19 @@ def draw_contact_sheet(view: ClipView, file: Path, *, frames: int = 6) -> None:
     maker = ArrowMaker(view.motion) if view.motion else None
     _draw_frames(top.subplots(2, columns, squeeze=False), view, maker, following, pictures)
     _draw_summary(bottom, view, pictures)
-    for part, handles in ((top, arrow_handles(maker)), (bottom, policy_handles(view.results))):
-        part.legend(handles=handles, loc="outside lower center", ncols=max(1, len(handles)), frameon=False, fontsize=9)
+    left_out = [f"{name} is left out: {why}" for name, why in view.boxes.left_out.items()]
+    _add_legend(top, [*sign_handles(view), *arrow_handles(maker)])
+    _add_legend(bottom, policy_handles(view.results), words=left_out)
     write_figure(figure, file, dpi=DPI)
+
+
+def _add_legend(part: SubFigure, handles: Sequence[Artist], *, words: Sequence[str] = ()) -> None:
+    """Add a legend in as few rows as fit, below lines of words in the colour of warnings."""
+    rows = max(1, ceil(len(handles) / LEGEND_COLUMNS))
+    how: dict[str, Any] = {"frameon": False, "fontsize": 9, "title_fontsize": 8, "handlelength": 3.2}
+    how |= {"ncols": max(1, ceil(len(handles) / rows)), "title": "\n".join(map(drawable, words)) or None}
+    title = part.legend(handles=handles, loc="outside lower center", **how).get_title()
+    title.set(color=WARNING_COLOUR, parse_math=False)
 
 
 def _title(view: ClipView) -> str:
@@ -86,7 +103,9 @@ def _draw_frames(
         if number in pictures:
             kind = "key frame" if number in key_frames else "frame"
             _show(upper, pictures[number], view.picture, title=f"{kind} {number}")
-            draw_boxes(upper, view.results, view.picture)
+            draw_bars(upper, view.inside_bars, view.picture)
+            draw_boxes(upper, view.boxes.at(number), view.picture)
+            draw_paths(upper, view, now=number)
         if after is None or maker is None or after not in pictures:
             words = "no P frame follows" if view.motion else "no motion vectors"
             _show_words(lower, words, view.picture)
@@ -94,19 +113,6 @@ def _draw_frames(
             grey = pictures[after].mean(axis=2, keepdims=True).repeat(3, axis=2) * 0.6
             _show(lower, grey.astype(np.uint8), view.picture, title=f"P frame {after}")
             draw_arrows(lower, maker.of_frame(after))
-
-
-def show_picture(axis: Axes, picture: Picture, size: PictureSize) -> None:
-    """Show a picture on axes in pixels of the clip, with a margin around it."""
-    axis.imshow(picture, extent=(0, size[0], size[1], 0))
-    _set_limits(axis, size)
-
-
-def _set_limits(axis: Axes, size: PictureSize) -> None:
-    width, height = size
-    margin = width / 80  # so that outlines at the border show in full
-    axis.set_xlim(-margin, width + margin)
-    axis.set_ylim(height + margin, -margin)
 
 
 def _show(axis: Axes, picture: Picture, size: PictureSize, *, title: str) -> None:
@@ -125,45 +131,6 @@ def _write(axis: Axes, middle: tuple[float, float], words: str, *, letters_acros
     axis.text(*middle, text, ha="center", va="center", fontsize=9, color=WARNING_COLOUR, parse_math=False)
 
 
-def draw_boxes(axis: Axes, results: Mapping[str, PolicyResult], size: PictureSize) -> None:
-    """Outline every box in the style of its policy; coinciding edges show as stripes."""
-    from matplotlib.collections import LineCollection
-
-    for name, widths in edge_widths(results).items():
-        left, top, right, bottom = np.array(results[name].box.edges) * (*size, *size)
-        lines = [
-            [(left, top), (left, bottom)],
-            [(left, top), (right, top)],
-            [(right, top), (right, bottom)],
-            [(left, bottom), (right, bottom)],
-        ]
-        style = style_of(name)
-        points = [LINE_POINTS + 2 * (width - 1) for width in widths]
-        dashes = [(0, [part * LINE_POINTS / width for part in style.dashes] or None) for width in points]
-        caps = "butt" if style.dashes else "projecting"
-        axis.add_collection(
-            LineCollection(lines, colors=style.colour, linewidths=points, linestyles=dashes, capstyle=caps)
-        )
-
-
-def draw_arrows(axis: Axes, arrows: Arrows) -> None:
-    """Draw vectors: first those that follow the camera; over them, in another colour, those that do not."""
-    for own, colour in ((False, CAMERA_COLOUR), (True, OWN_COLOUR)):
-        start, end = (points[arrows.own == own] for points in (arrows.start, arrows.end))
-        axis.quiver(
-            *start.T,
-            *(end - start).T,
-            angles="xy",
-            scale_units="xy",
-            scale=1,
-            color=colour,
-            width=0.007,
-            headwidth=3.6,
-            headlength=4,
-            headaxislength=3.6,
-        )
-
-
 def _draw_summary(part: SubFigure, view: ClipView, pictures: Mapping[int, Picture]) -> None:
     """Density maps, each with the box found on it, and a plot of the camera's motion."""
     maps = [name for name, result in view.results.items() if result.density.any()]
@@ -171,21 +138,27 @@ def _draw_summary(part: SubFigure, view: ClipView, pictures: Mapping[int, Pictur
     axes = part.subplots(1, count + 1, squeeze=False, width_ratios=[1.0] * count + [max(1.0, 4.2 - count)])[0]
     for axis, name in zip(axes, maps, strict=False):
         axis.set_axis_off()
-        _draw_density(axis, name, view.results[name], next(iter(pictures.values())), view.picture)
+        _draw_density(axis, name, view, next(iter(pictures.values())))
     if not maps:
         axes[0].set_axis_off()
         _show_words(axes[0], "no density map: no policy shown found motion to go by", view.picture)
     draw_camera(axes[-1], view)
 
 
-def _draw_density(axis: Axes, name: str, result: PolicyResult, picture: Picture, size: PictureSize) -> None:
+def _draw_density(axis: Axes, name: str, view: ClipView, picture: Picture) -> None:
+    """The density of the whole clip, where it lies in the frame, and the box, or the way of a moving one."""
+    result, size = view.results[name], view.picture
     rows, cols = result.density.shape
     grey = picture.mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8)
     _show(axis, grey, size, title=f"density of {name}, {rows}x{cols} cells")
-    extent = (0, size[0], size[1], 0)
+    left, top, right, bottom = np.array(result.picture.edges) * (*size, *size)
+    extent = (left, right, bottom, top)
     axis.imshow(result.density, cmap="inferno", alpha=0.72, extent=extent, vmin=0, interpolation="nearest")
-    draw_boxes(axis, {name: result}, size)
-    _set_limits(axis, size)  # imshow has changed them
+    if result.slot_boxes:
+        draw_paths(axis, view)
+    else:
+        draw_boxes(axis, {name: result.box}, size)
+    set_limits(axis, size)  # imshow has changed them
 
 
 def draw_camera(axis: Axes, view: ClipView) -> None:
@@ -215,31 +188,3 @@ def draw_camera(axis: Axes, view: ClipView) -> None:
 def speed_by_frame(motion: ClipMotion) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """Numbers of the frames that have vectors, and the camera's speed in each, pixels per frame."""
     return np.flatnonzero((motion.vectors_per_frame + motion.zero_vectors) > 0), camera_speed(motion)
-
-
-def policy_handles(results: Mapping[str, PolicyResult]) -> list[Line2D]:
-    """Legend entries: every policy with the area of its box."""
-    handles = []
-    for name, result in results.items():
-        what = f"{result.box.area:.0%} of the frame" if result.usable else "not cropped"
-        handles.append(policy_handle(name, f"{name}, {what}"))
-    return handles
-
-
-def policy_handle(name: str, label: str) -> Line2D:
-    """Legend entry of a policy."""
-    from matplotlib.lines import Line2D
-
-    style = style_of(name)
-    return Line2D([], [], color=style.colour, linestyle=style.linestyle, linewidth=2.5, label=label)
-
-
-def arrow_handles(maker: ArrowMaker | None) -> list[Line2D]:
-    """Legend entries: the two kinds of motion vectors, and by how much they are stretched; none without motion."""
-    from matplotlib.lines import Line2D
-
-    if maker is None:
-        return []
-    kinds = {"moves by itself": OWN_COLOUR, "moves with the camera": CAMERA_COLOUR}
-    handles = [Line2D([], [], color=colour, marker=">", label=label) for label, colour in kinds.items()]
-    return [*handles, Line2D([], [], linestyle="none", label=f"arrows x{maker.stretch}")]

@@ -25,8 +25,9 @@ class Panel:
     title: str
     frame: npt.NDArray[np.uint8]  # (height, width, 3) RGB, the whole frame
     crop: npt.NDArray[np.uint8]  # (size, size, 3) RGB, as the cache holds it
-    density: npt.NDArray[np.float32]  # (rows, cols)
-    box: npt.NDArray[np.float32]  # left, top, right, bottom, fractions
+    density: npt.NDArray[np.float32]  # (rows, cols), of the clip
+    picture: npt.NDArray[np.float32]  # what it spans: left, top, right, bottom, fractions
+    box: npt.NDArray[np.float32]  # of this frame: left, top, right, bottom, fractions
     truth: tuple[float, float, float, float] | None = None  # x, y, w, h in pixels; None: unknown
 
 
@@ -46,7 +47,8 @@ def panel(cache: CropCache, row: int, *, video: Path, title: str, slot: int) -> 
         frame=_frame(video, number),
         crop=crop.transpose(1, 2, 0),
         density=cache.density[row],
-        box=cache.box[row],
+        picture=cache.picture[row],
+        box=cache.slot_box[row, slot],
     ), number
 
 
@@ -89,8 +91,10 @@ def _draw_frame(axis: matplotlib.axes.Axes, one: Panel) -> None:
     axis.imshow(one.frame, extent=extent)
     if one.density.any():
         strength = one.density / one.density.max()
+        left, top, right, bottom = one.picture * (width, height, width, height)
+        spanned = (left, right, bottom, top)
         axis.imshow(
-            strength, cmap="Reds", alpha=0.55 * strength, extent=extent, vmin=0, vmax=1, interpolation="nearest"
+            strength, cmap="Reds", alpha=0.55 * strength, extent=spanned, vmin=0, vmax=1, interpolation="nearest"
         )
     left, top, right, bottom = one.box * (width, height, width, height)
     rectangle = matplotlib.patches.Rectangle

@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from mocrop.evaluation.pictures.clip_view import Picture, ShowSettings, class_of, view_clip
+from mocrop.evaluation.pictures.box_path import BoxPath
+from mocrop.evaluation.pictures.clip_boxes import ShowSettings
+from mocrop.evaluation.pictures.clip_view import Picture, class_of, view_clip
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import evenly
-from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.choices import Bars
+from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import CacheError, ClipError, SettingsError, WorkspaceError
 from mocrop.pipeline.limits import require_whole
-from mocrop.pipeline.policies.base import PictureSize, PolicyResult
+from mocrop.pipeline.policies.base import PictureSize
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -26,6 +30,7 @@ class GallerySettings:
 
     policies: tuple[str, ...] = ("motion",)  # keys of POLICIES
     ratio: float = 0.75  # area of the boxes as a fraction of the frame
+    bars: Bars = "keep"  # cut: as a fraction of the picture inside black bars
     clips: int = 48  # at most, spread evenly over the classes
 
     def __post_init__(self) -> None:
@@ -37,7 +42,7 @@ class GallerySettings:
     @property
     def show(self) -> ShowSettings:
         """What to show of each clip."""
-        return ShowSettings(policies=self.policies, ratio=self.ratio, frames=1)
+        return ShowSettings(policies=self.policies, ratio=self.ratio, bars=self.bars, frames=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,8 +54,12 @@ class Tile:
     picture: Picture | None  # None: it cannot be read
     size: PictureSize  # of the picture, pixels
     words: str = ""  # a remark, or why there is no picture
-    results: Mapping[str, PolicyResult] = field(default_factory=dict)  # boxes to draw on the picture, by policy
+    number: int = 0  # of the frame in its clip
+    boxes: Mapping[str, CropBox] = field(default_factory=dict)  # to draw on the picture, by policy
+    paths: Mapping[str, BoxPath] = field(default_factory=dict)  # of those that move
+    inside_bars: CropBox = WHOLE_FRAME  # the picture inside black bars
     place: CropBox | None = None  # part of the frame that the picture shows, if it is a crop
+    path: BoxPath | None = None  # of that part, if it moves
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,12 +88,22 @@ def workspace_gallery(workspace: Workspace, settings: GallerySettings) -> Galler
 def _workspace_tile(workspace: Workspace, clip: str, label: str, settings: GallerySettings) -> Tile:
     try:
         view = view_clip(workspace, clip, settings.show)
-        _, picture = next(view.pictures(view.some_frames(1)), (0, None))
+        number, picture = next(view.pictures(view.shown), (0, None))
     except ClipError as error:
         return Tile(clip=clip, label=label, picture=None, size=(4, 3), words=str(error).removeprefix(f"{clip}: "))
     whole = [name for name, result in view.results.items() if not result.usable]
     words = f"not cropped: {view.no_motion or 'nothing moves'}" if whole else ""
-    return Tile(clip=clip, label=label, picture=picture, size=view.picture, words=words, results=view.results)
+    return Tile(
+        clip=clip,
+        label=label,
+        picture=picture,
+        size=view.picture,
+        words=words,
+        number=number,
+        boxes=view.boxes.at(number),
+        paths=view.boxes.paths,
+        inside_bars=view.inside_bars,
+    )
 
 
 def cache_gallery(path: Path, *, clips: int) -> Gallery:
@@ -115,7 +134,8 @@ def _cache_tiles(cache: CropCache, rows: Sequence[int]) -> Iterator[Tile]:
                 words = "its frames are damaged; see `mocrop verify`"
         if cache.state[row] == ClipState.WHOLE_FRAME:
             words = words or "whole frame: no usable motion"
-        left, top, right, bottom = cache.box[row].tolist()
+        boxes = [box_of(edges) for edges in cache.slot_box[row, : cache.frame_counts[row]]]
+        numbers = cache.frame_index[row, : cache.frame_counts[row]].tolist()
         label = int(cache.label[row])
         yield Tile(
             clip=cache.clip[row],
@@ -123,8 +143,17 @@ def _cache_tiles(cache: CropCache, rows: Sequence[int]) -> Iterator[Tile]:
             picture=picture,
             size=(cache.size, cache.size),
             words=words,
-            place=CropBox(left=left, top=top, right=right, bottom=bottom),
+            number=numbers[slot],
+            inside_bars=box_of(cache.picture[row]),
+            place=boxes[slot],
+            path=BoxPath.of(numbers, boxes) if len(set(boxes)) > 1 else None,
         )
+
+
+def box_of(edges: npt.NDArray[np.float32]) -> CropBox:
+    """The box of a row of a cache's column: left, top, right, bottom."""
+    left, top, right, bottom = edges.tolist()
+    return CropBox(left=left, top=top, right=right, bottom=bottom)
 
 
 def choose_clips(labels: Sequence[int], *, count: int) -> list[int]:
@@ -165,7 +194,9 @@ def share_out(most: Sequence[int], *, total: int) -> list[int]:
     return shares
 
 
-def gallery_settings(policies: Sequence[str], ratio: float | None, clips: int) -> GallerySettings:
+def gallery_settings(
+    policies: Sequence[str], ratio: float | None, clips: int, *, bars: Bars = "keep"
+) -> GallerySettings:
     """Settings from command-line options; what is empty or None keeps its default.
 
     Raises: SettingsError naming the value that is not allowed.
@@ -173,6 +204,6 @@ def gallery_settings(policies: Sequence[str], ratio: float | None, clips: int) -
     usual = GallerySettings()
     chosen = tuple(dict.fromkeys(policies)) or usual.policies
     try:
-        return GallerySettings(policies=chosen, ratio=usual.ratio if ratio is None else ratio, clips=clips)
+        return GallerySettings(policies=chosen, ratio=usual.ratio if ratio is None else ratio, bars=bars, clips=clips)
     except ValueError as error:
         raise SettingsError(str(error)) from error

@@ -6,24 +6,34 @@ import textwrap
 from collections.abc import Sequence
 from math import ceil, sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mocrop.evaluation.pictures.contact_sheet import PLATE, WARNING_COLOUR, draw_boxes, policy_handle, show_picture
+from mocrop.evaluation.pictures.box_path import draw_path
+from mocrop.evaluation.pictures.colours import style_of
+from mocrop.evaluation.pictures.contact_sheet import PLATE
+from mocrop.evaluation.pictures.drawing import (
+    WARNING_COLOUR,
+    draw_bars,
+    draw_boxes,
+    policy_handle,
+    shade_outside,
+    show_picture,
+)
 from mocrop.evaluation.pictures.gallery import Gallery, Tile, cache_gallery, gallery_settings, workspace_gallery
-from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.choices import Bars
+from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import real_path
-from mocrop.pipeline.policies.base import PictureSize
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.report.figure_file import write_figure
 from mocrop.training.report.figure_names import drawable
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 DPI = 110
 TILE_INCHES = 1.75  # width
@@ -34,7 +44,7 @@ CLASS_LETTERS, NAME_LETTERS = 17, 11  # that fit above a tile, beside each other
 SHADE = 0.5  # opacity of the shade over what a single policy leaves out
 MAP_SHARE = 0.2  # width of the map of where a crop lies, as a share of the crop's
 MAP_HEIGHT = 0.75  # of the map, as a share of its width; the cache does not hold the shape of the frames
-MAP_COLOUR = "#ffd400"
+MAP_COLOUR, PATH_COLOUR, BARS_COLOUR = "#ffd400", "#ff3b30", "#5a5a5a"
 
 
 def gallery_in_workspace(
@@ -43,6 +53,7 @@ def gallery_in_workspace(
     cache: str | None = None,
     policies: Sequence[str] = (),
     ratio: float | None = None,
+    bars: Bars | None = None,
     clips: int = 48,
     output: Path | None = None,
 ) -> Path:
@@ -52,18 +63,22 @@ def gallery_in_workspace(
         cache: its name in the workspace, or its folder anywhere; None: whole frames with boxes.
         policies: whose boxes; empty: motion.
         ratio: area of the boxes; None: 0.75.
+        bars: cut: as a fraction of the picture inside black bars; None: keep.
         output: the file or folder to write; None: a file named after its content in ``reports/gallery/``, or beside a
             cache outside the workspace.
     Returns: the file.
     Raises: SettingsError for options that exclude each other or a wrong value; what the two kinds of gallery raise.
     """
-    settings = gallery_settings(policies, ratio, clips)
+    settings = gallery_settings(policies, ratio, clips, bars=bars or "keep")
     if cache is None:
         gallery = workspace_gallery(workspace, settings)
-        name = workspace.reports / "gallery" / f"{'+'.join(settings.policies)}-{settings.ratio:g}.png"
+        cut = "-cut" if settings.bars == "cut" else ""
+        name = workspace.reports / "gallery" / f"{'+'.join(settings.policies)}-{settings.ratio:g}{cut}.png"
     else:
-        if policies or ratio is not None:
-            raise SettingsError("the boxes of a cache are what they are; leave out either --cache or --policy, --ratio")
+        if policies or ratio is not None or bars is not None:
+            raise SettingsError(
+                "the boxes of a cache are what they are; leave out either --cache or --policy, --ratio, --bars"
+            )
         path = Path(cache) if Path(cache).is_dir() else workspace.require().choose_cache(cache)
         gallery = cache_gallery(path, clips=clips)
         inside = real_path(path).parent == real_path(workspace.caches)
@@ -126,40 +141,40 @@ def _draw_tile(axis: Axes, tile: Tile, *, new_class: bool) -> None:
     axis.set_title(label, loc="left", fontsize=7.5, pad=3, fontweight=weight, color=colour, parse_math=False)
     name = short_name(drawable(tile.clip), drawable(tile.label))
     axis.set_title(name, loc="right", fontsize=6.5, pad=3, color="0.4", parse_math=False)
-    if len(tile.results) == 1:
-        _shade_outside(axis, next(iter(tile.results.values())).box, tile.size)
-    draw_boxes(axis, tile.results, tile.size)
-    if tile.place is not None and tile.picture is not None:
-        _draw_place(axis, tile.place, tile.size)
+    if tile.place is None:
+        _draw_boxes(axis, tile)
+    elif tile.picture is not None:
+        _draw_place(axis, tile, tile.place)
     if tile.words:
         _write(axis, tile)
 
 
-def _shade_outside(axis: Axes, box: CropBox, size: PictureSize) -> None:
-    """Darken the part of the frame that a crop leaves out."""
+def _draw_boxes(axis: Axes, tile: Tile) -> None:
+    """Draw boxes and the ways of those that move on a whole frame; what a single one leaves out is darker."""
+    draw_bars(axis, tile.inside_bars, tile.size)
+    if len(tile.boxes) == 1:
+        shade_outside(axis, next(iter(tile.boxes.values())), tile.size, opacity=SHADE)
+    draw_boxes(axis, tile.boxes, tile.size)
+    for name, path in tile.paths.items():
+        draw_path(axis, path, tile.size, colour=style_of(name).colour, shown=(), now=tile.number)
+
+
+def _draw_place(axis: Axes, tile: Tile, place: CropBox) -> None:
+    """Draw a small map of the frame in the corner, with the part that the crop shows and the way that it takes."""
     from matplotlib.patches import Rectangle
 
-    width, height = size
-    left, top, right, bottom = np.array(box.edges) * (*size, *size)
-    for x, y, w, h in (
-        (0, 0, width, top),
-        (0, bottom, width, height - bottom),
-        (0, top, left, bottom - top),
-        (right, top, width - right, bottom - top),
-    ):
-        axis.add_patch(Rectangle((x, y), w, h, facecolor="black", alpha=SHADE, linewidth=0))
+    size = np.array((MAP_SHARE * tile.size[0], MAP_SHARE * tile.size[1] * MAP_HEIGHT))
+    corner = tile.size - size
 
+    def rectangle(box: CropBox, **how: Any) -> Rectangle:
+        start, end = (np.array(point) * size for point in (box.edges[:2], box.edges[2:]))
+        return Rectangle(tuple(corner + start), *(end - start), **how)
 
-def _draw_place(axis: Axes, box: CropBox, size: PictureSize) -> None:
-    """Draw a small map of the whole frame in the corner, with the part that the crop shows."""
-    from matplotlib.patches import Rectangle
-
-    width, height = MAP_SHARE * size[0], MAP_SHARE * size[1] * MAP_HEIGHT
-    x, y = size[0] - width, size[1] - height
-    axis.add_patch(Rectangle((x, y), width, height, facecolor="black", edgecolor="white", linewidth=0.5))
-    left, top, right, bottom = np.array(box.edges) * (width, height, width, height)
-    inside = Rectangle((x + left, y + top), right - left, bottom - top, facecolor=MAP_COLOUR, linewidth=0)
-    axis.add_patch(inside)
+    axis.add_patch(rectangle(WHOLE_FRAME, facecolor=BARS_COLOUR, edgecolor="white", linewidth=0.5))
+    axis.add_patch(rectangle(tile.inside_bars, facecolor="black", linewidth=0))
+    axis.add_patch(rectangle(place, facecolor=MAP_COLOUR, linewidth=0))
+    if tile.path is not None:
+        axis.plot(*(corner + tile.path.centres * size).T, color=PATH_COLOUR, linewidth=0.8)
 
 
 def _write(axis: Axes, tile: Tile) -> None:
@@ -173,10 +188,13 @@ def _write(axis: Axes, tile: Tile) -> None:
 
 def _add_legend(figure: Figure, gallery: Gallery) -> None:
     """Add a legend of the colours."""
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    names = dict.fromkeys(name for tile in gallery.tiles for name in tile.results)
-    handles: list[Line2D | Patch] = [policy_handle(name, name) for name in names]
+    names = dict.fromkeys(name for tile in gallery.tiles for name in tile.boxes)
+    handles: list[Artist] = [policy_handle(name, name) for name in names]
     if any(tile.place for tile in gallery.tiles):
         handles.append(Patch(color=MAP_COLOUR, label="where the crop lies in the whole frame"))
+    if any(tile.path for tile in gallery.tiles):
+        handles.append(Line2D([], [], color=PATH_COLOUR, label="its way through the clip"))
     figure.legend(handles=handles, loc="outside lower center", ncols=max(1, len(handles)), frameon=False, fontsize=9)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mocrop.evaluation.pictures.clip_view import ShowSettings, view_clip
+from mocrop.evaluation.pictures.clip_boxes import ShowSettings
+from mocrop.evaluation.pictures.clip_view import view_clip
 from mocrop.evaluation.pictures.contact_sheet import draw_contact_sheet
 from mocrop.evaluation.pictures.overlay_video import write_overlay
+from mocrop.pipeline.choices import Bars
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import fitting_name
 from mocrop.pipeline.workspace.paths import Workspace
@@ -19,6 +21,7 @@ def show_in_workspace(
     *,
     policies: Sequence[str] = (),
     ratio: float = 0.75,
+    bars: Bars = "keep",
     frames: int = 6,
     video: bool = False,
     output: Path | None = None,
@@ -29,6 +32,7 @@ def show_in_workspace(
         clip: its name, or an ending that no other clip's name has.
         policies: whose boxes to draw; empty: of all that can decide on the clip.
         ratio: area of the boxes as a fraction of the frame.
+        bars: cut: as a fraction of the picture inside black bars, in which the boxes then lie.
         frames: how many to show on the contact sheet, at most.
         video: write an MP4 of all frames instead of the contact sheet.
         output: the file to write, or a folder to write ``<clip>.png`` or ``.mp4`` into; None: ``reports/show``.
@@ -37,7 +41,7 @@ def show_in_workspace(
         :func:`~mocrop.evaluation.pictures.clip_view.view_clip` raises.
     """
     try:
-        settings = ShowSettings(policies=tuple(policies), ratio=ratio, frames=frames)
+        settings = ShowSettings(policies=tuple(policies), ratio=ratio, bars=bars, frames=frames, every_frame=video)
     except ValueError as error:
         raise SettingsError(str(error)) from error
     view = view_clip(workspace.require(), clip, settings)
@@ -47,5 +51,5 @@ def show_in_workspace(
     if video:
         write_overlay(view, file)
     else:
-        draw_contact_sheet(view, file, frames=settings.frames)
+        draw_contact_sheet(view, file)
     return file

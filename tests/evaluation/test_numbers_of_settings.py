@@ -16,7 +16,7 @@ from mocrop.evaluation.ablation.settings import AblationSettings
 from mocrop.evaluation.bench.bench import BenchSettings
 from mocrop.evaluation.coverage.settings import CoverageSettings
 from mocrop.evaluation.flops import FlopsSettings
-from mocrop.evaluation.pictures.clip_view import ShowSettings
+from mocrop.evaluation.pictures.clip_boxes import ShowSettings
 from mocrop.evaluation.pictures.gallery import GallerySettings
 from mocrop.evaluation.report.format import write_json
 from mocrop.evaluation.scores.evaluate import EvalSettings

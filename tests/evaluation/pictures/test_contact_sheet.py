@@ -16,22 +16,17 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mocrop.cli import main
-from mocrop.evaluation.pictures.clip_view import ShowSettings, view_clip
+from mocrop.evaluation.pictures.box_path import BoxPath, draw_path
+from mocrop.evaluation.pictures.clip_boxes import ShowSettings
+from mocrop.evaluation.pictures.clip_view import view_clip
 from mocrop.evaluation.pictures.colours import STYLES
-from mocrop.evaluation.pictures.contact_sheet import (
-    DPI,
-    OWN_COLOUR,
-    WARNING_COLOUR,
-    WIDTH_INCHES,
-    draw_arrows,
-    draw_boxes,
-)
+from mocrop.evaluation.pictures.contact_sheet import DPI, WIDTH_INCHES
+from mocrop.evaluation.pictures.drawing import OWN_COLOUR, WARNING_COLOUR, draw_arrows, draw_bars, draw_boxes
 from mocrop.evaluation.pictures.motion_arrows import Arrows
 from mocrop.evaluation.pictures.show import show_in_workspace
 from mocrop.pipeline.commands import preprocess
-from mocrop.pipeline.crop_box import CropBox
+from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import ClipError, CropBoxError, MocropError, SettingsError, WorkspaceError
-from mocrop.pipeline.policies.base import PolicyResult
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.workspace.paths import Workspace
@@ -77,9 +72,8 @@ def drawn(draw: Callable[[object], None], *, size: tuple[int, int] = (100, 80)) 
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
-def result(left: float, top: float, right: float, bottom: float) -> PolicyResult:
-    box = CropBox(left=left, top=top, right=right, bottom=bottom)
-    return PolicyResult(box=box, density=np.zeros((1, 1), np.float32))
+def box(left: float, top: float, right: float, bottom: float) -> CropBox:
+    return CropBox(left=left, top=top, right=right, bottom=bottom)
 
 
 def test_sheet_is_a_png_in_the_reports_with_a_box_of_each_policy(workspace: Workspace) -> None:
@@ -177,11 +171,13 @@ def test_missing_transcoded_file_names_the_way_out(make_video: MakeVideo, tmp_pa
 
 
 def test_key_frames_are_shown_and_where_there_are_few_others_between(workspace: Workspace) -> None:
-    many = view_clip(workspace, "g01_c01", ShowSettings())
-    assert many.timeline.key_frames.tolist() == [0, 12, 24]
-    assert (many.some_frames(1), many.some_frames(3), many.some_frames(4)) == ([12], [0, 12, 24], [0, 6, 12, 24])
-    assert view_clip(workspace, "g01_c02", ShowSettings()).some_frames(3) == [0, 10, 20]
-    assert view_clip(workspace, "g02_c03", ShowSettings()).some_frames(99) == list(range(8))
+    def shown(clip: str, frames: int) -> list[int]:
+        return list(view_clip(workspace, clip, ShowSettings(frames=frames)).shown)
+
+    assert view_clip(workspace, "g01_c01", ShowSettings()).timeline.key_frames.tolist() == [0, 12, 24]
+    assert [shown("g01_c01", frames) for frames in (1, 3, 4)] == [[12], [0, 12, 24], [0, 6, 12, 24]]
+    assert shown("g01_c02", 3) == [0, 10, 20]
+    assert shown("g02_c03", 99) == list(range(8))
 
 
 def test_p_frame_after_a_key_frame_is_the_next_one(workspace: Workspace) -> None:
@@ -226,7 +222,7 @@ def test_frames_are_shown_upright_whatever_their_colours(
 
 def test_box_is_outlined_where_it_is() -> None:
     colour = np.rint(np.array(to_rgb(STYLES["follow"].colour)) * 255)
-    picture = drawn(lambda axis: draw_boxes(axis, {"follow": result(0.25, 0.25, 0.75, 0.75)}, (100, 80)))
+    picture = drawn(lambda axis: draw_boxes(axis, {"follow": box(0.25, 0.25, 0.75, 0.75)}, (100, 80)))
     for x, y in ((25, 40), (75, 40), (50, 20), (50, 60)):
         assert np.abs(picture[y - 1 : y + 1, x - 1 : x + 1].astype(int) - colour).max() <= 3
     assert (picture[25:55, 30:70] == 255).all()
@@ -234,10 +230,40 @@ def test_box_is_outlined_where_it_is() -> None:
 
 
 def test_boxes_that_coincide_are_both_visible() -> None:
-    same = {"center": result(0.25, 0.25, 0.75, 0.75), "adaptive": result(0.25, 0.25, 0.75, 0.75)}
+    same = {"center": box(0.25, 0.25, 0.75, 0.75), "adaptive": box(0.25, 0.25, 0.75, 0.75)}
     picture = drawn(lambda axis: draw_boxes(axis, same, (100, 80)))
     assert has_colour(picture, STYLES["center"].colour)
     assert has_colour(picture, STYLES["adaptive"].colour)
+
+
+def test_a_path_goes_from_a_black_dot_through_white_ones_and_the_frame_now_is_in_colour() -> None:
+    boxes = [box(0.1, 0.4, 0.3, 0.6), box(0.4, 0.4, 0.6, 0.6), box(0.7, 0.4, 0.9, 0.6)]
+    path = BoxPath.of((0, 12, 24), boxes)
+
+    def picture(now: int | None) -> Image:
+        return drawn(lambda axis: draw_path(axis, path, (100, 80), colour="#e69f00", shown=(0, 12, 24), now=now))
+
+    white, black, orange = (255, 255, 255), (0, 0, 0), (230, 159, 0)
+    assert [tuple(picture(None)[40, x]) for x in (20, 35, 50, 65, 80)] == [black, orange, white, orange, white]
+    assert [tuple(picture(12)[40, x]) for x in (20, 35, 50, 65, 80)] == [black, orange, orange, orange, white]
+    assert (picture(12)[:33] == 255).all()
+    assert (picture(12)[:, :14] == 255).all()
+    assert (picture(None)[42, 30:40] < 200).all()  # the rim, which is seen on a picture as bright as the line
+
+
+def test_a_path_of_one_frame_is_a_dot() -> None:
+    path = BoxPath.of((5,), [box(0.4, 0.4, 0.6, 0.6)])
+    picture = drawn(lambda axis: draw_path(axis, path, (100, 80), colour="#e69f00", shown=(5,), now=5))
+    assert tuple(picture[40, 50]) == (230, 159, 0)
+    assert (picture[:, :40] == 255).all()
+
+
+def test_only_what_lies_outside_of_the_picture_is_hatched() -> None:
+    picture = drawn(lambda axis: draw_bars(axis, box(0, 0.25, 1, 0.75), (100, 80)))
+    assert (picture[:20] != 255).any()
+    assert (picture[60:] != 255).any()
+    assert (picture[21:59] == 255).all()
+    assert (drawn(lambda axis: draw_bars(axis, WHOLE_FRAME, (100, 80))) == 255).all()
 
 
 def test_arrow_lies_along_the_vector_with_its_head_at_the_end() -> None:

@@ -13,7 +13,7 @@ import zarr
 
 from mocrop.cli import main
 from mocrop.evaluation.pictures.colours import STYLES
-from mocrop.evaluation.pictures.contact_sheet import WARNING_COLOUR
+from mocrop.evaluation.pictures.drawing import WARNING_COLOUR
 from mocrop.evaluation.pictures.gallery import (
     GallerySettings,
     cache_gallery,
@@ -79,8 +79,8 @@ def test_a_tile_shows_the_middle_key_frame_with_the_boxes_asked_for(workspace: W
     ]
     assert gallery.title.startswith("5 of 5 clips")
     run = gallery.tiles[2]
-    assert list(run.results) == ["motion", "center"]
-    assert run.results["center"].box.area == pytest.approx(0.5)
+    assert list(run.boxes) == ["motion", "center"]
+    assert run.boxes["center"].area == pytest.approx(0.5)
     assert run.picture is not None
     assert run.picture.shape == (48, 64, 3)
     assert run.words == ""
@@ -158,7 +158,7 @@ def test_a_cache_without_frames_is_an_error(make_cache: MakeCache, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"policies": ["nope"]}, "there is no policy 'nope'; there is full, center"),
+        ({"policies": ["nope"]}, "there is no policy 'nope'; there is full, "),
         ({"ratio": 1.5}, "ratio must be above 0 and at most 1"),
         ({"clips": 0}, "clips must be at least 1"),
     ],

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mocrop.evaluation.pictures.clip_view import ShowSettings, view_clip
+from mocrop.evaluation.pictures.clip_boxes import ShowSettings
+from mocrop.evaluation.pictures.clip_view import view_clip
 from mocrop.evaluation.pictures.gallery import GallerySettings, workspace_gallery
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands.status import workspace_status

@@ -13,15 +13,15 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from mocrop.cli import main
+from mocrop.evaluation.pictures.box_path import BoxPath
 from mocrop.evaluation.pictures.colours import STYLES
-from mocrop.evaluation.pictures.contact_sheet import CAMERA_COLOUR, OWN_COLOUR
+from mocrop.evaluation.pictures.drawing import BAR_COLOUR, CAMERA_COLOUR, OWN_COLOUR
 from mocrop.evaluation.pictures.motion_arrows import ArrowMaker, Arrows
-from mocrop.evaluation.pictures.overlay_video import BAND_PX, paint_arrows, paint_boxes
+from mocrop.evaluation.pictures.overlay_video import BAND_PX, paint_arrows, paint_bars, paint_boxes, paint_path
 from mocrop.evaluation.pictures.show import show_in_workspace
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.policies.base import PolicyResult
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -50,10 +50,6 @@ def frames_of(file: Path) -> tuple[list[Image], Fraction | None]:
 
 def colour(code: str) -> Image:
     return np.rint(np.array(to_rgb(code)) * 255).astype(np.uint8)
-
-
-def result(box: CropBox) -> PolicyResult:
-    return PolicyResult(box=box, density=np.zeros((1, 1), np.float32))
 
 
 def motion_of(x: list[int], dx: list[int], *, ref: int = -1) -> ClipMotion:
@@ -125,7 +121,7 @@ def test_command_writes_the_video(workspace: Workspace, tmp_path: Path) -> None:
 
 def test_box_is_painted_on_its_edges_and_nowhere_else() -> None:
     picture = np.zeros((80, 100, 3), np.uint8)
-    paint_boxes(picture, {"follow": result(CropBox(left=0.25, top=0.25, right=0.75, bottom=0.75))})
+    paint_boxes(picture, {"follow": CropBox(left=0.25, top=0.25, right=0.75, bottom=0.75)})
     expected = np.zeros((80, 100), bool)
     expected[20:60, 23:27] = expected[20:60, 73:77] = expected[18:22, 25:75] = expected[58:62, 25:75] = True
     assert np.array_equal((picture == colour(STYLES["follow"].colour)).all(axis=2), expected)
@@ -134,9 +130,9 @@ def test_box_is_painted_on_its_edges_and_nowhere_else() -> None:
 
 def test_box_at_the_border_stays_in_the_picture_and_the_whole_frame_has_no_outline() -> None:
     picture = np.zeros((80, 100, 3), np.uint8)
-    paint_boxes(picture, {"full": result(WHOLE_FRAME)})
+    paint_boxes(picture, {"full": WHOLE_FRAME})
     assert not picture.any()
-    paint_boxes(picture, {"follow": result(CropBox(left=0, top=0.5, right=1, bottom=1))})
+    paint_boxes(picture, {"follow": CropBox(left=0, top=0.5, right=1, bottom=1)})
     assert (picture[40:, :4] == colour(STYLES["follow"].colour)).all()
     assert (picture[76:] == colour(STYLES["follow"].colour)).all()
     assert not picture[:38].any()
@@ -145,17 +141,40 @@ def test_box_at_the_border_stays_in_the_picture_and_the_whole_frame_has_no_outli
 def test_edges_that_coincide_are_stripes() -> None:
     picture = np.zeros((80, 100, 3), np.uint8)
     box = CropBox(left=0.5, top=0.25, right=0.75, bottom=0.75)
-    paint_boxes(picture, {"adaptive": result(box), "follow": result(box)})
+    paint_boxes(picture, {"adaptive": box, "follow": box})
     green, orange = colour(STYLES["adaptive"].colour), colour(STYLES["follow"].colour)
     assert (picture[30, 47:53] == [green, *[orange] * 4, green]).all()
 
 
 def test_dashes_leave_the_picture_as_it_was_between_them() -> None:
     picture = np.zeros((80, 100, 3), np.uint8)
-    paint_boxes(picture, {"center": result(CropBox(left=0.5, top=0, right=1, bottom=1))})
+    paint_boxes(picture, {"center": CropBox(left=0.5, top=0, right=1, bottom=1)})
     inked = (picture == colour(STYLES["center"].colour)).all(axis=2)
     assert inked[:, 48:52].all(axis=1).nonzero()[0].tolist() == [y for y in range(80) if y % 14 < 10]
     assert not picture[4:76, 52:96].any()
+
+
+def test_a_path_is_a_line_with_a_black_rim_up_to_the_frame_with_a_white_dot() -> None:
+    boxes = [CropBox(left=x, top=0.25, right=x + 0.2, bottom=0.75) for x in (0.1, 0.4, 0.7)]
+    path = BoxPath.of((0, 1, 2), boxes)
+    picture = np.full((80, 100, 3), 90, np.uint8)
+    paint_path(picture, path.until(1), colour="#e69f00")
+    white, black, ink, before = [255] * 3, [0] * 3, colour("#e69f00").tolist(), [90] * 3
+    assert [picture[y, 30].tolist() for y in (36, 37, 39, 40, 42, 43)] == [before, black, ink, ink, black, before]
+    assert picture[40, 50].tolist() == white
+    assert [picture[40, x].tolist() for x in (54, 55, 57)] == [black, black, before]
+    unpainted = np.full((80, 100, 3), 90, np.uint8)
+    paint_path(unpainted, path.until(-1), colour="#e69f00")
+    assert (unpainted == 90).all()
+
+
+def test_bars_are_hatched_and_the_picture_between_them_is_not() -> None:
+    picture = np.zeros((80, 100, 3), np.uint8)
+    paint_bars(picture, CropBox(left=0, top=0.25, right=1, bottom=0.75))
+    hatched = (picture == colour(BAR_COLOUR)).all(axis=2)
+    assert hatched[:20].any(axis=1).all()
+    assert hatched[60:].any(axis=1).all()
+    assert not picture[20:60].any()
 
 
 def test_arrow_is_painted_from_start_to_end_with_its_head_there() -> None:
