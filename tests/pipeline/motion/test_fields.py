@@ -182,7 +182,7 @@ def test_impossible_settings_are_refused(setting: dict[str, Any]) -> None:
 
 
 def test_every_field_lies_in_the_box_of_its_frame(make_motion: MakeMotion) -> None:
-    """One block moves in the upper left quarter; a box on that quarter sees it, one on the opposite quarter does not."""
+    """One block moves in the upper left quarter: a box on it sees that, one on the opposite quarter does not."""
     motion = frame_by_frame(make_motion, [[], [(8, 8, 2, 0)], [], [(8, 8, 2, 0)]], "IPIP")
     quarters = [CropBox(left=a, top=a, right=a + 0.5, bottom=a + 0.5) for a in (0, 0.5)]
     settings = MotionFieldSettings(side=4)

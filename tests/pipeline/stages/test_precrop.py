@@ -243,14 +243,11 @@ def test_a_box_that_follows_is_cut_and_kept_slot_by_slot(
     assert cache.picture.tolist() == [[0, 0, 1, 1]]
     assert not (cache.path / "content").exists()
     agrees_with_plain_decode(cache, 0, clip, textbook_crop)
-    motion = MotionReader(Workspace(tmp_path).motion).read(0)
-    assert motion is not None
+    edges = ("left", "top", "right", "bottom")
     drawn = dense_motion(
-        motion,
+        lasting(crossing(make_motion), 48),
         cache.frame_index[0, :4].tolist(),
-        boxes=[
-            CropBox(**dict(zip(("left", "top", "right", "bottom"), box.tolist(), strict=True))) for box in boxes[:4]
-        ],
+        boxes=[CropBox(**dict(zip(edges, box.tolist(), strict=True))) for box in boxes[:4]],
         size=SIZE,
         settings=MotionFieldSettings(side=8),
     )
