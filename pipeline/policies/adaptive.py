@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,14 +78,15 @@ def own_motion(motion: ClipMotion, settings: AdaptiveSettings) -> OwnMotion | No
     moves = departs(speeds(motion, camera=settings.camera)[vectors], motion)
     if float(moves.sum()) < NOTHING:
         return None
-    frame = motion.frame[vectors]
-    in_frame = np.bincount(frame, moves, minlength=motion.frames)
+    frame = motion.frame[vectors].astype(np.intp)
+    in_frame = np.bincount(frame, moves, minlength=motion.frames).astype(np.float64, copy=False)
     return OwnMotion(
         grid=settings.grid,
         blur_cells=settings.blur_cells,
         frame=frame,
         cell=cells(motion, vectors, grid=settings.grid),
-        moves=moves,
+        total=float(moves.sum()),
+        in_frame=in_frame,
         share=moves / (in_frame + FEW_VECTORS)[frame],
     )
 
@@ -96,26 +98,35 @@ class OwnMotion:
     Attributes:
         grid: rows, cols of the maps to make.
         blur_cells: standard deviation of their blur, cells.
-        frame: int32, shape (n,): frame of each visible vector, ascending.
+        frame: intp, shape (n,): frame of each visible vector, ascending.
         cell: intp, shape (n,): its cell, row by row.
-        moves: float64, shape (n,): how likely it is motion, see :func:`departs`.
-        share: float64, shape (n,): the same, so that every frame with many moving vectors counts about the same.
+        share: float64, shape (n,): how likely it is motion, see :func:`departs`, divided so that every frame with many
+            moving vectors counts about the same.
+        in_frame: float64, shape (frames,): how many vectors of each frame move, by the sum of :func:`departs`.
+        total: the same of the clip.
     """
 
     grid: tuple[int, int]
     blur_cells: float
-    frame: npt.NDArray[np.int32]
+    frame: npt.NDArray[np.intp]
     cell: npt.NDArray[np.intp]
-    moves: DoubleMap
     share: DoubleMap
+    in_frame: DoubleMap
+    total: float
 
-    def summed(self, some: slice = slice(None), weight: DoubleMap | float = 1.0) -> tuple[DoubleMap, float]:
-        """Sum ``share`` by cell, and ``moves``, over some vectors, each times its weight.
+    def summed(self) -> DoubleMap:
+        """Sum ``share`` by cell: float64, shape grid."""
+        by_cell = np.bincount(self.cell, self.share, minlength=math.prod(self.grid))
+        return np.asarray(by_cell.reshape(self.grid), np.float64)
 
-        Returns: float64, shape grid, and the sum of ``moves``.
-        """
-        by_cell = np.bincount(self.cell[some], self.share[some] * weight, minlength=math.prod(self.grid))
-        return np.asarray(by_cell.reshape(self.grid), np.float64), float((self.moves[some] * weight).sum())
+    def by_frame(self, frames: slice) -> DoubleMap:
+        """Sum ``share`` by cell in each of some frames: float64, shape (frames, rows * cols)."""
+        count, cells_per_frame = frames.stop - frames.start, math.prod(self.grid)
+        some = slice(*np.searchsorted(self.frame, [frames.start, frames.stop]).tolist())
+        place = self.frame[some] * cells_per_frame
+        place += self.cell[some] - frames.start * cells_per_frame
+        by_cell = np.bincount(place, self.share[some], minlength=count * cells_per_frame)
+        return np.asarray(by_cell.reshape(count, -1), np.float64)
 
     def excess(self, summed: DoubleMap) -> DoubleMap:
         """Blur maps, and keep of each what is above its mean, as a share of its sum; zeros for a map of zeros.
@@ -137,8 +148,7 @@ def motion_density(own: OwnMotion) -> DoubleMap:
     Returns: float64, shape grid: non-negative, sum below 1: near 1 if all motion is in few cells, near 0 if it is
         everywhere or nearly nothing moves.
     """
-    summed, total = own.summed()
-    return np.asarray(own.excess(summed) * trust(total))
+    return np.asarray(own.excess(own.summed()) * trust(own.total))
 
 
 def trust(total: float | DoubleMap) -> Any:
@@ -191,11 +201,8 @@ def fullest_boxes(evidence: DoubleMap, *, extent: tuple[float, float]) -> list[C
         evidence: float64, shape (maps, rows, cols), non-negative.
         extent: width and height of the box, fractions of the picture.
     """
-    _, rows, cols = evidence.shape
-    lefts, tops = (_starts(count, length) for count, length in ((cols, extent[0]), (rows, extent[1])))
-    held = _overlaps(rows, tops, extent[1]) @ evidence @ _overlaps(cols, lefts, extent[0]).T
-    off_centre = np.add.outer((tops - (1 - extent[1]) / 2) ** 2, (lefts - (1 - extent[0]) / 2) ** 2)
-    central_first = np.argsort(off_centre, axis=None, kind="stable")
+    lefts, tops, across, down, central_first = _places(evidence.shape[1:], extent)
+    held = down @ evidence @ across.T
     total = evidence.sum(axis=(1, 2), keepdims=True)
     score = np.rint(held / np.where(total > 0, total, 1) * 1e9)
     best = central_first[score.reshape(len(evidence), -1)[:, central_first].argmax(axis=1)]
@@ -204,6 +211,22 @@ def fullest_boxes(evidence: DoubleMap, *, extent: tuple[float, float]) -> list[C
         CropBox(left=left, top=top, right=min(left + extent[0], 1.0), bottom=min(top + extent[1], 1.0))
         for left, top in starts
     ]
+
+
+@lru_cache(maxsize=8)
+def _places(
+    grid: tuple[int, int], extent: tuple[float, float]
+) -> tuple[DoubleMap, DoubleMap, DoubleMap, DoubleMap, npt.NDArray[np.intp]]:
+    """Where boxes of one size may start in a grid.
+
+    Returns: left and top edges; the shares of columns and of rows that lie in the boxes that start there, see
+        :func:`_overlaps`; and the order of all places, row by row, from the centre outwards.
+    """
+    rows, cols = grid
+    lefts, tops = (_starts(count, length) for count, length in ((cols, extent[0]), (rows, extent[1])))
+    off_centre = np.add.outer((tops - (1 - extent[1]) / 2) ** 2, (lefts - (1 - extent[0]) / 2) ** 2)
+    central_first = np.argsort(off_centre, axis=None, kind="stable")
+    return lefts, tops, _overlaps(cols, lefts, extent[0]), _overlaps(rows, tops, extent[1]), central_first
 
 
 def _starts(count: int, length: float) -> DoubleMap:
@@ -221,6 +244,7 @@ def _overlaps(count: int, starts: DoubleMap, length: float) -> DoubleMap:
     return np.diff(inside, axis=1) * count
 
 
+@lru_cache(maxsize=8)
 def _blur(count: int, sigma_cells: float) -> DoubleMap:
     """Unnormalised Gaussian blur along one side as a matrix, (count, count); what it moves over the edge is lost."""
     if sigma_cells < 0.1:  # the next cell would get exp(-50), and dividing by the smallest numbers would overflow

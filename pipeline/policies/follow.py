@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import MotionStoreError
@@ -25,7 +26,7 @@ from mocrop.pipeline.policies.base import NO_VECTORS, ClipFacts, PolicyResult, b
 CUT = 4.0  # standard deviations after which the window ends
 MAX_WINDOW_SECONDS = 1e12  # a window that is as good as without end
 _ROUNDING = 1e-6  # of frame times, as a share of the window: a frame on its edge is in it, before and after the slot
-_SLOTS_AT_ONCE = 256  # a map of each is 6 KiB; a whole film may be asked for
+_SLOTS_AT_ONCE = _FRAMES_AT_ONCE = 256  # a map of each is 6 KiB; all frames of a film may be asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +58,13 @@ def follow_boxes(clip: ClipFacts, settings: FollowSettings) -> PolicyResult:
     own = own_motion(clip.motion, settings)
     if own is None:
         return whole_frame(settings, why=NOTHING_MOVES)
-    summed, total = own.summed()
-    static, believed = own.excess(summed), trust(total)
+    static, believed = own.excess(own.summed()), trust(own.total)
     centre = prior(clip.motion, settings)
     extent = box_extent(clip.size, ratio=settings.ratio, shape=settings.shape)
     boxes: list[CropBox] = []
     for start in range(0, len(clip.slots), _SLOTS_AT_ONCE):
-        near, trusted = _around_slots(clip, clip.slots[start : start + _SLOTS_AT_ONCE], own, settings.window_seconds)
+        slots = list(clip.slots[start : start + _SLOTS_AT_ONCE])
+        near, trusted = _around_slots(clip, slots, own, settings.window_seconds)
         evidence = near * trusted + static * (believed - trusted) + centre
         boxes += fullest_boxes(evidence, extent=extent)
     density = static * believed + centre
@@ -79,15 +80,25 @@ def _around_slots(
     Each is zero where nothing moves.
     """
     seconds = _seconds(clip)
-    summed, totals = np.zeros((len(slots), *own.grid)), np.zeros((len(slots), 1, 1))
-    for row, slot in enumerate(slots):
-        now, reach = seconds[slot], CUT * (1 + _ROUNDING) * window_seconds
-        first, stop = np.searchsorted(seconds, [now - reach, now + reach]).tolist()
-        some = slice(*np.searchsorted(own.frame, [first, stop]).tolist())
-        away = (seconds[first:stop] - now) / window_seconds
-        weight = np.exp(-(away**2) / 2)[own.frame[some] - first]
-        summed[row], totals[row] = own.summed(some, weight)
+    now, reach = seconds[slots], CUT * (1 + _ROUNDING) * window_seconds
+    first, stop = (np.searchsorted(seconds, now + sign * reach) for sign in (-1, 1))
+    summed, totals = np.empty((len(slots), *own.grid)), np.empty((len(slots), 1, 1))
+    for some in _runs(first, stop):
+        frames = slice(int(first[some.start]), int(stop[some.stop - 1]))
+        away = (seconds[frames] - now[some, np.newaxis]) / window_seconds
+        weight = np.where(np.abs(away) <= CUT * (1 + _ROUNDING), np.exp(-(away**2) / 2), 0)
+        summed[some] = (weight @ own.by_frame(frames)).reshape(-1, *own.grid)
+        totals[some, 0, 0] = weight @ own.in_frame[frames]
     return own.excess(summed), trust(totals)
+
+
+def _runs(first: npt.NDArray[np.intp], stop: npt.NDArray[np.intp]) -> Iterator[slice]:
+    """Runs of neighbouring slots whose windows, of the frames from ``first`` to ``stop``, are worked on together."""
+    start = 0
+    for slot in range(1, len(first) + 1):
+        if slot == len(first) or stop[slot] - first[start] > _FRAMES_AT_ONCE:
+            yield slice(start, slot)
+            start = slot
 
 
 def _seconds(clip: ClipFacts) -> DoubleMap:
