@@ -601,6 +601,9 @@ def show(
         typer.Option("-o", "--output", help="File to write.", show_default="reports/show/<clip>.png", readable=False),
     ] = None,
     video: Annotated[bool, typer.Option("--video", help="Write an MP4 of all frames instead of a page.")] = False,
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Show the boxes of each policy in a row, and the crops below them.")
+    ] = False,
     policy: Annotated[
         list[str] | None,
         typer.Option(help="Policy whose box to draw; repeatable.", show_default="all that work on the clip"),
@@ -615,7 +618,15 @@ def show(
 
     where = _workspace(workspace)
     file = show_in_workspace(
-        where, clip, policies=policy or (), ratio=ratio, bars=bars, frames=frames, video=video, output=output
+        where,
+        clip,
+        policies=policy or (),
+        ratio=ratio,
+        bars=bars,
+        frames=frames,
+        crops=crops,
+        video=video,
+        output=output,
     )
     _say(str(file))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 OWN_COLOUR, CAMERA_COLOUR = "#ffd400", "#35c4ff"  # of arrows: blocks that move by themselves, and with the camera
 BAR_COLOUR = "#8a8a8a"  # of the hatching of black bars
 WARNING_COLOUR = "#a02020"
+MARGIN = 1 / 80  # around a picture, so that outlines at its border show in full, as a share of its width
 LINE_POINTS = 2.2  # width of the outline of a box; dashes are as long on the wider ones below other outlines
 
 
-def show_picture(axis: Axes, picture: Picture, size: PictureSize) -> None:
-    """Show a picture on axes in pixels of the clip, with a margin around it."""
+def show_picture(axis: Axes, picture: Picture, size: PictureSize, *, margin: float = MARGIN) -> None:
+    """Show a picture on axes in pixels of the clip, with a margin around it, a share of its width."""
     axis.imshow(picture, extent=(0, size[0], size[1], 0))
-    set_limits(axis, size)
+    set_limits(axis, size, margin=margin)
 
 
-def set_limits(axis: Axes, size: PictureSize) -> None:
+def set_limits(axis: Axes, size: PictureSize, *, margin: float = MARGIN) -> None:
+    """Set the limits of axes that show a picture."""
     width, height = size
-    margin = width / 80  # so that outlines at the border show in full
+    margin *= width
     axis.set_xlim(-margin, width + margin)
     axis.set_ylim(height + margin, -margin)
 
@@ -57,13 +59,19 @@ def draw_boxes(axis: Axes, boxes: Mapping[str, CropBox], size: PictureSize) -> N
         dashes = [(0, [part * LINE_POINTS / width for part in style.dashes] or None) for width in points]
         caps = "butt" if style.dashes else "projecting"
         axis.add_collection(
-            LineCollection(lines, colors=style.colour, linewidths=points, linestyles=dashes, capstyle=caps)
+            LineCollection(lines, colors=style.colour, linewidths=points, linestyles=dashes, capstyle=caps, zorder=3)
         )
 
 
-def draw_paths(axis: Axes, view: ClipView, *, now: int | None = None) -> None:
-    """Draw the way of each moving box through the clip, with dots at the frames shown, a larger one at this frame."""
+def draw_paths(axis: Axes, view: ClipView, *, of: Sequence[str] | None = None, now: int | None = None) -> None:
+    """Draw the way of each moving box through the clip, with dots at the frames shown, a larger one at this frame.
+
+    Args:
+        of: policies; None: all.
+    """
     for name, path in view.boxes.paths.items():
+        if of is not None and name not in of:
+            continue
         draw_path(axis, path, view.picture, colour=style_of(name).colour, shown=view.shown, now=now)
 
 

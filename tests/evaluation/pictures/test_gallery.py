@@ -22,9 +22,16 @@ from mocrop.evaluation.pictures.gallery import (
     share_out,
     workspace_gallery,
 )
-from mocrop.evaluation.pictures.gallery_page import MAP_COLOUR, draw_gallery, gallery_in_workspace
+from mocrop.evaluation.pictures.gallery_page import (
+    BARS_COLOUR,
+    MAP_COLOUR,
+    PATH_COLOUR,
+    draw_gallery,
+    gallery_in_workspace,
+)
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands import preprocess
+from mocrop.pipeline.crop_box import WHOLE_FRAME
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.workspace.paths import Workspace
@@ -124,7 +131,8 @@ def test_the_file_has_a_name_of_its_own_and_pages_are_the_same_bytes(workspace: 
 
 def test_a_cache_shows_its_crops_and_where_they_lie(make_cache: MakeCache, tmp_path: Path) -> None:
     path = make_cache(tmp_path / "full-8.zarr", label=[1, 0, 1, 0], used=[4, 3, 4, 0], state=[1, 2, 1, 3])
-    zarr.open_group(path, mode="r+")["box"][0] = [0.25, 0, 0.75, 1]
+    slot_box = zarr.open_group(path, mode="r+")["slot_box"]
+    slot_box[0] = np.tile(np.array([0.25, 0, 0.75, 1]), (4, 1))  # its `box` stays the whole frame
     gallery = cache_gallery(path, clips=48)
     assert [tile.clip for tile in gallery.tiles] == ["Dig/clip1", "Run/clip0", "Run/clip2"]  # not the failed one
     assert [tile.words for tile in gallery.tiles] == ["whole frame: no usable motion", "", ""]
@@ -132,9 +140,31 @@ def test_a_cache_shows_its_crops_and_where_they_lie(make_cache: MakeCache, tmp_p
     assert np.array_equal(gallery.tiles[1].picture, stored.transpose(1, 2, 0))
     assert gallery.tiles[1].place is not None
     assert gallery.tiles[1].place.edges == (0.25, 0, 0.75, 1)
+    assert gallery.tiles[1].path is None
     file = gallery_in_workspace(Workspace(tmp_path / "nowhere"), cache=str(path))
     assert file == tmp_path / "cache-full-8.png"
     assert has_colour(image(file), MAP_COLOUR)
+
+
+def test_a_cache_of_moving_boxes_shows_the_stored_box_of_the_frame_and_the_way_of_the_used_slots(
+    make_cache: MakeCache, tmp_path: Path
+) -> None:
+    path = make_cache(tmp_path / "follow-8.zarr", label=[0, 0], used=[3, 4])
+    group = zarr.open_group(path, mode="r+")
+    group["slot_box"][0] = np.array([[0.1, 0, 0.3, 1], [0.2, 0, 0.4, 1], [0.5, 0, 0.7, 1], [0, 0, 0, 0]])
+    group["picture"][0] = np.array([0, 0.25, 1, 0.75])
+    moving, static = cache_gallery(path, clips=48).tiles
+    assert moving.place is not None
+    assert moving.place.edges == pytest.approx((0.2, 0, 0.4, 1))  # of slot 1, the middle one of three
+    assert moving.number == 1
+    assert moving.path is not None
+    assert moving.path.numbers == (0, 1, 2)
+    assert moving.path.centres[:, 0] == pytest.approx([0.2, 0.3, 0.6])
+    assert moving.inside_bars.edges == (0, 0.25, 1, 0.75)
+    assert (static.path, static.inside_bars) == (None, WHOLE_FRAME)
+    page = image(gallery_in_workspace(Workspace(tmp_path / "nowhere"), cache=str(path)))
+    assert has_colour(page, PATH_COLOUR)
+    assert has_colour(page, BARS_COLOUR)
 
 
 def test_damaged_and_missing_frames_leave_a_plate_with_words(make_cache: MakeCache, tmp_path: Path) -> None:
@@ -171,6 +201,8 @@ def test_invalid_settings_are_refused(options: dict[str, object], message: str) 
 def test_boxes_of_other_policies_on_a_cache_are_refused(workspace: Workspace) -> None:
     with pytest.raises(SettingsError, match="leave out either --cache or --policy"):
         gallery_in_workspace(workspace, cache="motion-16", policies=["center"])
+    with pytest.raises(SettingsError, match="leave out either --cache or --policy, --ratio, --bars"):
+        gallery_in_workspace(workspace, cache="motion-16", bars="cut")
 
 
 def test_the_command_names_the_file_and_wants_a_workspace(
