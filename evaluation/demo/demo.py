@@ -13,6 +13,7 @@ from rich.table import Table
 from mocrop.evaluation.coverage.overlap import overlap
 from mocrop.evaluation.demo.sprites import SpriteSettings, SpriteTruth, make_sprites
 from mocrop.evaluation.pictures.crop_figure import Panel, draw_panels, panel
+from mocrop.evaluation.report.console import interval_head
 from mocrop.evaluation.report.format import score_cells
 from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate
 from mocrop.pipeline.cache.crop_cache import CropCache
@@ -88,7 +89,8 @@ def print_demo(console: LineConsole, result: DemoResult) -> None:
     console.rule("4. what came out")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("policy")
-    for title in ("top-1", "correct / total", "95 % interval", "sprite in crop: still", "panning"):
+    by = interval_head(next(iter(result.scores.values())).metrics.units)  # of the same clips for all policies
+    for title in ("top-1", "correct / total", by, "sprite in crop: still", "panning"):
         table.add_column(title, justify="right")
     for policy, scored in result.scores.items():
         still, panning = (f"{share:.0%}" for share in result.inside[policy])

@@ -30,7 +30,8 @@ def test_demo_runs_every_stage_and_draws_a_picture(
     assert all(scored.top1.total == result.scores["full"].top1.total > 0 for scored in result.scores.values())
     assert result.inside["full"] == (1.0, 1.0)
     assert result.inside["motion"][0] > result.inside["center"][0]
-    assert "95 % interval" in said
+    assert "95 % interval by" in said
+    assert "groups" in said
     picture = matplotlib.image.imread(result.picture)
     assert picture.shape[1] > 900
     assert picture[..., :3].std() > 0.1
