@@ -884,7 +884,7 @@ def ablate(
         str | None,
         typer.Option(
             help="Policies, separated by commas.",
-            show_default="full, center, center-frame, random, motion, motion-v2, adaptive",
+            show_default="full, picture, center, center-frame, random, motion, motion-v2, adaptive, follow",
         ),
     ] = None,
     ratio: Annotated[str, typer.Option(help="Areas of the crops as shares of the frame, e.g. 0.75,0.5.")] = "0.75",
@@ -896,14 +896,23 @@ def ablate(
         str | None,
         typer.Option(metavar="GROUPS", help="Also train on only this many groups of each class, e.g. 1,2,4."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=2, help="Random draws of those groups.")] = 30,
+    draws: Annotated[
+        int, typer.Option(min=2, help="Random draws of those groups; two for each group that there is, or more.")
+    ] = 300,
     motion_stream: Annotated[
         str | None,
         typer.Option(metavar="ARCH", help="Also train this backbone on motion fields and fuse it, e.g. timm/resnet18."),
     ] = None,
     motion_weights: Annotated[str, typer.Option(help="As --weights, for --motion-stream.")] = "imagenet",
-    frames: Annotated[int, typer.Option(min=1, help="Frame slots per clip: the most frames stored.")] = 16,
-    segments: Annotated[int, typer.Option(min=1, help="Frames per clip in testing.")] = 8,
+    frames: Annotated[str, typer.Option(help="Frames per clip in testing, e.g. 1,2,4.")] = "8",
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Frame slots per clip of the caches.", show_default="the most --frames")
+    ] = None,
+    pool: Annotated[str, typer.Option(help="What heads take of a clip's frames: mean, mean-std or both.")] = "mean",
+    cross_sizes: Annotated[
+        bool, typer.Option("--cross-sizes", help="Test networks at the sizes that they were not trained at, too.")
+    ] = False,
+    segments: Annotated[str | None, typer.Option(hidden=True, help="Of an older mocrop; --frames says it now.")] = None,
     recipe: Annotated[Recipe, typer.Option(help="Where the training defaults come from.")] = "reference",
     epochs: EpochsOption = None,
     batch_size: TrainBatchOption = None,
@@ -915,10 +924,12 @@ def ablate(
     as_json: JsonOption = False,
 ) -> None:
     """Train and test every policy at every size, and report which differences the results show."""
-    from mocrop.evaluation.ablation.command import ConsoleAblationCallback, ablate_in_workspace, ablation_settings
+    from mocrop.evaluation.ablation.callback import ConsoleAblationCallback
+    from mocrop.evaluation.ablation.command import ablate_in_workspace, ablation_settings, require_no_segments
     from mocrop.evaluation.ablation.report import in_words, report_json
     from mocrop.pipeline.terminal import LineConsole
 
+    require_no_segments(segments)
     settings = ablation_settings(
         policies=policies,
         ratios=ratio,
@@ -926,7 +937,9 @@ def ablate(
         splits=splits,
         seeds=seeds,
         frames=frames,
-        segments=segments,
+        slots=slots,
+        pools=pool,
+        cross_sizes=cross_sizes,
         recipe=recipe,
         training={
             "arch": arch,

@@ -9,6 +9,7 @@ import numpy as np
 
 from mocrop.evaluation.ablation.few_shot import draw_groups, few_shot_clips
 from mocrop.evaluation.ablation.settings import AblationSettings
+from mocrop.evaluation.scores.few_shot_test import require_groups
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
@@ -21,7 +22,7 @@ from mocrop.training.model.pooling import head_layer
 def checked(workspace: Workspace, settings: AblationSettings) -> AblationSettings:
     """Check that clips, networks and weights are there; return the settings with every split under its name.
 
-    Raises: SettingsError or WeightsError naming what is missing.
+    Raises: SettingsError or WeightsError naming what is missing, or the class with too few groups for a few-shot test.
     """
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
         splits, classes = manifest.names("split_names"), manifest.names("class_names")
@@ -32,6 +33,7 @@ def checked(workspace: Workspace, settings: AblationSettings) -> AblationSetting
     if settings.few_shot:
         labels, groups = (np.array([getattr(clip, name) for clip in clips], np.int64) for name in ("label", "group"))
         table = few_shot_clips([clip.name for clip in clips], labels, groups, classes)
+        require_groups(clusters=table.clusters, classes=table.labels, class_names=table.class_names)
         draw_groups(table, groups=max(settings.few_shot.groups), draw=0, seed=settings.few_shot.seed)
     require_networks(settings)
     return settings

@@ -42,6 +42,11 @@ class FewShotSettings:
         require_whole("draws", self.draws, least=2)
         require_whole("seed", self.seed, most=MAX_SEED)
 
+    @property
+    def main(self) -> int:
+        """The number of groups of comparisons that are made at one alone: the middle one."""
+        return sorted(self.groups)[len(self.groups) // 2]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FewShotClips:
@@ -177,13 +182,6 @@ def confusion_rates(curve: Curve, variant: str, labels: IntArray, *, classes: in
             taken = (curve.answers[variant][:, members] == answer).sum(axis=1)
             rates[:, true, answer] = taken / np.maximum(tested, 1)
     return rates
-
-
-def clip_sums(curve: Curve, variant: str, labels: IntArray) -> tuple[DoubleArray, DoubleArray]:
-    """(clips,) how often each clip was recognised, and how often it was tested, over all draws."""
-    return curve.right(variant, labels).sum(axis=0).astype(np.float64), curve.draws.tested.sum(axis=0).astype(
-        np.float64
-    )
 
 
 def few_shot_clips(

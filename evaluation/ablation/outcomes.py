@@ -9,13 +9,15 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.ablation.cells import AblationFolder
-from mocrop.evaluation.ablation.settings import FRAME_CENTER, AblationSettings, Cell, Variant, base_of
-from mocrop.evaluation.scores.comparisons import Comparison, compare, corrected
+from mocrop.evaluation.ablation.families import corrected_by_question
+from mocrop.evaluation.ablation.folder import AblationFolder
+from mocrop.evaluation.ablation.settings import AblationSettings, Cell, View
+from mocrop.evaluation.ablation.variants import Variant, bases_of
+from mocrop.evaluation.scores.comparisons import Comparison, compare
 from mocrop.evaluation.scores.metrics import right
 from mocrop.evaluation.scores.predictions import Predictions, read_predictions, shared_clips
 from mocrop.evaluation.scores.split_mean import pooled_clusters
-from mocrop.evaluation.scores.statistics import Estimate, bootstrap
+from mocrop.evaluation.scores.statistics import Estimate, accuracy_interval
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -25,20 +27,21 @@ Seeds = Sequence[Predictions]  # of one condition and split, one a seed
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Condition:
-    """A variant at one training size and one testing size."""
+    """A variant at one training size, tested in one view."""
 
     variant: Variant
     train_size: int  # pixels
-    test_size: int
+    view: View
 
     @property
-    def sizes(self) -> str:
-        """Both sizes, as tables show them.
+    def where(self) -> str:
+        """Size and frames, as tables show them.
 
-        >>> Condition(variant=Variant(policy="full"), train_size=192, test_size=224).sizes
-        '192 -> 224'
+        >>> Condition(variant=Variant(policy="full"), train_size=192, view=View(size=224, frames=4)).where
+        'trained at 192 px, 224 px, 4 frames'
         """
-        return f"{self.train_size} -> {self.test_size}"
+        trained = "" if self.train_size == self.view.size else f"trained at {self.train_size} px, "
+        return trained + self.view.name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,13 +108,18 @@ def gather(folder: AblationFolder, settings: AblationSettings) -> Outcomes:
 
 
 def conditions_of(settings: AblationSettings, variants: Sequence[Variant]) -> list[Condition]:
-    """Variants at every pair of sizes, in the order of tables."""
+    """Variants in every view, trained at its size or, if the settings say so, at every one; in the order of tables."""
     return [
-        Condition(variant=variant, train_size=train_size, test_size=test_size)
-        for train_size in settings.sizes
-        for test_size in settings.sizes
+        Condition(variant=variant, train_size=size, view=view)
+        for view in settings.views
+        for size in (settings.sizes if settings.cross_sizes else (view.size,))
         for variant in variants
     ]
+
+
+def main_condition(settings: AblationSettings, variant: Variant) -> Condition:
+    """A variant where its comparisons are tested."""
+    return Condition(variant=variant, train_size=settings.main.size, view=settings.main)
 
 
 def gather_predictions(
@@ -125,7 +133,7 @@ def gather_predictions(
     lacking: set[str] = set()
     for split in settings.splits:
         read = [
-            read_predictions(folder.predictions(_cell(condition, split, seed), condition.test_size))
+            read_predictions(folder.predictions(_cell(condition, split, seed), condition.view))
             for condition in conditions
             for seed in settings.seeds
         ]
@@ -163,12 +171,12 @@ def condition_result(splits: Sequence[Seeds], clips: ListedClips) -> ConditionRe
         rights[rows] += right(predictions)
         logits[rows] += predictions.logits
     share, answers = rights / tests, logits.argmax(axis=1)
-    mean, low, high = bootstrap(share, clusters=clips.clusters, seed=0)
+    low, high = accuracy_interval(share, clusters=clips.clusters)
     return ConditionResult(
         share=share,
         answers=answers,
         together=answers == clips.labels,
-        accuracy=Estimate(mean=float(mean), low=float(low), high=float(high)),
+        accuracy=Estimate(mean=float(share.mean()), low=low, high=high),
     )
 
 
@@ -186,11 +194,11 @@ def compare_outcomes(
 
 
 def comparisons(outcomes: Outcomes, settings: AblationSettings) -> list[Comparison]:
-    """Every variant against its bases, at the same sizes; corrected as one family."""
-    return corrected(
+    """Every variant against its bases in the main view; each question's tests are corrected together."""
+    return corrected_by_question(
         [
             compare_outcomes(
-                (condition.variant.name, outcome), (base.name, other), outcomes.clips, where=condition.sizes
+                (condition.variant.name, outcome), (base.name, other), outcomes.clips, where=condition.where
             )
             for condition, outcome, base, other in _pairs(outcomes, settings)
         ]
@@ -200,26 +208,16 @@ def comparisons(outcomes: Outcomes, settings: AblationSettings) -> list[Comparis
 def _pairs(
     outcomes: Outcomes, settings: AblationSettings
 ) -> Iterator[tuple[Condition, ConditionResult, Variant, ConditionResult]]:
-    """Every condition beside each of its bases at the same sizes."""
-    for condition, outcome in outcomes.by_condition.items():
-        for base in bases_of(condition.variant, settings):
-            yield condition, outcome, base, outcomes.by_condition[replace(condition, variant=base)]
-
-
-def bases_of(variant: Variant, settings: AblationSettings) -> Iterator[Variant]:
-    """What a variant is compared with: no crop, the centre crop of its area; `adaptive` also that of its shape."""
-    if variant.policy == "full":
-        return
-    yield base_of(variant, "full")
-    if variant.policy == "center":
-        return
-    yield base_of(variant, "center")
-    if variant.policy == "adaptive" and FRAME_CENTER in settings.policies:
-        yield base_of(variant, FRAME_CENTER)
+    """Every variant in the main view beside each of its bases there."""
+    for variant in settings.variants:
+        condition = main_condition(settings, variant)
+        for base in bases_of(variant, settings.policies):
+            other = outcomes.by_condition[replace(condition, variant=base)]
+            yield condition, outcomes.by_condition[condition], base, other
 
 
 def class_changes(outcomes: Outcomes, settings: AblationSettings) -> list[ClassChange]:
-    """Clips gained and lost, class by class, against the bases; classes without a test clip are left out."""
+    """Clips gained and lost in the main view, by class, against the bases; classes without a test clip are left out."""
     clips = outcomes.clips
     members = {label: clips.labels == label for label in np.unique(clips.labels).tolist()}
     return [
@@ -237,4 +235,5 @@ def class_changes(outcomes: Outcomes, settings: AblationSettings) -> list[ClassC
 
 
 def _cell(condition: Condition, split: str, seed: int) -> Cell:
-    return Cell(variant=condition.variant, train_size=condition.train_size, split=split, seed=seed)
+    pool = condition.view.pool
+    return Cell(variant=condition.variant, train_size=condition.train_size, split=split, seed=seed, pool=pool)

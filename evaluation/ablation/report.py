@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mocrop.evaluation.ablation.result import AblationResult
-from mocrop.evaluation.ablation.settings import BASES
-from mocrop.evaluation.ablation.tables import (
-    class_table,
-    comparison_table,
-    condition_table,
-    curve_table,
-    facts,
-    pair_table,
-    stream_note,
-    summary_table,
-)
-from mocrop.evaluation.ablation.verdicts import answers
+from mocrop.evaluation.ablation import tables
+from mocrop.evaluation.ablation.facts import facts
+from mocrop.evaluation.ablation.operations import Reading
+from mocrop.evaluation.ablation.result import AblationResult, FewShotResult
+from mocrop.evaluation.ablation.settings import View
+from mocrop.evaluation.ablation.variants import BASES
+from mocrop.evaluation.ablation.verdicts import BUDGET, FEW_SHOT, FULL_DATA, answers
 from mocrop.evaluation.report.format import write_csv, write_json
 from mocrop.evaluation.scores.comparisons import Comparison
 from mocrop.pipeline.files import write_whole
@@ -30,101 +24,187 @@ CSV_HEAD = (
     *("groups_95_low", "groups_95_high", "draws_95_low", "draws_95_high"),
     *("gained", "lost", "p", "p_corrected", "verdict"),
 )
-
-
-def report_markdown(result: AblationResult) -> str:
-    """The report as Markdown."""
-    parts = [
-        "# Which crop helps\n",
-        *(f"{line}\n" for line in facts(result)),
-        "## In words\n",
-        *(f"- {line}" for line in in_words(result)),
-        "\n" + summary_table(result),
-        "## Accuracy and cost\n",
-        condition_table(result),
-        "![accuracy against cost](accuracy.png)\n",
-        "## Trained on the whole list\n",
-        comparison_table(result.full_data),
-    ]
-    if result.streams:
-        parts += ["## A second stream\n", stream_note(result), comparison_table(result.streams)]
-    if result.few_shot:
-        parts += [
-            "## Trained on a few groups\n",
-            "![few-shot curves](few-shot.png)\n",
-            "Points of top-1, intervals over groups of test clips; bold where a difference is shown.\n",
-            *(curve_table(result.few_shot, base) for base in BASES),
-            comparison_table(result.few_shot),
-            "## Classes taken for each other\n",
-            pair_table(result.pairs),
-        ]
-    parts += ["## Classes\n", class_table(result.classes)]
-    return "\n".join(parts)
-
-
-def in_words(result: AblationResult) -> list[str]:
-    """One line a question that the comparisons can answer."""
-    return answers([*result.full_data, *result.streams], result.few_shot)
+NOT_TESTED = "not tested"
 
 
 def report_json(result: AblationResult) -> dict[str, Any]:
-    """Everything as plain values."""
+    """Everything as plain values; tables and plots are made of this alone."""
+    settings, outcomes = result.settings, result.outcomes
     return {
         "mocrop": version("mocrop"),
-        "settings": asdict(result.settings),
-        "clips": len(result.outcomes.clips.names),
-        "left_out": result.outcomes.left_out,
-        "seen_in_training": result.outcomes.seen_in_training,
+        "settings": asdict(settings),
+        "main": asdict(settings.main),
+        "clips": len(outcomes.clips.names),
+        "groups": len(set(outcomes.clips.clusters.tolist())),
+        "left_out": outcomes.left_out,
+        "seen_in_training": outcomes.seen_in_training,
         "failed": result.failed,
         "areas": [asdict(area) for area in result.areas],
         "costs": [asdict(cost) for cost in result.costs],
         "conditions": [
-            {**asdict(condition), "accuracy": asdict(outcome.accuracy)}
-            for condition, outcome in result.outcomes.by_condition.items()
+            {
+                "variant": condition.variant.name,
+                "policy": condition.variant.policy,
+                "train_size": condition.train_size,
+                **_view_json(condition.view, result),
+                "accuracy": asdict(outcome.accuracy),
+            }
+            for condition, outcome in outcomes.by_condition.items()
         ],
         "full_data": [comparison_json(each) for each in result.full_data],
         "streams": [comparison_json(each) for each in result.streams],
-        "few_shot": [comparison_json(each) for each in result.few_shot],
-        "pairs": [asdict(each) for each in result.pairs],
-        "classes": [asdict(each) for each in result.classes],
+        "few_shot": _few_shot_json(result.few_shot, result) if result.few_shot else None,
+        "classes": [
+            {"variant": each.condition.variant.name, "where": each.condition.where, **_class_json(each)}
+            for each in result.classes
+        ],
         "in_words": in_words(result),
+    }
+
+
+def _view_json(view: View, result: AblationResult) -> dict[str, Any]:
+    return {**asdict(view), "gflops": round(result.gflops(view), 6)}
+
+
+def _class_json(change: Any) -> dict[str, Any]:
+    return {name: getattr(change, name) for name in ("base", "name", "clips", "gained", "lost")}
+
+
+def _few_shot_json(few_shot: FewShotResult, result: AblationResult) -> dict[str, Any]:
+    return {
+        "clips": few_shot.clips,
+        "groups": few_shot.groups,
+        "enough_draws": few_shot.enough_draws,
+        "main_groups": result.settings.few_shot.main if result.settings.few_shot else None,
+        "tested": [comparison_json(each) for each in few_shot.tested],
+        "pools": [comparison_json(each) for each in few_shot.pools],
+        "accuracies": [
+            {
+                "variant": each.variant,
+                **_view_json(each.view, result),
+                "groups": each.groups,
+                "accuracy": round(each.accuracy, 6),
+            }
+            for each in few_shot.accuracies
+        ],
+        "equal_operations": [reading_json(each) for each in few_shot.equal_operations],
+        "equal_accuracy": [reading_json(each) for each in few_shot.equal_accuracy],
+        "pairs": [asdict(each) for each in few_shot.pairs],
     }
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """A comparison as plain values, its sentence included."""
-    return {**asdict(comparison), "sentence": comparison.sentence}
+    return {**asdict(comparison), "verdict": comparison.verdict.value, "sentence": comparison.sentence}
+
+
+def reading_json(reading: Reading) -> dict[str, Any]:
+    """A comparison of choices as plain values."""
+    return {
+        **comparison_json(reading.comparison),
+        "choices": list(reading.choices),
+        "base_choices": list(reading.base_choices),
+        "gflops": reading.gflops,
+        "base_gflops": reading.base_gflops,
+        "reaches": reading.reaches,
+    }
+
+
+def in_words(result: AblationResult) -> list[str]:
+    """One line a question that the comparisons can answer."""
+    few_shot = result.few_shot
+    return answers(
+        {
+            FULL_DATA: [*result.full_data, *result.streams],
+            FEW_SHOT: few_shot.tested if few_shot else [],
+            BUDGET: [each.comparison for each in few_shot.equal_operations] if few_shot else [],
+        }
+    )
+
+
+def report_markdown(content: Mapping[str, Any]) -> str:
+    """The report as Markdown, from what :func:`report_json` gives."""
+    parts = ["# Which crop helps\n", *(f"{line}\n" for line in facts(content))]
+    parts += ["## In words\n", *(f"- {line}" for line in content["in_words"]), "\n" + tables.summary_table(content)]
+    if content["few_shot"]:
+        parts += _few_shot_parts(content)
+    parts += [
+        "## Trained on the whole list\n",
+        tables.condition_table(content),
+        "![accuracy against operations](accuracy.png)\n",
+        tables.comparison_table(content["full_data"]),
+    ]
+    if content["streams"]:
+        parts += ["## A second stream\n", tables.stream_note(content), tables.comparison_table(content["streams"])]
+    parts += ["## Classes\n", tables.class_table(content["classes"])]
+    return "\n".join(parts)
+
+
+def _few_shot_parts(content: Mapping[str, Any]) -> Sequence[str]:
+    few_shot = content["few_shot"]
+    parts = [
+        f"## Trained on a few groups: {tables.view_name(content['main'])}\n",
+        "![few-shot curves](few-shot.png)\n",
+        "Points of top-1, with intervals for new groups to train and to test on; bold where a difference is shown.\n",
+        *(tables.curve_table(few_shot["tested"], base) for base in BASES),
+        tables.comparison_table(few_shot["tested"]),
+    ]
+    if few_shot["pools"]:
+        parts += ["### Mean and standard deviation\n", tables.comparison_table(few_shot["pools"])]
+    parts += ["## Accuracy and operations\n", "![few groups: accuracy against operations](operations.png)\n"]
+    parts += [tables.accuracy_table(content, pool) for pool in content["settings"]["pools"]]
+    parts += ["### At equal operations\n", tables.operations_table(few_shot["equal_operations"])]
+    parts += ["### At equal accuracy\n", tables.equal_accuracy_table(few_shot["equal_accuracy"])]
+    return [*parts, "## Classes taken for each other\n", tables.pair_table(few_shot["pairs"])]
 
 
 def comparison_rows(result: AblationResult) -> Iterator[list[object]]:
     """One row a comparison, as CSV_HEAD names them; shares from 0 to 1, None where there is no value."""
-    for family in ("full_data", "streams", "few_shot"):
-        for each in getattr(result, family):
-            difference, draws = each.difference, each.over_draws
-            shares = (each.accuracy, each.base_accuracy, difference.mean, difference.low, difference.high)
-            over_draws = (draws.low, draws.high) if draws else (None, None)
+    yield from _tested_rows("full_data", result.full_data)
+    yield from _tested_rows("streams", result.streams)
+    if few_shot := result.few_shot:
+        yield from _tested_rows("few_shot", few_shot.tested)
+        yield from _tested_rows("pools", few_shot.pools)
+        yield from _tested_rows("equal_operations", [each.comparison for each in few_shot.equal_operations])
+        yield from _tested_rows("equal_accuracy", [each.comparison for each in few_shot.equal_accuracy])
+        for each in few_shot.differences:
+            where, difference = f"{tables.groups_name(each.groups)}, {each.view.name}", each.difference
+            shares = (f"{value:.5f}" for value in (difference.mean, difference.low, difference.high))
             yield [
-                *(family, each.where, each.variant, each.base, each.clips),
-                *(None if value is None else f"{value:.5f}" for value in (*shares, *over_draws)),
-                *(each.gained, each.lost, f"{each.p_value:.3g}", f"{each.p_corrected:.3g}", each.verdict.value),
+                *("description", where, each.variant, each.base, few_shot.clips, None, None, *shares),
+                *(None, None, None, None, None, None, NOT_TESTED),
             ]
+
+
+def _tested_rows(family: str, comparisons: Sequence[Comparison]) -> Iterator[list[object]]:
+    for each in comparisons:
+        difference, draws = each.difference, each.over_draws
+        shares = (each.accuracy, each.base_accuracy, difference.mean, difference.low, difference.high)
+        over_draws = (draws.low, draws.high) if draws else (None, None)
+        yield [
+            *(family, each.where, each.variant, each.base, each.clips),
+            *(None if value is None else f"{value:.5f}" for value in (*shares, *over_draws)),
+            *(each.gained, each.lost, f"{each.p_value:.3g}", f"{each.p_corrected:.3g}", each.verdict.value),
+        ]
 
 
 def write_result(result: AblationResult, folder: Path) -> dict[str, Path]:
     """Write the files of the report to ``folder``, each whole or not at all; returns them by kind."""
-    from mocrop.evaluation.ablation.plots import draw_accuracy, draw_few_shot
+    from mocrop.evaluation.ablation.plots import draw_accuracy, draw_few_shot, draw_operations
 
+    content = report_json(result)
     files = {
         "report": folder / "report.md",
         "comparisons": folder / "comparisons.csv",
         "json": folder / "report.json",
         "accuracy": folder / "accuracy.png",
     }
-    write_json(report_json(result), files["json"])
+    write_json(content, files["json"])
     write_csv(CSV_HEAD, comparison_rows(result), files["comparisons"])
-    draw_accuracy(result.outcomes, result.costs, result.settings, files["accuracy"])
-    if result.few_shot:
-        files["few-shot"] = folder / "few-shot.png"
-        draw_few_shot(result.few_shot, result.settings, files["few-shot"])
-    write_whole(files["report"], report_markdown(result).encode())
+    draw_accuracy(content, files["accuracy"])
+    if content["few_shot"]:
+        files |= {"few-shot": folder / "few-shot.png", "operations": folder / "operations.png"}
+        draw_few_shot(content, files["few-shot"])
+        draw_operations(content, files["operations"])
+    write_whole(files["report"], report_markdown(content).encode())
     return files

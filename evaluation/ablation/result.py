@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mocrop.evaluation.ablation.few_shot_results import PairChange
+from mocrop.evaluation.ablation.few_shot_results import FewShotAccuracy, FewShotDifference, PairChange
+from mocrop.evaluation.ablation.operations import Reading
 from mocrop.evaluation.ablation.outcomes import ClassChange, Outcomes
-from mocrop.evaluation.ablation.settings import AblationSettings
+from mocrop.evaluation.ablation.settings import AblationSettings, View
 from mocrop.evaluation.flops import Cost
 from mocrop.evaluation.scores.comparisons import Comparison
 
@@ -23,6 +24,26 @@ class Area:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class FewShotResult:
+    """Results of training on few groups."""
+
+    clips: int
+    groups: int
+    tested: Sequence[Comparison]  # in the main view
+    pools: Sequence[Comparison]  # other pools against the first; empty with one
+    accuracies: Sequence[FewShotAccuracy]  # in every view
+    differences: Sequence[FewShotDifference]  # in every view, not tested
+    equal_operations: Sequence[Reading]
+    equal_accuracy: Sequence[Reading]
+    pairs: Sequence[PairChange]
+
+    @property
+    def enough_draws(self) -> bool:
+        """Whether there are two draws a group, without which intervals are needlessly wide."""
+        return all(each.enough_draws for each in self.tested)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class AblationResult:
     """Everything that the report shows."""
 
@@ -31,8 +52,11 @@ class AblationResult:
     costs: Sequence[Cost]  # one a size
     areas: Sequence[Area]
     failed: int  # clips that could not be cropped for every cache
-    full_data: Sequence[Comparison]
+    full_data: Sequence[Comparison]  # in the main view
     streams: Sequence[Comparison]  # of motion fields beside frames; empty without
     classes: Sequence[ClassChange]
-    few_shot: Sequence[Comparison]  # empty without
-    pairs: Sequence[PairChange]
+    few_shot: FewShotResult | None
+
+    def gflops(self, view: View) -> float:
+        """Operations of a clip in one view, 1e9."""
+        return next(cost for cost in self.costs if cost.size == view.size).clip_gflops(view.frames)

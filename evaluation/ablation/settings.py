@@ -1,7 +1,7 @@
-"""Settings of an ablation: its variants, the caches that they need and the cells to run.
+"""Settings of an ablation: its variants, the views of a clip, the caches that both need and the cells to run.
 
-A variant is a policy at one area of the crop, or the motion fields of the whole frame. A cell is one checkpoint: a
-variant, the size that it is trained at, a split and a seed; it is tested at every testing size on the same variant.
+A cell is one checkpoint: a variant, the size that it is trained at, how its head pools, a split and a seed. It is
+tested on the same variant with every number of frames, at its own size or at every one.
 """
 
 from __future__ import annotations
@@ -12,61 +12,31 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
+from mocrop.evaluation.ablation.variants import FIELDS, POLICIES, REQUIRED, WHOLE, Variant
+from mocrop.pipeline.choices import require_choice
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import file_stem
 from mocrop.pipeline.limits import MAX_SEED, MAX_SIDE_PX, require_numbers, require_whole
-from mocrop.training.recipe import TrainSettings
-
-BASES = ("full", "center")  # what every variant is compared with: no crop, and the plain crop of the same area
-FRAME_CENTER = "center-frame"  # the centre crop of the frame's own shape, which is that of `adaptive`
-POLICIES = ("full", "center", FRAME_CENTER, "random", "motion", "motion-v2", "adaptive")
-FIELDS = "fields"  # motion fields of the whole frame instead of its pixels
+from mocrop.training.recipe import FRAMES_WITH_SPREAD, Pool, TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Variant:
-    """A policy at one area of the crop."""
+class View:
+    """How a network looks at a clip."""
 
-    policy: str  # one of POLICIES, or FIELDS
-    ratio: float = 1.0  # area as a fraction of the frame; 1 for the whole of it
+    size: int  # of the frames, pixels
+    frames: int  # middle ones of as many equal parts of the clip
+    pool: Pool = "mean"  # of their features
 
     @property
     def name(self) -> str:
-        """The policy and its area, as tables show them.
+        """The view in words.
 
-        >>> Variant(policy="motion", ratio=0.5).name, Variant(policy="full").name
-        ('motion 0.5', 'full')
+        >>> View(size=160, frames=1).name, View(size=224, frames=4, pool="mean-std").name
+        ('160 px, 1 frame', '224 px, 4 frames, mean-std')
         """
-        return f"{self.policy} {self.ratio:g}" if self.crops else self.policy
-
-    @property
-    def crops(self) -> bool:
-        """Whether it leaves out part of the frame."""
-        return self.policy not in ("full", FIELDS)
-
-    @property
-    def file_name(self) -> str:
-        """The same, as part of file names.
-
-        >>> Variant(policy="motion-v2", ratio=0.75).file_name
-        'motion-v2-0.75'
-        """
-        return self.name.replace(" ", "-")
-
-    def cache_name(self, size: int) -> str:
-        """Name of its crop cache of frames of ``size`` pixels."""
-        return f"{self.file_name}-{size}"
-
-    def precrop_options(self, *, size: int, frames: int) -> dict[str, Any]:
-        """Options of `mocrop precrop` that make that cache."""
-        options: dict[str, Any] = {"policy": self.policy, "size": size, "frames": frames, "name": self.cache_name(size)}
-        if self.crops:
-            options["ratio"] = self.ratio
-        if self.policy == FRAME_CENTER:
-            options |= {"policy": "center", "shape": "frame"}
-        if self.policy == FIELDS:
-            options |= {"policy": "full", "motion_fields": True}
-        return options
+        pool = "" if self.pool == "mean" else f", {self.pool}"
+        return f"{self.size} px, {self.frames} frame{'' if self.frames == 1 else 's'}{pool}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +47,7 @@ class Cell:
     train_size: int  # pixels
     split: str
     seed: int
+    pool: Pool = "mean"  # of the features of a clip's frames
 
     @property
     def name(self) -> str:
@@ -85,12 +56,18 @@ class Cell:
         >>> Cell(variant=Variant(policy="motion", ratio=0.5), train_size=192, split="1", seed=0).name
         'motion-0.5-192-split1-seed0'
         """
-        name = f"{self.variant.cache_name(self.train_size)}-split{self.split}-seed{self.seed}"
-        return file_stem(name, suffix="-on-00000.npz")
+        pool = "" if self.pool == "mean" else f"-{self.pool}"
+        name = f"{self.variant.cache_name(self.train_size)}-split{self.split}-seed{self.seed}{pool}"
+        return file_stem(name, suffix="-on-00000-00000-frames.npz")
 
-    def tested_name(self, test_size: int) -> str:
-        """Name of its predictions at one testing size."""
-        return f"{self.name}-on-{test_size}"
+    def tested_name(self, view: View) -> str:
+        """Name of its predictions in one view; what an older mocrop wrote does not say the frames.
+
+        >>> cell = Cell(variant=Variant(policy="full"), train_size=192, split="1", seed=0)
+        >>> cell.tested_name(View(size=224, frames=4))
+        'full-192-split1-seed0-on-224-4-frames'
+        """
+        return f"{self.name}-on-{view.size}-{view.frames}-frames"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +76,13 @@ class AblationSettings:
 
     policies: tuple[str, ...] = POLICIES
     ratios: tuple[float, ...] = (0.75,)  # areas of the crop, fractions of the frame
-    sizes: tuple[int, ...] = (192, 224)  # trained at, and tested at; pixels
+    sizes: tuple[int, ...] = (192, 224)  # trained and tested at; pixels
     splits: tuple[str, ...] = ("1",)  # names
     seeds: tuple[int, ...] = (0,)
-    frames: int = 16  # slots per clip of the caches
-    segments: int = 8  # middle frames per clip in testing
+    frames: tuple[int, ...] = (8,)  # tested per clip; each number of them is a setting of its own
+    slots: int | None = None  # per clip of the caches; None: as many as the most frames
+    pools: tuple[Pool, ...] = ("mean",)
+    cross_sizes: bool = False  # test networks at the sizes that they were not trained at, too
     training: TrainSettings = field(default_factory=TrainSettings)  # split and seed are each cell's own
     stream: TrainSettings | None = None  # of networks on motion fields; None: there are none
     few_shot: FewShotSettings | None = None
@@ -111,9 +90,9 @@ class AblationSettings:
     def __post_init__(self) -> None:
         if unknown := [name for name in self.policies if name not in POLICIES]:
             raise ValueError(f"there is no policy {unknown[0]!r} to compare; there is {', '.join(POLICIES)}")
-        if missing := [name for name in BASES if name not in self.policies]:
+        if missing := [name for name in REQUIRED if name not in self.policies]:
             raise ValueError(f"the policies must include {missing[0]!r}, which the others are compared with")
-        for name in ("policies", "ratios", "sizes", "splits", "seeds"):
+        for name in ("policies", "ratios", "sizes", "splits", "seeds", "frames", "pools"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{name} must hold at least one value, and none twice, not {values}")
@@ -122,19 +101,32 @@ class AblationSettings:
             require_whole("sizes", size, least=1, most=MAX_SIDE_PX)
         for seed in self.seeds:
             require_whole("seeds", seed, most=MAX_SEED)
-        require_whole("frames", self.frames, least=1)
-        require_whole("segments", self.segments, least=1)
-        if self.segments > self.frames:
-            raise ValueError(f"segments must be from 1 to the {self.frames} frames of a clip, not {self.segments}")
+        for count in self.frames:
+            require_whole("frames", count, least=1)
+        if self.slots is not None:
+            require_whole("slots", self.slots, least=1)
+            if self.slots < max(self.frames):
+                raise ValueError(f"{max(self.frames)} frames of a clip need as many slots, not {self.slots} (--slots)")
+        self._check_pools()
         if self.stream and self.stream.input != "motion":
             raise ValueError(f"the second stream must take motion, not {self.stream.input}")
 
+    def _check_pools(self) -> None:
+        for pool in self.pools:
+            require_choice("pool", pool, Pool)
+            if not self.frames_of(pool):
+                raise ValueError(f"pool {pool} needs {FRAMES_WITH_SPREAD} frames a clip; pass a larger --frames")
+            if pool != "mean" and not self.training.freeze_backbone:
+                raise ValueError(f"pool {pool} is for heads alone; pass --freeze-backbone, or leave --pool out")
+        if self.training.pool != "mean":
+            raise ValueError("the pool of a cell is that of the ablation, which has a list of them")
+
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """Variants of frames, in the order of tables: `full`, then all policies, area by area."""
-        cropping = [policy for policy in POLICIES if policy in self.policies and policy != "full"]
+        """Variants of frames, in the order of tables: those without an area, then all policies, area by area."""
+        cropping = [policy for policy in POLICIES if policy in self.policies and policy not in WHOLE]
         return (
-            Variant(policy="full"),
+            *(Variant(policy=policy) for policy in WHOLE if policy in self.policies),
             *(Variant(policy=policy, ratio=ratio) for ratio in self.ratios for policy in cropping),
         )
 
@@ -147,11 +139,12 @@ class AblationSettings:
     def cells(self) -> tuple[Cell, ...]:
         """All cells in the order of work: those that can be compared first come first."""
         return tuple(
-            Cell(variant=variant, train_size=size, split=split, seed=seed)
+            Cell(variant=variant, train_size=size, split=split, seed=seed, pool=pool)
             for seed in self.seeds
             for split in self.splits
+            for pool in self.pools
             for size in self.sizes
-            for variant in (*self.variants, *self.streams)
+            for variant in (*self.variants, *(self.streams if pool == self.pools[0] else ()))
         )
 
     @property
@@ -170,17 +163,38 @@ class AblationSettings:
 
     def training_of(self, cell: Cell) -> TrainSettings:
         """Training settings of one cell."""
-        training = self.stream if self.stream and cell.variant in self.streams else self.training
-        return replace(training, split=cell.split, seed=cell.seed)
+        if self.stream and cell.variant in self.streams:
+            return replace(self.stream, split=cell.split, seed=cell.seed)
+        return replace(self.training, split=cell.split, seed=cell.seed, pool=cell.pool)
 
+    def frames_of(self, pool: Pool) -> tuple[int, ...]:
+        """Numbers of frames that are tested with a pool: one frame has no spread."""
+        return tuple(count for count in self.frames if pool == "mean" or count >= FRAMES_WITH_SPREAD)
 
-def base_of(variant: Variant, base: str) -> Variant:
-    """What a variant is compared with: no crop, or the plain crop of the same area.
+    @property
+    def cache_slots(self) -> int:
+        """Slots per clip of the caches."""
+        return self.slots or max(self.frames)
 
-    >>> base_of(Variant(policy="motion", ratio=0.5), "center").name
-    'center 0.5'
-    """
-    return Variant(policy=base) if base == "full" else Variant(policy=base, ratio=variant.ratio)
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All views, in the order of tables."""
+        return tuple(
+            View(size=size, frames=frames, pool=pool)
+            for pool in self.pools
+            for size in self.sizes
+            for frames in self.frames_of(pool)
+        )
+
+    @property
+    def main(self) -> View:
+        """The view whose comparisons are tested: the middle size, the most frames, the first pool."""
+        return View(size=self.sizes[len(self.sizes) // 2], frames=max(self.frames), pool=self.pools[0])
+
+    def views_of(self, cell: Cell) -> tuple[View, ...]:
+        """The views that a cell is tested in."""
+        sizes = self.sizes if self.cross_sizes else (cell.train_size,)
+        return tuple(view for view in self.views if view.pool == cell.pool and view.size in sizes)
 
 
 def numbers(text: str, *, option: str, kind: type[int] | type[float]) -> tuple[Any, ...]:

@@ -1,21 +1,17 @@
-"""The tables of an ablation's report, in Markdown."""
+"""The tables of an ablation, in Markdown, from the plain values of its report.json."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
-
-from mocrop.evaluation.ablation.few_shot_results import PairChange
-from mocrop.evaluation.ablation.outcomes import ClassChange, Condition
-from mocrop.evaluation.ablation.verdicts import tally
+from mocrop.evaluation.ablation.families import policy_of
+from mocrop.evaluation.ablation.verdicts import tally_of
 from mocrop.evaluation.report.format import Markdown, in_code, in_markdown, markdown_table, points
-from mocrop.evaluation.scores.comparisons import Comparison, Verdict
-from mocrop.evaluation.scores.statistics import format_p
+from mocrop.evaluation.scores.comparisons import Verdict
+from mocrop.evaluation.scores.statistics import Estimate, format_p
 
-if TYPE_CHECKING:
-    from mocrop.evaluation.ablation.result import AblationResult
+Content = Mapping[str, Any]  # of report.json, or a part of it
 
 MARKS = {
     Verdict.BETTER: Markdown("**better**"),
@@ -24,109 +20,138 @@ MARKS = {
 }
 
 
-def facts(result: AblationResult) -> list[str]:
-    """Paragraphs on how the numbers were made, which a reader needs to judge the tables."""
-    settings, outcomes = result.settings, result.outcomes
-    training = settings.training
-    arch, weights = in_markdown(training.arch), in_code(training.weights)
-    how = "its head alone trained on frozen features" if training.freeze_backbone else "fine-tuned"
-    clips, groups = len(outcomes.clips.names), len(np.unique(outcomes.clips.clusters))
-    splits, seeds = in_markdown(", ".join(settings.splits)), ", ".join(map(str, settings.seeds))
-    one = len(settings.seeds) == 1
-    paragraphs = [
-        f"{arch} from weights {weights}, {how}, {training.epochs} epochs; {clips} test clips of "
-        f"{groups} groups (splits {splits}; {outcomes.left_out} left out because a cache lacks them), "
-        f"{settings.segments} frames a clip, seeds {seeds}. A clip that several lists test counts once.",
-        "Differences are on the same clips, in points of top-1; intervals are 95 %, from drawing whole groups anew. A "
-        "difference counts as shown if the corrected test (Holm, over all rows of its table) is below 0.05 and the "
-        "interval is without 0. On the whole list the test is McNemar's, exact; it takes clips for independent, which "
-        "those of one group are not.",
-        "One seed: all of it is about these checkpoints, not about what other seeds would have given."
-        if one
-        else "Accuracies and intervals are of the mean over seeds, McNemar's test is of the mean of their logits; "
-        "neither says what other seeds would have given.",
-    ]
-    if outcomes.seen_in_training:
-        paragraphs.append(
-            f"WARNING: networks have seen up to {outcomes.seen_in_training} clips of a test list in training, as the "
-            f"weights {weights} that they started from were trained on them; the accuracies are too good."
-        )
-    if result.failed:
-        paragraphs.append(
-            f"{result.failed} clips failed in precrop, for one cache or for several, and no test counts them; "
-            "`mocrop status --failed` names them."
-        )
-    if settings.few_shot:
-        paragraphs.append(
-            f"Few groups: {settings.few_shot.draws} draws of whole groups to train on, the rest tested; logistic "
-            "regression on the mean features of each clip. The test flips the signs of groups. Draws share their "
-            "clips: the interval over draws is of the mean over draws for these clips, the one over groups for clips "
-            "like them."
-        )
-    return paragraphs
+def view_name(view: Content) -> str:
+    """A view in words.
+
+    >>> view_name({"size": 160, "frames": 4, "pool": "mean"})
+    '160 px, 4 frames'
+    """
+    pool = "" if view["pool"] == "mean" else f", {view['pool']}"
+    return f"{view['size']} px, {view['frames']} frame{'' if view['frames'] == 1 else 's'}{pool}"
 
 
-def summary_table(result: AblationResult) -> str:
-    """Counts of verdicts by variant and base."""
+def groups_name(groups: int) -> str:
+    """A number of groups in words.
+
+    >>> groups_name(1), groups_name(4)
+    ('1 group', '4 groups')
+    """
+    return f"{groups} group{'' if groups == 1 else 's'}"
+
+
+def estimate(values: Content) -> Estimate:
+    """A mean with its interval, from plain values."""
+    return Estimate(mean=values["mean"], low=values["low"], high=values["high"])
+
+
+def summary_table(content: Content) -> str:
+    """Counts of verdicts by policy and base."""
+    few_shot = content["few_shot"] or {"tested": [], "equal_operations": []}
+    families = (content["full_data"], few_shot["tested"], few_shot["equal_operations"])
+    questions = dict.fromkeys(
+        (policy_of(each["variant"]), policy_of(each["base"])) for family in families for each in family
+    )
     rows = []
-    for variant in result.settings.variants:
-        families = [
-            [each for each in family if each.variant == variant.name] for family in (result.full_data, result.few_shot)
-        ]
-        bases = list(dict.fromkeys(each.base for family in families for each in family))
-        for base in bases:
-            cells = [
-                tally(chosen) if chosen else "-" for chosen in ([e for e in f if e.base == base] for f in families)
-            ]
-            rows.append([variant.name, base, *cells])
-    return markdown_table(["crop", "against", "whole list", "few groups"], rows)
+    for policy, base in questions:
+        chosen = (
+            [each for each in family if (policy_of(each["variant"]), policy_of(each["base"])) == (policy, base)]
+            for family in families
+        )
+        rows.append([policy, base, *(tally_of(each) if each else "-" for each in chosen)])
+    return markdown_table(["crop", "against", "whole list", "few groups", "equal operations"], rows)
 
 
-def condition_table(result: AblationResult) -> str:
-    """As the paper's Table 1: one row a crop, a column for each pair of sizes, and the cost of a frame."""
-    sizes = result.settings.sizes
-    pairs = [(train, test) for train in sizes for test in sizes]
-    reference = Condition(variant=result.settings.variants[0], train_size=max(sizes), test_size=max(sizes))
-    base = result.outcomes.by_condition[reference].accuracy.mean
-    areas = {area.variant: area for area in result.areas}
+def condition_table(content: Content) -> str:
+    """As the paper's Table 1: one row a crop, a column for each size and number of frames, and what a clip costs."""
+    conditions = content["conditions"]
+    columns = list(dict.fromkeys(_column(each) for each in conditions))
+    found = {(each["variant"], _column(each)): each for each in conditions}
+    areas = {each["variant"]: each["area"] for each in content["areas"]}
     rows = []
-    for variant in result.settings.variants:
-        area = areas[variant.name]
-        cells = [variant.name, f"{area.area:.3f}"]
-        for train, test in pairs:
-            condition = Condition(variant=variant, train_size=train, test_size=test)
-            accuracy = result.outcomes.by_condition[condition].accuracy
-            delta = "" if condition == reference else f" ({100 * (accuracy.mean - base):+.1f})"
-            cells.append(f"{100 * accuracy.mean:.1f}{delta} [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]")
-        rows.append(cells)
-    header = ["crop", "area", *(f"trained {train}, tested {test}" for train, test in pairs)]
-    gflops = {cost.size: cost.frame_gflops for cost in result.costs}
-    rows.append(["GFLOPs a frame", "", *(f"{gflops[test]:.3f}" for _, test in pairs)])
-    largest = gflops[max(sizes)]
-    rows.append(["against the largest", "", *(f"{gflops[test] / largest - 1:+.0%}" for _, test in pairs)])
-    note = f"Top-1 in %, in round brackets the difference to `full` trained and tested at {max(sizes)}.\n\n"
-    return note + markdown_table(header, rows)
+    for variant in dict.fromkeys(each["variant"] for each in conditions):
+        accuracies = (estimate(found[variant, column]["accuracy"]) for column in columns)
+        cells = (f"{100 * each.mean:.1f} [{100 * each.low:.1f}, {100 * each.high:.1f}]" for each in accuracies)
+        rows.append([variant, f"{areas[variant]:.3f}", *cells])
+    gflops = {_column(each): each["gflops"] for each in conditions}
+    rows.append(["GFLOPs a clip", "", *(f"{gflops[column]:.3f}" for column in columns)])
+    most = max(gflops.values())
+    rows.append(["against the most", "", *(f"{gflops[column] / most - 1:+.0%}" for column in columns)])
+    return "Top-1 in %, with 95 % intervals over groups.\n\n" + markdown_table(["crop", "area", *columns], rows)
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> str:
+def _column(condition: Content) -> str:
+    same = condition["train_size"] == condition["size"]
+    return ("" if same else f"trained at {condition['train_size']} px, ") + view_name(condition)
+
+
+def accuracy_table(content: Content, pool: str) -> str:
+    """Few groups: top-1 by crop, and by size and number of frames, at the middle number of groups."""
+    few_shot = content["few_shot"]
+    chosen = [e for e in few_shot["accuracies"] if e["groups"] == few_shot["main_groups"] and e["pool"] == pool]
+    columns = sorted(dict.fromkeys((each["gflops"], each["size"], each["frames"]) for each in chosen))
+    found = {(each["variant"], each["gflops"], each["size"], each["frames"]): each["accuracy"] for each in chosen}
+    best = {column: max(found[variant, *column] for variant, *_ in found) for column in columns}
+    rows = [["GFLOPs a clip", *(f"{gflops:.3g}" for gflops, _, _ in columns)]]
+    for variant in dict.fromkeys(each["variant"] for each in chosen):
+        values = ((found[variant, *column], best[column]) for column in columns)
+        rows.append([variant, *(_marked(f"{100 * value:.1f}", value == most) for value, most in values)])
+    note = (
+        f"Top-1 in % with {groups_name(few_shot['main_groups'])} of each class, pool {pool}, by size and frames; the "
+        "highest of each column in bold, which no test stands behind.\n\n"
+    )
+    return note + markdown_table(["crop", *(f"{size} px x {frames}" for _, size, frames in columns)], rows)
+
+
+def _marked(text: str, bold: bool) -> str:
+    return Markdown(f"**{text}**") if bold else text
+
+
+def operations_table(readings: Sequence[Content]) -> str:
+    """Each policy against its bases within a budget."""
+    rows = []
+    for each in readings:
+        accuracies = f"{100 * each['accuracy']:.1f} / {100 * each['base_accuracy']:.1f}"
+        chosen = (" or ".join(dict.fromkeys(each[key])) for key in ("choices", "base_choices"))
+        cells = [each["where"], each["variant"], each["base"], accuracies, points(estimate(each["difference"]))]
+        rows.append([*cells, format_p(each["p_corrected"]), MARKS[Verdict(each["verdict"])], *chosen])
+    head = ["budget", "policy", "against", "top-1", "difference", "p corrected", "difference shown"]
+    return markdown_table([*head, "policy chose", "base chose"], rows)
+
+
+def equal_accuracy_table(readings: Sequence[Content]) -> str:
+    """What each policy needs to be as accurate as no crop with the most frames of the largest size."""
+    rows = []
+    for each in readings:
+        share = f"{each['gflops'] / each['base_gflops']:.0%}"
+        difference = estimate(each["difference"])
+        shown = MARKS[Verdict(each["verdict"])]
+        cells = [each["base"], each["variant"], f"{each['gflops']:.3g}", share, points(difference), shown]
+        rows.append([*cells, "yes" if each["reaches"] else "not shown", " or ".join(dict.fromkeys(each["choices"]))])
+    note = f"The reference has {readings[0]['where']}.\n\n" if readings else ""
+    head = ["reference", "policy", "GFLOPs a clip", "of the reference's", "difference", "difference shown"]
+    return note + markdown_table([*head, "at most 1 point below", "chose"], rows)
+
+
+def comparison_table(comparisons: Sequence[Content]) -> str:
     """One row a comparison."""
-    draws = any(each.over_draws for each in comparisons)
+    draws = any(each["over_draws"] for each in comparisons)
     header = ["sizes" if not draws else "trained on", "crop", "against", "top-1", "difference"]
     header += ["over draws"] if draws else ["gained / lost"]
     rows = []
     for each in comparisons:
-        extra = points(each.over_draws) if each.over_draws else f"{each.gained} / {each.lost}"
-        accuracy = f"{100 * each.accuracy:.1f}"
-        cells = [each.where, each.variant, each.base, accuracy, points(each.difference), extra]
-        rows.append([*cells, format_p(each.p_value), format_p(each.p_corrected), MARKS[each.verdict]])
+        over_draws = each["over_draws"]
+        extra = points(estimate(over_draws)) if over_draws else f"{each['gained']} / {each['lost']}"
+        accuracy, difference = f"{100 * each['accuracy']:.1f}", points(estimate(each["difference"]))
+        cells = [each["where"], each["variant"], each["base"], accuracy, difference, extra]
+        p_values = (format_p(each[name]) for name in ("p_value", "p_corrected"))
+        rows.append([*cells, *p_values, MARKS[Verdict(each["verdict"])]])
     return markdown_table([*header, "p", "p corrected", "difference shown"], rows)
 
 
-def stream_note(result: AblationResult) -> str:
+def stream_note(content: Content) -> str:
     """What the second stream is, and what its control is for."""
-    stream = result.settings.stream
-    assert stream is not None
-    arch, weights = in_markdown(stream.arch), in_code(stream.weights)
+    stream = content["settings"]["stream"]
+    arch, weights = in_markdown(stream["arch"]), in_code(stream["weights"])
     return (
         f"`fields` is {arch} from weights {weights}, trained throughout on the motion fields of whole "
         "frames; `+` is late fusion of two networks of one split and seed, half the weight each. Any two networks "
@@ -134,54 +159,51 @@ def stream_note(result: AblationResult) -> str:
     )
 
 
-def curve_table(comparisons: Sequence[Comparison], base: str) -> str:
+def curve_table(comparisons: Sequence[Content], base: str) -> str:
     """Differences to one base: a row a crop, a column a setting; bold where a difference is shown.
 
     Args:
         base: a policy; that of the same area where it crops.
     """
-    chosen = [each for each in comparisons if each.base.split(" ")[0] == base]
-    columns = list(dict.fromkeys(each.where for each in comparisons))
-    found = {(each.variant, each.where): each for each in chosen}
+    chosen = [each for each in comparisons if policy_of(each["base"]) == base]
+    if not chosen:
+        return ""
+    columns = list(dict.fromkeys(each["where"] for each in comparisons))
+    found = {(each["variant"], each["where"]): each for each in chosen}
     rows = []
-    for variant in dict.fromkeys(each.variant for each in chosen):
+    for variant in dict.fromkeys(each["variant"] for each in chosen):
         cells = (found[variant, column] for column in columns)
-        rows.append([variant, *(_bold(points(each.difference), each.verdict) for each in cells)])
+        shown = ((points(estimate(e["difference"])), Verdict(e["verdict"]) is not Verdict.NOT_SHOWN) for e in cells)
+        rows.append([variant, *(_marked(*each) for each in shown)])
     return markdown_table([f"crop, against {base}", *columns], rows)
 
 
-def _bold(text: str, verdict: Verdict) -> str:
-    return text if verdict is Verdict.NOT_SHOWN else Markdown(f"**{text}**")
-
-
-def pair_table(pairs: Sequence[PairChange]) -> str:
+def pair_table(pairs: Sequence[Content]) -> str:
     """The pairs of classes that `full` confuses most, under each crop."""
     rows = [
         [
-            str(each.size),
-            str(each.groups),
-            " / ".join(each.classes),
-            each.variant,
-            f"{100 * each.rate.mean:.1f}",
-            "-" if each.variant == "full" else points(each.over_full),
+            str(each["groups"]),
+            " / ".join(each["classes"]),
+            each["variant"],
+            f"{100 * each['rate']['mean']:.1f}",
+            "-" if each["variant"] == "full" else points(estimate(each["over_full"])),
         ]
         for each in pairs
     ]
     note = (
         "Share of the clips of two classes that are taken for the other, in %; intervals over draws, uncorrected.\n\n"
     )
-    return note + markdown_table(["size", "groups", "classes", "crop", "confused", "against full"], rows)
+    return note + markdown_table(["groups", "classes", "crop", "confused", "against full"], rows)
 
 
-def class_table(classes: Sequence[ClassChange], *, most: int = 30) -> str:
+def class_table(classes: Sequence[Content], *, most: int = 30) -> str:
     """Clips gained and lost by class, largest changes first."""
-    moved = [each for each in classes if each.gained or each.lost]
-    chosen = sorted(moved, key=lambda each: -abs(each.gained - each.lost))[:most]
-    rows = [[each.name, str(each.clips), *_where(each), f"+{each.gained}", f"-{each.lost}"] for each in chosen]
+    moved = [each for each in classes if each["gained"] or each["lost"]]
+    chosen = sorted(moved, key=lambda each: -abs(each["gained"] - each["lost"]))[:most]
+    rows = [
+        [*(str(each[name]) for name in ("name", "clips", "variant", "base")), f"+{each['gained']}", f"-{each['lost']}"]
+        for each in chosen
+    ]
     rest = len(moved) - len(chosen)
     note = f"The {len(chosen)} largest of {len(moved)} changes; report.json has all.\n\n" if rest else ""
-    return note + markdown_table(["class", "clips", "sizes", "crop", "against", "gained", "lost"], rows)
-
-
-def _where(change: ClassChange) -> tuple[str, str, str]:
-    return change.condition.sizes, change.condition.variant.name, change.base
+    return note + markdown_table(["class", "clips", "crop", "against", "gained", "lost"], rows)

@@ -14,14 +14,19 @@ import pytest
 
 from mocrop.evaluation.ablation import cells as ablation_module
 from mocrop.evaluation.ablation import command as ablate_module
-from mocrop.evaluation.ablation.cells import AblationCallback, AblationFolder, make_caches, run_cells
+from mocrop.evaluation.ablation.callback import AblationCallback
+from mocrop.evaluation.ablation.cells import make_caches, run_cells
 from mocrop.evaluation.ablation.checks import checked, with_names
 from mocrop.evaluation.ablation.command import ablate_in_workspace, ablation_settings
+from mocrop.evaluation.ablation.families import corrected_by_question
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
+from mocrop.evaluation.ablation.folder import AblationFolder
 from mocrop.evaluation.ablation.outcomes import class_changes, comparisons, gather
-from mocrop.evaluation.ablation.settings import AblationSettings, Cell, Variant, base_of
+from mocrop.evaluation.ablation.report import comparison_json
+from mocrop.evaluation.ablation.settings import AblationSettings, Cell, View
 from mocrop.evaluation.ablation.tables import curve_table
-from mocrop.evaluation.ablation.verdicts import answers, overall
+from mocrop.evaluation.ablation.variants import Variant, base_of, bases_of
+from mocrop.evaluation.ablation.verdicts import BUDGET, FEW_SHOT, FULL_DATA, answers, overall
 from mocrop.evaluation.scores.comparisons import Comparison, Verdict
 from mocrop.evaluation.scores.evaluate import evaluate
 from mocrop.evaluation.scores.predictions import read_predictions
@@ -47,10 +52,13 @@ TRAINING = TrainSettings(
 STREAM = TrainSettings(
     arch="timm/test_resnet", input="motion", weights="none", epochs=1, batch_size=8, validation_share=0, device="cpu"
 )
-SETTINGS = AblationSettings(policies=("full", "center"), sizes=(16, 24), frames=2, segments=2, training=TRAINING)
+SETTINGS = AblationSettings(
+    policies=("full", "center"), sizes=(16, 24), frames=(2,), cross_sizes=True, training=TRAINING
+)
 LABEL = [0, 1] * 12
-GROUP = [number // 6 for number in range(24)]  # three clips of each class in each of four groups
-SUBSET = [2 if group == 3 else 1 for group in GROUP]
+GROUP = [number // 4 for number in range(24)]  # two clips of each class in each of six groups
+AT_16, AT_24 = View(size=16, frames=2), View(size=24, frames=2)
+SUBSET = [2 if group >= 4 else 1 for group in GROUP]
 
 
 class Listen(AblationCallback):
@@ -131,11 +139,11 @@ def test_predictions_that_are_lost_are_made_again_without_training(
     done: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, cell = AblationFolder(done, "ablation"), SETTINGS.cells[1]
-    before = read_predictions(folder.predictions(cell, 24))
-    folder.predictions(cell, 24).unlink()
+    before = read_predictions(folder.predictions(cell, AT_24))
+    folder.predictions(cell, AT_24).unlink()
     monkeypatch.setattr(ablation_module, "train", None)
     assert run(done).ran == [cell.name]
-    assert np.array_equal(read_predictions(folder.predictions(cell, 24)).logits, before.logits)
+    assert np.array_equal(read_predictions(folder.predictions(cell, AT_24)).logits, before.logits)
 
 
 def test_a_killed_ablation_loses_the_cell_that_it_was_at(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,8 +167,6 @@ def test_a_killed_ablation_loses_the_cell_that_it_was_at(workspace: Workspace, m
 def test_other_training_settings_are_refused_under_the_same_name(done: Workspace) -> None:
     with pytest.raises(SettingsError, match=r"settings of training \(epochs: 2 there, 3 now\); pass another --name"):
         run(done, replace(SETTINGS, training=replace(TRAINING, epochs=3)))
-    with pytest.raises(SettingsError, match="segments: 2 there, 1 now"):
-        run(done, replace(SETTINGS, segments=1))
 
 
 def test_a_cache_that_has_changed_makes_its_cells_stale(done: Workspace, make_cache: Callable[..., Path]) -> None:
@@ -174,9 +180,11 @@ def test_features_give_what_eval_gives(finished: tuple[Workspace, Listen]) -> No
     workspace, _ = finished
     folder = AblationFolder(workspace, "ablation")
     cell = Cell(variant=Variant(policy="center", ratio=0.75), train_size=16, split="1", seed=0)
-    kept = read_predictions(folder.predictions(cell, 24))
+    kept = read_predictions(folder.predictions(cell, AT_24))
     found = evaluate(
-        workspace.cache("center-0.75-24"), folder.run(cell) / "best.pt", ablation_module.testing_of(cell, SETTINGS)
+        workspace.cache("center-0.75-24"),
+        folder.run(cell) / "best.pt",
+        ablation_module.testing_of(cell, AT_24, SETTINGS),
     ).predictions
     assert kept.clips == found.clips
     assert np.allclose(kept.logits, found.logits, atol=1e-4)
@@ -189,7 +197,7 @@ def test_a_network_that_is_trained_throughout_is_evaluated_by_eval(workspace: Wo
     )
     settings = replace(SETTINGS, training=training, sizes=(16,))
     assert len(run(workspace, settings).ran) == 2
-    assert len(gather(AblationFolder(workspace, "ablation"), settings).clips.names) == 6
+    assert len(gather(AblationFolder(workspace, "ablation"), settings).clips.names) == 8
 
 
 def test_clips_that_a_cache_lacks_are_left_out_of_all(done: Workspace, make_cache: Callable[..., Path]) -> None:
@@ -198,15 +206,15 @@ def test_clips_that_a_cache_lacks_are_left_out_of_all(done: Workspace, make_cach
     make_cache(path, label=LABEL, group=GROUP, subset=SUBSET, state=[1] * 23 + [3], slots=2, size=24)
     run(done)
     outcomes = gather(AblationFolder(done, "ablation"), SETTINGS)
-    assert (len(outcomes.clips.names), outcomes.left_out) == (5, 1)
-    assert all(len(outcome.share) == 5 for outcome in outcomes.by_condition.values())
+    assert (len(outcomes.clips.names), outcomes.left_out) == (7, 1)
+    assert all(len(outcome.share) == 7 for outcome in outcomes.by_condition.values())
 
 
-def test_each_variant_is_compared_at_the_same_sizes(finished: tuple[Workspace, Listen]) -> None:
-    found = comparisons(gather(AblationFolder(finished[0], "ablation"), SETTINGS), SETTINGS)
-    assert [(each.variant, each.base, each.where) for each in found] == [
-        ("center 0.75", "full", where) for where in ("16 -> 16", "16 -> 24", "24 -> 16", "24 -> 24")
-    ]
+def test_variants_are_compared_in_the_main_view_alone(finished: tuple[Workspace, Listen]) -> None:
+    outcomes = gather(AblationFolder(finished[0], "ablation"), SETTINGS)
+    assert len(outcomes.by_condition) == 2 * 2 * 2  # variants, sizes trained at, sizes tested at
+    found = comparisons(outcomes, SETTINGS)
+    assert [(each.variant, each.base, each.where) for each in found] == [("center 0.75", "full", "24 px, 2 frames")]
 
 
 def test_missing_predictions_are_an_error(done: Workspace) -> None:
@@ -219,32 +227,46 @@ def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkey
     monkeypatch.setattr(ablate_module, "make_caches", lambda *_: 7)
     monkeypatch.setattr(ablate_module, "checked", lambda _, settings: settings)
     monkeypatch.setattr(Workspace, "require", lambda self: self)
-    settings = replace(SETTINGS, few_shot=FewShotSettings(groups=(1, 2), draws=6))
+    settings = replace(SETTINGS, few_shot=FewShotSettings(groups=(1, 2), draws=24))
     result, files = ablate_in_workspace(done, settings, name="ablation", run=RunOptions())
     assert {file.name for file in files.values()} == {
-        "report.md",
-        "report.json",
-        "comparisons.csv",
-        "accuracy.png",
-        "few-shot.png",
+        *("report.md", "report.json", "comparisons.csv"),
+        *("accuracy.png", "few-shot.png", "operations.png"),
     }
     report = files["report"].read_text()
-    assert "| crop | area | trained 16, tested 16 | trained 16, tested 24 |" in report
-    assert "| crop, against full | 1 group, 16 | 2 groups, 16 | 1 group, 24 | 2 groups, 24 |" in report
-    assert "6 test clips of 2 groups (splits 1; 0 left out" in report
+    assert "| crop | area | 16 px, 2 frames | trained at 24 px, 16 px, 2 frames |" in report
+    assert "| crop, against full | 1 group | 2 groups |" in report
+    assert "8 test clips of 4 groups (splits 1; 0 left out" in report
     assert "7 clips failed in precrop" in report
     assert "second stream" not in report
+    assert "WARNING" not in report  # 24 draws of 12 groups
     lines = list(csv.DictReader(files["comparisons"].read_text().splitlines()))
-    assert len(lines) == 4 + 2 * 2
-    assert {line["verdict"] for line in lines} <= {verdict.value for verdict in Verdict}
+    families = [line["family"] for line in lines]
+    assert {name: families.count(name) for name in families} == {
+        "full_data": 1,
+        "few_shot": 2,
+        "equal_operations": 2,  # one budget a size
+        "equal_accuracy": 2,  # both policies against the whole frame
+        "description": 4,  # sizes, groups
+    }
+    assert {line["verdict"] for line in lines} <= {*(verdict.value for verdict in Verdict), "not tested"}
     content = json.loads(files["json"].read_text())
+    assert result.few_shot is not None
+    few_shot = content["few_shot"]
     assert content["full_data"][0]["sentence"] == result.full_data[0].sentence
-    assert content["in_words"] == answers(result.full_data, result.few_shot)
+    budget = [each.comparison for each in result.few_shot.equal_operations]
+    assert content["in_words"] == answers(
+        {FULL_DATA: result.full_data, FEW_SHOT: result.few_shot.tested, BUDGET: budget}
+    )
     assert (content["failed"], content["streams"]) == (7, [])
     assert [each["area"] for each in content["areas"]] == [1.0, 1.0]  # boxes of these caches are whole frames
-    assert all(each.over_draws is not None for each in result.few_shot)
-    assert {each.base_accuracy for each in result.few_shot} != {1.0}
-    assert {each.accuracy for each in result.few_shot} == {1.0}  # the classes differ in brightness
+    assert all(each.over_draws is not None for each in result.few_shot.tested)
+    assert {each.base_accuracy for each in result.few_shot.tested} != {1.0}
+    assert {each.accuracy for each in result.few_shot.tested} == {1.0}  # the classes differ in brightness
+    assert len(few_shot["accuracies"]) == 2 * 2 * 2  # variants, sizes, groups
+    by_base = {(each["variant"], each["base"]): each for each in few_shot["equal_accuracy"]}
+    assert by_base["full", "full"]["difference"]["mean"] <= 0
+    assert by_base["center", "full"]["gflops"] < by_base["center", "full"]["base_gflops"]  # 16 px will do
 
 
 def test_splits_go_by_name_or_number_and_all_means_every_one() -> None:
@@ -259,10 +281,10 @@ def test_splits_go_by_name_or_number_and_all_means_every_one() -> None:
 
 @pytest.fixture
 def two_lists(tmp_path: Path, make_cache: Callable[..., Path]) -> tuple[AblationFolder, AblationSettings]:
-    """Cells of two splits that test the same clips of group 3; the second one also those of group 2."""
+    """Cells of two splits that test the same clips of groups 4 and 5; the second one also those of group 3."""
     place = Workspace(tmp_path / "work")
     place.caches.mkdir(parents=True)
-    subsets = [[first, 2 if group == 2 else first] for first, group in zip(SUBSET, GROUP, strict=True)]
+    subsets = [[first, 2 if group == 3 else first] for first, group in zip(SUBSET, GROUP, strict=True)]
     settings = replace(SETTINGS, sizes=(16,), splits=("1", "2"))
     for variant, size in settings.caches():
         make_cache(place.cache(variant.cache_name(size)), label=LABEL, group=GROUP, subset=subsets, slots=2, size=size)
@@ -276,16 +298,16 @@ def test_a_clip_in_the_test_lists_of_two_splits_counts_once(
     folder, settings = two_lists
     outcomes = gather(folder, settings)
     assert len(outcomes.clips.names) == len(set(outcomes.clips.names)) == 12
-    assert len(np.unique(outcomes.clips.clusters)) == 4
+    assert len(np.unique(outcomes.clips.clusters)) == 6
     (found,) = comparisons(outcomes, settings)
     assert found.clips == 12
     assert found.gained + found.lost <= 12
     assert sum(change.clips for change in class_changes(outcomes, settings)) == 12
     first, second = (
-        read_predictions(folder.predictions(replace(settings.cells[0], split=split), 16)) for split in ("1", "2")
+        read_predictions(folder.predictions(replace(settings.cells[0], split=split), AT_16)) for split in ("1", "2")
     )
     shared = [second.clips.index(clip) for clip in first.clips]
-    assert len(shared) == 6
+    assert len(shared) == 8
     outcome = next(iter(outcomes.by_condition.values()))
     rows = [outcomes.clips.names.index(clip) for clip in first.clips]
     right = [(each.logits.argmax(axis=1) == each.labels) for each in (first, second.take(np.array(shared)))]
@@ -319,7 +341,7 @@ def test_a_signal_stops_an_ablation_wherever_it_is_and_the_same_call_goes_on(
     assert len(listen.ran) + len(listen.kept) == 4
     for cell in SETTINGS.cells:
         here, there = (
-            read_predictions(AblationFolder(place, "ablation").predictions(cell, 16))
+            read_predictions(AblationFolder(place, "ablation").predictions(cell, AT_16))
             for place in (workspace, finished[0])
         )
         assert np.array_equal(here.logits, there.logits)
@@ -359,7 +381,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def test_settings_that_can_be_met_pass_the_checks(known: Workspace) -> None:
-    settings = replace(SETTINGS, splits=("1",), few_shot=FewShotSettings(groups=(1,), draws=2))
+    settings = replace(SETTINGS, splits=("1",))
     assert checked(known, settings) == settings
     assert checked(known, replace(settings, stream=STREAM)).stream == STREAM
 
@@ -369,7 +391,11 @@ def test_settings_that_can_be_met_pass_the_checks(known: Workspace) -> None:
     [
         ({"splits": ("3",)}, SettingsError, "no split '3'"),
         ({"splits": ("2",)}, SettingsError, "split 2 has no test clip"),
-        ({"few_shot": FewShotSettings(groups=(1, 2))}, SettingsError, "class Dig has 2 groups, of which 2"),
+        (
+            {"few_shot": FewShotSettings(groups=(1, 2))},
+            SettingsError,
+            "class Dig has 2 groups of clips, and a few-shot test needs 5",
+        ),
         ({"training": replace(TRAINING, weights="/nowhere.pt")}, WeightsError, "nowhere"),
         ({"training": replace(TRAINING, arch="vgg16")}, SettingsError, "vgg16"),
         ({"stream": replace(TRAINING, input="motion", arch="timm/nothing")}, SettingsError, "unknown --arch"),
@@ -414,7 +440,8 @@ def test_the_phrase_follows_from_the_verdicts(verdicts: list[Verdict], phrase: s
 
 
 def test_a_question_is_answered_with_counts_and_the_range_of_differences() -> None:
-    (line,) = answers([compared(Verdict.BETTER, mean=0.02), compared(Verdict.NOT_SHOWN, mean=-0.01)], [])
+    found = [compared(Verdict.BETTER, mean=0.02), compared(Verdict.NOT_SHOWN, mean=-0.01)]
+    (line,) = answers({FULL_DATA: found, FEW_SHOT: []})
     assert line == (
         "Does the paper's crop (motion) beat the whole frame? **Better in 1 of 2 settings, no difference shown in the "
         "others.** trained on the whole list, of these checkpoints: 1 better, 0 worse, 1 not shown of 2 (-1.0 to +2.0 "
@@ -422,24 +449,56 @@ def test_a_question_is_answered_with_counts_and_the_range_of_differences() -> No
     )
 
 
+def test_the_tests_of_a_question_are_corrected_together_and_apart_from_others() -> None:
+    first, second = (
+        replace(compared(Verdict.NOT_SHOWN), variant=f"motion {area}", p_value=0.02) for area in (0.5, 0.1)
+    )
+    alone = replace(compared(Verdict.NOT_SHOWN), base="center 0.5", p_value=0.03)
+    assert [each.p_corrected for each in corrected_by_question([first, alone, second])] == [0.04, 0.03, 0.04]
+
+
 def test_only_differences_that_are_shown_are_bold() -> None:
     shown, not_shown = (
-        replace(compared(verdict), where=verdict.value) for verdict in (Verdict.BETTER, Verdict.NOT_SHOWN)
+        comparison_json(replace(compared(verdict), where=verdict.value))
+        for verdict in (Verdict.BETTER, Verdict.NOT_SHOWN)
     )
     assert curve_table([shown, not_shown], "full").splitlines()[2] == (
         "| motion 0.75 | **+1.0 [+0.0, +2.0]** | +1.0 [+0.0, +2.0] |"
     )
-    assert curve_table([shown], "center").count("\n") == 2  # nothing but the header
+    assert curve_table([shown], "center") == ""
 
 
-def test_variants_come_at_every_area_and_full_comes_once() -> None:
-    settings = replace(SETTINGS, ratios=(0.75, 0.5))
-    assert [variant.name for variant in settings.variants] == ["full", "center 0.75", "center 0.5"]
-    assert base_of(settings.variants[2], "center") == settings.variants[2]
+def test_variants_come_at_every_area_and_whole_ones_once() -> None:
+    settings = replace(SETTINGS, policies=("full", "picture", "center"), ratios=(0.75, 0.5))
+    assert [variant.name for variant in settings.variants] == ["full", "picture", "center 0.75", "center 0.5"]
+    assert base_of(settings.variants[3], "center") == settings.variants[3]
+
+
+def test_bases_that_are_not_compared_are_left_out() -> None:
+    follow = Variant(policy="follow", ratio=0.25)
+    assert [base.name for base in bases_of(follow, ("full", "center", "follow"))] == ["full", "center 0.25"]
+
+
+def test_views_are_sizes_frames_and_pools_and_one_frame_has_no_spread() -> None:
+    settings = replace(SETTINGS, sizes=(96, 160, 224), frames=(1, 2, 4), pools=("mean", "mean-std"))
+    assert len(settings.views) == 3 * 3 + 3 * 2
+    assert settings.main == View(size=160, frames=4)
+    assert settings.cache_slots == 4
+    cells = [cell for cell in settings.cells if cell.train_size == 96]
+    assert [cell.name for cell in cells] == [
+        *("full-96-split1-seed0", "center-0.75-96-split1-seed0"),
+        *("full-96-split1-seed0-mean-std", "center-0.75-96-split1-seed0-mean-std"),
+    ]
+    alone = replace(settings, cross_sizes=False)
+    assert [view.name for view in alone.views_of(cells[-1])] == [
+        "96 px, 2 frames, mean-std",
+        "96 px, 4 frames, mean-std",
+    ]
+    assert len(settings.views_of(cells[-1])) == 3 * 2
 
 
 def test_the_centre_crop_of_the_frames_shape_is_a_policy_of_its_own() -> None:
-    options = Variant(policy="center-frame", ratio=0.5).precrop_options(size=192, frames=8)
+    options = Variant(policy="center-frame", ratio=0.5).precrop_options(size=192, slots=8)
     assert options == {
         "policy": "center",
         "shape": "frame",
@@ -458,13 +517,23 @@ def test_the_centre_crop_of_the_frames_shape_is_a_policy_of_its_own() -> None:
         ("ratios", (1.0,), "below 1"),
         ("sizes", (), "at least one"),
         ("seeds", (1, 1), "none twice"),
-        ("segments", 3, "from 1 to the 2 frames"),
+        ("frames", (2, 2), "none twice"),
+        ("frames", (0,), "frames must be"),
+        ("slots", 1, r"2 frames of a clip need as many slots, not 1"),
+        ("pools", ("median",), "pool must be mean or mean-std"),
         ("stream", TRAINING, "must take motion"),
     ],
 )
 def test_invalid_settings_are_refused(name: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(SETTINGS, **{name: value})
+
+
+def test_a_spread_needs_two_frames_and_a_head_alone() -> None:
+    with pytest.raises(ValueError, match="pool mean-std needs 2 frames a clip"):
+        replace(SETTINGS, frames=(1,), pools=("mean-std",))
+    with pytest.raises(ValueError, match="pass --freeze-backbone, or leave --pool out"):
+        replace(SETTINGS, training=TrainSettings(), pools=("mean-std",))
 
 
 def options(**changes: object) -> AblationSettings:
@@ -474,8 +543,10 @@ def options(**changes: object) -> AblationSettings:
         "sizes": "224,192",
         "splits": "1,2",
         "seeds": "0",
-        "frames": 16,
-        "segments": 8,
+        "frames": "8",
+        "slots": None,
+        "pools": "mean",
+        "cross_sizes": False,
         "recipe": "reference",
         "training": {"arch": "resnet50", "epochs": None},
         "stream": None,
@@ -486,7 +557,8 @@ def options(**changes: object) -> AblationSettings:
 
 
 def test_options_become_settings() -> None:
-    settings = options(few_shot="1,2,4", training={"arch": "swin_b", "freeze_backbone": True})
+    settings = options(few_shot="1,2,4", frames="4,1", training={"arch": "swin_b", "freeze_backbone": True})
+    assert (settings.frames, settings.cache_slots) == ((1, 4), 4)
     assert (settings.ratios, settings.sizes, settings.splits) == ((0.75, 0.5), (192, 224), ("1", "2"))
     assert settings.few_shot == FewShotSettings(groups=(1, 2, 4), draws=30)
     assert settings.training == TrainSettings(arch="swin_b", validation_share=0, freeze_backbone=True, **SAME_PIXELS)

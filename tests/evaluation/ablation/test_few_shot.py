@@ -27,6 +27,7 @@ TABLE = few_shot_clips([f"clip{n}" for n in range(48)], LABELS, GROUPS, CLASSES)
 NOISE = np.random.default_rng(0).normal(size=(48, 6)).astype(np.float32)
 TELLING = NOISE * 0.1 + np.eye(6, dtype=np.float32)[TABLE.labels]
 SETTINGS = AblationSettings(policies=("full", "center", "motion"), sizes=(32,), few_shot=FewShotSettings(draws=8))
+VIEW = SETTINGS.main
 
 
 def curves(**features: np.ndarray) -> list:
@@ -98,18 +99,18 @@ def test_every_variant_is_trained_and_tested_on_the_same_clips() -> None:
 
 
 def test_a_difference_is_shown_where_there_is_one_and_not_where_there_is_none() -> None:
-    few_shot = FewShot(table=TABLE, curves={32: curves(full=NOISE, center_75=NOISE, motion_75=TELLING)})
+    few_shot = FewShot(table=TABLE, curves={VIEW: curves(full=NOISE, center_75=NOISE, motion_75=TELLING)})
     found = {(each.variant, each.base, each.where): each for each in few_shot_comparisons(few_shot, SETTINGS)}
     assert len(found) == 2 * 3
-    assert found["motion 0.75", "full", "1 group, 32"].verdict is Verdict.BETTER
-    assert found["motion 0.75", "center 0.75", "2 groups, 32"].verdict is Verdict.BETTER
-    same = found["center 0.75", "full", "1 group, 32"]
+    assert found["motion 0.75", "full", "1 group"].verdict is Verdict.BETTER
+    assert found["motion 0.75", "center 0.75", "2 groups"].verdict is Verdict.BETTER
+    same = found["center 0.75", "full", "1 group"]
     assert same.verdict is Verdict.NOT_SHOWN
     assert same.difference.mean == same.over_draws.mean == 0.0
 
 
 def test_the_mean_over_draws_and_over_clips_agree() -> None:
-    few_shot = FewShot(table=TABLE, curves={32: curves(full=NOISE, center_75=NOISE, motion_75=TELLING)})
+    few_shot = FewShot(table=TABLE, curves={VIEW: curves(full=NOISE, center_75=NOISE, motion_75=TELLING)})
     for each in few_shot_comparisons(few_shot, SETTINGS):
         assert each.difference.mean == pytest.approx(each.over_draws.mean)  # all draws test equally many clips
 
@@ -124,7 +125,7 @@ def test_confusions_are_shares_of_the_tested_clips() -> None:
 def test_the_pair_that_full_confuses_most_comes_first() -> None:
     blurred = TELLING.copy()
     blurred[:, 1] = blurred[:, 0] = TELLING[:, 0] + TELLING[:, 1]  # the first two classes look alike
-    few_shot = FewShot(table=TABLE, curves={32: curves(full=blurred, center_75=blurred, motion_75=TELLING)})
+    few_shot = FewShot(table=TABLE, curves={VIEW: curves(full=blurred, center_75=blurred, motion_75=TELLING)})
     changes = pair_changes(few_shot, SETTINGS, most=1)
     assert {each.classes for each in changes} == {("Dig", "Run")}
     by_variant = {each.variant: each for each in changes if each.groups == 1}

@@ -13,11 +13,14 @@ import pytest
 
 from mocrop.evaluation.ablation import cells as ablation_module
 from mocrop.evaluation.ablation import command as ablate_module
-from mocrop.evaluation.ablation.cells import AblationCallback, AblationFolder, run_cells
+from mocrop.evaluation.ablation.callback import AblationCallback
+from mocrop.evaluation.ablation.cells import run_cells
 from mocrop.evaluation.ablation.command import ablate_in_workspace
-from mocrop.evaluation.ablation.settings import AblationSettings, Variant
+from mocrop.evaluation.ablation.folder import AblationFolder
+from mocrop.evaluation.ablation.settings import AblationSettings
 from mocrop.evaluation.ablation.streams import stream_comparisons
-from mocrop.evaluation.ablation.verdicts import answers
+from mocrop.evaluation.ablation.variants import Variant
+from mocrop.evaluation.ablation.verdicts import FULL_DATA, answers
 from mocrop.evaluation.scores.fusion import fuse
 from mocrop.evaluation.scores.metrics import right
 from mocrop.evaluation.scores.predictions import read_predictions
@@ -37,7 +40,7 @@ TRAINING = TrainSettings(
     **SAME_PIXELS,
 )
 STREAM = replace(TRAINING, input="motion", freeze_backbone=False, epochs=12, learning_rate=3e-3, mixup=0.0)
-PLAIN = AblationSettings(policies=("full", "center"), sizes=(16,), frames=2, segments=2, training=TRAINING)
+PLAIN = AblationSettings(policies=("full", "center"), sizes=(16,), frames=(2,), training=TRAINING)
 SETTINGS = replace(PLAIN, stream=STREAM)
 LABEL = [0, 1] * 12
 GROUP = [number // 2 for number in range(24)]
@@ -70,7 +73,7 @@ def test_fields_are_a_cell_and_a_cache_of_their_own() -> None:
         f"{name}-16-split1-seed0" for name in ("full", "center-0.75", "fields")
     ]
     assert [cell.name for cell in PLAIN.cells] == ["full-16-split1-seed0", "center-0.75-16-split1-seed0"]
-    assert Variant(policy="fields").precrop_options(size=16, frames=2) == {
+    assert Variant(policy="fields").precrop_options(size=16, slots=2) == {
         "policy": "full",
         "motion_fields": True,
         "size": 16,
@@ -89,7 +92,7 @@ def test_fields_and_fusions_are_compared_with_frames_and_with_the_control(finish
         ("full + center 0.75", "full"),
         ("full + fields", "full + center 0.75"),
     ]
-    full, center, fields = (read_predictions(folder.predictions(cell, 16)) for cell in SETTINGS.cells)
+    full, center, fields = (read_predictions(folder.predictions(cell, SETTINGS.main)) for cell in SETTINGS.cells)
     assert found["fields", "full"].accuracy == right(fields).mean() > 0.9  # the fields tell the classes apart
     assert found["fields", "full"].base_accuracy == right(full).mean()
     assert found["full + fields", "full"].accuracy == right(fuse(full, fields)).mean()
@@ -104,7 +107,7 @@ def test_without_a_second_stream_there_is_nothing_to_compare(finished: Workspace
 
 
 def test_the_questions_about_the_stream_are_answered(finished: Workspace) -> None:
-    lines = answers(stream_comparisons(AblationFolder(finished, "ablation"), SETTINGS), [])
+    lines = answers({FULL_DATA: stream_comparisons(AblationFolder(finished, "ablation"), SETTINGS)})
     assert [line.partition("?")[0] for line in lines] == [
         "Do motion fields alone beat the whole frame",
         "Does the whole frame fused with motion fields beat it alone",
@@ -150,9 +153,9 @@ def test_the_report_has_a_table_of_the_stream(
     result, files = ablate_in_workspace(place, SETTINGS, name="ablation", run=RunOptions())
     report = files["report"].read_text()
     assert "## A second stream" in report
-    assert "| 16 -> 16 | full + fields | full + center 0.75 |" in report
+    assert "| 16 px, 2 frames | full + fields | full + center 0.75 |" in report
     assert "clips failed" not in report
     content = json.loads(files["json"].read_text())
     assert [each["sentence"] for each in content["streams"]] == [each.sentence for each in result.streams]
     assert len(content["full_data"]) == 1  # the stream has a family of its own
-    assert "streams,16 -> 16,full + fields," in files["comparisons"].read_text()
+    assert 'streams,"16 px, 2 frames",full + fields,' in files["comparisons"].read_text()
