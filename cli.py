@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from mocrop.pipeline.choices import Bars, Camera, Compression, Fit, Select, Shape, Source
+from mocrop.pipeline.choices import Bars, Camera, Compression, Fit, Scene, Select, Shape, Source
 from mocrop.pipeline.names import printable
 from mocrop.training.options import (
     CacheOption,
@@ -970,14 +970,30 @@ def ablate(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.", readable=False)] = Path("mocrop-demo"),
+    scene: Annotated[
+        Scene, typer.Option(help="Clips to make: sprites that circle, or people who cross before a still camera.")
+    ] = "sprites",
+    groups: Annotated[
+        int | None,
+        typer.Option(min=2, max=99, help="Groups of clips per class.", show_default="sprites: 8; crossing: 25"),
+    ] = None,
+    only_data: Annotated[
+        bool, typer.Option("--only-data", help="Make the clips, their split lists and actors' boxes, and stop.")
+    ] = False,
     workers: WorkersOption = None,
 ) -> None:
     """Run everything on generated clips: the stages, training, a table and a picture."""
-    from mocrop.evaluation.demo.demo import print_demo, run_demo
+    from mocrop.evaluation.demo.demo import make_data_set, print_demo, print_next, run_demo
+    from mocrop.evaluation.demo.scenes import scene_settings
     from mocrop.pipeline.terminal import LineConsole
 
-    console = LineConsole()
-    print_demo(console, run_demo(folder, run=ClusterOptions(workers=workers).run(), console=console))
+    console, settings = LineConsole(), scene_settings(scene, groups=groups)
+    if only_data:
+        print_next(console, make_data_set(folder, settings, console=console))
+    else:
+        print_demo(
+            console, run_demo(folder, run=ClusterOptions(workers=workers).run(), console=console, scene=settings)
+        )
 
 
 def _workspace(option: Path | None) -> Workspace:

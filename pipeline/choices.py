@@ -11,6 +11,7 @@ Shape = Literal["frame", "square"]  # of a box: the frame's own, or a square in 
 Bars = Literal["keep", "cut"]  # black bars: part of the frame, or what lies outside of the picture
 Fit = Literal["squash", "pad"]  # crops in square frames: stretched to fill them, or with bars beside them
 Compression = Literal["none", "zstd"]  # of the stored frames
+Scene = Literal["sprites", "crossing"]  # of the clips that the demo makes
 Stream = Literal["frames", "motion"]  # arrays of a crop cache that have slots
 
 

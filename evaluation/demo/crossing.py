@@ -107,7 +107,7 @@ def _pace(frames: int, rng: np.random.Generator) -> Line:
     """Share of the highest speed in every frame: nearly even, in some clips with a pause."""
     time = np.arange(frames)
     pace: Line = 1 + 0.12 * np.sin(2 * np.pi * (time / frames * rng.uniform(0.5, 2) + rng.uniform(0, 1)))
-    if rng.uniform() < PAUSING:
+    if rng.uniform() < PAUSING and frames > 2 * PAUSE_SECONDS[1] * FRAMES_PER_SECOND:
         middle, half = rng.uniform(0.25, 0.75) * frames, rng.uniform(*PAUSE_SECONDS) * FRAMES_PER_SECOND / 2
         pace *= np.clip((np.abs(time - middle) - half) / 4, 0, 1)  # four frames to slow down and to start again
     pace /= pace.max()

@@ -1,25 +1,27 @@
-"""`mocrop demo`: a data set of its own through every stage, a small network with and without the crop, a picture."""
+"""`mocrop demo`: a data set of its own, through every stage; a small network with and without the crop; a picture."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.table import Table
 
-from mocrop.evaluation.coverage.overlap import overlap
-from mocrop.evaluation.demo.sprites import SpriteSettings, SpriteTruth, make_sprites
+from mocrop.evaluation.coverage.overlap import METRICS, overlaps
+from mocrop.evaluation.demo.scenes import MadeScene, SceneSettings, make_scene, scene_settings
+from mocrop.evaluation.demo.sprites import SpriteSettings
 from mocrop.evaluation.pictures.crop_figure import Panel, draw_panels, panel
 from mocrop.evaluation.report.console import interval_head
 from mocrop.evaluation.report.format import score_cells
 from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands import preprocess
-from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import WorkspaceError
+from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.stages.cache_settings import CropOptions
 from mocrop.pipeline.terminal import LineConsole
@@ -29,8 +31,9 @@ from mocrop.training.loop.train import train
 from mocrop.training.model.device import one_thread
 from mocrop.training.recipe import TrainSettings
 
-POLICIES = ("full", "center", "motion")
-SIZE_PX, FRAMES, RATIO = 64, 4, 0.25  # at 0.75 every crop holds these small sprites, and no policy does better
+SPRITE_POLICIES = ("full", "center", "motion")
+CROSSING_POLICIES = ("full", "center", "adaptive", "follow")
+SIZE_PX, FRAMES, RATIO = 64, 4, 0.25  # at 0.75 every crop holds these small figures, and no policy does better
 MARK = "this-is-a-mocrop-demo"  # only a folder with this file in it is ever deleted
 TRAINING = TrainSettings(
     arch="timm/test_resnet.r160_in1k",  # half a million parameters: learns these shapes in seconds on a CPU
@@ -51,37 +54,52 @@ class DemoResult:
     """Results of the demo."""
 
     scores: dict[str, EvalResult]  # by policy
-    inside: dict[str, tuple[float, float]]  # by policy: mean share of the sprite in the crop, camera still and panning
+    inside: dict[str, dict[str, float]]  # by policy: mean share of the figure in the crop, by camera: still, panning
     picture: Path
 
 
-def run_demo(
-    folder: Path, *, run: RunOptions, console: LineConsole, sprites: SpriteSettings | None = None
-) -> DemoResult:
+def run_demo(folder: Path, *, run: RunOptions, console: LineConsole, scene: SceneSettings | None = None) -> DemoResult:
     """Make a small data set in ``folder``, run every stage, train and test; an earlier demo there is replaced.
 
     Args:
-        sprites: how many clips; None: 144 of 40 frames.
+        scene: which clips, and how many; None: 144 sprites of 40 frames.
+    Raises: WorkspaceError if ``folder`` holds anything but an earlier demo.
+    """
+    made = make_data_set(folder, scene or scene_settings("sprites"), console=console)
+    policies = SPRITE_POLICIES if any(made.panning.values()) else CROSSING_POLICIES
+    workspace = Workspace(folder / "work")
+    console.rule("2. every stage: transcode, extract-mv, precrop")
+    _make_caches(workspace, made, policies, run, console)
+    console.rule("3. the same small network, trained on whole frames and on crops")
+    with one_thread():  # the network is small: two threads gain little, and on busy cores they wait for each other
+        scores = {policy: _train_and_evaluate(workspace, policy, console) for policy in policies}
+    caches = {policy: CropCache(workspace.cache(f"{policy}-{SIZE_PX}")) for policy in policies}
+    inside = {policy: _share_inside(cache, made) for policy, cache in caches.items()}
+    picture = folder / "demo.png"
+    draw_panels(_panels(caches[policies[-1]], workspace, made), picture)
+    return DemoResult(scores=scores, inside=inside, picture=picture)
+
+
+def make_data_set(folder: Path, scene: SceneSettings, *, console: LineConsole) -> MadeScene:
+    """Make the clips of a scene in ``folder``, in place of an earlier demo there, and say where they are.
+
     Raises: WorkspaceError if ``folder`` holds anything but an earlier demo.
     """
     _clear(folder)
-    console.rule("1. a data set: textured sprites moving over clutter, the camera still or panning")
-    settings = sprites or SpriteSettings()
-    dataset = folder / "videos"
-    truth = make_sprites(dataset, settings)
-    console.print(f"{len(truth.boxes)} clips of MPEG-4 Part 2, like UCF-101's, in {dataset}")
-    workspace = Workspace(folder / "work")
-    console.rule("2. every stage: transcode, extract-mv, precrop")
-    _make_caches(workspace, dataset, run, console)
-    console.rule("3. the same small network, trained on whole frames and on crops")
-    with one_thread():  # the network is small: two threads gain little, and on busy cores they wait for each other
-        scores = {policy: _train_and_evaluate(workspace, policy, console) for policy in POLICIES}
-    caches = {policy: CropCache(workspace.cache(f"{policy}-{SIZE_PX}")) for policy in POLICIES}
-    size = settings.width, settings.height
-    inside = {policy: _share_inside(cache, truth, size) for policy, cache in caches.items()}
-    picture = folder / "demo.png"
-    draw_panels(_panels(caches["motion"], workspace, truth), picture)
-    return DemoResult(scores=scores, inside=inside, picture=picture)
+    what = "textured sprites moving over clutter, the camera still or panning"
+    if not isinstance(scene, SpriteSettings):
+        what = "people who cross the picture before a still camera"
+    console.rule(f"1. a data set: {what}")
+    made = make_scene(folder, scene)
+    console.say(f"{len(made.boxes)} clips of MPEG-4 Part 2, like UCF-101's, in {made.files.videos}")
+    return made
+
+
+def print_next(console: LineConsole, made: MadeScene) -> None:
+    """Print what can be done with a data set, as commands."""
+    videos, splits, boxes = (shell_word(str(path)) for path in (made.files.videos, made.files.splits, made.files.boxes))
+    console.say(f"mocrop run {videos} --splits {splits}", whole=True)
+    console.say(f"mocrop coverage --boxes {boxes}", whole=True)
 
 
 def print_demo(console: LineConsole, result: DemoResult) -> None:
@@ -90,11 +108,12 @@ def print_demo(console: LineConsole, result: DemoResult) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("policy")
     by = interval_head(next(iter(result.scores.values())).metrics.units)  # of the same clips for all policies
-    for title in ("top-1", "correct / total", by, "sprite in crop: still", "panning"):
+    cameras = list(dict.fromkeys(camera for shares in result.inside.values() for camera in shares))
+    in_crop = [f"in crop: {cameras[0]}", *cameras[1:]] if len(cameras) > 1 else ["figure in crop"]
+    for title in ("top-1", "correct / total", by, *in_crop):
         table.add_column(title, justify="right")
     for policy, scored in result.scores.items():
-        still, panning = (f"{share:.0%}" for share in result.inside[policy])
-        table.add_row(policy, *score_cells(scored.top1), still, panning)
+        table.add_row(policy, *score_cells(scored.top1), *(f"{result.inside[policy][one]:.0%}" for one in cameras))
     console.print(table)
     console.print("A small data set and one seed: read the intervals before the numbers.")
     console.print(f"picture: {result.picture}")
@@ -127,14 +146,18 @@ def _clear(folder: Path) -> None:
     (folder / MARK).touch()
 
 
-def _make_caches(workspace: Workspace, dataset: Path, run: RunOptions, console: LineConsole) -> None:
+def _make_caches(
+    workspace: Workspace, made: MadeScene, policies: Sequence[str], run: RunOptions, console: LineConsole
+) -> None:
     from mocrop.pipeline.commands.console import print_report
 
-    motion: CropOptions = {"policy": "motion", "size": SIZE_PX, "frames": FRAMES, "ratio": RATIO}
-    print_report(console, preprocess.run_all(workspace, dataset, run=run, **motion))
-    controls: tuple[CropOptions, ...] = ({**motion, "policy": "center"}, {**motion, "policy": "full", "ratio": None})
-    for control in controls:
-        print_report(console, preprocess.precrop(workspace, run=run, **control))
+    options: CropOptions = {"size": SIZE_PX, "frames": FRAMES, "ratio": RATIO}
+    moving: CropOptions = {**options, "policy": policies[-1]}
+    splits = None if any(made.panning.values()) else made.files.splits  # sprites: every split has panning clips
+    print_report(console, preprocess.run_all(workspace, made.files.videos, splits=splits, run=run, **moving))
+    for policy in policies[:-1]:
+        own: CropOptions = {**options, "policy": policy, "ratio": None if policy == "full" else RATIO}
+        print_report(console, preprocess.precrop(workspace, run=run, **own))
 
 
 def _train_and_evaluate(workspace: Workspace, policy: str, console: LineConsole) -> EvalResult:
@@ -143,28 +166,32 @@ def _train_and_evaluate(workspace: Workspace, policy: str, console: LineConsole)
     return evaluate(cache, trained.checkpoint, EvalSettings(device="cpu", segments=FRAMES))
 
 
-def _share_inside(cache: CropCache, truth: SpriteTruth, size: tuple[int, int]) -> tuple[float, float]:
-    """Mean share of the sprite's true box inside the crop, in clips with a still and with a panning camera."""
-    shares: dict[bool, list[float]] = {False: [], True: []}
-    for name, box in zip(cache.clip, cache.box, strict=True):
-        left, top, right, bottom = box.tolist()
-        x, y, w, h = np.array(truth.boxes[name], np.float64).T
-        edges = np.stack((x, y, x + w, y + h), axis=1) / (*size, *size)
-        share = overlap(edges, CropBox(left=left, top=top, right=right, bottom=bottom))[0]
-        shares[truth.panning[name]].append(float(share))
-    return float(np.mean(shares[False])), float(np.mean(shares[True]))
+def _share_inside(cache: CropCache, made: MadeScene) -> dict[str, float]:
+    """Mean share of the figure's true box inside the crop, over the stored frames, by what the camera does."""
+    shares: dict[str, list[float]] = {}
+    for name, frames, boxes in zip(cache.clip, cache.frame_index, cache.slot_box, strict=True):
+        used = frames >= 0
+        x, y, w, h = np.array([made.boxes[name][number] for number in frames[used].tolist()], np.float64).T
+        truth = np.stack((x, y, x + w, y + h), axis=1) / (*made.size, *made.size)
+        share = overlaps(truth, boxes[used].astype(np.float64))[METRICS.index("inside")]
+        shares.setdefault(_camera(made, name), []).append(float(share))
+    return {camera: float(np.mean(shares[camera])) for camera in sorted(shares, reverse=True)}
 
 
-def _panels(cache: CropCache, workspace: Workspace, truth: SpriteTruth) -> list[Panel]:
-    """One clip of each of the first classes: three with a still camera, and one that pans."""
-    still = [row for row, name in enumerate(cache.clip) if not truth.panning[name]]
-    panning = [row for row, name in enumerate(cache.clip) if truth.panning[name]]
-    chosen = [next(row for row in still if cache.label[row] == label) for label in range(3)] + panning[-1:]
+def _camera(made: MadeScene, name: str) -> str:
+    return "panning" if made.panning[name] else "still"
+
+
+def _panels(cache: CropCache, workspace: Workspace, made: MadeScene) -> list[Panel]:
+    """One clip of each of the first classes with a still camera: three and one that pans, or four."""
+    still = [row for row, name in enumerate(cache.clip) if not made.panning[name]]
+    panning = [row for row, name in enumerate(cache.clip) if made.panning[name]]
+    labels = sorted({int(cache.label[row]) for row in still})[: 3 if panning else 4]
+    chosen = [next(row for row in still if cache.label[row] == label) for label in labels] + panning[-1:]
     panels = []
     for row in chosen:
         name = cache.clip[row]
-        camera = "camera pans" if truth.panning[name] else "camera still"
-        title = f"{name.partition('/')[0]}, {camera}"
+        title = f"{name.partition('/')[0]}, camera {'pans' if made.panning[name] else 'still'}"
         drawn, number = panel(cache, row, video=workspace.h264_file(name), title=title, slot=FRAMES // 2)
-        panels.append(dataclasses.replace(drawn, truth=truth.boxes[name][number]))
+        panels.append(dataclasses.replace(drawn, truth=made.boxes[name][number]))
     return panels

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
-from mocrop.evaluation.coverage.measure import annotated_clips, stands_still
+from mocrop.evaluation.coverage.clips import annotated_clips, stands_still
 from mocrop.evaluation.demo import crossing
 from mocrop.evaluation.demo.crossing import CrossingSettings, crossing_frames, draw_way, make_crossing, reach
 from mocrop.evaluation.demo.data_set import Box, DataSet, write_lists
@@ -149,6 +149,12 @@ def test_directions_paths_and_pauses_differ_from_clip_to_clip() -> None:
     assert 30 < sum(way.to_the_left for way in ways) < 70
     assert 15 < sum((way.pace == 0).sum() >= 5 for way in ways) < 45  # stands for a fifth of a second and more
     assert len({(way.x[0], way.y[0], way.scale) for way in ways}) == 100
+
+
+def test_even_the_shortest_clip_is_crossed() -> None:
+    for seed in range(60):
+        way = draw_way((-0.3, 0, 0.3, 1), 0.5, dataclasses.replace(FULL, frames=(2, 8)), np.random.default_rng(seed))
+        assert np.ptp(way.x) > 0.6 * 320
 
 
 def test_the_two_clips_of_a_group_have_one_background(folder: Path, made: dict[str, list[Box]]) -> None:
