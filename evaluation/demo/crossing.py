@@ -95,12 +95,13 @@ def draw_way(figure: Edges, ground: float, settings: CrossingSettings, rng: np.r
     start = 1 - left + rng.uniform(0, room - length)
     pace = _pace(frames, rng)
     way = np.concatenate([[0.0], np.cumsum(pace[1:])])
-    x = start + length * way / way[-1]
+    share = way / way[-1]
+    x = start + length * (1 - share if to_the_left else share)
     highest = max(ground, (1 - top) / height)
     base = rng.uniform(highest, 1 - LEAST_BASE)
     end = np.clip(base + rng.uniform(-MAX_RISE, MAX_RISE), highest, 1 - LEAST_BASE)
-    y = height * (base + (end - base) * way / way[-1])
-    return Way(x=x[::-1] if to_the_left else x, y=y, pace=pace, scale=scale, to_the_left=to_the_left)
+    y = height * (base + (end - base) * share)
+    return Way(x=x, y=y, pace=pace, scale=scale, to_the_left=to_the_left)
 
 
 def _pace(frames: int, rng: np.random.Generator) -> Line:

@@ -140,6 +140,7 @@ def test_a_figure_crosses_most_of_the_picture_and_stays_in_it(kind: str, seed: i
     assert right.max() - left.min() >= 0.8 * 320
     steps = np.diff(way.x) * (-1 if way.to_the_left else 1)
     assert np.all(steps >= 0)
+    assert np.allclose(steps / steps.max(), way.pace[1:] / way.pace[1:].max())  # who stands does not move their legs
     assert 0.19 * 240 <= way.scale <= 0.28 * 240
     assert np.ptp(way.y) <= 0.08 * 240
 
