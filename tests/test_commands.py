@@ -586,7 +586,7 @@ def test_any_motion_policy_takes_the_camera_out_or_leaves_it(
 def test_coverage_of_annotated_clips_is_printed_and_kept(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tube = {"start": 0, "stop": 30, "boxes": [[2 * n, 16, 16, 16] for n in range(30)]}
+    tube = {"start": 0, "stop": 32, "boxes": [[2 * n, 16, 16, 16] for n in range(32)]}  # the clips have 30 frames
     names = [str(clip.relative_to(dataset).with_suffix("")) for clip in sorted(dataset.rglob("*.avi"))]
     (here / "boxes.json").write_text(json.dumps({name: [tube] for name in names}))
     assert mocrop("init", dataset) == 0

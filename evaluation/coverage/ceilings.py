@@ -16,15 +16,16 @@ IntArray = npt.NDArray[np.int64]
 def best_static_box(truth: DoubleMap, *, extent: tuple[float, float]) -> DoubleMap:
     """Find the one box that holds the most of the actors' boxes, as the mean of the shares of each.
 
-    What a box holds is linear in each of its starts between the places where an edge of it meets an edge of an actor,
-    so the best box starts at two such places. All pairs are tried; a box that overlaps so much across and so much down
-    holds the product, so this is one product of matrices.
+    As a box moves across, what it holds of an actor rises, stays and falls in straight lines. So the most that it holds
+    of all is reached where its left edge meets the left edge of an actor or its right edge the right one, or at an end
+    of its way; and likewise down. All pairs of such places are tried: what a box holds is the product of what it
+    overlaps across and down, so this is one product of matrices.
 
     Args:
         truth: shape (n, 4): left, top, right, bottom, fractions; n at least 1.
         extent: width and height of the box, fractions.
     Returns: float64, shape (4,): left, top, right, bottom. Exact as long as a side has at most MOST_STARTS such places,
-        which takes over 500 different boxes; beyond, starts are rounded to that many.
+        which takes over 1,000 different boxes; beyond, starts are rounded to that many.
     """
     lefts, tops = (_starts(truth[:, side], truth[:, side + 2], extent[side]) for side in (0, 1))
     held = np.zeros((len(tops), len(lefts)))
@@ -54,8 +55,8 @@ def best_moving_boxes(frames: IntArray, truth: DoubleMap, *, extent: tuple[float
 
 
 def _starts(low: DoubleMap, high: DoubleMap, length: float) -> DoubleMap:
-    """Places, ascending, at which a box meets an edge of an actor with one of its own, and both ends of its way."""
-    places = np.concatenate([low, high, low - length, high - length, [0, 1 - length]])
+    """Places, ascending, at which a box meets a lower or an upper edge of an actor with its own, and both ends."""
+    places = np.concatenate([low, high - length, [0, 1 - length]])
     places = np.unique(np.clip(places, 0, 1 - length))
     if len(places) > MOST_STARTS:
         places = np.unique(np.clip(np.rint(places * (MOST_STARTS - 1)) / (MOST_STARTS - 1), 0, 1 - length))

@@ -17,7 +17,13 @@ from mocrop.pipeline.policies.registry import POLICIES
 
 BASE = "center"  # what every policy is compared with, clip by clip, and must be measured
 FRAME_CENTER = "center (frame's shape)"
-BASES = (BASE, "picture", FRAME_CENTER, "adaptive")  # what policies are compared with, as far as it is measured
+BASES = (
+    BASE,
+    "picture",
+    FRAME_CENTER,
+    "motion",
+    "adaptive",
+)  # what policies are compared with, as far as it is measured
 BEST_STATIC, BEST_MOVING = "best static box", "best moving box"  # of hindsight, of the frame's shape
 CEILINGS = (BEST_STATIC, BEST_MOVING)
 ALL = ("full", "picture", BASE, "random", "motion", "motion-v2", "adaptive", "follow")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from mocrop.evaluation.coverage.actor_boxes import Tube, fractions, read_actor_boxes
+from mocrop.evaluation.coverage.actor_boxes import Tube, actor_rows, fractions, read_actor_boxes
 from mocrop.pipeline.errors import DatasetError
 
 
@@ -97,3 +97,12 @@ def test_the_real_box_file_is_read(real_clips: Path) -> None:
     boxes = read_actor_boxes(real_clips / "actor-boxes.json")
     assert len(boxes) == 100
     assert boxes["BasketballDunk/v_BasketballDunk_g01_c01"][0].boxes[0].tolist() == [197, 96, 39, 60]
+
+
+def test_boxes_keep_the_numbers_of_their_frames() -> None:
+    """Two tubes; the middle box of the second lies outside of the picture."""
+    first = Tube(start=3, boxes=np.array([[0.0, 0, 10, 10]] * 2))
+    second = Tube(start=10, boxes=np.array([[0.0, 0, 10, 10], [200, 0, 10, 10], [0, 0, 10, 10]]))
+    frames, edges = actor_rows((first, second), width=100, height=100)
+    assert frames.tolist() == [3, 4, 10, 12]
+    assert edges.tolist() == [[0, 0, 0.1, 0.1]] * 4

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mocrop.evaluation.coverage.clips import AnnotatedClip, slots_of, stands_still
 from mocrop.evaluation.coverage.measure import Coverage, measure_coverage
-from mocrop.evaluation.coverage.overlap import METRICS, overlap
+from mocrop.evaluation.coverage.overlap import METRICS, overlap, overlaps
 from mocrop.evaluation.coverage.report import (
     FEW,
     coverage_in_workspace,
@@ -92,6 +92,13 @@ def test_means_are_over_frames() -> None:
     """One frame wholly inside, one outside."""
     got = overlap(np.array([[0, 0, 0.25, 1], [0.75, 0, 1, 1]]), LEFT_HALF)
     assert got[:3].tolist() == pytest.approx([0.5, 0.5, 0.25])
+
+
+def test_each_row_has_a_box_of_its_own() -> None:
+    """The first box is a quarter of the frame and holds its actor, the second half of it and holds nothing."""
+    truth = np.array([[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5]])
+    got = overlaps(truth, np.array([[0, 0, 0.5, 0.5], [0.5, 0, 1, 1]]))
+    assert got.tolist() == [0.5, 0.5, 0.5, 0.375]
 
 
 side = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted).filter(lambda pair: pair[1] - pair[0] > 1e-3)
@@ -186,8 +193,10 @@ def test_boxes_that_follow_exactly_score_1(monkeypatch: pytest.MonkeyPatch) -> N
     one = dataclasses.replace(
         clip("Dig/a"), frames=np.array([1, 0]), truth=np.array([corners[1].edges, corners[0].edges])
     )
-    row = rows_of(measure_coverage([one], CoverageSettings(ratios=(0.0625,))), at="frames")["follow", 0.0625]
-    assert [row.estimates[metric].mean for metric in METRICS] == [1, 1, 1, 0.0625]
+    found = rows_of(measure_coverage([one], CoverageSettings(ratios=(0.0625,))), at="frames")
+    for variant in ("follow", BEST_MOVING):
+        assert [found[variant, 0.0625].estimates[metric].mean for metric in METRICS] == [1, 1, 1, 0.0625]
+    assert found[BEST_STATIC, 0.0625].estimates["inside"].mean == 0.5
 
 
 def test_a_static_box_keeps_the_same_at_slots_and_frames_of_an_actor_that_stands() -> None:
@@ -217,7 +226,7 @@ def test_a_second_clip_of_each_group_narrows_no_interval() -> None:
 
 
 def test_few_groups_are_said_to_be_few() -> None:
-    few = [clip(f"Dig/{group}", group=group) for group in range(7)]
+    few = [clip(f"Dig/{group}", group=group, at=group / 10) for group in range(7)]
     said = coverage_markdown(measure_coverage(few, CoverageSettings(ratios=(0.5,))))
     assert "7 clips of 7 groups at slots" in said
     assert FEW in said
