@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from types import MappingProxyType
 
 import matplotlib
@@ -55,7 +56,7 @@ def _draw_panel(axis: matplotlib.axes.Axes, rows: Sequence[CoverageRow], title: 
         )
         area, mean, low, high = np.array(points).reshape(-1, 4).T
         style = CEILINGS.get(variant) or style_of(variant)
-        look = {"linestyle": style.linestyle, "marker": style.marker, "markersize": 4, "linewidth": 1.2}
+        look: dict[str, Any] = {"linestyle": style.linestyle, "marker": style.marker, "markersize": 4, "linewidth": 1.2}
         axis.plot(area, mean, color=style.colour, label=variant, **look)
         axis.fill_between(area, low, high, color=style.colour, alpha=0.1, linewidth=0)
     clips = f", {rows[0].clips} clips" if rows else ", no clip"
