@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from types import MappingProxyType
+from typing import Any
 
 import matplotlib
 import matplotlib.axes
