@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+
+import numpy as np
 
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import boxes_of_slots, whole_frames
 
 _LEFT_OUT = (  # of the attributes: what does not change a pixel or a label, or follows from what is hashed
     "schema",
@@ -18,6 +22,17 @@ _LEFT_OUT = (  # of the attributes: what does not change a pixel or a label, or 
 COLUMNS = ("label", "group", "subset", "state", "frame_index", "box", "density", "checksum")
 
 
+def _boxes_of_its_own(cache: CropCache) -> Iterator[str]:
+    """The columns on boxes that say more than `box`, so that a static cache has one identity in any schema."""
+    used = cache.frame_index >= 0
+    if not np.array_equal(cache.slot_box, boxes_of_slots(cache.box, used)):
+        yield "slot_box"
+    if not np.array_equal(cache.picture, whole_frames(cache.usable)):
+        yield "picture"
+    if not np.array_equal(cache.content, whole_frames(used)):
+        yield "content"
+
+
 def cache_identity(cache: CropCache) -> str:
     """Hash the settings of a cache, its table, and the checksum of every clip's frames, to 16 hex digits.
 
@@ -28,7 +43,7 @@ def cache_identity(cache: CropCache) -> str:
     attributes = {key: value for key, value in cache.attributes.items() if key not in _LEFT_OUT}
     settings = {key: value for key, value in cache.attributes.get("settings", {}).items() if key != "name"}
     digest = hashlib.sha256(json.dumps([attributes, settings, cache.clip], sort_keys=True).encode())
-    for name in (*COLUMNS, *(("motion_checksum",) if cache.has_motion else ())):
+    for name in (*COLUMNS, *(("motion_checksum",) if cache.has_motion else ()), *_boxes_of_its_own(cache)):
         column = getattr(cache, name)
         digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
         digest.update(column.tobytes())

@@ -134,3 +134,14 @@ def test_a_checkpoint_says_how_its_clips_were_cropped(place: Path) -> None:
     assert described["settings"]["policy_settings"]["ratio"] == 0.5
     assert {"size", "frames", "select", "source", "policy"} <= described["settings"].keys()
     assert described["stages"]["transcode"]["key_interval"] == 12
+
+
+def test_boxes_that_move_count_and_columns_that_say_no_more_than_the_box_do_not(made: Path) -> None:
+    cache, older, moved, padded = (cache_of(made) for _ in range(4))
+    for name in ("slot_box", "picture"):
+        del older._arrays[name]
+    assert cache_identity(older) == cache_identity(cache)
+    moved.slot_box[0, 1] = [0, 0, 0.5, 1]  # the columns are read once
+    assert cache_identity(moved) != cache_identity(cache)
+    padded.content[0, 0] = [0, 0.25, 1, 0.75]
+    assert cache_identity(padded) != cache_identity(cache)
