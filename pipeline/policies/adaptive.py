@@ -135,7 +135,7 @@ class OwnMotion:
             summed: float64, shape (..., rows, cols).
         """
         down, across = (_blur(count, self.blur_cells) for count in self.grid)
-        blurred = down @ summed @ across.T
+        blurred = _both_ways(down, summed, across)
         total = blurred.sum(axis=(-2, -1), keepdims=True)
         return np.asarray(np.maximum(blurred / np.where(total > 0, total, 1) - 1 / math.prod(self.grid), 0))
 
@@ -202,7 +202,7 @@ def fullest_boxes(evidence: DoubleMap, *, extent: tuple[float, float]) -> list[C
         extent: width and height of the box, fractions of the picture.
     """
     lefts, tops, across, down, central_first = _places(evidence.shape[1:], extent)
-    held = down @ evidence @ across.T
+    held = _both_ways(down, evidence, across)
     total = evidence.sum(axis=(1, 2), keepdims=True)
     score = np.rint(held / np.where(total > 0, total, 1) * 1e9)
     best = central_first[score.reshape(len(evidence), -1)[:, central_first].argmax(axis=1)]
@@ -242,6 +242,13 @@ def _overlaps(count: int, starts: DoubleMap, length: float) -> DoubleMap:
     edges = np.arange(count + 1) / count
     inside = np.clip(edges, starts[:, np.newaxis], starts[:, np.newaxis] + length)
     return np.diff(inside, axis=1) * count
+
+
+def _both_ways(down: DoubleMap, maps: DoubleMap, across: DoubleMap) -> DoubleMap:
+    """Multiply the columns and the rows of maps, shape (..., rows, cols), by a matrix each."""
+    half = down @ maps
+    whole = half.reshape(-1, half.shape[-1]) @ across.T  # one product for all maps
+    return np.asarray(whole.reshape(*half.shape[:-1], len(across)))
 
 
 @lru_cache(maxsize=8)

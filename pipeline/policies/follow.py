@@ -85,8 +85,8 @@ def _around_slots(
     summed, totals = np.empty((len(slots), *own.grid)), np.empty((len(slots), 1, 1))
     for some in _runs(first, stop):
         frames = slice(int(first[some.start]), int(stop[some.stop - 1]))
-        away = (seconds[frames] - now[some, np.newaxis]) / window_seconds
-        weight = np.where(np.abs(away) <= CUT * (1 + _ROUNDING), np.exp(-(away**2) / 2), 0)
+        away = ((seconds[frames] - now[some, np.newaxis]) / window_seconds) ** 2
+        weight = np.exp(away / -2) * (away <= (CUT * (1 + _ROUNDING)) ** 2)
         summed[some] = (weight @ own.by_frame(frames)).reshape(-1, *own.grid)
         totals[some, 0, 0] = weight @ own.in_frame[frames]
     return own.excess(summed), trust(totals)
@@ -116,5 +116,5 @@ def _seconds(clip: ClipFacts) -> DoubleMap:
 
 
 def _mean(boxes: Sequence[CropBox]) -> CropBox:
-    left, top, right, bottom = np.mean([box.edges for box in boxes], axis=0).tolist()
+    left, top, right, bottom = (sum(edges) / len(boxes) for edges in zip(*(box.edges for box in boxes), strict=True))
     return CropBox(left=left, top=top, right=right, bottom=bottom)
