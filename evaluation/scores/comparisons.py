@@ -10,6 +10,7 @@ test nor interval knows. Few-shot comparisons train on many draws of groups, and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -203,13 +204,14 @@ def say(variant: str, base: str, difference: Estimate, p_corrected: float, shown
     'motion is better than full by 2.1 points (1.1 to 3.1, p < 0.001)'
     >>> say("motion", "center", Estimate(mean=0.004, low=-0.01, high=0.018), 0.7, Verdict.NOT_SHOWN)
     'no difference between motion and center is shown (+0.4 points, -1.0 to +1.8, p 0.70)'
+    >>> say("motion", "center", Estimate(mean=0.004, low=-math.inf, high=math.inf), 1.0, Verdict.NOT_SHOWN)
+    'no difference between motion and center is shown (+0.4 points, too few groups for an interval, p 1.00)'
     """
     p = f"p {format_p(p_corrected)}"
     mean, low, high = (100 * value for value in (difference.mean, difference.low, difference.high))
     if shown is Verdict.NOT_SHOWN:
-        return (
-            f"no difference between {variant} and {base} is shown ({mean:+.1f} points, {low:+.1f} to {high:+.1f}, {p})"
-        )
+        interval = f"{low:+.1f} to {high:+.1f}" if math.isfinite(high) else "too few groups for an interval"
+        return f"no difference between {variant} and {base} is shown ({mean:+.1f} points, {interval}, {p})"
     ends = (low, high) if shown is Verdict.BETTER else (-high, -low)
     return f"{variant} is {shown} than {base} by {abs(mean):.1f} points ({ends[0]:.1f} to {ends[1]:.1f}, {p})"
 

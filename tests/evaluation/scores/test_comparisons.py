@@ -48,8 +48,12 @@ def test_the_sentence_follows_the_verdict() -> None:
     assert better.sentence == "motion is better than full by 100.0 points (100.0 to 100.0, p < 0.001)"
     (worse,) = corrected([compare(outcome("a", [0] * 12), outcome("b", [1] * 12), where="", clusters=np.arange(12))])
     assert worse.sentence.startswith("a is worse than b by 100.0 points")
-    (same,) = corrected([compare(outcome("a", [0, 1]), outcome("b", [1, 0]), where="", clusters=np.arange(2))])
-    assert same.sentence.startswith("no difference between a and b is shown (+0.0 points, ")
+    (same,) = corrected([compare(outcome("a", [0, 1, 1]), outcome("b", [1, 0, 1]), where="", clusters=np.arange(3))])
+    assert same.sentence.startswith("no difference between a and b is shown (+0.0 points, -")
+    (few,) = corrected([compare(outcome("a", [0, 1]), outcome("b", [1, 0]), where="", clusters=np.arange(2))])
+    assert few.sentence == (
+        "no difference between a and b is shown (+0.0 points, too few groups for an interval, p 1.00)"
+    )
 
 
 def test_clips_gained_and_lost_are_counted_clip_by_clip() -> None:

@@ -244,3 +244,30 @@ def test_an_accuracy_lies_in_its_interval_and_the_interval_between_0_and_1(
     share = float(weights @ right / weights.sum())
     assert 0 <= low <= share + 1e-9
     assert share - 1e-9 <= high <= 1
+
+
+CLIPS = st.lists(st.tuples(st.floats(-9, 9), st.integers(0, 5)), min_size=1, max_size=30)
+
+
+@given(CLIPS, st.integers(0, 2**32 - 1), st.floats(-5, 5), st.floats(0.1, 10))
+def test_neither_order_nor_names_of_groups_matter_and_units_go_along(
+    clips: list[tuple[float, int]], seed: int, shift: float, factor: float
+) -> None:
+    values, clusters = (np.array(column) for column in zip(*clips, strict=True))
+    ends = np.array(group_interval(values, clusters=clusters))
+    order = np.random.default_rng(seed).permutation(len(values))
+    assert np.array(group_interval(values[order], clusters=100 - 7 * clusters[order])) == pytest.approx(ends, abs=1e-6)
+    moved = np.array(group_interval(shift + factor * values, clusters=clusters))
+    assert moved == pytest.approx(shift + factor * ends, abs=1e-5)
+    mirrored = np.array(group_interval(-values, clusters=clusters))
+    assert mirrored == pytest.approx(-ends[[0, 2, 1]], abs=1e-6)
+
+
+@given(CLIPS)
+def test_a_clip_twice_in_its_group_is_a_weight_of_two(clips: list[tuple[float, int]]) -> None:
+    values, clusters = (np.array(column) for column in zip(*clips, strict=True))
+    weights = np.ones(len(values))
+    weights[0] = 2
+    twice = group_interval(np.append(values, values[0]), clusters=np.append(clusters, clusters[0]))
+    weighted = group_interval(values, clusters=clusters, weights=weights)
+    assert np.array(weighted) == pytest.approx(np.array(twice), abs=1e-6)
