@@ -14,7 +14,7 @@ from mocrop.evaluation.ablation.settings import AblationSettings, View
 from mocrop.evaluation.ablation.variants import bases_of
 from mocrop.evaluation.scores.comparisons import Comparison, compare_few_shot, corrected
 from mocrop.evaluation.scores.few_shot_test import jackknife_difference
-from mocrop.evaluation.scores.statistics import Estimate, bootstrap
+from mocrop.evaluation.scores.statistics import Estimate, group_interval
 
 DoubleArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -173,8 +173,8 @@ def where(groups: int) -> str:
 
 
 def over_draws(values: DoubleArray) -> Estimate:
-    """Mean over draws with its 95 % interval."""
-    mean, low, high = bootstrap(values, seed=0)
+    """Mean over draws with its 95 % interval, which is about these clips."""
+    mean, low, high = group_interval(values)
     return Estimate(mean=float(mean), low=float(low), high=float(high))
 
 

@@ -20,11 +20,9 @@ import numpy.typing as npt
 
 from mocrop.evaluation.scores.few_shot_test import jackknife_difference
 from mocrop.evaluation.scores.statistics import (
-    PERCENTILES_95,
     Estimate,
     format_p,
     paired_difference,
-    resampled_sums,
     sign_flip_test,
 )
 
@@ -134,41 +132,6 @@ def compare_few_shot(
         enough_draws=found.enough_draws,
         p_value=found.p_value,
         p_corrected=found.p_value,
-        verdict=Verdict.NOT_SHOWN,
-    )
-
-
-def compare_sums(
-    variant: tuple[str, DoubleArray],
-    base: tuple[str, DoubleArray],
-    *,
-    where: str,
-    tests: DoubleArray,
-    clusters: IntArray,
-    over_draws: Estimate,
-) -> Comparison:
-    """Compare two variants that were tested on each clip several times.
-
-    Args:
-        variant, base: name; (clips,) how often each clip was classified correctly.
-        tests: (clips,) how often each clip was tested, the same for both.
-        over_draws: mean difference with its interval over draws.
-    """
-    difference = variant[1] - base[1]
-    sums = resampled_sums(np.column_stack((difference, tests)), clusters=clusters, seed=0)
-    low, high = np.percentile(sums[:, 0] / sums[:, 1], PERCENTILES_95).tolist()
-    p_value = sign_flip_test(difference, clusters=clusters)
-    return Comparison(
-        variant=variant[0],
-        base=base[0],
-        where=where,
-        clips=len(clusters),
-        accuracy=float(variant[1].sum() / tests.sum()),
-        base_accuracy=float(base[1].sum() / tests.sum()),
-        difference=Estimate(mean=float(difference.sum() / tests.sum()), low=low, high=high),
-        over_draws=over_draws,
-        p_value=p_value,
-        p_corrected=p_value,
         verdict=Verdict.NOT_SHOWN,
     )
 

@@ -21,10 +21,8 @@ DoubleMap = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-BOOTSTRAP_DRAWS = 10_000
 SIGN_FLIPS = 20_000
 SIGNS_AT_ONCE = 4_000_000  # flips times clusters held in memory at once
-PERCENTILES_95 = (2.5, 97.5)
 LEAST_GROUPS = 3  # for an interval of a mean; two that happen to agree would leave no doubt
 NOTHING = 1e-24  # a variance of shares below this is rounding
 
@@ -199,46 +197,6 @@ def wilson(share: float, clips: float, *, quantile: float) -> tuple[float, float
     reach = quantile / (1 + weight) * (share * (1 - share) / clips + weight / (4 * clips)) ** 0.5
     low = 0.0 if share <= 0 else centre - reach  # exact at both ends, where the sum of floats is not
     return max(0.0, low), 1.0 if share >= 1 else min(1.0, centre + reach)
-
-
-def bootstrap(
-    values: DoubleMap, *, clusters: IntArray | None = None, seed: int, draws: int = BOOTSTRAP_DRAWS
-) -> tuple[DoubleMap, DoubleMap, DoubleMap]:
-    """Mean over the first axis, and the 95 % percentile interval of that mean over draws with replacement.
-
-    Args:
-        values: (clips, ...).
-        clusters: see :func:`resampled_sums`; the mean of a draw is over the clips in it, however many.
-    Returns: mean, low, high, each of the shape of one of the values.
-    """
-    clips = len(values)
-    flat = np.column_stack((values.reshape(clips, -1), np.ones(clips)))
-    sums = resampled_sums(flat, clusters=clusters, seed=seed, draws=draws)
-    means = (sums[:, :-1] / sums[:, -1:]).reshape(draws, *values.shape[1:])
-    low, high = np.percentile(means, PERCENTILES_95, axis=0)
-    return values.mean(axis=0), low, high
-
-
-def resampled_sums(
-    values: DoubleMap, *, clusters: IntArray | None = None, seed: int, draws: int = BOOTSTRAP_DRAWS
-) -> DoubleMap:
-    """Draw as many clusters as there are, with replacement, and sum the values of all their clips; many times.
-
-    Args:
-        values: (clips, columns).
-        clusters: (clips,), any number per cluster; None: every clip is one of its own.
-    Returns: float64, (draws, columns). The same number of clusters and seed give the same draws, so results of two
-        calls are paired.
-    """
-    sums = _sums_by_cluster(values, clusters)
-    return np.concatenate([counts @ sums for counts in _draws(len(sums), draws=draws, seed=seed)])
-
-
-def _draws(clusters: int, *, draws: int, seed: int) -> Iterator[DoubleMap]:
-    """How often each cluster is drawn, (some draws, clusters) at a time."""
-    rng = np.random.default_rng(seed)
-    for size in _blocks(draws, clusters=clusters):
-        yield rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=size).astype(np.float64)
 
 
 def _blocks(flips: int, *, clusters: int) -> Iterator[int]:

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from mocrop.evaluation.scores.comparisons import (
-    Comparison,
     Verdict,
     compare,
     compare_few_shot,
-    compare_sums,
     corrected,
     holm,
     verdict,
@@ -94,18 +92,6 @@ def test_holm_never_lowers_and_keeps_the_order() -> None:
     adjusted = holm(p_values)
     assert adjusted == pytest.approx([0.4, 0.005, 0.12, 0.5, 0.048])
     assert holm([0.7, 0.8]) == [1.0, 1.0]
-
-
-def test_a_clip_that_was_tested_often_weighs_more() -> None:
-    found: Comparison = compare_sums(
-        ("a", np.array([3.0, 0.0])),
-        ("b", np.array([0.0, 1.0])),
-        where="",
-        tests=np.array([3.0, 1.0]),
-        clusters=np.arange(2),
-        over_draws=estimate(0, 0, 0),
-    )
-    assert (found.accuracy, found.base_accuracy, found.difference.mean) == (0.75, 0.25, 0.5)
 
 
 def test_few_shot_accuracies_are_over_all_tests_and_untested_clips_count_nowhere() -> None:
