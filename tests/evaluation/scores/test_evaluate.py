@@ -297,7 +297,7 @@ def test_a_network_that_answers_nan_is_an_error(
     colors: Path, make_checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     diverged = make_checkpoint(colors)
-    monkeypatch.setattr(predict_module, "clip_logits", lambda _, frames: torch.full((len(frames), 3), torch.nan))
+    monkeypatch.setattr(predict_module, "pooled_logits", lambda _, frames: torch.full((len(frames), 3), torch.nan))
     with pytest.raises(CheckpointError, match="answers with NaN or infinity"):
         evaluate(colors, diverged, CPU)
 
