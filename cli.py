@@ -912,6 +912,9 @@ def ablate(
     cross_sizes: Annotated[
         bool, typer.Option("--cross-sizes", help="Test networks at the sizes that they were not trained at, too.")
     ] = False,
+    lists: Annotated[
+        str, typer.Option(help="Whole lists: train networks of all sizes and pools, or of the main ones alone (main).")
+    ] = "all",
     segments: Annotated[str | None, typer.Option(hidden=True, help="Of an older mocrop; --frames says it now.")] = None,
     recipe: Annotated[Recipe, typer.Option(help="Where the training defaults come from.")] = "reference",
     epochs: EpochsOption = None,
@@ -940,6 +943,7 @@ def ablate(
         slots=slots,
         pools=pool,
         cross_sizes=cross_sizes,
+        lists=lists,  # type: ignore[arg-type]  # the settings check it
         recipe=recipe,
         training={
             "arch": arch,

@@ -64,7 +64,7 @@ def run_cells(
     keep_plan(folder, settings)
     cells, control = settings.cells, control or RunControl()
     if settings.training.freeze_backbone:  # on all threads; what then remains is little work
-        for size in settings.sizes:
+        for size in settings.list_sizes:
             collections.deque(variant_features(folder.workspace, settings, size, callback, control), maxlen=0)
     for number, cell in enumerate(cells, start=1):
         missing = [view for view in settings.views_of(cell) if not is_done(folder, cell, view)]

@@ -26,7 +26,7 @@ from mocrop.evaluation.ablation.operations import at_equal_accuracy, at_equal_op
 from mocrop.evaluation.ablation.outcomes import class_changes, comparisons, gather
 from mocrop.evaluation.ablation.report import write_result
 from mocrop.evaluation.ablation.result import AblationResult, Area, FewShotResult
-from mocrop.evaluation.ablation.settings import AblationSettings, numbers, words
+from mocrop.evaluation.ablation.settings import AblationSettings, Lists, numbers, words
 from mocrop.evaluation.ablation.streams import stream_comparisons
 from mocrop.evaluation.ablation.variants import POLICIES
 from mocrop.evaluation.flops import Cost, FlopsSettings, count_costs
@@ -132,6 +132,7 @@ def ablation_settings(
     slots: int | None,
     pools: str,
     cross_sizes: bool,
+    lists: Lists,
     recipe: Recipe,
     training: Mapping[str, Any],
     stream: Mapping[str, Any] | None,
@@ -158,6 +159,7 @@ def ablation_settings(
             slots=slots,
             pools=tuple(words(pools)),  # type: ignore[arg-type]  # the settings check them
             cross_sizes=cross_sizes,
+            lists=lists,
             training=_training(recipe, training),
             stream=None
             if stream is None

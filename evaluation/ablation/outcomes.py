@@ -111,7 +111,7 @@ def conditions_of(settings: AblationSettings, variants: Sequence[Variant]) -> li
     """Variants in every view, trained at its size or, if the settings say so, at every one; in the order of tables."""
     return [
         Condition(variant=variant, train_size=size, view=view)
-        for view in settings.views
+        for view in settings.list_views
         for size in (settings.sizes if settings.cross_sizes else (view.size,))
         for variant in variants
     ]

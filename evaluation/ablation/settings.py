@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
 from mocrop.evaluation.ablation.variants import FIELDS, POLICIES, REQUIRED, WHOLE, Variant
@@ -18,6 +18,8 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import file_stem
 from mocrop.pipeline.limits import MAX_SEED, MAX_SIDE_PX, require_numbers, require_whole
 from mocrop.training.recipe import FRAMES_WITH_SPREAD, Pool, TrainSettings
+
+Lists = Literal["all", "main"]
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -83,6 +85,7 @@ class AblationSettings:
     slots: int | None = None  # per clip of the caches; None: as many as the most frames
     pools: tuple[Pool, ...] = ("mean",)
     cross_sizes: bool = False  # test networks at the sizes that they were not trained at, too
+    lists: Lists = "all"  # where networks are trained on whole lists; main: at the size and pool of the main view
     training: TrainSettings = field(default_factory=TrainSettings)  # split and seed are each cell's own
     stream: TrainSettings | None = None  # of networks on motion fields; None: there are none
     few_shot: FewShotSettings | None = None
@@ -108,6 +111,9 @@ class AblationSettings:
             if self.slots < max(self.frames):
                 raise ValueError(f"{max(self.frames)} frames of a clip need as many slots, not {self.slots} (--slots)")
         self._check_pools()
+        require_choice("lists", self.lists, Lists)
+        if self.lists == "main" and self.cross_sizes:
+            raise ValueError("--cross-sizes needs networks of all sizes; leave it out, or pass --lists all")
         if self.stream and self.stream.input != "motion":
             raise ValueError(f"the second stream must take motion, not {self.stream.input}")
 
@@ -142,8 +148,8 @@ class AblationSettings:
             Cell(variant=variant, train_size=size, split=split, seed=seed, pool=pool)
             for seed in self.seeds
             for split in self.splits
-            for pool in self.pools
-            for size in self.sizes
+            for pool in self.list_pools
+            for size in self.list_sizes
             for variant in (*self.variants, *(self.streams if pool == self.pools[0] else ()))
         )
 
@@ -185,6 +191,21 @@ class AblationSettings:
             for size in self.sizes
             for frames in self.frames_of(pool)
         )
+
+    @property
+    def list_sizes(self) -> tuple[int, ...]:
+        """Sizes that networks are trained at on whole lists."""
+        return (self.main.size,) if self.lists == "main" else self.sizes
+
+    @property
+    def list_pools(self) -> tuple[Pool, ...]:
+        """Pools of the heads that are trained on whole lists."""
+        return self.pools[:1] if self.lists == "main" else self.pools
+
+    @property
+    def list_views(self) -> tuple[View, ...]:
+        """The views that networks of whole lists are tested in, in the order of tables."""
+        return tuple(view for view in self.views if view.size in self.list_sizes and view.pool in self.list_pools)
 
     @property
     def main(self) -> View:

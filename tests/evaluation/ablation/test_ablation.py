@@ -521,12 +521,24 @@ def test_the_centre_crop_of_the_frames_shape_is_a_policy_of_its_own() -> None:
         ("frames", (0,), "frames must be"),
         ("slots", 1, r"2 frames of a clip need as many slots, not 1"),
         ("pools", ("median",), "pool must be mean or mean-std"),
+        ("lists", "none", "lists must be all or main"),
         ("stream", TRAINING, "must take motion"),
     ],
 )
 def test_invalid_settings_are_refused(name: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(SETTINGS, **{name: value})
+
+
+def test_whole_lists_can_be_trained_on_in_the_main_view_alone() -> None:
+    settings = replace(
+        SETTINGS, sizes=(96, 160, 224), frames=(1, 2), pools=("mean", "mean-std"), cross_sizes=False, lists="main"
+    )
+    assert {(cell.train_size, cell.pool) for cell in settings.cells} == {(160, "mean")}
+    assert [view.name for view in settings.list_views] == ["160 px, 1 frame", "160 px, 2 frames"]
+    assert len(list(settings.caches())) == 2 * 3
+    with pytest.raises(ValueError, match="--cross-sizes needs networks of all sizes"):
+        replace(settings, cross_sizes=True)
 
 
 def test_a_spread_needs_two_frames_and_a_head_alone() -> None:
@@ -547,6 +559,7 @@ def options(**changes: object) -> AblationSettings:
         "slots": None,
         "pools": "mean",
         "cross_sizes": False,
+        "lists": "all",
         "recipe": "reference",
         "training": {"arch": "resnet50", "epochs": None},
         "stream": None,
