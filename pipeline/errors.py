@@ -75,6 +75,7 @@ class Reason(StrEnum):
     CONTAINER_CROP = "container-crop-ignored"
     MADE_EVEN = "odd-size-made-even"
     VARIABLE_FRAME_RATE = "variable-frame-rate"
+    TIMES_BY_RATE = "frame-times-by-rate"
     SIZE_CHANGES = "frame-size-changes"
 
 

@@ -1,8 +1,9 @@
-"""Read the motion of one video file: its motion vectors as FFmpeg exports them, and the camera's motion."""
+"""Read the motion of one video file: vectors as FFmpeg exports them, the camera's motion, times of frames, and bars."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,9 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.placement import Placement, Placements
 from mocrop.pipeline.motion.raw_vectors import VectorBlock, joined
 from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.video.brightest import Brightest
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode
+from mocrop.pipeline.video.frame_times import FrameTimes
 from mocrop.pipeline.video.open import OpenVideo, let_go_of_side_data, open_video, set_decoder_options
 from mocrop.pipeline.video.picture_notes import note_frame, note_orientation
 
@@ -35,7 +38,7 @@ _FRAME_TYPE: dict[int, FrameType] = {
 
 
 def read_motion(path: Path, *, clip: str, log: ClipLog, max_damaged: float = MAX_DAMAGED) -> ClipMotion:
-    """Read every motion vector of a file, in presentation order, decoding no more of the pictures than necessary.
+    """Read every motion vector of a file, in presentation order, the times of its frames and the picture inside bars.
 
     Positions and displacements are those of the upright picture; where the frame size changes, they are scaled to that
     of the first frame. Displacements beyond 8191 pixels are clipped; positions outside the picture are kept. B-frames
@@ -44,32 +47,40 @@ def read_motion(path: Path, *, clip: str, log: ClipLog, max_damaged: float = MAX
     Args:
         path: the file.
         clip: its name, for messages.
-        log: receives ROTATED, SIZE_CHANGES, INTERLACED, ONE_FRAME, ALL_KEY_FRAMES, NOTHING_MOVES and DAMAGED_FRAMES
-            where they apply.
+        log: receives ROTATED, SIZE_CHANGES, INTERLACED, ONE_FRAME, ALL_KEY_FRAMES, NOTHING_MOVES, TIMES_BY_RATE and
+            DAMAGED_FRAMES where they apply.
         max_damaged: largest accepted share of damaged frames, 0 to 1.
     Raises: ClipError with NO_FRAMES, TRUNCATED, DAMAGED, NO_MOTION_VECTORS, or what :func:`open_video` raises.
     """
     with open_video(path, clip=clip, log=log) as video:
         codec = video.stream.codec_context.codec.canonical_name
-        _export_vectors(video.stream, codec)
-        decode = PlainDecode(video)
+        _export_vectors(video.stream)
+        decode, beside = PlainDecode(video), _Beside()
         runs: list[ClipMotion] = []
         picture: tuple[int, int] | None = None
-        for block in _blocks(_kept_frames(video, decode, log), log):
+        for block in _blocks(_kept_frames(video, decode, beside, log), log):
             picture = picture or block.placement.upright
             runs.append(block.motion(picture))
         decode.finish(clip=clip, max_damaged=max_damaged, log=log)
+        seconds = beside.times.seconds(video.stream, log)
     motion = joined(runs)
+    inside = beside.brightest.picture(motion.width, motion.height)
+    motion = replace(motion, seconds=seconds, picture=inside)
     _note_missing_motion(motion, codec, clip, log)
     return motion
 
 
-def _export_vectors(stream: VideoStream, codec: str) -> None:
-    """Make the decoder export its vectors, and skip work that does not change them."""
-    options = {"flags2": "+export_mvs", "skip_loop_filter": "all"}
-    if codec == "mpeg4":
-        options["skip_idct"] = "all"
-    set_decoder_options(stream, **options)
+def _export_vectors(stream: VideoStream) -> None:
+    """Make the decoder export its vectors, and skip smoothing: vectors do not depend on it, and bars hardly."""
+    set_decoder_options(stream, flags2="+export_mvs", skip_loop_filter="all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Beside:
+    """What is learned of a clip beside its vectors."""
+
+    times: FrameTimes = field(default_factory=FrameTimes)
+    brightest: Brightest = field(default_factory=Brightest)
 
 
 class _Frame(NamedTuple):
@@ -80,19 +91,21 @@ class _Frame(NamedTuple):
     raw_vectors: bytes
 
 
-def _kept_frames(video: OpenVideo, decode: PlainDecode, log: ClipLog) -> Iterator[_Frame]:
+def _kept_frames(video: OpenVideo, decode: PlainDecode, beside: _Beside, log: ClipLog) -> Iterator[_Frame]:
     codec = video.stream.codec_context.codec.canonical_name
     placements = Placements(video)
     for frame in decode.frames(look=placements.look):
         note_frame(frame, log)
-        yield _kept(frame, codec, placements)
+        yield _kept(frame, codec, placements, beside)
 
 
-def _kept(frame: VideoFrame, codec: str, placements: Placements) -> _Frame:
+def _kept(frame: VideoFrame, codec: str, placements: Placements, beside: _Beside) -> _Frame:
     """Copy what is needed of a frame, and free it."""
     frame_type = _FRAME_TYPE.get(frame.pict_type, FrameType.OTHER)
     usable = frame_type != FrameType.B or codec not in NO_B_VECTORS
     placement = placements.of(frame)
+    beside.times.add(frame)
+    beside.brightest.see(frame, placement.orientation)
     return _Frame(placement, frame_type, _raw_vectors(frame, usable=usable))
 
 

@@ -1,0 +1,64 @@
+"""When the frames of a video are shown, in seconds from the first one on."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.outcome import ClipLog
+
+USUAL_RATE = 25  # frames a second, where a file tells neither times nor a rate
+
+
+class FrameTimes:
+    """Collects the presentation times of all frames of a video, in the order in which they are shown."""
+
+    def __init__(self) -> None:
+        self._pts: list[int | None] = []
+
+    def add(self, frame: VideoFrame) -> None:
+        """Take the time of the next frame."""
+        self._pts.append(frame.pts)
+
+    def seconds(self, stream: VideoStream, log: ClipLog) -> npt.NDArray[np.float64]:
+        """Times of the frames: float64, shape (frames,), strictly ascending, the first one 0.
+
+        Where the file does not give a time to every frame, or not in their order, frames are evenly spaced by the
+        average rate that it names.
+
+        Args:
+            stream: of the frames.
+            log: receives TIMES_BY_RATE in that case.
+        """
+        given = _given(self._pts, stream.time_base)
+        if given is not None:
+            return given
+        rate, said = _rate(stream)
+        fact = "have no presentation times" if None in self._pts or not stream.time_base else "do not come in order"
+        log.note(Reason.TIMES_BY_RATE, f"its frames {fact}; they count as evenly spaced, {said}")
+        return np.arange(len(self._pts)) / rate
+
+
+def _given(pts: list[int | None], time_base: Fraction | None) -> npt.NDArray[np.float64] | None:
+    """Times in seconds from the first on; None if any is missing, or they do not ascend."""
+    if not time_base or time_base <= 0:
+        return None
+    known = [each for each in pts if each is not None]
+    if len(known) < len(pts):
+        return None
+    first, step = known[0] if known else 0, float(time_base)
+    seconds = np.array([each - first for each in known], np.float64) * step
+    return seconds if np.all(np.diff(seconds) > 0) else None
+
+
+def _rate(stream: VideoStream) -> tuple[float, str]:
+    """Frames a second, and that in words."""
+    rate = stream.average_rate
+    if rate is None or rate <= 0:
+        return USUAL_RATE, f"{USUAL_RATE} a second, as it names no rate either"
+    return float(rate), f"{float(rate):.6g} a second, its average rate"
