@@ -95,9 +95,9 @@ def _show_inside(axis: Axes, picture: Picture, box: CropBox, size: PictureSize) 
 
 
 def _show_crop(axis: Axes, picture: Picture, box: CropBox, name: str) -> None:
-    """Fill the axes with what is inside of a box, stretched like the frame."""
+    """Show what is inside of a box, in its own shape and as large as fits."""
     left, top, right, bottom = box.pixels(picture.shape[1], picture.shape[0])
-    axis.imshow(picture[top:bottom, left:right], aspect="auto", interpolation="bicubic")
+    axis.imshow(picture[top:bottom, left:right], interpolation="bicubic")
     axis.set_axis_on()
     axis.set(xticks=(), yticks=())
     axis.spines[:].set(color=style_of(name).colour, linewidth=RIM_POINTS)

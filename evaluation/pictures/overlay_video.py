@@ -107,8 +107,9 @@ def paint_path(picture: Picture, path: BoxPath, *, colour: str) -> None:
     if not path.numbers:
         return
     points = path.centres * picture.shape[1::-1]
+    pieces = np.unique(np.rint(np.hstack([points[:-1], points[1:]])), axis=0)  # few, as boxes lie on a grid
     for around_px, ink in ((3, "#000000"), (1, colour)):
-        _paint_lines(picture, points[:-1], points[1:], ink, reach_px=around_px)
+        _paint_lines(picture, pieces[:, :2], pieces[:, 2:], ink, reach_px=around_px)
     for radius_px, ink in ((6, "#000000"), (4, "#ffffff")):
         _paint_lines(picture, points[-1:], points[-1:], ink, reach_px=radius_px)
 

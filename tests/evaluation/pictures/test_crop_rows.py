@@ -72,6 +72,17 @@ def test_a_static_box_is_the_same_in_each_frame(workspace: Workspace, tmp_path: 
     assert middles(tmp_path / "a.png") == [pytest.approx(RED, abs=12)] * 2
 
 
+def test_a_crop_keeps_the_shape_of_its_box(workspace: Workspace, tmp_path: Path) -> None:
+    """Half as wide as the frame and as high: half of the room is left beside it."""
+    draw_crop_rows(view(workspace, result(*[CropBox(left=0, top=0, right=0.5, bottom=1)] * 2)), tmp_path / "a.png")
+    page = image(tmp_path / "a.png")
+    row, width = page[round(0.75 * page.shape[0]), : page.shape[1] // 2], page.shape[1] // 2
+    red = (np.abs(row.astype(int) - RED).max(axis=1) < 12).nonzero()[0]
+    assert red[0] == pytest.approx(width / 4, abs=12)
+    assert red[-1] == pytest.approx(width * 3 / 4, abs=12)
+    assert len(red) == pytest.approx(width / 2, abs=20)
+
+
 def test_the_page_is_a_dark_card_with_the_colours_of_its_policies(workspace: Workspace, tmp_path: Path) -> None:
     page = image(
         show_in_workspace(workspace, "a", policies=["center", "random"], crops=True, output=tmp_path / "a.png")
