@@ -139,11 +139,9 @@ def test_unknown_policy_wrong_ratio_and_missing_workspace_are_errors(workspace: 
 
 
 def test_policy_without_a_box_of_the_ratio_is_left_out_unless_it_is_named(workspace: Workspace) -> None:
-    assert list(view_clip(workspace, "c02", ShowSettings(ratio=0.01)).results) == [
-        "full",
-        "center",
-        "adaptive",
-    ]
+    shown = view_clip(workspace, "c02", ShowSettings(ratio=0.01)).results
+    assert {"full", "center", "adaptive"} <= shown.keys()
+    assert not {"random", "motion", "motion-v2"} & shown.keys()
     with pytest.raises(CropBoxError, match="no box of 6x8 cells"):
         view_clip(workspace, "c02", ShowSettings(ratio=0.01, policies=("motion",)))
 
@@ -151,7 +149,8 @@ def test_policy_without_a_box_of_the_ratio_is_left_out_unless_it_is_named(worksp
 @pytest.mark.parametrize("clip", ["g02_c03", "g03_c04"])
 def test_clip_without_motion_gets_a_sheet_that_says_so(workspace: Workspace, clip: str, tmp_path: Path) -> None:
     view = view_clip(workspace, clip, ShowSettings())
-    assert list(view.results) == ["full", "center", "random"]
+    assert {"full", "center", "random"} <= view.results.keys()
+    assert not {"motion", "motion-v2", "adaptive", "follow"} & view.results.keys()
     picture = image(show_in_workspace(workspace, clip, output=tmp_path / "sheet.png"))
     assert has_colour(picture, STYLES["center"].colour)
     assert not has_colour(picture, STYLES["motion"].colour)
