@@ -24,7 +24,7 @@ from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES, Policy
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.settings import added
-from mocrop.pipeline.stages import cache_settings, clip_crops, precrop_settings, registry, stored_settings
+from mocrop.pipeline.stages import cache_settings, precrop_settings, registry, stored_settings
 from mocrop.pipeline.stages.extract_mv import ExtractSettings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.stored_settings import read_precrop_settings, require_same_settings
@@ -65,7 +65,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def set_policy(patch: pytest.MonkeyPatch, name: str, policy: Policy) -> None:
-    for module in (cache_settings, clip_crops, precrop_settings, stored_settings, policy_registry):
+    for module in (cache_settings, precrop_settings, stored_settings, policy_registry):
         patch.setattr(module, "POLICIES", {**POLICIES, name: policy})
 
 
@@ -206,8 +206,8 @@ def test_a_run_goes_on_with_the_default_and_is_refused_with_another_value(kept: 
 
 @needs_torch
 def test_an_ablation_goes_on_with_the_default_and_is_refused_with_another_value(tmp_path: Path) -> None:
-    from mocrop.evaluation.ablation import cells
-    from mocrop.evaluation.ablation.cells import AblationFolder, keep_plan
+    from mocrop.evaluation.ablation import folder as folder_of_ablation
+    from mocrop.evaluation.ablation.folder import AblationFolder, keep_plan
     from mocrop.evaluation.ablation.settings import AblationSettings
     from mocrop.training.recipe import TrainSettings
 
@@ -222,7 +222,7 @@ def test_an_ablation_goes_on_with_the_default_and_is_refused_with_another_value(
     folder.reports.mkdir(parents=True)
     keep(TrainSettings())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "TrainSettings", LaterTrain)
+        patch.setattr(folder_of_ablation, "TrainSettings", LaterTrain)
         keep(LaterTrain())
         with pytest.raises(MocropError, match=r"with other settings of training \(denoise: 0 there, 1 now\)"):
             keep(LaterTrain(denoise=1))

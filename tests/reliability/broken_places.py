@@ -14,7 +14,7 @@ CACHE, RUN, CLIP = "motion-32", "tiny", "Donut/v_Donut_g01_c01"
 SMALL = ["--arch", "timm/test_resnet", "--weights", "none", "--epochs", "1", "--batch-size", "4", "--device", "cpu"]
 TRAIN = [*SMALL, "--validation-share", "0", "--no-tensorboard"]
 CROP = ["--size", "32", "--frames", "2", "--workers", "0"]
-ABLATE = ["--policies", "full,center", "--sizes", "32", "--frames", "2", "--segments", "2", *SMALL, "--workers", "0"]
+ABLATE = ["--policies", "full,center", "--sizes", "32", "--slots", "2", "--frames", "2", *SMALL, "--workers", "0"]
 
 
 @dataclass(frozen=True)
