@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from mocrop.evaluation.ablation.callback import AblationCallback
 from mocrop.evaluation.ablation.features import clip_features, variant_features
@@ -41,8 +44,16 @@ def run_few_shot(
     cache, _ = next(iter(found[settings.sizes[-1]].values()))
     table = _shared_table(cache, set.intersection(*usable))
     draws = all_draws(table, settings.few_shot)
-    with one_thread():  # products of many small matrices
-        curves = {view: _curves(found[view.size], view, table, draws, callback, control) for view in settings.views}
+
+    def curves_in(view: View) -> list[Curve]:
+        return _curves(found[view.size], view, table, draws, callback, control)
+
+    with one_thread():  # products of many small matrices: as many views at once as there are cores, on a thread each
+        pool = ThreadPoolExecutor(os.cpu_count(), "few-shot", initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            curves = dict(zip(settings.views, pool.map(curves_in, settings.views), strict=True))
+        finally:
+            pool.shutdown(cancel_futures=True)
     return FewShot(table=table, curves=curves)
 
 
