@@ -138,14 +138,14 @@ def _draw_summary(part: SubFigure, view: ClipView, pictures: Mapping[int, Pictur
     axes = part.subplots(1, count + 1, squeeze=False, width_ratios=[1.0] * count + [max(1.0, 4.2 - count)])[0]
     for axis, name in zip(axes, maps, strict=False):
         axis.set_axis_off()
-        _draw_density(axis, name, view, next(iter(pictures.values())))
+        draw_density(axis, name, view, next(iter(pictures.values())))
     if not maps:
         axes[0].set_axis_off()
         _show_words(axes[0], "no density map: no policy shown found motion to go by", view.picture)
     draw_camera(axes[-1], view)
 
 
-def _draw_density(axis: Axes, name: str, view: ClipView, picture: Picture) -> None:
+def draw_density(axis: Axes, name: str, view: ClipView, picture: Picture) -> None:
     """The density of the whole clip, where it lies in the frame, and the box, or the way of a moving one."""
     result, size = view.results[name], view.picture
     rows, cols = result.density.shape

@@ -20,8 +20,15 @@ from mocrop.evaluation.pictures.box_path import BoxPath, draw_path
 from mocrop.evaluation.pictures.clip_boxes import ShowSettings
 from mocrop.evaluation.pictures.clip_view import view_clip
 from mocrop.evaluation.pictures.colours import STYLES
-from mocrop.evaluation.pictures.contact_sheet import DPI, WIDTH_INCHES
-from mocrop.evaluation.pictures.drawing import OWN_COLOUR, WARNING_COLOUR, draw_arrows, draw_bars, draw_boxes
+from mocrop.evaluation.pictures.contact_sheet import DPI, WIDTH_INCHES, draw_density
+from mocrop.evaluation.pictures.drawing import (
+    BAR_COLOUR,
+    OWN_COLOUR,
+    WARNING_COLOUR,
+    draw_arrows,
+    draw_bars,
+    draw_boxes,
+)
 from mocrop.evaluation.pictures.motion_arrows import Arrows
 from mocrop.evaluation.pictures.show import show_in_workspace
 from mocrop.pipeline.commands import preprocess
@@ -301,3 +308,58 @@ def test_an_error_is_one_line(workspace: Workspace) -> None:
     with pytest.raises(MocropError) as caught:
         show_in_workspace(workspace, "nobody")
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def barred(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Workspace:
+    """A clip of a bright square that moves over noise, with black bars of 16 pixels above and below."""
+    folder, rng = tmp_path_factory.mktemp("bars"), np.random.default_rng(0)
+    ground = rng.integers(60, 120, (96, 128, 3), dtype=np.uint8)
+    frames = [ground.copy() for _ in range(26)]
+    for number, frame in enumerate(frames):
+        frame[40:56, 4 + 4 * number : 20 + 4 * number] = 230
+        frame[:16] = frame[-16:] = 0
+    make_video(folder / "data/Run/a.avi", frames=frames)
+    made = Workspace(folder / "work")
+    preprocess.init(made, folder / "data")
+    preprocess.extract_mv(made, source="original", run=RunOptions(workers=0))
+    return made
+
+
+def test_the_box_that_moves_and_the_bars_are_on_the_sheet_of_a_clip_that_was_extracted(
+    barred: Workspace, tmp_path: Path
+) -> None:
+    view = view_clip(barred, "a", ShowSettings(policies=("follow", "picture"), ratio=0.1, frames=3))
+    assert view.inside_bars.edges == pytest.approx((0, 1 / 6, 1, 5 / 6), abs=0.03)
+    assert view.boxes.at(view.shown[0])["picture"] == view.inside_bars
+    first, last = (view.boxes.at(number)["follow"] for number in (view.shown[0], view.shown[-1]))
+    assert first.right < last.left
+    assert len(view.boxes.paths["follow"].numbers) == 26
+    sheet = image(show_in_workspace(barred, "a", policies=["follow"], ratio=0.1, output=tmp_path / "a.png"))
+    assert has_colour(sheet, STYLES["follow"].colour)
+    assert has_colour(sheet, BAR_COLOUR)
+
+
+def test_the_density_spans_what_is_left_of_the_frame(barred: Workspace) -> None:
+    axis = Figure().subplots()
+    view = view_clip(barred, "a", ShowSettings(policies=("adaptive",), bars="cut"))
+    draw_density(axis, "adaptive", view, np.zeros((96, 128, 3), np.uint8))
+    left, right, bottom, top = axis.images[-1].get_extent()
+    assert (left, right) == (0, 128)
+    assert (top, bottom) == pytest.approx((16, 80), abs=3)
+    keep = view_clip(barred, "a", ShowSettings(policies=("adaptive",)))
+    draw_density(axis, "adaptive", keep, np.zeros((96, 128, 3), np.uint8))
+    assert axis.images[-1].get_extent() == [0, 128, 96, 0]
+
+
+def test_the_video_draws_the_box_of_each_frame(barred: Workspace, tmp_path: Path) -> None:
+    file = show_in_workspace(barred, "a", policies=["follow"], ratio=0.1, video=True, output=tmp_path / "a.mp4")
+    view = view_clip(barred, "a", ShowSettings(policies=("follow",), ratio=0.1, every_frame=True))
+    orange = np.rint(np.array(to_rgb(STYLES["follow"].colour)) * 255)
+    with av.open(f"file:{file}") as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(pictures) == 26
+    for number in (1, 13, 25):
+        left, top, right, bottom = view.boxes.at(number)["follow"].pixels(640, 480)
+        for x, y in ((left, (top + bottom) // 2 + 20), (right, (top + bottom) // 2 + 20), (left + 30, top)):
+            assert np.abs(pictures[number][y, min(x, 637)] - orange).max() < 60
