@@ -113,11 +113,11 @@ def _reach(lines: int) -> int:
 
 
 def _dark_lines(picture: Picture, scale: _Scale) -> int:
-    """Count the outermost lines of which most is dark."""
-    limit, least = scale(DARK), MOSTLY_DARK * picture.shape[1]
+    """Count the outermost lines of which most is dark, but no more than a bar can have."""
+    limit, least, most = scale(DARK), MOSTLY_DARK * picture.shape[1], int((1 - LEAST_LEFT) * len(picture))
     count, step = 0, 4
-    while count < len(picture):  # in pieces: most sides have no bars
-        dark = np.count_nonzero(picture[count : count + step] <= limit, axis=1) >= least
+    while count < most:  # in pieces: most sides have no bars
+        dark = np.count_nonzero(picture[count : min(count + step, most)] <= limit, axis=1) >= least
         if not dark.all():
             return count + int(dark.argmin())
         count, step = count + len(dark), 32
