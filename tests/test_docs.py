@@ -23,7 +23,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md"])
 COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
 NOT_RUN = "<!-- not run: "
-POLICIES = ("full", "center", "random", "motion-v2", "adaptive", "maps")
+POLICIES = ("full", "picture", "center", "random", "motion-v2", "adaptive", "follow", "maps")
 
 # what a page consists of
 
@@ -190,6 +190,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, make_video: Any) -> Path:
     typed_in("import-npy", str(folder / "maps"), *place)
     small = ("--size", "16", "--workers", "0", *place)
     typed_in("precrop", "--policy", "full", "--fit", "pad", "--name", "padded", *small)
+    typed_in("precrop", "--policy", "center", "--bars", "cut", "--name", "without-bars", *small)
     for policy in POLICIES:
         typed_in("precrop", "--policy", policy, *small)
     return folder
@@ -208,7 +209,7 @@ def keys(value: Any) -> set[str]:
 def test_the_cache_format_names_every_array_and_attribute(work: Path) -> None:
     parts = sections(DOCS / "cache-format.md", level=2)
     caches = [zarr.open_group(path, mode="r") for path in sorted((work / "mocrop-work/caches").glob("*.zarr"))]
-    assert len(caches) == 2 + len(POLICIES)
+    assert len(caches) == 3 + len(POLICIES)
     arrays = {name for cache in caches for name, _ in cache.arrays()}
     assert set(first_cells(parts["Arrays"].partition("### States")[0])) == arrays
     attributes = set().union(*(keys(cache.attrs.asdict()) for cache in caches))
