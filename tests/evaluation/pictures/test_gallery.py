@@ -12,6 +12,8 @@ import pytest
 import zarr
 
 from mocrop.cli import main
+from mocrop.evaluation.pictures.clip_boxes import ShowSettings
+from mocrop.evaluation.pictures.clip_view import view_clip
 from mocrop.evaluation.pictures.colours import STYLES
 from mocrop.evaluation.pictures.drawing import WARNING_COLOUR
 from mocrop.evaluation.pictures.gallery import (
@@ -91,6 +93,17 @@ def test_a_tile_shows_the_middle_key_frame_with_the_boxes_asked_for(workspace: W
     assert run.picture is not None
     assert run.picture.shape == (48, 64, 3)
     assert run.words == ""
+
+
+def test_a_tile_has_the_moving_box_of_its_own_frame_and_the_way_that_it_takes(workspace: Workspace) -> None:
+    tile = workspace_gallery(workspace, GallerySettings(policies=("follow",), ratio=0.1)).tiles[2]
+    view = view_clip(workspace, tile.clip, ShowSettings(policies=("follow",), ratio=0.1, every_frame=True))
+    assert tile.number == 12  # the middle one of three key frames
+    assert tile.boxes == view.boxes.at(12)
+    assert tile.boxes["follow"] != view.results["follow"].box  # which is the mean of all
+    assert tile.paths["follow"].at([12]) == pytest.approx(view.boxes.paths["follow"].at([12]))
+    static = workspace_gallery(workspace, GallerySettings(policies=("center",))).tiles[2]
+    assert static.paths == {}
 
 
 def test_a_clip_without_motion_is_marked_as_not_cropped_and_one_that_cannot_be_read_says_why(
