@@ -23,7 +23,7 @@ MOSTLY_DARK = 0.75  # share of the pixels of a line beside the edge; the others 
 RINGING_LINES = 8  # next to the edge, where coding spreads the picture into the bar: the side of a coded block
 RINGING_SHARE, RINGING = 0.02, 44.0  # of the pixels of such a line, and how bright these may be
 RIM = 1 / 3  # of the way from bar to picture: darker lines at the edge are a blend of both
-BRIGHT = 40.0  # levels above black that a tenth of the picture must have; a darker clip does not tell what is bar
+BRIGHT, BRIGHT_SHARE = 40.0, 0.1  # levels above black, and of the picture: a darker clip does not tell what is bar
 LEAST_LINES = 4  # of a bar; what is thinner may be a dark edge of the picture
 LEAST_LEFT = 1 / 3  # of the area
 
@@ -64,6 +64,8 @@ def picture_inside(brightest: Picture, *, black: float = 16, white: float = 235)
     height, width = brightest.shape
     whole = left, top, right, bottom = 0, 0, width, height
     scale = _Scale(black=black, unit=(white - black) / _LEVELS)
+    if _bright(brightest, scale) < brightest.size * LEAST_LEFT * BRIGHT_SHARE:  # in no part of it can be enough
+        return whole
     cut = dict.fromkeys(_SIDES, 0)
     while True:  # what is bar at one side is no part of the edges at the others
         across, down = slice(left, right), slice(top, bottom)
@@ -75,8 +77,12 @@ def picture_inside(brightest: Picture, *, black: float = 16, white: float = 235)
         if left >= right or top >= bottom:
             return whole
     inside = brightest[top:bottom, left:right]
-    bright = np.count_nonzero(inside >= scale(BRIGHT)) >= inside.size / 10
-    return (left, top, right, bottom) if bright and inside.size >= brightest.size * LEAST_LEFT else whole
+    enough = _bright(inside, scale) >= inside.size * BRIGHT_SHARE and inside.size >= brightest.size * LEAST_LEFT
+    return (left, top, right, bottom) if enough else whole
+
+
+def _bright(picture: Picture, scale: _Scale) -> int:
+    return int(np.count_nonzero(picture >= scale(BRIGHT)))
 
 
 def _from_outside(brightest: Picture, side: str, across: slice, down: slice) -> Picture:
@@ -128,10 +134,10 @@ def _rising(lines: Picture, reach: int, scale: _Scale) -> npt.NDArray[np.float64
     """Share of the pixels that become brighter than before at each line, where an edge may take ``reach`` lines."""
     run = reach + 1
     count = len(lines) - reach
-    brightest = lines[:count].astype(np.int32)
+    brightest = lines[:count].copy()
     for number in range(1, run):
         np.maximum(brightest, lines[number : number + count], out=brightest)
-    rises = brightest[run:] - brightest[:-run] > SHARP * scale.unit
+    rises = np.subtract(brightest[run:], brightest[:-run], dtype=np.int32) > SHARP * scale.unit
     return np.concatenate([np.zeros(run), np.count_nonzero(rises, axis=1) / lines.shape[1]])
 
 
