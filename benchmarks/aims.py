@@ -214,7 +214,27 @@ def _scale_aims() -> list[Aim]:
     return aims
 
 
-AIMS: tuple[Aim, ...] = (*_pipeline_aims(), *_box_aims(), *_loader_aims(), *_scale_aims())
+def _policy_aims() -> list[Aim]:
+    """A box for each slot may not cost much more than one for all."""
+    moving = partial(Aim, compared="adaptive, one box")
+    time = partial(moving, run="policies", title="policies", most=1.2)
+    return [
+        time(work="follow, 16 boxes a clip, alone (CPU)", measure=ratio("follow", to="adaptive")),
+        time(
+            work="follow, 16 boxes a clip, with reading its motion (CPU)",
+            measure=ratio("follow, with reading", to="adaptive, with reading"),
+        ),
+        moving(
+            run="precrop",
+            title="precrop from h264",
+            work="precrop by follow (CPU)",
+            measure=ratio("mocrop precrop, follow", to="mocrop precrop, adaptive"),
+            most=1.25,
+        ),
+    ]
+
+
+AIMS: tuple[Aim, ...] = (*_pipeline_aims(), *_policy_aims(), *_box_aims(), *_loader_aims(), *_scale_aims())
 
 
 def rows(results: Mapping[str, Sequence[Result]], aims: Sequence[Aim] = AIMS) -> list[Row]:

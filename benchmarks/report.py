@@ -44,7 +44,12 @@ RUNS = (
     Run(name="sources", program="sources.py", arguments=("--clips", "12", "--rounds", "3")),
     Run(name="transcode", program="transcode.py", arguments=("--clips", "12", "--rounds", "3")),
     Run(name="extract-mv", program="extract.py", arguments=("--clips", "24")),
-    Run(name="precrop", program="precrop.py", arguments=("--clips", "24")),
+    Run(
+        name="precrop",
+        program="precrop.py",
+        arguments=("--clips", "24", "--policies", "center", "motion", "adaptive", "follow"),
+    ),
+    Run(name="policies", program="policy_time.py", arguments=("--clips", "48")),
     Run(name="box search", program="box_search.py", arguments=("--clips", "100", "--rounds", "5")),
     Run(name="workers", program="workers.py", arguments=("--clips", "60", "--copies", "4", "--rounds", "1")),
     Run(name="training step", program="training_step.py", arguments=("--steps", "4", "--size", "112")),

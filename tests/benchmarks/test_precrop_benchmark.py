@@ -30,3 +30,10 @@ def test_precrop_benchmark_compares_policies_and_sources_with_the_bare_loop(tmp_
 def test_box_search_benchmark_finds_the_boxes_of_plain_loops() -> None:
     printed = output_of("box_search.py", "--clips", "3", "--rounds", "1")
     assert all(grid in printed for grid in ("6x8", "9x16", "36x64"))
+
+
+def test_policy_benchmark_compares_moving_boxes_with_one_box(tmp_path: Path) -> None:
+    small = ["--clips", "2", "--rounds", "1", "--slots", "3", "--data", str(tmp_path / "absent")]
+    printed = output_of("policy_time.py", *small)
+    for name in ("motion", "motion-v2", "adaptive", "follow", "adaptive, with reading", "follow, with reading"):
+        assert printed.count(f"\n{name} ") == 1
