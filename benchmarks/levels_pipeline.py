@@ -20,7 +20,7 @@ DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
-def pipeline_row(train: int, sets: int, *, own: float) -> dict[str, Any]:
+def pipeline_row(train: int, sets: int, *, own: float = 0.4) -> dict[str, Any]:
     """Compare two views of the same made clips, neither better, many times.
 
     Args:

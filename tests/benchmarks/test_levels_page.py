@@ -32,6 +32,15 @@ def test_a_study_that_was_not_run_is_said_to_be_missing(levels_page: ModuleType)
     assert "{brace}" in made
 
 
+def test_the_few_shot_curves_of_an_ablation_hold_their_level() -> None:
+    """At a nominal 5 %, at most 7 for one, two and four groups; the test that was in use before rejected far more."""
+    for row in rows("pipeline"):
+        assert row["sets"] >= 200
+        assert row["rejected"] <= 0.07
+        assert row["flips_rejected"] > 0.1
+    assert [row["train"] for row in rows("pipeline")] == [1, 2, 4]
+
+
 @pytest.mark.parametrize(
     ("study", "column", "least", "most"),
     [
