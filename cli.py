@@ -142,7 +142,7 @@ PolicyGridOption = Annotated[
         "--grid",
         metavar="ROWSxCOLS",
         help="Cells of the density map.",
-        show_default="6x8; motion-v2: 9x16; adaptive: 24x32; maps: that of the maps",
+        show_default="6x8; motion-v2: 9x16; adaptive, follow: 24x32; maps: that of the maps",
     ),
 ]
 PolicySeedOption = Annotated[
@@ -152,7 +152,7 @@ CameraOption = Annotated[
     Camera | None,
     typer.Option(
         help="The camera's motion: leave it in the vectors, or subtract it.",
-        show_default="ignore; adaptive: compensate",
+        show_default="ignore; adaptive, follow: compensate",
     ),
 ]
 EpsOption = Annotated[
