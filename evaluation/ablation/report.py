@@ -153,7 +153,9 @@ def _few_shot_parts(content: Mapping[str, Any]) -> Sequence[str]:
         parts += ["### Mean and standard deviation\n", tables.comparison_table(few_shot["pools"])]
     parts += ["## Accuracy and operations\n", "![few groups: accuracy against operations](operations.png)\n"]
     parts += [tables.accuracy_table(content, pool) for pool in content["settings"]["pools"]]
-    parts += ["### At equal operations\n", tables.operations_table(few_shot["equal_operations"])]
+    parts += ["### At equal operations\n", tables.choices_table(few_shot["equal_operations"])]
+    parts += [tables.curve_table(few_shot["equal_operations"], base) for base in BASES]
+    parts += [tables.operations_table(few_shot["equal_operations"])]
     parts += ["### At equal accuracy\n", tables.equal_accuracy_table(few_shot["equal_accuracy"])]
     return [*parts, "## Classes taken for each other\n", tables.pair_table(few_shot["pairs"])]
 

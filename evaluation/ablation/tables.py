@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mocrop.evaluation.ablation.families import policy_of
+from mocrop.evaluation.ablation.variants import POLICIES
 from mocrop.evaluation.ablation.verdicts import tally_of
 from mocrop.evaluation.report.format import Markdown, in_code, in_markdown, markdown_table, points
 from mocrop.evaluation.scores.comparisons import Verdict
@@ -104,6 +105,29 @@ def accuracy_table(content: Content, pool: str) -> str:
 
 def _marked(text: str, bold: bool) -> str:
     return Markdown(f"**{text}**") if bold else text
+
+
+def choices_table(readings: Sequence[Content]) -> str:
+    """What each policy chose within each budget, and how accurate it is: a row a policy, a column a budget."""
+    columns = list(dict.fromkeys(each["where"] for each in readings))
+    found = {}
+    for each in readings:
+        for name, accuracy, choices in (("variant", "accuracy", "choices"), ("base", "base_accuracy", "base_choices")):
+            chosen = " or ".join(dict.fromkeys(_short(choice, each[name]) for choice in each[choices]))
+            found[each[name], each["where"]] = f"{100 * each[accuracy]:.1f} ({chosen})"
+    policies = sorted({policy for policy, _ in found}, key=POLICIES.index)
+    return markdown_table(
+        ["policy", *columns], [[policy, *(found[policy, column] for column in columns)] for policy in policies]
+    )
+
+
+def _short(choice: str, policy: str) -> str:
+    """A choice without the name of its policy.
+
+    >>> _short("follow 0.25, 96 px, 4 frames", "follow"), _short("full, 96 px, 1 frame", "full")
+    ('0.25, 96 px, 4 frames', '96 px, 1 frame')
+    """
+    return choice.removeprefix(policy).lstrip(", ")
 
 
 def operations_table(readings: Sequence[Content]) -> str:

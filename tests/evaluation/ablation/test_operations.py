@@ -16,7 +16,9 @@ from mocrop.evaluation.ablation.operations import (
     field_of,
 )
 from mocrop.evaluation.ablation.plots import best_within
+from mocrop.evaluation.ablation.report import reading_json
 from mocrop.evaluation.ablation.settings import AblationSettings, View
+from mocrop.evaluation.ablation.tables import choices_table
 from mocrop.evaluation.flops import Cost
 from mocrop.evaluation.scores.comparisons import Verdict
 
@@ -97,6 +99,16 @@ def test_the_accuracy_of_no_crop_is_bought_as_cheaply_as_can_be() -> None:
     assert (center.gflops, center.base_gflops, center.comparison.difference.mean) == (2.0, 6.0, 0.0)
     assert center.reaches
     assert full.gflops == 6.0  # nothing cheaper is as good
+
+
+def test_the_table_of_choices_says_what_each_policy_took() -> None:
+    readings = at_equal_operations(field(full_96_2=share(1.0), center_96_1=share(1.0)), SETTINGS, COSTS)
+    assert choices_table([reading_json(each) for each in readings]).splitlines() == [
+        "| policy | at most 2 GFLOPs | at most 6 GFLOPs |",
+        "|---|---|---|",
+        "| full | 100.0 (96 px, 2 frames) | 100.0 (96 px, 2 frames) |",
+        "| center | 100.0 (0.5, 96 px, 1 frame) | 100.0 (0.5, 96 px, 1 frame) |",
+    ]
 
 
 def test_a_policy_that_is_never_as_accurate_shows_its_best() -> None:
