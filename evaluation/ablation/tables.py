@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,8 +42,15 @@ def groups_name(groups: int) -> str:
 
 
 def estimate(values: Content) -> Estimate:
-    """A mean with its interval, from plain values."""
-    return Estimate(mean=values["mean"], low=values["low"], high=values["high"])
+    """A mean with its interval, from plain values; ends that JSON has as null are those without a number.
+
+    >>> estimate({"mean": 0.5, "low": None, "high": None})
+    Estimate(mean=0.5, low=-inf, high=inf)
+    """
+    low, high = values["low"], values["high"]
+    return Estimate(
+        mean=values["mean"], low=-math.inf if low is None else low, high=math.inf if high is None else high
+    )
 
 
 def summary_table(content: Content) -> str:

@@ -22,9 +22,9 @@ from mocrop.evaluation.ablation.families import corrected_by_question
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
 from mocrop.evaluation.ablation.folder import AblationFolder
 from mocrop.evaluation.ablation.outcomes import class_changes, comparisons, gather
-from mocrop.evaluation.ablation.report import comparison_json
+from mocrop.evaluation.ablation.report import comparison_json, report_markdown
 from mocrop.evaluation.ablation.settings import AblationSettings, Cell, View
-from mocrop.evaluation.ablation.tables import curve_table
+from mocrop.evaluation.ablation.tables import comparison_table, curve_table
 from mocrop.evaluation.ablation.variants import Variant, base_of, bases_of
 from mocrop.evaluation.ablation.verdicts import BUDGET, FEW_SHOT, FULL_DATA, answers, overall
 from mocrop.evaluation.scores.comparisons import Comparison, Verdict
@@ -34,6 +34,7 @@ from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.errors import PredictionsError, SettingsError, StoppedError, WeightsError
 from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.signals import StopRequest
@@ -251,6 +252,7 @@ def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkey
     }
     assert {line["verdict"] for line in lines} <= {*(verdict.value for verdict in Verdict), "not tested"}
     content = json.loads(files["json"].read_text())
+    assert report_markdown(content) == report  # what is saved makes the same report again
     assert result.few_shot is not None
     few_shot = content["few_shot"]
     assert content["full_data"][0]["sentence"] == result.full_data[0].sentence
@@ -455,6 +457,14 @@ def test_the_tests_of_a_question_are_corrected_together_and_apart_from_others() 
     )
     alone = replace(compared(Verdict.NOT_SHOWN), base="center 0.5", p_value=0.03)
     assert [each.p_corrected for each in corrected_by_question([first, alone, second])] == [0.04, 0.03, 0.04]
+
+
+def test_an_interval_without_ends_is_the_same_in_a_saved_report() -> None:
+    """Two groups have none: JSON has null there, and the table made of it says why."""
+    endless = replace(compared(Verdict.NOT_SHOWN), difference=Estimate(mean=0.25, low=-np.inf, high=np.inf))
+    made = comparison_json(endless)
+    assert "| +25.0 [too few groups] |" in comparison_table([made])
+    assert comparison_table([json.loads(json_text(made))]) == comparison_table([made])
 
 
 def test_only_differences_that_are_shown_are_bold() -> None:
