@@ -48,9 +48,7 @@ def estimate(values: Content) -> Estimate:
     Estimate(mean=0.5, low=-inf, high=inf)
     """
     low, high = values["low"], values["high"]
-    return Estimate(
-        mean=values["mean"], low=-math.inf if low is None else low, high=math.inf if high is None else high
-    )
+    return Estimate(mean=values["mean"], low=-math.inf if low is None else low, high=math.inf if high is None else high)
 
 
 def summary_table(content: Content) -> str:

@@ -35,6 +35,7 @@ class Coverage:
             box of the ratio, and for clips that have no annotated slot.
         variants: names of the policies that were measured, then of the ceilings.
         left_out: by name of a policy that was not measured: why.
+        not_measured: names of annotated clips that the workspace does not have, or has no motion vectors of.
     """
 
     settings: CoverageSettings
@@ -45,6 +46,7 @@ class Coverage:
     variants: tuple[str, ...]
     left_out: Mapping[str, str]
     rows: tuple[CoverageRow, ...]
+    not_measured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

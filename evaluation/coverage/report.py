@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
+from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, read_actor_boxes
 from mocrop.evaluation.coverage.clips import annotated_clips
 from mocrop.evaluation.coverage.measure import Coverage, measure_coverage
 from mocrop.evaluation.coverage.plot import draw_coverage
@@ -18,6 +18,7 @@ from mocrop.evaluation.coverage.rows import FEW_GROUPS, At, CoverageRow
 from mocrop.evaluation.coverage.settings import BASE, BEST_MOVING, BEST_STATIC, CEILINGS, CoverageSettings
 from mocrop.evaluation.report.format import in_markdown, markdown_table, write_json
 from mocrop.evaluation.scores.statistics import Estimate
+from mocrop.pipeline.dataset.clips import group_of
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -43,9 +44,17 @@ def coverage_in_workspace(
     Raises: WorkspaceError without a workspace; DatasetError if the box file cannot be read or fits no clip;
         MotionStoreError if the motion store is damaged, or too old for a policy that must be measured.
     """
-    clips = annotated_clips(workspace.require(), read_actor_boxes(boxes), groups=settings.groups)
-    coverage = measure_coverage(clips, settings, on_clip=on_clip)
+    known = read_actor_boxes(boxes)
+    clips = annotated_clips(workspace.require(), known, groups=settings.groups)
+    coverage = with_not_measured(measure_coverage(clips, settings, on_clip=on_clip), known)
     return coverage, write_coverage(coverage, workspace.reports)
+
+
+def with_not_measured(coverage: Coverage, boxes: ActorBoxes) -> Coverage:
+    """The coverage, and which clips of the groups that were asked for are in the box file and not in it."""
+    groups, measured = coverage.settings.groups, set(coverage.clips)
+    wanted = (name for name, tubes in boxes.items() if tubes and (groups is None or group_of(name) in groups))
+    return replace(coverage, not_measured=tuple(name for name in wanted if name not in measured))
 
 
 def coverage_table(coverage: Coverage, *, clips_of: str = "all") -> str:
@@ -108,10 +117,15 @@ def meaning(settings: CoverageSettings) -> dict[str, str]:
 
 
 def remarks(coverage: Coverage) -> list[str]:
-    """What a reader must know of the tables: which policies are missing, and clips without annotated slots."""
+    """What a reader must know of the tables: policies and clips that are missing, clips without annotated slots."""
     found = [f"{name} is left out: {why}" for name, why in coverage.left_out.items()]
     if without := int(np.isnan(coverage.values["slots"]).all(axis=(1, 2, 3)).sum()):
         found.append(f"{_counts(without, 'clip')} without an annotated slot: counted at all frames alone")
+    if missing := coverage.not_measured:
+        found.append(
+            f"{_counts(len(missing), 'clip')} of the box file not measured, for want of motion vectors or of the clip "
+            f"in this workspace ({missing[0]}{', ...' if len(missing) > 1 else ''})"
+        )
     return found
 
 

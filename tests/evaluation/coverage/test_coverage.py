@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mocrop.evaluation.coverage.actor_boxes import Tube
 from mocrop.evaluation.coverage.clips import AnnotatedClip, slots_of, stands_still
 from mocrop.evaluation.coverage.measure import Coverage, measure_coverage
 from mocrop.evaluation.coverage.overlap import METRICS, overlap, overlaps
@@ -20,6 +21,7 @@ from mocrop.evaluation.coverage.report import (
     coverage_json,
     coverage_markdown,
     coverage_table,
+    with_not_measured,
     write_coverage,
 )
 from mocrop.evaluation.coverage.rows import At, CoverageRow
@@ -231,6 +233,19 @@ def test_few_groups_are_said_to_be_few() -> None:
     assert "7 clips of 7 groups at slots" in said
     assert FEW in said
     assert FEW not in coverage_markdown(measure_coverage([*few, clip("Dig/7")], CoverageSettings(ratios=(0.5,))))
+
+
+def test_annotated_clips_that_are_not_measured_are_said() -> None:
+    """Four clips are annotated: one is measured, one is of another group, one has no box, and one is not there."""
+    coverage = measure_coverage([clip("Dig/v_Dig_g13_c01")], CoverageSettings(ratios=(0.25,), groups=range(13, 26)))
+    tubes = (Tube(start=0, boxes=np.array([[0.0, 0, 9, 9]])),)
+    names = ("Dig/v_Dig_g13_c01", "Dig/v_Dig_g13_c02", "Dig/v_Dig_g12_c01")
+    found = with_not_measured(coverage, {**dict.fromkeys(names, tubes), "Dig/v_Dig_g14_c01": ()})
+    assert found.not_measured == ("Dig/v_Dig_g13_c02",)
+    said = "1 clip of the box file not measured, for want of motion vectors or of the clip in this workspace"
+    assert f"{said} (Dig/v_Dig_g13_c02)" in coverage_json(found)["remarks"]
+    assert said in coverage_markdown(found)
+    assert said not in coverage_markdown(coverage)
 
 
 def test_what_an_older_motion_store_cannot_tell_is_left_out_and_said_or_an_error_if_asked_for() -> None:
