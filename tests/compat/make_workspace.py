@@ -1,6 +1,6 @@
 """Make a small workspace, packed into one file, for later versions of mocrop to open in their tests.
 
-``python -m tests.compat.make_workspace tests/compat/0.1-schema2.tar.xz`` packs what the code of this moment writes. A
+``python -m tests.compat.make_workspace tests/compat/0.1-schema3.tar.xz`` packs what the code of this moment writes. A
 file is made once, when something stored has got another layout, and is never made again: it stands for what people
 have. Everything in it comes from the demo's own sprites. Its ``facts.json`` says which values are stored, as
 zarr-python and numpy read them, without mocrop.
@@ -28,13 +28,14 @@ SPRITES = SpriteSettings(classes=2, groups=4, clips_per_group=1, frames=13, widt
 MADE = 1_700_000_000  # seconds; the videos' time, which the manifest knows: an archive keeps whole seconds
 ARCH = "timm/test_efficientnet.r160_in1k"  # a tenth of a million parameters
 WEIGHTS = "body.pt"  # of the network; numbers that repeat take little room
-STREAMS = ("frames", "motion", "box", "density", "frame_index", "state", "label", "group", "subset")
-VECTORS = ("vectors", "vectors_per_frame", "frame_type", "camera", "camera_support", "position", "frames")
+BOXES = ("box", "slot_box", "picture", "content")
+STREAMS = ("frames", "motion", *BOXES, "density", "frame_index", "state", "label", "group", "subset")
+VECTORS = ("vectors", "vectors_per_frame", "frame_type", "camera", "camera_support", "seconds", "position", "frames")
 LEFT_OUT = (".png", ".lock")  # pictures are large, and nothing reads them
 PREPROCESS = (
     "run videos --size 24 --frames 3 --policy motion --motion-fields --field-side 8 --name motion --workers 0",
-    "precrop --size 16 --frames 2 --policy adaptive --grid 12x16 --compression zstd --name compressed --workers 0",
-    "precrop --size 16 --frames 2 --policy center --ratio 0.5 --name center --workers 0",
+    "precrop --size 16 --frames 2 --policy follow --grid 12x16 --compression zstd --name compressed --workers 0",
+    "precrop --size 16 --frames 2 --policy center --ratio 0.5 --fit pad --bars cut --name center --workers 0",
     "precrop --size 16 --frames 2 --policy full --source original --select uniform --name original --workers 0",
 )
 TRAIN = (
