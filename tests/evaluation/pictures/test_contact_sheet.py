@@ -16,13 +16,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mocrop.cli import main
+from mocrop.evaluation.pictures import contact_sheet
 from mocrop.evaluation.pictures.box_path import BoxPath, draw_path
 from mocrop.evaluation.pictures.clip_boxes import ShowSettings
 from mocrop.evaluation.pictures.clip_view import view_clip
 from mocrop.evaluation.pictures.colours import STYLES
 from mocrop.evaluation.pictures.contact_sheet import DPI, WIDTH_INCHES, draw_density
 from mocrop.evaluation.pictures.drawing import (
-    BAR_COLOUR,
     OWN_COLOUR,
     WARNING_COLOUR,
     draw_arrows,
@@ -336,8 +336,21 @@ def test_the_box_that_moves_and_the_bars_are_on_the_sheet_of_a_clip_that_was_ext
     assert first.right < last.left
     assert len(view.boxes.paths["follow"].numbers) == 26
     sheet = image(show_in_workspace(barred, "a", policies=["follow"], ratio=0.1, output=tmp_path / "a.png"))
-    assert has_colour(sheet, STYLES["follow"].colour)
-    assert has_colour(sheet, BAR_COLOUR)
+    assert has_colour(sheet[: sheet.shape[0] // 4], STYLES["follow"].colour)  # the rest has legends
+
+
+def test_each_frame_of_the_sheet_has_its_own_box_and_hatched_bars(
+    barred: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn_boxes: list[CropBox] = []
+    hatched: list[CropBox] = []
+    monkeypatch.setattr(contact_sheet, "draw_bars", lambda _axis, inside, _size: hatched.append(inside))
+    monkeypatch.setattr(contact_sheet, "draw_boxes", lambda _axis, boxes, _size: drawn_boxes.append(boxes["follow"]))
+    view = view_clip(barred, "a", ShowSettings(policies=("follow",), ratio=0.1, frames=3))
+    contact_sheet.draw_contact_sheet(view, tmp_path / "a.png")
+    assert drawn_boxes == [view.boxes.at(number)["follow"] for number in (0, 12, 24)]
+    assert len(set(drawn_boxes)) == 3
+    assert hatched == [view.inside_bars] * 3
 
 
 def test_the_density_spans_what_is_left_of_the_frame(barred: Workspace) -> None:
