@@ -28,15 +28,15 @@ def write_page(results: Mapping[str, Path], page: Path) -> None:
 
 def markdown(saved: Mapping[str, Saved], prose: str) -> str:
     """The prose with a table in the place of each line ``{name of a table}``."""
-    lines = [NOTICE, ""]
+    lines = list[str]()
     for line in prose.rstrip().splitlines():
         name = line.strip("{}")
         if line.startswith("{") and name in TABLES:
             lines += _table(name, saved)
         else:
             lines.append(line)
-    title = lines.pop(2)
-    return "\n".join([title, "", *lines]) + "\n"
+    title, *rest = lines
+    return "\n".join([title, "", NOTICE, *rest]) + "\n"
 
 
 def _table(name: str, saved: Mapping[str, Saved]) -> list[str]:
