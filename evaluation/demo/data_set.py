@@ -77,7 +77,7 @@ def write_lists(files: DataSet, boxes: Mapping[str, Sequence[Box]]) -> None:
 def groups_of_splits(groups: int) -> list[range]:
     """Which groups, counted from 0, are tested in each split.
 
-    >>> groups_of_splits(25), test_groups(3)
+    >>> groups_of_splits(25), groups_of_splits(3)
     ([range(0, 7), range(7, 14), range(14, 21)], [range(0, 1), range(1, 2), range(2, 3)])
     """
     tested = max(1, round(TEST_SHARE * groups))
