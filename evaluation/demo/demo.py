@@ -33,7 +33,8 @@ from mocrop.training.recipe import TrainSettings
 
 SPRITE_POLICIES = ("full", "center", "motion")
 CROSSING_POLICIES = ("full", "center", "adaptive", "follow")
-SIZE_PX, FRAMES, RATIO = 64, 4, 0.25  # at 0.75 every crop holds these small figures, and no policy does better
+SIZE_PX, FRAMES = 64, 4
+SPRITE_RATIO, CROSSING_RATIO = 0.25, 0.1  # at 0.75 every crop holds these small figures, and no policy does better
 MARK = "this-is-a-mocrop-demo"  # only a folder with this file in it is ever deleted
 TRAINING = TrainSettings(
     arch="timm/test_resnet.r160_in1k",  # half a million parameters: learns these shapes in seconds on a CPU
@@ -66,10 +67,11 @@ def run_demo(folder: Path, *, run: RunOptions, console: LineConsole, scene: Scen
     Raises: WorkspaceError if ``folder`` holds anything but an earlier demo.
     """
     made = make_data_set(folder, scene or scene_settings("sprites"), console=console)
-    policies = SPRITE_POLICIES if any(made.panning.values()) else CROSSING_POLICIES
+    sprites = any(made.panning.values())
+    policies, ratio = (SPRITE_POLICIES, SPRITE_RATIO) if sprites else (CROSSING_POLICIES, CROSSING_RATIO)
     workspace = Workspace(folder / "work")
     console.rule("2. every stage: transcode, extract-mv, precrop")
-    _make_caches(workspace, made, policies, run, console)
+    _make_caches(workspace, made, policies, ratio, run, console)
     console.rule("3. the same small network, trained on whole frames and on crops")
     with one_thread():  # the network is small: two threads gain little, and on busy cores they wait for each other
         scores = {policy: _train_and_evaluate(workspace, policy, console) for policy in policies}
@@ -147,16 +149,16 @@ def _clear(folder: Path) -> None:
 
 
 def _make_caches(
-    workspace: Workspace, made: MadeScene, policies: Sequence[str], run: RunOptions, console: LineConsole
+    workspace: Workspace, made: MadeScene, policies: Sequence[str], ratio: float, run: RunOptions, console: LineConsole
 ) -> None:
     from mocrop.pipeline.commands.console import print_report
 
-    options: CropOptions = {"size": SIZE_PX, "frames": FRAMES, "ratio": RATIO}
+    options: CropOptions = {"size": SIZE_PX, "frames": FRAMES, "ratio": ratio}
     moving: CropOptions = {**options, "policy": policies[-1]}
     splits = None if any(made.panning.values()) else made.files.splits  # sprites: every split has panning clips
     print_report(console, preprocess.run_all(workspace, made.files.videos, splits=splits, run=run, **moving))
     for policy in policies[:-1]:
-        own: CropOptions = {**options, "policy": policy, "ratio": None if policy == "full" else RATIO}
+        own: CropOptions = {**options, "policy": policy, "ratio": None if policy == "full" else ratio}
         print_report(console, preprocess.precrop(workspace, run=run, **own))
 
 

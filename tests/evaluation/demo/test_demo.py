@@ -43,6 +43,21 @@ def test_demo_runs_every_stage_and_draws_a_picture(
     assert again.inside == result.inside
 
 
+def test_of_the_crossing_scene_the_box_that_follows_holds_the_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "TRAINING", dataclasses.replace(demo.TRAINING, epochs=1))
+    small = CrossingSettings(classes=3, groups=3, clips_per_group=1, frames=(40, 40), width=192, height=144)
+    result = run_demo(tmp_path / "demo", run=RunOptions(workers=0), console=LineConsole(width=80), scene=small)
+    print_demo(LineConsole(width=80), result)
+    assert list(result.scores) == ["full", "center", "adaptive", "follow"]
+    inside = {policy: shares["still"] for policy, shares in result.inside.items()}
+    assert inside["full"] == 1.0
+    assert inside["follow"] > max(inside["adaptive"], inside["center"]) + 0.2
+    assert result.scores["follow"].top1.total == 3  # one group of each class, as the first of the split lists says
+    assert "figure in crop" in capsys.readouterr().out
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(WorkspaceError, match="something else than an earlier demo"):
