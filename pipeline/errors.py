@@ -8,7 +8,7 @@
     ├── SettingsError           an invalid setting in mocrop.toml or on the command line
     ├── ClipError               a failure of one clip; carries a Reason and becomes an outcome
     ├── CropBoxError            no crop box meets the settings
-    ├── MotionStoreError        a damaged part of motion.zarr
+    ├── MotionStoreError        a damaged part of motion.zarr, or one that is too old for what is asked
     ├── CacheError              a crop cache that is missing, ambiguous, damaged, or not the one asked for
     ├── DiskFullError           no space left: ends the run, the workspace stays resumable
     ├── FileError               a file or folder that the system does not let mocrop read or write
@@ -112,6 +112,10 @@ class CropBoxError(MocropError):
 
 class MotionStoreError(MocropError):
     """A part of motion.zarr cannot be read."""
+
+
+class OlderMotionError(MotionStoreError):
+    """An older mocrop wrote motion.zarr, without what is asked for now: no clip is to blame."""
 
 
 class CacheError(MocropError):

@@ -16,6 +16,7 @@ from mocrop.pipeline.errors import (
     FileError,
     MocropError,
     NewerError,
+    OlderMotionError,
     Reason,
     raise_if_disk_full,
 )
@@ -82,7 +83,8 @@ def clip_log(task: ClipTask) -> Iterator[ClipLog]:
     """Run the body for one clip and turn whatever it raises into ``log.outcome``.
 
     Any exception becomes a failed outcome, so the code after the block must look at ``log.outcome``. Only what no
-    clip is to blame for is raised: DiskFullError, FileError where the workspace cannot be written, and NewerError.
+    clip is to blame for is raised: DiskFullError, FileError where the workspace cannot be written, NewerError, and
+    OlderMotionError.
 
     >>> task = ClipTask(position=3, name="A/b", path="/data/A/b.avi", refusal=(Reason.EMPTY_FILE, "A/b is empty"))
     >>> with clip_log(task) as log:
@@ -104,7 +106,7 @@ def clip_log(task: ClipTask) -> Iterator[ClipLog]:
         log.outcome = dataclasses.replace(done, checksum=log.checksum)
     except ClipError as error:
         log.outcome = outcome("failed", [error.reason, *log.reasons], str(error))
-    except (DiskFullError, FileError, NewerError):
+    except (DiskFullError, FileError, NewerError, OlderMotionError):
         raise
     except MocropError as error:
         log.outcome = outcome("failed", [Reason.UNREADABLE, *log.reasons], str(error))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.policies.base import ClipFacts, PolicyResult
+from mocrop.pipeline.policies.base import ClipFacts, PolicyResult, too_old
 
 Edges = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 
@@ -22,7 +22,7 @@ _LIMIT = 32767  # of int16, both ways
 def picture_inside_bars(clip: ClipFacts) -> CropBox:
     """The picture inside the black bars of a clip; the whole frame if it has none.
 
-    Raises: MotionStoreError if nobody has looked for bars.
+    Raises: OlderMotionError if nobody has looked for bars.
     """
     left, top, right, bottom = _edges(clip)
     width, height = _motion(clip).width, _motion(clip).height
@@ -35,7 +35,7 @@ def decide_in_picture(clip: ClipFacts, settings: Any, *, box: Callable[[ClipFact
     Args:
         box: of the policy.
     Returns: its result, boxes in fractions of the frame; a clip that it cannot crop keeps the whole picture.
-    Raises: MotionStoreError if nobody has looked for bars.
+    Raises: OlderMotionError if nobody has looked for bars.
     """
     picture = picture_inside_bars(clip)
     if picture == WHOLE_FRAME:
@@ -81,10 +81,7 @@ def _moved(positions: npt.NDArray[np.int16], start: int) -> npt.NDArray[np.int16
 def _edges(clip: ClipFacts) -> Edges:
     picture = _motion(clip).picture
     if picture is None:
-        raise MotionStoreError(
-            f"{clip.name}: an older mocrop wrote motion.zarr, which did not look for black bars; remove the folder "
-            "motion.zarr and run `mocrop extract-mv` again"
-        )
+        raise too_old(clip, "which did not look for black bars")
     return picture
 
 

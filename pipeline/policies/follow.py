@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.crop_box import CropBox
-from mocrop.pipeline.errors import MotionStoreError
 from mocrop.pipeline.limits import require_number
 from mocrop.pipeline.policies.adaptive import (
     NOTHING_MOVES,
@@ -21,7 +20,7 @@ from mocrop.pipeline.policies.adaptive import (
     prior,
     trust,
 )
-from mocrop.pipeline.policies.base import NO_VECTORS, ClipFacts, PolicyResult, box_extent, whole_frame
+from mocrop.pipeline.policies.base import NO_VECTORS, ClipFacts, PolicyResult, box_extent, too_old, whole_frame
 
 CUT = 4.0  # standard deviations after which the window ends
 MAX_WINDOW_SECONDS = 1e12  # a window that is as good as without end
@@ -51,7 +50,7 @@ def follow_boxes(clip: ClipFacts, settings: FollowSettings) -> PolicyResult:
 
     Returns: a box for each slot; ``box`` is the mean of their edges, or without slots that of `adaptive`; ``density``
         is the map of `adaptive`.
-    Raises: MotionStoreError if the store does not tell the times of frames; ValueError for a slot outside of the clip.
+    Raises: OlderMotionError if the store does not tell the times of frames; ValueError for a slot outside of the clip.
     """
     if clip.motion is None:
         return whole_frame(settings, why=NO_VECTORS)
@@ -106,10 +105,7 @@ def _seconds(clip: ClipFacts) -> DoubleMap:
     motion = clip.motion
     assert motion is not None
     if motion.seconds is None:
-        raise MotionStoreError(
-            f"{clip.name}: an older mocrop wrote motion.zarr, without the times of frames; remove the folder "
-            "motion.zarr and run `mocrop extract-mv` again"
-        )
+        raise too_old(clip, "without the times of frames")
     if clip.slots and not 0 <= min(clip.slots) <= max(clip.slots) < motion.frames:
         raise ValueError(f"{clip.name}: slots {min(clip.slots)} to {max(clip.slots)} of {motion.frames} frames")
     return motion.seconds

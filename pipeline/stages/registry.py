@@ -22,7 +22,7 @@ from mocrop.pipeline.workspace.paths import Workspace
 _TRANSCODE_FIRST = (
     "run `mocrop transcode` first, or take vectors from the original files with `mocrop extract-mv --source original`"
 )
-_WITHOUT_MOTION = "crop without motion, e.g. `--policy center` and no --motion-fields"
+_WITHOUT_MOTION = "crop without motion, e.g. `--policy center` and neither --motion-fields nor --bars cut"
 CLIPS_PER_TRANSCODE_UNIT = 4  # a clip takes about a third of a second; a Dask task costs a few milliseconds
 
 

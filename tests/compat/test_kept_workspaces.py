@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -108,6 +109,22 @@ def test_the_motion_store_holds_the_values_that_were_written(kept: Kept) -> None
     assert all((clip.seconds is None) == ("seconds" not in facts) for clip in clips)
     for name in set(facts) - {"vectors", "position", "frames"}:
         assert checksum(np.concatenate([getattr(clip, name) for clip in clips])) == facts[name]
+
+
+def test_what_their_motion_lacks_is_one_error_whose_way_out_leads_there(
+    kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = ("precrop --size 24 --policy follow", "precrop --size 24 --policy center --bars cut --name cut")
+    for command in commands:
+        assert run(command, "--workers", "0") == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith("remove the folder motion.zarr and run `mocrop extract-mv` again")
+    shutil.rmtree(kept.root / "motion.zarr")
+    for command in ("extract-mv", *commands):
+        assert run(command, "--workers", "0") == 0
+    capsys.readouterr()
+    assert run("status --json") == 0
+    assert {stage["done"] for stage in printed(capsys)["stages"]} == {8}
 
 
 def test_clips_can_be_shown(kept: Kept) -> None:

@@ -27,7 +27,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipTable, shard_file
 from mocrop.pipeline.cache.writer import CacheWriter
 from mocrop.pipeline.crop_box import CropBox
-from mocrop.pipeline.errors import CacheError, DiskFullError, Reason
+from mocrop.pipeline.errors import CacheError, DiskFullError, OlderMotionError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import MotionFieldSettings, dense_motion
 from mocrop.pipeline.motion.store_writer import MotionRow, write_shard
@@ -300,11 +300,8 @@ def test_policies_that_need_frame_times_or_bars_refuse_motion_of_an_older_mocrop
     old = dataclasses.replace(lasting(crossing(make_motion), 48), seconds=None, picture=None)
     write_shard(Workspace(tmp_path).motion, 0, [MotionRow(position=0, clip="A/0", motion=old)], attributes={})
     for policy, what in (("follow", "times of frames"), ("picture", "black bars")):
-        (outcome,), cache = precrop(tasks_of([clip]), settings_of(policy), tmp_path)
-        assert outcome.status == "failed"
-        assert what in outcome.message
-        assert "`mocrop extract-mv` again" in outcome.message
-        assert not cache.usable.any()
+        with pytest.raises(OlderMotionError, match=rf"A/0: .*{what}.*`mocrop extract-mv` again"):  # no clip is to blame
+            precrop(tasks_of([clip]), settings_of(policy), tmp_path)
 
 
 def test_clips_without_usable_motion_are_stored_whole_in_state_2(
