@@ -234,7 +234,9 @@ def _starts(count: int, length: float) -> DoubleMap:
 
     There are as many starts as cells, or one more, because only an odd number has a middle.
     """
-    return np.linspace(0, 1 - length, 2 * (count // 2) + 1) if length < 1 else np.zeros(1)
+    if count == 1 or length >= 1:
+        return np.array([(1 - length) / 2])
+    return np.linspace(0, 1 - length, 2 * (count // 2) + 1)
 
 
 def _overlaps(count: int, starts: DoubleMap, length: float) -> DoubleMap:

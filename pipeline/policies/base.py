@@ -18,6 +18,7 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.box_search import rectangles
 from mocrop.pipeline.settings import added
 
+LEAST_RATIO = 1e-9  # less than one pixel of the largest picture; float32 could not tell the edges of a box apart
 MAX_GRID = 128  # rows or columns; with more, the rectangles to choose from would fill a worker's memory
 NO_VECTORS = "it has no motion vectors"  # why a policy that needs motion keeps the whole frame of a clip
 
@@ -79,12 +80,12 @@ class PolicySettings:
 class AreaSettings(PolicySettings):
     """Settings that every policy that crops has."""
 
-    ratio: float = 0.75  # area of the box as a fraction of the frame, above 0 and at most 1
+    ratio: float = 0.75  # area of the box as a fraction of the frame, LEAST_RATIO to 1
     bars: Bars = added("keep")  # cut: everything counts in the picture inside black bars, the area too
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_number("ratio", self.ratio, above=0, most=1)
+        require_number("ratio", self.ratio, least=LEAST_RATIO, most=1)
         require_choice("bars", self.bars, Bars)
 
 

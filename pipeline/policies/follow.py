@@ -23,6 +23,7 @@ from mocrop.pipeline.policies.adaptive import (
 from mocrop.pipeline.policies.base import NO_VECTORS, ClipFacts, PolicyResult, box_extent, too_old, whole_frame
 
 CUT = 4.0  # standard deviations after which the window ends
+MIN_WINDOW_SECONDS = 1e-6  # no two frames are as near to each other
 MAX_WINDOW_SECONDS = 1e12  # a window that is as good as without end
 _ROUNDING = 1e-6  # of frame times, as a share of the window: a frame on its edge is in it, before and after the slot
 _SLOTS_AT_ONCE = _FRAMES_AT_ONCE = 256  # a map of each is 6 KiB; all frames of a film may be asked for
@@ -39,7 +40,7 @@ class FollowSettings(AdaptiveSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_number("window_seconds", self.window_seconds, above=0, most=MAX_WINDOW_SECONDS)
+        require_number("window_seconds", self.window_seconds, least=MIN_WINDOW_SECONDS, most=MAX_WINDOW_SECONDS)
 
 
 def follow_boxes(clip: ClipFacts, settings: FollowSettings) -> PolicyResult:
@@ -81,13 +82,13 @@ def _around_slots(
     seconds = _seconds(clip)
     now, reach = seconds[slots], CUT * (1 + _ROUNDING) * window_seconds
     first, stop = (np.searchsorted(seconds, now + sign * reach) for sign in (-1, 1))
-    summed, totals = np.empty((len(slots), *own.grid)), np.empty((len(slots), 1, 1))
+    summed, totals = np.zeros((len(slots), *own.grid)), np.zeros((len(slots), 1, 1))
     for some in _runs(first, stop):
-        frames = slice(int(first[some.start]), int(stop[some.stop - 1]))
-        away = ((seconds[frames] - now[some, np.newaxis]) / window_seconds) ** 2
-        weight = np.exp(away / -2) * (away <= (CUT * (1 + _ROUNDING)) ** 2)
-        summed[some] = (weight @ own.by_frame(frames)).reshape(-1, *own.grid)
-        totals[some, 0, 0] = weight @ own.in_frame[frames]
+        for frames in _pieces(int(first[some.start]), int(stop[some.stop - 1])):
+            away = ((seconds[frames] - now[some, np.newaxis]) / window_seconds) ** 2
+            weight = np.exp(away / -2) * (away <= (CUT * (1 + _ROUNDING)) ** 2)
+            summed[some] += (weight @ own.by_frame(frames)).reshape(-1, *own.grid)
+            totals[some, 0, 0] += weight @ own.in_frame[frames]
     return own.excess(summed), trust(totals)
 
 
@@ -98,6 +99,12 @@ def _runs(first: npt.NDArray[np.intp], stop: npt.NDArray[np.intp]) -> Iterator[s
         if slot == len(first) or stop[slot] - first[start] > _FRAMES_AT_ONCE:
             yield slice(start, slot)
             start = slot
+
+
+def _pieces(first: int, stop: int) -> Iterator[slice]:
+    """The frames from ``first`` to ``stop`` in pieces: a long window may hold all of a film."""
+    for start in range(first, stop, _FRAMES_AT_ONCE):
+        yield slice(start, min(start + _FRAMES_AT_ONCE, stop))
 
 
 def _seconds(clip: ClipFacts) -> DoubleMap:

@@ -160,6 +160,12 @@ def test_where_nothing_prefers_a_place_the_box_is_in_the_middle(extent: tuple[fl
     assert box.edges == ((1 - width) / 2, (1 - height) / 2, (1 + width) / 2, (1 + height) / 2)
 
 
+@pytest.mark.parametrize("grid", [(1, 1), (1, 4), (4, 1)])
+def test_where_nothing_prefers_a_place_it_is_so_in_a_grid_of_one_row_or_column(grid: tuple[int, int]) -> None:
+    (box,) = fullest_boxes(np.ones((1, *grid)), extent=(0.5, 0.5))
+    assert box.edges == (0.25, 0.25, 0.75, 0.75)
+
+
 def test_of_equal_boxes_the_most_central_wins() -> None:
     assert fullest_box(np.ones((24, 32)), extent=(0.5, 0.5)).edges == pytest.approx(CENTRED.edges)
 

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mocrop.pipeline.choices import Shape
 from mocrop.pipeline.crop_box import WHOLE_FRAME
 from mocrop.pipeline.errors import CropBoxError
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies import registry
-from mocrop.pipeline.policies.base import ClipFacts, GridBoxSettings, PolicyResult, PolicySettings
+from mocrop.pipeline.policies.base import LEAST_RATIO, ClipFacts, GridBoxSettings, PolicyResult, PolicySettings
 from mocrop.pipeline.policies.box_search import rectangles
 from mocrop.pipeline.policies.controls import CenterSettings, center_box
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
@@ -141,6 +142,7 @@ def test_another_seed_changes_the_sample_and_nothing_of_what_is_not_random(make_
         {"grid": (6, 129)},
         {"grid": (6,)},
         {"ratio": 0.0},
+        {"ratio": 1e-15},
         {"ratio": 1.5},
         {"ratio": float("nan")},
         {"eps_px": -1.0},
@@ -152,6 +154,15 @@ def test_another_seed_changes_the_sample_and_nothing_of_what_is_not_random(make_
 def test_impossible_settings_are_refused_when_made(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         MotionSettings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", ["square", "frame"])
+def test_the_least_area_makes_a_box_that_a_cache_can_keep(shape: Shape) -> None:
+    """Edges in float32 that are not apart made every clip fail."""
+    with pytest.raises(ValueError, match="ratio must be at least 1e-09"):
+        CenterSettings(ratio=1e-15, shape=shape)
+    box = center_box(ClipFacts(name="", size=(320, 240)), CenterSettings(ratio=LEAST_RATIO, shape=shape)).box
+    assert box.in_float32().area > 0
 
 
 @pytest.mark.parametrize("kind", [GridBoxSettings, MotionSettings])
