@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mocrop.evaluation.ablation.families import policy_of
 from mocrop.evaluation.ablation.tables import groups_name, view_name
 from mocrop.evaluation.report.format import in_code, in_markdown
+from mocrop.evaluation.scores.comparisons import LEVEL
 
 Content = Mapping[str, Any]  # of report.json
 
@@ -23,6 +26,14 @@ def facts(content: Content) -> list[str]:
             f"weights {in_code(settings['training']['weights'])} that they started from were trained on them; the "
             "accuracies are too good."
         )
+    if most := _most_tests(content["full_data"]):
+        groups = content["groups"]
+        if most * 2.0 ** (1 - groups) >= LEVEL:
+            paragraphs.append(
+                f"WARNING: the whole lists test {groups} groups alone, too few for any difference to be shown: if all "
+                f"groups agree, p is {2.0 ** (1 - groups):.2g}, before the correction for {most} "
+                f"test{'' if most == 1 else 's'} a question."
+            )
     if content["failed"]:
         paragraphs.append(
             f"{content['failed']} clips failed in precrop, for one cache or for several, and no test counts them; "
@@ -35,6 +46,12 @@ def facts(content: Content) -> list[str]:
             "be. Pass a larger --draws."
         )
     return paragraphs
+
+
+def _most_tests(comparisons: Sequence[Content]) -> int:
+    """The most tests that any question has."""
+    questions = Counter((policy_of(each["variant"]), policy_of(each["base"])) for each in comparisons)
+    return max(questions.values(), default=0)
 
 
 def _setting(content: Content) -> str:

@@ -18,6 +18,7 @@ from mocrop.evaluation.ablation.callback import AblationCallback
 from mocrop.evaluation.ablation.cells import make_caches, run_cells
 from mocrop.evaluation.ablation.checks import checked, with_names
 from mocrop.evaluation.ablation.command import ablate_in_workspace, ablation_settings
+from mocrop.evaluation.ablation.facts import facts
 from mocrop.evaluation.ablation.families import corrected_by_question
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
 from mocrop.evaluation.ablation.folder import AblationFolder
@@ -240,7 +241,9 @@ def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkey
     assert "8 test clips of 4 groups (splits 1; 0 left out" in report
     assert "7 clips failed in precrop" in report
     assert "second stream" not in report
-    assert "WARNING" not in report  # 24 draws of 12 groups
+    assert "fewer than two for each" not in report  # 24 draws of 12 groups
+    assert "WARNING: the whole lists test 4 groups alone" in report
+    assert "if all groups agree, p is 0.12, before the correction for 1 test a question" in report
     lines = list(csv.DictReader(files["comparisons"].read_text().splitlines()))
     families = [line["family"] for line in lines]
     assert {name: families.count(name) for name in families} == {
@@ -457,6 +460,26 @@ def test_the_tests_of_a_question_are_corrected_together_and_apart_from_others() 
     )
     alone = replace(compared(Verdict.NOT_SHOWN), base="center 0.5", p_value=0.03)
     assert [each.p_corrected for each in corrected_by_question([first, alone, second])] == [0.04, 0.03, 0.04]
+
+
+@pytest.mark.parametrize(
+    ("groups", "areas", "said"),
+    [(5, 1, True), (6, 1, False), (6, 2, True), (7, 2, False)],
+    ids=["1/16", "1/32", "1/32, twice", "1/64, twice"],
+)
+def test_whole_lists_of_so_few_groups_that_nothing_can_be_shown_are_said_to_be(
+    groups: int, areas: int, said: bool
+) -> None:
+    """The least p of a test that flips the signs of n groups is 2 in 2^n, and it is corrected for the areas."""
+    tested = [comparison_json(replace(compared(Verdict.NOT_SHOWN), variant=f"motion 0.{n}")) for n in range(areas)]
+    settings = {
+        "training": {"arch": "a", "weights": "b", "freeze_backbone": True, "epochs": 1},
+        **{"splits": ["1"], "seeds": [0], "frames": [1], "pools": ["mean"]},
+    }
+    counts = {"clips": 60, "groups": groups, "left_out": 0, "seen_in_training": 0, "failed": 0, "few_shot": None}
+    main = {"size": 160, "frames": 1, "pool": "mean"}
+    paragraphs = facts({"settings": settings, "main": main, "full_data": tested, **counts})
+    assert ("too few for any difference to be shown" in " ".join(paragraphs)) is said
 
 
 def test_an_interval_without_ends_is_the_same_in_a_saved_report() -> None:
