@@ -73,6 +73,7 @@ def ablate_in_workspace(
         settings=settings,
         outcomes=outcomes,
         failed=failed,
+        short=short_clips(workspace, settings),
         costs=costs,
         areas=list(_areas(workspace, settings)),
         full_data=comparisons(outcomes, settings),
@@ -108,6 +109,12 @@ def _areas(workspace: Workspace, settings: AblationSettings) -> Iterator[Area]:
             whole_frames=int(np.count_nonzero(whole)),
             clips=len(box),
         )
+
+
+def short_clips(workspace: Workspace, settings: AblationSettings) -> int:
+    """Clips with fewer frames in use than the most that are tested, so that some of their frames count twice."""
+    cache = CropCache(workspace.cache(settings.variants[0].cache_name(settings.sizes[0])))
+    return int(np.count_nonzero(cache.frame_counts[cache.usable] < max(settings.frames)))
 
 
 def require_no_segments(segments: str | None) -> None:

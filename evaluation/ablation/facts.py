@@ -34,6 +34,11 @@ def facts(content: Content) -> list[str]:
                 f"groups agree, p is {2.0 ** (1 - groups):.2g}, before the correction for {most} "
                 f"test{'' if most == 1 else 's'} a question."
             )
+    if short := content.get("short"):  # reports of before have no such number
+        paragraphs.append(
+            f"{short} {'clip has' if short == 1 else 'clips have'} fewer than {max(settings['frames'])} frames in use: "
+            "where as many are tested, some count twice, and operations are given as if they were others."
+        )
     if content["failed"]:
         paragraphs.append(
             f"{content['failed']} clips failed in precrop, for one cache or for several, and no test counts them; "

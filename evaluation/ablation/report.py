@@ -39,6 +39,7 @@ def report_json(result: AblationResult) -> dict[str, Any]:
         "left_out": outcomes.left_out,
         "seen_in_training": outcomes.seen_in_training,
         "failed": result.failed,
+        "short": result.short,
         "areas": [asdict(area) for area in result.areas],
         "costs": [asdict(cost) for cost in result.costs],
         "conditions": [

@@ -52,6 +52,7 @@ class AblationResult:
     costs: Sequence[Cost]  # one a size
     areas: Sequence[Area]
     failed: int  # clips that could not be cropped for every cache
+    short: int  # clips with fewer frames than the most that are tested
     full_data: Sequence[Comparison]  # in the main view
     streams: Sequence[Comparison]  # of motion fields beside frames; empty without
     classes: Sequence[ClassChange]

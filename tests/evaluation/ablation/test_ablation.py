@@ -17,7 +17,7 @@ from mocrop.evaluation.ablation import command as ablate_module
 from mocrop.evaluation.ablation.callback import AblationCallback
 from mocrop.evaluation.ablation.cells import make_caches, run_cells
 from mocrop.evaluation.ablation.checks import checked, with_names
-from mocrop.evaluation.ablation.command import ablate_in_workspace, ablation_settings
+from mocrop.evaluation.ablation.command import ablate_in_workspace, ablation_settings, short_clips
 from mocrop.evaluation.ablation.facts import facts
 from mocrop.evaluation.ablation.families import corrected_by_question
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
@@ -263,7 +263,7 @@ def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkey
     assert content["in_words"] == answers(
         {FULL_DATA: result.full_data, FEW_SHOT: result.few_shot.tested, BUDGET: budget}
     )
-    assert (content["failed"], content["streams"]) == (7, [])
+    assert (content["failed"], content["short"], content["streams"]) == (7, 0, [])
     assert [each["area"] for each in content["areas"]] == [1.0, 1.0]  # boxes of these caches are whole frames
     assert all(each.over_draws is not None for each in result.few_shot.tested)
     assert {each.base_accuracy for each in result.few_shot.tested} != {1.0}
@@ -272,6 +272,15 @@ def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkey
     by_base = {(each["variant"], each["base"]): each for each in few_shot["equal_accuracy"]}
     assert by_base["full", "full"]["difference"]["mean"] <= 0
     assert by_base["center", "full"]["gflops"] < by_base["center", "full"]["base_gflops"]  # 16 px will do
+
+
+def test_clips_with_fewer_frames_than_are_tested_are_counted(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    """Of three usable clips one has fewer than four frames, and two have fewer than five."""
+    place = Workspace(tmp_path / "work")
+    place.caches.mkdir(parents=True)
+    make_cache(place.cache("full-16"), label=[0, 0, 1, 1], used=[4, 5, 3, 1], state=[1, 1, 1, 3], slots=5, size=16)
+    for frames, count in (((1, 2, 3), 0), ((4,), 1), ((1, 5), 2)):
+        assert short_clips(place, replace(SETTINGS, frames=frames)) == count
 
 
 def test_splits_go_by_name_or_number_and_all_means_every_one() -> None:
@@ -474,11 +483,14 @@ def test_whole_lists_of_so_few_groups_that_nothing_can_be_shown_are_said_to_be(
     tested = [comparison_json(replace(compared(Verdict.NOT_SHOWN), variant=f"motion 0.{n}")) for n in range(areas)]
     settings = {
         "training": {"arch": "a", "weights": "b", "freeze_backbone": True, "epochs": 1},
-        **{"splits": ["1"], "seeds": [0], "frames": [1], "pools": ["mean"]},
+        **{"splits": ["1"], "seeds": [0], "frames": [4], "pools": ["mean"]},
     }
     counts = {"clips": 60, "groups": groups, "left_out": 0, "seen_in_training": 0, "failed": 0, "few_shot": None}
-    main = {"size": 160, "frames": 1, "pool": "mean"}
-    paragraphs = facts({"settings": settings, "main": main, "full_data": tested, **counts})
+    main = {"size": 160, "frames": 4, "pool": "mean"}
+    content = {"settings": settings, "main": main, "full_data": tested, **counts}
+    paragraphs = facts(content)
+    assert facts({**content, "short": 0}) == paragraphs
+    assert facts({**content, "short": 1})[-1].startswith("1 clip has fewer than 4 frames in use")
     assert ("too few for any difference to be shown" in " ".join(paragraphs)) is said
 
 
