@@ -855,6 +855,16 @@ def coverage(
 
 
 @app.command()
+def advise(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Recommend a policy and its settings for the clips at hand, by what has been measured on clips like them."""
+    from mocrop.evaluation.advice.report import advice_json, advise_in_workspace, print_advice
+    from mocrop.pipeline.terminal import LineConsole
+
+    advice = advise_in_workspace(_workspace(workspace), console=LineConsole(stderr=True))
+    _print_result(advice_json(advice) if as_json else advice, print_advice, as_json)
+
+
+@app.command()
 def bench(
     cache: Annotated[str | None, typer.Option(help="Name of the crop cache.", show_default="the first one")] = None,
     workers: Annotated[

@@ -89,6 +89,7 @@ class Place:
         yield 0, ["import-npy", self.work.parent / f"maps{ESC}", *here]
         yield 0, ["bench", "--no-videos", *here]
         yield 0, ["eval", *TESTED, *here]
+        yield 0, ["advise", *here]
         yield 0, ["coverage", "--boxes", self.work.parent / "boxes.json", "--policy", "center", *here]
         yield 1, ["precrop", "--density-from", self.work.parent / f"no such maps{ESC}", *here]
         yield 1, ["train", *TRAIN, "--cache", f"no{CACHE}", *here]
@@ -277,6 +278,7 @@ def test_json_holds_names_as_they_are(place: Place, encoding: str) -> None:
     assert read("import-npy", place.work.parent / f"maps{ESC}")["missing"] == [BROKEN]
     scores = read("eval", *TESTED)
     assert [each["name"] for each in scores["per_class"]] == list(CLASSES)
+    assert read("advise")["facts"]["clips"] <= len(CLIPS)
     measured = read("coverage", "--boxes", place.work.parent / "boxes.json", "--policy", "center")
     assert {*CLIPS} - {CLIPS[1]} <= set(measured["clips"]) <= {*CLIPS}  # the motion of a damaged file may be gone
 

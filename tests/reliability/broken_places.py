@@ -62,6 +62,7 @@ class Place:
             "show": ["show", CLIP, "-o", f"{out}.png", "--policy", "motion", "--frames", "1", *here],
             "gallery": ["gallery", "--clips", "1", "-o", f"{out}.png", *here],
             "coverage": ["coverage", "--boxes", str(self.root / "boxes.json"), "--policy", "center", *here],
+            "advise": ["advise", *here],
             "ablate": ["ablate", *ABLATE, *here],
             "import-npy": ["import-npy", str(self.root / "maps"), *here],
             "export-npy": ["export-npy", out, *here],
@@ -72,7 +73,7 @@ class Place:
 
 
 READING = (  # they leave the place as it is, but for reports
-    *("status", "verify", "show", "gallery", "eval", "flops", "coverage", "bench", "export-npy"),
+    *("status", "verify", "show", "gallery", "eval", "flops", "advise", "coverage", "bench", "export-npy"),
 )
 COMMANDS = (
     *READING,
@@ -80,7 +81,14 @@ COMMANDS = (
 )
 ASKING = (  # other forms of those that only read
     *("status --json", "status --failed", "verify --json", "verify --deep", "eval --json", "flops --json"),
-    *("coverage --json", "bench --json", "show --video", "transcode --dry-run", "extract-mv --dry-run"),
+    *(
+        "advise --json",
+        "coverage --json",
+        "bench --json",
+        "show --video",
+        "transcode --dry-run",
+        "extract-mv --dry-run",
+    ),
     "precrop --dry-run",
 )
 FORMS = (

@@ -33,7 +33,7 @@ EARLY = ("workspace", "settings", "manifest", "lock")  # is looked at before any
 # Commands by what they cannot do without. What is not named reads the thing, if at all, for what is left over.
 STAGES = "transcode extract-mv precrop run retry"
 SETTINGS = f"status verify show gallery export-npy import-npy init ablate {STAGES}"
-MANIFEST = f"coverage {SETTINGS}"
+MANIFEST = f"advise coverage {SETTINGS}"
 WORKSPACE = f"eval train demo {MANIFEST}"
 CACHE = "status eval bench train precrop run retry"
 CACHES = f"{CACHE} ablate"
@@ -47,8 +47,11 @@ NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is
     "runs": ("status eval train ablate", "status eval train ablate"),
     "run": ("status eval", "eval"),
     "h264": ("show gallery transcode run retry", "show transcode run retry"),
-    "motion": ("show gallery coverage export-npy extract-mv run retry", "coverage export-npy extract-mv run retry"),
-    "motion-shard": ("show gallery coverage export-npy", "coverage"),
+    "motion": (
+        "show gallery advise coverage export-npy extract-mv run retry",
+        "advise coverage export-npy extract-mv run retry",
+    ),
+    "motion-shard": ("show gallery advise coverage export-npy", "advise coverage"),
     "reports": ("eval coverage ablate", "eval coverage ablate"),
     "dataset": ("init transcode run retry", "init transcode run retry"),
     "class": ("", ""),
@@ -61,7 +64,7 @@ NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is
     "state-json": ("eval bench train retry", "eval bench train retry"),
     "column": ("eval bench train", "eval bench train retry"),
     "frames": ("eval bench train", "eval bench train retry"),
-    "motion-json": ("show gallery coverage export-npy", "show gallery coverage export-npy"),
+    "motion-json": ("show gallery advise coverage export-npy", "show gallery advise coverage export-npy"),
     "best": ("eval", "eval"),
     "last": ("", ""),
     "boxes": ("coverage", "coverage"),
@@ -87,8 +90,8 @@ def _link(part: str) -> Condition:
     """A link that leads nowhere, for a folder and a file of each sort."""
     fails = {
         "cache": CACHE,
-        "motion": "coverage export-npy extract-mv run retry",
-        "motion-shard": "coverage extract-mv run retry",
+        "motion": "advise coverage export-npy extract-mv run retry",
+        "motion-shard": "advise coverage extract-mv run retry",
         "settings": f"eval train {MANIFEST}".replace("init ", ""),
         "column": "eval bench train",
         "frames": "eval bench train",
@@ -206,7 +209,7 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     *(
         Condition(name=f"{store} of 2^{power} clips", apply=shape_of(store, 1 << power), fails=fails)
-        for store, fails in (("cache", "eval bench train"), ("motion-shard", "show coverage"))
+        for store, fails in (("cache", "eval bench train"), ("motion-shard", "show advise coverage"))
         for power in (40, 62)
     ),
     _toml(

@@ -1,0 +1,1 @@
+"""Which policy and settings the measured tables recommend for a data set."""
