@@ -38,10 +38,13 @@ def draw_coverage(rows: Sequence[CoverageRow], file: Path) -> None:
     axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
     for axis, (name, at) in zip(axes, panels, strict=False):
         shown = [row for row in rows if row.clips_of == name and row.at == at]
-        _draw_panel(axis, shown, f"{short_name(name)}, {TITLES[at]}")
+        _draw_panel(axis, shown, f"{short_name(name)}\n{TITLES[at]}")
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    axes[0].legend(fontsize=7, loc="lower right")
+    for axis in axes[len(panels) - across : len(panels)]:  # those with no other below
+        axis.tick_params(labelbottom=True)
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, fontsize=8, loc="outside upper center", ncols=min(6, 3 * across))
     figure.supxlabel("area of the box, share of the frame")
     figure.supylabel("mean share of the actor inside")
     write_figure(figure, file, dpi=110)
