@@ -33,7 +33,7 @@ _SLOTS_AT_ONCE = _FRAMES_AT_ONCE = 256  # a map of each is 6 KiB; all frames of 
 class FollowSettings(AdaptiveSettings):
     """Settings of policy `follow`, which is our own: those of `adaptive`, and a window in time.
 
-    docs/adaptive.md tells how the window was found, and how little changes with half or twice as much.
+    docs/follow.md tells how the window was found, and how little changes with half or twice as much.
     """
 
     window_seconds: float = 0.24  # standard deviation of the weight of motion by its distance in time from the slot
