@@ -18,6 +18,9 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
 
 MAX_VIDEOS = 9
+_NO_OPTIONS = frozenset(  # settings of precrop that belong to the cache, or that options spell otherwise
+    {"name", "source", "clips_per_shard", "policy_settings", "motion_fields"}
+)
 VIDEO_SECONDS = 15.0  # about so long may the other videos take, after the first
 
 
@@ -59,7 +62,7 @@ def measure_videos(
     options: dict[str, Any] = {
         "transcode": tables.get("transcode"),
         "extract": tables.get("extract-mv"),
-        "precrop": _precrop_options(read_precrop_settings(workspace, cache)) if cache else {},
+        "precrop": precrop_options(read_precrop_settings(workspace, cache)) if cache else {},
     }
     say("taking a video through the stages")
     first = run_sample(videos[:1], folder / "first", **options)
@@ -80,16 +83,20 @@ def present_videos(workspace: Workspace) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def _precrop_options(settings: PrecropSettings) -> dict[str, Any]:
-    """Settings of a cache as options of precrop; maps, which belong to other clips, become whole frames."""
-    names = ("size", "frames", "select", "compression")
+def precrop_options(settings: PrecropSettings) -> dict[str, Any]:
+    """Settings of a cache as options of precrop, without its name, its files to read and its shards.
+
+    Maps, which belong to other clips, become whole frames.
+    """
+    names = {field.name for field in dataclasses.fields(PrecropSettings)} - _NO_OPTIONS
     options = {name: getattr(settings, name) for name in names}
+    if settings.motion_fields is not None:
+        options |= {f"field_{name}": value for name, value in vars(settings.motion_fields).items()}
     if settings.policy == MAPS:
         return {**options, "policy": "full"}
     kept = {field.name for field in dataclasses.fields(POLICIES[settings.policy].settings)}
     return {
         **options,
-        "policy": settings.policy,
         **{name: getattr(settings.policy_settings, name) for name in kept},
     }
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from mocrop.evaluation.scores.evaluate import EvalResult, SeenInTraining
 from mocrop.evaluation.scores.metrics import FEW_UNITS, Units
+from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.settings import with_defaults
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.training.model.external_checkpoint import UNKNOWN
 
 SAME_FRAMES = ("name", "clips_per_shard", "compression", "max_damaged", "motion_fields")  # whatever these are
@@ -88,6 +91,11 @@ def other_crop(trained_on: Mapping[str, Any], cache: Mapping[str, Any]) -> str:
     >>> there, here = ({"settings": {"name": name, "frames": frames}} for name, frames in (("a", 8), ("b", 16)))
     >>> other_crop(there, here), other_crop(here, here)
     ('frames: 8, here 16', '')
+    >>> padded = {"settings": {"name": "c", "frames": 8, "fit": "pad"}}
+    >>> other_crop(there, padded)
+    'fit: squash, here pad'
+    >>> other_crop({}, padded)
+    ''
     """
     there, here = (_flat(each.get("settings") or {}) for each in (trained_on, cache))
     names = sorted(there.keys() | here.keys()) if there and here else []
@@ -97,9 +105,15 @@ def other_crop(trained_on: Mapping[str, Any], cache: Mapping[str, Any]) -> str:
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of precrop, and of its policy, on which the frames depend."""
-    own = {name: value for name, value in settings.items() if name not in SAME_FRAMES}
-    return {**own.pop("policy_settings", {}), **own}
+    """Settings of precrop, and of its policy, on which the frames depend; those that are not stored have defaults."""
+    if not settings:  # not known
+        return {}
+    of_policy = dict(settings.get("policy_settings") or {})
+    if (policy := settings.get("policy")) in POLICIES:
+        of_policy = with_defaults(POLICIES[policy].settings, of_policy)
+    own = with_defaults(PrecropSettings, dict(settings))
+    left_out = (*SAME_FRAMES, "policy_settings")
+    return {**of_policy, **{name: value for name, value in own.items() if name not in left_out}}
 
 
 def has_changed(trained_on: Mapping[str, Any], cache: Mapping[str, Any]) -> bool:

@@ -19,7 +19,12 @@ from mocrop.evaluation.bench.video_speed import StageCost, VideoSpeed
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.motion.fields import MotionFieldSettings
+from mocrop.pipeline.policies.follow import FollowSettings
 from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.stages.cache_settings import resolve_precrop
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
+from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -90,6 +95,27 @@ def test_a_workspace_is_measured_with_its_cache_and_its_videos(tmp_path: Path, m
     each = sum(stage.wall_ms_per_clip for stage in videos.stages) / 1e3
     assert videos.total_seconds == pytest.approx(each * 3 / 4)
     assert sorted(path.name for path in workspace.root.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        PrecropSettings(name="c", size=96),
+        PrecropSettings(
+            name="c",
+            size=96,
+            policy="follow",
+            policy_settings=FollowSettings(bars="cut", shape="square", window_seconds=1.0, ratio=0.25),
+            select="uniform",
+            motion_fields=MotionFieldSettings(side=7, camera="compensate"),
+            fit="pad",
+        ),
+    ],
+)
+def test_the_cost_of_videos_is_that_of_the_settings_of_the_cache(settings: PrecropSettings, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    options = {**video_speed.precrop_options(settings), "name": "c"}
+    assert resolve_precrop(workspace, Stages(workspace, {}), options) == settings
 
 
 def test_one_video_that_takes_long_is_enough(
