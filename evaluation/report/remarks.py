@@ -109,7 +109,7 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     if not settings:  # not known
         return {}
     of_policy = dict(settings.get("policy_settings") or {})
-    if (policy := settings.get("policy")) in POLICIES:
+    if (policy := str(settings.get("policy"))) in POLICIES:
         of_policy = with_defaults(POLICIES[policy].settings, of_policy)
     own = with_defaults(PrecropSettings, dict(settings))
     left_out = (*SAME_FRAMES, "policy_settings")
