@@ -17,6 +17,7 @@ from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.errors import CacheError
 
 SUBSETS = 3  # neither list, train, test
+SLOT_BOXES = ("slot_box", "content")  # columns with a box for each used slot
 
 Column = npt.NDArray[Any]
 Scope = Literal["shard", "table", "cache"]  # what must be written again
@@ -110,7 +111,21 @@ def column_faults(cache: CropCache, columns: Mapping[str, Column], *, rows: npt.
             if name in columns:
                 for row in np.flatnonzero(usable & ~valid(columns[name])).tolist():
                     yield Fault(fact=fact.format(np.array2string(columns[name][row])), scope="shard", row=row)
+        yield from _slot_faults(columns, rows=usable)
     yield from _table_faults(cache, columns)
+
+
+def _slot_faults(columns: Mapping[str, Column], *, rows: npt.NDArray[np.bool_]) -> Iterator[Fault]:
+    """Find rows that are sound, but name boxes of other slots than those that hold frames."""
+    if "frame_index" not in columns:
+        return
+    used = columns["frame_index"] >= 0
+    rows = rows & _valid_frame_index(columns["frame_index"])
+    for name in (name for name in SLOT_BOXES if name in columns):
+        named = columns[name].any(axis=2)
+        for row in np.flatnonzero(rows & _valid_slot_box(columns[name]) & (named != used).any(axis=1)).tolist():
+            fact = f"{name} is of {np.count_nonzero(named[row])} slots, and {np.count_nonzero(used[row])} hold frames"
+            yield Fault(fact=fact, scope="shard", row=row)
 
 
 def require_plausible(cache: CropCache) -> None:

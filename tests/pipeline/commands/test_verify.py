@@ -31,6 +31,7 @@ from tests.conftest import mocrop
 MakeVideo = Callable[..., Path]
 MakeCache = Callable[..., Path]
 LOOP = RunOptions(workers=0, console=LineConsole(quiet=True))
+WHOLE, NONE = [0, 0, 1, 1], [0, 0, 0, 0]  # boxes
 CLIPS = [f"{label}/v_{label}_g0{group}_c01" for label in ("Dig", "Run") for group in (1, 2)]
 
 
@@ -259,6 +260,11 @@ def test_damaged_motion_fields_are_found(workspace: Workspace) -> None:
         ("box", 1, [0, 0, 1.01, 1], "its box is not inside the picture"),
         ("box", 1, [0, -0.01, 1, 1], "its box is not inside the picture"),
         ("box", 1, [np.nan, 0, 1, 1], "its box is not inside the picture"),
+        ("slot_box", 1, [WHOLE, [0.5, 0, 0.5, 1], NONE, NONE], "the box of a slot is not inside the picture"),
+        ("slot_box", 1, [NONE, WHOLE, NONE, NONE], "the box of a slot is not inside the picture"),
+        ("slot_box", 1, [WHOLE, NONE, NONE, NONE], "slot_box is of 1 slots, and 2 hold frames"),
+        ("slot_box", 1, [WHOLE, WHOLE, WHOLE, NONE], "slot_box is of 3 slots, and 2 hold frames"),
+        ("picture", 1, [0, 0, 0, 1], "the picture that its density spans is not inside the frame"),
         ("frame_index", 1, [0, 0, -1, -1], "its frame numbers are not ascending, or there are none: [ 0  0 -1 -1]"),
         ("frame_index", 1, [3, 2, -1, -1], "its frame numbers are not ascending"),
         ("frame_index", 1, [0, -1, 1, -1], "its frame numbers are not ascending"),
