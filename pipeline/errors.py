@@ -114,8 +114,8 @@ class MotionStoreError(MocropError):
     """A part of motion.zarr cannot be read."""
 
 
-class OlderMotionError(MotionStoreError):
-    """An older mocrop wrote motion.zarr, without what is asked for now: no clip is to blame."""
+class LackingMotionError(MotionStoreError):
+    """motion.zarr is gone, or an older mocrop wrote it, without what is asked for now: no clip is to blame."""
 
 
 class CacheError(MocropError):

@@ -14,9 +14,9 @@ from mocrop.pipeline.errors import (
     ClipError,
     DiskFullError,
     FileError,
+    LackingMotionError,
     MocropError,
     NewerError,
-    OlderMotionError,
     Reason,
     raise_if_disk_full,
 )
@@ -84,7 +84,7 @@ def clip_log(task: ClipTask) -> Iterator[ClipLog]:
 
     Any exception becomes a failed outcome, so the code after the block must look at ``log.outcome``. Only what no
     clip is to blame for is raised: DiskFullError, FileError where the workspace cannot be written, NewerError, and
-    OlderMotionError.
+    LackingMotionError.
 
     >>> task = ClipTask(position=3, name="A/b", path="/data/A/b.avi", refusal=(Reason.EMPTY_FILE, "A/b is empty"))
     >>> with clip_log(task) as log:
@@ -106,7 +106,7 @@ def clip_log(task: ClipTask) -> Iterator[ClipLog]:
         log.outcome = dataclasses.replace(done, checksum=log.checksum)
     except ClipError as error:
         log.outcome = outcome("failed", [error.reason, *log.reasons], str(error))
-    except (DiskFullError, FileError, NewerError, OlderMotionError):
+    except (DiskFullError, FileError, NewerError, LackingMotionError):
         raise
     except MocropError as error:
         log.outcome = outcome("failed", [Reason.UNREADABLE, *log.reasons], str(error))

@@ -22,7 +22,7 @@ _LIMIT = 32767  # of int16, both ways
 def picture_inside_bars(clip: ClipFacts) -> CropBox:
     """The picture inside the black bars of a clip; the whole frame if it has none.
 
-    Raises: OlderMotionError if nobody has looked for bars.
+    Raises: LackingMotionError if nobody has looked for bars.
     """
     left, top, right, bottom = _edges(clip)
     width, height = _motion(clip).width, _motion(clip).height
@@ -35,7 +35,7 @@ def decide_in_picture(clip: ClipFacts, settings: Any, *, box: Callable[[ClipFact
     Args:
         box: of the policy.
     Returns: its result, boxes in fractions of the frame; a clip that it cannot crop keeps the whole picture.
-    Raises: OlderMotionError if nobody has looked for bars.
+    Raises: LackingMotionError if nobody has looked for bars.
     """
     picture = picture_inside_bars(clip)
     if picture == WHOLE_FRAME:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mocrop.pipeline.choices import Bars, Camera, Shape, require_choice
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
-from mocrop.pipeline.errors import OlderMotionError
+from mocrop.pipeline.errors import LackingMotionError
 from mocrop.pipeline.limits import MAX_SEED, MAX_SIDE_PX, require_number, require_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.policies.box_search import rectangles
@@ -135,13 +135,13 @@ def whole_frame(settings: PolicySettings, *, why: str) -> PolicyResult:
     return PolicyResult(box=WHOLE_FRAME, density=settings.no_density, usable=False, why=why)
 
 
-def too_old(clip: ClipFacts, lack: str) -> OlderMotionError:
+def too_old(clip: ClipFacts, lack: str) -> LackingMotionError:
     """The error for a motion store that does not tell what a policy needs.
 
     Args:
         lack: what, as the end of a sentence.
     """
-    return OlderMotionError(
+    return LackingMotionError(
         f"{clip.name}: an older mocrop wrote motion.zarr, {lack}; remove the folder motion.zarr and run "
         "`mocrop extract-mv` again"
     )

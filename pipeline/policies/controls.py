@@ -38,7 +38,7 @@ def full_box(_clip: ClipFacts, settings: PolicySettings) -> PolicyResult:
 def picture_box(clip: ClipFacts, settings: PolicySettings) -> PolicyResult:
     """Keep the whole picture inside black bars: the baseline of crops that happen to cut off bars.
 
-    Raises: OlderMotionError if nobody has looked for bars.
+    Raises: LackingMotionError if nobody has looked for bars.
     """
     picture = picture_inside_bars(clip)
     return PolicyResult(box=picture, picture=picture, density=settings.no_density)

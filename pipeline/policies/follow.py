@@ -51,7 +51,8 @@ def follow_boxes(clip: ClipFacts, settings: FollowSettings) -> PolicyResult:
 
     Returns: a box for each slot; ``box`` is the mean of their edges, or without slots that of `adaptive`; ``density``
         is the map of `adaptive`.
-    Raises: OlderMotionError if the store does not tell the times of frames; ValueError for a slot outside of the clip.
+    Raises: LackingMotionError if the store does not tell the times of frames; ValueError for a slot outside of the
+        clip.
     """
     if clip.motion is None:
         return whole_frame(settings, why=NO_VECTORS)

@@ -39,7 +39,8 @@ def decide(policy: str, clip: ClipFacts, settings: PolicySettings) -> PolicyResu
         policy: a key of POLICIES.
         clip: its motion may be None if :func:`needs_motion` says so.
         settings: of the class that the policy names.
-    Raises: ClipError for what is wrong with the clip; OlderMotionError if the store is too old to tell what is needed.
+    Raises: ClipError for what is wrong with the clip; LackingMotionError if the store is too old to tell what is
+        needed.
     """
     box = POLICIES[policy].box
     if not needs_motion(policy, settings):

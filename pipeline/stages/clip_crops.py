@@ -15,7 +15,7 @@ from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import chosen_frames
 from mocrop.pipeline.choices import Select
 from mocrop.pipeline.crop_box import CropBox, PixelEdges
-from mocrop.pipeline.errors import ClipError, MotionStoreError, Reason
+from mocrop.pipeline.errors import ClipError, LackingMotionError, MotionStoreError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import Fields, dense_motion
 from mocrop.pipeline.motion.store import MotionReader
@@ -44,12 +44,15 @@ class CropWork:
 
     @cached_property
     def _store(self) -> MotionReader:
+        if not self.workspace.motion.is_dir():
+            raise LackingMotionError(f"{self.workspace.motion} is not there; run `mocrop extract-mv`")
         return MotionReader(self.workspace.motion)
 
     def motion(self, task: ClipTask) -> ClipMotion | None:
         """The motion of a clip; None if neither policy nor motion fields need it.
 
-        Raises: MotionStoreError if the store has none: a whole frame for it would pass for one without motion.
+        Raises: MotionStoreError if the store has none: a whole frame for it would pass for one without motion;
+            LackingMotionError if there is no store.
         """
         if not self.settings.needs_motion:
             return None

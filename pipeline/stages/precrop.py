@@ -34,7 +34,7 @@ def precrop_unit(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> l
         workspace: root folder of the workspace.
     Returns: one outcome per clip, in order.
     Raises: DiskFullError; FileError where the workspace cannot be written; CacheError if the cache is missing;
-        OlderMotionError if motion.zarr does not tell what the policy needs; NewerError.
+        LackingMotionError if motion.zarr is gone or does not tell what the policy needs; NewerError.
     """
     work = CropWork(settings, Workspace(Path(workspace)))
     rows = [_crop_clip(task, work) for task in unit.clips]

@@ -120,6 +120,7 @@ def test_what_their_motion_lacks_is_one_error_whose_way_out_leads_there(
         (line,) = capsys.readouterr().err.splitlines()
         assert line.endswith("remove the folder motion.zarr and run `mocrop extract-mv` again")
     shutil.rmtree(kept.root / "motion.zarr")
+    assert run(commands[0], "--workers", "0") == 1  # half of the way
     for command in ("extract-mv", *commands):
         assert run(command, "--workers", "0") == 0
     capsys.readouterr()

@@ -27,7 +27,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipTable, shard_file
 from mocrop.pipeline.cache.writer import CacheWriter
 from mocrop.pipeline.crop_box import CropBox
-from mocrop.pipeline.errors import CacheError, DiskFullError, OlderMotionError, Reason
+from mocrop.pipeline.errors import CacheError, DiskFullError, LackingMotionError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import MotionFieldSettings, dense_motion
 from mocrop.pipeline.motion.store_writer import MotionRow, write_shard
@@ -300,7 +300,9 @@ def test_policies_that_need_frame_times_or_bars_refuse_motion_of_an_older_mocrop
     old = dataclasses.replace(lasting(crossing(make_motion), 48), seconds=None, picture=None)
     write_shard(Workspace(tmp_path).motion, 0, [MotionRow(position=0, clip="A/0", motion=old)], attributes={})
     for policy, what in (("follow", "times of frames"), ("picture", "black bars")):
-        with pytest.raises(OlderMotionError, match=rf"A/0: .*{what}.*`mocrop extract-mv` again"):  # no clip is to blame
+        with pytest.raises(
+            LackingMotionError, match=rf"A/0: .*{what}.*`mocrop extract-mv` again"
+        ):  # no clip is to blame
             precrop(tasks_of([clip]), settings_of(policy), tmp_path)
 
 
@@ -327,6 +329,11 @@ def test_a_clip_that_is_not_in_the_motion_store_fails(fields: bool, clip: Path, 
     assert (outcome.status, outcome.reasons) == ("failed", (Reason.UNREADABLE,))
     assert "does not contain it; run `mocrop extract-mv`" in outcome.message
     assert cache.state.tolist() == [3]
+
+
+def test_a_motion_store_that_is_gone_is_no_clip_s_fault(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(LackingMotionError, match=r"motion\.zarr is not there; run `mocrop extract-mv`"):
+        precrop(tasks_of([clip]), settings_of("motion"), tmp_path)
 
 
 def test_policies_that_need_no_motion_do_without_a_motion_store(clip: Path, tmp_path: Path) -> None:
