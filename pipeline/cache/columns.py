@@ -122,7 +122,7 @@ def _slot_faults(columns: Mapping[str, Column], *, rows: npt.NDArray[np.bool_]) 
     used = columns["frame_index"] >= 0
     rows = rows & _valid_frame_index(columns["frame_index"])
     for name in (name for name in SLOT_BOXES if name in columns):
-        named = columns[name].any(axis=2)
+        named = np.asarray(columns[name].any(axis=2))
         for row in np.flatnonzero(rows & _valid_slot_box(columns[name]) & (named != used).any(axis=1)).tolist():
             fact = f"{name} is of {np.count_nonzero(named[row])} slots, and {np.count_nonzero(used[row])} hold frames"
             yield Fault(fact=fact, scope="shard", row=row)

@@ -300,9 +300,7 @@ def test_policies_that_need_frame_times_or_bars_refuse_motion_of_an_older_mocrop
     old = dataclasses.replace(lasting(crossing(make_motion), 48), seconds=None, picture=None)
     write_shard(Workspace(tmp_path).motion, 0, [MotionRow(position=0, clip="A/0", motion=old)], attributes={})
     for policy, what in (("follow", "times of frames"), ("picture", "black bars")):
-        with pytest.raises(
-            LackingMotionError, match=rf"A/0: .*{what}.*`mocrop extract-mv` again"
-        ):  # no clip is to blame
+        with pytest.raises(LackingMotionError, match=rf"A/0: .*{what}.*`mocrop extract-mv` again"):
             precrop(tasks_of([clip]), settings_of(policy), tmp_path)
 
 
