@@ -23,9 +23,10 @@ from mocrop.evaluation.ablation.settings import AblationSettings, Cell, View
 from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate, predictions_of, require_same_classes
 from mocrop.evaluation.scores.predict import Outputs
 from mocrop.evaluation.scores.predictions import Predictions, read_predictions, write_predictions
+from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.commands.preprocess import precrop
-from mocrop.pipeline.errors import PredictionsError
+from mocrop.pipeline.errors import CacheError, PredictionsError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.selection import Subset, select_clips
@@ -41,16 +42,38 @@ def make_caches(workspace: Workspace, settings: AblationSettings, run: RunOption
     """Make the crop caches that are missing or stale; clips that fail are left out of every comparison.
 
     Returns: how many clips failed, each counted once however many caches lack it.
-    Raises: CacheError if a cache of one of the names has other settings; WorkspaceError if an earlier stage has not
-        run.
+    Raises: CacheError if a cache of one of the names has other settings or another number of slots; WorkspaceError if
+        an earlier stage has not run.
     """
     wanted, failed = list(settings.caches()), set[str]()
+    for variant, size in wanted:
+        _require_slots(workspace.cache(variant.cache_name(size)), settings)
     for number, (variant, size) in enumerate(wanted, start=1):
         precrop(workspace, run=run, **variant.precrop_options(size=size, slots=settings.cache_slots))
         cache = open_cache(workspace, variant, size)
         failed.update(cache.clip[row] for row in np.flatnonzero(cache.state == ClipState.FAILED).tolist())
         callback.cache(variant.cache_name(size), number, len(wanted))
     return len(failed)
+
+
+def _require_slots(cache: Path, settings: AblationSettings) -> None:
+    """Refuse a cache of that name with another number of slots, before others are made.
+
+    Raises: CacheError naming the option that takes it as it is.
+    """
+    if not cache.exists():
+        return
+    try:
+        there = CropCache(cache).frames_per_clip
+    except CacheError:
+        return  # damaged: precrop repairs it, or says what is wrong with it
+    if there != settings.cache_slots:
+        most = max(settings.frames)
+        take = f"pass --slots {there} to take it as it is" if there >= most else f"pass --frames up to {there}"
+        raise CacheError(
+            f"crop cache {cache.stem} has {there} slots a clip, and {settings.cache_slots} are asked for; {take}, or "
+            "move it away"
+        )
 
 
 def run_cells(

@@ -33,7 +33,7 @@ from mocrop.evaluation.scores.evaluate import evaluate
 from mocrop.evaluation.scores.predictions import read_predictions
 from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.commands import preprocess
-from mocrop.pipeline.errors import PredictionsError, SettingsError, StoppedError, WeightsError
+from mocrop.pipeline.errors import CacheError, PredictionsError, SettingsError, StoppedError, WeightsError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.workspace.paths import Workspace
@@ -281,6 +281,21 @@ def test_clips_with_fewer_frames_than_are_tested_are_counted(tmp_path: Path, mak
     make_cache(place.cache("full-16"), label=[0, 0, 1, 1], used=[4, 5, 3, 1], state=[1, 1, 1, 3], slots=5, size=16)
     for frames, count in (((1, 2, 3), 0), ((4,), 1), ((1, 5), 2)):
         assert short_clips(place, replace(SETTINGS, frames=frames)) == count
+
+
+@pytest.mark.parametrize(
+    ("frames", "slots", "way_out"),
+    [((1, 4), None, "pass --slots 5 to take it"), ((2,), 8, "pass --slots 5 to take it"), ((8,), None, "up to 5")],
+)
+def test_a_cache_with_other_slots_is_refused_with_the_option_that_takes_it(
+    tmp_path: Path, make_cache: Callable[..., Path], frames: tuple[int, ...], slots: int | None, way_out: str
+) -> None:
+    """The ablation's own --name names no cache, so that precrop's advice to choose another one would not help."""
+    place = Workspace(tmp_path / "work")
+    place.caches.mkdir(parents=True)
+    make_cache(place.cache("center-0.75-24"), label=[0, 1], slots=5, size=24)
+    with pytest.raises(CacheError, match=f"^crop cache center-0.75-24 has 5 slots a clip.*{way_out}"):
+        make_caches(place, replace(SETTINGS, frames=frames, slots=slots, ratios=(0.75,)), RunOptions(), Listen())
 
 
 def test_splits_go_by_name_or_number_and_all_means_every_one() -> None:
