@@ -42,7 +42,7 @@ QUESTIONS: Mapping[tuple[str, str], str] = {  # by policy and what it is compare
 FULL_DATA, FEW_SHOT, BUDGET = (
     "trained on the whole list, of these checkpoints",
     "trained on a few groups",
-    "at equal operations, each with its best settings",
+    "at equal operations, each with its best area, size and frames",
 )
 
 
