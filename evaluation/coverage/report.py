@@ -105,13 +105,15 @@ def signed(estimate: Estimate) -> str:
 
 
 def meaning(settings: CoverageSettings) -> dict[str, str]:
-    """What the two numbers and their intervals are, in words; the first two by where a row is measured."""
+    """What the numbers and their intervals are, in words; the first two by where a row is measured."""
     frames = "key frames" if settings.select == "keyframes" else "frames at even steps"
     return {
         "slots": f"{PLACES['slots']}: in those of the {settings.slots} {frames} of a crop cache that are annotated",
         "frames": f"{PLACES['frames']}: in every annotated frame, as boxes of the whole video would hold",
         "ceilings": f"{BEST_STATIC}, {BEST_MOVING}: what one box of the frame's shape and this area, or one for each "
-        "frame, can hold at most",
+        "frame, can hold at most of the actor inside; of the whole actor others may hold more",
+        "area": "area: the share of the frame that was asked for; policies that choose whole cells may be a tenth off, "
+        "and coverage.json has what it was",
         "intervals": "95 %, by Student's t over groups of clips",
     }
 

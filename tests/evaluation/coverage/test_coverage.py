@@ -235,6 +235,15 @@ def test_few_groups_are_said_to_be_few() -> None:
     assert FEW not in coverage_markdown(measure_coverage([*few, clip("Dig/7")], CoverageSettings(ratios=(0.5,))))
 
 
+def test_tables_have_the_area_that_was_asked_for_and_the_json_what_it_was() -> None:
+    """The nearest to a tenth of 6 x 8 cells is 5 of 48, which is 0.104; boxes that cut through cells are exact."""
+    coverage = measure_coverage(CLIPS, CoverageSettings(ratios=(0.1,)))
+    area = {name: row.estimates["area"].mean for (name, _), row in rows_of(coverage).items()}
+    assert (area["motion"], area["adaptive"]) == pytest.approx((5 / 48, 0.1))
+    assert "| motion | 0.1 |" in coverage_table(coverage)
+    assert "policies that choose whole cells may be a tenth off" in coverage_markdown(coverage)
+
+
 def test_annotated_clips_that_are_not_measured_are_said() -> None:
     """Four clips are annotated: one is measured, one is of another group, one has no box, and one is not there."""
     coverage = measure_coverage([clip("Dig/v_Dig_g13_c01")], CoverageSettings(ratios=(0.25,), groups=range(13, 26)))
