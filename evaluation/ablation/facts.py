@@ -79,11 +79,12 @@ def _tests(content: Content) -> str:
     seeds = "these checkpoints" if one else "the mean over these seeds"
     return (
         "Differences are on the same clips, in points of top-1. Which are tested was fixed before any result was seen: "
-        f"those in the main view ({view_name(content['main'])}). One policy against one base is a question, and the "
-        "tests of a question are corrected together (Holm), apart from those of others: of twenty true nulls one is "
-        "answered wrongly. A difference counts as shown if its corrected test is below 0.05 and its 95 % interval is "
-        "without 0. All else is description. On the whole list both are over groups of clips (signs of groups flipped, "
-        f"Student's t) and about {seeds}: they say nothing of what another training would have given."
+        f"those in the main view ({view_name(content['main'])}). One policy against one base is a question; its tests "
+        "on the whole list are corrected together (Holm), so are those on few groups and those at equal operations, "
+        "and all apart from other questions: of twenty such families without any difference one shows some. A "
+        "difference counts as shown if its corrected test is below 0.05 and its 95 % interval is without 0. All else "
+        "is description. On the whole list both are over groups of clips (signs of groups flipped, Student's t) and "
+        f"about {seeds}: they say nothing of what another training would have given."
     )
 
 

@@ -2,15 +2,16 @@
 
 An ablation makes thousands of comparisons, and a correction over all of them would show nothing. So it tests few:
 
-- a question is one policy against one base, and its tests are one family, corrected after Holm for their number;
+- a question is one policy against one base; its tests of one kind, of those below, are one family, corrected after
+  Holm for their number;
 - trained on few groups: in the main view (the middle size, the most frames, the first pool), at every area and number
   of groups;
 - trained on the whole list: in the main view, at every area;
 - at equal operations and at equal accuracy: at the middle number of groups, with what each policy needs to choose
   chosen on other clips than it is judged by (see :mod:`~mocrop.evaluation.ablation.operations`).
 
-All else is description: accuracies and intervals without a verdict. Several questions are asked, each at 5 %: of twenty
-true nulls one is answered wrongly.
+All else is description: accuracies and intervals without a verdict. Several questions are asked in several ways, each
+at 5 %: of twenty families without any difference one shows some.
 """
 
 from __future__ import annotations
