@@ -25,6 +25,10 @@ CSV_HEAD = (
     *("gained", "lost", "p", "p_corrected", "verdict"),
 )
 NOT_TESTED = "not tested"
+HINDSIGHT = (
+    "The picture has the best of all settings of each policy, found on the clips that it is shown for, which flatters "
+    "those with many; in the tables of equal operations and accuracy, settings are chosen on other clips.\n"
+)
 
 
 def report_json(result: AblationResult) -> dict[str, Any]:
@@ -152,7 +156,7 @@ def _few_shot_parts(content: Mapping[str, Any]) -> Sequence[str]:
     ]
     if few_shot["pools"]:
         parts += ["### Mean and standard deviation\n", tables.comparison_table(few_shot["pools"])]
-    parts += ["## Accuracy and operations\n", "![few groups: accuracy against operations](operations.png)\n"]
+    parts += ["## Accuracy and operations\n", "![few groups: accuracy against operations](operations.png)\n", HINDSIGHT]
     parts += [tables.accuracy_table(content, pool) for pool in content["settings"]["pools"]]
     parts += ["### At equal operations\n", tables.choices_table(few_shot["equal_operations"])]
     parts += [tables.curve_table(few_shot["equal_operations"], base) for base in BASES]

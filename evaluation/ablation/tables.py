@@ -157,7 +157,12 @@ def equal_accuracy_table(readings: Sequence[Content]) -> str:
         shown = MARKS[Verdict(each["verdict"])]
         cells = [each["base"], each["variant"], f"{each['gflops']:.3g}", share, points(difference), shown]
         rows.append([*cells, "yes" if each["reaches"] else "not shown", " or ".join(dict.fromkeys(each["choices"]))])
-    note = f"The reference has {readings[0]['where']}.\n\n" if readings else ""
+    note = (
+        f"The reference has {readings[0]['where']}. *At most 1 point below* is said where the 95 % interval of the "
+        "difference leaves no room for more, each for itself: it is not corrected for their number.\n\n"
+        if readings
+        else ""
+    )
     head = ["reference", "policy", "GFLOPs a clip", "of the reference's", "difference", "difference shown"]
     return note + markdown_table([*head, "at most 1 point below", "chose"], rows)
 

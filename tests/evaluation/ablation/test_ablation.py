@@ -241,6 +241,8 @@ def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkey
     assert "8 test clips of 4 groups (splits 1; 0 left out" in report
     assert "7 clips failed in precrop" in report
     assert "second stream" not in report
+    assert "best of all settings of each policy, found on the clips that it is shown for" in report
+    assert "it is not corrected for their number" in report
     assert "fewer than two for each" not in report  # 24 draws of 12 groups
     assert "WARNING: the whole lists test 4 groups alone" in report
     assert "if all groups agree, p is 0.12, before the correction for 1 test a question" in report
