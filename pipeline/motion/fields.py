@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.cache.layout import STEPS_PER_PIXEL
-from mocrop.pipeline.choices import Camera, Fit, require_choice
-from mocrop.pipeline.crop_box import CropBox, content_edges
+from mocrop.pipeline.choices import Camera, require_choice
+from mocrop.pipeline.crop_box import CropBox, PixelEdges
 from mocrop.pipeline.limits import MAX_SIDE_PX, require_whole
 from mocrop.pipeline.motion.block_raster import BlockRaster, DoubleMap
 from mocrop.pipeline.motion.clip_motion import ClipMotion
@@ -49,7 +49,7 @@ def dense_motion(
     boxes: Sequence[CropBox],
     size: int,
     settings: MotionFieldSettings,
-    fit: Fit = "squash",
+    contents: Sequence[PixelEdges] | None = None,
 ) -> Fields:
     """Make the motion fields of the chosen frames of a clip, each inside the crop box of its frame.
 
@@ -60,22 +60,24 @@ def dense_motion(
         numbers: frame numbers of the chosen frames, ascending.
         boxes: part of the picture that each of the cropped frames shows, (len(numbers),).
         size: side of the cropped and scaled frames, pixels.
-        fit: how the crops lie in these frames; nothing moves in the padding.
+        contents: the part of each frame that shows its crop, as the cropper tells; nothing moves in the rest, which is
+            padding. None: all of it.
     Returns: int8, shape (len(numbers), 2, side, side): motion in x and in y.
     Raises: ValueError if the camera's motion is not finite.
     """
 
     @lru_cache(maxsize=1)  # of the neighbouring slots, which mostly have the same box
-    def grid_of(box: CropBox) -> _FieldGrid:
-        return _field_grid(motion, box, size=size, side=settings.side, fit=fit)
+    def grid_of(box: CropBox, content: PixelEdges) -> _FieldGrid:
+        return _field_grid(motion, box, content, size=size, side=settings.side)
 
+    contents = contents or [(0, 0, size, size)] * len(boxes)
     coded = (motion.vectors_per_frame + motion.zero_vectors) > 0
     fields = np.zeros((len(numbers), 2, settings.side, settings.side), np.int8)
-    for slot, box in enumerate(boxes):
+    for slot, (box, content) in enumerate(zip(boxes, contents, strict=True)):
         frames = field_frames(numbers, slot, coded=coded, span=settings.span)
         count = int(np.count_nonzero(coded[frames.start : frames.stop]))
         if count:
-            grid = grid_of(box)
+            grid = grid_of(box, content)
             field = grid.raster.painted(frames)
             if settings.camera == "compensate":
                 field -= _camera_field(motion, frames, rows=grid.rows, columns=grid.columns)
@@ -93,9 +95,8 @@ class _FieldGrid:
     steps_per_px: DoubleMap  # (2, side, side): of x and y; less in cells that are padding in part, none in the others
 
 
-def _field_grid(motion: ClipMotion, box: CropBox, *, size: int, side: int, fit: Fit) -> _FieldGrid:
-    left, top, right, bottom = edges = box.pixels(motion.width, motion.height)
-    content = content_edges(edges, size=size, fit=fit)
+def _field_grid(motion: ClipMotion, box: CropBox, content: PixelEdges, *, size: int, side: int) -> _FieldGrid:
+    left, top, right, bottom = box.pixels(motion.width, motion.height)
     columns, wide = _axis(left, right, side=side, content=(content[0] / size, content[2] / size))
     rows, high = _axis(top, bottom, side=side, content=(content[1] / size, content[3] / size))
     scale = np.array([content[2] - content[0], content[3] - content[1]]) / [right - left, bottom - top]

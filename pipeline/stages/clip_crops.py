@@ -62,7 +62,13 @@ class CropWork:
         return motion
 
     def fields(
-        self, motion: ClipMotion | None, numbers: Sequence[int], boxes: Sequence[CropBox], log: ClipLog
+        self,
+        motion: ClipMotion | None,
+        numbers: Sequence[int],
+        *,
+        boxes: Sequence[CropBox],
+        contents: Sequence[PixelEdges],
+        log: ClipLog,
     ) -> Fields | None:
         """Motion fields of the frames with these numbers, int8, (frames, 2, side, side); None if the cache has none."""
         settings = self.settings.motion_fields
@@ -71,9 +77,7 @@ class CropWork:
         assert motion is not None
         if not len(motion.x):
             log.note(Reason.STILL_FIELDS, "its motion fields are zeros: it has no motion vectors")
-        return dense_motion(
-            motion, numbers, boxes=boxes, size=self.settings.size, settings=settings, fit=self.settings.fit
-        )
+        return dense_motion(motion, numbers, boxes=boxes, size=self.settings.size, settings=settings, contents=contents)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -162,7 +166,7 @@ def _crops_of(
         density=result.density,
         content=np.array(content, np.float32) / np.float32(settings.size),
         state=state,
-        fields=work.fields(motion, used, boxes, log),
+        fields=work.fields(motion, used, boxes=boxes, contents=content, log=log),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
+from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox, content_edges
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.fields import Fields, MotionFieldSettings, dense_motion
 
@@ -199,8 +199,10 @@ def test_nothing_moves_in_the_padding(make_motion: MakeMotion) -> None:
     blocks = [(x, y, 4, 0) for x in range(8, 128, 16) for y in range(8, 64, 16)]
     motion = make_motion(blocks, size=(128, 64))
     settings = MotionFieldSettings(side=4)
-    x, y = dense_motion(motion, [0], boxes=[WHOLE_FRAME], size=64, settings=settings, fit="pad")[0] / 16
+    inside = [content_edges((0, 0, 128, 64), size=64, fit="pad")]
+    x, y = dense_motion(motion, [0], boxes=[WHOLE_FRAME], size=64, settings=settings, contents=inside)[0] / 16
     assert x.tolist() == [[0] * 4, [2] * 4, [2] * 4, [0] * 4]
     assert not y.any()
-    odd = dense_motion(motion, [0], boxes=[WHOLE_FRAME], size=64, settings=MotionFieldSettings(side=2), fit="pad")[0]
-    assert (odd[0] / 16).tolist() == [[1, 1], [1, 1]]  # half of each cell is padding
+    odd = MotionFieldSettings(side=2)
+    x, _ = dense_motion(motion, [0], boxes=[WHOLE_FRAME], size=64, settings=odd, contents=inside)[0] / 16
+    assert x.tolist() == [[1, 1], [1, 1]]  # half of each cell is padding

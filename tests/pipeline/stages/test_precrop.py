@@ -607,20 +607,44 @@ def test_uniform_notes_when_a_clip_has_fewer_frames_than_slots(make_video: MakeV
     assert cache.frame_index[0].tolist() == [0, 1, 2, -1]
 
 
-def test_frame_size_that_changes_keeps_the_same_part_of_every_frame(make_video: MakeVideo, tmp_path: Path) -> None:
-    """Two MPEG-4 streams of different sizes, one after the other in one file: left half bright, right half dark."""
-    parts = []
-    for width, height in ((160, 120), (96, 80)):
-        picture = np.full((height, width, 3), 20, np.uint8)
-        picture[:, : width // 2] = 220
-        parts.append(make_video(tmp_path / f"{width}.mp4", frames=[picture] * 12, codec="libx264"))
-    path = tmp_path / "both.ts"
-    listing = tmp_path / "list.txt"
+def one_after_the_other(parts: Sequence[Path], path: Path) -> Path:
+    """Several H.264 streams in one file."""
+    listing = path.with_suffix(".txt")
     listing.write_text("".join(f"file '{part}'\n" for part in parts))
     copy = ["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listing), "-c", "copy", str(path)]
     if shutil.which("ffmpeg") is None:
         pytest.skip("the ffmpeg program is not there to join two streams")
     subprocess.run(copy, check=True)
+    return path
+
+
+def test_padding_and_motion_fields_follow_a_shape_that_changes(make_video: MakeVideo, tmp_path: Path) -> None:
+    """From twice as wide as high to twice as high as wide: first the bars are above and below, then at the sides."""
+    sizes = ((160, 80), (80, 160))
+    parts = [make_video(tmp_path / f"{size[0]}.mp4", size=size, codec="libx264", frames=24) for size in sizes]
+    path = one_after_the_other(parts, tmp_path / "both.ts")
+    tasks = tasks_of([path])
+    extract_unit(WorkUnit(index=0, clips=tasks), ExtractSettings(source="original"), str(tmp_path))
+    settings = settings_of("full", frames=2, select="uniform", fit="pad", motion_fields=MotionFieldSettings(side=8))
+    (outcome,), cache = precrop(tasks, settings, tmp_path)
+    assert Reason.SIZE_CHANGES in outcome.reasons
+    assert cache.content[0].tolist() == [[0, 0.25, 1, 0.75], [0.25, 0, 0.75, 1]]
+    fields = zarr.open_group(cache.path, mode="r")["motion"][0]
+    for field, (left, top, right, bottom) in zip(fields, cache.content[0], strict=True):
+        inside = np.zeros((8, 8), np.bool_)
+        inside[int(8 * top) : int(8 * bottom), int(8 * left) : int(8 * right)] = True
+        assert field[:, inside].any()
+        assert not field[:, ~inside].any()
+
+
+def test_frame_size_that_changes_keeps_the_same_part_of_every_frame(make_video: MakeVideo, tmp_path: Path) -> None:
+    """Left half bright, right half dark."""
+    parts = []
+    for width, height in ((160, 120), (96, 80)):
+        picture = np.full((height, width, 3), 20, np.uint8)
+        picture[:, : width // 2] = 220
+        parts.append(make_video(tmp_path / f"{width}.mp4", frames=[picture] * 12, codec="libx264"))
+    path = one_after_the_other(parts, tmp_path / "both.ts")
     (outcome,), cache = precrop(tasks_of([path]), settings_of("full", select="uniform"), tmp_path)
     assert Reason.SIZE_CHANGES in outcome.reasons
     for frame in zarr.open_group(cache.path, mode="r")["frames"][0]:
