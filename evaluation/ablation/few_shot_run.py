@@ -15,6 +15,7 @@ from mocrop.evaluation.ablation.features import clip_features, variant_features
 from mocrop.evaluation.ablation.few_shot import Curve, Draws, FewShotClips, all_draws, few_shot_clips, few_shot_curves
 from mocrop.evaluation.ablation.few_shot_results import FewShot
 from mocrop.evaluation.ablation.settings import AblationSettings, View
+from mocrop.evaluation.scores.few_shot_test import require_groups
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.features import Features
@@ -29,7 +30,8 @@ def run_few_shot(
 ) -> FewShot:
     """Few-shot curves in every view, on the clips that every variant has at every size.
 
-    Raises: StoppedError if it was asked to stop; what computing features and fitting heads raise.
+    Raises: StoppedError if it was asked to stop; SettingsError naming a class that has too few groups left for a test;
+        what computing features and fitting heads raise.
     """
     assert settings.few_shot
     found: dict[int, dict[str, tuple[CropCache, Features]]] = {}
@@ -43,6 +45,7 @@ def run_few_shot(
     ]
     cache, _ = next(iter(found[settings.sizes[-1]].values()))
     table = _shared_table(cache, set.intersection(*usable))
+    require_groups(clusters=table.clusters, classes=table.labels, class_names=table.class_names)
     draws = all_draws(table, settings.few_shot)
 
     def curves_in(view: View) -> list[Curve]:

@@ -14,6 +14,7 @@ import pytest
 
 from mocrop.evaluation.ablation import cells as ablation_module
 from mocrop.evaluation.ablation import command as ablate_module
+from mocrop.evaluation.ablation import few_shot_run
 from mocrop.evaluation.ablation.callback import AblationCallback
 from mocrop.evaluation.ablation.cells import make_caches, run_cells
 from mocrop.evaluation.ablation.checks import checked, with_names
@@ -210,6 +211,20 @@ def test_clips_that_a_cache_lacks_are_left_out_of_all(done: Workspace, make_cach
     outcomes = gather(AblationFolder(done, "ablation"), SETTINGS)
     assert (len(outcomes.clips.names), outcomes.left_out) == (7, 1)
     assert all(len(outcome.share) == 7 for outcome in outcomes.by_condition.values())
+
+
+def test_too_few_groups_that_all_caches_have_are_an_error_before_heads_are_fitted(
+    done: Workspace, make_cache: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data set has six groups; one cache lacks two of them, and the test needs five."""
+    file = done.cache("center-0.75-16")
+    shutil.rmtree(file)
+    state = [3 if group < 2 else 1 for group in GROUP]
+    make_cache(file, label=LABEL, group=GROUP, subset=SUBSET, state=state, slots=2, size=16)
+    monkeypatch.setattr(few_shot_run, "few_shot_curves", lambda *_, **__: pytest.fail("heads are fitted"))
+    settings = replace(SETTINGS, few_shot=FewShotSettings(groups=(1,), draws=24))
+    with pytest.raises(SettingsError, match="class Dig has 4 groups of clips, and a few-shot test needs 5"):
+        few_shot_run.run_few_shot(done, settings, Listen(), RunControl())
 
 
 def test_variants_are_compared_in_the_main_view_alone(finished: tuple[Workspace, Listen]) -> None:
