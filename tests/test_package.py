@@ -183,6 +183,7 @@ def test_wheel_holds_only_the_package_and_its_metadata(tmp_path: Path) -> None:
     assert outside == []
     packed = {name for name in names if name.endswith(".py")}
     assert {name for name in names if name.endswith("py.typed")} == {f"mocrop/{layer}/py.typed" for layer in LAYERS}
+    assert {name for name in names if name.endswith(".json")} == {"mocrop/evaluation/advice/measured.json"}
     assert packed == {
         f"mocrop/{path.relative_to(ROOT).as_posix()}" for path in [*modules(), *(ROOT / name for name in AT_THE_ROOT)]
     }

@@ -201,11 +201,13 @@ def _accuracy(number: int, one: Measured, name: str) -> str:
 
 
 def coverage_words(crop: Crop, tables: Tables, *, still: float) -> list[str]:
-    """How much of annotated actors the chosen crop holds, one sentence a set of clips.
+    """How much of annotated actors the chosen crop holds, one sentence a set of clips; none of the whole picture.
 
     Args:
         still: share of the clips whose camera stands still.
     """
+    if crop.ratio is None:
+        return []
     kinds: set[Kind] = {"still"} if still >= CLEAR else {"moves"} if still <= 1 - CLEAR else {"still", "moves"}
     return [_held(entry) for entry in tables.coverage if entry.variant == crop.variant and entry.kind in kinds]
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mocrop.evaluation.coverage.clips import stands_still
-from mocrop.pipeline.errors import MotionStoreError, WorkspaceError
+from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.policies.adaptive import AdaptiveSettings, own_motion
+from mocrop.pipeline.policies.base import ClipFacts, too_old
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -32,13 +33,11 @@ class MotionFacts:
 def facts_of(motion: ClipMotion, name: str) -> MotionFacts:
     """Look at the motion of one clip.
 
-    Raises: MotionStoreError if an older mocrop has stored it, which did not look for black bars.
+    Raises: LackingMotionError if an older mocrop has stored it, which did not look for black bars.
     """
-    if motion.picture is None or motion.seconds is None:
-        raise MotionStoreError(
-            f"{name}: an older mocrop wrote motion.zarr, without the times of frames and black bars; remove the folder "
-            "motion.zarr and run `mocrop extract-mv` again"
-        )
+    if motion.picture is None:
+        clip = ClipFacts(name=name, size=(motion.width, motion.height), motion=motion)
+        raise too_old(clip, "which did not look for black bars")
     left, top, right, bottom = motion.picture
     return MotionFacts(
         frames=motion.frames,

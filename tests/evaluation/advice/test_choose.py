@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mocrop.evaluation.advice.choose import Crop, choose_crop, choose_frames, choose_size, nearest_table, tables_like
+from mocrop.evaluation.advice.choose import (
+    Crop,
+    choose_crop,
+    choose_frames,
+    choose_size,
+    coverage_words,
+    nearest_table,
+    tables_like,
+)
+from mocrop.evaluation.advice.measured import CoverageEntry, Kind, Tables
 from mocrop.evaluation.advice.motion_facts import summed_up
 from mocrop.evaluation.scores.comparisons import Verdict
+from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.choices import Shape
 from mocrop.pipeline.policies.registry import POLICIES
 from tests.evaluation.advice.made_tables import ALL_BETTER, BETTER, NOT_SHOWN, WORSE, clip, table
@@ -141,3 +151,18 @@ def test_whatever_the_tables_hold_a_crop_that_is_chosen_is_shown_better_than_no_
             verdicts = [each[crop.variant][base] for each in tests]
             assert BETTER in verdicts
             assert WORSE not in verdicts
+
+
+@pytest.mark.parametrize(("still", "told"), [(0.9, ["still"]), (0.5, ["still", "moves"]), (0.1, ["moves"])])
+def test_coverage_is_told_of_crops_for_the_kinds_of_camera_that_there_are(still: float, told: list[str]) -> None:
+    held = Estimate(mean=0.9, low=0.8, high=1.0)
+    kinds: tuple[Kind, ...] = ("still", "moves")
+    coverage = tuple(
+        CoverageEntry(data=kind, kind=kind, variant=variant, inside=held)
+        for kind in kinds
+        for variant in ("follow 0.1", "full")
+    )
+    tables = Tables(accuracy=(), coverage=coverage)
+    words = coverage_words(Crop(policy="follow", ratio=0.1, reason=""), tables, still=still)
+    assert words == [f"follow 0.1 holds 0.900 [0.800, 1.000] of the actors of {kind}." for kind in told]
+    assert coverage_words(Crop(policy="full", ratio=None, reason=""), tables, still=still) == []
