@@ -63,9 +63,10 @@ def follow_boxes(clip: ClipFacts, settings: FollowSettings) -> PolicyResult:
     centre = prior(clip.motion, settings)
     extent = box_extent(clip.size, ratio=settings.ratio, shape=settings.shape)
     boxes: list[CropBox] = []
+    seconds = _seconds(clip) if clip.slots else np.zeros(0)
     for start in range(0, len(clip.slots), _SLOTS_AT_ONCE):
         slots = list(clip.slots[start : start + _SLOTS_AT_ONCE])
-        near, trusted = _around_slots(clip, slots, own, settings.window_seconds)
+        near, trusted = _around_slots(seconds, slots, own, settings.window_seconds)
         evidence = near * trusted + static * (believed - trusted) + centre
         boxes += fullest_boxes(evidence, extent=extent)
     density = static * believed + centre
@@ -74,13 +75,12 @@ def follow_boxes(clip: ClipFacts, settings: FollowSettings) -> PolicyResult:
 
 
 def _around_slots(
-    clip: ClipFacts, slots: Sequence[int], own: OwnMotion, window_seconds: float
+    seconds: DoubleMap, slots: Sequence[int], own: OwnMotion, window_seconds: float
 ) -> tuple[DoubleMap, DoubleMap]:
     """Where more moves than on average around each slot, (slots, rows, cols), and how far to trust that, (slots, 1, 1).
 
     Each is zero where nothing moves.
     """
-    seconds = _seconds(clip)
     now, reach = seconds[slots], CUT * (1 + _ROUNDING) * window_seconds
     first, stop = (np.searchsorted(seconds, now + sign * reach) for sign in (-1, 1))
     summed, totals = np.zeros((len(slots), *own.grid)), np.zeros((len(slots), 1, 1))
