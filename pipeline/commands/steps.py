@@ -9,7 +9,7 @@ from typing import Any
 from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.run.session import FilesRead, Session, StageReport
 from mocrop.pipeline.stages.cache_settings import resolve_precrop
-from mocrop.pipeline.stages.caches import prepare_cache
+from mocrop.pipeline.stages.caches import prepare_cache, require_motion
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.extract_mv import ExtractSettings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
@@ -60,6 +60,7 @@ def precrop_into(session: Session, options: Options, overwrite: bool, *, chosen:
         damage = {"max_damaged": options.get("max_damaged")}
         yield from choose_files(session, session.stages.extract_for(stage.settings, damage))
         stage = stage_of(session, "precrop", options)  # mocrop.toml has changed
+    require_motion(session.workspace, stage.settings)
     session.look_again(stage, anew=overwrite)
     session.require_upstream(stage)
     yield crop(session, stage, overwrite=overwrite)

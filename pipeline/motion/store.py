@@ -12,7 +12,7 @@ from mocrop.pipeline.arrays import short
 from mocrop.pipeline.errors import MotionStoreError, NewerError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.motion.store_group import SCHEMA_VERSION, MotionGroup, NewerSchemaError
+from mocrop.pipeline.motion.store_group import SCHEMA_VERSION, TIMES_AND_BARS, MotionGroup, NewerSchemaError
 from mocrop.pipeline.strict_json import parsed_json
 from mocrop.pipeline.versions import other_layout
 
@@ -37,6 +37,19 @@ def create_store(store: Path) -> None:
         there = None
     if there != _ROOT:
         write_whole(file, json.dumps(_ROOT, indent=2).encode())
+
+
+def has_older_groups(store: Path) -> bool:
+    """Whether any group was written before times of frames and bars were; one that cannot be read does not count."""
+    return any(_is_older(folder / "zarr.json") for folder in store.glob("shard-*"))
+
+
+def _is_older(file: Path) -> bool:
+    try:
+        schema = parsed_json(file.read_bytes())["attributes"]["mocrop"]["schema"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return isinstance(schema, int) and schema < TIMES_AND_BARS
 
 
 class NewerMotionError(MotionStoreError, NewerError):

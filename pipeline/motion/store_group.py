@@ -42,7 +42,7 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store_values import require_clips, starts, stored_picture, stored_seconds
 from mocrop.pipeline.strict_json import parsed_json
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = TIMES_AND_BARS = 3  # the latter: the first with times of frames and bars
 VECTOR_COLUMNS = ("x", "y", "dx", "dy", "w", "h", "ref")
 FRAME_ARRAYS: Mapping[str, tuple[Any, tuple[int, ...]]] = {  # dtype and shape per frame
     "vectors_per_frame": (np.int32, ()),
@@ -130,7 +130,7 @@ class MotionGroup:
 
     @property
     def _has_times_and_bars(self) -> bool:
-        return self._schema[0] >= 3
+        return self._schema[0] >= TIMES_AND_BARS
 
     def _there(self, arrays: Mapping[str, tuple[Any, tuple[int, ...]]]) -> dict[str, tuple[Any, tuple[int, ...]]]:
         """Those of some arrays that a group of this schema has."""

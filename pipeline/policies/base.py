@@ -157,8 +157,10 @@ class Policy:
             :func:`~mocrop.pipeline.policies.registry.decide`. It must be pure, so that neither order nor workers
             matter.
         needs_motion: whether ``box`` uses the motion.
+        needs_times_or_bars: whether it uses what stores of an older mocrop lack.
     """
 
     settings: type[PolicySettings]
     box: Callable[[ClipFacts, Any], PolicyResult]
     needs_motion: bool
+    needs_times_or_bars: bool = False

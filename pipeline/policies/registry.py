@@ -20,13 +20,13 @@ from mocrop.pipeline.policies.motion_v2 import MotionV2Settings, motion_v2_box
 POLICIES: Mapping[str, Policy] = MappingProxyType(
     {
         "full": Policy(settings=PolicySettings, box=full_box, needs_motion=False),
-        "picture": Policy(settings=PolicySettings, box=picture_box, needs_motion=True),
+        "picture": Policy(settings=PolicySettings, box=picture_box, needs_motion=True, needs_times_or_bars=True),
         "center": Policy(settings=CenterSettings, box=center_box, needs_motion=False),
         "random": Policy(settings=GridBoxSettings, box=random_box, needs_motion=False),
         "motion": Policy(settings=MotionSettings, box=motion_v1_box, needs_motion=True),
         "motion-v2": Policy(settings=MotionV2Settings, box=motion_v2_box, needs_motion=True),
         "adaptive": Policy(settings=AdaptiveSettings, box=adaptive_box, needs_motion=True),
-        "follow": Policy(settings=FollowSettings, box=follow_boxes, needs_motion=True),
+        "follow": Policy(settings=FollowSettings, box=follow_boxes, needs_motion=True, needs_times_or_bars=True),
         precomputed.POLICY: Policy(settings=precomputed.MapsSettings, box=precomputed.map_box, needs_motion=False),
     }
 )
@@ -51,6 +51,11 @@ def decide(policy: str, clip: ClipFacts, settings: PolicySettings) -> PolicyResu
 def needs_motion(policy: str, settings: PolicySettings) -> bool:
     """Whether a policy with these settings needs what `extract-mv` stores of a clip."""
     return POLICIES[policy].needs_motion or _cuts_bars(settings)
+
+
+def needs_times_or_bars(policy: str, settings: PolicySettings) -> bool:
+    """Whether a policy with these settings needs what stores of an older mocrop lack."""
+    return POLICIES[policy].needs_times_or_bars or _cuts_bars(settings)
 
 
 def _cuts_bars(settings: PolicySettings) -> bool:

@@ -8,8 +8,10 @@ from importlib.metadata import version
 from mocrop.pipeline.cache.create import create_cache
 from mocrop.pipeline.cache.description import read_attributes
 from mocrop.pipeline.cache.table import clip_table, update_cache
-from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.errors import CacheError, LackingMotionError
+from mocrop.pipeline.motion.store import has_older_groups
 from mocrop.pipeline.names import shell_word
+from mocrop.pipeline.policies.registry import needs_times_or_bars
 from mocrop.pipeline.settings import Plain, plain_settings
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
@@ -39,6 +41,18 @@ def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, ove
         path.parent.mkdir(parents=True, exist_ok=True)
         create_cache(path, settings.layout, table, attributes=_description(stage), replace=True)
     manifest.remember_cache(settings.name, json.dumps(read_attributes(path)[0]))
+
+
+def require_motion(workspace: Workspace, settings: PrecropSettings) -> None:
+    """Refuse a policy that needs what motion.zarr does not tell, before a cache that is there is replaced.
+
+    Raises: LackingMotionError.
+    """
+    if needs_times_or_bars(settings.policy, settings.policy_settings) and has_older_groups(workspace.motion):
+        raise LackingMotionError(
+            f"policy {settings.policy!r}: an older mocrop wrote {workspace.motion}, without the times of frames and "
+            "without black bars; remove the folder motion.zarr and run `mocrop extract-mv` again"
+        )
 
 
 def restore_cache(workspace: Workspace, manifest: Manifest, name: str) -> None:

@@ -114,6 +114,9 @@ def test_the_motion_store_holds_the_values_that_were_written(kept: Kept) -> None
 def test_what_their_motion_lacks_is_one_error_whose_way_out_leads_there(
     kept: Kept, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert run("precrop --name center --policy follow --overwrite", "--workers", "0") == 1
+    assert CropCache(kept.root / "caches/center.zarr").usable.all()  # nothing is replaced
+    capsys.readouterr()
     commands = ("precrop --size 24 --policy follow", "precrop --size 24 --policy center --bars cut --name cut")
     for command in commands:
         assert run(command, "--workers", "0") == 1
