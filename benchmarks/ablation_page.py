@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from coverage_page import filled
+
 from mocrop.evaluation.ablation import tables
 from mocrop.evaluation.ablation.facts import facts
-from mocrop.evaluation.ablation.plots import draw_accuracy, draw_few_shot, draw_operations
+from mocrop.evaluation.ablation.families import policy_of
+from mocrop.evaluation.ablation.plots import draw_few_shot, draw_operations
 from mocrop.evaluation.ablation.variants import BASES
+from mocrop.evaluation.report.format import markdown_table
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.strict_json import parsed_json
 
 HERE = Path(__file__).resolve().parent
 RESULTS, PAGES = HERE / "results", HERE.parent / "docs"
 NAMES = ("real", "crossing")
-END = "<!-- end of table -->"
 DROPPED = ("classes",)  # long, and not on the page
-DIGITS = 5
-_TABLE = re.compile(rf"(<!-- table: ([^\n]+?) -->\n).*?(?={re.escape(END)})", re.DOTALL)
+DIGITS = 6
 Content = Mapping[str, Any]
 
 
@@ -40,7 +41,7 @@ def _rounded(value: Any) -> Any:
     """The same value, its numbers with few significant digits.
 
     >>> _rounded({"a": [0.123456789, 7]})
-    {'a': [0.12346, 7]}
+    {'a': [0.123457, 7]}
     """
     if isinstance(value, Mapping):
         return {key: _rounded(each) for key, each in value.items()}
@@ -57,27 +58,26 @@ def all_tables(name: str, content: Content) -> Iterator[tuple[str, str]]:
         "answers": "\n".join(f"- {line}" for line in content["in_words"]) + "\n",
         "summary": tables.summary_table(content),
         "whole lists": tables.condition_table(content),
-        "whole lists tested": tables.comparison_table(content["full_data"]),
-        "few groups tested": tables.comparison_table(few_shot["tested"]),
+        "whole lists tested": by_base(content["full_data"]),
         "pools": tables.comparison_table(few_shot["pools"]),
-        "equal operations": tables.operations_table(few_shot["equal_operations"]),
+        "choices": tables.choices_table(few_shot["equal_operations"]),
         "equal accuracy": tables.equal_accuracy_table(few_shot["equal_accuracy"]),
         "confused": tables.pair_table(few_shot["pairs"]),
         **{f"against {base}": tables.curve_table(few_shot["tested"], base) for base in BASES},
+        **{f"{base} within a budget": tables.curve_table(few_shot["equal_operations"], base) for base in BASES},
         **{f"pool {pool}": tables.accuracy_table(content, pool) for pool in content["settings"]["pools"]},
     }
     return ((f"{name}: {what}", text) for what, text in found.items())
 
 
-def filled(page: str, texts: Mapping[str, str]) -> str:
-    """A page with its tables put between their marks.
-
-    Raises: KeyError for a mark that names no table.
-
-    >>> filled("<!-- table: a: b -->\\nold\\n<!-- end of table -->\\n", {"a: b": "new\\n"})
-    '<!-- table: a: b -->\\nnew\\n<!-- end of table -->\\n'
-    """
-    return _TABLE.sub(lambda found: found[1] + texts[found[2]], page)
+def by_base(comparisons: Sequence[Content]) -> str:
+    """Differences of one setting: a row a crop, a column a base; bold where a difference is shown."""
+    found = {(each["variant"], policy_of(each["base"])): each for each in comparisons}
+    bases = [base for base in BASES if any(base == each for _, each in found)]
+    rows = []
+    for variant in dict.fromkeys(each["variant"] for each in comparisons):
+        rows.append([variant, *(tables.difference_cell(found.get((variant, base))) for base in bases)])
+    return markdown_table(["crop", *(f"against {base}" for base in bases)], rows)
 
 
 def read(name: str) -> Content:
@@ -94,7 +94,6 @@ def write_page(page: Path) -> None:
         texts.update(all_tables(name, content))
         draw_operations(content, page.with_name(f"ablation-{name}-operations.png"))
         draw_few_shot(content, page.with_name(f"ablation-{name}-few-shot.png"))
-        draw_accuracy(content, page.with_name(f"ablation-{name}-accuracy.png"))
     write_whole(page, filled(page.read_text(encoding="utf-8"), texts).encode())
 
 

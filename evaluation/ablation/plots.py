@@ -18,6 +18,7 @@ from mocrop.training.report.figure_file import write_figure
 Content = Mapping[str, Any]  # of report.json, or a part of it
 
 DPI = 110
+APART = 1.1  # ratio of operations from which on both have a label
 SPREAD = 0.012  # sideways, as a factor of the operations, so that intervals do not hide each other
 
 
@@ -33,7 +34,7 @@ def draw_operations(content: Content, file: Path) -> None:
     _gflops_axis(axis, sorted({each["gflops"] for each in chosen}))
     axis.set_xlabel("GFLOPs a clip, at most")
     axis.set_ylabel(f"top-1 with {groups_name(few_shot['main_groups'])} of each class, %")
-    axis.legend(fontsize=8, loc="lower right", handlelength=4)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), handlelength=4)
     write_figure(figure, file, dpi=DPI)
 
 
@@ -129,6 +130,7 @@ def _draw_intervals(axis: matplotlib.axes.Axes, policy: str, x: Sequence[float],
 
 def _gflops_axis(axis: matplotlib.axes.Axes, values: Sequence[float]) -> None:
     axis.set_xscale("log")
-    axis.set_xticks(values, [f"{value:.2g}" for value in values], rotation=45, fontsize=8)
+    labelled = [value for number, value in enumerate(values) if not number or value > APART * values[number - 1]]
+    axis.set_xticks(labelled, [f"{value:.2g}" for value in labelled], fontsize=8)
     axis.set_xticks([], minor=True)
     axis.grid(alpha=0.3)

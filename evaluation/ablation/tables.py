@@ -207,10 +207,16 @@ def curve_table(comparisons: Sequence[Content], base: str) -> str:
     found = {(each["variant"], each["where"]): each for each in chosen}
     rows = []
     for variant in dict.fromkeys(each["variant"] for each in chosen):
-        cells = (found[variant, column] for column in columns)
-        shown = ((points(estimate(e["difference"])), Verdict(e["verdict"]) is not Verdict.NOT_SHOWN) for e in cells)
-        rows.append([variant, *(_marked(*each) for each in shown)])
+        rows.append([variant, *(difference_cell(found[variant, column]) for column in columns)])
     return markdown_table([f"crop, against {base}", *columns], rows)
+
+
+def difference_cell(comparison: Content | None) -> str:
+    """A difference with its interval, bold where it is shown; a dash where there is no comparison."""
+    if comparison is None:
+        return "-"
+    shown = Verdict(comparison["verdict"]) is not Verdict.NOT_SHOWN
+    return _marked(points(estimate(comparison["difference"])), shown)
 
 
 def pair_table(pairs: Sequence[Content]) -> str:
