@@ -57,7 +57,7 @@ def _spread(motion: ClipMotion) -> float | None:
 
 
 def motion_facts(workspace: Workspace, *, on_clip: Callable[[int], None] = lambda _: None) -> tuple[MotionFacts, ...]:
-    """Look at all clips of a workspace that have motion vectors.
+    """Look at all clips of a workspace whose files are there and that have motion vectors.
 
     Args:
         on_clip: called with the number of clips that are done.
@@ -75,8 +75,9 @@ def motion_facts(workspace: Workspace, *, on_clip: Callable[[int], None] = lambd
 def _stored(workspace: Workspace) -> Iterator[tuple[str, ClipMotion]]:
     reader = MotionReader(workspace.motion)
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
+        absent = manifest.absent()
         for position, row in enumerate(manifest.clips()):
-            motion = reader.read(position)
+            motion = None if position in absent else reader.read(position)
             if motion is not None and motion.frames:
                 yield row.name, motion
 

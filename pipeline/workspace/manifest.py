@@ -140,6 +140,11 @@ class Manifest(OutcomeTable):
         """Number of clips whose file was there when the data set was last looked at."""
         return int(self._database.execute("SELECT count(*) FROM clips WHERE present").fetchone()[0])
 
+    def absent(self) -> frozenset[int]:
+        """Positions of the clips whose file was gone when the data set was last looked at."""
+        rows = self._database.execute("SELECT position FROM clips WHERE NOT present").fetchall()
+        return frozenset(int(position) for (position,) in rows)
+
     def clips(self) -> Iterator[ClipRow]:
         """All clips by position; those whose file is gone are in no split."""
         query = "SELECT name, path, label, ucf_group, subset, size, mtime_ns, present FROM clips ORDER BY position"

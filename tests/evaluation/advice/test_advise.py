@@ -151,6 +151,16 @@ def workspace(make_video: MakeVideo, tmp_path: Path) -> Workspace:
     return workspace
 
 
+def test_clips_whose_files_are_gone_do_not_count(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    store(workspace, *[motion(cells=30)] * 3)
+    next((tmp_path / "data").rglob("*.avi")).unlink()
+    preprocess.init(workspace, tmp_path / "data")
+    assert mocrop("advise", "-w", str(workspace.root), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["facts"]["clips"] == 2
+
+
 def store(workspace: Workspace, *motions: ClipMotion) -> None:
     create_store(workspace.motion)
     rows = [MotionRow(position=number, clip=f"Walk/{number}", motion=one) for number, one in enumerate(motions)]
