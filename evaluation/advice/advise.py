@@ -12,6 +12,7 @@ from mocrop.evaluation.advice.choose import (
     choose_size,
     coverage_words,
     nearest_table,
+    passed_over,
     tables_like,
 )
 from mocrop.evaluation.advice.measured import AccuracyTable, Tables
@@ -61,7 +62,7 @@ def advise(clips: Sequence[MotionFacts], tables: Tables) -> Advice:
     size = choose_size(crop, judged_by, frames=frames.value) if frames else None
     slots = frames.value if frames else SLOTS
     lines = [
-        Line(option=name, value=value, reason=crop.reason if name == "--policy" else "part of that crop")
+        Line(option=name, value=value, reason=crop.reason if name == "--policy" else f"the {name[2:]} of that crop")
         for name, value in crop.options.items()
     ]
     lines += [_line("--size", size), _line("--frames", frames)] if frames and size else []
@@ -72,6 +73,7 @@ def advise(clips: Sequence[MotionFacts], tables: Tables) -> Advice:
         lines=(*lines, _select(clips, slots)),
         remarks=(
             *remarks,
+            *passed_over(crop, judged_by),
             *_empty_slots(clips, slots),
             *_bars(facts, judged_by),
             *coverage_words(crop, tables, still=facts.still),

@@ -135,7 +135,10 @@ def _why(variant: str, tables: Sequence[AccuracyTable]) -> str:
 
 
 def _words(test: Tested) -> str:
-    shown = "" if test.verdict is not Verdict.NOT_SHOWN else " (not shown)"
+    shown = ""
+    if test.verdict is Verdict.NOT_SHOWN:
+        corrected = not test.difference.low <= 0 <= test.difference.high
+        shown = " (not shown, corrected for all tests of the question)" if corrected else " (not shown)"
     return f"{points(test.difference)} to {test.base}{shown}"
 
 
@@ -147,6 +150,22 @@ def _why_none(tables: Sequence[AccuracyTable]) -> str:
 
 def _data(tables: Sequence[AccuracyTable]) -> str:
     return " and ".join(table.data for table in tables)
+
+
+def passed_over(crop: Crop, tables: Sequence[AccuracyTable]) -> Iterator[str]:
+    """Why the crop that was the most accurate is not the chosen one, in a sentence."""
+    best = max(_variants(tables), key=lambda variant: _mean_accuracy(variant, tables), default=crop.variant)
+    if best == crop.variant:
+        return
+    lacking = [
+        f"{_words(test)} on {table.data}"
+        for table in tables
+        for base in itertools.chain(*_to_beat(best))
+        if (test := table.test(best, base)) and test.verdict is not Verdict.BETTER
+    ]
+    lacks = f": {'; '.join(lacking)}" if lacking else ""
+    shares = (f"{name} has {100 * _mean_accuracy(name, tables):.1f} %" for name in (best, crop.variant))
+    yield f"{', '.join(shares)}; but {best} is not shown better than all that it must be{lacks}."
 
 
 def choose_frames(crop: Crop, tables: Sequence[AccuracyTable]) -> Count | None:
@@ -188,8 +207,7 @@ def _fewest(
         number for number in common if all(each[number].accuracy >= each[most].accuracy - NEARLY for each in by_number)
     ]
     said = "; ".join(
-        f"{table.data}: "
-        + ", ".join(_accuracy(number, each[number], name) for number in dict.fromkeys((enough[0], most)))
+        f"{table.data}: " + ", ".join(_accuracy(number, each[number], name) for number in common)
         for table, each in zip(tables, by_number, strict=True)
     )
     return Count(value=enough[0], reason=f"{said} (with {crop.variant}; described, not tested)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import get_args
 
 import pytest
@@ -15,6 +16,7 @@ from mocrop.evaluation.advice.choose import (
     choose_size,
     coverage_words,
     nearest_table,
+    passed_over,
     tables_like,
 )
 from mocrop.evaluation.advice.measured import CoverageEntry, Kind, Tables
@@ -54,7 +56,13 @@ def test_where_the_centre_is_as_good_it_is_chosen() -> None:
         },
         accuracies=[("follow 0.25", 160, 4, 0.9)],
     )
-    assert choose_crop([made], bars=False).variant == "center-frame 0.25"
+    crop = choose_crop([made], bars=False)
+    assert crop.variant == "center-frame 0.25"
+    (why,) = passed_over(crop, [made])
+    assert "follow 0.25 has 90.0 %, center-frame 0.25 has 50.0 %" in why
+    assert "+0.1 [-1.9, +2.1] to center-frame 0.25 (not shown) on made clips." in why
+    assert list(passed_over(Crop(policy="follow", ratio=0.25, reason=""), [made])) == []
+    assert list(passed_over(crop, [])) == []
 
 
 def test_where_nothing_is_shown_better_the_whole_picture_is_kept_and_the_reason_says_so() -> None:
@@ -90,6 +98,7 @@ def test_the_fewest_frames_that_are_within_a_point_of_the_most_are_taken() -> No
     assert frames.value == 2
     assert "69.5 % with 2 frames" in frames.reason
     assert "70.0 % with 4 frames" in frames.reason
+    assert "60.0 % with 1 frame" in frames.reason
     assert "not tested" in frames.reason
     assert choose_frames(Crop(policy="full", ratio=None, reason=""), [table({"follow 0.25": ALL_BETTER})]) is None
 
@@ -166,3 +175,15 @@ def test_coverage_is_told_of_crops_for_the_kinds_of_camera_that_there_are(still:
     words = coverage_words(Crop(policy="follow", ratio=0.1, reason=""), tables, still=still)
     assert words == [f"follow 0.1 holds 0.900 [0.800, 1.000] of the actors of {kind}." for kind in told]
     assert coverage_words(Crop(policy="full", ratio=None, reason=""), tables, still=still) == []
+
+
+def test_what_only_the_correction_of_the_tests_takes_back_is_said_to_be_so() -> None:
+    made = table({"follow 0.25": {**ALL_BETTER, "center-frame 0.25": NOT_SHOWN}})
+    clear = dataclasses.replace(
+        made,
+        tested=tuple(
+            dataclasses.replace(test, difference=Estimate(mean=0.02, low=0.006, high=0.036)) for test in made.tested
+        ),
+    )
+    (why,) = passed_over(choose_crop([clear], bars=False), [clear])
+    assert "+2.0 [+0.6, +3.6] to center-frame 0.25 (not shown, corrected for all tests of the question)" in why
