@@ -114,6 +114,8 @@ def test_the_motion_store_holds_the_values_that_were_written(kept: Kept) -> None
 def test_what_their_motion_lacks_is_one_error_whose_way_out_leads_there(
     kept: Kept, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if "seconds" in next(iter(kept.facts["motion"].values())):
+        pytest.skip("its motion lacks nothing")
     assert run("precrop --name center --policy follow --overwrite", "--workers", "0") == 1
     assert CropCache(kept.root / "caches/center.zarr").usable.all()  # nothing is replaced
     capsys.readouterr()
