@@ -23,6 +23,7 @@ from mocrop.pipeline.choices import Select
 SLOTS = 16  # of a cache for which nothing else is recommended, as `mocrop precrop` has it
 EMPTY_SLOT_BYTES = 16  # its place in the index of a shard file; the frame that is not there is not stored
 KIB = 1024
+ENOUGH_SHORT = 0.05  # share of clips with empty slots from which on all are better decoded between key frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +87,12 @@ def _line(option: str, count: Count) -> Line:
 
 
 def _select(clips: Sequence[MotionFacts], slots: int) -> Line:
-    few = _few(clips, slots)
-    select: Select = "uniform" if few else "keyframes"
+    few = len(_few(clips, slots)) / len(clips)
+    select: Select = "uniform" if few >= ENOUGH_SHORT else "keyframes"
     reason = f"every clip has {_counted(slots, 'key frame')}, or no other frames"
     if few:
-        reason = f"{share_words(len(few) / len(clips))} of the clips have fewer than {_counted(slots, 'key frame')}"
+        only = "" if select == "uniform" else "only "
+        reason = f"{only}{share_words(few)} of the clips have fewer than {_counted(slots, 'key frame')}"
     return Line(option="--select", value=select, reason=reason)
 
 

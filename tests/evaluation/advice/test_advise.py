@@ -96,6 +96,12 @@ def test_few_key_frames_leave_slots_empty_and_it_is_said_what_fills_them() -> No
     assert "Slots stay empty in any case in 2 clips of fewer than 4 frames." in advice.remarks
 
 
+def test_one_short_clip_among_many_does_not_change_how_all_are_decoded() -> None:
+    clips = [clip(frames=80, key_frames=8)] * 99 + [clip(frames=40, key_frames=3)]
+    (line,) = (each for each in advise(clips, tables(STILL)).lines if each.option == "--select")
+    assert (line.value, line.reason) == ("keyframes", "only 1 % of the clips have fewer than 4 key frames")
+
+
 def test_a_clip_of_key_frames_alone_is_not_filled_by_other_frames() -> None:
     advice = advise([clip(frames=3, key_frames=3)], tables(STILL))
     assert options(advice)["--select"] == "keyframes"
