@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tracemalloc
+import tracemalloc
 from collections.abc import Sequence
 from functools import cache
 
@@ -241,3 +242,21 @@ def test_slots_outside_of_the_clip_are_refused(slots: list[int]) -> None:
 def test_a_window_must_have_a_length(window: float) -> None:
     with pytest.raises(ValueError, match="window_seconds"):
         FollowSettings(window_seconds=window)
+
+
+def test_boxes_of_all_frames_take_no_more_memory_than_one_box() -> None:
+    """But for a fixed part: the maps of the slots that are worked on together."""
+    rng = np.random.default_rng(0)
+    motion = moving([[(rng.uniform(0, 320), rng.uniform(0, 240)) for _ in range(200)] for _ in range(600)])
+    facts = ClipFacts(name="A/a", size=SIZE, motion=motion, slots=range(600))
+    peaks = []
+    for choose in (
+        lambda: adaptive_box(facts, AdaptiveSettings(ratio=0.1)),
+        lambda: follow_boxes(facts, TENTH),
+    ):
+        tracemalloc.start()
+        choose()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + (16 << 20)
+    assert peaks[1] < len(motion.x) * 60 + (16 << 20)
