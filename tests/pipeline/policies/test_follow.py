@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tracemalloc
-import tracemalloc
 from collections.abc import Sequence
 from functools import cache
 
