@@ -147,6 +147,7 @@ PHASES: dict[str, Callable[[Work], list[Outcome]]] = {  # each needs the output 
     "precrop center": lambda work: precrop(work, "center"),
     "precrop motion": lambda work: precrop(work, "motion"),
     "precrop adaptive": lambda work: precrop(work, "adaptive"),
+    "precrop follow": lambda work: precrop(work, "follow"),
     "precrop center, motion fields": lambda work: precrop(work, "center", MotionFieldSettings(camera="compensate")),
     "loader": load,
 }
