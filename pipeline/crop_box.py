@@ -46,7 +46,7 @@ class CropBox:
         """The same part of the frame, for a box in fractions of ``outer``.
 
         >>> CropBox(left=0.5, top=0, right=1, bottom=1).placed_in(CropBox(left=0, top=0.25, right=1, bottom=0.75))
-        CropBox(left=0.5, top=0.25, right=1.0, bottom=0.75)
+        CropBox(left=0.5, top=0.25, right=1, bottom=0.75)
         """
         if outer == WHOLE_FRAME:
             return self

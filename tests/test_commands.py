@@ -535,9 +535,9 @@ def test_ablate_makes_the_caches_it_lacks_and_goes_on_where_it_ended(
     dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mocrop("transcode", dataset, "--workers", "0") == 0
-    command = ["ablate", "--policies", "full,center", "--sizes", "32", "--few-shot", "1", "--draws", "2"]
+    command = ["ablate", "--policies", "full,center", "--sizes", "32"]
     command += ["--arch", "timm/test_resnet", "--weights", "none", "--freeze-backbone", "--epochs", "1"]
-    command += ["--frames", "2", "--segments", "2", "--workers", "0"]
+    command += ["--slots", "2", "--frames", "2", "--workers", "0"]
     assert mocrop(*command) == 0
     shown = capsys.readouterr()
     assert "Does a plain centre crop beat the whole frame? **No difference shown.**" in shown.out

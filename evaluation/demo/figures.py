@@ -121,11 +121,11 @@ def _wheel(centre: Point, radius: float, way: float) -> list[Shape]:
 def ride_bicycle(look: Look, step: Step) -> list[Shape]:
     """On a bicycle."""
     back, front, crank = (-0.28, 0.19), (0.34, 0.19), (-0.01, 0.2)
-    bar, fork = (0.25, 0.58), (0.27, 0.46)
+    bar, front = (0.25, 0.58), (0.27, 0.46)
     frame = [
         (crank, (-0.105, 0.44)),
-        (crank, fork),
-        ((-0.105, 0.44), fork),
+        (crank, front),
+        ((-0.105, 0.44), front),
         (back, crank),
         (back, (-0.105, 0.44)),
         (front, bar),
