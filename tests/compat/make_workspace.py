@@ -34,7 +34,8 @@ VECTORS = ("vectors", "vectors_per_frame", "frame_type", "camera", "camera_suppo
 LEFT_OUT = (".png", ".lock")  # pictures are large, and nothing reads them
 PREPROCESS = (
     "run videos --size 24 --frames 3 --policy motion --motion-fields --field-side 8 --name motion --workers 0",
-    "precrop --size 16 --frames 2 --policy follow --bars cut --grid 12x16 --compression zstd --name compressed --workers 0",
+    "precrop --size 16 --frames 2 --policy follow --bars cut --grid 12x16 --compression zstd --name compressed"
+    " --workers 0",
     "precrop --size 16 --frames 2 --policy center --ratio 0.5 --fit pad --name center --workers 0",
     "precrop --size 16 --frames 2 --policy full --source original --select uniform --name original --workers 0",
 )
