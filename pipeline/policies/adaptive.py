@@ -29,6 +29,7 @@ from mocrop.pipeline.policies.density import cells, visible_vectors
 
 FEW_VECTORS = 10.0  # number of vectors, per frame and per clip, at which the evidence counts half; damps stray ones
 NOTHING = 1e-12  # sum of moves that rounding can leave of a pan that everything follows
+PRODUCT = 1 << 18  # multiplications; of more OpenBLAS lets all cores work, which wait for each other most of the time
 NOTHING_MOVES = "nothing moves in it apart from the camera"
 
 DoubleMap = npt.NDArray[np.float64]
@@ -249,8 +250,23 @@ def _overlaps(count: int, starts: DoubleMap, length: float) -> DoubleMap:
 def _both_ways(down: DoubleMap, maps: DoubleMap, across: DoubleMap) -> DoubleMap:
     """Multiply the columns and the rows of maps, shape (..., rows, cols), by a matrix each."""
     half = down @ maps
-    whole = half.reshape(-1, half.shape[-1]) @ across.T  # one product for all maps
-    return np.asarray(whole.reshape(*half.shape[:-1], len(across)))
+    whole = product(half.reshape(-1, half.shape[-1]), across.T)
+    return whole.reshape(*half.shape[:-1], len(across))
+
+
+def product(left: DoubleMap, right: DoubleMap) -> DoubleMap:
+    """Matrix product, in pieces along the longer side that one core works on: see PRODUCT."""
+    (rows, inner), cols = left.shape, right.shape[1]
+    result = np.empty((rows, cols))
+    if rows >= cols:
+        step = max(1, PRODUCT // (inner * cols))
+        for start in range(0, rows, step):
+            np.matmul(left[start : start + step], right, out=result[start : start + step])
+    else:
+        step = max(1, PRODUCT // (rows * inner))
+        for start in range(0, cols, step):
+            result[:, start : start + step] = left @ right[:, start : start + step]
+    return result
 
 
 @lru_cache(maxsize=8)

@@ -18,6 +18,7 @@ from mocrop.pipeline.policies.adaptive import (
     fullest_boxes,
     own_motion,
     prior,
+    product,
     trust,
 )
 from mocrop.pipeline.policies.base import NO_VECTORS, ClipFacts, PolicyResult, box_extent, too_old, whole_frame
@@ -26,7 +27,7 @@ CUT = 4.0  # standard deviations after which the window ends
 MIN_WINDOW_SECONDS = 1e-6  # no two frames are as near to each other
 MAX_WINDOW_SECONDS = 1e12  # a window that is as good as without end
 _ROUNDING = 1e-6  # of frame times, as a share of the window: a frame on its edge is in it, before and after the slot
-_SLOTS_AT_ONCE = _FRAMES_AT_ONCE = 256  # a map of each is 6 KiB; all frames of a film may be asked for
+_SLOTS_AT_ONCE, _FRAMES_AT_ONCE = 32, 256  # a map of each is 6 KiB; all frames of a film may be asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ def _around_slots(
         for frames in _pieces(int(first[some.start]), int(stop[some.stop - 1])):
             away = ((seconds[frames] - now[some, np.newaxis]) / window_seconds) ** 2
             weight = np.exp(away / -2) * (away <= (CUT * (1 + _ROUNDING)) ** 2)
-            summed[some] += (weight @ own.by_frame(frames)).reshape(-1, *own.grid)
+            summed[some] += product(weight, own.by_frame(frames)).reshape(-1, *own.grid)
             totals[some, 0, 0] += weight @ own.in_frame[frames]
     return own.excess(summed), trust(totals)
 
