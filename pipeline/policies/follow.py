@@ -27,7 +27,7 @@ CUT = 4.0  # standard deviations after which the window ends
 MIN_WINDOW_SECONDS = 1e-6  # no two frames are as near to each other
 MAX_WINDOW_SECONDS = 1e12  # a window that is as good as without end
 _ROUNDING = 1e-6  # of frame times, as a share of the window: a frame on its edge is in it, before and after the slot
-_SLOTS_AT_ONCE, _FRAMES_AT_ONCE = 32, 256  # a map of each is 6 KiB; all frames of a film may be asked for
+_SLOTS_AT_ONCE, _FRAMES_AT_ONCE = 32, 128  # a map of each is 6 KiB; all frames of a film may be asked for
 
 
 @dataclass(frozen=True, kw_only=True)
