@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mocrop.evaluation.coverage.rows import FEW_GROUPS
 from mocrop.evaluation.report.format import Markdown, markdown_table
+from mocrop.evaluation.scores.statistics import FEW_GROUPS
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]

@@ -9,7 +9,7 @@ import numpy as np
 
 from mocrop.evaluation.coverage.clips import stands_still
 from mocrop.pipeline.errors import WorkspaceError
-from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
+from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.policies.adaptive import AdaptiveSettings, own_motion
 from mocrop.pipeline.policies.base import ClipFacts, too_old
@@ -41,7 +41,7 @@ def facts_of(motion: ClipMotion, name: str) -> MotionFacts:
     left, top, right, bottom = motion.picture
     return MotionFacts(
         frames=motion.frames,
-        key_frames=int(np.count_nonzero(motion.frame_type == FrameType.I)),
+        key_frames=len(motion.intra_frames),
         still=stands_still(motion),
         spread=_spread(motion),
         bars=1 - (right - left) * (bottom - top) / (motion.width * motion.height),

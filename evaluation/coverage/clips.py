@@ -14,7 +14,7 @@ from mocrop.pipeline.cache.slots import chosen_frames
 from mocrop.pipeline.choices import Select
 from mocrop.pipeline.dataset.clips import group_of
 from mocrop.pipeline.groups import NO_GROUP
-from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
+from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import camera_speed
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.workspace.manifest import Manifest
@@ -79,7 +79,7 @@ def slots_of(motion: ClipMotion, *, select: Select, slots: int) -> list[int]:
 
     Key frames are those whose pictures are of type I; a clip without any is thinned evenly, as `precrop` does.
     """
-    key_frames = np.flatnonzero(motion.frame_type == FrameType.I).tolist()
+    key_frames = motion.intra_frames.tolist()
     chosen: Select = select if key_frames else "uniform"
     return chosen_frames(chosen, key_frames=key_frames, frames=motion.frames, slots=slots)
 

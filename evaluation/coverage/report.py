@@ -14,10 +14,10 @@ from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, read_actor_boxes
 from mocrop.evaluation.coverage.clips import annotated_clips
 from mocrop.evaluation.coverage.measure import Coverage, measure_coverage
 from mocrop.evaluation.coverage.plot import draw_coverage
-from mocrop.evaluation.coverage.rows import FEW_GROUPS, At, CoverageRow
+from mocrop.evaluation.coverage.rows import At, CoverageRow
 from mocrop.evaluation.coverage.settings import BASE, BEST_MOVING, BEST_STATIC, CEILINGS, CoverageSettings
 from mocrop.evaluation.report.format import in_markdown, markdown_table, write_json
-from mocrop.evaluation.scores.statistics import Estimate
+from mocrop.evaluation.scores.statistics import FEW_GROUPS, Estimate
 from mocrop.pipeline.dataset.clips import group_of
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.workspace.paths import Workspace

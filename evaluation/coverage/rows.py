@@ -13,8 +13,6 @@ from mocrop.evaluation.coverage.overlap import METRICS, DoubleMap
 from mocrop.evaluation.coverage.settings import BASES, CoverageSettings, takes_ratio
 from mocrop.evaluation.scores.statistics import Estimate, group_interval
 
-FEW_GROUPS = 8  # fewer, and an interval over groups is not known to hold what it says
-
 At = Literal["slots", "frames"]  # of the crop cache, or all annotated frames
 Estimates = Mapping[str, Estimate]  # by metric
 

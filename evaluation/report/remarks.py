@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mocrop.evaluation.scores.evaluate import EvalResult, SeenInTraining
-from mocrop.evaluation.scores.metrics import FEW_UNITS, Units
+from mocrop.evaluation.scores.metrics import Units
+from mocrop.evaluation.scores.statistics import FEW_GROUPS
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import with_defaults
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
@@ -58,7 +59,7 @@ def few_units(units: Units) -> list[str]:
     >>> few_units(Units(kind="groups", count=8)), few_units(Units(kind="groups", count=1))
     ([], ['all clips are of 1 group: they say nothing about others'])
     """
-    if units.count >= FEW_UNITS:
+    if units.count >= FEW_GROUPS:
         return []
     if units.count == 1:
         return [f"all clips are of {units}: they say nothing about others"]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.scores.statistics import Estimate
+from mocrop.evaluation.scores.statistics import NOTHING, Estimate
 from mocrop.evaluation.scores.student_t import t_quantile, two_sided_p
 from mocrop.pipeline.errors import SettingsError
 
@@ -29,7 +29,6 @@ DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 LEAST_GROUPS = 5  # of each class; with fewer the test's level is not known
-NOTHING = 1e-24  # a variance of shares below this is rounding
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,6 @@ from mocrop.evaluation.scores.predictions import Predictions
 from mocrop.evaluation.scores.statistics import Estimate, accuracy_interval
 
 CALIBRATION_BINS = 15  # equal parts of the confidence, as Guo et al. (2017) have them; the upper edge belongs to a bin
-FEW_UNITS = 8  # with fewer groups or clips, intervals are rough
 
 BoolArray = npt.NDArray[np.bool_]
 DoubleMap = npt.NDArray[np.float64]

@@ -23,6 +23,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 SIGN_FLIPS = 20_000
 SIGNS_AT_ONCE = 4_000_000  # flips times clusters held in memory at once
+FEW_GROUPS = 8  # with fewer, of groups or of clips without any, an interval is not known to hold what it says
 LEAST_GROUPS = 3  # for an interval of a mean; two that happen to agree would leave no doubt
 NOTHING = 1e-24  # a variance of shares below this is rounding
 

@@ -79,6 +79,11 @@ class ClipMotion:
         """int32, shape (n,): the frame of each vector, 0-based, ascending."""
         return np.repeat(np.arange(self.frames, dtype=np.int32), self.vectors_per_frame)
 
+    @property
+    def intra_frames(self) -> npt.NDArray[np.intp]:
+        """intp, ascending: numbers of the pictures of type I, which key frames are; a few files have others, too."""
+        return np.flatnonzero(self.frame_type == FrameType.I)
+
     def vectors_of(self, frames: range) -> slice:
         """Rows of the vector arrays that belong to some consecutive frames."""
         before = int(self.vectors_per_frame[: frames.start].sum())

@@ -77,7 +77,8 @@ def own_motion(motion: ClipMotion, settings: AdaptiveSettings) -> OwnMotion | No
     """Weigh the vectors of a clip by :func:`departs`; None if nothing moves."""
     vectors = visible_vectors(motion, eps_px=0)
     moves = departs(speeds(motion, camera=settings.camera)[vectors], motion)
-    if float(moves.sum()) < NOTHING:
+    total = float(moves.sum())
+    if total < NOTHING:
         return None
     frame = motion.frame[vectors].astype(np.intp)
     in_frame = np.bincount(frame, moves, minlength=motion.frames).astype(np.float64, copy=False)
@@ -86,7 +87,7 @@ def own_motion(motion: ClipMotion, settings: AdaptiveSettings) -> OwnMotion | No
         blur_cells=settings.blur_cells,
         frame=frame,
         cell=cells(motion, vectors, grid=settings.grid),
-        total=float(moves.sum()),
+        total=total,
         in_frame=in_frame,
         share=moves / (in_frame + FEW_VECTORS)[frame],
     )
