@@ -20,6 +20,7 @@ from mocrop.pipeline.errors import (
     Reason,
     raise_if_disk_full,
 )
+from mocrop.pipeline.span import Span
 from mocrop.pipeline.time_limit import time_limit
 
 
@@ -34,6 +35,7 @@ class ClipTask:
     own_file: bool = False  # decided by transcode for source auto: read the data set's own file
     limit_seconds: float = 0.0  # time after which the clip counts as hanging; 0: no limit
     h264_checksum: int | None = None  # CRC-32C of its transcoded file; None: not known
+    span: Span | None = None  # of a segment, to be cut out of the file; None: the whole file
 
     def require_accepted(self) -> None:
         """Raise the refusal, if there is one; every stage calls this first inside :func:`clip_log`.

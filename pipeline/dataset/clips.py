@@ -52,10 +52,14 @@ def find_clips(
         folds_names: as for :func:`~mocrop.pipeline.dataset.names.clip_names`.
     Raises: DatasetError if ``dataset`` is not a readable folder, holds no clips, or is the parent of the data set.
     """
-    walk = Walk(dataset, lists)
-    videos = list(walk.videos())
+    walk = Walk(dataset, lists, loose=True)
+    every = list(walk.videos())
+    videos = [video for video in every if video.folder]
+    for video in every:
+        if not video.folder:
+            walk.log.note(IssueCode.WITHOUT_CLASS, video.path)
     if not videos:
-        raise DatasetError(_nothing_found(walk))
+        raise DatasetError(_nothing_found(walk, without_class=len(every)))
     clips = _named(videos, walk, folds_names)
     _check_depth(clips, walk)
     with_clips = {clip.class_name for clip in clips}
@@ -81,7 +85,7 @@ def _named(videos: Sequence[VideoFile], walk: Walk, folds_names: Callable[[], bo
         Clip(
             name=(name := names[video.path]),
             path=video.path,
-            class_name=video.class_name,
+            class_name=video.folder,
             group=group_of(name),
             size_bytes=video.size_bytes,
             mtime_ns=video.mtime_ns,
@@ -111,12 +115,12 @@ def _check_depth(clips: tuple[Clip, ...], walk: Walk) -> None:
         walk.log.note(IssueCode.DEEPER_CLASSES, name)
 
 
-def _nothing_found(walk: Walk) -> str:
+def _nothing_found(walk: Walk, *, without_class: int) -> str:
     """Message for a data set without clips: what is there, and what was expected."""
     looked_for = ", ".join(suffix[1:] for suffix in VIDEO_SUFFIXES)
-    if walk.without_class:
+    if without_class:
         return (
-            f"{walk.dataset} holds {walk.without_class} videos but no class folder with videos; "
+            f"{walk.dataset} holds {without_class} videos but no class folder with videos; "
             "put each video into a folder named for its class"
         )
     found = [f"{count} {kind}" for kind, count in walk.log.kinds(IssueCode.OTHER_SUFFIX).items()][:3]

@@ -128,8 +128,12 @@ def _is_the_same(workspace: Workspace, known: Path, folder: Path, found: FoundCl
     size_of = {clip.path: clip.size_bytes for clip in found.clips}
     before = matching = 0
     with Manifest(workspace.manifest_file) as manifest:
-        for name in manifest.files.class_names():
-            files = [file for file in manifest.files.of_class(name).values() if file.present]
+        for name in manifest.files.folders():
+            present = (
+                next((clip for clip in clips if clip.present), None)
+                for clips in manifest.files.of_folder(name).values()
+            )
+            files = [file for file in present if file is not None]
             before += len(files)
             matching += sum(size_of.get(file.path) == file.size_bytes for file in files)
     return bool(before) and matching >= SAME_SHARE * before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
@@ -43,6 +43,7 @@ class Look:
     seen: list[SeenFile] = field(default_factory=list)  # those of known clips that are to be written to the manifest
     found: int = 0  # files of clips that were there before, changed or not
     missed: int = 0  # that were there before and are not now
+    of_segments: bool = False  # whether clips are cut out of the videos that lists name
     _examples: dict[Change, list[str]] = field(default_factory=dict)
     _counts: dict[Change, int] = field(default_factory=dict)
 
@@ -64,66 +65,67 @@ class Look:
         )
 
     def _compare(self) -> None:
-        walk = Walk(self.dataset)
-        classes = self.files.class_names()
-        for name, videos in groupby(walk.videos(), key=lambda video: video.class_name):
-            classes.discard(name)
-            self._compare_class(self.files.of_class(name), videos, walk)
-        for name in sorted(classes):
-            self._compare_class(self.files.of_class(name), (), walk)
+        folders = self.files.folders()
+        walk = Walk(self.dataset, loose="" in folders)
+        for name, videos in groupby(walk.videos(), key=lambda video: video.folder):
+            folders.discard(name)
+            self._compare_folder(self.files.of_folder(name), videos, walk)
+        for name in sorted(folders):
+            self._compare_folder(self.files.of_folder(name), (), walk)
 
-    def _compare_class(self, known: dict[str, KnownFile], videos: Iterable[VideoFile], walk: Walk) -> None:
-        unknown = [video for video in videos if not self._recognised(video, known.pop(video.path, None))]
-        left = {file.name: file for file in known.values() if file.present}
+    def _compare_folder(self, known: dict[str, list[KnownFile]], videos: Iterable[VideoFile], walk: Walk) -> None:
+        unknown = [video for video in videos if not self._recognised(video, known.pop(video.path, []))]
+        left = {_short_name(clips): clips for clips in known.values() if any(clip.present for clip in clips)}
         for video in unknown:
             if (before := left.pop(without_video_suffix(video.path), None)) is not None:  # a.avi has become a.mp4
-                self._change(Change.REPLACED, before, video)
-            else:
+                self._change(Change.REPLACED, [clip for clip in before if clip.present], video)
+            elif not self.of_segments:  # those that no list names are none of its clips
                 self._note(Change.NEW, video.path)
-        for file in left.values():
-            self._miss(file, walk)
+        for clips in left.values():
+            self._miss([clip for clip in clips if clip.present], walk)
 
-    def _recognised(self, video: VideoFile, file: KnownFile | None) -> bool:
-        """Whether a file is that of a known clip; if it has changed, or is back, that is noted."""
-        if file is None or not (file.present or file.in_a_split):
+    def _recognised(self, video: VideoFile, clips: Sequence[KnownFile]) -> bool:
+        """Whether a file is that of known clips; if it has changed, or is back, that is noted."""
+        present = [clip for clip in clips if clip.present]
+        back = [clip for clip in clips if not clip.present and clip.in_a_split]
+        if not (present or back):
             return False
-        if not file.present:
-            self._change(Change.BACK, file, video)
-        elif (file.size_bytes, file.mtime_ns) != (video.size_bytes, video.mtime_ns):
-            self._change(Change.REPLACED, file, video)
-        else:
-            self.found += 1
+        changed = [clip for clip in present if (clip.size_bytes, clip.mtime_ns) != (video.size_bytes, video.mtime_ns)]
+        self.found += not (changed or back)
+        if changed:
+            self._change(Change.REPLACED, changed, video)
+        if back:
+            self._change(Change.BACK, back, video)
         return True
 
-    def _change(self, change: Change, file: KnownFile, video: VideoFile) -> None:
+    def _change(self, change: Change, clips: Iterable[KnownFile], video: VideoFile) -> None:
         self.found += 1
         self._note(change, video.path)
-        self.seen.append(
+        self.seen += [
             SeenFile(
-                position=file.position,
+                position=clip.position,
                 path=video.path,
                 size_bytes=video.size_bytes,
                 mtime_ns=video.mtime_ns,
                 present=True,
                 back=change is Change.BACK,
             )
-        )
+            for clip in clips
+        ]
 
-    def _miss(self, file: KnownFile, walk: Walk) -> None:
+    def _miss(self, clips: Sequence[KnownFile], walk: Walk) -> None:
         self.missed += 1
-        if any(place in walk.out_of_reach for place in _places(file.path)):
-            self._note(Change.OUT_OF_REACH, file.path)
+        path = clips[0].path
+        if any(place in walk.out_of_reach for place in _places(path)):
+            self._note(Change.OUT_OF_REACH, path)
             return
-        self._note(Change.GONE, file.path)
-        self.seen.append(
+        self._note(Change.GONE, path)
+        self.seen += [
             SeenFile(
-                position=file.position,
-                path=file.path,
-                size_bytes=file.size_bytes,
-                mtime_ns=file.mtime_ns,
-                present=False,
+                position=clip.position, path=path, size_bytes=clip.size_bytes, mtime_ns=clip.mtime_ns, present=False
             )
-        )
+            for clip in clips
+        ]
 
     def _note(self, change: Change, path: str) -> None:
         self._counts[change] = self._counts.get(change, 0) + 1
@@ -134,6 +136,12 @@ class Look:
     def _unavailable(self, fact: str) -> DatasetChanges:
         way_out = "mount its disk, or name the folder where the data set is now with `mocrop init DATASET`"
         return DatasetChanges(dataset=self.dataset, unavailable=f"{self.dataset} {fact}; {way_out}")
+
+
+def _short_name(clips: Sequence[KnownFile]) -> str:
+    """The path without suffix of the file of clips, or, of a clip that shares it with another file, its own name."""
+    short = without_video_suffix(clips[0].path)
+    return clips[0].name if clips[0].name == clips[0].path else short
 
 
 def _places(path: str) -> Iterator[str]:
@@ -155,5 +163,5 @@ def look_at(dataset: Path, files: FileTable) -> tuple[DatasetChanges, list[SeenF
 
     Returns: what has changed, and the changed files of known clips, for :class:`FileTable`.
     """
-    look = Look(dataset, files)
+    look = Look(dataset, files, of_segments=files.of_segments())
     return look.take(), look.seen

@@ -30,9 +30,9 @@ class VideoFile(NamedTuple):
     mtime_ns: int
 
     @property
-    def class_name(self) -> str:
-        """The first folder of the path."""
-        return self.path.partition("/")[0]
+    def folder(self) -> str:
+        """The first folder of the path, "" if it has none."""
+        return first_folder(self.path)
 
 
 @dataclass
@@ -40,27 +40,27 @@ class Walk:
     """A walk over the folders of a data set, and what it notes on the way.
 
     Attributes:
+        loose: whether to yield the videos beside the folders too.
         log: receives an issue for everything that is left out.
         class_folders: the folders in the first level.
-        without_class: number of videos beside them.
         out_of_reach: paths of folders that cannot be read, with "/" at the end, and of links that lead nowhere.
     """
 
     dataset: Path
     lists: Path | None = None  # split lists, which are no files that are left out
+    loose: bool = False
     log: IssueLog = field(default_factory=IssueLog)
     class_folders: list[str] = field(default_factory=list)
-    without_class: int = 0
     out_of_reach: set[str] = field(default_factory=set)
 
     def videos(self) -> Iterator[VideoFile]:
-        """Yield every video under the class folders, one class after the other.
+        """Yield every video, one folder of the first level after the other.
 
         Raises: DatasetError if the data set is not a readable folder.
         """
         if not self.dataset.is_dir():
             fact = "is a file" if self.dataset.exists() else "does not exist"
-            raise DatasetError(f"{self.dataset} {fact}; pass the folder that holds one folder of videos per class")
+            raise DatasetError(f"{self.dataset} {fact}; pass the folder of its videos")
         for folder, entry in self._files():
             if (video := self._video(folder, entry)) is not None:
                 yield video
@@ -110,9 +110,8 @@ class Walk:
         path = folder + entry.name
         if _suffix(entry.name) not in _IS_VIDEO:
             self._leave_out(path, entry)
-        elif not folder:
-            self.without_class += 1
-            self.log.note(IssueCode.WITHOUT_CLASS, path)
+        elif not folder and not self.loose:
+            return None
         elif not _is_utf8(path):
             self.log.note(IssueCode.NAME_NOT_UTF8, path)
         else:
@@ -134,6 +133,16 @@ class Walk:
     def _is_list(self, path: str) -> bool:
         file = self.dataset / path
         return self.lists is not None and self.lists in (file, file.parent)
+
+
+def first_folder(path: str) -> str:
+    """The first folder of a path, "" if it has none.
+
+    >>> first_folder("Surfing/day1/a.avi"), first_folder("a.avi")
+    ('Surfing', '')
+    """
+    folder, slash, _ = path.partition("/")
+    return folder if slash else ""
 
 
 def suffix_kind(name: str) -> str:

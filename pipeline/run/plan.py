@@ -160,6 +160,7 @@ def _task(decision: Decision, stage: Stage, dataset: Path, clip_seconds: float) 
         own_file=_own_file_serves(row),
         limit_seconds=clip_seconds,
         h264_checksum=row.h264_checksum,
+        span=row.span,
     )
 
 

@@ -7,18 +7,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast, get_args
 
 from mocrop.pipeline.errors import raise_if_disk_full
+from mocrop.pipeline.span import Span
 from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.workspace.facts import drop_fact, has_fact, read_fact, read_facts, write_facts
 from mocrop.pipeline.workspace.file_table import FileTable
-from mocrop.pipeline.workspace.manifest_file import open_for_reading, open_for_writing, transaction, unusable
-from mocrop.pipeline.workspace.outcome_table import OutcomeTable, StageCounts, StageRow, inside_workspace
+from mocrop.pipeline.workspace.manifest_file import (
+    has_segments,
+    open_for_reading,
+    open_for_writing,
+    transaction,
+    unusable,
+)
+from mocrop.pipeline.workspace.outcome_table import OutcomeTable, StageCounts, StageRow, inside_workspace, span_of
 from mocrop.pipeline.workspace.split_memory import SplitMemory
 
-__all__ = ["ClipRow", "Manifest", "StageCounts", "StageRow"]
+__all__ = ["ClipRow", "LabelKind", "Manifest", "StageCounts", "StageRow"]
 
+LabelKind = Literal["one", "several", "none"]  # labels a clip
 _CACHE = "cache:"  # before its name, the key of the fact that remembers a crop cache
 
 
@@ -28,11 +36,13 @@ class ClipRow:
 
     name: str
     path: str  # under the data set
-    label: int
+    label: int  # class index, the first if it has several; -1: none
     group: int  # -1: none
-    subset: tuple[int, ...]  # one per split: 0 neither list, 1 train, 2 test
+    subset: tuple[int, ...]  # one per split: 0 in no list, 1 train, 2 test, 3 validation
     size_bytes: int
     mtime_ns: int
+    span: Span | None = None  # of a segment; None: the whole file
+    labels: tuple[int, ...] = ()  # class indices, ascending, in a data set with several labels a clip; else empty
 
 
 class Manifest(OutcomeTable):
@@ -82,6 +92,7 @@ class Manifest(OutcomeTable):
         class_names: Sequence[str],
         split_names: Sequence[str],
         split_seed: int | None = None,
+        label_kind: LabelKind = "one",
     ) -> None:
         """Bring the table of clips up to date.
 
@@ -90,32 +101,40 @@ class Manifest(OutcomeTable):
 
         Args:
             split_seed: seed of the splits, if they were generated.
+            label_kind: how many labels a clip has.
         """
         with transaction(self._database) as database:
             gone = database.execute("SELECT position FROM clips WHERE NOT present").fetchall()
             database.execute("UPDATE clips SET present = 0, subset = ?", ("0" * len(split_names),))
             database.executemany(
-                "INSERT INTO clips (name, path, label, ucf_group, subset, size, mtime_ns, present, position)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, 1, (SELECT coalesce(max(position) + 1, 0) FROM clips))"
+                "INSERT INTO clips (name, path, label, ucf_group, subset, size, mtime_ns, start_us, end_us, labels,"
+                " present, position)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, (SELECT coalesce(max(position) + 1, 0) FROM clips))"
                 " ON CONFLICT (name) DO UPDATE SET path = excluded.path, label = excluded.label,"
                 " ucf_group = excluded.ucf_group, subset = excluded.subset, size = excluded.size,"
-                " mtime_ns = excluded.mtime_ns, present = 1",
-                (
-                    (c.name, c.path, c.label, c.group, "".join(map(str, c.subset)), c.size_bytes, c.mtime_ns)
-                    for c in clips
-                ),
+                " mtime_ns = excluded.mtime_ns, start_us = excluded.start_us, end_us = excluded.end_us,"
+                " labels = excluded.labels, present = 1",
+                map(_stored, clips),
             )
             database.executemany(
                 "DELETE FROM outcomes WHERE position = ? AND reasons LIKE 'vanished%'"
                 " AND (SELECT present FROM clips c WHERE c.position = outcomes.position)",
                 gone,
             )
-            facts = {"class_names": list(class_names), "split_names": list(split_names), "split_seed": split_seed}
+            names = {"class_names": list(class_names), "split_names": list(split_names)}
+            facts = {**names, "split_seed": split_seed, "labels": label_kind}
             write_facts(database, {key: json_text(value) for key, value in facts.items()})
 
     def names(self, key: str) -> list[str]:
         """``class_names`` or ``split_names``; empty before init."""
         return [str(name) for name in read_fact(self._database, key) or ()]
+
+    def label_kind(self) -> LabelKind:
+        """How many labels a clip has; one, in a manifest of an older mocrop."""
+        kind = read_fact(self._database, "labels") or "one"
+        if kind not in get_args(LabelKind):
+            raise sqlite3.DatabaseError(f"it has {str(kind)[:40]!r} labels a clip")
+        return cast(LabelKind, kind)
 
     def split_seed(self) -> int | None:
         """Seed of the splits; None if they are from lists, or from a mocrop that did not keep it."""
@@ -147,13 +166,23 @@ class Manifest(OutcomeTable):
 
     def clips(self) -> Iterator[ClipRow]:
         """All clips by position; those whose file is gone are in no split."""
-        query = "SELECT name, path, label, ucf_group, subset, size, mtime_ns, present FROM clips ORDER BY position"
+        columns = "start_us, end_us, labels" if has_segments(self._database) else "NULL, NULL, ''"
+        query = (
+            f"SELECT name, path, label, ucf_group, subset, size, mtime_ns, present, {columns}"
+            " FROM clips ORDER BY position"
+        )
         with closing(self._database.execute(query)) as rows:
-            for name, path, label, group, subset, size, mtime_ns, present in rows:
-                digits = tuple(int(digit) if present else 0 for digit in subset)
-                name = inside_workspace(name)
+            for name, path, label, group, subset, size, mtime_ns, present, start_us, end_us, labels in rows:
                 yield ClipRow(
-                    name=name, path=path, label=label, group=group, subset=digits, size_bytes=size, mtime_ns=mtime_ns
+                    name=inside_workspace(name),
+                    path=path,
+                    label=label,
+                    group=group,
+                    subset=tuple(int(digit) if present else 0 for digit in subset),
+                    size_bytes=size,
+                    mtime_ns=mtime_ns,
+                    span=span_of(start_us, end_us),
+                    labels=tuple(map(int, labels.split())),
                 )
 
     def remember_cache(self, name: str, attributes_json: str) -> None:
@@ -169,3 +198,9 @@ class Manifest(OutcomeTable):
         """No longer remember a crop cache."""
         with transaction(self._database) as database:
             drop_fact(database, f"{_CACHE}{name}")
+
+
+def _stored(clip: ClipRow) -> tuple[str | int | None, ...]:
+    subset, labels = "".join(map(str, clip.subset)), " ".join(map(str, clip.labels))
+    file = (clip.size_bytes, clip.mtime_ns)
+    return (clip.name, clip.path, clip.label, clip.group, subset, *file, *(clip.span or (None, None)), labels)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from mocrop.pipeline.errors import WorkspaceError, raise_if_disk_full
 
-SCHEMA_VERSION = 2  # 1: outcomes had no checksum
+SCHEMA_VERSION = 3  # 1: outcomes had no checksum; 2: clips had neither spans nor several labels
 LONGEST_PATH = 500  # bytes that SQLite takes wherever it was built with its own limit, 512, less a suffix
 
 _SCHEMA = """
@@ -22,10 +22,13 @@ CREATE TABLE clips (
     path TEXT NOT NULL,             -- path under the data set
     label INTEGER NOT NULL,         -- class index
     ucf_group INTEGER NOT NULL,     -- -1: none
-    subset TEXT NOT NULL,           -- one digit per split: 0 neither list, 1 train, 2 test
+    subset TEXT NOT NULL,           -- one digit per split: 0 in no list, 1 train, 2 test, 3 validation
     size INTEGER NOT NULL,          -- bytes
     mtime_ns INTEGER NOT NULL,
-    present INTEGER NOT NULL        -- 0: was there once, is gone, and so in no split whatever subset says
+    present INTEGER NOT NULL,       -- 0: was there once, is gone, and so in no split whatever subset says
+    start_us INTEGER,               -- of a segment, microseconds since the first frame; NULL: the whole file
+    end_us INTEGER,
+    labels TEXT NOT NULL DEFAULT '' -- class indices, separated by spaces; '': label says it
 );
 CREATE TABLE outcomes (
     stage TEXT NOT NULL,
@@ -108,6 +111,11 @@ def has_checksums(database: sqlite3.Connection) -> bool:
     return bool(database.execute("PRAGMA user_version").fetchone()[0] >= 2)
 
 
+def has_segments(database: sqlite3.Connection) -> bool:
+    """Whether the table of clips has the columns of spans and of several labels, which it has from schema 3 on."""
+    return bool(database.execute("PRAGMA user_version").fetchone()[0] >= 3)
+
+
 def unusable(file: Path, error: sqlite3.Error) -> WorkspaceError:
     """The error for people that says why a manifest cannot be used, and what to do."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # its own errors have none
@@ -139,10 +147,13 @@ def _version(database: sqlite3.Connection, file: Path) -> int:
 
 
 def _migrate(database: sqlite3.Connection) -> None:
-    """From schema 1. Another process may be doing so at the same time."""
+    """From schema 1 or 2. Another process may be doing so at the same time."""
     with transaction(database):
         if not has_checksums(database):
             database.execute("ALTER TABLE outcomes ADD COLUMN checksum INTEGER")
+        if not has_segments(database):
+            for column in ("start_us INTEGER", "end_us INTEGER", "labels TEXT NOT NULL DEFAULT ''"):
+                database.execute(f"ALTER TABLE clips ADD COLUMN {column}")
             database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import Outcome
-from mocrop.pipeline.workspace.manifest_file import has_checksums, transaction
+from mocrop.pipeline.span import Span
+from mocrop.pipeline.workspace.manifest_file import has_checksums, has_segments, transaction
 
 _LEADS_OUT = re.compile(r"(^|/)\.{0,2}(/|$)|\0" + (r"|[\\:]" if os.altsep else ""))  # also a drive, where there are any
 PAGE_CLIPS = 4096  # rows held at once while walking over all clips
@@ -36,6 +37,7 @@ class StageRow:
     upstream_message: str
     checksum: int | None = None  # CRC-32C of the file that this stage has written, where it keeps one
     h264_checksum: int | None = None  # CRC-32C of the file that transcode has written, if it is known
+    span: Span | None = None  # of a segment; None: the whole file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,7 @@ class OutcomeTable:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._checksums = "o.checksum, t.checksum" if has_checksums(database) else "NULL, NULL"
+        self._span = "c.start_us, c.end_us" if has_segments(database) else "NULL, NULL"
 
     def record(self, stage: str, settings: str, outcomes: Iterable[Outcome]) -> None:
         """Store outcomes of a stage in one transaction; an older one of the same clip is replaced."""
@@ -100,7 +103,7 @@ class OutcomeTable:
         """
         up_stage, up_settings = upstream or ("", "")
         after = -1
-        query = _STAGE_ROWS.format(checksums=self._checksums)
+        query = _STAGE_ROWS.format(checksums=self._checksums, span=self._span)
         while rows := self._database.execute(
             query, (settings, up_settings, stage, up_stage, after, PAGE_CLIPS)
         ).fetchall():
@@ -187,7 +190,7 @@ _STAGE_ROWS = """
 SELECT c.position, c.name, c.path, c.present,
        o.status, o.settings = ?, o.size = c.size AND o.mtime_ns = c.mtime_ns, o.reasons,
        u.settings = ? AND u.size = c.size AND u.mtime_ns = c.mtime_ns, u.status, u.reasons, u.message,
-       {checksums}
+       {checksums}, {span}
 FROM clips c
 LEFT JOIN outcomes o ON o.stage = ? AND o.position = c.position
 LEFT JOIN outcomes u ON u.stage = ? AND u.position = c.position
@@ -211,7 +214,13 @@ def _stage_row(row: Sequence[object]) -> StageRow:
         upstream_message=str(row[11] or ""),
         checksum=None if row[12] is None else int(str(row[12])),
         h264_checksum=None if row[13] is None else int(str(row[13])),
+        span=span_of(row[14], row[15]),
     )
+
+
+def span_of(start_us: object, end_us: object) -> Span | None:
+    """The span of a row; None if the clip is a whole file."""
+    return None if start_us is None or end_us is None else Span(int(str(start_us)), int(str(end_us)))
 
 
 def _outcome_values(outcome: Outcome) -> tuple[str, str, str, float, int | None]:

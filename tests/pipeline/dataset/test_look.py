@@ -13,7 +13,8 @@ from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.dataset.look import Change, DatasetChanges, look_at
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import Outcome
-from mocrop.pipeline.workspace.manifest import Manifest
+from mocrop.pipeline.span import Span
+from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
 FILES = ("A/a.avi", "A/b.avi", "B/c.avi")
@@ -241,7 +242,54 @@ def test_a_class_whose_name_begins_as_that_of_another_is_not_mixed_up(tmp_path: 
     workspace = Workspace(tmp_path / "work")
     init_workspace(workspace, dataset=tmp_path / "data")
     with Manifest(workspace.manifest_file) as manifest:
-        assert manifest.files.class_names() == {"Run", "Run0", "Run ", "Runner", "Ru"}
-        assert set(manifest.files.of_class("Run")) == {"Run/a.avi"}
+        assert manifest.files.folders() == {"Run", "Run0", "Run ", "Runner", "Ru"}
+        assert set(manifest.files.of_folder("Run")) == {"Run/a.avi"}
     (tmp_path / "data/Run/a.avi").unlink()
     assert looked(workspace, tmp_path / "data").examples == {Change.GONE: ("Run/a.avi",)}
+
+
+def segments(workspace: Workspace, path: str) -> None:
+    """Let the manifest hold two segments of one video, and one clip of another."""
+    rows = [ClipRow(name="B/c", path="B/c.avi", label=0, group=-1, subset=(1,), size_bytes=12, mtime_ns=1_000)]
+    rows += [
+        ClipRow(
+            name=f"{path.removesuffix('.avi')}#{start}-{start + 1}",
+            path=path,
+            label=0,
+            group=-1,
+            subset=(1,),
+            size_bytes=10,
+            mtime_ns=1_000,
+            span=Span(start * 1_000_000, (start + 1) * 1_000_000),
+        )
+        for start in (0, 5)
+    ]
+    with Manifest(workspace.manifest_file) as manifest:
+        manifest.replace_clips(rows, class_names=["A"], split_names=["1"])
+
+
+@pytest.mark.parametrize("path", ["A/a.avi", "loose.avi"])
+def test_all_segments_of_a_video_change_with_its_file_which_counts_once(
+    path: str, workspace: Workspace, dataset: Path
+) -> None:
+    write(dataset / path, size=10)
+    (dataset / "A/b.avi").unlink()
+    segments(workspace, path)
+    assert looked(workspace, dataset).files == {}
+    write(dataset / path, size=11)
+    assert looked(workspace, dataset).files == {Change.REPLACED: 1}
+    (dataset / path).unlink()
+    assert looked(workspace, dataset).files == {Change.GONE: 1}
+    with Manifest(workspace.manifest_file) as manifest:
+        files = [file for file in manifest.files.of_folder(path.rpartition("/")[0])[path] if "#" in file.name]
+        assert [(file.size_bytes, file.present) for file in files] == [(11, False)] * 2
+    write(dataset / path, size=10)
+    assert looked(workspace, dataset).files == {Change.BACK: 1}
+
+
+def test_a_video_of_segments_may_get_another_suffix(workspace: Workspace, dataset: Path) -> None:
+    segments(workspace, "A/a.avi")
+    (dataset / "A/a.avi").rename(dataset / "A/a.mkv")
+    assert looked(workspace, dataset).files == {Change.REPLACED: 1}
+    with Manifest(workspace.manifest_file) as manifest:
+        assert [file.path for file in manifest.files.of_folder("A")["A/a.mkv"]] == ["A/a.mkv"] * 2

@@ -14,7 +14,9 @@ import pytest
 
 from mocrop.pipeline.errors import DiskFullError, Reason, WorkspaceError
 from mocrop.pipeline.outcome import Outcome
+from mocrop.pipeline.span import Span
 from mocrop.pipeline.workspace import outcome_table
+from mocrop.pipeline.workspace.file_table import SeenFile
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 
 
@@ -278,8 +280,8 @@ def test_schema_1_is_brought_up_to_date_by_who_writes(first_schema: Path) -> Non
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_newer_schema_is_refused(first_schema: Path, read_only: bool) -> None:
     with closing(sqlite3.connect(first_schema)) as database:
-        database.execute("PRAGMA user_version = 3")
-    with pytest.raises(WorkspaceError, match=r"old\.sqlite has schema 3, .*a newer mocrop made it") as raised:
+        database.execute("PRAGMA user_version = 4")
+    with pytest.raises(WorkspaceError, match=r"old\.sqlite has schema 4, .*a newer mocrop made it") as raised:
         Manifest(first_schema, read_only=read_only)
     assert "\n" not in str(raised.value)
 
@@ -398,3 +400,30 @@ def test_a_name_that_leads_out_of_the_workspace_is_refused(manifest: Manifest, t
 def test_dots_in_a_name_lead_nowhere(manifest: Manifest, tmp_path: Path, name: str) -> None:
     manifest._database.execute("UPDATE clips SET name = ? WHERE position = 1", (name,))
     assert clips_of(tmp_path / "manifest.sqlite")[1].name == name
+
+
+def test_spans_and_several_labels_come_back_as_they_were_given(tmp_path: Path) -> None:
+    rows = [
+        replace(clip("A/day#1-2.5"), path="A/day.avi", span=Span(1_000_000, 2_500_000), labels=(0, 2)),
+        clip("A/whole"),
+    ]
+    with Manifest(tmp_path / "m.sqlite") as manifest:
+        manifest.replace_clips(rows, class_names=["a", "b", "c"], split_names=["1", "2", "3"], label_kind="several")
+        assert list(manifest.clips()) == rows
+        assert [row.span for row in manifest.stage_rows("transcode", "t", upstream=None)] == [rows[0].span, None]
+        assert manifest.label_kind() == "several"
+        manifest.replace_clips([replace(rows[0], span=None, labels=())], class_names=["a"], split_names=["1", "2", "3"])
+        assert (next(manifest.clips()).span, next(manifest.clips()).labels, manifest.label_kind()) == (None, (), "one")
+
+
+def test_the_clips_of_schema_1_are_whole_files_with_one_label_before_and_after_they_are_brought_up_to_date(
+    first_schema: Path,
+) -> None:
+    for read_only in (True, False, True):
+        with Manifest(first_schema, read_only=read_only) as manifest:
+            assert [(row.span, row.labels) for row in manifest.clips()] == [(None, ())] * 2
+            assert [row.span for row in manifest.stage_rows("transcode", "t", upstream=None)] == [None] * 2
+            assert (manifest.label_kind(), manifest.files.of_segments()) == ("one", False)
+            if read_only:
+                manifest.files.pretend([SeenFile(position=0, path="A/b.mp4", size_bytes=1, mtime_ns=1, present=True)])
+                assert [row.path for row in manifest.clips()] == ["A/b.mp4", "A/d.avi"]
