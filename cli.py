@@ -106,9 +106,17 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 SplitsOption = Annotated[
     Path | None,
     typer.Option(
-        help="Split lists: the official UCF folder, a `path label` list or a CSV file.",
+        help="Official lists of UCF-101 or HMDB-51, `path label` lines, or a CSV: a file or a folder.",
         show_default="those given before, else a generated split",
         readable=False,
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="Form of lists or folders: auto, folders, ucf101, hmdb51, csv or list.",
+        show_default="auto: say which is recognised",
     ),
 ]
 GroupByOption = Annotated[
@@ -386,8 +394,9 @@ def main(arguments: list[str] | None = None, *, interrupts: Interrupts | None = 
 
 @app.command()
 def init(
-    dataset: Annotated[Path, typer.Argument(help="Folder that holds one folder of videos per class.", readable=False)],
+    dataset: Annotated[Path, typer.Argument(help="Folder of videos, by class unless lists say it.", readable=False)],
     splits: SplitsOption = None,
+    form: FormatOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the generated split.", show_default="0")] = None,
     group_by: GroupByOption = None,
     replace_dataset: ReplaceDatasetOption = False,
@@ -398,7 +407,13 @@ def init(
     from mocrop.pipeline.commands import preprocess
 
     report = preprocess.init(
-        _workspace(workspace), dataset, splits=splits, seed=seed, group_by=group_by, replace_dataset=replace_dataset
+        _workspace(workspace),
+        dataset,
+        splits=splits,
+        form=form,
+        seed=seed,
+        group_by=group_by,
+        replace_dataset=replace_dataset,
     )
     _finish(report, as_json)
 

@@ -55,6 +55,10 @@ def print_dataset(console: LineConsole, report: DatasetReport) -> None:
     classes = count(report.classes, "class", plural="classes")
     listed = f" (the lists name {report.listed_classes})" if report.listed_classes != report.classes else ""
     console.print(f"{count(report.clips, 'clip')} in {classes}{listed}")
+    if report.form:
+        console.say(f"  read as {report.form}: {report.why}")
+    for clip, label, subset in report.examples:
+        console.say(f"    {clip} is {label}, {subset}")
     for name, (train, test) in report.splits.items():
         console.print(f"  split {name}: {train:,} to train on, {test:,} to test on")
     if report.absent:

@@ -50,6 +50,7 @@ def init(
     dataset: Path | str,
     *,
     splits: Path | str | None = None,
+    form: str | None = None,
     seed: int | None = None,
     group_by: str | None = None,
     replace_dataset: bool = False,
@@ -58,8 +59,9 @@ def init(
 
     Args:
         workspace: a folder, created where missing.
-        dataset: folder that holds one folder of videos per class.
+        dataset: folder of videos, one folder per class unless lists say otherwise.
         splits: file or folder of split lists; None: those given before, else a split is generated.
+        form: of the lists or folders, as `--format` takes it; None: as the workspace has it, else it is recognised.
         seed: of the generated split; None: as the workspace has it, else 0. Another one than before makes it anew.
         group_by: regular expression on the path of a clip, or column of the CSV, that names the group that it is kept
             together with, in all classes; None: as the workspace has it; "": by the clips' file names.
@@ -71,6 +73,7 @@ def init(
         Workspace.at(workspace),
         dataset=Path(dataset),
         splits=lists,
+        form=form,
         seed=seed,
         group_by=group_by,
         replace_dataset=replace_dataset,

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mocrop.pipeline.dataset.formats.folders import holds_subsets
 from mocrop.pipeline.dataset.issues import Issue, IssueCode
 from mocrop.pipeline.dataset.names import clip_names
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES, VideoFile, Walk, without_video_suffix
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import printable
+from mocrop.pipeline.span import Span
 
 __all__ = ["VIDEO_SUFFIXES", "Clip", "FoundClips", "find_clips", "group_of", "without_video_suffix"]
 
@@ -24,10 +26,26 @@ class Clip:
 
     name: str  # path under the data set without suffix, "/" between parts: "Surfing/v_Surfing_g01_c01"
     path: str  # path under the data set with suffix, "/" between parts
-    class_name: str  # first folder of the path
+    class_name: str  # first folder of the path, "" if it has none
     group: int  # UCF group, from "_gNN_" in the file name; -1 if it has none
     size_bytes: int
     mtime_ns: int
+    span: Span | None = None  # of a segment; None: the whole file
+
+    @property
+    def key(self) -> str:
+        """What the clip is known by in splits that are made: files of one stem have the same."""
+        return clip_key(self.path, self.span)
+
+
+def clip_key(path: str, span: Span | None) -> str:
+    """Path of a clip under the data set without suffix, and its span if it is a segment.
+
+    >>> clip_key("A/day.avi", None), clip_key("A/day.avi", Span.seconds(0, 2.5))
+    ('A/day', 'A/day#0-2.5')
+    """
+    stem = without_video_suffix(path)
+    return stem if span is None else f"{stem}#{span.text}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +57,7 @@ class FoundClips:
 
 
 def find_clips(
-    dataset: Path, *, lists: Path | None = None, folds_names: Callable[[], bool] = lambda: False
+    dataset: Path, *, lists: Path | None = None, loose: bool = False, folds_names: Callable[[], bool] = lambda: False
 ) -> FoundClips:
     """Find every video under the class folders of ``dataset``, in nested folders as well.
 
@@ -49,19 +67,21 @@ def find_clips(
     Args:
         dataset: the folder that holds one folder per class.
         lists: file or folder of split lists; where it lies in ``dataset`` it does not count as left out.
+        loose: take videos beside the folders too, and do not ask what folders mean: lists say that, or nothing does.
         folds_names: as for :func:`~mocrop.pipeline.dataset.names.clip_names`.
     Raises: DatasetError if ``dataset`` is not a readable folder, holds no clips, or is the parent of the data set.
     """
     walk = Walk(dataset, lists, loose=True)
     every = list(walk.videos())
-    videos = [video for video in every if video.folder]
+    videos = [video for video in every if video.folder or loose]
     for video in every:
-        if not video.folder:
+        if not (video.folder or loose):
             walk.log.note(IssueCode.WITHOUT_CLASS, video.path)
     if not videos:
         raise DatasetError(_nothing_found(walk, without_class=len(every)))
     clips = _named(videos, walk, folds_names)
-    _check_depth(clips, walk)
+    if not (loose or holds_subsets(dataset, videos)):
+        _check_depth(clips, walk)
     with_clips = {clip.class_name for clip in clips}
     for name in walk.class_folders:
         if name not in with_clips and dataset / name != lists:
@@ -121,7 +141,7 @@ def _nothing_found(walk: Walk, *, without_class: int) -> str:
     if without_class:
         return (
             f"{walk.dataset} holds {without_class} videos but no class folder with videos; "
-            "put each video into a folder named for its class"
+            "put each video into a folder named for its class, or pass --splits with a list or CSV of their labels"
         )
     found = [f"{count} {kind}" for kind, count in walk.log.kinds(IssueCode.OTHER_SUFFIX).items()][:3]
     folders = f"{len(walk.class_folders)} folders" if walk.class_folders else "no folders"

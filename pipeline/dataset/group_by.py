@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mocrop.pipeline.dataset.clips import Clip
+from mocrop.pipeline.dataset.formats.base import Annotations
+from mocrop.pipeline.dataset.formats.csv_file import as_column
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.labels import Match
-from mocrop.pipeline.dataset.split_lists import SplitLists, as_column
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
@@ -25,7 +26,7 @@ def group_names(
     clips: Sequence[Clip],
     log: IssueLog,
     *,
-    lists: SplitLists | None = None,
+    lists: Annotations | None = None,
     matches: Sequence[Match] = (),
     source: Path | None = None,
 ) -> GroupNames:
@@ -110,7 +111,7 @@ def _require_groups(group_by: str, names: GroupNames, clips: Sequence[Clip], no_
         )
 
 
-def _no_column(lists: SplitLists | None, source: Path | None) -> str:
+def _no_column(lists: Annotations | None, source: Path | None) -> str:
     """What to say of a CSV in which no column is called so; empty without a CSV."""
     if lists is None or not lists.columns:
         return ""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from mocrop.pipeline.dataset.clips import Clip, FoundClips, find_clips
+from mocrop.pipeline.dataset.formats.registry import AUTO
 from mocrop.pipeline.dataset.group_by import numbered
 from mocrop.pipeline.dataset.issues import Issue
-from mocrop.pipeline.dataset.remembered import Remembered, changed_sides, keep, numbers_of, remember
-from mocrop.pipeline.dataset.splits import Splits, read_splits
+from mocrop.pipeline.dataset.remembered import BY_VIDEO, Remembered, changed_sides, keep, numbers_of, remember
+from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, Splits, read_splits
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import real_path
 from mocrop.pipeline.groups import NO_GROUP
@@ -23,6 +24,8 @@ from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings
 
+EXAMPLES = 3  # rows that are shown
+SUBSET_NAMES = {UNUSED: "neither train nor test", TRAIN: "train", TEST: "test"}
 SAME_SHARE = 0.9  # of the known files must be in a folder for it to be the same data set at another place
 
 
@@ -38,6 +41,9 @@ class DatasetReport:
     absent: int  # clips that an earlier scan found and this one did not
     splits: dict[str, tuple[int, int]]  # name -> clips to train on, clips to test on
     issues: tuple[Issue, ...]
+    form: str  # of the annotations or folders, as for --format
+    why: str  # how it was recognised
+    examples: tuple[tuple[str, str, str], ...] = ()  # clip, class and subset of the first split, of a few clips
 
 
 def init_workspace(
@@ -47,6 +53,7 @@ def init_workspace(
     splits: Path | None = None,
     seed: int | None = None,
     group_by: str | None = None,
+    form: str | None = None,
     replace_dataset: bool = False,
 ) -> DatasetReport:
     """Find clips, classes and splits and write the workspace.
@@ -60,6 +67,8 @@ def init_workspace(
         seed: of splits that are made; None: as in mocrop.toml, 0 in a new workspace.
         group_by: see :func:`~mocrop.pipeline.dataset.group_by.group_names`; None: as in mocrop.toml if the data set is
             the same; "": clips are grouped by their file names.
+        form: name of a form of annotations or folders, or "auto"; None: as in mocrop.toml if the data set and its
+            lists are the same, else "auto".
         replace_dataset: take ``dataset`` even if the workspace has another one.
     Raises: DatasetError if there are no clips or the lists cannot be read; SettingsError if no data set is known, the
         workspace is the data set itself or has another data set that may not be replaced, or the path of the data set
@@ -69,28 +78,47 @@ def init_workspace(
     known = read_settings(workspace)[0] if workspace.settings_file.is_file() else None
     folder = _folder(workspace, known, dataset)
     lists_given = splits or (known.splits if known else None)
-    found = find_clips(folder, lists=lists_given, folds_names=lambda: _folds_names(workspace))
+    found = find_clips(
+        folder,
+        lists=lists_given,
+        loose=lists_given is not None,
+        folds_names=lambda: _folds_names(workspace),
+    )
     same = known is not None and _is_the_same(workspace, known.dataset, folder, found)
     if known is not None and not (same or replace_dataset):
         raise SettingsError(_another(workspace, known.dataset, folder))
-    settings = _settings(folder, known, splits, seed, group_by, same=same)
+    given = _Given(splits=splits, seed=seed, group_by=group_by, form=form)
+    settings = _settings(folder, known, given, same=same)
     with contextlib.ExitStack() as stack:
         if known is not None:  # another init may be adding clips, whose sides must not be given again
             stack.enter_context(exclusive(workspace))
         then, numbers = _before(workspace, settings, known, found, same=same)
         before = then.known
-        lists = read_splits(settings.splits, found.clips, seed=settings.seed, known=before, group_by=settings.group_by)
+        lists = read_splits(
+            settings.splits,
+            found.clips,
+            dataset=folder,
+            seed=settings.seed,
+            known=before,
+            group_by=settings.group_by,
+            form=settings.form or AUTO,
+        )
         numbers = numbered(lists.groups or (), numbers)
-        rows = _rows(found.clips, lists, numbers)
+        rows = _rows(lists.clips, lists, numbers)
         if known is None:  # nothing is written where the lists cannot be read
             stack.enter_context(exclusive(workspace))
         manifest = stack.enter_context(Manifest(workspace.manifest_file))
         write_settings(workspace, settings)
-        keep(manifest, settings, found.clips, lists, then)
-        if settings.group_by:
-            manifest.split_memory.remember_numbers(settings.group_by, numbers)
+        keep(manifest, settings, lists.clips, lists, then)
+        if lists.groups is not None:
+            manifest.split_memory.remember_numbers(settings.group_by or BY_VIDEO, numbers)
         seed_used = None if lists.kept_together is None else settings.seed
-        manifest.replace_clips(rows, class_names=lists.class_names, split_names=lists.split_names, split_seed=seed_used)
+        manifest.replace_clips(
+            rows,
+            class_names=lists.class_names,
+            split_names=lists.split_names,
+            split_seed=seed_used,
+        )
         absent = manifest.clip_count() - manifest.present_count()
     subsets = {name: [row.subset[n] for row in rows] for n, name in enumerate(lists.split_names)}
     return DatasetReport(
@@ -100,9 +128,21 @@ def init_workspace(
         classes=len({row.label for row in rows if row.label >= 0}),
         listed_classes=len(lists.class_names),
         absent=absent,
-        splits={name: (codes.count(1), codes.count(2)) for name, codes in subsets.items()},
+        splits={name: (codes.count(TRAIN), codes.count(TEST)) for name, codes in subsets.items()},
         issues=(*found.issues, *lists.issues, *changed_sides(rows, lists, settings, then)),
+        form=lists.form.format.name,
+        why=lists.form.why,
+        examples=_examples(rows, lists.class_names),
     )
+
+
+def _examples(rows: Sequence[ClipRow], class_names: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
+    """Clip, class and subset of up to three clips: the first of each subset, then the first ones."""
+    first = {row.subset[:1]: row for row in reversed(rows)}
+    chosen = list({row.name: row for row in (*first.values(), *rows[:EXAMPLES])}.values())[:EXAMPLES]
+    names = [", ".join(class_names[index] for index in row.labels or (row.label,) if index >= 0) for row in chosen]
+    sides = [SUBSET_NAMES[row.subset[0]] if row.subset else "no split" for row in chosen]
+    return tuple((row.name, name or "no class", side) for row, name, side in zip(chosen, names, sides, strict=True))
 
 
 def _folder(workspace: Workspace, known: DatasetSettings | None, dataset: Path | None) -> Path:
@@ -163,6 +203,7 @@ def _before(
 
 
 def _rows(clips: Sequence[Clip], splits: Splits, numbers: Mapping[str, int]) -> list[ClipRow]:
+    several = splits.several or ((),) * len(clips)
     groups = [clip.group for clip in clips]
     if splits.groups is not None:
         groups = [NO_GROUP if name is None else numbers[name] for name in splits.groups]
@@ -175,27 +216,31 @@ def _rows(clips: Sequence[Clip], splits: Splits, numbers: Mapping[str, int]) -> 
             subset=tuple(int(code) for code in subset),
             size_bytes=clip.size_bytes,
             mtime_ns=clip.mtime_ns,
+            span=clip.span,
+            labels=labels,
         )
-        for clip, group, label, subset in zip(clips, groups, splits.label, splits.subset, strict=True)
+        for clip, group, label, subset, labels in zip(clips, groups, splits.label, splits.subset, several, strict=True)
     ]
 
 
-def _settings(
-    folder: Path,
-    known: DatasetSettings | None,
-    splits: Path | None,
-    seed: int | None,
-    group_by: str | None,
-    *,
-    same: bool,
-) -> DatasetSettings:
+@dataclass(frozen=True, kw_only=True)
+class _Given:
+    """What a call says of the data set; None: nothing."""
+
+    splits: Path | None
+    seed: int | None
+    group_by: str | None
+    form: str | None
+
+
+def _settings(folder: Path, known: DatasetSettings | None, given: _Given, *, same: bool) -> DatasetSettings:
     """Complete what is given by what mocrop.toml has."""
-    if known is None:
-        return DatasetSettings(dataset=folder, splits=splits, seed=seed or 0, group_by=group_by or None)
-    kept = known if same else replace(known, splits=None, group_by=None)  # lists of one data set do not fit another
+    kept = known if known is not None and same else DatasetSettings(dataset=folder, seed=known.seed if known else 0)
+    same_lists = given.splits is None or given.splits.absolute() == kept.splits
     return DatasetSettings(
         dataset=folder,
-        splits=splits or kept.splits,
-        seed=kept.seed if seed is None else seed,
-        group_by=kept.group_by if group_by is None else group_by or None,
+        splits=given.splits or kept.splits,  # lists of one data set do not fit another
+        seed=kept.seed if given.seed is None else given.seed,
+        group_by=kept.group_by if given.group_by is None else given.group_by or None,
+        form=given.form or (kept.form if same_lists else None),
     )

@@ -42,6 +42,7 @@ class IssueCode(StrEnum):
     CLASS_WITHOUT_CLIPS = "class-without-clips"
     VALIDATION_AS_TEST = "validation-as-test"
     VALIDATION_LEFT_OUT = "validation-left-out"
+    NO_SEGMENTS = "no-segments"
     NO_TRAIN_CLIPS = "no-train-clips"
     NO_TEST_CLIPS = "no-test-clips"
 
@@ -134,8 +135,8 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
         "{n} clips lie in the folder of another class than their list says; the list counts",
     ),
     IssueCode.TWO_LABELS: (
-        "{n} clip is listed with two labels; the first counts",
-        "{n} clips are listed with two labels; the first counts",
+        "{n} clip is listed with two labels and is in no split; correct its lists",
+        "{n} clips are listed with two labels each and are in no split; correct their lists",
     ),
     IssueCode.CLASS_WITHOUT_CLIPS: ("{n} class has no clip on disk", "{n} classes have no clip on disk"),
     IssueCode.VALIDATION_AS_TEST: (
@@ -145,6 +146,10 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
     IssueCode.VALIDATION_LEFT_OUT: (
         "{n} validation clip is in neither train nor test; training holds out its own",
         "{n} validation clips are in neither train nor test; training holds out its own",
+    ),
+    IssueCode.NO_SEGMENTS: (
+        "{n} video has no segment in the lists and is left out",
+        "{n} videos have no segment in the lists and are left out",
     ),
     IssueCode.NO_TRAIN_CLIPS: ("{n} split has no clip to train on", "{n} splits have no clip to train on"),
     IssueCode.NO_TEST_CLIPS: ("{n} split has no clip to test on", "{n} splits have no clip to test on"),

@@ -8,7 +8,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from mocrop.pipeline.dataset.walk import without_video_suffix
+from mocrop.pipeline.dataset.clips import clip_key
+from mocrop.pipeline.span import Span
 
 Sides = tuple[int, ...]  # one per split: 1 train, 2 test
 
@@ -22,6 +23,8 @@ class File(Protocol):
     def size_bytes(self) -> int: ...
     @property
     def mtime_ns(self) -> int: ...
+    @property
+    def span(self) -> Span | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +70,9 @@ def with_moved(known: KnownSides, clips: Sequence[File], before: Iterable[File])
         clips: those that are there now.
         before: files of all clips as they were last seen.
     """
-    here = {without_video_suffix(clip.path) for clip in clips}
-    new = [clip for clip in clips if without_video_suffix(clip.path) not in known.by_clip]
-    gone = (file for file in before if (key := without_video_suffix(file.path)) not in here and key in known.by_clip)
+    here = {_key(clip) for clip in clips}
+    new = [clip for clip in clips if _key(clip) not in known.by_clip]
+    gone = (file for file in before if (key := _key(file)) not in here and key in known.by_clip)
     old_names = moved_files(new, list(gone), known.by_clip) if new else {}
     if not old_names:
         return known
@@ -103,7 +106,7 @@ def moved_files(new: Sequence[File], gone: Sequence[File], sides: Mapping[str, S
 
 
 def _key(file: File) -> str:
-    return without_video_suffix(file.path)
+    return clip_key(file.path, file.span)
 
 
 def _name(file: File) -> str:

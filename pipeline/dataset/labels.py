@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
-from mocrop.pipeline.dataset.split_lists import Listed, SplitLists
 
 NO_CLASS = -1
 
@@ -25,7 +25,8 @@ class Labels:
     """The classes of a data set and the class of each clip."""
 
     class_names: tuple[str, ...]
-    label: npt.NDArray[np.int32]  # (clips,), index into class_names; -1 = none of them
+    label: npt.NDArray[np.int32]  # (clips,), index into class_names, the first listed of several; -1 = none of them
+    several: tuple[tuple[int, ...], ...] = ()  # (clips,) all indices of each, ascending; empty: one label a clip
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,9 @@ class Match:
         return parent_folder(self.entry.path)
 
     @property
-    def number(self) -> int | None:
-        """The label, if it is a number."""
-        label = self.entry.label
-        return int(label) if label is not None and label.isdecimal() else None
+    def labels(self) -> tuple[str, ...]:
+        """The labels as written, none if the entry has none."""
+        return self.entry.labels or ()
 
 
 def parent_folder(path: str) -> str:
@@ -63,8 +63,12 @@ def folder_labels(clips: Sequence[Clip]) -> Labels:
     return Labels(class_names=classes.names, label=classes.of_folders(clips))
 
 
-def listed_labels(lists: SplitLists, matches: Sequence[Match], clips: Sequence[Clip], log: IssueLog) -> Labels:
+def listed_labels(
+    lists: Annotations, matches: Sequence[Match], clips: Sequence[Clip], log: IssueLog, *, several: bool = False
+) -> Labels:
     """Label clips by their lists, and those in no list, or listed without a label, by their folders.
+
+    A clip that is listed with two labels has no class, unless a clip may have ``several``.
 
     Args:
         matches: one per entry of ``lists``.
@@ -73,18 +77,26 @@ def listed_labels(lists: SplitLists, matches: Sequence[Match], clips: Sequence[C
     classes = _classes(lists, matches, log)
     by_folder = classes.of_folders(clips)
     label = by_folder.copy()
-    for position, index in _by_list(matches, classes, clips, log).items():
-        if by_folder[position] not in (NO_CLASS, index):
+    labels = _by_list(matches, classes)
+    contradicted = set() if several else {position for position, found in labels.items() if len(found) > 1}
+    for position, found in labels.items():
+        if by_folder[position] not in (NO_CLASS, *found):
             log.note(IssueCode.LABEL_NOT_FOLDER, clips[position].path)
-        label[position] = index
-    for clip, index in zip(clips, label, strict=True):
-        if index == NO_CLASS:
+        label[position] = NO_CLASS if position in contradicted else next(iter(found), NO_CLASS)
+    for position, (clip, index) in enumerate(zip(clips, label, strict=True)):
+        if position in contradicted:
+            log.note(IssueCode.TWO_LABELS, clip.path)
+        elif index == NO_CLASS:
             log.note(IssueCode.UNKNOWN_CLASS, clip.path)
-    used = set(label.tolist())
+    by_clip = tuple(
+        tuple(sorted(labels[position])) if position in labels else () if index == NO_CLASS else (int(index),)
+        for position, index in enumerate(label)
+    )
+    used = {index for found in by_clip for index in found}
     for index, name in enumerate(classes.names):
         if index not in used:
             log.note(IssueCode.CLASS_WITHOUT_CLIPS, name)
-    return Labels(class_names=classes.names, label=label)
+    return Labels(class_names=classes.names, label=label, several=by_clip if several else ())
 
 
 class _Classes:
@@ -95,11 +107,12 @@ class _Classes:
         self._first_number = first_number  # number of the first class in the lists; None if they name classes
         self._index = {name: index for index, name in enumerate(names)}
 
-    def of_label(self, match: Match) -> int:
-        """Index of the class that a labelled entry means, NO_CLASS if there is no such class."""
-        if self._first_number is None or match.number is None:
-            return self._index.get(match.entry.label or "", NO_CLASS)
-        index = match.number - self._first_number
+    def of_label(self, label: str) -> int:
+        """Index of the class that a label means, NO_CLASS if there is no such class."""
+        number = number_of(label)
+        if self._first_number is None or number is None:
+            return self._index.get(label, NO_CLASS)
+        index = number - self._first_number
         return index if 0 <= index < len(self.names) else NO_CLASS
 
     def of_folder(self, match: Match) -> int:
@@ -111,61 +124,65 @@ class _Classes:
         return np.array([self._index.get(clip.class_name, NO_CLASS) for clip in clips], dtype=np.int32)
 
 
-def _by_list(matches: Sequence[Match], classes: _Classes, clips: Sequence[Clip], log: IssueLog) -> dict[int, int]:
-    """Class index by position of every listed clip; of several, the first that is a class counts."""
-    index_of: dict[int, int] = {}
-    contradicted: set[int] = set()
+def _by_list(matches: Sequence[Match], classes: _Classes) -> dict[int, dict[int, None]]:
+    """Class indices, in the order in which they are listed, by position of every listed clip."""
+    indices_of: dict[int, dict[int, None]] = {}
     for match in matches:
         if match.position is None:
             continue
-        index = classes.of_folder(match) if match.entry.label is None else classes.of_label(match)
-        first = index_of.get(match.position, NO_CLASS)
-        if first == NO_CLASS:
-            index_of[match.position] = index
-        elif index != first:
-            contradicted.add(match.position)
-    for position in sorted(contradicted):
-        log.note(IssueCode.TWO_LABELS, clips[position].path)
-    return index_of
+        found = [classes.of_label(label) for label in match.labels] if match.labels else [classes.of_folder(match)]
+        known = indices_of.setdefault(match.position, {})
+        known.update((index, None) for index in found if index != NO_CLASS)
+    return indices_of
 
 
-def _classes(lists: SplitLists, matches: Sequence[Match], log: IssueLog) -> _Classes:
+def number_of(label: str) -> int | None:
+    """The number that a label is; None if it is none.
+
+    >>> number_of("12"), number_of("Archery")
+    (12, None)
+    """
+    return int(label) if label.isdecimal() else None
+
+
+def _classes(lists: Annotations, matches: Sequence[Match], log: IssueLog) -> _Classes:
     """Decide whether the lists number or name their classes, and what the classes are called."""
-    labelled = [match for match in matches if match.entry.label is not None]
-    numbered = [match for match in labelled if match.number is not None]
+    labelled = [(match, label) for match in matches for label in match.labels]
+    numbered = [(match, number) for match, label in labelled if (number := number_of(label)) is not None]
     if lists.class_names is not None:
         return _Classes(lists.class_names, _first_number(numbered, lists.class_names))
     if not labelled:
         return _Classes(tuple(sorted({match.folder for match in matches if match.folder})), None)
     if 2 * len(numbered) < len(labelled):
-        return _Classes(tuple(sorted({str(match.entry.label) for match in labelled})), None)
-    for match in labelled:
-        if match.number is None:
-            log.note(IssueCode.MALFORMED_LINE, match.entry.where)
-    numbers = [match.number for match in numbered if match.number is not None]
+        return _Classes(tuple(sorted({label for _, label in labelled})), None)
+    for match, label in labelled:
+        if number_of(label) is None:
+            log.note(IssueCode.MALFORMED_LINE, match.entry.where, kind="with a label that is no number, as most are")
+    numbers = [number for _, number in numbered]
     first = min(1, min(numbers))
     return _Classes(_names_of_numbers(numbered, range(first, max(numbers) + 1)), first)
 
 
-def _first_number(numbered: Sequence[Match], class_names: tuple[str, ...]) -> int:
+_Numbered = Sequence[tuple[Match, int]]
+
+
+def _first_number(numbered: _Numbered, class_names: tuple[str, ...]) -> int:
     """Number of the first class, 0 or, as in the official lists, 1: whichever agrees with more folders."""
     index = {name: i for i, name in enumerate(class_names)}
-    offsets = Counter(
-        match.number - index[match.folder] for match in numbered if match.number is not None and match.folder in index
-    )
+    offsets = Counter(number - index[match.folder] for match, number in numbered if match.folder in index)
     if offsets[0] == offsets[1]:
-        return 0 if any(match.number == 0 for match in numbered) else 1
+        return 0 if any(number == 0 for _, number in numbered) else 1
     return 0 if offsets[0] > offsets[1] else 1
 
 
-def _names_of_numbers(numbered: Sequence[Match], numbers: range) -> tuple[str, ...]:
+def _names_of_numbers(numbered: _Numbered, numbers: range) -> tuple[str, ...]:
     """Name each number after the folder of its clips or, if folders do not tell classes apart, after itself."""
     folders: tuple[Callable[[Match], str], ...] = (lambda match: match.folder, lambda match: match.parent)
     for folder_of in folders:
         votes: dict[int, Counter[str]] = {}
-        for match in numbered:
-            if match.number is not None and folder_of(match):
-                votes.setdefault(match.number, Counter())[folder_of(match)] += 1
+        for match, number in numbered:
+            if folder_of(match):
+                votes.setdefault(number, Counter())[folder_of(match)] += 1
         names = [votes[number].most_common(1)[0][0] if number in votes else f"class-{number}" for number in numbers]
         if votes and len(set(names)) == len(names):
             return tuple(names)

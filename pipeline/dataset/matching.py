@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
+from mocrop.pipeline.dataset.formats.base import Listed
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.labels import Match, parent_folder
-from mocrop.pipeline.dataset.split_lists import Listed
-from mocrop.pipeline.names import csv_cell
+from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import csv_cell, printable
+from mocrop.pipeline.span import Span
 
 
 class _ClipIndex:
@@ -61,7 +64,10 @@ def match_clips(listed: Sequence[Listed], clips: Sequence[Clip], log: IssueLog) 
     for entry in listed:
         if entry.path in position_of:
             continue
-        found = index.find(entry.path)
+        found: list[int] = []
+        for path in (entry.path, *entry.other_paths):
+            if found := index.find(path):
+                break
         position_of[entry.path] = found[0] if len(found) == 1 else None
         if len(found) != 1:
             log.note(IssueCode.AMBIGUOUS if found else IssueCode.NOT_ON_DISK, entry.path)
@@ -70,3 +76,48 @@ def match_clips(listed: Sequence[Listed], clips: Sequence[Clip], log: IssueLog) 
 
 def _matched(entry: Listed, position: int | None, clips: Sequence[Clip]) -> Match:
     return Match(entry, position, parent_folder(entry.path) if position is None else clips[position].class_name)
+
+
+def cut_into_segments(
+    clips: Sequence[Clip], matches: Sequence[Match], log: IssueLog
+) -> tuple[tuple[Clip, ...], list[Match]]:
+    """Put the segments that are listed in the place of the videos out of which they are cut.
+
+    Where there are segments at all, videos without any are left out: lists of segments name what is a clip.
+
+    Args:
+        log: receives NO_SEGMENTS.
+    Returns: the clips, those of one video by their start, and the matches with the positions of these clips.
+    """
+    spans: list[set[Span | None]] = [set() for _ in clips]
+    for match in matches:
+        if match.position is not None:
+            spans[match.position].add(match.entry.span)
+    if not any(span for found in spans for span in found):
+        return tuple(clips), list(matches)
+    cut: list[Clip] = []
+    place: dict[tuple[int, Span | None], int] = {}
+    for position, (clip, found) in enumerate(zip(clips, spans, strict=True)):
+        if not found:
+            log.note(IssueCode.NO_SEGMENTS, clip.path)
+        for span in sorted(found, key=lambda span: span or (-1, -1)):
+            place[position, span] = len(cut)
+            cut.append(clip if span is None else replace(clip, name=f"{clip.name}#{span.text}", span=span))
+    _require_different(cut)
+    moved = [
+        match if match.position is None else replace(match, position=place[match.position, match.entry.span])
+        for match in matches
+    ]
+    return tuple(cut), moved
+
+
+def _require_different(clips: Sequence[Clip]) -> None:
+    """Raises: DatasetError if a segment has the name of another clip, as of a file that is called like it."""
+    names: dict[str, Clip] = {}
+    for clip in clips:
+        other = names.setdefault(clip.name, clip)
+        if other is not clip:
+            raise DatasetError(
+                f"{printable(other.path)} and {printable(clip.path)} both give a clip {printable(clip.name)}; rename "
+                "one of the files"
+            )

@@ -15,6 +15,7 @@ from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.settings_file import DatasetSettings
 from mocrop.pipeline.workspace.split_memory import MadeSplit, Side
 
+BY_VIDEO = "(video)"  # stands for an expression where the segments of a video are its group
 _OTHER_SIDE = {(TRAIN, TEST), (TEST, TRAIN)}
 
 
@@ -51,7 +52,7 @@ def remember(
     if known is None or made != _wanted(settings):
         return Remembered(made=made, before=before, from_lists=from_lists)
     known = with_moved(known, clips, rows)
-    if not same and not any(without_video_suffix(clip.path) in known.by_clip for clip in clips):
+    if not same and not any(clip.key in known.by_clip for clip in clips):
         known = None
     return Remembered(made=made, known=known, before=before, from_lists=from_lists)
 
@@ -63,7 +64,7 @@ def keep(
     if splits.kept_together is None:
         return
     sides = [
-        Side(without_video_suffix(clip.path), group, tuple(map(int, subset)))
+        Side(clip.key, group, tuple(map(int, subset)))
         for clip, group, subset in zip(clips, splits.kept_together, splits.subset, strict=True)
         if subset.any()
     ]
@@ -125,5 +126,5 @@ def _of_an_older_mocrop(
 
 
 def numbers_of(manifest: Manifest, settings: DatasetSettings) -> Mapping[str, int]:
-    """The numbers that the groups of ``--group-by`` have so far."""
-    return manifest.split_memory.group_numbers(settings.group_by) if settings.group_by else {}
+    """The numbers that the groups of ``--group-by``, or the videos of segments, have so far."""
+    return manifest.split_memory.group_numbers(settings.group_by or BY_VIDEO)

@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
+from mocrop.pipeline.dataset.formats.base import Annotations, ListedSubset
+from mocrop.pipeline.dataset.formats.registry import AUTO, Recognised, recognised, source_of
 from mocrop.pipeline.dataset.generated_splits import class_group, generated_subsets
 from mocrop.pipeline.dataset.group_by import GroupNames, group_names
 from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides
 from mocrop.pipeline.dataset.labels import NO_CLASS, Labels, Match, folder_labels, listed_labels
-from mocrop.pipeline.dataset.matching import match_clips
+from mocrop.pipeline.dataset.matching import cut_into_segments, match_clips
 from mocrop.pipeline.dataset.spanning_splits import spanning_subsets
-from mocrop.pipeline.dataset.split_lists import ListedSubset, SplitLists, read_lists
+from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
 
 UNUSED, TRAIN, TEST = 0, 1, 2  # the codes of ``subset`` in the crop cache
@@ -25,13 +27,16 @@ UNUSED, TRAIN, TEST = 0, 1, 2  # the codes of ``subset`` in the crop cache
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Splits:
-    """Classes and splits of a data set; rows are the clips as given."""
+    """Classes and splits of a data set."""
 
+    clips: tuple[Clip, ...]  # the rows: those given, or the segments that are cut out of them
     split_names: tuple[str, ...]
     class_names: tuple[str, ...]  # may hold classes without a clip on disk
     label: npt.NDArray[np.int32]  # (clips,), index into class_names; -1 = no known class, then in no split
     subset: npt.NDArray[np.uint8]  # (clips, splits): 0 in neither list, 1 train, 2 test
     issues: tuple[Issue, ...]
+    several: tuple[tuple[int, ...], ...] = ()  # (clips,) all labels of each; empty: one label a clip
+    form: Recognised
     groups: GroupNames | None = None  # (clips,) as --group-by names them; None: by the clips' file names
     kept_together: tuple[str, ...] | None = None  # (clips,) by what a split was made; None: it is from lists
 
@@ -40,50 +45,71 @@ def read_splits(
     path: Path | None,
     clips: Sequence[Clip],
     *,
+    dataset: Path = Path(),
     seed: int = 0,
     known: KnownSides | None = None,
     group_by: str | None = None,
+    form: str = AUTO,
 ) -> Splits:
-    """Read the split lists at ``path``, or make splits where there are none.
+    """Read the labels and subsets of clips from annotations or folders; make splits where nothing names subsets.
 
     A clip listed for train and test of one split is used for test only, so that nothing is tested on what it was
     trained on. Validation lists stand in for missing test lists and are left out otherwise.
 
     Args:
-        path: folder of UCF-101 lists or of ``path label`` lists, one such list, or a CSV; None makes splits, and so
-            does a CSV without subsets.
-        clips: the clips on disk.
+        path: file or folder of annotations; None: the folders say.
+        clips: the videos on disk.
+        dataset: their folder, for messages.
         seed, known: for making splits, see :func:`generated_subsets`; ignored with lists.
-        group_by: see :func:`group_names`; None: a clip's group is that in its file name.
-    Raises: DatasetError if the lists cannot be read or name none of the clips; SettingsError for ``group_by``.
+        group_by: see :func:`group_names`; None: a clip's group is that in its file name, or of a segment its video.
+        form: name of the form, or "auto".
+    Raises: DatasetError if the form is not known, its files cannot be read or they name none of the clips;
+        SettingsError for ``group_by`` or ``form``.
     """
     log = IssueLog()
-    if path is None:
-        groups = group_names(group_by, clips, log) if group_by else None
-        return _made(clips, folder_labels(clips), groups, log, seed=seed, known=known)
-    lists = read_lists(path, log, group_by=group_by)
+    videos = [VideoFile(clip.path, clip.size_bytes, clip.mtime_ns) for clip in clips]
+    source = source_of(dataset, videos, path, group_by=group_by)
+    found = recognised(source, form)
+    lists = found.format.read(source, log)
+    _require_whole_files(lists, path)
     matches = match_clips(lists.listed, clips, log)
-    if all(match.position is None for match in matches):
+    if lists.listed and all(match.position is None for match in matches):
         raise DatasetError(
             f"{path}: none of the listed clips is on disk; listed is, for example, {lists.listed[0].path}, "
             f"and on disk {clips[0].path}"
         )
+    clips, matches = cut_into_segments(clips, matches, log)
     groups = group_names(group_by, clips, log, lists=lists, matches=matches, source=path) if group_by else None
-    labelled = lists.has_subsets or any(entry.label is not None for entry in lists.listed)
+    if groups is None and any(clip.span for clip in clips):
+        groups = tuple(class_group(clip.path, clip.group) for clip in clips)
+    labelled = any(entry.labels for entry in lists.listed) or (lists.has_subsets and bool(lists.listed))
     labels = listed_labels(lists, matches, clips, log) if labelled else folder_labels(clips)
     if not lists.has_subsets:
-        return _made(clips, labels, groups, log, seed=seed, known=known)
+        by_folder = not any(entry.labels for entry in lists.listed)
+        return _made(clips, labels, groups, log, seed=seed, known=known, form=found, by_folder=by_folder)
     subset = _subsets(lists, _mentions(lists, matches, len(clips), log), clips, log)
     subset[labels.label == NO_CLASS] = UNUSED
     _check_splits(subset, lists.split_names, clips, groups, log)
     return Splits(
+        clips=tuple(clips),
         split_names=lists.split_names,
         class_names=labels.class_names,
         label=labels.label,
+        several=labels.several,
         subset=subset,
         issues=log.issues,
         groups=groups,
+        form=found,
     )
+
+
+def _require_whole_files(lists: Annotations, path: Path | None) -> None:
+    """Raises: DatasetError if clips are segments, which no stage cuts out: whole videos would get their labels."""
+    if (entry := next((entry for entry in lists.listed if entry.span), None)) is not None:
+        raise DatasetError(
+            f"{path}: {entry.where} names a segment, from start to end; cut the segments into files of their own, "
+            "and list those without these columns"
+        )
 
 
 def _made(
@@ -94,20 +120,25 @@ def _made(
     *,
     seed: int,
     known: KnownSides | None,
+    form: Recognised,
+    by_folder: bool,
 ) -> Splits:
-    """Make splits of the clips that have a class."""
-    keys = [without_video_suffix(clip.path) for clip in clips]
-    if groups is None:
+    """Make splits of the clips that have a class.
+
+    Args:
+        by_folder: the class of a clip is its folder, so that no group spans classes unless ``groups`` do.
+    """
+    if groups is None and by_folder:
         together = [class_group(clip.path, clip.group) for clip in clips]
         subset = generated_subsets(clips, log, seed=seed, known=known)
     else:
-        together = [key if group is None else f"group {group}" for key, group in zip(keys, groups, strict=True)]
+        together = _kept_together(clips, groups)
         rows = np.flatnonzero(labels.label != NO_CLASS)
         if not rows.size:
-            raise DatasetError("none of the clips has a class, so no split can be made; correct the labels of the CSV")
+            raise DatasetError("none of the clips has a class, so no split can be made; correct the labels of the list")
         listed = rows.tolist()
         placed = spanning_subsets(
-            [keys[row] for row in listed],
+            [clips[row].key for row in listed],
             [together[row] for row in listed],
             [labels.class_names[labels.label[row]] for row in listed],
             log,
@@ -123,14 +154,25 @@ def _made(
             log.note(IssueCode.CLASS_NOT_TRAINED, name)
     _check_splits(subset, names, clips, groups, log)
     return Splits(
+        clips=tuple(clips),
         split_names=names,
         class_names=labels.class_names,
         label=labels.label,
+        several=labels.several,
         subset=subset,
         issues=log.issues,
         groups=groups,
         kept_together=tuple(together),
+        form=form,
     )
+
+
+def _kept_together(clips: Sequence[Clip], groups: GroupNames | None) -> list[str]:
+    """What each clip is kept together with in splits whose groups may span classes."""
+    if groups is None:
+        return [class_group(clip.path, clip.group) for clip in clips]
+    stems = [without_video_suffix(clip.path) for clip in clips]
+    return [stem if group is None else f"group {group}" for stem, group in zip(stems, groups, strict=True)]
 
 
 # subsets that the lists put clips into
@@ -138,7 +180,7 @@ def _made(
 _BIT = {ListedSubset.TRAIN: 1, ListedSubset.TEST: 2, ListedSubset.VAL: 4, ListedSubset.NONE: 8}
 
 
-def _mentions(lists: SplitLists, matches: Sequence[Match], clips: int, log: IssueLog) -> npt.NDArray[np.uint8]:
+def _mentions(lists: Annotations, matches: Sequence[Match], clips: int, log: IssueLog) -> npt.NDArray[np.uint8]:
     """Bits of the subsets for which each clip is listed: uint8, shape (clips, splits)."""
     column = {name: i for i, name in enumerate(lists.split_names)}
     bits = np.zeros((clips, len(column)), dtype=np.uint8)
@@ -153,7 +195,7 @@ def _mentions(lists: SplitLists, matches: Sequence[Match], clips: int, log: Issu
 
 
 def _subsets(
-    lists: SplitLists, bits: npt.NDArray[np.uint8], clips: Sequence[Clip], log: IssueLog
+    lists: Annotations, bits: npt.NDArray[np.uint8], clips: Sequence[Clip], log: IssueLog
 ) -> npt.NDArray[np.uint8]:
     """Decide the subset of each clip in each split, test before train: uint8, shape (clips, splits)."""
     splits_with_test = {entry.split for entry in lists.listed if entry.subset is ListedSubset.TEST}

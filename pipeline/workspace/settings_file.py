@@ -17,7 +17,13 @@ from mocrop.pipeline.limits import MAX_SEED, require_whole
 from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.workspace.paths import Workspace
 
-KEYS = {"dataset": str, "splits": str, "seed": int, "group_by": str}  # at the top of the file
+KEYS = {  # at the top of the file
+    "dataset": str,
+    "splits": str,
+    "seed": int,
+    "group_by": str,
+    "format": str,
+}
 TABLES = ("transcode", "extract-mv", "import-npy")
 MOST_BYTES, MOST_LINE_BYTES = 64 << 10, 8 << 10  # the memory of a parser grows with the square of the parts of a key
 _HEADER = """\
@@ -34,6 +40,7 @@ class DatasetSettings:
     splits: Path | None = None  # folder or file of split lists; None: a split is generated from `seed`
     seed: int = 0
     group_by: str | None = None  # expression on a clip's path, or column of a CSV, that names its group; None: _gNN_
+    form: str | None = None  # of the annotations or folders, see dataset/formats; None: to be recognised
 
     def __post_init__(self) -> None:
         require_whole("seed", self.seed, least=-MAX_SEED, most=MAX_SEED)
@@ -55,6 +62,7 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
             splits=splits,
             seed=content.get("seed", 0),
             group_by=content.get("group_by") or None,
+            form=content.get("format") or None,
         )
     except (ValueError, SettingsError, RecursionError) as error:  # also of TOML and of UTF-8
         raise WorkspaceError(
@@ -105,6 +113,8 @@ def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
         document["seed"] = settings.seed
         if settings.group_by or "group_by" in document:
             document["group_by"] = settings.group_by or ""
+        if settings.form or "format" in document:
+            document["format"] = settings.form or ""
 
 
 def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:

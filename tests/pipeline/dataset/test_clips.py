@@ -311,8 +311,8 @@ def test_the_parent_of_the_data_set_is_refused_with_the_folder_to_pass(tmp_path:
 
 
 def test_folders_of_class_folders_are_reported(tmp_path: Path) -> None:
-    found = find_clips(lay(tmp_path, "train/A/x.avi", "val/A/y.avi"))
-    assert {clip.class_name for clip in found.clips} == {"train", "val"}
+    found = find_clips(lay(tmp_path, "outdoor/A/x.avi", "indoor/A/y.avi"))
+    assert {clip.class_name for clip in found.clips} == {"outdoor", "indoor"}
     assert counts(found) == {IssueCode.DEEPER_CLASSES: 2}
 
 

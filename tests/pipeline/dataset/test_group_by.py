@@ -146,8 +146,16 @@ def test_a_csv_without_subsets_gives_labels_and_groups_of_a_split_that_is_made(t
     assert splits.kept_together is not None
     for column in splits.subset[:-1].T:
         assert len({(path[4], side) for path, side in zip(paths, column.tolist(), strict=False)}) == 6
-    with pytest.raises(DatasetError, match="must name the columns path, subset"):
-        read_splits(csv_file(tmp_path, "path,label,who\n" + rows), clips(*paths))
+
+
+def test_a_csv_without_subsets_and_groups_gives_the_labels_of_a_split_that_is_made(tmp_path: Path) -> None:
+    """The folders do not tell the classes apart; each clip is a group of its own."""
+    paths = [f"all/{n}.avi" for n in range(20)]
+    rows = "".join(f"{path},{'run' if n % 2 else 'dig'}\n" for n, path in enumerate(paths))
+    splits = read_splits(csv_file(tmp_path, "path,label\n" + rows), clips(*paths))
+    assert (splits.class_names, splits.label.tolist()) == (("dig", "run"), [0, 1] * 10)
+    for column in splits.subset.T:
+        assert [(column[label::2] == TEST).sum() for label in (0, 1)] == [3, 3]
 
 
 def test_a_clip_with_two_groups_has_the_first(tmp_path: Path) -> None:

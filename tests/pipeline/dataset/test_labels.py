@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset.clips import Clip
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.labels import Match, folder_labels, listed_labels
-from mocrop.pipeline.dataset.split_lists import Listed, ListedSubset, SplitLists
 
 
 def clip(path: str) -> Clip:
@@ -17,14 +17,15 @@ def clip(path: str) -> Clip:
     return Clip(name=path, path=path, class_name=folder, group=-1, size_bytes=1, mtime_ns=1)
 
 
-def lists_of(*lines: tuple[str, str | None], class_names: tuple[str, ...] | None = None) -> SplitLists:
+def lists_of(*lines: tuple[str, str | None], class_names: tuple[str, ...] | None = None) -> Annotations:
     listed = tuple(
-        Listed("1", ListedSubset.TRAIN, path, label, "train.txt", n + 1) for n, (path, label) in enumerate(lines)
+        Listed("1", ListedSubset.TRAIN, path, None if label is None else (label,), "train.txt", n + 1)
+        for n, (path, label) in enumerate(lines)
     )
-    return SplitLists(split_names=("1",), class_names=class_names, listed=listed)
+    return Annotations(split_names=("1",), class_names=class_names, listed=listed)
 
 
-def labels_of(lists: SplitLists, clips: list[Clip]) -> tuple[tuple[str, ...], list[int], set[IssueCode]]:
+def labels_of(lists: Annotations, clips: list[Clip]) -> tuple[tuple[str, ...], list[int], set[IssueCode]]:
     """Class names, labels and issues, each line meaning the clip of the same path."""
     position = {clip.path: n for n, clip in enumerate(clips)}
     matches = [Match(entry, position.get(entry.path), entry.path.partition("/")[0]) for entry in lists.listed]

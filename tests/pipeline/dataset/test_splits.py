@@ -262,11 +262,12 @@ def test_folders_that_are_no_classes_contradict_nothing(tmp_path: Path) -> None:
     assert counts(splits) == {IssueCode.VALIDATION_AS_TEST: 1}
 
 
-def test_the_first_of_two_labels_counts(tmp_path: Path) -> None:
+def test_a_clip_with_two_labels_is_in_no_split(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "path,label,subset,split\nx/a,A,train,1\nx/a,B,test,2\nx/b,B,test,1\nx/b,B,train,2\n")
     splits = read_splits(path, clips("x/a.avi", "x/b.avi"))
-    assert splits.label.tolist() == [0, 1]
-    assert counts(splits) == {IssueCode.TWO_LABELS: 1}
+    assert splits.label.tolist() == [-1, 1]
+    assert splits.subset.tolist() == [[UNUSED, UNUSED], [TEST, TRAIN]]
+    assert counts(splits) == {IssueCode.TWO_LABELS: 1, IssueCode.NO_TRAIN_CLIPS: 1, IssueCode.NO_TEST_CLIPS: 1}
 
 
 def test_validation_stands_in_for_a_missing_test_list_and_is_left_out_otherwise(tmp_path: Path) -> None:

@@ -6,13 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset
+from mocrop.pipeline.dataset.formats.registry import recognised, source_of
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
-from mocrop.pipeline.dataset.split_lists import Listed, ListedSubset, read_lists
 from mocrop.pipeline.errors import DatasetError
 
 
+def read_lists(path: Path, log: IssueLog) -> Annotations:
+    source = source_of(Path("data"), [], path)
+    return recognised(source).format.read(source, log)
+
+
+def label_of(entry: Listed) -> str | None:
+    """The only label of an entry."""
+    return None if entry.labels is None else "".join(entry.labels)
+
+
 def entries(listed: tuple[Listed, ...]) -> list[tuple[str, str, str, str | None]]:
-    return [(entry.split, str(entry.subset), entry.path, entry.label) for entry in listed]
+    return [(entry.split, str(entry.subset), entry.path, label_of(entry)) for entry in listed]
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -85,14 +96,15 @@ def test_backslashes_become_slashes(tmp_path: Path) -> None:
 
 def test_a_label_may_be_a_name(tmp_path: Path) -> None:
     write(tmp_path, train="a.avi Archery\nb 3\n")
-    assert [entry.label for entry in read_lists(tmp_path, IssueLog()).listed] == ["Archery", "3"]
+    assert [label_of(entry) for entry in read_lists(tmp_path, IssueLog()).listed] == ["Archery", "3"]
 
 
 def test_a_line_with_an_impossible_number_is_noted_by_file_and_line(tmp_path: Path) -> None:
     write(tmp_path, train="a.avi 99999\n\nb.avi -1\nc.avi 100000\n")
     log = IssueLog()
-    assert [entry.label for entry in read_lists(tmp_path, log).listed] == ["99999"]
-    assert log.issues[0].sentence == "2 lines cannot be read and are skipped: train.txt:3, train.txt:4"
+    assert [label_of(entry) for entry in read_lists(tmp_path, log).listed] == ["99999"]
+    kind = "2 with a label that cannot be the number of a class"
+    assert log.issues[0].sentence == f"2 lines cannot be read and are skipped: {kind} (train.txt:3, train.txt:4)"
 
 
 @pytest.mark.parametrize(
@@ -119,10 +131,10 @@ def test_a_class_name_may_hold_spaces(tmp_path: Path) -> None:
 def test_what_is_no_list_is_an_error_that_says_what_to_pass(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="do not exist"):
         read_lists(tmp_path / "gone", IssueLog())
-    with pytest.raises(DatasetError, match=r"holds no split lists; expected files such as trainlist01\.txt"):
+    with pytest.raises(DatasetError, match=r"holds no file; accepted: .*trainlist01\.txt"):
         read_lists(tmp_path, IssueLog())
     write(tmp_path, all="A/a.avi 0\n")
-    with pytest.raises(DatasetError, match="neither train nor test nor val"):
+    with pytest.raises(DatasetError, match="names say train, test or val"):
         read_lists(tmp_path / "all.txt", IssueLog())
     write(tmp_path, train="\n\n")
     with pytest.raises(DatasetError, match="lists no clip"):
@@ -176,7 +188,7 @@ def test_invalid_rows_are_noted_by_line(tmp_path: Path) -> None:
 
 
 def test_a_csv_without_the_needed_columns_is_an_error_that_names_those_it_has(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"columns path, subset .*it names label, youtube_id, split"):
+    with pytest.raises(DatasetError, match=r"columns path and label or subset .*it names label, youtube_id, split"):
         read_lists(csv_file(tmp_path, "label,youtube_id,split\nx,y,train\n"), IssueLog())
     with pytest.raises(DatasetError, match="it names none"):
         read_lists(csv_file(tmp_path, ""), IssueLog())

@@ -1,0 +1,79 @@
+"""The lists of HMDB-51: `<class>_test_split<N>.txt` with a clip and 0, 1 or 2 a line (Kuehne et al., ICCV 2011)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source
+from mocrop.pipeline.dataset.formats.text_files import lines_of, split_names
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.errors import DatasetError
+
+HMDB51_LIST = re.compile(r"(?P<label>.+)_test_split(?P<split>[0-9]+)\.txt")
+_SUBSETS = {"0": ListedSubset.NONE, "1": ListedSubset.TRAIN, "2": ListedSubset.TEST}
+
+
+class Hmdb51:
+    """HMDB-51, and any data set with lists of its form."""
+
+    name = "hmdb51"
+    looks_like = "<class>_test_split1.txt ... with `video.avi 1` lines: 1 train, 2 test, 0 neither"
+
+    def recognise(self, source: Source) -> str | None:
+        """By the names of the files."""
+        files = _lists(source)
+        return f"{len(files)} files are called <class>_test_split<N>.txt" if files else None
+
+    def read(self, source: Source, log: IssueLog) -> Annotations:
+        """Read the lists of all classes and splits.
+
+        A list of one split alone counts for that split. Every class must be listed in every split, since the clips of
+        one that is not would be missing from it without a word.
+        """
+        files = _lists(source)
+        listed = tuple(entry for file in files for entry in _entries(file, log))
+        if not listed:
+            raise DatasetError(f"{source.annotations} lists no clip; expected lines like `video.avi 1`")
+        of_split: dict[str, set[str]] = {}
+        for file in files:
+            label, split = _label_and_split(file)
+            of_split.setdefault(split, set()).add(label)
+        classes = sorted(set().union(*of_split.values()))
+        for split, labels in of_split.items():
+            if lacking := sorted(set(classes) - labels):
+                raise DatasetError(
+                    f"{source.annotations}: split {split} has no list of {lacking[0]}"
+                    f"{f' and {len(lacking) - 1} more classes' if lacking[1:] else ''}; add it, or remove the lists "
+                    "of the other splits"
+                )
+        return Annotations(split_names=split_names(listed), class_names=tuple(classes), listed=listed)
+
+
+def _lists(source: Source) -> list[Path]:
+    if source.annotations is None:
+        return []
+    files = source.files
+    if source.annotations.is_file() and HMDB51_LIST.fullmatch(source.annotations.name):
+        files = tuple(sorted(file for file in source.annotations.parent.iterdir() if file.is_file()))
+    return [file for file in files if HMDB51_LIST.fullmatch(file.name)]
+
+
+def _label_and_split(file: Path) -> tuple[str, str]:
+    parts = HMDB51_LIST.fullmatch(file.name)
+    assert parts is not None
+    return parts["label"], str(int(parts["split"]))
+
+
+def _entries(file: Path, log: IssueLog) -> Iterator[Listed]:
+    label, split = _label_and_split(file)
+    for number, line in enumerate(lines_of(file), start=1):
+        words = line.strip().rsplit(maxsplit=1)
+        if not words:
+            continue
+        subset = _SUBSETS.get(words[1]) if len(words) == 2 else None
+        if subset is None:
+            log.note(IssueCode.MALFORMED_LINE, f"{file.name}:{number}", kind="without 0, 1 or 2 at the end")
+            continue
+        yield Listed(split, subset, f"{label}/{words[0]}", (label,), file.name, number)

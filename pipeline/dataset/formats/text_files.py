@@ -1,0 +1,49 @@
+"""Read annotations that are text: their lines, and the numbers that stand for classes in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from mocrop.pipeline.dataset.formats.base import Listed
+from mocrop.pipeline.errors import DatasetError
+
+MAX_CLASSES = 100_000  # a larger number is not a label
+_WHOLE = re.compile(r"(\d+)(?:\.0*)?", re.ASCII)  # 2, and 2.0 as pandas writes it in a column with a gap
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text file, without a byte order mark. Raises: DatasetError if it is no UTF-8 or unreadable."""
+    try:
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+
+
+def as_label(text: str) -> str:
+    """A label as it is compared: a whole number without its decimals, a name as it is.
+
+    >>> as_label("2.0"), as_label("12"), as_label("Archery")
+    ('2', '12', 'Archery')
+
+    Raises: ValueError naming what is wrong with a number that cannot be that of a class.
+    """
+    if (whole := _WHOLE.fullmatch(text)) is not None and int(whole[1]) < MAX_CLASSES:
+        return str(int(whole[1])) if "." in text else text
+    if _NUMBER.fullmatch(text):
+        raise ValueError("with a label that cannot be the number of a class")
+    return text
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of splits in order: numbers by their value, then words."""
+    return tuple(sorted(set(names), key=lambda name: (len(name) if name.isdigit() else 99, name)))
+
+
+def split_names(listed: Iterable[Listed]) -> tuple[str, ...]:
+    """The names of all splits that are listed, in order."""
+    return in_order(entry.split for entry in listed)

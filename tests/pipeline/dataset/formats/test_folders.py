@@ -1,0 +1,83 @@
+"""Class folders and subset folders: which of them a tree is, and what could be read in two ways."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mocrop.pipeline.dataset.formats.folders import Folders, holds_subsets
+from mocrop.pipeline.dataset.formats.registry import source_of
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.splits import TEST, TRAIN, read_splits
+from mocrop.pipeline.dataset.walk import VideoFile
+from mocrop.pipeline.errors import DatasetError
+from tests.pipeline.dataset.test_splits import clips
+
+
+def recognise(*paths: str) -> str | None:
+    return Folders().recognise(source_of(Path("data"), [VideoFile(path, 1, 1) for path in sorted(paths)], None))
+
+
+@pytest.mark.parametrize("above", ["", "videos/"])
+def test_subset_folders_hold_the_classes(above: str) -> None:
+    found = clips(*(f"{above}{path}.mp4" for path in ("Train/A/a", "Train/B/b", "Train/B/deep/c", "validation/A/d")))
+    assert (
+        recognise(*(clip.path for clip in found))
+        == "its folders Train/, validation/ are subsets, which hold class folders"
+    )
+    splits = read_splits(None, found)
+    assert (splits.class_names, splits.label.tolist()) == (("A", "B"), [0, 1, 1, 0])
+    assert (splits.split_names, splits.subset[:, 0].tolist()) == (("1",), [TRAIN, TRAIN, TRAIN, TEST])
+    assert [issue.code for issue in splits.issues] == [IssueCode.VALIDATION_AS_TEST]
+
+
+def test_train_and_test_are_what_the_folders_say() -> None:
+    splits = read_splits(None, clips("train/A/a.avi", "train/B/b.avi", "test/A/c.avi", "test/B/d.avi"))
+    assert (splits.subset[:, 0].tolist(), splits.label.tolist()) == ([TRAIN, TRAIN, TEST, TEST], [0, 1, 0, 1])
+
+
+def test_class_folders_are_classes() -> None:
+    assert recognise("Archery/a.avi", "Surfing/deep/b.avi") == "2 class folders, such as Archery/, Surfing/"
+    assert recognise("train/a.avi", "car/b.avi") == "2 class folders, such as car/, train/"  # a vehicle
+    assert recognise("a.avi") is None
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (
+            ("train/A/a.avi", "test/A/b.avi", "extra/A/c.avi", "extra/B/d.avi"),
+            "data holds the subsets test/, train/ and 1 folders that are none (extra/: 2 videos); move those away, or "
+            "list the clips in a CSV and pass it with --splits",
+        ),
+        (
+            ("train/A/a.avi", "train/b.avi", "test/A/c.avi"),
+            "data holds the subsets test/, train/, and train/ holds videos beside class folders, so that it may be a "
+            "class too; move them into class folders, or list the clips in a CSV and pass it with --splits",
+        ),
+        (
+            ("videos/train/A/a.avi", "videos/holdout/A/b.avi"),
+            "data/videos holds the subsets train/ and 1 folders that are none (holdout/: 1 videos); move those away, "
+            "or list the clips in a CSV and pass it with --splits",
+        ),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused(paths: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        recognise(*paths)
+
+
+@given(st.lists(st.sampled_from(["train", "test", "val"]), min_size=1), st.data())
+def test_the_class_of_a_video_is_the_folder_below_its_subset(subsets: list[str], data: st.DataObject) -> None:
+    paths = sorted({f"{subset}/{data.draw(st.sampled_from('ABC'))}/{n}.avi" for n, subset in enumerate(subsets)})
+    videos = [VideoFile(path, 1, 1) for path in paths]
+    source = source_of(Path("data"), videos, None)
+    assert holds_subsets(source.dataset, videos)
+    rows = Folders().read(source, IssueLog()).listed
+    assert [(f"{row.subset}/{''.join(row.labels or ())}", row.path) for row in rows] == [
+        (path.rpartition("/")[0], path) for path in paths
+    ]

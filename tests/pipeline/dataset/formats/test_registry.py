@@ -1,0 +1,73 @@
+"""Which form a source is of, and what is said of one that is of none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mocrop.pipeline.dataset.formats.registry import FORMATS, recognised, source_of
+from mocrop.pipeline.dataset.walk import VideoFile
+from mocrop.pipeline.errors import DatasetError, SettingsError
+
+VIDEOS = [VideoFile("A/a.avi", 1, 1)]
+OFFICIAL = {  # files of annotations in the smallest official form
+    "folders": {},
+    "hmdb51": {"run_test_split1.txt": "a.avi 1\n"},
+    "ucf101": {"classInd.txt": "1 A\n", "trainlist01.txt": "A/a.avi 1\n", "testlist01.txt": "A/b.avi\n"},
+    "csv": {"labels.csv": "label,path\nA,a.avi\n"},
+    "list": {"train.txt": "a.avi 0\n", "test.txt": "b.avi 0\n"},
+}
+
+
+def lay(folder: Path, files: dict[str, str]) -> Path | None:
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder / "labels.csv" if "labels.csv" in files else folder if files else None
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_each_form_is_recognised_as_what_it_is_and_as_nothing_else(name: str, tmp_path: Path) -> None:
+    source = source_of(Path("data"), VIDEOS, lay(tmp_path, OFFICIAL[name]))
+    assert [each.name for each in FORMATS if each.recognise(source)] == [name]
+    assert recognised(source).format.name == recognised(source, name).format.name == name
+    for other in set(OFFICIAL) - {name}:
+        with pytest.raises(DatasetError, match="accepted: "):
+            recognised(source, other)
+
+
+def test_every_form_has_a_smallest_example() -> None:
+    assert {each.name for each in FORMATS} == set(OFFICIAL)
+
+
+@pytest.mark.parametrize(
+    ("videos", "files", "seen"),
+    [
+        (["a.avi", "b.avi"], {}, "data holds 2 videos beside each other and no class folder with videos; accepted: "),
+        (
+            ["A/a.avi"],
+            {"notes.md": "x", "b.md": "y"},
+            "holds 2 .md, such as b.md, in no form that mocrop knows",
+        ),
+        (["A/a.avi"], {".hidden": "x"}, "holds no file; accepted: "),
+        (
+            ["A/a.avi"],
+            {"all.txt": "a.avi 0\n"},
+            "holds 1 .txt, such as all.txt, in no form that mocrop knows",
+        ),
+        (["A/a.avi"], {"labels.csv": "name,class\na,A\n"}, "must name the columns path and label or subset"),
+    ],
+)
+def test_what_is_of_no_form_is_shown_with_what_is_accepted(
+    videos: list[str], files: dict[str, str], seen: str, tmp_path: Path
+) -> None:
+    source = source_of(Path("data"), [VideoFile(path, 1, 1) for path in videos], lay(tmp_path, files))
+    with pytest.raises(DatasetError, match=re.escape(seen)) as raised:
+        recognised(source)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unknown_form_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(SettingsError, match="--format 'kinetix' is not known; pass one of auto, folders, hmdb51"):
+        recognised(source_of(Path("data"), VIDEOS, None), "kinetix")
