@@ -139,7 +139,8 @@ def init_workspace(
 def _examples(rows: Sequence[ClipRow], class_names: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
     """Clip, class and subset of up to three clips: the first of each subset, then the first ones."""
     first = {row.subset[:1]: row for row in reversed(rows)}
-    chosen = list({row.name: row for row in (*first.values(), *rows[:EXAMPLES])}.values())[:EXAMPLES]
+    in_order = (first[code] for code in ((TRAIN,), (TEST,), (UNUSED,)) if code in first)
+    chosen = list({row.name: row for row in (*in_order, *rows[:EXAMPLES])}.values())[:EXAMPLES]
     names = [", ".join(class_names[index] for index in row.labels or (row.label,) if index >= 0) for row in chosen]
     sides = [SUBSET_NAMES[row.subset[0]] if row.subset else "no split" for row in chosen]
     return tuple((row.name, name or "no class", side) for row, name, side in zip(chosen, names, sides, strict=True))

@@ -89,7 +89,7 @@ def read_splits(
         return _made(clips, labels, groups, log, seed=seed, known=known, form=found, by_folder=by_folder)
     subset = _subsets(lists, _mentions(lists, matches, len(clips), log), clips, log)
     subset[labels.label == NO_CLASS] = UNUSED
-    _check_splits(subset, lists.split_names, clips, groups, log)
+    _check_splits(subset, lists.split_names, _shown_groups(clips, labels) if groups is None else groups, log)
     return Splits(
         clips=tuple(clips),
         split_names=lists.split_names,
@@ -132,7 +132,7 @@ def _made(
         together = [class_group(clip.path, clip.group) for clip in clips]
         subset = generated_subsets(clips, log, seed=seed, known=known)
     else:
-        together = _kept_together(clips, groups)
+        together = _kept_together(clips, labels, groups, log)
         rows = np.flatnonzero(labels.label != NO_CLASS)
         if not rows.size:
             raise DatasetError("none of the clips has a class, so no split can be made; correct the labels of the list")
@@ -152,7 +152,7 @@ def _made(
         members = labels.label == label
         if members.any() and not np.all(np.any(subset[members] == TRAIN, axis=0)):
             log.note(IssueCode.CLASS_NOT_TRAINED, name)
-    _check_splits(subset, names, clips, groups, log)
+    _check_splits(subset, names, _shown_groups(clips, labels) if groups is None else groups, log)
     return Splits(
         clips=tuple(clips),
         split_names=names,
@@ -167,12 +167,19 @@ def _made(
     )
 
 
-def _kept_together(clips: Sequence[Clip], groups: GroupNames | None) -> list[str]:
-    """What each clip is kept together with in splits whose groups may span classes."""
-    if groups is None:
-        return [class_group(clip.path, clip.group) for clip in clips]
+def _kept_together(clips: Sequence[Clip], labels: Labels, groups: GroupNames | None, log: IssueLog) -> list[str]:
+    """What each clip is kept together with in splits whose groups may span classes.
+
+    Args:
+        log: receives NO_GROUPS where no ``groups`` are given and a file name has none.
+    """
     stems = [without_video_suffix(clip.path) for clip in clips]
-    return [stem if group is None else f"group {group}" for stem, group in zip(stems, groups, strict=True)]
+    if groups is not None:
+        return [stem if group is None else f"group {group}" for stem, group in zip(stems, groups, strict=True)]
+    for clip in clips:
+        if clip.group < 0:
+            log.note(IssueCode.NO_GROUPS, clip.path)
+    return [shown or stem for stem, shown in zip(stems, _shown_groups(clips, labels), strict=True)]
 
 
 # subsets that the lists put clips into
@@ -217,14 +224,12 @@ def _subsets(
 def _check_splits(
     subset: npt.NDArray[np.uint8],
     split_names: Sequence[str],
-    clips: Sequence[Clip],
-    groups: GroupNames | None,
+    groups: GroupNames,
     log: IssueLog,
 ) -> None:
     """Note groups that are in both train and test of a split, and splits without one of the two."""
-    names = _shown_groups(clips) if groups is None else groups
     for split, column in zip(split_names, subset.T, strict=True):
-        sides = list(zip(names, column.tolist(), strict=True))
+        sides = list(zip(groups, column.tolist(), strict=True))
         train, test = ({name for name, code in sides if code == side and name is not None} for side in (TRAIN, TEST))
         for name in sorted(train & test):
             log.note(IssueCode.GROUP_ON_BOTH_SIDES, f"{name} of split {split}")
@@ -234,5 +239,12 @@ def _check_splits(
             log.note(IssueCode.NO_TEST_CLIPS, split)
 
 
-def _shown_groups(clips: Sequence[Clip]) -> GroupNames:
-    return tuple(f"{clip.class_name} g{clip.group:02d}" if clip.group >= 0 else None for clip in clips)
+def _shown_groups(clips: Sequence[Clip], labels: Labels) -> GroupNames:
+    """The UCF group of each clip, which is of its class; None if it has none."""
+    classes = [
+        labels.class_names[label] if label != NO_CLASS else clip.class_name
+        for clip, label in zip(clips, labels.label, strict=True)
+    ]
+    return tuple(
+        f"{name} g{clip.group:02d}" if clip.group >= 0 else None for clip, name in zip(clips, classes, strict=True)
+    )

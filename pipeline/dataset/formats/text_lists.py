@@ -21,7 +21,7 @@ _SUBSET_WORDS = (  # the first that occurs in a file name counts: "trainval" is 
     (re.compile("test(ing)?", re.IGNORECASE), ListedSubset.TEST),
     (re.compile("val(idat(ion|e))?", re.IGNORECASE), ListedSubset.VAL),
 )
-_ENDS_PATH = re.compile(rf"\S.*?({'|'.join(map(re.escape, VIDEO_SUFFIXES))})(?=\s|$)", re.IGNORECASE)
+_ENDS_PATH = re.compile(rf"\S.*({'|'.join(map(re.escape, VIDEO_SUFFIXES))})(?=\s|$)", re.IGNORECASE)
 
 
 class TextLists:
@@ -115,11 +115,19 @@ def _entries(file: _ListFile, log: IssueLog) -> Iterator[Listed]:
             continue
         path, label = path_and_label(line.strip())
         try:
+            _require_one(label or "")
             labels = None if label is None else (as_label(label),)
         except ValueError as error:
             log.note(IssueCode.MALFORMED_LINE, f"{file.path.name}:{number}", kind=str(error))
             continue
         yield Listed(file.split, file.subset, path.replace("\\", "/"), labels, file.path.name, number)
+
+
+def _require_one(label: str) -> None:
+    """Raises: ValueError for several numbers, as in `path frames label`: which of them is the label, nothing says."""
+    words = label.split()
+    if len(words) > 1 and all(word.isdecimal() for word in words):
+        raise ValueError("with several numbers behind the path")
 
 
 def path_and_label(line: str) -> tuple[str, str | None]:
@@ -129,6 +137,8 @@ def path_and_label(line: str) -> tuple[str, str | None]:
     (('A/my clip.avi', '3'), ('A/my clip.avi', None), ('A/clip', None))
     >>> path_and_label("tai chi/a.avi tai chi"), path_and_label("A/a b" + chr(9) + "air drumming")
     (('tai chi/a.avi', 'tai chi'), ('A/a b', 'air drumming'))
+    >>> path_and_label("my.avi files/a.avi 3")
+    ('my.avi files/a.avi', '3')
     """
     if "\t" in line:
         path, _, label = line.partition("\t")

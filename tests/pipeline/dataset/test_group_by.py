@@ -156,6 +156,7 @@ def test_a_csv_without_subsets_and_groups_gives_the_labels_of_a_split_that_is_ma
     assert (splits.class_names, splits.label.tolist()) == (("dig", "run"), [0, 1] * 10)
     for column in splits.subset.T:
         assert [(column[label::2] == TEST).sum() for label in (0, 1)] == [3, 3]
+    assert counts(splits) == {IssueCode.NO_GROUPS: 20}
 
 
 def test_a_clip_with_two_groups_has_the_first(tmp_path: Path) -> None:
@@ -163,6 +164,16 @@ def test_a_clip_with_two_groups_has_the_first(tmp_path: Path) -> None:
     splits = read_splits(csv_file(tmp_path, text), clips("A/a.avi", "A/b.avi"), group_by="who")
     assert splits.groups == ("Ann", "Cid")
     assert counts(splits) == {IssueCode.TWO_GROUPS: 1}
+
+
+def test_groups_in_the_names_of_a_flat_folder_are_those_of_the_classes_that_a_csv_names(tmp_path: Path) -> None:
+    paths = [f"v_{label}_g{group:02d}_c{n}.avi" for label in "AB" for group in range(1, 11) for n in (1, 2)]
+    rows = "".join(f"{path},{path[2]}\n" for path in paths)
+    splits = read_splits(csv_file(tmp_path, "path,label\n" + rows), clips(*paths))
+    assert splits.subset.shape == (40, 3)
+    for column in splits.subset.T:
+        assert len({(path[2:7], side) for path, side in zip(paths, column.tolist(), strict=True)}) == 20
+    assert counts(splits) == {}
 
 
 # numbers

@@ -40,6 +40,12 @@ def test_train_and_test_are_what_the_folders_say() -> None:
     assert (splits.subset[:, 0].tolist(), splits.label.tolist()) == ([TRAIN, TRAIN, TEST, TEST], [0, 1, 0, 1])
 
 
+def test_a_group_in_train_and_test_is_reported_though_the_first_folders_differ() -> None:
+    splits = read_splits(None, clips("train/A/v_A_g01_c01.avi", "test/A/v_A_g01_c02.avi", "test/B/v_B_g01_c01.avi"))
+    (issue,) = (issue for issue in splits.issues if issue.code is IssueCode.GROUP_ON_BOTH_SIDES)
+    assert issue.examples == ("A g01 of split 1",)
+
+
 def test_class_folders_are_classes() -> None:
     assert recognise("Archery/a.avi", "Surfing/deep/b.avi") == "2 class folders, such as Archery/, Surfing/"
     assert recognise("train/a.avi", "car/b.avi") == "2 class folders, such as car/, train/"  # a vehicle

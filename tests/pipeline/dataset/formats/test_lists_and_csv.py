@@ -89,6 +89,16 @@ def test_one_list_brings_its_counterpart_and_no_other_split(tmp_path: Path) -> N
     assert {entry.subset for entry in lists.listed} == {ListedSubset.TRAIN, ListedSubset.TEST}
 
 
+@pytest.mark.parametrize("line", ["A/a.avi 120 3", "A/a.avi\t120\t3"])
+def test_a_count_of_frames_between_path_and_label_is_not_taken_for_a_label(tmp_path: Path, line: str) -> None:
+    write(tmp_path, train=f"{line}\nA/b.avi 3\n")
+    log = IssueLog()
+    assert entries(read_lists(tmp_path, log).listed) == [("1", "train", "A/b.avi", "3")]
+    assert log.issues[0].sentence == (
+        "1 line cannot be read and is skipped: 1 with several numbers behind the path (train.txt:1)"
+    )
+
+
 def test_backslashes_become_slashes(tmp_path: Path) -> None:
     write(tmp_path, train="A\\a.avi 0\n")
     assert read_lists(tmp_path, IssueLog()).listed[0].path == "A/a.avi"
