@@ -106,7 +106,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 SplitsOption = Annotated[
     Path | None,
     typer.Option(
-        help="Official lists of UCF-101 or HMDB-51, `path label` lines, or a CSV: a file or a folder.",
+        help="A file or folder of lists: those of a public data set, `path label` lines, or a CSV.",
         show_default="those given before, else a generated split",
         readable=False,
     ),
@@ -115,7 +115,7 @@ FormatOption = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Form of lists or folders: auto, folders, ucf101, hmdb51, csv or list.",
+        help="Form of lists or folders: auto, folders, ucf101, hmdb51, kinetics, ssv2, diving48, csv, list.",
         show_default="auto: say which is recognised",
     ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,8 @@ def read_splits(
     if not lists.has_subsets:
         by_folder = not any(entry.labels for entry in lists.listed)
         return _made(clips, labels, groups, log, seed=seed, known=known, form=found, by_folder=by_folder)
-    subset = _subsets(lists, _mentions(lists, matches, len(clips), log), clips, log)
+    tested = {match.entry.split for match in matches if _is_tested(match, labels)}
+    subset = _subsets(lists, tested, _mentions(lists, matches, len(clips), log), clips, log)
     subset[labels.label == NO_CLASS] = UNUSED
     _check_splits(subset, lists.split_names, _shown_groups(clips, labels) if groups is None else groups, log)
     return Splits(
@@ -201,12 +202,21 @@ def _mentions(lists: Annotations, matches: Sequence[Match], clips: int, log: Iss
     return bits
 
 
+def _is_tested(match: Match, labels: Labels) -> bool:
+    """Whether an entry is for test and has a class, by its list or folder; the test of a challenge has none."""
+    named = bool(match.entry.labels) or not {match.folder, match.parent}.isdisjoint(labels.class_names)
+    return match.entry.subset is ListedSubset.TEST and named
+
+
 def _subsets(
-    lists: Annotations, bits: npt.NDArray[np.uint8], clips: Sequence[Clip], log: IssueLog
+    lists: Annotations, tested: Set[str], bits: npt.NDArray[np.uint8], clips: Sequence[Clip], log: IssueLog
 ) -> npt.NDArray[np.uint8]:
-    """Decide the subset of each clip in each split, test before train: uint8, shape (clips, splits)."""
-    splits_with_test = {entry.split for entry in lists.listed if entry.subset is ListedSubset.TEST}
-    val_is_test = np.array([name not in splits_with_test for name in lists.split_names])
+    """Decide the subset of each clip in each split, test before train: uint8, shape (clips, splits).
+
+    Args:
+        tested: the splits that list clips of known classes for test.
+    """
+    val_is_test = np.array([name not in tested for name in lists.split_names])
     train, val = (bits & 1) > 0, (bits & 4) > 0
     test = ((bits & 2) > 0) | (val & val_is_test)
     for code, where in (

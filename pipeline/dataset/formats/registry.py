@@ -9,14 +9,20 @@ from typing import NamedTuple
 
 from mocrop.pipeline.dataset.formats.base import Format, Source
 from mocrop.pipeline.dataset.formats.csv_file import CsvFile
+from mocrop.pipeline.dataset.formats.diving48 import Diving48
 from mocrop.pipeline.dataset.formats.folders import Folders
 from mocrop.pipeline.dataset.formats.hmdb51 import Hmdb51
+from mocrop.pipeline.dataset.formats.kinetics import Kinetics
+from mocrop.pipeline.dataset.formats.something import SomethingSomething
 from mocrop.pipeline.dataset.formats.text_lists import LISTS, UCF101
 from mocrop.pipeline.dataset.walk import VideoFile, suffix_kind
 from mocrop.pipeline.errors import DatasetError, SettingsError
 
 AUTO = "auto"
-FORMATS: tuple[Format, ...] = (Folders(), Hmdb51(), UCF101, CsvFile(), LISTS)  # the first that recognises a source
+FORMATS: tuple[Format, ...] = (  # the first that recognises a source
+    *(Folders(), UCF101, Hmdb51(), Kinetics(), SomethingSomething(), Diving48()),
+    *(CsvFile(), LISTS),  # anybody's
+)
 
 
 class Recognised(NamedTuple):

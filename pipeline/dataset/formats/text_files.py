@@ -39,6 +39,16 @@ def as_label(text: str) -> str:
     return text
 
 
+def whole_number(text: str) -> int | None:
+    """The whole number that a text is, also with decimals that are zeros; None if it is none.
+
+    >>> whole_number("10"), whole_number("10.0"), whole_number("-1"), whole_number("2.5")
+    (10, 10, None, None)
+    """
+    whole = _WHOLE.fullmatch(text)
+    return None if whole is None else int(whole[1])
+
+
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Names of splits in order: numbers by their value, then words."""
     return tuple(sorted(set(names), key=lambda name: (len(name) if name.isdigit() else 99, name)))

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from mocrop.cli import app
 from mocrop.pipeline.dataset.formats.registry import FORMATS, recognised, source_of
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError, SettingsError
@@ -16,6 +18,15 @@ OFFICIAL = {  # files of annotations in the smallest official form
     "folders": {},
     "hmdb51": {"run_test_split1.txt": "a.avi 1\n"},
     "ucf101": {"classInd.txt": "1 A\n", "trainlist01.txt": "A/a.avi 1\n", "testlist01.txt": "A/b.avi\n"},
+    "kinetics": {"train.csv": "label,youtube_id,time_start,time_end,split\nabseiling,-abc_d,1,11,train\n"},
+    "ssv2": {
+        "something-something-v2-train.json": '[{"id": "7", "template": "Moving [something] up"}]',
+        "something-something-v2-labels.json": '{"Moving something up": "0"}',
+    },
+    "diving48": {
+        "Diving48_V2_train.json": '[{"vid_name": "a_0", "label": 0, "start_frame": 0, "end_frame": 9}]',
+        "Diving48_vocab.json": '[["Back", "15som", "05Twis", "FREE"]]',
+    },
     "csv": {"labels.csv": "label,path\nA,a.avi\n"},
     "list": {"train.txt": "a.avi 0\n", "test.txt": "b.avi 0\n"},
 }
@@ -37,8 +48,10 @@ def test_each_form_is_recognised_as_what_it_is_and_as_nothing_else(name: str, tm
             recognised(source, other)
 
 
-def test_every_form_has_a_smallest_example() -> None:
+def test_every_form_has_a_smallest_example_and_stands_in_the_help() -> None:
     assert {each.name for each in FORMATS} == set(OFFICIAL)
+    told = CliRunner().invoke(app, ["init", "--help"], env={"COLUMNS": "200"}).stdout
+    assert all(each.name in told for each in FORMATS)
 
 
 @pytest.mark.parametrize(
@@ -69,5 +82,7 @@ def test_what_is_of_no_form_is_shown_with_what_is_accepted(
 
 
 def test_an_unknown_form_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(SettingsError, match="--format 'kinetix' is not known; pass one of auto, folders, hmdb51"):
+    with pytest.raises(
+        SettingsError, match="--format 'kinetix' is not known; pass one of auto, folders, ucf101"
+    ):
         recognised(source_of(Path("data"), VIDEOS, None), "kinetix")

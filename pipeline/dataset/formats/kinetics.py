@@ -1,0 +1,121 @@
+"""Kinetics-400, -600, -700: CSVs with `label,youtube_id,time_start,time_end,split` (Kay et al., arXiv 1705.06950)."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, subset_of
+from mocrop.pipeline.dataset.formats.text_files import lines_of, whole_number
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.walk import without_video_suffix
+from mocrop.pipeline.errors import DatasetError
+
+NEEDED = ("youtube_id", "time_start", "time_end")
+MOST_SECONDS = 999_999  # as many as the six digits in a file's name can say
+
+
+class Kinetics:
+    """Ten seconds a row of a video on YouTube, in a file called `<id>_<start>_<end>` with six digits each."""
+
+    name = "kinetics"
+    looks_like = "train.csv, validate.csv ... with label,youtube_id,time_start,time_end,split"
+
+    def recognise(self, source: Source) -> str | None:
+        """By the first lines of the CSVs."""
+        files = _csvs(source)
+        return f"{', '.join(file.name for file in files)} have youtube_id, time_start and time_end" if files else None
+
+    def read(self, source: Source, log: IssueLog) -> Annotations:
+        """Read all CSVs. The test of Kinetics-400 has no labels, so its clips are in no split.
+
+        Raises: DatasetError also for videos that are called by their id alone: nothing says whether such a file is the
+            ten seconds of a row or the whole video.
+        """
+        files = _csvs(source)
+        listed = tuple(entry for file in files for entry in _entries(file, log))
+        if not listed:
+            raise DatasetError(
+                f"{source.annotations} lists no clip; expected rows like `abseiling,-abc_123XYZ,10,20,train`"
+            )
+        _require_times_in_names(source, listed)
+        return Annotations(split_names=("1",), class_names=None, listed=listed)
+
+
+def _csvs(source: Source) -> list[Path]:
+    return [file for file in source.files if file.suffix.lower() == ".csv" and set(NEEDED) <= set(_columns(file))]
+
+
+def _columns(file: Path) -> Sequence[str]:
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            first = next(csv.reader([stream.readline(1 << 16)]), [])
+    except (UnicodeDecodeError, csv.Error):
+        return ()
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be read ({error.strerror}); check its permissions") from error
+    return [name.strip().lower() for name in first]
+
+
+def _entries(file: Path, log: IssueLog) -> Iterator[Listed]:
+    of_file = _subset_of_name(file)
+    reader = csv.DictReader(lines_of(file), fieldnames=_columns(file), strict=True)
+    try:
+        next(reader, None)
+        for row in reader:
+            try:
+                yield _entry(row, of_file, file.name, reader.line_num)
+            except ValueError as error:
+                log.note(IssueCode.MALFORMED_LINE, f"{file.name}:{reader.line_num}", kind=str(error))
+    except csv.Error as error:
+        where = f"{file}:{reader.line_num + 1}"
+        raise DatasetError(f"{where}: {error}; fix the quotation marks in that line") from error
+
+
+def _entry(row: Mapping[str, str | None], of_file: ListedSubset | None, file: str, line: int) -> Listed:
+    """Raises: ValueError naming what is wrong with the row."""
+    if None in row or None in row.values():  # how csv marks too many and too few cells
+        raise ValueError(f"with too {'many' if None in row else 'few'} cells")
+    cells = {name: (cell or "").strip() for name, cell in row.items()}
+    subset = subset_of(cells["split"]) if "split" in cells else of_file
+    if subset is None:
+        word = (
+            f"'{cells['split']}', which is not known"
+            if "split" in cells
+            else "in neither its cells nor its file's name"
+        )
+        raise ValueError(f"with the subset {word}")
+    if not cells["youtube_id"]:
+        raise ValueError("without a youtube_id")
+    start, end = (whole_number(cells[name]) for name in NEEDED[1:])
+    if start is None or end is None or not start < end <= MOST_SECONDS:
+        raise ValueError("with a start and an end between which there is no time")
+    label = cells.get("label", "")
+    path = f"{cells['youtube_id']}_{start:06d}_{end:06d}"
+    return Listed("1", subset, path, (label,) if label else None, file, line)
+
+
+def _subset_of_name(file: Path) -> ListedSubset | None:
+    """The subset that a file's name says, such as `kinetics_val.csv`; None if it says none, or several."""
+    words = file.stem.lower().replace("-", "_").split("_")
+    found = {subset for word in words if word and (subset := subset_of(word)) is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _require_times_in_names(source: Source, listed: Sequence[Listed]) -> None:
+    """Raises: DatasetError if a row's file is there under the id alone."""
+    stems = Counter(without_video_suffix(video.path.rpartition("/")[2]) for video in source.videos)
+    plain = [entry for entry in listed if entry.path not in stems and _id(entry) in stems]
+    if plain:
+        raise DatasetError(
+            f"{source.dataset}: {len(plain):,} videos are called by their id alone, such as {_id(plain[0])}, so "
+            "that nothing says whether they are whole videos or cut to their rows; if they are cut, rename them as "
+            f"{plain[0].path} is called, or list them in a CSV of path,label,subset"
+        )
+
+
+def _id(entry: Listed) -> str:
+    """The id in the official name of a file, which ends in twice six digits."""
+    return entry.path[: -len("_000000_000010")]

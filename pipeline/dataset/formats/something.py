@@ -1,0 +1,84 @@
+"""Something-Something v2: `something-something-v2-{train,validation,test,labels}.json` (Goyal et al., ICCV 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source
+from mocrop.pipeline.dataset.formats.json_files import by_subset, json_files, read_entries, read_json
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.errors import DatasetError
+
+
+class SomethingSomething:
+    """Files called by an id, with a template a clip and a map from templates to numbers."""
+
+    name = "ssv2"
+    looks_like = "...-train.json, ...-validation.json with id and template a clip, and ...-labels.json"
+
+    def recognise(self, source: Source) -> str | None:
+        """By the key `template`."""
+        files = json_files(source, "template")
+        return f"{_named(files)} have an id and a template a clip" if files else None
+
+    def read(self, source: Source, log: IssueLog) -> Annotations:
+        """Read all subsets; the clips of the test have no label. The classes are in the order of the label map."""
+        files = json_files(source, "template")
+        maps = [file for file in files if "label" in file.stem.lower()]
+        if len(maps) != 1:
+            raise DatasetError(
+                f"{source.annotations} holds {len(maps)} label maps, such as something-something-v2-labels.json; "
+                "one is needed, which says what the classes are"
+            )
+        names = _class_names(maps[0])
+        lists = [(file, subset) for file, subset in by_subset(files) if file not in maps]
+        listed = tuple(entry for file, subset in lists for entry in _entries(file, subset, set(names), log))
+        if not listed:
+            raise DatasetError(f"{source.annotations} lists no clip; expected ...-train.json and ...-validation.json")
+        return Annotations(split_names=("1",), class_names=names, listed=listed)
+
+
+def _named(files: list[Path]) -> str:
+    return ", ".join(file.name for file in files[:3]) + (" ..." if files[3:] else "")
+
+
+def _class_names(file: Path) -> tuple[str, ...]:
+    """The templates in the order of their numbers, which count from 0 without gaps."""
+    value = read_json(file)
+    numbers = {str(number): name for name, number in value.items()} if isinstance(value, Mapping) else {}
+    wanted = [str(number) for number in range(len(numbers))]
+    if not numbers or len(value) != len(numbers) or set(numbers) != set(wanted):
+        raise DatasetError(f"{file} is no map from class names to numbers from 0 without gaps; fetch it again")
+    return tuple(numbers[number] for number in wanted)
+
+
+def _entries(file: Path, subset: ListedSubset, names: set[str], log: IssueLog) -> Iterator[Listed]:
+    for number, entry in enumerate(read_entries(file), start=1):
+        try:
+            yield Listed("1", subset, _id(entry), _labels(entry, names), file.name, number)
+        except ValueError as error:
+            log.note(IssueCode.MALFORMED_LINE, f"{file.name}:{number}", kind=str(error))
+
+
+def _id(entry: Any) -> str:
+    """Raises: ValueError if there is none."""
+    found = entry.get("id") if isinstance(entry, Mapping) else None
+    if isinstance(found, bool) or not isinstance(found, str | int) or not str(found):
+        raise ValueError("without an id")
+    return str(found)
+
+
+def _labels(entry: Mapping[str, Any], names: set[str]) -> tuple[str, ...] | None:
+    """The class of an entry: its template without the brackets around what is put in.
+
+    Raises: ValueError if the label map has no such class.
+    """
+    template = entry.get("template")
+    if template is None:
+        return None
+    name = str(template).replace("[", "").replace("]", "")
+    if name not in names:
+        raise ValueError("with a template that is not in the label map")
+    return (name,)
