@@ -20,8 +20,8 @@ import pytest
 import typer.main
 
 from mocrop.cli import app
-from mocrop.evaluation.report.format import write_csv
 from mocrop.pipeline.checks.crop_cache import ways_out
+from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.names import from_csv_cell, printable
 from mocrop.pipeline.run.progress import stage_progress
 from mocrop.pipeline.terminal import LineConsole

@@ -129,7 +129,7 @@ WAYS_OUT = {  # what writes for people, and the only modules that may call it: t
     "echo": ["cli.py"],  # JSON and the version
     "secho": [],
     "savefig": ["training/report/figure_file.py"],
-    "writer": ["evaluation/report/format.py"],
+    "writer": ["pipeline/csv_file.py"],
     "DictWriter": [],
     "from_markup": [],
     "escape": [],

@@ -15,8 +15,9 @@ from mocrop.evaluation.ablation.result import AblationResult, FewShotResult
 from mocrop.evaluation.ablation.settings import View
 from mocrop.evaluation.ablation.variants import BASES
 from mocrop.evaluation.ablation.verdicts import BUDGET, FEW_SHOT, FULL_DATA, answers
-from mocrop.evaluation.report.format import write_csv, write_json
+from mocrop.evaluation.report.format import write_json
 from mocrop.evaluation.scores.comparisons import Comparison
+from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.files import write_whole
 
 CSV_HEAD = (

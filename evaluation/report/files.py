@@ -17,12 +17,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mocrop.evaluation.report.console import facts, headline, interval_head, score_rows
-from mocrop.evaluation.report.format import class_cells, in_markdown, picture, table_lines, write_csv, write_json
+from mocrop.evaluation.report.format import class_cells, in_markdown, picture, table_lines, write_json
 from mocrop.evaluation.report.plots import draw_calibration, draw_confusion
 from mocrop.evaluation.report.remarks import remarks
 from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.metrics import Metrics, confused_pairs
 from mocrop.evaluation.scores.predictions import Predictions, write_predictions
+from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.files import file_stem, write_whole
 
 SUFFIXES = (".json", ".md", ".csv", "-classes.csv", ".png", "-calibration.png", ".npz")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +11,7 @@ from urllib.parse import quote
 
 from mocrop.evaluation.scores.statistics import Estimate
 from mocrop.pipeline.files import write_whole
-from mocrop.pipeline.names import csv_cell, printable
+from mocrop.pipeline.names import printable
 from mocrop.pipeline.strict_json import json_text
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and commands without a network need tables too
@@ -132,14 +130,3 @@ def write_json(values: Mapping[str, Any], file: Path, *, indent: int = 2) -> Non
         indent: spaces a level.
     """
     write_whole(file, (json_text(values, indent=indent) + "\n").encode())
-
-
-def write_csv(head: Sequence[str], rows: Iterable[Sequence[object]], file: Path) -> None:
-    """Write a table; None becomes an empty cell, and a spreadsheet runs none of the names.
-
-    :func:`~mocrop.pipeline.names.from_csv_cell` gives the name that a cell was made of.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([csv_cell(value) for value in row] for row in (head, *rows))
-    write_whole(file, text.getvalue().encode())

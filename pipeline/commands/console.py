@@ -64,6 +64,8 @@ def print_dataset(console: LineConsole, report: DatasetReport) -> None:
     if report.absent:
         console.print(f"  {count(report.absent, 'clip')} found earlier, gone now")
     _print_issues(console, report.issues)
+    if report.left_out is not None:
+        console.say(f"every row that gives no labelled clip: {report.left_out}")
     console.print(f"workspace: {report.workspace}")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.dataset.clips import Clip, FoundClips, find_clips
 from mocrop.pipeline.dataset.formats.registry import AUTO
 from mocrop.pipeline.dataset.group_by import numbered
@@ -24,6 +25,7 @@ from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings
 
+LEFT_OUT_FILE = "init/left-out.csv"  # in reports/
 EXAMPLES = 3  # rows that are shown
 SUBSET_NAMES = {UNUSED: "neither train nor test", TRAIN: "train", TEST: "test"}
 SAME_SHARE = 0.9  # of the known files must be in a folder for it to be the same data set at another place
@@ -43,6 +45,7 @@ class DatasetReport:
     issues: tuple[Issue, ...]
     form: str  # of the annotations or folders, as for --format
     why: str  # how it was recognised
+    left_out: Path | None  # CSV of every row of the lists that gives no labelled clip; None: there is none
     examples: tuple[tuple[str, str, str], ...] = ()  # clip, class and subset of the first split, of a few clips
 
 
@@ -132,8 +135,19 @@ def init_workspace(
         issues=(*found.issues, *lists.issues, *changed_sides(rows, lists, settings, then)),
         form=lists.form.format.name,
         why=lists.form.why,
+        left_out=_write_left_out(workspace, lists),
         examples=_examples(rows, lists.class_names),
     )
+
+
+def _write_left_out(workspace: Workspace, lists: Splits) -> Path | None:
+    """Write what the rows of lists lose, a line each; a file of an earlier scan goes if nothing is lost now."""
+    file = workspace.reports / LEFT_OUT_FILE
+    if not lists.in_full:
+        file.unlink(missing_ok=True)
+        return None
+    write_csv(("code", "what", "reason"), lists.in_full, file)
+    return file
 
 
 def _examples(rows: Sequence[ClipRow], class_names: Sequence[str]) -> tuple[tuple[str, str, str], ...]:

@@ -213,19 +213,33 @@ def _listed(parts: Sequence[str], *, all_of_them: bool) -> str:
     return ", ".join([*parts, *([] if all_of_them or not parts else ["..."])])
 
 
+IN_FULL = frozenset(  # what rows of lists lose: a file names each of them
+    {
+        IssueCode.MALFORMED_LINE,
+        IssueCode.NOT_ON_DISK,
+        IssueCode.AMBIGUOUS,
+        IssueCode.TWO_LABELS,
+        IssueCode.UNKNOWN_CLASS,
+    }
+)
+
+
 class IssueLog:
-    """Collects issues in bounded memory, however many there are."""
+    """Collects issues: counts and a few examples of all, and in full those of the codes IN_FULL."""
 
     def __init__(self) -> None:
         self._count: dict[IssueCode, int] = {}
         self._examples: dict[IssueCode, list[str]] = {}
         self._kinds: dict[IssueCode, Counter[str]] = {}
+        self.in_full: list[tuple[IssueCode, str, str]] = []  # code, what it is about, and of which kind
 
     def note(self, code: IssueCode, example: str, *, kind: str = "") -> None:
         """Count one more ``code``, of a kind if there are kinds of it; the first few examples are kept."""
         self._count[code] = self._count.get(code, 0) + 1
         if kind:
             self._kinds.setdefault(code, Counter())[printable(kind)] += 1
+        if code in IN_FULL:
+            self.in_full.append((code, example, kind))
         examples = self._examples.setdefault(code, [])
         if len(examples) < MAX_EXAMPLES:
             examples.append(example)

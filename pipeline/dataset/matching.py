@@ -78,6 +78,27 @@ def _matched(entry: Listed, position: int | None, clips: Sequence[Clip]) -> Matc
     return Match(entry, position, parent_folder(entry.path) if position is None else clips[position].class_name)
 
 
+def without_loose(
+    clips: Sequence[Clip], matches: Sequence[Match], log: IssueLog
+) -> tuple[Sequence[Clip], Sequence[Match]]:
+    """Leave out the videos beside the folders, unless one of them is listed: then the data set has such clips.
+
+    Args:
+        log: receives WITHOUT_CLASS.
+    Returns: the clips, and the matches with their positions.
+    """
+    listed = {match.position for match in matches}
+    loose = {position for position, clip in enumerate(clips) if not clip.class_name}
+    if not loose or not loose.isdisjoint(listed):
+        return clips, matches
+    for position in sorted(loose):
+        log.note(IssueCode.WITHOUT_CLASS, clips[position].path)
+    kept = [position for position in range(len(clips)) if position not in loose]
+    place = {position: number for number, position in enumerate(kept)}
+    moved = [match if match.position is None else replace(match, position=place[match.position]) for match in matches]
+    return [clips[position] for position in kept], moved
+
+
 def cut_into_segments(
     clips: Sequence[Clip], matches: Sequence[Match], log: IssueLog
 ) -> tuple[tuple[Clip, ...], list[Match]]:

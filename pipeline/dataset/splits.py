@@ -17,7 +17,7 @@ from mocrop.pipeline.dataset.group_by import GroupNames, group_names
 from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides
 from mocrop.pipeline.dataset.labels import NO_CLASS, Labels, Match, folder_labels, listed_labels
-from mocrop.pipeline.dataset.matching import cut_into_segments, match_clips
+from mocrop.pipeline.dataset.matching import cut_into_segments, match_clips, without_loose
 from mocrop.pipeline.dataset.spanning_splits import spanning_subsets
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
@@ -35,6 +35,7 @@ class Splits:
     label: npt.NDArray[np.int32]  # (clips,), index into class_names; -1 = no known class, then in no split
     subset: npt.NDArray[np.uint8]  # (clips, splits): 0 in neither list, 1 train, 2 test
     issues: tuple[Issue, ...]
+    in_full: Sequence[tuple[IssueCode, str, str]]  # see IssueLog
     several: tuple[tuple[int, ...], ...] = ()  # (clips,) all labels of each; empty: one label a clip
     form: Recognised
     groups: GroupNames | None = None  # (clips,) as --group-by names them; None: by the clips' file names
@@ -72,12 +73,14 @@ def read_splits(
     found = recognised(source, form)
     lists = found.format.read(source, log)
     _require_whole_files(lists, path)
-    matches = match_clips(lists.listed, clips, log)
+    matches: Sequence[Match] = match_clips(lists.listed, clips, log)
     if lists.listed and all(match.position is None for match in matches):
         raise DatasetError(
             f"{path}: none of the listed clips is on disk; listed is, for example, {lists.listed[0].path}, "
             f"and on disk {clips[0].path}"
         )
+    if path is not None:
+        clips, matches = without_loose(clips, matches, log)
     clips, matches = cut_into_segments(clips, matches, log)
     groups = group_names(group_by, clips, log, lists=lists, matches=matches, source=path) if group_by else None
     if groups is None and any(clip.span for clip in clips):
@@ -99,6 +102,7 @@ def read_splits(
         several=labels.several,
         subset=subset,
         issues=log.issues,
+        in_full=log.in_full,
         groups=groups,
         form=found,
     )
@@ -162,6 +166,7 @@ def _made(
         several=labels.several,
         subset=subset,
         issues=log.issues,
+        in_full=log.in_full,
         groups=groups,
         kept_together=tuple(together),
         form=form,

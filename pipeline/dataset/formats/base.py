@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.walk import VideoFile
+from mocrop.pipeline.names import printable
 from mocrop.pipeline.span import Span
 
 
@@ -45,6 +46,16 @@ def subset_of(word: str) -> ListedSubset | None:
     (<ListedSubset.VAL: 'val'>, None)
     """
     return _WORDS.get(word.strip().lower())
+
+
+def named(files: Sequence[Path], what: str) -> str:
+    """Say of a few files what they have, for people.
+
+    >>> named([Path("train.csv")], "ids"), named([Path("a.json"), Path("b.json")], "ids")
+    ('train.csv has ids', 'a.json, b.json have ids')
+    """
+    names = ", ".join(printable(file.name) for file in files[:3]) + (" ..." if files[3:] else "")
+    return f"{names} {'has' if len(files) == 1 else 'have'} {what}"
 
 
 @dataclass(frozen=True, slots=True)

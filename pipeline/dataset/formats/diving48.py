@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named
 from mocrop.pipeline.dataset.formats.json_files import by_subset, json_files, read_entries
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
@@ -21,7 +21,7 @@ class Diving48:
     def recognise(self, source: Source) -> str | None:
         """By the key `vid_name`."""
         files = json_files(source, "vid_name")
-        return f"{', '.join(file.name for file in files[:3])} have a vid_name a clip" if files else None
+        return named(files, "a vid_name a clip") if files else None
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Read both subsets. Classes are called by their words in the vocabulary, or by numbers without one."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, subset_of
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named, subset_of
 from mocrop.pipeline.dataset.formats.text_files import lines_of, whole_number
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.walk import without_video_suffix
@@ -26,7 +26,7 @@ class Kinetics:
     def recognise(self, source: Source) -> str | None:
         """By the first lines of the CSVs."""
         files = _csvs(source)
-        return f"{', '.join(file.name for file in files)} have youtube_id, time_start and time_end" if files else None
+        return named(files, "youtube_id, time_start and time_end") if files else None
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Read all CSVs. The test of Kinetics-400 has no labels, so its clips are in no split.

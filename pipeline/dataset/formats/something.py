@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named
 from mocrop.pipeline.dataset.formats.json_files import by_subset, json_files, read_entries, read_json
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
@@ -21,7 +21,7 @@ class SomethingSomething:
     def recognise(self, source: Source) -> str | None:
         """By the key `template`."""
         files = json_files(source, "template")
-        return f"{_named(files)} have an id and a template a clip" if files else None
+        return named(files, "an id and a template a clip") if files else None
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Read all subsets; the clips of the test have no label. The classes are in the order of the label map."""
@@ -38,10 +38,6 @@ class SomethingSomething:
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected ...-train.json and ...-validation.json")
         return Annotations(split_names=("1",), class_names=names, listed=listed)
-
-
-def _named(files: list[Path]) -> str:
-    return ", ".join(file.name for file in files[:3]) + (" ..." if files[3:] else "")
 
 
 def _class_names(file: Path) -> tuple[str, ...]:

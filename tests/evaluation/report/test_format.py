@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mocrop.evaluation.report.format import Markdown, in_code, in_markdown, markdown_table, picture, write_csv
+from mocrop.evaluation.report.format import Markdown, in_code, in_markdown, markdown_table, picture
+from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.names import from_csv_cell
 
 PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"

@@ -46,6 +46,27 @@ def test_clips_classes_and_groups_reach_the_manifest(dataset: Path, workspace: W
     assert {clip.size_bytes for clip in clips} == {4}
 
 
+def test_every_row_that_gives_no_clip_stands_in_a_file_which_goes_when_there_is_none(tmp_path: Path) -> None:
+    for name in ("A/a.avi", "B/b.avi"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_bytes(b"x")
+    lists, workspace = tmp_path / "own.csv", Workspace(tmp_path / "work")
+    good = "path,label,subset\nA/a.avi,A,train\nB/b.avi,B,test\n"
+    lost = "".join(f"A/gone{n}.avi,A,train\n" for n in range(5))
+    lists.write_text(f"{good}{lost}A/a.avi,A,holdout\n=x.avi,A,train\n")
+    report = init_workspace(workspace, dataset=tmp_path / "data", splits=lists)
+    assert report.left_out == workspace.reports / "init/left-out.csv"
+    assert report.left_out.read_text().splitlines() == [
+        "code,what,reason",
+        "malformed-line,own.csv:9,\"with the subset 'holdout', which is not known\"",
+        *(f"listed-not-on-disk,A/gone{n}.avi," for n in range(5)),
+        "listed-not-on-disk,'=x.avi,",
+    ]
+    lists.write_text(good)
+    assert init_workspace(workspace, dataset=tmp_path / "data").left_out is None
+    assert not (workspace.reports / "init/left-out.csv").exists()
+
+
 def test_official_lists_decide_classes_and_subsets(dataset: Path, workspace: Workspace, tmp_path: Path) -> None:
     lists = tmp_path / "lists"
     lists.mkdir()

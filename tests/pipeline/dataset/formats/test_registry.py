@@ -82,7 +82,5 @@ def test_what_is_of_no_form_is_shown_with_what_is_accepted(
 
 
 def test_an_unknown_form_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(
-        SettingsError, match="--format 'kinetix' is not known; pass one of auto, folders, ucf101"
-    ):
+    with pytest.raises(SettingsError, match="--format 'kinetix' is not known; pass one of auto, folders, ucf101"):
         recognised(source_of(Path("data"), VIDEOS, None), "kinetix")
