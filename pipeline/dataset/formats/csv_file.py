@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, subset_of
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named, subset_of
 from mocrop.pipeline.dataset.formats.text_files import as_label, lines_of, split_names
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
@@ -26,8 +26,10 @@ class CsvFile:
         """By its suffix, and by the column `path`."""
         if source.annotations is None or not _is_csv(source.annotations):
             return None
-        columns = _Rows(source.annotations, source.group_by).columns
-        return f"{source.annotations.name} has the columns {', '.join(map(printable, filter(None, columns)))}"
+        rows = _Rows(source.annotations, source.group_by)
+        meant = ", and its split is the subset" if rows.subset_is_split else ""
+        columns = ", ".join(map(printable, filter(None, rows.columns)))
+        return f"{named([source.annotations], 'the columns')} {columns}{meant}"
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Read all rows."""
@@ -63,17 +65,39 @@ class _Rows:
         delimiter = max(",;\t", key=self._lines[0].count)
         self._reader = csv.DictReader(self._lines, delimiter=delimiter, skipinitialspace=True, strict=True)
         with _Quotes(self._path, self._reader):
-            names = tuple(as_column(name) for name in self._reader.fieldnames or ())
+            written = tuple(as_column(name) for name in self._reader.fieldnames or ())
+        self.subset_is_split = "split" in written and "subset" not in written
+        names = tuple("subset" if self.subset_is_split and name == "split" else name for name in written)
         self._group = as_column(group_by) if as_column(group_by) in names else ""
         self.columns = names
-        self._require_columns(names)
+        self._require_columns(names, written)
         self._reader.fieldnames = list(names)
+        if "subset" not in names:
+            self._require_no_subsets(delimiter)
 
-    def _require_columns(self, names: Sequence[str]) -> None:
+    def _require_no_subsets(self, delimiter: str) -> None:
+        """Raises: DatasetError if a column of another name holds nothing but subsets, which would be passed over."""
+        rows = csv.DictReader(self._lines, self.columns, delimiter=delimiter, skipinitialspace=True, strict=True)
+        others = {name for name in self.columns if name not in (*READ, self._group, "")}
+        words: dict[str, set[str]] = {name: set() for name in others}
+        with _Quotes(self._path, rows):
+            next(rows, None)
+            for row in rows:
+                for name in [name for name in words if subset_of(row.get(name) or "") is None]:
+                    del words[name]
+                for name, found in words.items():
+                    found.add(str(subset_of(row.get(name) or "")))
+        if held := sorted(name for name, found in words.items() if found - {str(ListedSubset.NONE)}):
+            raise DatasetError(
+                f"{self._path}: the column {printable(held[0])} holds subsets; call it subset in the first line, or "
+                "take it out to have a split made"
+            )
+
+    def _require_columns(self, names: Sequence[str], written: Sequence[str]) -> None:
         if "path" not in names or not {"subset", "label", self._group or "subset"} & set(names):
             raise DatasetError(
                 f"{self._path}: the first line must name the columns path and label or subset and, if wanted, split, "
-                f"start and end; it names {', '.join(map(printable, filter(None, names))) or 'none'}"
+                f"start and end; it names {', '.join(map(printable, filter(None, written))) or 'none'}"
             )
         if ("start" in names) != ("end" in names):
             raise DatasetError(f"{self._path}: a segment needs both columns, start and end; add the other one")

@@ -124,7 +124,9 @@ def _entries(file: _ListFile, log: IssueLog) -> Iterator[Listed]:
 
 
 def _require_one(label: str) -> None:
-    """Raises: ValueError for several numbers, as in `path frames label`: which of them is the label, nothing says."""
+    """Raises: ValueError for several cells or numbers, as in `path frames label`: which is the label, nothing says."""
+    if "\t" in label:
+        raise ValueError("with several cells behind the path")
     words = label.split()
     if len(words) > 1 and all(word.isdecimal() for word in words):
         raise ValueError("with several numbers behind the path")

@@ -89,7 +89,35 @@ def test_one_list_brings_its_counterpart_and_no_other_split(tmp_path: Path) -> N
     assert {entry.subset for entry in lists.listed} == {ListedSubset.TRAIN, ListedSubset.TEST}
 
 
-@pytest.mark.parametrize("line", ["A/a.avi 120 3", "A/a.avi\t120\t3"])
+def test_a_column_split_without_a_column_subset_says_the_subset(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,label,split\na,A,train\nb,B,test\nc,B,1\n")
+    log = IssueLog()
+    lists = read_lists(path, log)
+    assert lists.has_subsets
+    assert entries(lists.listed) == [("1", "train", "a", "A"), ("1", "test", "b", "B")]
+    assert log.issues[0].sentence.endswith("1 with the subset '1', which is not known (splits.csv:4)")
+    why = recognised(source_of(Path("data"), [], path)).why
+    assert why == "splits.csv has the columns path, label, subset, and its split is the subset"
+
+
+@pytest.mark.parametrize("name", ["set", "fold", "partition"])
+def test_subsets_in_a_column_of_another_name_are_not_passed_over(tmp_path: Path, name: str) -> None:
+    path = csv_file(tmp_path, f"path,label,{name},person\na,A,train,x\nb,B,val,y\nc,B,,test\n")
+    with pytest.raises(DatasetError, match=f"the column {name} holds subsets; call it subset in the first line"):
+        read_lists(path, IssueLog())
+    path.write_text(f"path,label,{name}\na,A,1\nb,B,2\nc,B,\n")
+    assert not read_lists(path, IssueLog()).has_subsets
+
+
+@pytest.mark.parametrize("line", ["A/a.avi\tArchery\ttrain", "A/a.avi\t3\t4"])
+def test_several_cells_behind_a_path_are_not_taken_for_one_label(tmp_path: Path, line: str) -> None:
+    write(tmp_path, train=f"{line}\nA/b.avi 3\n")
+    log = IssueLog()
+    assert entries(read_lists(tmp_path, log).listed) == [("1", "train", "A/b.avi", "3")]
+    assert log.issues[0].kinds == {"with several cells behind the path": 1}
+
+
+@pytest.mark.parametrize("line", ["A/a.avi 120 3", "A/a.avi 120  3"])
 def test_a_count_of_frames_between_path_and_label_is_not_taken_for_a_label(tmp_path: Path, line: str) -> None:
     write(tmp_path, train=f"{line}\nA/b.avi 3\n")
     log = IssueLog()
