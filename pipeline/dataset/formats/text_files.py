@@ -34,7 +34,7 @@ def as_label(text: str) -> str:
     """
     if (whole := _WHOLE.fullmatch(text)) is not None and int(whole[1]) < MAX_CLASSES:
         return str(int(whole[1])) if "." in text else text
-    if _NUMBER.fullmatch(text):
+    if _NUMBER.fullmatch(text) or text.lower() == "nan":  # as a gap in a column of numbers is written
         raise ValueError("with a label that cannot be the number of a class")
     return text
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, Source
 from mocrop.pipeline.dataset.formats.hmdb51 import HMDB51_LIST
+from mocrop.pipeline.dataset.formats.list_names import ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import as_label, lines_of, split_names
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES
@@ -16,12 +16,11 @@ from mocrop.pipeline.errors import DatasetError
 
 CLASS_INDEX = "classInd.txt"
 _UCF = re.compile(r"(train|test|val)list\d+\.txt", re.IGNORECASE)
-_SUBSET_WORDS = (  # the first that occurs in a file name counts: "trainval" is train
-    (re.compile("train(ing)?", re.IGNORECASE), ListedSubset.TRAIN),
-    (re.compile("test(ing)?", re.IGNORECASE), ListedSubset.TEST),
-    (re.compile("val(idat(ion|e))?", re.IGNORECASE), ListedSubset.VAL),
-)
 _ENDS_PATH = re.compile(rf"\S.*({'|'.join(map(re.escape, VIDEO_SUFFIXES))})(?=\s|$)", re.IGNORECASE)
+_QUOTED = re.compile(r'"([^"]+)"(?=[\s,;]|$)(.*)')
+_NUMBERS = re.compile(r"[0-9.]+([\s,;]+[0-9.]+)+")
+_FRAMES = re.compile(r"\S+\s+[0-9]+\s+[0-9]+")
+_HEADER = re.compile(r"(path|file_?name|video|clip)[\s,;]+(label|class|subset|split)([\s,;]+\w+)*", re.IGNORECASE)
 
 
 class TextLists:
@@ -36,7 +35,7 @@ class TextLists:
         """By the names of the files."""
         if source.annotations is None:
             return None
-        lists = [file.name for file in source.files if subset_and_key(file)]
+        lists = [file.name for file in source.files if _is_list(file) and subset_and_key(file)]
         if (
             not lists
             or any(HMDB51_LIST.fullmatch(name) for name in lists)
@@ -50,7 +49,10 @@ class TextLists:
         """Given ``trainlist01.txt``, ``testlist01.txt`` beside it is read too; given the folder, all lists in it."""
         assert source.annotations is not None
         files = _list_files(source.annotations)
-        listed = tuple(entry for file in files for entry in _entries(file, log))
+        lines = [(file, *line) for file in files for line in _lines(file.path)]
+        if header := next((file.path for file, _, line in lines if _HEADER.fullmatch(line)), None):
+            raise DatasetError(f"{header} has a line that names columns, as a CSV does; rename it to {header.stem}.csv")
+        listed = tuple(_entries(lines, log))
         class_names = class_index(files[0].path.with_name(CLASS_INDEX))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected lines like `Class/video.avi 0`")
@@ -61,96 +63,106 @@ UCF101 = TextLists("ucf101", "trainlist01.txt, testlist01.txt ... with `Class/vi
 LISTS = TextLists("list", "text lists whose names say train, test or val, with `path label` lines", official=False)
 
 
-@dataclass(frozen=True)
-class _ListFile:
-    path: Path
-    split: str
-    subset: ListedSubset
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Number and text of the lines that are not blank."""
+    return [(number, line.strip()) for number, line in enumerate(lines_of(path), start=1) if line.strip()]
 
 
-def _list_files(path: Path) -> list[_ListFile]:
-    """Find the lists at ``path``; those whose names differ only in train, test or val belong to one split."""
-    folder = path if path.is_dir() else path.parent
-    keys = {file: key for file in sorted(folder.iterdir()) if file.is_file() and (key := subset_and_key(file))}
-    if path.is_file():
-        if path not in keys:
-            raise DatasetError(
-                f"{path}: the file name says neither train nor test nor val; "
-                "rename it, or pass a CSV with a subset column"
-            )
-        wanted = keys[path][1]
-        keys = {file: key for file, key in keys.items() if key[1] == wanted}
-    if not keys:
+def _entries(lines: Sequence[tuple[ListFile, int, str]], log: IssueLog) -> Iterator[Listed]:
+    texts = [line for _, _, line in lines]
+    separator, counted = _separator(texts), bool(texts) and all(map(_FRAMES.fullmatch, texts))
+    for file, number, line in lines:
+        try:
+            if counted:  # frames of a folder, and a label
+                raise ValueError("with several numbers behind the path")
+            yield _entry(file, number, line, separator)
+        except ValueError as error:
+            log.note(IssueCode.MALFORMED_LINE, f"{file.path.name}:{number}", kind=str(error))
+
+
+def _list_files(path: Path) -> list[ListFile]:
+    """The lists at ``path``. Raises: DatasetError if there are none."""
+    files = list_files(path, _is_list)
+    if not files and path.is_file():
+        raise DatasetError(
+            f"{path}: the file name says neither train nor test nor val; rename it, or pass a CSV with a subset column"
+        )
+    if not files:
         raise DatasetError(
             f"{path} holds no split lists; expected files such as trainlist01.txt and testlist01.txt, or pass a CSV"
         )
-    names = _split_names(sorted({key for _, key in keys.values()}))
-    return [_ListFile(file, names[key], subset) for file, (subset, key) in keys.items()]
+    return files
 
 
-def subset_and_key(file: Path) -> tuple[ListedSubset, str] | None:
-    """Subset in a list's file name, and the rest of the name, which its counterparts share; None if it is no list."""
-    if file.name.startswith(".") or file.suffix.lower() not in (".txt", ".list", ".lst", ""):
-        return None
-    for word, subset in _SUBSET_WORDS:
-        if word.search(file.stem):
-            return subset, word.sub("", file.stem, count=1) + file.suffix
-    return None
+def _is_list(file: Path) -> bool:
+    return file.suffix.lower() in (".txt", ".list", ".lst", "")
 
 
-def _split_names(keys: list[str]) -> dict[str, str]:
-    """Name splits by the last number in their keys if these numbers differ: "list01.txt" is split "1"."""
-    numbers = {key: re.findall("[0-9]+", key)[-1:] for key in keys}
-    names = {key: str(int(found[0])) if found else "" for key, found in numbers.items()}
-    if len(keys) == 1 and not names[keys[0]]:
-        return {keys[0]: "1"}
-    if all(names.values()) and len(set(names.values())) == len(keys):
-        return names
-    return {key: key.rpartition(".")[0].strip("-_ ") or "1" for key in keys}
-
-
-def _entries(file: _ListFile, log: IssueLog) -> Iterator[Listed]:
-    for number, line in enumerate(lines_of(file.path), start=1):
-        if not line.strip():
-            continue
-        path, label = path_and_label(line.strip())
-        try:
-            _require_one(label or "")
-            labels = None if label is None else (as_label(label),)
-        except ValueError as error:
-            log.note(IssueCode.MALFORMED_LINE, f"{file.path.name}:{number}", kind=str(error))
-            continue
-        yield Listed(file.split, file.subset, path.replace("\\", "/"), labels, file.path.name, number)
+def _entry(file: ListFile, number: int, line: str, separator: str) -> Listed:
+    """Raises: ValueError naming what is wrong with the line."""
+    path, label = path_and_label(line, separator)
+    if not path:
+        raise ValueError("without a path")
+    _require_one(label or "")
+    labels = None if label is None else (as_label(label),)
+    return Listed(file.split, file.subset, path.replace("\\", "/"), labels, file.path.name, number)
 
 
 def _require_one(label: str) -> None:
     """Raises: ValueError for several cells or numbers, as in `path frames label`: which is the label, nothing says."""
     if "\t" in label:
         raise ValueError("with several cells behind the path")
-    words = label.split()
-    if len(words) > 1 and all(word.isdecimal() for word in words):
+    if _NUMBERS.fullmatch(label):
         raise ValueError("with several numbers behind the path")
 
 
-def path_and_label(line: str) -> tuple[str, str | None]:
+def path_and_label(line: str, separator: str = "") -> tuple[str, str | None]:
     """Split a line into path and label: at a tab, else where the suffix of a video ends, else at its last space.
+
+    Args:
+        separator: the comma or semicolon behind the path of every line; "" if there is none.
 
     >>> path_and_label("A/my clip.avi 3"), path_and_label("A/my clip.avi"), path_and_label("A/clip")
     (('A/my clip.avi', '3'), ('A/my clip.avi', None), ('A/clip', None))
     >>> path_and_label("tai chi/a.avi tai chi"), path_and_label("A/a b" + chr(9) + "air drumming")
     (('tai chi/a.avi', 'tai chi'), ('A/a b', 'air drumming'))
-    >>> path_and_label("my.avi files/a.avi 3")
-    ('my.avi files/a.avi', '3')
+    >>> path_and_label("my.avi files/a.avi 3"), path_and_label("A/a b,tai chi", ","), path_and_label('"a b" 3')
+    (('my.avi files/a.avi', '3'), ('A/a b', 'tai chi'), ('a b', '3'))
     """
-    if "\t" in line:
-        path, _, label = line.partition("\t")
-        return path.strip(), label.strip() or None
+    if (quoted := _QUOTED.fullmatch(line)) is not None:
+        label = quoted[2].strip().removeprefix(separator).strip()
+        return quoted[1].strip(), _unquoted(label) or None
+    if "\t" in line or separator:
+        path, _, label = line.partition(separator or "\t")
+        return path.strip(), _unquoted(label.strip()) or None
     if line.lower().endswith(VIDEO_SUFFIXES):
         return line, None
     if (end := _ENDS_PATH.match(line)) is not None:
         return end[0], line[end.end() :].strip() or None
     words = line.rsplit(maxsplit=1)
     return (words[0], words[1]) if len(words) == 2 else (line, None)
+
+
+def _unquoted(label: str) -> str:
+    return label[1:-1].strip() if len(label) > 1 and label[0] == label[-1] == '"' else label
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """The comma or semicolon that stands behind the path of every line, "" if there is none.
+
+    >>> _separator(["a.mp4,3", "b.mp4,4"]), _separator(["a, b.mp4 3", "c, d.mp4 4"]), _separator(["A/a;tai chi"])
+    (',', '', '')
+    """
+    return next((each for each in ",;" if lines and all(_is_separated(line, each) for line in lines)), "")
+
+
+def _is_separated(line: str, separator: str) -> bool:
+    """Whether the first separator is behind the suffix of a video or a quoted path, or stands before a number."""
+    if (quoted := _QUOTED.fullmatch(line)) is not None:
+        return quoted[2].lstrip().startswith(separator)
+    path, found, label = line.partition(separator)
+    behind = path.strip().lower().endswith(VIDEO_SUFFIXES) and not label.strip().lower().endswith(VIDEO_SUFFIXES)
+    return bool(found) and "\t" not in line and (behind or label.strip().replace(".", "", 1).isdecimal())
 
 
 def class_index(path: Path) -> tuple[str, ...] | None:

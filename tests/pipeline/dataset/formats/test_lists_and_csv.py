@@ -127,6 +127,65 @@ def test_a_count_of_frames_between_path_and_label_is_not_taken_for_a_label(tmp_p
     )
 
 
+def test_counts_of_frames_of_folders_are_no_part_of_their_paths(tmp_path: Path) -> None:
+    write(tmp_path, train="A/a 120 3\nA/b 90 0\n")
+    with pytest.raises(DatasetError, match="lists no clip"):
+        read_lists(tmp_path, IssueLog())
+    write(tmp_path, train="A/a 120 3\nA/b 0\n")  # not in every line: files may be called so
+    assert [entry.path for entry in read_lists(tmp_path, IssueLog()).listed] == ["A/a 120", "A/b"]
+
+
+@pytest.mark.parametrize("separator", [",", ";", ", "])
+def test_a_comma_or_semicolon_in_every_line_parts_path_and_label(tmp_path: Path, separator: str) -> None:
+    write(tmp_path, train=f"a.mp4{separator}3\nA/b c{separator}12\n", test=f'"d{separator}e.mp4"{separator}4.0\n')
+    assert [entry[2:] for entry in sorted(entries(read_lists(tmp_path, IssueLog()).listed))] == [
+        (f"d{separator}e.mp4", "4"),
+        ("A/b c", "12"),
+        ("a.mp4", "3"),
+    ]
+
+
+def test_commas_in_names_part_nothing(tmp_path: Path) -> None:
+    write(tmp_path, train="a, b.mp4 3\nc, d.mp4 4\ne.mp4 4\n")
+    assert [entry.path for entry in read_lists(tmp_path, IssueLog()).listed] == ["a, b.mp4", "c, d.mp4", "e.mp4"]
+
+
+@pytest.mark.parametrize("label", ["1,2", "1 2", "3; 4", "1.0 2.0"])
+def test_several_numbers_are_no_label(tmp_path: Path, label: str) -> None:
+    write(tmp_path, train=f"a.mp4 {label}\nb.mp4 5\n")
+    assert [entry.path for entry in read_lists(tmp_path, IssueLog()).listed] == ["b.mp4"]
+
+
+def test_quotes_around_a_path_or_a_label_are_no_part_of_it(tmp_path: Path) -> None:
+    write(tmp_path, train='"my clip" 3\n"b c.avi"\td\ne.avi\t"tai chi"\n"f g.avi"\n')
+    assert [entry[2:] for entry in entries(read_lists(tmp_path, IssueLog()).listed)] == [
+        ("my clip", "3"),
+        ("b c.avi", "d"),
+        ("e.avi", "tai chi"),
+        ("f g.avi", None),
+    ]
+
+
+def test_a_text_file_with_names_of_columns_is_no_list(tmp_path: Path) -> None:
+    write(tmp_path, train="path,label\na.mp4,3\n")
+    with pytest.raises(DatasetError, match=r"names columns, as a CSV does; rename it to train\.csv"):
+        read_lists(tmp_path, IssueLog())
+
+
+@pytest.mark.parametrize("name", ["latest", "contest", "values", "strain"])
+def test_a_word_that_holds_train_test_or_val_does_not_say_the_subset(tmp_path: Path, name: str) -> None:
+    write(tmp_path, **{name: "A/a.avi 0\n"})
+    with pytest.raises(DatasetError, match="names say train, test or val"):
+        read_lists(tmp_path / f"{name}.txt", IssueLog())
+
+
+def test_a_label_that_is_not_a_number_as_pandas_writes_it_is_no_class(tmp_path: Path) -> None:
+    log = IssueLog()
+    lists = read_lists(csv_file(tmp_path, "path,label,subset\na,nan,train\nb,3.0,train\n"), log)
+    assert entries(lists.listed) == [("1", "train", "b", "3")]
+    assert log.issues[0].examples == ("splits.csv:2",)
+
+
 def test_backslashes_become_slashes(tmp_path: Path) -> None:
     write(tmp_path, train="A\\a.avi 0\n")
     assert read_lists(tmp_path, IssueLog()).listed[0].path == "A/a.avi"
