@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations
-from mocrop.pipeline.dataset.formats.csv_file import as_column
+from mocrop.pipeline.dataset.formats.csv_header import as_column
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.labels import Match
 from mocrop.pipeline.dataset.walk import without_video_suffix

@@ -3,84 +3,131 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named, subset_of
+from mocrop.pipeline.dataset.formats.csv_header import PATHS, READ, as_column, read_header
+from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import as_label, lines_of, split_names
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import from_csv_cell, printable
 from mocrop.pipeline.span import Span
 
-READ = ("path", "subset", "label", "split", "start", "end")  # columns that mean something by their names
-
 
 class CsvFile:
-    """One CSV file."""
+    """One CSV, or several without subsets whose names say train, val or test."""
 
     name = "csv"
     looks_like = "a .csv file whose first line names the columns path and label or subset"
 
     def recognise(self, source: Source) -> str | None:
         """By its suffix, and by the column `path`."""
-        if source.annotations is None or not _is_csv(source.annotations):
+        tables = _tables(source)
+        if not tables:
             return None
-        rows = _Rows(source.annotations, source.group_by)
-        meant = ", and its split is the subset" if rows.subset_is_split else ""
+        rows = tables[0]
         columns = ", ".join(map(printable, filter(None, rows.columns)))
-        return f"{named([source.annotations], 'the columns')} {columns}{meant}"
+        said = [f"{printable(table.path.name)} is for {table.said}" for table in tables if table.said is not None]
+        return ", and ".join((f"{named([rows.path], 'the columns')} {columns}", *rows.taken, *said[:3]))
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Read all rows."""
-        assert source.annotations is not None
-        rows = _Rows(source.annotations, source.group_by)
-        listed = tuple(rows.entries(log))
+        tables = _tables(source)
+        listed = tuple(entry for table in tables for entry in table.entries(log))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected rows like `Class/video.avi,Class,train`")
         return Annotations(
             split_names=split_names(listed),
             class_names=None,
             listed=listed,
-            columns=rows.columns,
-            has_subsets="subset" in rows.columns,
+            columns=tuple(dict.fromkeys(name for table in tables for name in table.columns)),
+            has_subsets=any(table.has_subsets for table in tables),
         )
 
 
-def as_column(name: str | None) -> str:
-    """A name as the columns of a CSV are compared."""
-    return (name or "").strip().lower()
+def _tables(source: Source) -> list[_Rows]:
+    """The CSV of a source, with its counterparts if its name alone says the subset; those of a folder without lists.
+
+    Raises: DatasetError if one of them cannot be read, or does not say subsets where there are several.
+    """
+    if source.annotations is None:
+        return []
+    if source.annotations.is_file():
+        if not _is_csv(source.annotations):
+            return []
+        rows = _Rows(source.annotations, source.group_by)
+        suffix = source.annotations.suffix.lower()
+        if rows.has_subsets or "label" not in rows.columns:
+            return [rows]
+        found = list_files(source.annotations, lambda file: file.suffix.lower() == suffix)
+        return [_Rows(file.path, source.group_by, file) for file in found] or [rows]
+    files = [file for file in source.files if _is_csv(file)]
+    with_lists = any(file.suffix.lower() in LIST_SUFFIXES and subset_and_key(file) for file in source.files)
+    if with_lists or not any(map(_names_path, files)):
+        return []
+    if len(files) == 1:
+        return _tables(replace(source, annotations=files[0], files=(files[0],)))
+    of_file = {file.path: file for file in list_files(source.annotations, _is_csv)}
+    tables = [_Rows(file, source.group_by, of_file.get(file)) for file in files]
+    if silent := [table.path.name for table in tables if not table.has_subsets]:
+        raise DatasetError(
+            f"{source.annotations} holds {len(files)} CSVs, and neither name nor columns of {printable(silent[0])} say "
+            "what is for train, val or test; pass one of them, or add a column subset"
+        )
+    return tables
 
 
 def _is_csv(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in (".csv", ".tsv")
 
 
+def _names_path(path: Path) -> bool:
+    """Whether the first line of a CSV names a column of paths, whatever separates them."""
+    return any(as_column(name.strip('" ')) in PATHS for name in re.split("[,;\t]", lines_of(path)[0]))
+
+
+@lru_cache(maxsize=4096)  # few names stand in many rows
+def _name(cell: str) -> str:
+    return from_csv_cell(cell)
+
+
 class _Rows:
     """The header of a CSV, and its rows."""
 
-    def __init__(self, path: Path, group_by: str | None) -> None:
-        self._path = path
-        self._lines = lines_of(path)
-        delimiter = max(",;\t", key=self._lines[0].count)
-        self._reader = csv.DictReader(self._lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-        with _Quotes(self._path, self._reader):
-            written = tuple(as_column(name) for name in self._reader.fieldnames or ())
-        self.subset_is_split = "split" in written and "subset" not in written
-        names = tuple("subset" if self.subset_is_split and name == "split" else name for name in written)
-        self._group = as_column(group_by) if as_column(group_by) in names else ""
-        self.columns = names
-        self._require_columns(names, written)
-        self._reader.fieldnames = list(names)
-        if "subset" not in names:
-            self._require_no_subsets(delimiter)
+    def __init__(self, path: Path, group_by: str | None, of_file: ListFile | None = None) -> None:
+        self.path = path
+        self._lines = [f"{line}\n" for line in lines_of(path)]
+        self._delimiter = max(",;\t", key=self._lines[0].count)
+        with _Quotes(path, reader := self._reader(None)):
+            written = tuple(as_column(name) for name in reader.fieldnames or ())
+        self._group = as_column(group_by) if as_column(group_by) in written else ""
+        header = read_header(path, written, self._group)
+        self.columns, self.taken = header.names, header.taken
+        by_name = of_file is not None and "subset" not in self.columns and "label" in self.columns
+        self.said = of_file.subset if of_file is not None and by_name else None
+        self._split = of_file.split if of_file is not None and by_name else "1"
+        if "subset" not in self.columns:
+            self._require_no_subsets()
 
-    def _require_no_subsets(self, delimiter: str) -> None:
+    @property
+    def has_subsets(self) -> bool:
+        """Whether columns or the name of the file say what is for train and what for test."""
+        return "subset" in self.columns or self.said is not None
+
+    def _reader(self, columns: Sequence[str] | None) -> csv.DictReader[str]:
+        return csv.DictReader(self._lines, columns, delimiter=self._delimiter, skipinitialspace=True, strict=True)
+
+    def _require_no_subsets(self) -> None:
         """Raises: DatasetError if a column of another name holds nothing but subsets, which would be passed over."""
-        rows = csv.DictReader(self._lines, self.columns, delimiter=delimiter, skipinitialspace=True, strict=True)
+        rows = self._reader(self.columns)
         others = {name for name in self.columns if name not in (*READ, self._group, "")}
         words: dict[str, set[str]] = {name: set() for name in others}
-        with _Quotes(self._path, rows):
+        with _Quotes(self.path, rows):
             next(rows, None)
             for row in rows:
                 for name in [name for name in words if subset_of(row.get(name) or "") is None]:
@@ -89,53 +136,46 @@ class _Rows:
                     found.add(str(subset_of(row.get(name) or "")))
         if held := sorted(name for name, found in words.items() if found - {str(ListedSubset.NONE)}):
             raise DatasetError(
-                f"{self._path}: the column {printable(held[0])} holds subsets; call it subset in the first line, or "
+                f"{self.path}: the column {printable(held[0])} holds subsets; call it subset in the first line, or "
                 "take it out to have a split made"
             )
 
-    def _require_columns(self, names: Sequence[str], written: Sequence[str]) -> None:
-        if "path" not in names or not {"subset", "label", self._group or "subset"} & set(names):
-            raise DatasetError(
-                f"{self._path}: the first line must name the columns path and label or subset and, if wanted, split, "
-                f"start and end; it names {', '.join(map(printable, filter(None, written))) or 'none'}"
-            )
-        if ("start" in names) != ("end" in names):
-            raise DatasetError(f"{self._path}: a segment needs both columns, start and end; add the other one")
-        twice = [name for name in (*READ, self._group) if name and names.count(name) > 1]
-        if twice:
-            raise DatasetError(
-                f"{self._path}: the first line names the column {printable(twice[0])} twice; rename one of them"
-            )
-
     def entries(self, log: IssueLog) -> Iterator[Listed]:
-        """Every row that can be read; the others are noted with the reason."""
-        with _Quotes(self._path, self._reader):
-            for row in self._reader:
-                line = self._reader.line_num
+        """Every row that can be read; the others are noted with the reason.
+
+        Raises: DatasetError if a cell runs over several lines, as where a quotation mark is closed in another row.
+        """
+        rows = self._reader(self.columns)
+        with _Quotes(self.path, rows):
+            next(rows, None)  # the header
+            for row in rows:
+                line = rows.line_num
                 try:
                     yield self._entry(row, line)
                 except ValueError as error:
-                    log.note(IssueCode.MALFORMED_LINE, f"{self._path.name}:{line}", kind=str(error))
+                    log.note(IssueCode.MALFORMED_LINE, f"{self.path.name}:{line}", kind=str(error))
 
     def _entry(self, row: dict[str, str], line: int) -> Listed:
         """Turn a row into an entry. Raises: ValueError naming what is wrong with it."""
         if None in row or None in row.values():  # how csv marks too many and too few cells
             raise ValueError(f"with too {'many' if None in row else 'few'} cells")
         cells = {name: cell.strip() for name, cell in row.items()}
-        subset = subset_of(cells["subset"]) if "subset" in cells else ListedSubset.NONE
+        if torn := next((name for name in (*READ, self._group) if "\n" in cells.get(name, "")), None):
+            raise DatasetError(f"{self.path}:{line}: the {torn} runs over several lines; fix the quotation marks there")
+        subset = subset_of(cells["subset"]) if "subset" in cells else self.said or ListedSubset.NONE
         if subset is None:
             raise ValueError(f"with the subset '{cells['subset']}', which is not known")
         if not cells["path"]:
             raise ValueError("without a path")
-        label = from_csv_cell(cells.get("label", ""))
+        label = _name(cells.get("label", ""))
         return Listed(
-            from_csv_cell(cells.get("split", "")) or "1",
+            _name(cells.get("split", "")) or self._split,
             subset,
             cells["path"].replace("\\", "/"),
             (as_label(label),) if label else None,
-            self._path.name,
+            self.path.name,
             line,
-            from_csv_cell(cells.get(self._group, "")) if self._group else "",
+            _name(cells.get(self._group, "")) if self._group else "",
             _span(cells.get("start", ""), cells.get("end", "")),
         )
 
@@ -159,12 +199,12 @@ class _Quotes:
     """
 
     def __init__(self, path: Path, reader: csv.DictReader[str]) -> None:
-        self._path, self._reader = path, reader
+        self.path, self._reader = path, reader
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, csv.Error):
-            where = f"{self._path}:{self._reader.line_num + 1}"
+            where = f"{self.path}:{self._reader.line_num + 1}"
             raise DatasetError(f"{where}: {error}; fix the quotation marks in that line") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.base import ListedSubset
 
+LIST_SUFFIXES = (".txt", ".list", ".lst", "")  # of text lists
 _STARTS = "(?:(?<![a-zA-Z])|(?<=[a-z])(?=[A-Z]))"  # not within a word, as in "latest"
 _ENDS = "(?=[^a-zA-Z]|$|[A-Z]|(?i:list|set|split|val|test|video|clip|file|data|label|anno))"  # not as in "values"
 

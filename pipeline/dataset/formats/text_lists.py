@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, Source
 from mocrop.pipeline.dataset.formats.hmdb51 import HMDB51_LIST
-from mocrop.pipeline.dataset.formats.list_names import ListFile, list_files, subset_and_key
+from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import as_label, lines_of, split_names
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES
@@ -95,7 +95,7 @@ def _list_files(path: Path) -> list[ListFile]:
 
 
 def _is_list(file: Path) -> bool:
-    return file.suffix.lower() in (".txt", ".list", ".lst", "")
+    return file.suffix.lower() in LIST_SUFFIXES
 
 
 def _entry(file: ListFile, number: int, line: str, separator: str) -> Listed:

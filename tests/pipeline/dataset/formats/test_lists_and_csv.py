@@ -10,6 +10,7 @@ from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubs
 from mocrop.pipeline.dataset.formats.registry import recognised, source_of
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.span import Span
 
 
 def read_lists(path: Path, log: IssueLog) -> Annotations:
@@ -294,3 +295,101 @@ def test_a_csv_without_the_needed_columns_is_an_error_that_names_those_it_has(tm
 def test_a_quotation_mark_that_is_never_closed_does_not_swallow_the_rest(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"splits.csv:2: .*quotation marks"):
         read_lists(csv_file(tmp_path, 'path,subset\n"a.avi,train\nb.avi,test\n'), IssueLog())
+
+
+def why_of(path: Path) -> str:
+    return recognised(source_of(Path("data"), [], path)).why
+
+
+@pytest.mark.parametrize("name", ["filename", "file", "video_path", "Clip"])
+def test_columns_may_be_called_otherwise_and_that_is_said(tmp_path: Path, name: str) -> None:
+    path = csv_file(tmp_path, f"{name},class,start_time,end_time,subset\na,A,0,1.5,train\n")
+    (entry,) = read_lists(path, IssueLog()).listed
+    assert (entry.path, entry.labels, entry.span) == ("a", ("A",), Span(0, 1_500_000))
+    called = "its class is the label, and its end_time is the end, and its start_time is the start"
+    assert sorted(why_of(path).split(", and its ")[1:]) == sorted(
+        [*called.removeprefix("its ").split(", and its "), f"{name.lower()} is the path"]
+    )
+
+
+def test_a_column_of_the_right_name_counts_before_another(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "video,path,class,label,class_id\nv,a,A,B,7\n")
+    assert entries(read_lists(path, IssueLog()).listed) == [("1", "none", "a", "B")]
+
+
+def test_a_number_of_a_class_is_read_where_there_is_no_name(tmp_path: Path) -> None:
+    assert label_of(read_lists(csv_file(tmp_path, "path,class_id\na,7\n"), IssueLog()).listed[0]) == "7"
+    assert label_of(read_lists(csv_file(tmp_path, "path,class_id,class\na,7,A\n"), IssueLog()).listed[0]) == "A"
+
+
+@pytest.mark.parametrize("names", ["video,clip,label", "path,class,category", "video,video,label"])
+def test_columns_of_which_each_may_be_meant_are_refused(tmp_path: Path, names: str) -> None:
+    with pytest.raises(DatasetError, match=r"may each be the (path|label); call the one that is meant"):
+        read_lists(csv_file(tmp_path, f"{names}\na,b,c\n"), IssueLog())
+
+
+def test_segments_in_frames_are_refused_not_taken_for_whole_files(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="the column start_frame counts frames; write the seconds"):
+        read_lists(csv_file(tmp_path, "path,label,start_frame,end_frame\na,A,0,30\n"), IssueLog())
+    path = csv_file(tmp_path, "path,label,start_frame,end_frame,start,end\na,A,0,30,0,1\n")
+    assert read_lists(path, IssueLog()).listed[0].span == Span(0, 1_000_000)
+
+
+def test_a_quotation_mark_that_another_row_closes_does_not_make_one_row_of_two(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, 'path,label,subset\n"a.mp4,A,train\nb.mp4",B,train\n')
+    with pytest.raises(DatasetError, match=r"splits\.csv:3: the path runs over several lines"):
+        read_lists(path, IssueLog())
+    path = csv_file(tmp_path, 'path,label,subset,note\na.mp4,A,train,"one\ntwo"\nb.mp4,B,test,\n')
+    assert [entry.path for entry in read_lists(path, IssueLog()).listed] == ["a.mp4", "b.mp4"]
+
+
+@pytest.mark.parametrize("given", ["", "train.csv"])
+def test_the_names_of_csvs_say_the_subset_where_no_column_does(tmp_path: Path, given: str) -> None:
+    for subset, name in (("train", "a"), ("val", "b"), ("test", "c")):
+        (tmp_path / f"{subset}.csv").write_text(f"path,label\n{name}.avi,A\n")
+    lists = read_lists(tmp_path / given, IssueLog())
+    assert lists.has_subsets
+    assert sorted(entries(lists.listed)) == [
+        ("1", "test", "c.avi", "A"),
+        ("1", "train", "a.avi", "A"),
+        ("1", "val", "b.avi", "A"),
+    ]
+    assert ", and train.csv is for train" in why_of(tmp_path / given)
+
+
+def test_a_csv_with_subsets_is_read_alone_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "val.csv").write_text("path,label\nb.avi,A\n")
+    (tmp_path / "train.csv").write_text("path,label,subset\na.avi,A,test\n")
+    assert entries(read_lists(tmp_path / "train.csv", IssueLog()).listed) == [("1", "test", "a.avi", "A")]
+
+
+def test_several_csvs_that_say_no_subsets_are_refused(tmp_path: Path) -> None:
+    for name in ("train", "rest"):
+        (tmp_path / f"{name}.csv").write_text(f"path,label\n{name}.avi,A\n")
+    with pytest.raises(DatasetError, match=r"holds 2 CSVs, and neither name nor columns of rest\.csv say"):
+        read_lists(tmp_path, IssueLog())
+
+
+@pytest.mark.parametrize("rows", ["a.avi,3\nb.avi,4\n", "a.avi 3\n"])
+def test_the_first_row_of_a_csv_without_a_header_is_not_lost(tmp_path: Path, rows: str) -> None:
+    with pytest.raises(DatasetError, match=r"it names a\.avi.*put a line such as path,label,subset above it"):
+        read_lists(csv_file(tmp_path, rows), IssueLog())
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "reason"),
+    [
+        ("5", "3", "with a start and an end between which there is no time"),
+        ("3", "3", "with a start and an end between which there is no time"),
+        ("-1", "3", "with a start and an end between which there is no time"),
+        ("inf", "nan", "with a start and an end between which there is no time"),
+        ("12,5", "14", "with too many cells"),
+        ("1", "", "with a start and no end"),
+        ("", "1", "with an end and no start"),
+    ],
+)
+def test_times_that_are_none_are_named_with_the_reason(tmp_path: Path, start: str, end: str, reason: str) -> None:
+    log = IssueLog()
+    read_lists(csv_file(tmp_path, f"path,label,start,end\na,A,{start},{end}\nb,A,,\n"), log)
+    assert log.issues[0].kinds == {reason: 1}
+    assert log.issues[0].examples == ("splits.csv:2",)
