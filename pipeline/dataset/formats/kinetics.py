@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named, subset_of
+from mocrop.pipeline.dataset.formats.kinetics_files import plain_files, with_files
 from mocrop.pipeline.dataset.formats.text_files import lines_of, whole_number
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.span import MICROSECONDS, Span
 
 NEEDED = ("youtube_id", "time_start", "time_end")
+_OFFICIAL = re.compile("_[0-9]{6}_[0-9]{6}$")  # at the end of a file's name, without its suffix
 MOST_SECONDS = 999_999  # as many as the six digits in a file's name can say
 
 
@@ -26,22 +29,34 @@ class Kinetics:
     def recognise(self, source: Source) -> str | None:
         """By the first lines of the CSVs."""
         files = _csvs(source)
-        return named(files, "youtube_id, time_start and time_end") if files else None
+        if not files:
+            return None
+        why = named(files, "youtube_id, time_start and time_end")
+        if all(_OFFICIAL.search(without_video_suffix(video.path)) for video in source.videos):
+            return why
+        plain = plain_files(source, list(_rows(source, IssueLog())))
+        if plain is None:
+            return why
+        what = "whole videos, out of which the rows are cut" if plain.whole else "cut to their rows already"
+        return f"{why}; {len(plain.rows):,} files called by an id alone are {what}, by the lengths of {plain.opened}"
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Read all CSVs. The test of Kinetics-400 has no labels, so its clips are in no split.
 
-        Raises: DatasetError also for videos that are called by their id alone: nothing says whether such a file is the
-            ten seconds of a row or the whole video.
+        Raises: DatasetError also for videos that are called by their id alone and may be cut to a row or whole.
         """
-        files = _csvs(source)
-        listed = tuple(entry for file in files for entry in _entries(file, log))
-        if not listed:
+        rows = list(_rows(source, log))
+        if not rows:
             raise DatasetError(
                 f"{source.annotations} lists no clip; expected rows like `abseiling,-abc_123XYZ,10,20,train`"
             )
-        _require_times_in_names(source, listed)
+        listed = tuple(with_files(rows, plain_files(source, rows), log))
         return Annotations(split_names=("1",), class_names=None, listed=listed)
+
+
+def _rows(source: Source, log: IssueLog) -> Iterator[Listed]:
+    """Every row that can be read, with its official name and its times."""
+    return (entry for file in _csvs(source) for entry in _entries(file, log))
 
 
 def _csvs(source: Source) -> list[Path]:
@@ -94,7 +109,8 @@ def _entry(row: Mapping[str, str | None], of_file: ListedSubset | None, file: st
         raise ValueError("with a start and an end between which there is no time")
     label = cells.get("label", "")
     path = f"{cells['youtube_id']}_{start:06d}_{end:06d}"
-    return Listed("1", subset, path, (label,) if label else None, file, line)
+    span = Span(start * MICROSECONDS, end * MICROSECONDS)
+    return Listed("1", subset, path, (label,) if label else None, file, line, span=span)
 
 
 def _subset_of_name(file: Path) -> ListedSubset | None:
@@ -102,20 +118,3 @@ def _subset_of_name(file: Path) -> ListedSubset | None:
     words = file.stem.lower().replace("-", "_").split("_")
     found = {subset for word in words if word and (subset := subset_of(word)) is not None}
     return found.pop() if len(found) == 1 else None
-
-
-def _require_times_in_names(source: Source, listed: Sequence[Listed]) -> None:
-    """Raises: DatasetError if a row's file is there under the id alone."""
-    stems = Counter(without_video_suffix(video.path.rpartition("/")[2]) for video in source.videos)
-    plain = [entry for entry in listed if entry.path not in stems and _id(entry) in stems]
-    if plain:
-        raise DatasetError(
-            f"{source.dataset}: {len(plain):,} videos are called by their id alone, such as {_id(plain[0])}, so "
-            "that nothing says whether they are whole videos or cut to their rows; if they are cut, rename them as "
-            f"{plain[0].path} is called, or list them in a CSV of path,label,subset"
-        )
-
-
-def _id(entry: Listed) -> str:
-    """The id in the official name of a file, which ends in twice six digits."""
-    return entry.path[: -len("_000000_000010")]

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import pytest
 
-from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.formats import kinetics_files
+from mocrop.pipeline.dataset.formats.base import Listed
+from mocrop.pipeline.dataset.formats.registry import recognised, source_of
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, Splits, read_splits
+from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.span import Span
 from tests.pipeline.dataset.test_splits import clips
 
 HEADER = "label,youtube_id,time_start,time_end,split"
@@ -65,9 +71,123 @@ def test_missing_clips_are_counted(lists: Path) -> None:
     assert (issue.count, issue.examples) == (2, (FILES[1], FILES[3]))
 
 
-def test_files_called_by_their_id_alone_are_refused_since_they_may_be_whole_videos(lists: Path) -> None:
-    with pytest.raises(DatasetError, match="k400: 1 videos are called by their id alone, such as Zyx-_123456, so"):
-        read(lists, f"{FILES[0]}.mp4", "Zyx-_123456.mp4")
+# files that are called by the id alone
+
+IDS = ("Zyx-_123456", "_000010_0ab", "-leading-id", "onehasspace")
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Plain:
+    return Plain(tmp_path)
+
+
+class Plain:
+    """A data set of files called by an id alone, whose rows are from second 10 to 12."""
+
+    def __init__(self, folder: Path) -> None:
+        self.dataset, self.lists = folder / "k400", folder / "train.csv"
+        self.dataset.mkdir()
+        self.rows(*((name, 10, 12) for name in IDS))
+
+    def rows(self, *rows: tuple[str, int, int]) -> None:
+        lines = (f"yoga,{name},{start},{end},train" for name, start, end in rows)
+        self.lists.write_text("\n".join([HEADER, *lines]) + "\n")
+
+    def file(self, name: str, *, seconds: int) -> None:
+        with av.open(str(self.dataset / f"{name}.mp4"), "w") as output:
+            stream = output.add_stream("mpeg4", rate=1)
+            stream.width = stream.height = 16
+            for _ in range(seconds):
+                output.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+            output.mux(stream.encode(None))
+
+    def read(self) -> tuple[list[Listed], str, IssueLog]:
+        videos = [VideoFile(file.name, 1, 1) for file in sorted(self.dataset.iterdir())]
+        form, why = recognised(source := source_of(self.dataset, videos, self.lists))
+        log = IssueLog()
+        return list(form.read(source, log).listed), why, log
+
+
+def test_files_as_long_as_their_rows_are_cut_already(plain: Plain) -> None:
+    for name in IDS:
+        plain.file(name, seconds=3)  # up to 1.5 s longer, as encoders cut at key frames
+    listed, why, _ = plain.read()
+    assert [(entry.path, entry.other_paths, entry.span) for entry in listed] == [
+        (f"{name}_000010_000012", (name,), None) for name in IDS
+    ]
+    assert why.endswith("; 4 files called by an id alone are cut to their rows already, by the lengths of 4")
+
+
+def test_out_of_files_that_go_on_until_their_rows_end_the_rows_are_cut(plain: Plain) -> None:
+    for name in IDS:
+        plain.file(name, seconds=14)
+    plain.file(f"{IDS[0]}_000010_000012", seconds=2)  # the official name says that this one is cut
+    listed, why, _ = plain.read()
+    assert [entry.span for entry in listed] == [None, *[Span(10_000_000, 12_000_000)] * 3]
+    assert listed[0].other_paths == ()
+    assert "; 3 files called by an id alone are whole videos, out of which the rows are cut" in why
+
+
+def test_a_whole_video_may_yield_several_rows_and_a_cut_one_is_that_of_none(plain: Plain) -> None:
+    plain.rows((IDS[0], 10, 12), (IDS[0], 20, 22), (IDS[1], 10, 12))
+    plain.file(IDS[0], seconds=24)
+    listed, _, log = plain.read()
+    assert [entry.span for entry in listed[:2]] == [Span(10_000_000, 12_000_000), Span(20_000_000, 22_000_000)]
+    assert log.issues == ()
+    plain.file(IDS[0], seconds=2)
+    listed, _, log = plain.read()
+    assert [entry.other_paths for entry in listed] == [(), (), ()]
+    assert [(issue.code, issue.examples) for issue in log.issues] == [(IssueCode.AMBIGUOUS, (IDS[0],))]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "counted"),
+    [
+        ((2, 14, 2, 2), "of 4 that were opened 3 can only be cut, 1 only whole, 0 neither, and 0 cannot be read"),
+        ((2, 2, 2, 7), "of 4 that were opened 3 can only be cut, 0 only whole, 1 neither, and 0 cannot be read"),
+        ((2, 0, 0, 0), "of 4 that were opened 1 can only be cut, 0 only whole, 0 neither, and 3 cannot be read"),
+    ],
+)
+def test_files_whose_lengths_do_not_tell_are_refused(plain: Plain, seconds: tuple[int, ...], counted: str) -> None:
+    for name, length in zip(IDS, seconds, strict=True):
+        if length:
+            plain.file(name, seconds=length)
+        else:
+            (plain.dataset / f"{name}.mp4").write_bytes(b"no video")
+    with pytest.raises(DatasetError, match="k400: 4 videos are called by their id alone, such as Zyx-_123456") as error:
+        plain.read()
+    assert counted in str(error.value)
+    assert str(error.value).endswith(
+        "rename those that are cut as Zyx-_123456_000010_000012 is called, and move others away"
+    )
+
+
+def test_a_few_files_that_cannot_be_read_do_not_matter(plain: Plain) -> None:
+    for name in IDS[:3]:
+        plain.file(name, seconds=2)
+    (plain.dataset / f"{IDS[3]}.mp4").write_bytes(b"")
+    listed, _, _ = plain.read()
+    assert [entry.span for entry in listed] == [None] * 4
+
+
+def test_a_video_that_ends_with_its_row_may_be_either(plain: Plain) -> None:
+    plain.rows((IDS[0], 0, 2), (IDS[1], 10, 12))
+    plain.file(IDS[0], seconds=2)
+    plain.file(IDS[1], seconds=14)
+    assert [entry.span for entry in plain.read()[0]] == [Span(0, 2_000_000), Span(10_000_000, 12_000_000)]
+    plain.file(IDS[1], seconds=2)
+    assert [entry.span for entry in plain.read()[0]] == [None, None]
+
+
+def test_sixteen_files_are_opened_at_most(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{n:011d}" for n in range(33)]
+    plain.rows(*((name, 10, 12) for name in names))
+    for name in names:
+        (plain.dataset / f"{name}.mp4").touch()
+    opened: set[str] = set()
+    monkeypatch.setattr(kinetics_files, "_seconds", lambda path: float(opened.add(path.stem) or 2))
+    assert [entry.span for entry in plain.read()[0]] == [None] * 33
+    assert opened == set(names[::3])
 
 
 @pytest.mark.parametrize(
