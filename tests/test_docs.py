@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import typer
 import zarr
 from typer.testing import CliRunner
 
 from mocrop.cli import app
+from mocrop.pipeline.cache.create import create_cache
+from mocrop.pipeline.cache.layout import CacheLayout, ClipTable
 from mocrop.pipeline.errors import Reason
 from tests.conftest import needs_torch
 
@@ -206,11 +209,27 @@ def keys(value: Any) -> set[str]:
     return set(value) | set().union(*map(keys, value.values())) if isinstance(value, dict) else set()
 
 
-def test_the_cache_format_names_every_array_and_attribute(work: Path) -> None:
+def several_labels(folder: Path) -> zarr.Group:
+    """A cache of clips that may have several labels, without frames."""
+    layout = CacheLayout(frames=1, size=8, grid=(2, 3), clips_per_shard=1)
+    table = ClipTable(
+        names=["a"],
+        label=np.zeros(1, np.int32),
+        group=np.zeros(1, np.int32),
+        subset=np.zeros((1, 1), np.uint8),
+        class_names=["Dig", "Run"],
+        split_names=["1"],
+        labels=np.ones((1, 2), np.uint8),
+    )
+    create_cache(folder / "several.zarr", layout, table, attributes={})
+    return zarr.open_group(folder / "several.zarr", mode="r")
+
+
+def test_the_cache_format_names_every_array_and_attribute(work: Path, tmp_path: Path) -> None:
     parts = sections(DOCS / "cache-format.md", level=2)
     caches = [zarr.open_group(path, mode="r") for path in sorted((work / "mocrop-work/caches").glob("*.zarr"))]
     assert len(caches) == 3 + len(POLICIES)
-    arrays = {name for cache in caches for name, _ in cache.arrays()}
+    arrays = {name for cache in (*caches, several_labels(tmp_path)) for name, _ in cache.arrays()}
     assert set(first_cells(parts["Arrays"].partition("### States")[0])) == arrays
     attributes = set().union(*(keys(cache.attrs.asdict()) for cache in caches))
     own = {name for cache in caches for _, array in cache.arrays() for name in array.attrs}
@@ -220,11 +239,11 @@ def test_the_cache_format_names_every_array_and_attribute(work: Path) -> None:
     assert listed <= attributes, f"no cache has {listed - attributes}"
 
 
-def test_the_cache_format_names_shapes_and_types(work: Path) -> None:
+def test_the_cache_format_names_shapes_and_types(work: Path, tmp_path: Path) -> None:
     cache = zarr.open_group(work / "mocrop-work/caches/motion-192.zarr", mode="r")
     rows = re.findall(r"^\| `(\w+)` \| \(([^)]*)\) (\w+) \|", (DOCS / "cache-format.md").read_text(), re.MULTILINE)
     said = {name: (shape.strip(",").count(",") + 1, kind) for name, shape, kind in reversed(rows)}
-    for name, array in cache.arrays():
+    for name, array in (*cache.arrays(), *several_labels(tmp_path).arrays()):
         kind = "string" if name == "clip" else str(array.dtype)
         assert said[name] == (array.ndim, kind), name
 

@@ -16,7 +16,7 @@ from mocrop.pipeline.cache.layout import CHECKSUMS, SHARD_COLUMNS, TABLE_COLUMNS
 from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.errors import CacheError
 
-SUBSETS = 3  # neither list, train, test
+SUBSETS = 4  # no list, train, test, validation
 SLOT_BOXES = ("slot_box", "content")  # columns with a box for each used slot
 
 Column = npt.NDArray[Any]
@@ -134,7 +134,8 @@ def require_plausible(cache: CropCache) -> None:
     Raises: CacheError naming the first that cannot be right, or a column that is damaged.
     """
     names = [name for name in SHARD_COLUMNS if name not in CHECKSUMS.values() and cache.has_column(name)]
-    columns = {name: getattr(cache, name) for name in (*names, *TABLE_COLUMNS)}
+    tables = [name for name in TABLE_COLUMNS if cache.has_column(name)]
+    columns = {name: getattr(cache, name) for name in (*names, *tables)}
     for fault in column_faults(cache, columns, rows=np.ones(len(cache), np.bool_)):
         clip = "" if fault.row is None else f"{cache.clip[fault.row]}: "
         raise CacheError(f"{cache.path}: {clip}{fault.fact}; `mocrop verify` says how to repair it")
@@ -149,8 +150,27 @@ def _table_faults(cache: CropCache, columns: Mapping[str, Column]) -> Iterator[F
     if subset is not None and subset.shape[1:] != (splits,):
         yield Fault(fact=f"subset has shape {subset.shape} for {splits} splits", scope="table")
     elif subset is not None:
-        for row in np.flatnonzero(np.any(subset >= SUBSETS, axis=1)).tolist():
-            yield Fault(fact=f"its subsets are {subset[row].tolist()}, not 0, 1 or 2", scope="table", row=row)
+        most, words = (SUBSETS, "0, 1, 2 or 3") if cache.attributes["schema"] >= 4 else (SUBSETS - 1, "0, 1 or 2")
+        for row in np.flatnonzero(np.any(subset >= most, axis=1)).tolist():
+            yield Fault(fact=f"its subsets are {subset[row].tolist()}, not {words}", scope="table", row=row)
+    yield from _labels_faults(columns, classes=classes)
+
+
+def _labels_faults(columns: Mapping[str, Column], *, classes: int) -> Iterator[Fault]:
+    """Whether several labels are marks of known classes, and `label` is one of them."""
+    label, labels = columns.get("label"), columns.get("labels")
+    if labels is None:
+        return
+    if labels.shape[1:] != (classes,):
+        yield Fault(fact=f"labels has shape {labels.shape} for {classes} classes", scope="table")
+        return
+    for row in np.flatnonzero((labels > 1).any(axis=1)).tolist():
+        yield Fault(fact="its labels are not 0 or 1 for each class", scope="table", row=row)
+    if label is not None:
+        known = (label >= 0) & (label < classes)
+        own = labels[np.arange(len(label)), np.where(known, label, 0)] if classes else np.zeros(len(label))
+        for row in np.flatnonzero(np.where(known, own == 0, (label == -1) & labels.any(axis=1))).tolist():
+            yield Fault(fact=f"its label, {label[row]}, is not one of its labels", scope="table", row=row)
 
 
 def _valid_frame_index(values: Column) -> Column:

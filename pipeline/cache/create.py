@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
@@ -55,7 +56,8 @@ def build_cache(
     """Make an empty cache under another name, beside the place of ``path``.
 
     Args:
-        schema: of the cache: 1 has no checksums of the columns and the metadata, 2 no boxes of slots.
+        schema: of the cache: 1 has no checksums of the columns and the metadata, 2 no boxes of slots, 3 neither
+            several labels nor validation lists.
         consolidated: let Zarr copy the metadata of all arrays into those of the group.
     Returns: its folder.
     Raises: ValueError if the table has no clips.
@@ -110,7 +112,9 @@ def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int, 
 
 
 def _write_table(group: zarr.Group, table: ClipTable, *, checked: bool) -> None:
-    for name, values in (("label", table.label), ("group", table.group), ("subset", table.subset)):
+    columns: dict[str, npt.NDArray[Any]] = {"label": table.label, "group": table.group, "subset": table.subset}
+    columns |= {} if table.labels is None else {"labels": table.labels}
+    for name, values in columns.items():
         group.create_array(
             name,
             data=np.ascontiguousarray(values),

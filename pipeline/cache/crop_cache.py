@@ -223,6 +223,11 @@ class CropCache:
         return self._column("subset")
 
     @cached_property
+    def labels(self) -> npt.NDArray[np.uint8] | None:
+        """uint8, shape (clips, classes): 1 for each class of a clip; None where a clip has one at most."""
+        return self._column("labels") if self.has_column("labels") else None
+
+    @cached_property
     def checksum(self) -> npt.NDArray[np.uint32]:
         """uint32, shape (clips, slots): checksum of each frame; all frames of a cache of schema 1 are read for it."""
         return self._column("checksum") if self.checked else self._computed_checksums("frames")

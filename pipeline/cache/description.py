@@ -20,7 +20,7 @@ from mocrop.pipeline.settings import Plain
 from mocrop.pipeline.strict_json import parsed_json
 from mocrop.pipeline.versions import other_layout
 
-SCHEMA_VERSION = 3  # `slot_box` and `picture`; from 2 on there is a checksum behind every byte
+SCHEMA_VERSION = 4  # `labels`, validation lists; 3: `slot_box`, `picture`; from 2 on each byte has a checksum
 OLDEST_SCHEMA = 1
 UPDATING = "updating"  # attribute of a cache of which some files are new and some are old
 MOST_CLIPS = 1 << 24  # larger numbers are damage or an attack: columns of so many rows are read into memory
@@ -28,7 +28,7 @@ MOST_SLOTS = 1 << 16
 MOST_PIXELS = 1 << 14  # of a side
 GROUP_FILE = "zarr.json"
 ROWS = ("frame_index", "box", "density", "label", "group", "subset", "clip", "state")  # columns of any schema
-OPTIONAL = ("motion", "checksum", "motion_checksum", *OF_BOXES)
+OPTIONAL = ("motion", "checksum", "motion_checksum", "labels", *OF_BOXES)
 
 
 class NewerCacheError(CacheError, NewerError):
@@ -142,6 +142,8 @@ def _require_shapes(arrays: Mapping[str, Plain]) -> None:
         rows, *tail = arrays[name]["shape"]
         if rows != clips:
             raise ValueError(f"{name} has {rows} rows, frames have {clips}")
+        if name == "labels" and len(tail) != 1:
+            raise ValueError(f"{name} has shape {[rows, *tail]}")
         if tail != tails.get(name, tail) or any(not 0 <= side <= MOST_SLOTS for side in tail):
             raise ValueError(f"{name} has shape {[rows, *tail]}")
 

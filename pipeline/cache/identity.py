@@ -33,6 +33,15 @@ def _boxes_of_its_own(cache: CropCache) -> Iterator[str]:
         yield "content"
 
 
+def _columns(cache: CropCache) -> Iterator[str]:
+    yield from COLUMNS
+    if cache.labels is not None:
+        yield "labels"
+    if cache.has_motion:
+        yield "motion_checksum"
+    yield from _boxes_of_its_own(cache)
+
+
 def cache_identity(cache: CropCache) -> str:
     """Hash the settings of a cache, its table, and the checksum of every clip's frames, to 16 hex digits.
 
@@ -43,7 +52,7 @@ def cache_identity(cache: CropCache) -> str:
     attributes = {key: value for key, value in cache.attributes.items() if key not in _LEFT_OUT}
     settings = {key: value for key, value in cache.attributes.get("settings", {}).items() if key != "name"}
     digest = hashlib.sha256(json.dumps([attributes, settings, cache.clip], sort_keys=True).encode())
-    for name in (*COLUMNS, *(("motion_checksum",) if cache.has_motion else ()), *_boxes_of_its_own(cache)):
+    for name in _columns(cache):
         column = getattr(cache, name)
         digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
         digest.update(column.tobytes())

@@ -13,9 +13,10 @@ array                shape, dtype                        meaning
 ``picture``          (clips, 4) float32                  part of the frame that ``density`` spans: the whole frame, or
                                                          the picture inside black bars that were cut off
 ``density``          (clips, rows, cols) float32         map that the box was found on; zeros without one
-``label``            (clips,) int32                      class index
+``label``            (clips,) int32                      class index; of several the first; -1: none
 ``group``            (clips,) int32                      see pipeline.groups; -1 where there is none
-``subset``           (clips, splits) uint8               0 in neither list, 1 train, 2 test
+``subset``           (clips, splits) uint8               0 in no list, 1 train, 2 test, 3 validation
+``labels``           (clips, classes) uint8              optional: 1 for each class of a clip that may have several
 ``clip``             (clips,) string                     path under the data set, without suffix
 ``state``            (clips,) uint8                      see :class:`ClipState`
 ``checksum``         (clips, frames) uint32              CRC-32C of each frame; 0 for an unused slot
@@ -27,15 +28,16 @@ array                shape, dtype                        meaning
 ===================  ==================================  ======================================================
 
 Group attributes are stored under ``mocrop``. zarr-python creates the arrays and writes the table of clips (``label``,
-``group``, ``subset``, ``clip``); TensorStore writes the rest, each file under a temporary name until it is complete and
-on disk. A shard's ``state`` is written after everything else of that shard, so a killed writer leaves state 0. Every
+``group``, ``subset``, ``labels``, ``clip``); TensorStore writes the rest, each file under a temporary name until it is
+complete and on disk. A shard's ``state`` is written after everything else of that shard, so a killed writer leaves state 0. Every
 chunk is stored, also one that is all zeros, with a CRC-32C; an unused slot is not stored and reads as zeros. A file
 that is missing would read as zeros too, so readers look for it first, see
 :meth:`~mocrop.pipeline.cache.crop_cache.CropCache.missing_shards`.
 
 Caches of schema 1 and 2 have no columns ``slot_box`` and ``picture``: their boxes do not move, and they cut no bars.
 Those of schema 1 have no columns of checksums, no checksums behind columns and metadata, and may lack columns of zeros.
-Both are read, and grow, as they are.
+Those of schema 3 and before know no ``labels`` and no validation lists; where a cache of schema 3 gets either, it
+becomes one of schema 4, which an older mocrop refuses. All are read, and grow, as they are.
 """
 
 from __future__ import annotations
@@ -58,10 +60,16 @@ from mocrop.pipeline.limits import require_whole
 
 STEPS_PER_PIXEL = 16  # of motion fields, whose pixels are those of the cropped frames
 STREAMS: tuple[Stream, ...] = get_args(Stream)
+VALIDATION = 3  # in `subset`; caches before schema 4 have none
 CHECKSUMS: Mapping[Stream, str] = {"frames": "checksum", "motion": "motion_checksum"}  # column of each stream's
 OF_BOXES = ("slot_box", "picture", "content")  # columns of schema 3; the last one only where crops are padded
 SHARD_COLUMNS = ("state", "frame_index", "box", "density", *OF_BOXES, *CHECKSUMS.values())  # a file a shard
-TABLE_COLUMNS = ("label", "group", "subset")  # kept in step with the manifest, one file
+TABLE_COLUMNS = (
+    "label",
+    "group",
+    "subset",
+    "labels",
+)  # the last one is optional; kept in step with the manifest, one file
 
 
 class ClipState(IntEnum):
@@ -100,9 +108,15 @@ class ClipTable:
     names: Sequence[str]
     label: npt.NDArray[np.int32]  # (clips,)
     group: npt.NDArray[np.int32]  # (clips,), -1 = none
-    subset: npt.NDArray[np.uint8]  # (clips, splits): 0 neither, 1 train, 2 test
+    subset: npt.NDArray[np.uint8]  # (clips, splits): 0 in no list, 1 train, 2 test, 3 validation
     class_names: Sequence[str]
     split_names: Sequence[str]
+    labels: npt.NDArray[np.uint8] | None = None  # (clips, classes): 1 for each class of a clip; None: one at most
+
+    @property
+    def schema_needed(self) -> int:
+        """The first schema whose readers understand the table; an older one would take it for something else."""
+        return 4 if self.labels is not None or bool(np.any(self.subset >= VALIDATION)) else 1
 
 
 def open_stream(path: Path, stream: Stream, *, context: ts.Context | None = None) -> ts.TensorStore:

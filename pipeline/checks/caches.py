@@ -153,5 +153,8 @@ class _Expectation:
                     fact = "the manifest lists it as done, its state does not"
                     yield Fault(fact=fact, scope="shard", row=row)
         for name in TABLE_COLUMNS:
-            if name in columns and not np.array_equal(columns[name][:known], getattr(self._table, name)[:known]):
+            wanted = getattr(self._table, name)
+            if (wanted is not None) != cache.has_column(name):
+                yield Fault(fact=f"{'it lacks ' if wanted is not None else 'it has '}{name}", scope="table")
+            elif name in columns and not np.array_equal(columns[name][:known], wanted[:known]):
                 yield Fault(fact=f"{name} differs from that of the data set", scope="table")

@@ -69,7 +69,7 @@ def require_one_table(path: Path) -> int | None:
     try:
         cache = CropCache(path)
         names = cache.clip
-        columns = {name: getattr(cache, name) for name in TABLE_COLUMNS}
+        columns = {name: getattr(cache, name) for name in TABLE_COLUMNS if cache.has_column(name)}
     except CacheError as error:
         refusal = str(error)
     else:

@@ -112,7 +112,7 @@ def test_flipped_bits_and_deleted_files_are_refused(compression: str, make_cache
         ("box", 2, "not inside the picture"),
         ("density", -1, "negative"),
         ("label", 7, "its label is 7"),
-        ("subset", 3, "its subsets are"),
+        ("subset", 4, "its subsets are"),
     ],
 )
 def test_values_that_cannot_be_right_are_refused_by_the_loader(

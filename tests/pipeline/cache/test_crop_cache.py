@@ -55,7 +55,7 @@ def test_new_cache_has_the_documented_arrays_and_no_clip_is_written(tmp_path: Pa
     assert sorted(attributes.pop("metadata")) == sorted(group.array_keys())
     assert isinstance(attributes.pop("checksum"), int)
     assert attributes == {
-        "schema": 3,
+        "schema": 4,
         "size": 8,
         "class_names": ["Klasse 0", "Klasse 1"],
         "split_names": ["1", "2"],

@@ -273,7 +273,7 @@ def test_damaged_motion_fields_are_found(workspace: Workspace) -> None:
         ("density", 1, np.full((2, 3), -1), "its density map has values that are negative"),
         ("state", 1, 9, "its state is 9, and there is no such state"),
         ("label", 1, 2, "its label is 2, and there are 2 classes"),
-        ("subset", 1, 3, "its subsets are [3], not 0, 1 or 2"),
+        ("subset", 1, 4, "its subsets are [4], not 0, 1, 2 or 3"),
     ],
 )
 def test_an_impossible_value_is_found(
