@@ -151,7 +151,7 @@ def phase_training(workspace: Workspace, dataset: Path, workers: int) -> Facts:
     from mocrop.training.data.dataset import CropDataset
     from mocrop.training.data.frame_reader import require_shards
     from mocrop.training.data.loader import CropLoader
-    from mocrop.training.loop.job import choose_clips
+    from mocrop.training.loop.clips import choose_clips
     from mocrop.training.model.checkpoint import describe_cache
     from mocrop.training.recipe import TrainSettings
 

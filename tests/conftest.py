@@ -213,7 +213,7 @@ def make_cache() -> MakeCache:
 
     Per-clip lists are as long as ``label``; of several splits, ``subset`` has a row a clip; ``pixels``, shape (clips,
     slots, 3, size, size), replaces the noise; ``fields``, int8, shape (clips, slots, 2, side, side), are motion fields,
-    without which there are none.
+    without which there are none; ``labels`` has a row a clip, with 1 for each of its classes.
     """
 
     def make(
@@ -232,6 +232,7 @@ def make_cache() -> MakeCache:
         compression: Compression = "none",
         class_names: Sequence[str] = ("Dig", "Run"),
         attributes: Mapping[str, object] | None = None,
+        labels: Sequence[Sequence[int]] | None = None,
     ) -> Path:
         clips = len(label)
         if pixels is None:
@@ -239,12 +240,13 @@ def make_cache() -> MakeCache:
         used = [pixels.shape[1]] * clips if used is None else used
         subsets = np.array([1] * clips if subset is None else subset, dtype=np.uint8).reshape(clips, -1)
         table = ClipTable(
-            names=[f"{class_names[number]}/clip{row}" for row, number in enumerate(label)],
+            names=[f"{class_names[number] if number >= 0 else '-'}/clip{row}" for row, number in enumerate(label)],
             label=np.array(label, dtype=np.int32),
             group=np.array([-1] * clips if group is None else group, dtype=np.int32),
             subset=subsets,
             class_names=class_names,
             split_names=[str(1 + number) for number in range(subsets.shape[1])],
+            labels=None if labels is None else np.array(labels, np.uint8),
         )
         layout = CacheLayout(
             frames=pixels.shape[1],

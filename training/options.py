@@ -16,6 +16,7 @@ from mocrop.training.recipe import (
     DEFAULT_ARCH,
     SAME_PIXELS,
     Amp,
+    Loss,
     OptimizerName,
     Pool,
     Recipe,
@@ -71,6 +72,12 @@ class TrainOptions:
     cache: CacheOption = None
     split: Annotated[str, typer.Option(help="Split of the data set, by number or name.")] = "1"
     freeze_backbone: FreezeOption = False
+    loss: Annotated[
+        Loss | None,
+        typer.Option(
+            help="ce: one class out of all; bce: each class by itself.", show_default="bce for several labels, else ce"
+        ),
+    ] = None
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0
     name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="<arch>-<cache>")] = None
 
@@ -140,7 +147,7 @@ class TrainOptions:
         float | None,
         _augmentation(
             metavar="SHARE",
-            help="Share of the training groups held out to choose the best epoch.",
+            help="Share of the training groups held out to choose the best epoch, where no list gives clips for it.",
             show_default="0.1",
         ),
     ] = None

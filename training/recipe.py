@@ -12,6 +12,7 @@ from mocrop.pipeline.limits import MAX_SEED, require_number, require_numbers, re
 from mocrop.pipeline.settings import added
 
 Amp = Literal["auto", "off", "bf16", "fp16"]
+Loss = Literal["ce", "bce"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
 Pool = Literal["mean", "mean-std"]
 Recipe = Literal["reference", "modern"]
@@ -72,6 +73,7 @@ class TrainSettings:
     compile: bool = False  # the network, by torch.compile
     sync_batchnorm: bool = False  # BatchNorm statistics over the clips of all processes, not of each alone
     pool: Pool = added("mean")  # of the features of a clip's frames, before the head; mean-std: and their spread
+    loss: Loss | None = added(None)  # None: bce where a clip may have several labels, else ce
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", str(self.split))  # a number is taken as well
@@ -86,6 +88,8 @@ class TrainSettings:
         choices = {"input": Stream, "optimizer": OptimizerName, "schedule": Schedule, "amp": Amp, "pool": Pool}
         for name, kind in choices.items():
             require_choice(name, getattr(self, name), kind)
+        if self.loss is not None:
+            require_choice("loss", self.loss, Loss)
         self._check_pool()
 
     def _check_pool(self) -> None:

@@ -12,7 +12,7 @@ from mocrop.evaluation.ablation.settings import AblationSettings
 from mocrop.evaluation.scores.few_shot_test import require_groups
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
-from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
+from mocrop.pipeline.workspace.manifest import ClipRow, LabelKind, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.selection import Subset, find_split
 from mocrop.training.model.backbones import build_backbone
@@ -25,6 +25,7 @@ def checked(workspace: Workspace, settings: AblationSettings) -> AblationSetting
     Raises: SettingsError or WeightsError naming what is missing, or the class with too few groups for a few-shot test.
     """
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
+        require_one_label_each(manifest.label_kind())
         splits, classes = manifest.names("split_names"), manifest.names("class_names")
         clips = list(manifest.clips())
     settings = with_names(settings, splits)
@@ -37,6 +38,23 @@ def checked(workspace: Workspace, settings: AblationSettings) -> AblationSetting
         draw_groups(table, groups=max(settings.few_shot.groups), draw=0, seed=settings.few_shot.seed)
     require_networks(settings)
     return settings
+
+
+def require_one_label_each(kind: LabelKind) -> None:
+    """Check that clips have one label each, which is what right answers are counted by.
+
+    Raises: SettingsError.
+    """
+    if kind == "several":
+        raise SettingsError(
+            "mocrop ablate counts right answers, and a clip of this data set may have several labels; compare mean "
+            "average precisions of `mocrop train` and `mocrop eval` on each cache"
+        )
+    if kind == "none":
+        raise SettingsError(
+            "mocrop ablate compares right answers, and the clips of this data set have no labels; run `mocrop init` "
+            "again without --unlabelled, with the lists as --splits"
+        )
 
 
 def with_names(settings: AblationSettings, names: Sequence[str]) -> AblationSettings:
@@ -63,7 +81,7 @@ def require_both_lists(clips: Sequence[ClipRow], split: str, *, place: int) -> N
 
     Raises: SettingsError naming the side that has none.
     """
-    for subset in Subset:
+    for subset in (Subset.TRAIN, Subset.TEST):
         if not any(clip.subset[place] == subset for clip in clips):
             raise SettingsError(f"split {split} has no {subset.name.lower()} clip; pass --splits without it")
 

@@ -29,9 +29,9 @@ array                shape, dtype                        meaning
 
 Group attributes are stored under ``mocrop``. zarr-python creates the arrays and writes the table of clips (``label``,
 ``group``, ``subset``, ``labels``, ``clip``); TensorStore writes the rest, each file under a temporary name until it is
-complete and on disk. A shard's ``state`` is written after everything else of that shard, so a killed writer leaves state 0. Every
-chunk is stored, also one that is all zeros, with a CRC-32C; an unused slot is not stored and reads as zeros. A file
-that is missing would read as zeros too, so readers look for it first, see
+complete and on disk. A shard's ``state`` is written after everything else of that shard, so a killed writer leaves
+state 0. Every chunk is stored, also one that is all zeros, with a CRC-32C; an unused slot is not stored and reads as
+zeros. A file that is missing would read as zeros too, so readers look for it first, see
 :meth:`~mocrop.pipeline.cache.crop_cache.CropCache.missing_shards`.
 
 Caches of schema 1 and 2 have no columns ``slot_box`` and ``picture``: their boxes do not move, and they cut no bars.

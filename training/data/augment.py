@@ -45,7 +45,7 @@ class Mixed(NamedTuple):
     """A batch after mixup."""
 
     frames: Tensor  # blended; same shape as before
-    targets: Tensor  # float32, (clips, classes), rows sum to 1
+    targets: Tensor  # float32, (clips, classes), rows sum to 1 where a clip has one label
 
 
 def draw_augment_params(
@@ -107,15 +107,24 @@ def normalise(frames: Tensor, *, mean: Sequence[float], std: Sequence[float]) ->
     return _standardised(frames.float(), frames.dtype, mean=mean, std=std)
 
 
+def targets_of(labels: Tensor, *, classes: int) -> Tensor:
+    """Labels as targets: float32, shape (clips, classes), 1 for each class of a clip.
+
+    Args:
+        labels: int64, shape (clips,), or 1 for each class of a clip, shape (clips, classes).
+    """
+    return (functional.one_hot(labels, classes) if labels.ndim == 1 else labels).float()
+
+
 def mixup(frames: Tensor, labels: Tensor, *, classes: int, alpha: float, rng: np.random.Generator) -> Mixed:
     """Blend each clip, and its target, with a clip drawn from the batch; all with the same share.
 
     Args:
         frames: float32, shape (clips, segments, ...).
-        labels: int64, shape (clips,).
+        labels: int64, shape (clips,), or 1 for each class of a clip, shape (clips, classes).
         alpha: of the Beta(alpha, alpha) distribution of the share; 0 blends nothing.
     """
-    targets = functional.one_hot(labels, classes).float()
+    targets = targets_of(labels, classes=classes)
     if alpha == 0:
         return Mixed(frames, targets)
     drawn = float(rng.beta(alpha, alpha))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,21 +24,21 @@ from mocrop.training.data.frame_reader import FrameReader
 from mocrop.training.data.selection import Subset, SubsetName, as_subset, select_clips
 
 IntArray = npt.NDArray[np.int64]
-SEGMENTS = {Subset.TRAIN: 3, Subset.TEST: 8}  # frames per clip, as in the reference
+SEGMENTS = {Subset.TRAIN: 3, Subset.TEST: 8, Subset.VAL: 8}  # frames per clip, as in the reference
 
 
 class Sample(NamedTuple):
     """One clip, in the form that ``DataLoader`` collates."""
 
     frames: Tensor  # (segments, 3, size, size), or motion fields
-    label: int
+    label: int | Tensor  # of several labels a clip uint8, (classes,), 1 for each of its classes
 
 
 class Batch(NamedTuple):
     """Some clips in contiguous memory."""
 
     frames: Tensor  # (clips, segments, 3, size, size), or motion fields
-    labels: Tensor  # int64, (clips,)
+    labels: Tensor  # int64, (clips,); of several labels a clip uint8, (clips, classes)
     rows: Tensor  # int64, (clips,), rows of the cache
 
 
@@ -78,7 +78,10 @@ class CropDataset(Dataset[Sample]):
     ) -> None:
         require_plausible(cache)
         self.rows = np.asarray(rows, dtype=np.int64)
-        self.labels = cache.label[self.rows].astype(np.int64)
+        several = cache.labels
+        self.labels: npt.NDArray[Any] = (
+            cache.label[self.rows].astype(np.int64) if several is None else several[self.rows]
+        )
         self.segments = segments
         self._reader = FrameReader(cache, stream)
         self._random = random
@@ -103,8 +106,8 @@ class CropDataset(Dataset[Sample]):
         Args:
             cache: open, or its ``.zarr`` folder.
             split: its name, else its number from 1.
-            subset: or its name, "train" or "test".
-            segments: frames per clip; None: 3 for "train", 8 for "test", but no more than the cache has per clip.
+            subset: or its name, "train", "test" or "val".
+            segments: frames per clip; None: 3 for "train", 8 for the others, but no more than the cache has per clip.
             random: a random slot of each segment; None: for "train" only.
             seed, stream: as above.
         Raises: CacheError; SettingsError if the split is unknown or no clip is left; ValueError for another subset.
@@ -137,7 +140,8 @@ class CropDataset(Dataset[Sample]):
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
         """Read several clips at once; ``DataLoader`` calls this with a whole batch."""
         batch = self.read(np.asarray(indices, dtype=np.int64))
-        return [Sample(frames, int(label)) for frames, label in zip(batch.frames, batch.labels, strict=True)]
+        labels = batch.labels.tolist() if batch.labels.ndim == 1 else batch.labels
+        return [Sample(frames, label) for frames, label in zip(batch.frames, labels, strict=True)]
 
     def batch_shape(self, clips: int) -> tuple[int, ...]:
         """Shape of the frames or fields of some clips: (clips, segments, 3, size, size) or (..., 2, side, side)."""

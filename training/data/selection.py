@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import ClipState
+from mocrop.pipeline.cache.layout import VALIDATION, ClipState
 from mocrop.pipeline.choices import require_choice
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
+from mocrop.pipeline.names import shell_word
 
 IntArray = npt.NDArray[np.int64]
-SubsetName = Literal["train", "test"]
+SubsetName = Literal["train", "test", "val"]
 
 
 class Subset(IntEnum):
@@ -27,6 +28,7 @@ class Subset(IntEnum):
 
     TRAIN = 1
     TEST = 2
+    VAL = VALIDATION
 
 
 def as_subset(subset: Subset | SubsetName) -> Subset:
@@ -72,11 +74,35 @@ class Selection:
     left_out: LeftOut
 
 
+def require_labelled(cache: CropCache) -> None:
+    """Check that clips have labels, without which there is nothing to learn and nothing to test.
+
+    Raises: SettingsError that says how to get them.
+    """
+    if not cache.class_names:
+        raise SettingsError(
+            f"{cache.path}: its clips have no labels; run `mocrop init` again without --unlabelled, with the lists as "
+            f"--splits, then `mocrop precrop --name {shell_word(cache.path.stem)}`, which keeps the frames"
+        )
+
+
+def require_one_label(cache: CropCache, what: str) -> None:
+    """Check that a clip has one label at most.
+
+    Args:
+        what: needs that, with its verb.
+    Raises: SettingsError.
+    """
+    if cache.labels is not None:
+        raise SettingsError(f"{cache.path}: a clip may have several labels, and {what} one; see docs/evaluation.md")
+
+
 def split_index(cache: CropCache, split: str) -> int:
     """Find a split by its name, else by its number from 1.
 
-    Raises: SettingsError that lists the splits if there is no such one.
+    Raises: SettingsError that lists the splits if there is no such one, or if the clips have no labels.
     """
+    require_labelled(cache)
     if (index := find_split(cache.split_names, split)) is not None:
         return index
     names = ", ".join(cache.split_names)
@@ -99,7 +125,7 @@ def select_clips(cache: CropCache, *, split: str | int, subset: Subset | SubsetN
 
     Args:
         split: its name, else its number from 1.
-        subset: or its name, "train" or "test".
+        subset: or its name, "train", "test" or "val".
     Raises: ValueError for another subset; SettingsError if the split is unknown, or if no clip is left.
     """
     split, subset = str(split), as_subset(subset)
@@ -114,6 +140,13 @@ def select_clips(cache: CropCache, *, split: str | int, subset: Subset | SubsetN
     if not rows.size:
         raise SettingsError(_nothing_to_use(cache, split, subset, left_out))
     return Selection(rows=rows, left_out=left_out)
+
+
+def classes_of(cache: CropCache, rows: IntArray) -> IntArray:
+    """Numbers of the classes that some of the clips are of: int64, ascending."""
+    if cache.labels is None:
+        return np.unique(cache.label[rows]).astype(np.int64)
+    return np.flatnonzero(cache.labels[rows].any(axis=0))
 
 
 def hold_out(cache: CropCache, rows: IntArray, *, share: float, seed: int) -> tuple[IntArray, IntArray]:
@@ -131,13 +164,19 @@ def hold_out(cache: CropCache, rows: IntArray, *, share: float, seed: int) -> tu
     Returns: rows to train on and rows to validate on, in the order of ``rows``.
     """
     names = [_group_name(cache, row) for row in rows.tolist()]
-    labels = cache.label[rows].tolist()
     labels_of: dict[str, set[int]] = {}
-    for label, name in zip(labels, names, strict=True):
-        labels_of.setdefault(name, set()).add(label)
+    for labels, name in zip(_classes_of(cache, rows), names, strict=True):
+        labels_of.setdefault(name, set()).update(labels)
     held = _chosen(labels_of, share=share, seed=seed)
     validate = np.array([name in held for name in names], dtype=np.bool_)
     return rows[~validate], rows[validate]
+
+
+def _classes_of(cache: CropCache, rows: IntArray) -> Iterator[list[int]]:
+    """The classes of each clip."""
+    if cache.labels is None:
+        return ([label] for label in cache.label[rows].tolist())
+    return (np.flatnonzero(marks).tolist() for marks in cache.labels[rows])
 
 
 def _chosen(labels_of: Mapping[str, set[int]], *, share: float, seed: int) -> set[str]:
@@ -170,10 +209,9 @@ def _group_name(cache: CropCache, row: int) -> str:
 
 def _nothing_to_use(cache: CropCache, split: str, subset: Subset, left_out: LeftOut) -> str:
     column = cache.subset[:, split_index(cache, split)]
-    there = ", ".join(
-        f"{np.count_nonzero(column == number)} in {name}"
-        for number, name in ((1, "train"), (2, "test"), (0, "neither"))
-    )
+    named = ((1, "train"), (2, "test"), (3, "val"), (0, "neither"))
+    counts = [(np.count_nonzero(column == number), name) for number, name in named]
+    there = ", ".join(f"{count} in {name}" for count, name in counts if count or name != "val")
     return (
         f"{cache.path}: no usable {subset.name.lower()} clip in split {split} (clips: {there}; left out: {left_out}); "
         f"pass another --split of {', '.join(cache.split_names)}, or see `mocrop status`"

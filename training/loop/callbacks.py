@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mocrop.training.data.selection import LeftOut
 from mocrop.training.loop.meter import Meter
+from mocrop.training.recipe import Loss
 from mocrop.training.scores import Score
 
 
@@ -31,6 +32,9 @@ class RunFacts:
     batches_done: int = 0  # by that run, in the epoch after those
     processes: int = 1  # that train together
     clips_left_out: int = 0  # of each epoch, as they do not fill a batch
+    validation_listed: int = 0  # clips of the validation list of the split; 0: there is none
+    validation_left_out: LeftOut = field(default_factory=LeftOut)  # of that list
+    loss: Loss = "ce"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +44,14 @@ class EpochRecord:
     epoch: int  # from 1
     learning_rate: float  # of the last step
     train_loss: float  # with label smoothing, if any
-    train_accuracy: float  # on augmented clips, each batch with the weights of its time
+    train_accuracy: float  # on augmented clips, each batch with the weights of its time; see Totals.accuracy
     validation_loss: float | None  # None without validation clips
     validation_top1: Score | None
     validation_top5: Score | None
     seconds: float
     clips_per_second: float  # of training
     waiting_share: float  # of training, for data
+    validation_map: float | None = None  # mean average precision, where a clip may have several labels; then no top-k
 
 
 class TrainCallback:

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional
+from torch import Tensor
 
 from mocrop.pipeline.errors import TrainingError
+from mocrop.training.average_precision import mean_average_precision
 from mocrop.training.data.augment import normalise
 from mocrop.training.distributed import share_buffers
 from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.job import Job
 from mocrop.training.loop.meter import Meter
+from mocrop.training.loop.objective import summed_loss
 from mocrop.training.loop.optim import StepPosition
 from mocrop.training.loop.saver import Saver
 from mocrop.training.loop.step import train_step
@@ -28,11 +30,12 @@ NO_NUMBER_WAY_OUT = "pass a lower --lr, or --amp off, and another --name (what w
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Loss and accuracies on the clips held out of training."""
+    """Loss and scores on the clips held out of training."""
 
     loss: float  # mean over the clips
-    top1: Score
-    top5: Score
+    top1: Score | None = None  # where a clip has one label
+    top5: Score | None = None
+    mean_precision: float | None = None  # where it may have several: the mean average precision over classes
 
 
 def train_epoch(job: Job, epoch: int, meter: Meter, callback: TrainCallback, saver: Saver) -> None:
@@ -66,7 +69,8 @@ def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
     """
     model = job.scored.eval()
     share_buffers(model, job.ranks)
-    loss, top1, top5, total = 0.0, 0, 0, 0
+    loss, top1, top5, total, several = 0.0, 0, 0, 0, job.validation.dataset.labels.ndim == 2
+    scores = [torch.empty(0, job.classes)]  # of several labels: average precision looks at all clips together
     clips_of_all, batch_size = len(job.validation.dataset) // job.ranks.ranks, job.validation.batch_size
     for number, batch in enumerate(job.validation):
         frames, labels = batch.frames.to(job.device, non_blocking=True), batch.labels.to(job.device)
@@ -74,9 +78,12 @@ def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
             if not job.frozen:
                 frames = normalise(frames, mean=job.backbone.mean, std=job.backbone.std)
             logits = clip_logits(model, frames).float()
-        loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
-        top1 += count_correct(logits, labels)
-        top5 += count_correct(logits, labels, k=5)
+        loss += float(summed_loss(logits, labels, loss=job.loss))
+        if several:
+            scores.append(logits.cpu())
+        else:
+            top1 += count_correct(logits, labels)
+            top5 += count_correct(logits, labels, k=5)
         total += len(labels)
         if number * batch_size < clips_of_all:  # after that, other ranks may have no batch left
             after_batch()
@@ -86,7 +93,15 @@ def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
         return None
     if not math.isfinite(loss):
         raise TrainingError(f"the validation loss is {loss}; {NO_NUMBER_WAY_OUT}")
+    if several:
+        return Validation(loss=loss / total, mean_precision=_mean_precision(job, torch.cat(scores)))
     return Validation(loss=loss / total, top1=Score(correct=top1, total=total), top5=Score(correct=top5, total=total))
+
+
+def _mean_precision(job: Job, scores: Tensor) -> float:
+    """Mean average precision of the clips of all ranks, whose part here has these logits, (clips, classes)."""
+    labels = job.validation.dataset.labels
+    return mean_average_precision(job.ranks.in_order(scores, total=len(labels)).numpy(), labels)
 
 
 def require_numbers(meter: Meter, *, epoch: int) -> None:

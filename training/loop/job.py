@@ -1,4 +1,4 @@
-"""Set up a training run: its clips, network, optimiser and loaders."""
+"""Set up a training run: its network, optimiser and loaders."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -18,27 +16,17 @@ from mocrop.training.data.feature_dataset import FeatureDataset, LazyFeatures
 from mocrop.training.data.feature_file import OnFrames
 from mocrop.training.data.frame_reader import require_shards
 from mocrop.training.data.loader import CropLoader
-from mocrop.training.data.selection import LeftOut, Subset, hold_out, select_clips
 from mocrop.training.distributed import Ranks, averaging, require_parallel, synchronised
+from mocrop.training.loop.clips import Clips
 from mocrop.training.loop.ema import Ema
+from mocrop.training.loop.objective import chosen_loss
 from mocrop.training.loop.optim import make_optimizer
 from mocrop.training.loop.trial import Trial, require_features, require_trainable
 from mocrop.training.model.backbones import Backbone, build_backbone
 from mocrop.training.model.checkpoint import Checkpoint
 from mocrop.training.model.device import choose_device, compiled, is_convolutional, mixed_precision, takes_channels_last
 from mocrop.training.model.pooling import widen_head
-from mocrop.training.recipe import TrainSettings
-
-IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Clips:
-    """Clips of the training list of one split; rows of the cache."""
-
-    train: IntArray
-    validate: IntArray  # of held-out groups; empty where the settings ask for none
-    left_out: LeftOut
+from mocrop.training.recipe import Loss, TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +46,7 @@ class Job:
     precision: torch.dtype | None  # of mixed precision; None: float32 throughout
     channels_last: bool  # memory format of the network
     classes: int
+    loss: Loss
     ranks: Ranks  # this process among those that train together
 
     @property
@@ -108,21 +97,6 @@ class Job:
         self.scaler.load_state_dict(checkpoint.resume["scaler"])
 
 
-def choose_clips(cache: CropCache, settings: TrainSettings) -> Clips:
-    """Divide the training list into clips to train on and clips of held-out groups.
-
-    Raises: SettingsError if there is nothing to train on, or nothing to hold out.
-    """
-    listed = select_clips(cache, split=settings.split, subset=Subset.TRAIN)
-    train, validate = hold_out(cache, listed.rows, share=settings.validation_share, seed=settings.seed)
-    if settings.validation_share > 0 and not validate.size:
-        raise SettingsError(
-            f"{cache.path}: no class has two groups in the training list of split {settings.split}, so none can be "
-            "held out for validation; pass --validation-share 0 to train on everything and keep the last epoch"
-        )
-    return Clips(train=train, validate=validate, left_out=listed.left_out)
-
-
 def set_up(
     cache: CropCache,
     clips: Clips,
@@ -147,7 +121,7 @@ def set_up(
     device = choose_device(settings.device, ranks)
     require_parallel(settings, ranks, clips=len(clips.train), device=device)
     precision = mixed_precision(device, settings.amp)
-    classes = len(cache.class_names)
+    classes, loss = len(cache.class_names), chosen_loss(cache, settings.loss)
     torch.manual_seed(settings.seed)  # of random first weights
     backbone = build_backbone(settings.arch, classes=classes, size=size, weights=weights, input=settings.input)
     if frozen := settings.freeze_backbone:
@@ -190,6 +164,7 @@ def set_up(
         precision=precision,
         channels_last=channels_last,
         classes=classes,
+        loss=loss,
         ranks=ranks,
     )
 

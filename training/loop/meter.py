@@ -29,7 +29,7 @@ class Totals:
     batches_done: int
     clips: int = 0
     loss: float = 0.0  # summed over the clips
-    correct: int = 0  # clips whose first answer is right
+    correct: int = 0  # clips whose first answer is right; of several labels, one of them
     seconds: float = 0.0
     waiting_seconds: float = 0.0  # part of them, spent waiting for data
 
@@ -106,11 +106,13 @@ class Meter:
         Args:
             loss: scalar, mean over the clips.
             logits: shape (clips, classes).
-            labels: int64, shape (clips,).
+            labels: int64, shape (clips,), or 1 for each class of a clip, shape (clips, classes).
         """
         self._loss += loss.detach() * len(labels)
         self._unchecked.append(loss.detach())
-        self._correct += (logits.detach().argmax(dim=1) == labels).sum()
+        first = logits.detach().argmax(dim=1)
+        right = first == labels if labels.ndim == 1 else labels.gather(1, first.unsqueeze(1)) > 0
+        self._correct += right.sum()
         self.clips += len(labels)
         self._clips_here += len(labels)
         self.batches_done += 1

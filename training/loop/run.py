@@ -94,6 +94,7 @@ class Run:
             seconds=seconds,
             clips_per_second=meter.clips_per_second,
             waiting_share=totals.waiting_share,
+            validation_map=validation.mean_precision if validation else None,
         )
 
     def _checkpoint(self) -> Checkpoint:

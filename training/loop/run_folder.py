@@ -113,7 +113,7 @@ class RunFolder:
             save_checkpoint(self._next_best, replace(earlier, resume={}))
             self._replace_best(best)
         self._metrics.unlink(missing_ok=True)
-        next_is_best = history[-1].validation_top1 is None and len(history) < epochs
+        next_is_best = history[-1].validation_loss is None and len(history) < epochs
         if not next_is_best and self._epoch_of_best <= len(history):  # a later epoch in best.pt is about to be done
             self.require_best(history)
 
@@ -190,10 +190,13 @@ def weights_of(run: Path) -> Path:
 def best_epoch(history: Sequence[EpochRecord]) -> int:
     """Number of the epoch with the most right answers on the validation clips; among equals, of the lowest loss.
 
-    Without validation clips it is the last epoch.
+    Where a clip may have several labels, the mean average precision counts in place of right answers. Without
+    validation clips it is the last epoch.
     """
 
-    def rank(record: EpochRecord) -> tuple[int, float]:
+    def rank(record: EpochRecord) -> tuple[float, float]:
+        if record.validation_map is not None and record.validation_loss is not None:
+            return -record.validation_map, record.validation_loss
         if record.validation_top1 is None or record.validation_loss is None:
             return 0, -record.epoch
         return -record.validation_top1.correct, record.validation_loss
@@ -203,7 +206,10 @@ def best_epoch(history: Sequence[EpochRecord]) -> int:
 
 def record_json(record: EpochRecord) -> dict[str, Any]:
     """A record as plain values, for JSON."""
-    return asdict(record)
+    values = asdict(record)
+    if record.validation_map is None:  # an older mocrop knows no such score
+        del values["validation_map"]
+    return values
 
 
 def record_from_json(values: Mapping[str, Any]) -> EpochRecord:

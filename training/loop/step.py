@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mocrop.training.data.augment import Mixed, augment, draw_augment_params, every_nth, mixup
 from mocrop.training.data.dataset import Batch
 from mocrop.training.loop.job import Job
+from mocrop.training.loop.objective import mean_loss
 from mocrop.training.loop.optim import StepPosition, epoch_fraction, learning_rate, update_group
 from mocrop.training.model.backbones import clip_logits
 from mocrop.training.model.device import autocast, one_thread
@@ -23,7 +23,7 @@ class StepResult(NamedTuple):
 
     loss: Tensor  # scalar, mean over the clips
     logits: Tensor  # float32, (clips, classes)
-    labels: Tensor  # int64, (clips,)
+    labels: Tensor  # as in the batch
     updated: bool  # whether it has changed the weights, and the gradients are used up
 
 
@@ -58,7 +58,7 @@ def vary(job: Job, frames: Tensor, labels: Tensor, position: StepPosition) -> Mi
 
     Args:
         frames: uint8, int8 or, of features, float32, as in a :class:`~mocrop.training.data.dataset.Batch`.
-        labels: int64, shape (clips,), on the device.
+        labels: as in that batch, on the device.
     Returns: float32 frames and soft targets.
     """
     settings, backbone = job.settings, job.backbone
@@ -76,7 +76,7 @@ def forward(job: Job, mixed: Mixed) -> tuple[Tensor, Tensor]:
     with autocast(job.device, job.precision):
         logits = clip_logits(job.model, mixed.frames).float()
         # label smoothing and mixup are both linear in the target, so their order does not matter
-        loss = functional.cross_entropy(logits, mixed.targets, label_smoothing=job.settings.label_smoothing)
+        loss = mean_loss(logits, mixed.targets, loss=job.loss, label_smoothing=job.settings.label_smoothing)
     return logits, loss
 
 

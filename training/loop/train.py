@@ -11,14 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.settings import plain_settings
+from mocrop.training.data.selection import classes_of, require_labelled
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
+from mocrop.training.loop.clips import Clips, choose_clips
 from mocrop.training.loop.epoch import train_epoch, validate
-from mocrop.training.loop.job import Clips, Job, choose_clips, set_up
+from mocrop.training.loop.job import Job, set_up
 from mocrop.training.loop.run import Run
 from mocrop.training.loop.run_folder import RunFolder, best_epoch
 from mocrop.training.loop.saver import RunControl, Saver
@@ -48,7 +48,9 @@ def train(
     callback: TrainCallback | None = None,
     control: RunControl | None = None,
 ) -> TrainResult:
-    """Train on the training list of one split, and choose the best epoch on groups held out of that list.
+    """Train on the training list of one split, and choose the best epoch on its validation list.
+
+    Without a validation list, groups of the training list are held out for that.
 
     Clips of the test list are never used. The head has an output for every class that the cache names, also for those
     without a clip. With ``freeze_backbone`` only the head is trained, on features that the first epoch computes, or
@@ -69,6 +71,7 @@ def train(
     callback, control = callback or TrainCallback(), control or RunControl()
     settings, run_dir = settings or TrainSettings(), Path(run_dir)
     cache = CropCache(cache_path)
+    require_labelled(cache)
     folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
     described = describe_cache(cache)
     earlier = folder.unfinished(plain_settings(settings, keep_none=True), described)
@@ -156,12 +159,15 @@ def _facts(cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path) ->
         validation_clips=len(clips.validate),
         left_out=clips.left_out,
         classes=job.classes,
-        classes_with_clips=len(np.unique(cache.label[clips.train])),
+        classes_with_clips=len(classes_of(cache, clips.train)),
         epochs=job.settings.epochs,
         epochs_done=len(run.history),
         batches_done=run.begun.batches_done,
         processes=job.ranks.ranks,
         clips_left_out=job.loader.clips_left_out,
+        validation_listed=clips.listed,
+        validation_left_out=clips.validation_left_out,
+        loss=job.loss,
     )
 
 
@@ -176,10 +182,21 @@ def _config(
             "train": facts.train_clips,
             "validation": facts.validation_clips,
             "left_out": asdict(facts.left_out),
+            **(_by_list(facts) if facts.validation_listed else {}),
         },
+        **({"loss": facts.loss} if facts.loss != "ce" else {}),
         "device": facts.device,
         "precision": facts.precision,
         "channels_last": facts.channels_last,
         "processes": facts.processes,
         "versions": {name: version(name) for name in ("mocrop", "torch", "torchvision", "timm")},
+    }
+
+
+def _by_list(facts: RunFacts) -> dict[str, object]:
+    """What config.json says of a validation list."""
+    return {
+        "validation_list": facts.validation_listed,
+        "validation_by": "list" if facts.validation_clips else "nothing",
+        "validation_left_out": asdict(facts.validation_left_out),
     }

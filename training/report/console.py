@@ -97,9 +97,12 @@ def describe(facts: RunFacts) -> list[str]:
     )
     lines = [
         f"{facts.arch} {where} in {facts.precision}, into {facts.run_dir}",
-        f"{facts.train_clips} clips to train on, {facts.validation_clips} held out for validation, "
-        f"left out: {facts.left_out}",
+        f"{facts.train_clips} clips to train on, {_validation_words(facts)}, left out: {facts.left_out}",
     ]
+    if facts.validation_listed and not facts.validation_clips:
+        lines.append(f"the validation list of {facts.validation_listed} clips is not used: the last epoch is kept")
+    if facts.loss != "ce":
+        lines.append("loss: binary cross-entropy, each class by itself")
     if facts.clips_left_out:
         left_out = f"{facts.clips_left_out} of the {facts.train_clips} clips"
         lines.append(f"each epoch leaves out {left_out}, which fill no batch; other ones each time")
@@ -116,6 +119,13 @@ def describe(facts: RunFacts) -> list[str]:
     return lines
 
 
+def _validation_words(facts: RunFacts) -> str:
+    if not facts.validation_listed:
+        return f"{facts.validation_clips} held out for validation"
+    without = f" ({facts.validation_left_out} of it left out)" if facts.validation_left_out.total else ""
+    return f"{facts.validation_clips} of the validation list to validate on{without}"
+
+
 def describe_meter(meter: Meter) -> str:
     """Progress of an epoch, short enough for part of a line of 80 columns."""
     totals, speed = meter.totals(), meter.clips_per_second
@@ -130,6 +140,8 @@ def describe_record(record: EpochRecord) -> str:
     validation = ""
     if record.validation_top1 is not None:
         validation = f", held out {record.validation_loss:.3f} acc {record.validation_top1.share:.1%}"
+    elif record.validation_map is not None:
+        validation = f", held out {record.validation_loss:.3f} mAP {record.validation_map:.1%}"
     seconds = f"{record.seconds:.{0 if record.seconds >= 10 else 2}f} s"
     return (
         f"loss {record.train_loss:.3f} acc {record.train_accuracy:.1%}{validation}, {seconds} "

@@ -91,8 +91,10 @@ def _draw_accuracies(axis: Axes, history: Sequence[EpochRecord]) -> None:
     low, high = ([100 * score.interval[end] for _, score in scores] for end in (0, 1))
     axis.fill_between(epochs, low, high, color=VALIDATION, alpha=0.12, linewidth=0)
     _line(axis, [record for record, _ in scores], [100 * score.share for _, score in scores], VALIDATION, "validation")
+    precise = [(record, record.validation_map) for record in history if record.validation_map is not None]
+    _line(axis, [record for record, _ in precise], [100 * each for _, each in precise], VALIDATION, "validation, mAP")
     axis.set_ylim(0, 102)
-    axis.set_ylabel("top-1 accuracy, %")
+    axis.set_ylabel("top-1 accuracy, %" if not precise else "top-1 right, and mAP, %")
 
 
 def _draw_rate(axis: Axes, history: Sequence[EpochRecord]) -> None:
@@ -117,7 +119,7 @@ def _mark_best(figure: Figure, history: Sequence[EpochRecord]) -> None:
     best = history[best_epoch(history) - 1]
     for axis in figure.axes:
         axis.axvline(best.epoch, color=BEST, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-    what = f"best: epoch {best.epoch}, top-1 {best.validation_top1.share:.1%}" if best.validation_top1 else "kept"
+    what = f"best: epoch {best.epoch}, {_score_words(best)}" if best.validation_loss is not None else "kept"
     left = best.epoch <= (history[0].epoch + history[-1].epoch) / 2
     figure.axes[1].annotate(
         what,
@@ -129,3 +131,9 @@ def _mark_best(figure: Figure, history: Sequence[EpochRecord]) -> None:
         color=BEST,
         fontsize=9,
     )
+
+
+def _score_words(record: EpochRecord) -> str:
+    if record.validation_map is not None:
+        return f"mAP {record.validation_map:.1%}"
+    return f"top-1 {record.validation_top1.share:.1%}" if record.validation_top1 else "not scored"

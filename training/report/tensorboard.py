@@ -61,6 +61,9 @@ def _scalars(record: EpochRecord) -> Iterator[tuple[str, float]]:
     if record.validation_loss is not None and record.validation_top1 is not None:
         yield "loss/validation", record.validation_loss
         yield "accuracy/validation", record.validation_top1.share
+    if record.validation_loss is not None and record.validation_map is not None:
+        yield "loss/validation", record.validation_loss
+        yield "mean average precision/validation", record.validation_map
     yield "speed/clips per second", record.clips_per_second
     yield "speed/share of waiting", record.waiting_share
     yield "learning rate", record.learning_rate

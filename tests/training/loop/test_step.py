@@ -18,7 +18,8 @@ from mocrop.training.data.dataset import Batch, CropDataset
 from mocrop.training.data.loader import CropLoader
 from mocrop.training.distributed import Ranks
 from mocrop.training.loop import epoch as epoch_module
-from mocrop.training.loop.job import Job, choose_clips, set_up
+from mocrop.training.loop.clips import choose_clips
+from mocrop.training.loop.job import Job, set_up
 from mocrop.training.loop.optim import StepPosition
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.step import forward, train_step

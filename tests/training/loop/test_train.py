@@ -17,7 +17,7 @@ from mocrop.pipeline.errors import CacheError, SettingsError, TrainingError
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.loop import job as job_module
 from mocrop.training.loop.callbacks import EpochRecord, TrainCallback
-from mocrop.training.loop.job import choose_clips
+from mocrop.training.loop.clips import choose_clips
 from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.run_folder import RunFolder
 from mocrop.training.loop.train import train

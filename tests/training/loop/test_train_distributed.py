@@ -18,8 +18,9 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import StoppedError
 from mocrop.training.distributed import Ranks
 from mocrop.training.loop.callbacks import TrainCallback
+from mocrop.training.loop.clips import choose_clips
 from mocrop.training.loop.epoch import validate
-from mocrop.training.loop.job import choose_clips, set_up
+from mocrop.training.loop.job import set_up
 from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.optim import StepPosition
 from mocrop.training.loop.saver import RunControl

@@ -1,0 +1,81 @@
+"""The clips of a training run: those to train on, and those to validate on, which choose the best epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.errors import SettingsError
+from mocrop.training.data.selection import LeftOut, Selection, Subset, hold_out, select_clips, split_index
+from mocrop.training.recipe import TrainSettings
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clips:
+    """Clips of the training list of one split, and those to validate on; rows of the cache."""
+
+    train: IntArray
+    validate: IntArray  # of held-out groups, or of the validation list; empty where the settings ask for none
+    left_out: LeftOut  # of the training list
+    listed: int = 0  # clips of the validation list, usable or not; 0: there is none
+    validation_left_out: LeftOut = field(default_factory=LeftOut)  # of the validation list, where that is used
+
+    @property
+    def by_list(self) -> bool:
+        """Whether the clips to validate on are those of a list."""
+        return bool(self.listed and self.validate.size)
+
+
+def choose_clips(cache: CropCache, settings: TrainSettings) -> Clips:
+    """Choose clips to train on and clips to validate on.
+
+    Where a split has a validation list, its clips are validated on and the whole training list is trained on; without
+    one, groups of the training list are held out. A share of 0 validates on nothing.
+
+    Raises: SettingsError if there is nothing to train on, or nothing to validate on, or if both a validation list and a
+        share to hold out are asked for.
+    """
+    listed = select_clips(cache, split=settings.split, subset=Subset.TRAIN)
+    if given := int(np.count_nonzero(cache.subset[:, split_index(cache, settings.split)] == Subset.VAL)):
+        return _with_list(cache, settings, listed, given=given)
+    train, validate = hold_out(cache, listed.rows, share=settings.validation_share, seed=settings.seed)
+    if settings.validation_share > 0 and not validate.size:
+        raise SettingsError(
+            f"{cache.path}: no class has two groups in the training list of split {settings.split}, so none can be "
+            "held out for validation; pass --validation-share 0 to train on everything and keep the last epoch"
+        )
+    _require_positives(cache, validate)
+    return Clips(train=train, validate=validate, left_out=listed.left_out)
+
+
+def _with_list(cache: CropCache, settings: TrainSettings, listed: Selection, *, given: int) -> Clips:
+    """Clips to train on, and those of a validation list of so many clips."""
+    if settings.validation_share == 0:
+        return Clips(train=listed.rows, validate=listed.rows[:0], left_out=listed.left_out, listed=given)
+    if settings.validation_share != TrainSettings.validation_share:
+        raise SettingsError(
+            f"{cache.path}: split {settings.split} has a validation list of {given} clips, which is used in place of "
+            f"--validation-share {settings.validation_share:g}; leave the option out, or pass 0 to validate on nothing"
+        )
+    chosen = select_clips(cache, split=settings.split, subset=Subset.VAL)
+    _require_positives(cache, chosen.rows)
+    return Clips(
+        train=listed.rows,
+        validate=chosen.rows,
+        left_out=listed.left_out,
+        listed=given,
+        validation_left_out=chosen.left_out,
+    )
+
+
+def _require_positives(cache: CropCache, rows: IntArray) -> None:
+    """Raises: SettingsError if no clip to validate on has a label, so that no precision could be averaged."""
+    if rows.size and cache.labels is not None and not cache.labels[rows].any():
+        raise SettingsError(
+            f"{cache.path}: no clip to validate on has a label; list some that have, or pass --validation-share 0"
+        )
