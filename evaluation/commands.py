@@ -20,7 +20,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.training.data.selection import split_index
+from mocrop.training.data.selection import require_one_label, split_index
 from mocrop.training.model.checkpoint import describe_cache
 
 
@@ -65,6 +65,7 @@ def evaluate_in_workspace(
         :func:`~mocrop.evaluation.scores.evaluate.evaluate` raises.
     """
     tasks = choose_tasks(workspace, choice, settings.split)
+    _require_one_label(tasks, choice)
     splits = tuple(
         _evaluated(workspace, replace(settings, split=task.split), task, weight=choice.fuse_weight, console=console)
         for task in tasks
@@ -75,6 +76,17 @@ def evaluate_in_workspace(
     stem = f"{choice.family or tasks[0].target.name}-on-{tasks[0].target.cache.stem}-splitall"
     files = write_splits(table, workspace.reports, stem) if settings.ranks.first else {}
     return Evaluation(splits=splits, table=table, files=files)
+
+
+def _require_one_label(tasks: Sequence[Task], choice: Choice) -> None:
+    """Refuse, before anything is tested, what counts right answers where a clip may have several labels.
+
+    Raises: SettingsError.
+    """
+    what = "--fuse compares right answers, which need" if choice.fuse else "--split all averages right answers of"
+    if choice.fuse or len(tasks) > 1:
+        for task in tasks:
+            require_one_label(CropCache(task.target.cache), what)
 
 
 def print_evaluation(console: LineConsole, evaluation: Evaluation) -> None:
@@ -151,7 +163,12 @@ def saved_predictions(workspace: Workspace, settings: EvalSettings, target: Targ
 
 def _table(splits: Sequence[SplitEvaluation], tasks: Sequence[Task]) -> SplitTable:
     rows = [
-        Row(name=task.target.name, metrics=each.result.metrics, predictions=each.result.predictions, fusion=each.fusion)
+        Row(
+            name=task.target.name,
+            metrics=each.result.accuracies,
+            predictions=each.result.predictions,
+            fusion=each.fusion,
+        )
         for each, task in zip(splits, tasks, strict=True)
     ]
     first = splits[0].result

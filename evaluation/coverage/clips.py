@@ -31,7 +31,7 @@ class AnnotatedClip:
 
     Attributes:
         name: path under the data set without suffix.
-        label: its class.
+        label: its class; empty if it has none, or may have several.
         group: number of its group, as manifests have it; -1: it has none.
         motion: of all of its frames.
         frames: shape (n,): number of the frame that each row of ``truth`` belongs to, all of them frames of the clip.
@@ -55,6 +55,7 @@ def annotated_clips(workspace: Workspace, boxes: ActorBoxes, *, groups: range | 
     """
     reader = MotionReader(workspace.motion)
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
+        classes, one = manifest.names("class_names"), manifest.label_kind() == "one"
         for position, row in enumerate(manifest.clips()):
             if row.name not in boxes or (groups is not None and group_of(row.name) not in groups):
                 continue
@@ -66,7 +67,7 @@ def annotated_clips(workspace: Workspace, boxes: ActorBoxes, *, groups: range | 
             if there.any():
                 yield AnnotatedClip(
                     name=row.name,
-                    label=row.name.split("/")[0],
+                    label=classes[row.label] if one and row.label >= 0 else "",
                     group=row.group,
                     motion=motion,
                     frames=frames[there],

@@ -168,6 +168,6 @@ def _ceiling(clip: AnnotatedClip, places: Places, name: str, ratio: float) -> Do
 
 def _sets(labels: Sequence[str], still: BoolArray) -> dict[str, BoolArray]:
     sets = {"all": np.ones(len(labels), np.bool_)}
-    sets |= {f"class {label}": np.array([one == label for one in labels]) for label in sorted(set(labels))}
+    sets |= {f"class {label}": np.array([one == label for one in labels]) for label in sorted(set(labels)) if label}
     sets |= {"camera still": still, "camera moves": ~still}
     return {name: members for name, members in sets.items() if members.any()}

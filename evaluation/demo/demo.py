@@ -15,8 +15,7 @@ from mocrop.evaluation.coverage.overlap import METRICS, overlaps
 from mocrop.evaluation.demo.scenes import MadeScene, SceneSettings, make_scene, scene_settings
 from mocrop.evaluation.demo.sprites import SpriteSettings
 from mocrop.evaluation.pictures.crop_figure import Panel, draw_panels, panel
-from mocrop.evaluation.report.console import interval_head
-from mocrop.evaluation.report.format import score_cells
+from mocrop.evaluation.report.format import interval_head, score_cells
 from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands import preprocess

@@ -173,7 +173,7 @@ def some_frames(timeline: Timeline, count: int) -> list[int]:
 
 def class_of(row: ClipRow, class_names: Sequence[str]) -> str:
     """Name of a clip's class."""
-    return class_names[row.label] if row.label >= 0 else "no class"
+    return ", ".join(class_names[label] for label in row.labels or (row.label,) if label >= 0) or "no class"
 
 
 def _source_of(clip: str, extract: Stage, manifest: Manifest) -> Source:

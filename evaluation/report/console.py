@@ -8,22 +8,31 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mocrop.evaluation.report.format import class_cells, interval_cell, score_cells
+from mocrop.evaluation.report.format import (
+    MAX_CLASSES,
+    WORST_CLASSES,
+    class_cells,
+    interval_cell,
+    interval_head,
+    score_cells,
+)
 from mocrop.evaluation.report.remarks import cache_words, remarks
+from mocrop.evaluation.report.several_labels import class_words, print_precisions
 from mocrop.evaluation.scores.evaluate import EvalResult
+from mocrop.evaluation.scores.label_metrics import LabelMetrics
 from mocrop.evaluation.scores.latency import Latency, Percentiles
-from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics, Units
+from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics
 from mocrop.evaluation.scores.predict import OnBatch
 from mocrop.pipeline.terminal import LineConsole
-
-MAX_CLASSES = 20  # in the table of a console; of more classes, the worst are shown
-WORST_CLASSES = 10
 
 
 def print_result(console: LineConsole, result: EvalResult) -> None:
     """Print scores with counts and intervals, and what a reader needs to judge them."""
-    console.print(scores_table(result.metrics, title=headline(result)))
-    console.print(worst_classes_table(result.metrics))
+    if isinstance(result.metrics, LabelMetrics):
+        print_precisions(console, result.metrics, title=headline(result))
+    else:
+        console.print(scores_table(result.metrics, title=headline(result)))
+        console.print(worst_classes_table(result.metrics))
     print_facts(console, facts(result))
     for line in remarks(result):
         console.print(line)
@@ -52,16 +61,6 @@ def score_rows(metrics: Metrics) -> list[tuple[str, str, str, str]]:
         ("top-5", *score_cells(metrics.top5)),
         ("mean class", f"{100 * metrics.mean_class.mean:.1f} %", "", interval_cell(metrics.mean_class)),
     ]
-
-
-def interval_head(units: Units) -> str:
-    """Head of a column of intervals.
-
-    >>> from mocrop.evaluation.scores.metrics import Units
-    >>> interval_head(Units(kind="groups", count=42))
-    '95 % interval by 42 groups'
-    """
-    return f"95 % interval by {units}"
 
 
 def worst_classes_table(metrics: Metrics) -> Table:
@@ -96,14 +95,23 @@ def facts(result: EvalResult) -> dict[str, str]:
     epoch = f"epoch {result.epoch} of " if result.epoch else ""  # other programs may not say
     kind = "motion fields per clip" if result.input == "motion" else "per clip"
     return {
-        "clips": f"{result.top1.total} of {result.classes_tested} classes (the head tells {result.classes} apart), "
-        f"left out: {result.left_out}",
+        "clips": f"{len(result.predictions)} of {result.classes_tested} classes (the head tells {result.classes} "
+        f"apart), left out: {result.left_out}",
+        **scores_facts(result.metrics),
         "frames": f"{result.segments} {kind}, of {cache_words(result.cache)}",
         "network": f"{epoch}{result.checkpoint}, trained on {cache_words(result.trained_on)}",
-        "calibration": f"expected calibration error {100 * result.metrics.calibration.error:.1f} % "
-        f"({CALIBRATION_BINS} equal bins of the confidence; few clips make it look worse than it is)",
         "time": f"{result.clips_per_second:.1f} clips/s on {result.device} in all, reading included",
         "latency": latency_words(result.latency),
+    }
+
+
+def scores_facts(metrics: Metrics | LabelMetrics) -> dict[str, str]:
+    """What is to be said of the scores beside their tables, by label."""
+    if isinstance(metrics, LabelMetrics):
+        return {"classes": class_words(metrics)}
+    return {
+        "calibration": f"expected calibration error {100 * metrics.calibration.error:.1f} % "
+        f"({CALIBRATION_BINS} equal bins of the confidence; few clips make it look worse than it is)"
     }
 
 

@@ -9,6 +9,8 @@
 ``<stem>-calibration.png``   accuracy against confidence
 ``<stem>.npz``               logits clip by clip, see :mod:`~mocrop.evaluation.scores.predictions`
 ===========================  ==================================================================================
+
+Where a clip may have several labels there are no confusions and no confidence, so ``.csv`` and pictures are left out.
 """
 
 from __future__ import annotations
@@ -16,23 +18,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mocrop.evaluation.report.console import facts, headline, interval_head, score_rows
-from mocrop.evaluation.report.format import class_cells, in_markdown, picture, table_lines, write_json
+from mocrop.evaluation.report.console import facts, headline, score_rows
+from mocrop.evaluation.report.format import class_cells, in_markdown, interval_head, picture, table_lines, write_json
 from mocrop.evaluation.report.plots import draw_calibration, draw_confusion
 from mocrop.evaluation.report.remarks import remarks
+from mocrop.evaluation.report.several_labels import CLASS_COLUMNS, by_class_lines, class_rows, precision_lines
 from mocrop.evaluation.scores.evaluate import EvalResult
+from mocrop.evaluation.scores.label_metrics import LabelMetrics
 from mocrop.evaluation.scores.metrics import Metrics, confused_pairs
 from mocrop.evaluation.scores.predictions import Predictions, write_predictions
 from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.files import file_stem, write_whole
 
 SUFFIXES = (".json", ".md", ".csv", "-classes.csv", ".png", "-calibration.png", ".npz")
+SEVERAL_SUFFIXES = (".json", ".md", "-classes.csv", ".npz")  # where a clip may have several labels
 MAX_PAIRS = 10  # of confused classes
 
 
 def write_report(result: EvalResult, folder: Path, stem: str) -> dict[str, Path]:
     """Write all files of one evaluation, each whole or not at all, the JSON last; returns them by suffix."""
     files = report_files(folder, stem)
+    if isinstance(result.metrics, LabelMetrics):
+        return _write_precisions(result, result.metrics, files)
     write_scores(result.metrics, result.predictions, files, title=headline(result))
     write_whole(files[".md"], markdown(result, stem).encode())
     write_json(result.to_json(), files[".json"])
@@ -72,13 +79,33 @@ def markdown(result: EvalResult, stem: str) -> str:
     """The report as Markdown; it shows the pictures beside it."""
     lines = [
         f"# {in_markdown(headline(result))}",
-        *score_lines(result.metrics),
-        *(f"- **{label}**: {in_markdown(text)}" for label, text in facts(result).items()),
-        *(f"- {in_markdown(line)}" for line in remarks(result)),
-        *class_lines(result.metrics, result.predictions.class_names),
+        *score_lines(result.accuracies),
+        *fact_lines(result),
+        *class_lines(result.accuracies, result.predictions.class_names),
         *pictures(stem),
     ]
     return "\n".join(lines) + "\n"
+
+
+def fact_lines(result: EvalResult) -> list[str]:
+    """Facts and remarks as lines of Markdown."""
+    return [
+        *(f"- **{label}**: {in_markdown(text)}" for label, text in facts(result).items()),
+        *(f"- {in_markdown(line)}" for line in remarks(result)),
+    ]
+
+
+def _write_precisions(result: EvalResult, metrics: LabelMetrics, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Write the report of several labels a clip; what it has no files of is removed, as it would be of another one."""
+    written = {suffix: file for suffix, file in files.items() if suffix in SEVERAL_SUFFIXES}
+    for suffix in files.keys() - written.keys():
+        files[suffix].unlink(missing_ok=True)
+    write_csv(CLASS_COLUMNS, class_rows(metrics), files["-classes.csv"])
+    write_predictions(result.predictions, files[".npz"])
+    lines = [f"# {in_markdown(headline(result))}", *precision_lines(metrics), *fact_lines(result)]
+    write_whole(files[".md"], "\n".join([*lines, *by_class_lines(metrics), ""]).encode())
+    write_json(result.to_json(), files[".json"])
+    return written
 
 
 def pictures(stem: str) -> list[str]:

@@ -17,6 +17,9 @@ from mocrop.pipeline.strict_json import json_text
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and commands without a network need tables too
     from mocrop.evaluation.scores.metrics import Accuracy, ClassScore
 
+MAX_CLASSES = 20  # in the table of a console; of more classes, the worst are shown
+WORST_CLASSES = 10
+
 _MARKUP = re.compile(
     r"""[`*~|$] | <(?=[a-z/!?])              # code, emphasis, cells, formulas; HTML
     | \\(?=[!-/:-@\[-`{-~]|$)                # a backslash that would take the next character's meaning
@@ -88,6 +91,16 @@ def score_cells(score: Accuracy) -> tuple[str, str, str]:
     """
     low, high = score.interval
     return f"{100 * score.share:.1f} %", f"{score.correct} / {score.total}", _interval(low, high)
+
+
+def interval_head(units: object) -> str:
+    """Head of a column of intervals.
+
+    >>> from mocrop.evaluation.scores.metrics import Units
+    >>> interval_head(Units(kind="groups", count=42))
+    '95 % interval by 42 groups'
+    """
+    return f"95 % interval by {units}"
 
 
 def interval_cell(estimate: Estimate) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mocrop.evaluation.scores.evaluate import EvalResult, SeenInTraining
+from mocrop.evaluation.scores.label_metrics import LabelMetrics
 from mocrop.evaluation.scores.metrics import Units
 from mocrop.evaluation.scores.statistics import FEW_GROUPS
 from mocrop.pipeline.policies.registry import POLICIES
@@ -39,10 +40,11 @@ def remarks(result: EvalResult) -> list[str]:
         lines.append(
             f"{result.cache['name']} is no longer what the network was trained on: its clips, lists or frames differ"
         )
-    if result.classes_tested < 2:
+    several = isinstance(result.metrics, LabelMetrics)
+    if result.classes_tested < 2 and not several:
         lines.append("only one class is tested: the scores say nothing about telling classes apart")
     lines += few_units(result.metrics.units)
-    if result.classes <= 5:
+    if result.classes <= 5 and not several:
         lines.append(f"with {result.classes} classes top-5 is always right")
     if result.trained_on["name"] == UNKNOWN:
         lines.append(

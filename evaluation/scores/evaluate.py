@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mocrop.evaluation.scores.label_metrics import LabelMetrics, measure_labels
 from mocrop.evaluation.scores.latency import Latency, latency
 from mocrop.evaluation.scores.metrics import Accuracy, Metrics, measure
 from mocrop.evaluation.scores.predict import OnBatch, Outputs, predict
@@ -21,7 +22,14 @@ from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CheckpointError, SettingsError
 from mocrop.pipeline.limits import require_whole
 from mocrop.training.data.frame_reader import require_shards
-from mocrop.training.data.selection import LeftOut, Subset, select_clips, split_index
+from mocrop.training.data.selection import (
+    LeftOut,
+    Subset,
+    classes_of,
+    require_labelled,
+    select_clips,
+    split_index,
+)
 from mocrop.training.distributed import Ranks
 from mocrop.training.model.backbones import Backbone
 from mocrop.training.model.checkpoint import Checkpoint, describe_cache, restore_backbone
@@ -72,7 +80,7 @@ class EvalResult:
     split: str
     segments: int
     input: Stream  # of the network
-    metrics: Metrics
+    metrics: Metrics | LabelMetrics  # the latter where a clip may have several labels
     left_out: LeftOut
     classes: int  # outputs of the head
     classes_tested: int  # classes with a clip in the test list
@@ -93,16 +101,23 @@ class EvalResult:
         )
 
     @property
+    def accuracies(self) -> Metrics:
+        """The metrics of clips with one label. Raises: ValueError if they may have several."""
+        if isinstance(self.metrics, LabelMetrics):
+            raise ValueError("a clip may have several labels: there are average precisions, and no accuracies")
+        return self.metrics
+
+    @property
     def top1(self) -> Accuracy:
-        return self.metrics.top1
+        return self.accuracies.top1
 
     @property
     def top5(self) -> Accuracy:
-        return self.metrics.top5
+        return self.accuracies.top5
 
     @property
     def clips_per_second(self) -> float:
-        return self.top1.total / max(self.seconds, 1e-9)
+        return len(self.predictions) / max(self.seconds, 1e-9)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the logits and the confusion matrix as plain values, intervals and versions included."""
@@ -142,6 +157,7 @@ def evaluate(
     """
     settings, checkpoint_path = settings or EvalSettings(), Path(checkpoint_path)
     cache = CropCache(cache_path)
+    require_labelled(cache)
     checkpoint = load_any_checkpoint(checkpoint_path, cache=cache, arch=arch)
     require_same_classes(checkpoint, cache, source=checkpoint_path)
     if settings.segments > cache.frames_per_clip:
@@ -172,10 +188,10 @@ def evaluate(
         split=predictions.split,
         segments=settings.segments,
         input=checkpoint.input,
-        metrics=measure(predictions),
+        metrics=measure(predictions) if predictions.marks is None else measure_labels(predictions),
         left_out=tested.left_out,
         classes=len(cache.class_names),
-        classes_tested=len(np.unique(predictions.labels)),
+        classes_tested=len(classes_of(cache, tested.rows)),
         seen_in_training=seen.listed,
         trained_on_clips=seen.trained_on,
         validated_on_clips=seen.validated_on,
@@ -220,13 +236,16 @@ def predictions_of(
 ) -> Predictions:
     """Logits of a network with the names of clips and classes, and their origin.
 
-    Raises: CheckpointError if a logit is not finite.
+    Raises: CheckpointError if a logit is not finite; SettingsError for a clip without a label.
     """
     if not torch.isfinite(outputs.logits).all():
         raise CheckpointError(f"{source} answers with NaN or infinity: its training has diverged; train it again")
+    if (without := outputs.rows[cache.label[outputs.rows] < 0]).size:
+        raise SettingsError(f"{cache.path}: {cache.clip[without[0]]} is in the test list and has no label")
     return Predictions(
         clips=tuple(cache.clip[row] for row in outputs.rows.tolist()),
-        labels=outputs.labels.numpy(),
+        labels=cache.label[outputs.rows].astype(np.int64),
+        marks=None if cache.labels is None else outputs.labels.numpy(),
         groups=cache.group[outputs.rows],
         logits=outputs.logits.numpy(),
         class_names=tuple(cache.class_names),

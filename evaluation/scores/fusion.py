@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mocrop.evaluation.scores.comparisons import Comparison, compare, corrected
 from mocrop.evaluation.scores.metrics import DoubleMap, Metrics, log_softmax, measure, right
-from mocrop.evaluation.scores.predictions import Origin, Predictions, align
+from mocrop.evaluation.scores.predictions import Origin, Predictions, align, require_one_label
 
 Logits = npt.NDArray[np.floating]
 
@@ -86,8 +86,10 @@ def late_fusion(
 def fuse(first: Predictions, second: Predictions, *, weight: float = 0.5) -> Predictions:
     """Average the softmax of two networks; see :func:`mixed_logits` for the logits of the result.
 
-    Raises: PredictionsError if classes or clips differ; ValueError for a weight outside 0 to 1.
+    Raises: PredictionsError if classes or clips differ, or if a clip may have several labels; ValueError for a weight
+        outside 0 to 1.
     """
+    require_one_label(first)
     if not 0 <= weight <= 1:
         raise ValueError(f"weight must be from 0 to 1, not {weight}")
     first, second = align(first, second)

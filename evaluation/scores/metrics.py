@@ -7,13 +7,14 @@ new groups of clips where clips have groups, see :mod:`~mocrop.evaluation.scores
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.scores.predictions import Predictions
+from mocrop.evaluation.scores.predictions import Predictions, require_one_label
 from mocrop.evaluation.scores.statistics import Estimate, accuracy_interval
 
 CALIBRATION_BINS = 15  # equal parts of the confidence, as Guo et al. (2017) have them; the upper edge belongs to a bin
@@ -125,7 +126,10 @@ def estimate_json(estimate: Estimate) -> dict[str, Any]:
 
 
 def measure(predictions: Predictions) -> Metrics:
-    """Compute all metrics of predictions."""
+    """Compute all metrics of predictions.
+
+    Raises: PredictionsError if a clip may have several labels.
+    """
     labels, clusters = predictions.labels, predictions.clusters
     top1, top5 = right(predictions), right(predictions, k=5)
     confusion = confusion_matrix(labels, predictions.logits.argmax(axis=1), classes=len(predictions.class_names))
@@ -133,15 +137,25 @@ def measure(predictions: Predictions) -> Metrics:
         top1=_accuracy(top1, clusters),
         top5=_accuracy(top5, clusters),
         mean_class=share_estimate(top1, weights=class_weights(labels), clusters=clusters),
-        units=Units(kind="groups" if predictions.grouped else "clips", count=len(np.unique(clusters))),
+        units=units_of([predictions], clusters),
         classes=class_scores(confusion, predictions.class_names),
         calibration=calibration(softmax(predictions.logits), labels),
         confusion=confusion,
     )
 
 
+def units_of(predictions: Sequence[Predictions], clusters: IntArray) -> Units:
+    """What intervals over some predictions together take for independent; ``clusters`` are those of all of them."""
+    grouped = any(each.grouped for each in predictions)
+    return Units(kind="groups" if grouped else "clips", count=len(np.unique(clusters)))
+
+
 def right(predictions: Predictions, *, k: int = 1) -> BoolArray:
-    """(clips,) where the true class is among the first ``k``."""
+    """(clips,) where the true class is among the first ``k``.
+
+    Raises: PredictionsError if a clip may have several labels.
+    """
+    require_one_label(predictions)
     logits, labels = predictions.logits, predictions.labels
     own = np.take_along_axis(logits, labels[:, None], axis=1)
     lower = np.arange(logits.shape[1]) < labels[:, None]

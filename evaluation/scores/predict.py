@@ -30,7 +30,7 @@ class Outputs:
     """Logits of a network for some clips, one row a clip."""
 
     rows: IntArray  # (clips,) of the cache
-    labels: Tensor  # int64, (clips,)
+    labels: Tensor  # int64, (clips,); of several labels a clip uint8, (clips, classes)
     logits: Tensor  # float32, (clips, classes), averaged over the frames of the clip; on the CPU
     seconds: float  # in all
     times: Sequence[BatchTime]

@@ -4,7 +4,8 @@
 array            shape, dtype               meaning
 ===============  =========================  ========================================================
 ``logits``       (clips, classes) float32   mean over the frames of the clip; of a fusion, float64
-``label``        (clips,) int64             index of the true class
+``label``        (clips,) int64             index of the true class; of several the first
+``labels``       (clips, classes) uint8     only of format 2: 1 for each class of a clip, which may have several
 ``group``        (clips,) int32             as in a crop cache, -1 where there is none
 ``clip``         (clips,) string            names, as in the array ``clip`` of a crop cache
 ``class_names``  (classes,) string          by output of the head
@@ -34,7 +35,7 @@ from mocrop.pipeline.settings import unknown_settings
 from mocrop.pipeline.strict_json import json_text, parsed_json
 from mocrop.pipeline.versions import not_known, other_layout
 
-FORMAT = 1
+FORMAT, SEVERAL_LABELS = 1, 2  # the latter is written where a clip may have several labels
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, MemoryError)  # of numpy and zipfile
 MAX_NAMES = 3  # of clips or classes in a message
 
@@ -63,12 +64,13 @@ class Predictions:
     """
 
     clips: tuple[str, ...]  # names, each once
-    labels: IntArray  # (clips,)
+    labels: IntArray  # (clips,); of several labels the first
     groups: npt.NDArray[np.int32]  # (clips,), -1 = none
     logits: npt.NDArray[np.floating]  # (clips, classes), float32; float64 of a fusion
     class_names: tuple[str, ...]
     split: str  # whose test list the clips are
     origin: Origin
+    marks: npt.NDArray[np.uint8] | None = None  # (clips, classes), 1 for each class of a clip; None: it has one
 
     def __post_init__(self) -> None:
         clips, classes = len(self.clips), len(self.class_names)
@@ -79,12 +81,26 @@ class Predictions:
             raise ValueError("there must be a clip, and no name twice")
         if self.labels.min() < 0 or self.labels.max() >= classes:
             raise ValueError(f"labels must be from 0 to {classes - 1}")
+        if self.marks is not None:
+            self._check_marks(self.marks)
         if not np.isfinite(self.logits).all():
             worst = int(np.isfinite(self.logits).all(axis=1).argmin())
             raise ValueError(f"logits of {self.clips[worst]} are no numbers")
 
+    def _check_marks(self, marks: npt.NDArray[np.uint8]) -> None:
+        if marks.shape != self.logits.shape:
+            raise ValueError(f"marks have shape {marks.shape} instead of {self.logits.shape}")
+        if marks.max() > 1 or not np.take_along_axis(marks, self.labels[:, None], axis=1).all():
+            raise ValueError("marks must be 0 or 1, and 1 for the label of each clip")
+
     def __len__(self) -> int:
         return len(self.clips)
+
+    def classes_of(self, row: int) -> str:
+        """Names of the classes of a clip."""
+        if self.marks is None:
+            return self.class_names[int(self.labels[row])]
+        return ", ".join(self.class_names[number] for number in np.flatnonzero(self.marks[row]).tolist())
 
     @property
     def grouped(self) -> bool:
@@ -104,6 +120,7 @@ class Predictions:
             labels=self.labels[rows],
             groups=self.groups[rows],
             logits=self.logits[rows],
+            marks=None if self.marks is None else self.marks[rows],
         )
 
 
@@ -115,12 +132,14 @@ def file_hash(file: Path) -> str:
 
 def write_predictions(predictions: Predictions, file: Path) -> None:
     """Write predictions to a file that appears only when it is whole."""
-    about = {"format": FORMAT, "split": predictions.split, **asdict(predictions.origin)}
+    several: dict[str, Any] = {} if predictions.marks is None else {"labels": predictions.marks.astype(np.uint8)}
+    about = {"format": SEVERAL_LABELS if several else FORMAT, "split": predictions.split, **asdict(predictions.origin)}
     content = io.BytesIO()
     np.savez(
         content,
         logits=predictions.logits,
         label=predictions.labels.astype(np.int64),
+        **several,
         group=predictions.groups.astype(np.int32),
         clip=np.array(predictions.clips),
         class_names=np.array(predictions.class_names),
@@ -138,7 +157,8 @@ def read_predictions(file: Path) -> Predictions:
         _require_stored(file)
         with np.load(file, allow_pickle=False) as arrays:
             about = parsed_json(str(arrays["about"]))
-            _require_format(about.pop("format"), file)
+            written = about.pop("format")
+            _require_format(written, file)
             split = about.pop("split")
             _require_known(about, file)
             return Predictions(
@@ -149,6 +169,7 @@ def read_predictions(file: Path) -> Predictions:
                 class_names=tuple(arrays["class_names"].tolist()),
                 split=split,
                 origin=Origin(**about),
+                marks=arrays["labels"] if written == SEVERAL_LABELS else None,
             )
     except FileNotFoundError as error:
         raise PredictionsError(f"there are no predictions {file}; make them with `mocrop eval`") from error
@@ -166,9 +187,9 @@ def _require_stored(file: Path) -> None:
 
 
 def _require_format(found: object, file: Path) -> None:
-    if found != FORMAT:
+    if found not in (FORMAT, SEVERAL_LABELS):
         subject = f"{file}: predictions of format"
-        raise PredictionsError(other_layout(subject, found, reads=FORMAT, older="run `mocrop eval` again"))
+        raise PredictionsError(other_layout(subject, found, reads=SEVERAL_LABELS, older="run `mocrop eval` again"))
 
 
 def _require_known(about: Mapping[str, Any], file: Path) -> None:
@@ -194,6 +215,18 @@ def shared_clips(*several: Predictions) -> tuple[Predictions, ...]:
         raise PredictionsError("no clip is in all of " + ", ".join(describe(each) for each in several))
     kept = (each.take(np.flatnonzero([name in names for name in each.clips])) for each in several)
     return align(*kept)
+
+
+def require_one_label(predictions: Predictions) -> None:
+    """Check that every clip has one label, so that an answer is right or wrong.
+
+    Raises: PredictionsError.
+    """
+    if predictions.marks is not None:
+        raise PredictionsError(
+            f"{describe(predictions)}: a clip may have several labels, so no answer is right or wrong; "
+            "measure_labels gives the mean average precision"
+        )
 
 
 def describe(predictions: Predictions) -> str:
@@ -230,12 +263,20 @@ def _in_order_of(first: Predictions, other: Predictions) -> Predictions:
         )
     row = {name: number for number, name in enumerate(other.clips)}
     ordered = other.take(np.array([row[name] for name in first.clips]))
-    for wrong in np.flatnonzero(ordered.labels != first.labels).tolist():
-        here, there = (first.class_names[each.labels[wrong]] for each in (first, ordered))
+    for wrong in np.flatnonzero(_differing(first, ordered)).tolist():
+        here, there = (each.classes_of(wrong) for each in (first, ordered))
         raise PredictionsError(
             f"{pair}: {first.clips[wrong]} is {here} in the first and {there} in the second; write the caches again"
         )
     return ordered
+
+
+def _differing(first: Predictions, other: Predictions) -> npt.NDArray[np.bool_]:
+    """(clips,) where two predictions of the same clips in the same order have other labels."""
+    if first.marks is None or other.marks is None:
+        one_alone = first.marks is not other.marks
+        return np.asarray((first.labels != other.labels) | one_alone)
+    return np.asarray((first.marks != other.marks).any(axis=1))
 
 
 def _only(names: Sequence[str], others: Sequence[str]) -> str:

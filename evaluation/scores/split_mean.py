@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.evaluation.scores.metrics import Units, class_weights, estimate_json, right, share_estimate, weighted_share
+from mocrop.evaluation.scores.metrics import (
+    Units,
+    class_weights,
+    estimate_json,
+    right,
+    share_estimate,
+    units_of,
+    weighted_share,
+)
 from mocrop.evaluation.scores.predictions import Predictions
 from mocrop.evaluation.scores.statistics import Estimate, cluster_numbers, group_interval, sign_flip_test
 
@@ -55,9 +63,7 @@ def mean_over_splits(predictions: Sequence[Predictions]) -> SplitMean:
     top1, top5 = ([right(each, k=k) for each in predictions] for k in (1, 5))
     return SplitMean(
         splits=tuple(each.split for each in predictions),
-        units=Units(
-            kind="groups" if any(each.grouped for each in predictions) else "clips", count=len(np.unique(clusters))
-        ),
+        units=units_of(predictions, clusters),
         top1=_mean(predictions, top1, by_clip, clusters),
         top5=_mean(predictions, top5, by_clip, clusters),
         mean_class=_mean(predictions, top1, by_class, clusters),

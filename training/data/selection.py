@@ -94,7 +94,7 @@ def require_one_label(cache: CropCache, what: str) -> None:
     Raises: SettingsError.
     """
     if cache.labels is not None:
-        raise SettingsError(f"{cache.path}: a clip may have several labels, and {what} one; see docs/evaluation.md")
+        raise SettingsError(f"{cache.path}: a clip may have several labels, and {what} one; leave it out")
 
 
 def split_index(cache: CropCache, split: str) -> int:

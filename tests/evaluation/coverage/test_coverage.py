@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mocrop.evaluation.coverage.actor_boxes import Tube
 from mocrop.evaluation.coverage.clips import AnnotatedClip, slots_of, stands_still
-from mocrop.evaluation.coverage.measure import Coverage, measure_coverage
+from mocrop.evaluation.coverage.measure import Coverage, _sets, measure_coverage
 from mocrop.evaluation.coverage.overlap import METRICS, overlap, overlaps
 from mocrop.evaluation.coverage.report import (
     FEW,
@@ -386,3 +386,13 @@ def test_adaptive_keeps_at_least_what_the_centre_crop_keeps_on_real_clips(real_c
     for ratio in (0.5, 0.25):
         assert inside["adaptive", ratio] >= inside["center", ratio]
         assert inside["adaptive", ratio] >= inside["motion", ratio]
+
+
+def test_clips_without_one_class_are_in_no_row_of_a_class() -> None:
+    sets = _sets(["", "Dig", ""], np.array([True, True, False]))
+    assert {name: members.tolist() for name, members in sets.items()} == {
+        "all": [True] * 3,
+        "class Dig": [False, True, False],
+        "camera still": [True, True, False],
+        "camera moves": [False, False, True],
+    }

@@ -93,7 +93,7 @@ def test_a_file_that_is_damaged_or_something_else_is_refused(tmp_path: Path, spo
 def test_another_format_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "p.npz", about=np.array('{"format": 99}'))
     with pytest.raises(
-        PredictionsError, match=r"predictions of format 99, this mocrop reads 1: a newer mocrop wrote it"
+        PredictionsError, match=r"predictions of format 99, this mocrop reads 2: a newer mocrop wrote it"
     ):
         read_predictions(tmp_path / "p.npz")
 
