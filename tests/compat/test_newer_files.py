@@ -120,7 +120,7 @@ def test_predictions_of_a_newer_layout_are_refused(latest: Kept) -> None:
     from mocrop.evaluation.scores.predictions import read_predictions
     from mocrop.pipeline.errors import PredictionsError
 
-    with pytest.raises(PredictionsError, match="predictions of format 99, this mocrop reads 1: a newer mocrop wrote"):
+    with pytest.raises(PredictionsError, match="predictions of format 99, this mocrop reads 2: a newer mocrop wrote"):
         read_predictions(_predictions(latest))
     with pytest.raises(PredictionsError, match="is of a newer mocrop, with 'crops', which this one does not know"):
         read_predictions(_predictions(latest, format=1, crops=3))
