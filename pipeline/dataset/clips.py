@@ -17,6 +17,7 @@ from mocrop.pipeline.span import Span
 
 __all__ = ["VIDEO_SUFFIXES", "Clip", "FoundClips", "find_clips", "group_of", "without_video_suffix"]
 
+ANNOTATION_SUFFIXES = (".csv", ".tsv", ".json", ".txt", ".list", ".lst")
 _GROUP = re.compile(r".*_g([0-9]{1,9})_")  # greedy: the last one in a name counts, as in v_my_g3_trick_g01_c02
 
 
@@ -135,14 +136,23 @@ def _check_depth(clips: tuple[Clip, ...], walk: Walk) -> None:
         walk.log.note(IssueCode.DEEPER_CLASSES, name)
 
 
+def _annotations_in(dataset: Path) -> list[str]:
+    """Names of visible files in a folder that may list its videos, sorted."""
+    names = sorted(file.name for file in dataset.iterdir() if not file.name.startswith("."))
+    return [name for name in names if name.lower().endswith(ANNOTATION_SUFFIXES)]
+
+
 def _nothing_found(walk: Walk, *, without_class: int) -> str:
     """Message for a data set without clips: what is there, and what was expected."""
     looked_for = ", ".join(suffix[1:] for suffix in VIDEO_SUFFIXES)
     if without_class:
-        return (
-            f"{walk.dataset} holds {without_class} videos but no class folder with videos; "
+        seen = f"{walk.dataset} holds {without_class} videos but no class folder with videos"
+        if lists := _annotations_in(walk.dataset):
+            return f"{seen}; if {printable(lists[0])} there lists them, pass it with --splits"
+        way_out = (
             "put each video into a folder named for its class, or pass --splits with a list or CSV of their labels"
         )
+        return f"{seen}; {way_out}"
     found = [f"{count} {kind}" for kind, count in walk.log.kinds(IssueCode.OTHER_SUFFIX).items()][:3]
     folders = f"{len(walk.class_folders)} folders" if walk.class_folders else "no folders"
     return (

@@ -149,6 +149,8 @@ def _classes(lists: Annotations, matches: Sequence[Match], log: IssueLog) -> _Cl
     """Decide whether the lists number or name their classes, and what the classes are called."""
     labelled = [(match, label) for match in matches for label in match.labels]
     numbered = [(match, number) for match, label in labelled if (number := number_of(label)) is not None]
+    if lists.labels_are_names:
+        return _Classes(lists.class_names or tuple(sorted({label for _, label in labelled})), None)
     if lists.class_names is not None:
         return _Classes(lists.class_names, _first_number(numbered, lists.class_names))
     if not labelled:

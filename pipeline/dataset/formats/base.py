@@ -87,6 +87,7 @@ class Source:
     annotations: Path | None  # --splits: a file or a folder; None: not given
     files: tuple[Path, ...] = ()  # the file of annotations, or every visible file in their folder, sorted
     group_by: str | None = None  # an expression on paths, or a column of a CSV
+    by_name: bool = False  # --format names the form, so that of two readings the plain one is meant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,7 @@ class Annotations:
     class_names: tuple[str, ...] | None  # in the official order; None: labels and folders say
     listed: tuple[Listed, ...]
     columns: tuple[str, ...] = ()  # of a CSV, in lower case
+    labels_are_names: bool = False  # also where they are digits; False: digits may be numbers of classes
     has_subsets: bool = True  # False: nothing says what is for train and what for test, and a split is made
 
 

@@ -32,7 +32,7 @@ class Diving48:
         listed = tuple(entry for file, subset in lists for entry in _entries(file, subset, names, log))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected ..._train.json and ..._test.json")
-        return Annotations(split_names=("1",), class_names=names, listed=listed)
+        return Annotations(split_names=("1",), class_names=names, listed=listed, labels_are_names=names is not None)
 
 
 def _class_names(file: Path) -> tuple[str, ...]:

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, subset_of
+from mocrop.pipeline.dataset.formats.folder_readings import (
+    is_subset,
+    named,
+    other_reading,
+    require_classes,
+    require_several,
+)
 from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
-from mocrop.pipeline.names import printable
 
 _CLASSES = "class folders: <Class>/<video>"
 _SUBSETS = "subset folders: train/<Class>/<video>, val/<Class>/..., test/<Class>/..., or these in one folder more"
@@ -23,15 +29,22 @@ class Folders:
     looks_like = f"{_CLASSES}; or {_SUBSETS}"
 
     def recognise(self, source: Source) -> str | None:
-        """By the paths of the videos, where there are no annotations."""
+        """By the paths of the videos, where there are no annotations.
+
+        Asked for by name, folders that can be read in two ways are classes.
+        """
         in_folders = [video for video in source.videos if video.folder]
         if source.annotations is not None or not in_folders:
             return None
-        if (depth := _subset_depth(source.dataset, in_folders)) is not None:
+        depth = _subset_depth(source.dataset, in_folders)
+        doubt = other_reading(_below(in_folders, depth), _place(source.dataset, in_folders, depth))
+        if doubt and not source.by_name:
+            raise DatasetError(doubt)
+        if depth is not None:
             names = sorted({video.path.split("/")[depth] for video in in_folders})
-            return f"its folders {_named(names)} are subsets, which hold class folders"
+            return f"its folders {named(names)} are subsets, which hold class folders"
         names = sorted({video.folder for video in in_folders})
-        return f"{len(names)} class folders, such as {_named(names)}"
+        return f"{len(names)} class folders, such as {named(names)}"
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """The rows of subset folders; of class folders there are none, and each clip is of its folder's class."""
@@ -44,7 +57,7 @@ class Folders:
             parts = video.path.split("/")
             subset = subset_of(parts[depth]) or ListedSubset.NONE
             listed.append(Listed("1", subset, video.path, (parts[depth + 1],), parts[depth], number))
-        return Annotations(split_names=("1",), class_names=None, listed=tuple(listed))
+        return Annotations(split_names=("1",), class_names=None, listed=tuple(listed), labels_are_names=True)
 
 
 def holds_subsets(dataset: Path, videos: Sequence[VideoFile]) -> bool:
@@ -58,20 +71,36 @@ def holds_subsets(dataset: Path, videos: Sequence[VideoFile]) -> bool:
 def _subset_depth(dataset: Path, videos: Sequence[VideoFile]) -> int | None:
     """The level of the subset folders, 0 or 1; None if there are class folders.
 
-    Raises: DatasetError if some folders are subsets and others are not, or hold videos beside class folders.
+    Raises: DatasetError if some folders are subsets and others are not, or hold videos beside class folders or without
+        any, or a single folder that may be above the classes.
     """
     for depth in (0, 1):
         if depth and len({video.folder for video in videos}) > 1:
-            return None
+            break
         levels = [video.path.split("/")[:-1] for video in videos]
         names = Counter(level[depth] for level in levels if len(level) > depth)
-        words = {name for name in names if _is_subset(name)}
+        words = {name for name in names if is_subset(name)}
         deep = {level[depth] for level in levels if len(level) > depth + 1}
         if not words & deep:
             continue
         _require_subsets(dataset, names, words, deep, levels, depth)
+        require_several(_below(videos, depth), _place(dataset, videos, depth))
         return depth
+    require_classes((video.path for video in videos), str(dataset))
     return None
+
+
+def _below(videos: Sequence[VideoFile], depth: int | None) -> list[str]:
+    """The paths of videos from the class folder on."""
+    levels = 0 if depth is None else depth + 1
+    return [video.path.split("/", levels)[-1] for video in videos]
+
+
+def _place(dataset: Path, videos: Sequence[VideoFile], depth: int | None) -> str:
+    """What the level above the classes is called in messages."""
+    if depth is None:
+        return str(dataset)
+    return f"each subset in {'/'.join([str(dataset), *videos[0].path.split('/')[:depth]])}"
 
 
 def _require_subsets(
@@ -84,24 +113,20 @@ def _require_subsets(
 ) -> None:
     """Raises: DatasetError if the folders of one level are not all subsets that hold class folders alone."""
     folder = "/".join([str(dataset), *levels[0][:depth]])
-    known, way_out = _named(sorted(words)), "or list the clips in a CSV and pass it with --splits"
+    known, way_out = named(sorted(words)), "or list the clips in a CSV and pass it with --splits"
     others = sorted(set(names) - words)
     if others:
         raise DatasetError(
-            f"{folder} holds the subsets {known} and {len(others)} folders that are none ({_named(others)}: "
+            f"{folder} holds the subsets {known} and {len(others)} folders that are none ({named(others)}: "
             f"{sum(names[name] for name in others):,} videos); move those away, {way_out}"
+        )
+    if beside := sum(len(level) <= depth for level in levels):
+        raise DatasetError(
+            f"{folder} holds the subsets {known} and beside them {beside:,} videos; move those away, {way_out}"
         )
     shallow = sorted({level[depth] for level in levels if len(level) == depth + 1})
     if shallow:
         raise DatasetError(
-            f"{folder} holds the subsets {known}, and {_named(shallow)} holds videos beside class folders, so that "
+            f"{folder} holds the subsets {known}, and {named(shallow)} holds videos beside class folders, so that "
             f"it may be a class too; move them into class folders, {way_out}"
         )
-
-
-def _is_subset(name: str) -> bool:
-    return bool(name) and subset_of(name) not in (None, ListedSubset.NONE)
-
-
-def _named(names: Sequence[str]) -> str:
-    return printable(", ".join([f"{name}/" for name in names[:3]] + (["..."] if names[3:] else [])))

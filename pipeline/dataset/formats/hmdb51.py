@@ -48,7 +48,9 @@ class Hmdb51:
                     f"{f' and {len(lacking) - 1} more classes' if lacking[1:] else ''}; add it, or remove the lists "
                     "of the other splits"
                 )
-        return Annotations(split_names=split_names(listed), class_names=tuple(classes), listed=listed)
+        return Annotations(
+            split_names=split_names(listed), class_names=tuple(classes), listed=listed, labels_are_names=True
+        )
 
 
 def _lists(source: Source) -> list[Path]:

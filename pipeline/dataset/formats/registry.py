@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,8 +65,9 @@ def recognised(source: Source, name: str = AUTO) -> Recognised:
     if not formats:
         names = ", ".join((AUTO, *(each.name for each in FORMATS)))
         raise SettingsError(f"--format {name!r} is not known; pass one of {names}")
+    asked = replace(source, by_name=name != AUTO)
     for each in formats:
-        if (why := each.recognise(source)) is not None:
+        if (why := each.recognise(asked)) is not None:
             return Recognised(each, why)
     raise DatasetError(_not_recognised(source, formats))
 

@@ -37,7 +37,7 @@ class SomethingSomething:
         listed = tuple(entry for file, subset in lists for entry in _entries(file, subset, set(names), log))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected ...-train.json and ...-validation.json")
-        return Annotations(split_names=("1",), class_names=names, listed=listed)
+        return Annotations(split_names=("1",), class_names=names, listed=listed, labels_are_names=True)
 
 
 def _class_names(file: Path) -> tuple[str, ...]:

@@ -75,6 +75,13 @@ def test_every_video_suffix_counts_in_any_case_and_at_any_depth(tmp_path: Path) 
     assert found.issues == ()
 
 
+def test_a_flat_folder_is_refused_with_the_file_that_may_list_its_videos(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"holds 1 videos but no class folder with videos; put each video"):
+        find_clips(lay(tmp_path, "a.avi"))
+    with pytest.raises(DatasetError, match=r"with videos; if labels\.csv there lists them, pass it with --splits"):
+        find_clips(lay(tmp_path, "labels.csv", ".a.csv", "z.json", "README.md"))
+
+
 def test_names_with_spaces_quotes_other_alphabets_and_a_leading_dash_are_names_like_any_other(tmp_path: Path) -> None:
     odd = ["-rf.avi", "it's.avi", 'say "hi".avi', "日本 été.avi", "a,b;c.avi", "100%.avi", "a\nb.avi", "[red].avi"]
     found = find_clips(lay(tmp_path, *(f"My class/{name}" for name in odd)))

@@ -70,11 +70,71 @@ def test_class_folders_are_classes() -> None:
             "data/videos holds the subsets train/ and 1 folders that are none (holdout/: 1 videos); move those away, "
             "or list the clips in a CSV and pass it with --splits",
         ),
+        (
+            ("videos/a.avi", "videos/train/A/b.avi"),
+            "data/videos holds the subsets train/ and beside them 1 videos; move those away",
+        ),
+        (("train/a.avi", "test/b.avi"), "data holds videos in test/, train/, which are subsets without class folders"),
+        (("train/a.avi",), "data holds videos in train/, which are subsets without class folders"),
+        (("car/a.avi", "train/a.avi", "val/b.avi"), "data holds videos in train/, val/, which are subsets"),
+        (
+            ("train/rgb/A/a.avi", "test/rgb/A/b.avi"),
+            "each subset in data holds a single class folder, rgb/, and that holds only folders (A/); if those",
+        ),
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(paths: tuple[str, ...], message: str) -> None:
     with pytest.raises(DatasetError, match=re.escape(message)):
         recognise(*paths)
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (
+            ("person1/run/a.avi", "person2/run/a.avi", "person2/walk/b.avi"),
+            "data holds person1/run/ and person2/run/: the classes may be the upper folders (person1/, person2/) or "
+            "the lower (run/); pass --format folders to take the upper folders for the classes, or list the clips",
+        ),
+        (("p01/1/a.avi", "p02/1/a.avi"), "data holds p01/1/ and p02/1/: the classes may be"),
+        (("A/a.avi", "B/b.avi", "test/c.avi"), "data holds test/ beside A/, B/: it may be a class, or a subset"),
+        (("A/train/a.avi", "B/test/b.avi"), "data holds A/, and that holds train/: it may be a class, whose subsets"),
+    ],
+)
+def test_what_can_be_classes_or_something_else_is_refused_unless_folders_are_asked_for(
+    paths: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        read_splits(None, clips(*paths), dataset=Path("data"))
+    splits = read_splits(None, clips(*paths), dataset=Path("data"), form="folders")
+    assert [splits.class_names[label] for label in splits.label] == [clip.class_name for clip in splits.clips]
+
+
+def test_below_subsets_it_is_asked_too_which_folders_are_classes() -> None:
+    paths = ("train/p1/run/a.avi", "train/p2/run/a.avi", "val/p1/run/b.avi")
+    with pytest.raises(DatasetError, match=re.escape("each subset in data holds p1/run/ and p2/run/: ")):
+        recognise(*paths)
+    assert read_splits(None, clips(*paths), form="folders").class_names == ("p1", "p2")
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("Diving/001/a.avi", "Diving/002/b.avi", "Golf/001/a.avi"),  # UCF Sports
+        ("biking/v_biking_01/a.avi", "diving/v_diving_01/a.avi"),  # UCF11
+        ("A/person1/a.avi", "B/person1/b.avi", "B/c.avi"),
+        ("none/a.avi", "wave/b.avi"),
+        ("Tests/a.avi", "Trainer/b.avi"),
+    ],
+)
+def test_folders_in_class_folders_that_say_nothing_of_classes_are_no_doubt(paths: tuple[str, ...]) -> None:
+    assert "class folders" in str(recognise(*paths))
+
+
+def test_class_folders_called_by_numbers_are_names_and_leave_no_gaps() -> None:
+    splits = read_splits(None, clips("train/3/a.avi", "train/10/b.avi", "test/7/c.avi"))
+    assert splits.class_names == ("10", "3", "7")
+    assert [splits.class_names[label] for label in splits.label] == [clip.path.split("/")[1] for clip in splits.clips]
 
 
 @given(st.lists(st.sampled_from(["train", "test", "val"]), min_size=1), st.data())
