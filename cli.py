@@ -115,7 +115,8 @@ FormatOption = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Form of lists or folders: auto, folders, ucf101, hmdb51, kinetics, ssv2, diving48, csv, list.",
+        help="Form of lists or folders: auto, folders, ucf101, hmdb51, kinetics, ssv2, diving48, activitynet, csv, "
+        "list.",
         show_default="auto: say which is recognised",
     ),
 ]

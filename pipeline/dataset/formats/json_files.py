@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.dataset.formats.base import ListedSubset, Source, subset_of
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import is_utf8
 from mocrop.pipeline.strict_json import parsed_json
 
 HEAD_BYTES = 64 << 10  # enough to tell one form from another
@@ -21,7 +22,7 @@ def json_files(source: Source, mark: str) -> list[Path]:
     if source.annotations is None:
         return []
     files = [file for file in source.files if file.suffix.lower() == ".json"]
-    if not any(f'"{mark}"' in _head(file) for file in files):
+    if not any(f'"{mark}"' in head_of(file) for file in files):
         return []
     if source.annotations.is_file():
         beside = source.annotations.parent.iterdir()
@@ -29,18 +30,19 @@ def json_files(source: Source, mark: str) -> list[Path]:
     return sorted(files)
 
 
-def _head(file: Path) -> str:
+def head_of(file: Path, most: int = HEAD_BYTES) -> str:
+    """The first bytes of a file as text, whatever it is. Raises: DatasetError if it cannot be read."""
     try:
         with file.open("rb") as stream:
-            return stream.read(HEAD_BYTES).decode("utf-8-sig", "replace")
+            return stream.read(most).decode("utf-8-sig", "replace")
     except OSError as error:
         raise DatasetError(f"{file} cannot be read ({error.strerror}); check its permissions") from error
 
 
 def read_json(file: Path) -> Any:
-    """The value in a file. Raises: DatasetError if it cannot be read or is no JSON."""
+    """The value in a file. Raises: DatasetError if it cannot be read, is no JSON or has a key twice in one object."""
     try:
-        return parsed_json(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        return parsed_json(file.read_bytes().removeprefix(b"\xef\xbb\xbf"), distinct_keys=True)
     except ValueError as error:  # also of another encoding
         raise DatasetError(f"{file} is no JSON ({error}); fetch it again") from error
     except OSError as error:
@@ -53,6 +55,16 @@ def read_entries(file: Path) -> list[Any]:
     if not isinstance(value, list):
         raise DatasetError(f"{file} is no list of clips but of type {type(value).__name__}; fetch it again")
     return value
+
+
+def text_in(entry: Mapping[str, Any], key: str) -> str:
+    """The text under a key. Raises: ValueError if there is none, or it cannot be a name."""
+    value = entry.get(key)
+    if value is None:
+        raise ValueError(f"without a {key}")
+    if not isinstance(value, str) or not value.strip() or not is_utf8(value):
+        raise ValueError(f"with a {key} that is no text")
+    return value.strip()
 
 
 def by_subset(files: Iterable[Path]) -> Iterator[tuple[Path, ListedSubset]]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from mocrop.pipeline.dataset.formats.activitynet import ActivityNet
 from mocrop.pipeline.dataset.formats.base import Format, Source
 from mocrop.pipeline.dataset.formats.csv_file import CsvFile
 from mocrop.pipeline.dataset.formats.diving48 import Diving48
@@ -21,7 +22,7 @@ from mocrop.pipeline.errors import DatasetError, SettingsError
 
 AUTO = "auto"
 FORMATS: tuple[Format, ...] = (  # the first that recognises a source
-    *(Folders(), UCF101, Hmdb51(), Kinetics(), SomethingSomething(), Diving48()),
+    *(Folders(), UCF101, Hmdb51(), Kinetics(), SomethingSomething(), Diving48(), ActivityNet()),
     *(CsvFile(), LISTS),  # anybody's
 )
 

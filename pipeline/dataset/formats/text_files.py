@@ -15,13 +15,16 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a text file, without a byte order mark. Raises: DatasetError if it is no UTF-8 or unreadable."""
+    """The lines of a text file, without a byte order mark. Raises: DatasetError if it is no text or unreadable."""
     try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+    if "\0" in text:  # of a file that was never written to its end, or of another encoding
+        raise DatasetError(f"{path} is no text (it holds a zero byte); fetch it again, or save it as UTF-8")
+    return text.split("\n")
 
 
 def as_label(text: str) -> str:

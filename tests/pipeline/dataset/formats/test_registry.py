@@ -27,6 +27,10 @@ OFFICIAL = {  # files of annotations in the smallest official form
         "Diving48_V2_train.json": '[{"vid_name": "a_0", "label": 0, "start_frame": 0, "end_frame": 9}]',
         "Diving48_vocab.json": '[["Back", "15som", "05Twis", "FREE"]]',
     },
+    "activitynet": {
+        "activity_net.v1-3.min.json": '{"database": {"a": {"subset": "training", "duration": 9.5, "annotations": '
+        '[{"label": "Tango", "segment": [0, 2.5]}]}}}'
+    },
     "csv": {"labels.csv": "label,path\nA,a.avi\n"},
     "list": {"train.txt": "a.avi 0\n", "test.txt": "b.avi 0\n"},
 }
