@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import NamedTuple, Self
 
 MICROSECONDS = 1_000_000  # in a second
@@ -24,8 +24,8 @@ class Span(NamedTuple):
 
         Raises: ValueError if one is no number or negative or more than a hundred days, or if the span is empty.
         """
-        start_us, end_us = (round(Fraction(value) * MICROSECONDS) for value in (start, end))
-        if not 0 <= start_us < end_us <= MAX_SECONDS * MICROSECONDS:
+        start_us, end_us = _microseconds(start), _microseconds(end)
+        if start_us is None or end_us is None or not start_us < end_us:
             raise ValueError(f"there is no time from {start} to {end} seconds")
         return cls(start_us, end_us)
 
@@ -33,6 +33,21 @@ class Span(NamedTuple):
     def text(self) -> str:
         """Start and end in seconds, without zeros at their ends: what names the clip after the video and "#"."""
         return f"{_seconds(self.start_us)}-{_seconds(self.end_us)}"
+
+
+def _microseconds(seconds: str | float) -> int | None:
+    """A time, rounded to the microsecond; None if it is none that a video can have.
+
+    >>> _microseconds("0.0000015"), _microseconds(2.5), _microseconds("1e999999999"), _microseconds("nan")
+    (2, 2500000, None, None)
+    """
+    try:
+        value = Decimal(seconds)
+    except InvalidOperation:
+        return None
+    if not value.is_finite() or not 0 <= value <= MAX_SECONDS:
+        return None
+    return int((value * MICROSECONDS).to_integral_value(ROUND_HALF_EVEN))
 
 
 def _seconds(microseconds: int) -> str:

@@ -118,4 +118,4 @@ def _segment(annotation: Any, duration: float) -> tuple[str, Span]:
 
 
 def _is_time(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_SECONDS
+    return type(value) in (int, float) and 0 <= value <= MAX_SECONDS  # no truth value

@@ -188,7 +188,7 @@ def _span(start: str, end: str) -> Span | None:
         raise ValueError("with a start and no end" if start else "with an end and no start")
     try:
         return Span.seconds(start, end)
-    except (ValueError, ZeroDivisionError) as error:
+    except ValueError as error:
         raise ValueError("with a start and an end between which there is no time") from error
 
 
