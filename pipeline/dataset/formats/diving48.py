@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named
-from mocrop.pipeline.dataset.formats.json_files import by_subset, json_files, read_entries
+from mocrop.pipeline.dataset.formats.json_files import json_files, lists_and_names, read_entries
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import is_utf8
 
 
 class Diving48:
@@ -25,10 +26,8 @@ class Diving48:
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Read both subsets. Classes are called by their words in the vocabulary, or by numbers without one."""
-        files = json_files(source, "vid_name")
-        vocabularies = [file for file in files if "vocab" in file.stem.lower()]
+        lists, vocabularies = lists_and_names(source, "vid_name", "vocab")
         names = _class_names(vocabularies[0]) if vocabularies else None
-        lists = [(file, subset) for file, subset in by_subset(files) if file not in vocabularies]
         listed = tuple(entry for file, subset in lists for entry in _entries(file, subset, names, log))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected ..._train.json and ..._test.json")
@@ -41,8 +40,8 @@ def _class_names(file: Path) -> tuple[str, ...]:
     if not all(isinstance(words, list) and words and all(isinstance(word, str) for word in words) for words in entries):
         raise DatasetError(f"{file} is no list of words for every class; fetch it again")
     names = tuple(" ".join(words) for words in entries)
-    if len(set(names)) != len(names):
-        raise DatasetError(f"{file} has the same words for two classes; fetch it again")
+    if len(set(names)) != len(names) or not all(map(is_utf8, names)):
+        raise DatasetError(f"{file} has the same words for two classes, or half a letter; fetch it again")
     return names
 
 

@@ -33,9 +33,10 @@ class Hmdb51:
         one that is not would be missing from it without a word.
         """
         files = _lists(source)
-        listed = tuple(entry for file in files for entry in _entries(file, log))
-        if not listed:
-            raise DatasetError(f"{source.annotations} lists no clip; expected lines like `video.avi 1`")
+        of_file = {file: tuple(_entries(file, log)) for file in files}
+        if empty := [file for file, entries in of_file.items() if not entries]:
+            raise DatasetError(f"{empty[0]} lists no clip; expected lines like `video.avi 1`, so fetch it again")
+        listed = tuple(entry for entries in of_file.values() for entry in entries)
         of_split: dict[str, set[str]] = {}
         for file in files:
             label, split = _label_and_split(file)
@@ -78,4 +79,5 @@ def _entries(file: Path, log: IssueLog) -> Iterator[Listed]:
         if subset is None:
             log.note(IssueCode.MALFORMED_LINE, f"{file.name}:{number}", kind="without 0, 1 or 2 at the end")
             continue
-        yield Listed(split, subset, f"{label}/{words[0]}", (label,), file.name, number)
+        clip = words[0]
+        yield Listed(split, subset, f"{label}/{clip}", (label,), file.name, number, other_paths=(clip,))

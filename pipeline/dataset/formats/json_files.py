@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import is_utf8
 from mocrop.pipeline.strict_json import parsed_json
 
+_BETWEEN_WORDS = re.compile("[-_. ]+")
 HEAD_BYTES = 64 << 10  # enough to tell one form from another
+
+_List = tuple[Path, ListedSubset]
+_Key = tuple[str, ...]  # the words in the names of a set of lists, but those of subsets
 
 
 def json_files(source: Source, mark: str) -> list[Path]:
@@ -67,10 +72,60 @@ def text_in(entry: Mapping[str, Any], key: str) -> str:
     return value.strip()
 
 
-def by_subset(files: Iterable[Path]) -> Iterator[tuple[Path, ListedSubset]]:
-    """The files whose name holds the word of a subset, `..._train.json`, and that subset."""
+def lists_and_names(source: Source, mark: str, word: str) -> tuple[list[_List], list[Path]]:
+    """The lists of one set, each with its subset, and the file that names the classes.
+
+    A set is what differs in the word of its subset alone, `..._train.json` and `..._test.json`. Given one of the lists,
+    its set is meant.
+
+    Args:
+        mark: see :func:`json_files`.
+        word: in the name of the file of classes.
+    Returns: the lists, and the file of classes that is called like them, or else the only one; none if there is none.
+    Raises: DatasetError for several sets of lists, which may contradict each other, or several files of classes.
+    """
+    files = json_files(source, mark)
+    named = [file for file in files if word in file.stem.lower()]
+    sets: dict[_Key, list[_List]] = {}
     for file in files:
-        words = file.stem.replace("-", "_").replace(".", "_").split("_")
-        found = {subset for word in words if word and (subset := subset_of(word)) is not None}
-        if len(found) == 1:
-            yield file, found.pop()
+        subset, key = _subset_and_set(file)
+        if file not in named and subset is not None:
+            sets.setdefault(key, []).append((file, subset))
+    key, lists = _only_set(sets, source)
+    return lists, _file_of_names(named, word, key, source)
+
+
+def _only_set(sets: Mapping[_Key, list[_List]], source: Source) -> tuple[_Key, list[_List]]:
+    """The set of the list that is given, or the only one; an empty one if there is none."""
+    if source.annotations is not None and source.annotations.is_file():
+        key = _subset_and_set(source.annotations)[1]
+        if key in sets:
+            return key, sets[key]
+    if len(sets) > 1:
+        first, second = (lists[0][0].name for lists in list(sets.values())[:2])
+        raise DatasetError(
+            f"{source.annotations} holds {len(sets)} sets of lists, such as {first} and {second}; "
+            "pass one of the files of the set that is meant"
+        )
+    return next(iter(sets.items()), ((), []))
+
+
+def _file_of_names(named: list[Path], word: str, key: _Key, source: Source) -> list[Path]:
+    """Of the files of classes the one that is called like a set of lists, or else the only one."""
+    like_them = [file for file in named if tuple(part for part in _words(file) if word not in part) == key]
+    if len(like_them or named) > 1:
+        raise DatasetError(
+            f"{source.annotations} holds {len(named)} files of classes, such as {named[0].name}; keep the right one"
+        )
+    return like_them or named
+
+
+def _subset_and_set(file: Path) -> tuple[ListedSubset | None, _Key]:
+    """The subset of a file whose name holds the word of one, and the rest of the name."""
+    words = _words(file)
+    found = {subset for word in words if (subset := subset_of(word)) is not None}
+    return (found.pop() if len(found) == 1 else None), tuple(word for word in words if subset_of(word) is None)
+
+
+def _words(file: Path) -> list[str]:
+    return [word for word in _BETWEEN_WORDS.split(file.stem.lower()) if word]

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named
-from mocrop.pipeline.dataset.formats.json_files import by_subset, json_files, read_entries, read_json
+from mocrop.pipeline.dataset.formats.json_files import json_files, lists_and_names, read_entries, read_json
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import is_utf8
 
 
 class SomethingSomething:
@@ -25,15 +26,13 @@ class SomethingSomething:
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Read all subsets; the clips of the test have no label. The classes are in the order of the label map."""
-        files = json_files(source, "template")
-        maps = [file for file in files if "label" in file.stem.lower()]
-        if len(maps) != 1:
+        lists, maps = lists_and_names(source, "template", "label")
+        if not maps:
             raise DatasetError(
-                f"{source.annotations} holds {len(maps)} label maps, such as something-something-v2-labels.json; "
-                "one is needed, which says what the classes are"
+                f"{source.annotations} holds no label map, such as something-something-v2-labels.json; one is needed, "
+                "which says what the classes are"
             )
         names = _class_names(maps[0])
-        lists = [(file, subset) for file, subset in by_subset(files) if file not in maps]
         listed = tuple(entry for file, subset in lists for entry in _entries(file, subset, set(names), log))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected ...-train.json and ...-validation.json")
@@ -45,7 +44,7 @@ def _class_names(file: Path) -> tuple[str, ...]:
     value = read_json(file)
     numbers = {str(number): name for name, number in value.items()} if isinstance(value, Mapping) else {}
     wanted = [str(number) for number in range(len(numbers))]
-    if not numbers or len(value) != len(numbers) or set(numbers) != set(wanted):
+    if not numbers or len(value) != len(numbers) or set(numbers) != set(wanted) or not all(map(is_utf8, value)):
         raise DatasetError(f"{file} is no map from class names to numbers from 0 without gaps; fetch it again")
     return tuple(numbers[number] for number in wanted)
 

@@ -95,3 +95,21 @@ def test_a_split_that_lacks_the_list_of_a_class_is_refused(hmdb: Path) -> None:
         read(hmdb)
     (hmdb / "lists/brush_hair_test_split3.txt").unlink()
     assert read(hmdb).split_names == ("1", "2")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "cartwheel_0.avi\n"])
+def test_a_list_without_a_line_that_can_be_read_is_refused(hmdb: Path, text: str) -> None:
+    """The clips of that class would be missing from the split."""
+    (hmdb / "lists/cartwheel_test_split3.txt").write_text(text)
+    with pytest.raises(DatasetError, match=r"cartwheel_test_split3\.txt lists no clip"):
+        read(hmdb)
+
+
+def test_a_class_folder_of_another_name_is_found_by_its_files_and_the_list_counts(hmdb: Path) -> None:
+    (hmdb / "videos/cartwheel").rename(hmdb / "videos/Cart wheel")
+    splits = read(hmdb)
+    assert splits.class_names == CLASSES
+    assert [splits.class_names[label][:4].lower() for label in splits.label] == [
+        clip.class_name[:4].lower() for clip in splits.clips
+    ]
+    assert np.bincount(splits.subset[:, 0]).tolist() == [2, 4, 2]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mocrop.pipeline.dataset.issues import IssueCode
@@ -83,7 +84,7 @@ def test_a_label_map_that_is_none_is_refused(tmp_path: Path, labels: Any) -> Non
 
 def test_without_a_label_map_nothing_says_what_the_classes_are(tmp_path: Path) -> None:
     (write(tmp_path, SOMETHING) / "something-something-v2-labels.json").unlink()
-    with pytest.raises(DatasetError, match="holds 0 label maps"):
+    with pytest.raises(DatasetError, match="holds no label map, such as"):
         read_splits(tmp_path, clips("1.webm"))
 
 
@@ -124,3 +125,56 @@ def test_a_broken_file_is_refused_by_name(tmp_path: Path, content: bytes) -> Non
     with pytest.raises(DatasetError, match=r"Diving48_V2_test\.json is no ") as raised:
         read_splits(tmp_path, clips("-x_00001.mp4"))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("files", "other"), [(SOMETHING, "mini-{}"), (DIVING, "Diving48_{}")])
+def test_two_sets_of_lists_are_refused_and_a_file_of_one_chooses_it(
+    tmp_path: Path, files: dict[str, Any], other: str
+) -> None:
+    """As both versions of Diving48, whose labels and subsets differ."""
+    write(tmp_path, files)
+    first = next(iter(files))
+    write(tmp_path, {other.format("train"): files[first][:1], other.format("test"): files[first][1:]})
+    found = clips("1.webm", "22.webm", "3.webm", "-x_00001.mp4", "y_00002.mp4", "z_00003.mp4")
+    with pytest.raises(DatasetError, match=r"holds 2 sets of lists, such as .* pass one of the files of the set"):
+        read_splits(tmp_path, found)
+    splits = read_splits(tmp_path / f"{first}.json", found)
+    assert np.bincount(splits.subset[:, 0]).tolist() == [3, 2, 1]
+    splits = read_splits(tmp_path / f"{other.format('train')}.json", found)
+    assert np.bincount(splits.subset[:, 0]).tolist() == [4, 1, 1]
+
+
+@pytest.mark.parametrize(("files", "names"), [(SOMETHING, "labels"), (DIVING, "vocab")])
+def test_of_two_files_of_classes_the_one_called_like_the_lists_counts(
+    tmp_path: Path, files: dict[str, Any], names: str
+) -> None:
+    own = next(name for name in files if names in name)
+    prefix = next(iter(files)).removesuffix("train")
+    write(tmp_path, {**files, f"other_{names}": []})
+    (tmp_path / f"{own}.json").rename(tmp_path / f"{prefix}{names}.json")
+    assert len(read_splits(tmp_path, clips("1.webm", "-x_00001.mp4")).class_names) == 2
+    (tmp_path / f"{prefix}{names}.json").rename(tmp_path / f"another_{names}.json")
+    with pytest.raises(DatasetError, match="holds 2 files of classes, such as another_"):
+        read_splits(tmp_path, clips("1.webm", "-x_00001.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("files", "changed"),
+    [
+        (SOMETHING, {"something-something-v2-labels": {"Opening \ud800": "0", "B": "1"}}),
+        (DIVING, {"Diving48_vocab": [["\ud800"], ["B"]]}),
+    ],
+)
+def test_class_names_that_are_no_text_are_refused(
+    tmp_path: Path, files: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    with pytest.raises(DatasetError, match=f"{next(iter(changed))}"):
+        read_splits(write(tmp_path, files, **changed), clips("1.webm", "-x_00001.mp4"))
+
+
+def test_a_class_that_the_label_map_has_twice_is_refused(tmp_path: Path) -> None:
+    """Of which JSON would keep the last number."""
+    write(tmp_path, SOMETHING)
+    (tmp_path / "something-something-v2-labels.json").write_text('{"A": "0", "B": "1", "A": "2"}')
+    with pytest.raises(DatasetError, match="the key 'A' is there twice"):
+        read_splits(tmp_path, clips("1.webm"))
