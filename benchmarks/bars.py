@@ -30,7 +30,8 @@ from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.motion import vectors
 from mocrop.pipeline.outcome import ClipLog, ClipTask
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.video.brightest import Brightest
 from mocrop.pipeline.video.frame_times import FrameTimes
 from mocrop.pipeline.video.open import open_container, set_decoder_options

@@ -28,7 +28,8 @@ from mocrop.pipeline.outcome import ClipLog, ClipTask
 from mocrop.pipeline.policies.base import AreaSettings, ClipFacts
 from mocrop.pipeline.policies.registry import POLICIES, decide
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.video.open import open_container
 from mocrop.pipeline.workspace.paths import Workspace
 

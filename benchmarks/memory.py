@@ -35,7 +35,8 @@ from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
 from mocrop.pipeline.stages.precrop import precrop_unit
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
 
 MIB = 1 << 20

@@ -22,7 +22,8 @@ from mocrop.pipeline.outcome import ClipTask
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import CLIPS_PER_TRANSCODE_UNIT
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.video.open import open_container
 from mocrop.pipeline.workspace.paths import Workspace
 

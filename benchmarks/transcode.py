@@ -11,7 +11,8 @@ from harness import arguments, choose_clips, count_frames, interleave, report
 
 from mocrop.pipeline.outcome import ClipTask
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 
 SETTINGS = TranscodeSettings()
 

@@ -21,7 +21,8 @@ from mocrop.pipeline.motion import vectors
 from mocrop.pipeline.motion.raw_vectors import RAW_VECTOR
 from mocrop.pipeline.outcome import ClipLog, ClipTask
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.video.decoder import PlainDecode
 from mocrop.pipeline.video.open import open_container, open_video
 from mocrop.pipeline.workspace.paths import Workspace

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import time
 from collections.abc import Iterator
@@ -97,26 +96,46 @@ def clip_log(task: ClipTask) -> Iterator[ClipLog]:
     log = ClipLog(task.position)
     start = time.perf_counter()
 
-    def outcome(status: Literal["done", "failed"], reasons: list[Reason], message: str) -> Outcome:
-        seconds = time.perf_counter() - start
-        return Outcome(position=task.position, status=status, reasons=tuple(reasons), message=message, seconds=seconds)
-
     try:
         with time_limit(task.limit_seconds, clip=task.name):
             yield log
-        done = outcome("done", log.reasons, "; ".join(log.messages))
-        log.outcome = dataclasses.replace(done, checksum=log.checksum)
-    except ClipError as error:
-        log.outcome = outcome("failed", [error.reason, *log.reasons], str(error))
-    except (DiskFullError, FileError, NewerError, LackingMotionError):
-        raise
-    except MocropError as error:
-        log.outcome = outcome("failed", [Reason.UNREADABLE, *log.reasons], str(error))
+        log.outcome = done_outcome(log, seconds=time.perf_counter() - start)
     except Exception as error:
-        raise_if_disk_full(error)
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            text = f"{task.name}: its path is too long for this disk; shorten its name, or use a shorter workspace path"
-            log.outcome = outcome("failed", [Reason.NAME_TOO_LONG, *log.reasons], text)
-            return
-        text = f"{task.name}: {type(error).__name__}: {error}"
-        log.outcome = outcome("failed", [Reason.UNEXPECTED, *log.reasons], text)
+        log.outcome = failed_outcome(error, task, log, seconds=time.perf_counter() - start)
+
+
+def done_outcome(log: ClipLog, *, seconds: float) -> Outcome:
+    """The outcome of a clip that a stage is done with, with what the log has collected."""
+    return Outcome(
+        position=log.position,
+        status="done",
+        reasons=tuple(log.reasons),
+        message="; ".join(log.messages),
+        seconds=seconds,
+        checksum=log.checksum,
+    )
+
+
+def failed_outcome(error: Exception, task: ClipTask, log: ClipLog, *, seconds: float) -> Outcome:
+    """The outcome of a clip that an error has ended.
+
+    Raises: the error, if no clip is to blame for it: DiskFullError, FileError, NewerError or LackingMotionError.
+    """
+    if isinstance(error, (DiskFullError, FileError, NewerError, LackingMotionError)):
+        raise error
+    reason, text = _of_error(error, task)
+    reasons = (reason, *log.reasons)
+    return Outcome(position=task.position, status="failed", reasons=reasons, message=text, seconds=seconds)
+
+
+def _of_error(error: Exception, task: ClipTask) -> tuple[Reason, str]:
+    """Reason and message of a failure. Raises: DiskFullError."""
+    if isinstance(error, ClipError):
+        return error.reason, str(error)
+    if isinstance(error, MocropError):
+        return Reason.UNREADABLE, str(error)
+    raise_if_disk_full(error)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        text = f"{task.name}: its path is too long for this disk; shorten its name, or use a shorter workspace path"
+        return Reason.NAME_TOO_LONG, text
+    return Reason.UNEXPECTED, f"{task.name}: {type(error).__name__}: {error}"

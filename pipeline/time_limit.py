@@ -7,17 +7,27 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 from mocrop.pipeline.errors import ClipError, Reason
 
+Restart = Callable[[], None]
+
 
 @contextmanager
 def time_limit(seconds: float, *, clip: str) -> Iterator[None]:
-    """Let the body run for ``seconds`` at most; 0: no limit.
+    """Let the body run for ``seconds`` at most; 0: no limit. See :func:`restartable_limit`."""
+    with restartable_limit(seconds, clip=clip):
+        yield
+
+
+@contextmanager
+def restartable_limit(seconds: float, *, clip: str) -> Iterator[Restart]:
+    """Let the body run for ``seconds`` at most after each call of what is yielded, and before the first; 0: no limit.
 
     In a main thread an alarm raises the error between two calls into FFmpeg; where the system has no alarm, a timer's
     thread has Python interrupt the main thread at the same places. Neither can end a single call that never returns. On
@@ -28,15 +38,19 @@ def time_limit(seconds: float, *, clip: str) -> Iterator[None]:
     Raises: ClipError with TIMED_OUT, in a main thread.
     """
     if seconds <= 0:
-        yield
+        yield _nothing
     elif threading.current_thread() is threading.main_thread():
-        with (_alarm if hasattr(signal, "setitimer") else _watchdog)(seconds, clip):
-            yield
+        with (_alarm if hasattr(signal, "setitimer") else _watchdog)(seconds, clip) as restart:
+            yield restart
     elif multiprocessing.parent_process() is not None:
-        with _end_of_process(seconds):
-            yield
+        with _timer(seconds, lambda: os._exit(1)) as restart:
+            yield restart
     else:
-        yield
+        yield _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 def timeout_message(clip: str, seconds: float) -> str:
@@ -45,21 +59,24 @@ def timeout_message(clip: str, seconds: float) -> str:
 
 
 @contextmanager
-def _alarm(seconds: float, clip: str) -> Iterator[None]:
+def _alarm(seconds: float, clip: str) -> Iterator[Restart]:
     def ring(_signal: int, _frame: FrameType | None) -> NoReturn:
         raise ClipError(Reason.TIMED_OUT, timeout_message(clip, seconds))
 
+    def restart() -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    restart()
     try:
-        yield
+        yield restart
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager
-def _watchdog(seconds: float, clip: str) -> Iterator[None]:
+def _watchdog(seconds: float, clip: str) -> Iterator[Restart]:
     """As an alarm, for systems without: a timer has Python take Ctrl-C for pressed; a real one still counts."""
     in_body, rung = True, False
     before = signal.getsignal(signal.SIGINT)
@@ -79,24 +96,37 @@ def _watchdog(seconds: float, clip: str) -> Iterator[None]:
             raise ClipError(Reason.TIMED_OUT, timeout_message(clip, seconds))
 
     signal.signal(signal.SIGINT, hear)
-    timer = threading.Timer(seconds, bark)
-    timer.daemon = True
-    timer.start()
     try:
-        yield
+        with _timer(seconds, bark) as restart:
+            try:
+                yield restart
+            finally:
+                in_body = False
     finally:
-        in_body = False
-        timer.cancel()
-        timer.join()  # whatever it has set off is heard here, while there is a handler that knows of it
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before)  # whatever the timer has set off was heard before, by one that knows of it
 
 
 @contextmanager
-def _end_of_process(seconds: float) -> Iterator[None]:
-    timer = threading.Timer(seconds, os._exit, args=(1,))
-    timer.daemon = True
-    timer.start()
+def _timer(seconds: float, ring: Callable[[], object]) -> Iterator[Restart]:
+    """Call ``ring`` in another thread once the body has run for ``seconds`` since its start or the last restart."""
+    stopped = threading.Event()
+    until = time.monotonic() + seconds
+
+    def restart() -> None:
+        nonlocal until
+        until = time.monotonic() + seconds
+
+    def wait() -> None:
+        while (left := until - time.monotonic()) > 0:
+            if stopped.wait(left):
+                return
+        if not stopped.is_set():
+            ring()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
     try:
-        yield
+        yield restart
     finally:
-        timer.cancel()
+        stopped.set()
+        thread.join()

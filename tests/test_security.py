@@ -43,7 +43,8 @@ from pathlib import Path
 from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipTask, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 
 def peak():
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]

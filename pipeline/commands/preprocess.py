@@ -24,7 +24,7 @@ from mocrop.pipeline.run.plan import Decision, as_if_done, plan_decisions
 from mocrop.pipeline.run.session import RunOptions, Session, StageReport, open_session
 from mocrop.pipeline.stages.cache_settings import CropOptions, resolve_precrop
 from mocrop.pipeline.stages.stored_settings import require_same_settings
-from mocrop.pipeline.stages.transcode import Entropy
+from mocrop.pipeline.stages.transcode_settings import Entropy
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain, groupby
@@ -12,7 +12,9 @@ from pathlib import Path
 
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipTask
+from mocrop.pipeline.run.segment_units import segment_units
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
+from mocrop.pipeline.video.spans import may_be_entered as video_may_be_entered
 from mocrop.pipeline.workspace.manifest import StageRow
 
 _PASSED_ON = ((Reason.EARLIER_STAGE_FAILED,), (Reason.NO_MOTION_VECTORS,))  # failures that later stages repeat
@@ -97,23 +99,36 @@ def _why(row: StageRow, stage: Stage) -> Why | None:
     return None
 
 
-def plan_stage(rows: Iterable[StageRow], stage: Stage, *, dataset: Path, clip_seconds: float = 0.0) -> StagePlan:
+def plan_stage(
+    rows: Iterable[StageRow],
+    stage: Stage,
+    *,
+    dataset: Path,
+    clip_seconds: float = 0.0,
+    may_be_entered: Callable[[Path], bool] = video_may_be_entered,
+) -> StagePlan:
     """Group the clips that ``stage`` must run on into work units, in one pass.
 
-    A stage that writes shards runs on fixed spans of positions as a whole; the others run only on clips that need it.
+    A stage that writes shards runs on fixed spans of positions as a whole; the others run only on clips that need it,
+    and on segments of one video together.
 
     Args:
         rows: every clip of the workspace, by position.
         dataset: folder that the clips' paths are relative to.
         clip_seconds: time limit per clip; 0: none.
+        may_be_entered: see :func:`segment_units`.
     """
-    counts, units = PlanCounts(), list[WorkUnit]()
+    counts, units, segments = PlanCounts(), list[WorkUnit](), list[ClipTask]()
     for span, decisions in _spans(rows, stage):
         counts.add(decisions)
         chosen = [d for d in decisions if d.why is not None or (stage.writes_shards and _any_runs(decisions))]
-        if chosen:
-            tasks = tuple(_task(d, stage, dataset, clip_seconds) for d in chosen)
-            units.append(WorkUnit(index=span if stage.writes_shards else len(units), clips=tasks))
+        tasks = [_task(d, stage, dataset, clip_seconds) for d in chosen]
+        together = tuple(task for task in tasks if stage.writes_shards or task.span is None)
+        if together:
+            units.append(WorkUnit(index=span if stage.writes_shards else len(units), clips=together))
+        segments += [task for task in tasks if not stage.writes_shards and task.span is not None]
+    for clips in segment_units(segments, may_be_entered=may_be_entered):
+        units.append(WorkUnit(index=len(units), clips=clips))
     return StagePlan(counts=counts, units=tuple(units))
 
 

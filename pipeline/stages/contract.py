@@ -66,9 +66,12 @@ class Stage:
 def file_to_read(task: ClipTask, source: Source, workspace: Workspace, log: ClipLog) -> Path:
     """The file to read a clip from. With source auto a note tells the next stage to read the data set's own too.
 
-    Raises: ClipError if it is a transcoded file whose bytes are not those that were written.
+    Raises: ClipError if it is a transcoded file whose bytes are not those that were written, or if it is the whole
+        video of which the clip is a segment.
     """
     kept = source == "auto" and task.own_file
+    if task.span is not None and (kept or source == "original"):
+        raise ClipError(Reason.UNEXPECTED, f"{task.name}: it is a segment, which only `mocrop transcode` cuts out")
     if kept:
         log.note(Reason.OWN_FILE_SERVES)
     if kept or source == "original":

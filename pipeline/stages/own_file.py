@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.vectors import EXPORTING_CODECS, NO_B_VECTORS
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.system_errors import errors_that_travel
 from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.video.timeline import Timeline, read_timeline
@@ -22,7 +24,8 @@ from mocrop.pipeline.workspace.paths import Workspace
 def keep_or_transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) -> list[Outcome]:
     """Decide for each clip of a unit whether its own file serves, and write ``h264/<clip>.mp4`` where it does not.
 
-    The note OWN_FILE_SERVES or OWN_FILE_FALLS_SHORT tells which; a clip with the first has no file in h264/.
+    The note OWN_FILE_SERVES or OWN_FILE_FALLS_SHORT tells which; a clip with the first has no file in h264/. A segment
+    of a longer video has no file of its own and is always transcoded.
 
     Args:
         settings: with ``own_key_frames``.
@@ -30,7 +33,14 @@ def keep_or_transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspac
     Returns: one outcome per clip, in order.
     Raises: DiskFullError; FileError where the workspace cannot be written.
     """
-    return [_keep_or_transcode(task, unit, settings, Workspace(Path(workspace))) for task in unit.clips]
+    outcomes: list[Outcome] = []
+    for whole, clips in groupby(unit.clips, key=lambda task: task.span is None):
+        if whole:
+            outcomes += [_keep_or_transcode(task, unit, settings, Workspace(Path(workspace))) for task in clips]
+        else:
+            encoded = transcode_unit(dataclasses.replace(unit, clips=tuple(clips)), settings, workspace)
+            outcomes += [_noted(each, "it is a segment of a longer video", seconds=0.0) for each in encoded]
+    return outcomes
 
 
 def _keep_or_transcode(task: ClipTask, unit: WorkUnit, settings: TranscodeSettings, workspace: Workspace) -> Outcome:

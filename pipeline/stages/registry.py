@@ -16,7 +16,8 @@ from mocrop.pipeline.stages.extract_mv import EXTRACT_VERSION, ExtractSettings, 
 from mocrop.pipeline.stages.own_file import keep_or_transcode_unit
 from mocrop.pipeline.stages.precrop import PRECROP_VERSION, precrop_unit
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
-from mocrop.pipeline.stages.transcode import TRANSCODE_VERSION, TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import TRANSCODE_VERSION, transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
 
 _TRANSCODE_FIRST = (

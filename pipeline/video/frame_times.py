@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -38,10 +39,8 @@ class FrameTimes:
         given = _given(self._pts, stream.time_base)
         if given is not None:
             return given
-        rate, said = _rate(stream)
-        fact = "have no presentation times" if None in self._pts or not stream.time_base else "do not come in order"
-        log.note(Reason.TIMES_BY_RATE, f"its frames {fact}; they count as evenly spaced, {said}")
-        return np.arange(len(self._pts)) / rate
+        log.note(Reason.TIMES_BY_RATE, by_rate_fact(self._pts, stream))
+        return np.arange(len(self._pts)) / float(usual_rate(stream))
 
 
 def _given(pts: list[int | None], time_base: Fraction | None) -> npt.NDArray[np.float64] | None:
@@ -56,9 +55,16 @@ def _given(pts: list[int | None], time_base: Fraction | None) -> npt.NDArray[np.
     return seconds if np.all(np.diff(seconds) > 0) else None
 
 
-def _rate(stream: VideoStream) -> tuple[float, str]:
-    """Frames a second, and that in words."""
+def usual_rate(stream: VideoStream) -> Fraction:
+    """Frames a second of a video whose frames count as evenly spaced."""
     rate = stream.average_rate
-    if rate is None or rate <= 0:
-        return USUAL_RATE, f"{USUAL_RATE} a second, as it names no rate either"
-    return float(rate), f"{float(rate):.6g} a second, its average rate"
+    return Fraction(USUAL_RATE) if rate is None or rate <= 0 else Fraction(rate)
+
+
+def by_rate_fact(pts: Sequence[int | None], stream: VideoStream) -> str:
+    """Why the frames of a video count as evenly spaced, and by what rate, in words."""
+    fact = "have no presentation times" if None in pts or not stream.time_base else "do not come in order"
+    named = stream.average_rate is not None and stream.average_rate > 0
+    said = f"{float(usual_rate(stream)):.6g} a second, its average rate"
+    none = f"{USUAL_RATE} a second, as it names no rate either"
+    return f"its frames {fact}; they count as evenly spaced, {said if named else none}"

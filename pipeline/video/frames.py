@@ -103,7 +103,7 @@ class _Decode:
         context.copy_opaque = True  # a frame names its packet, which time stamps do not do reliably
         if key_frames_only:
             context.skip_frame = "NONKEY"
-        reader = _Reader(self._video, self._timeline)
+        reader = PacketReader(self._video, self._timeline)
         for run in self._timeline.runs(self._numbers, key_frames_only=key_frames_only):
             first = self._number_of.get(run.start, 0)
             for packet_number, packet in zip(run, reader.packets(run), strict=False):
@@ -134,7 +134,7 @@ class _Decode:
                 yield number, frame
 
 
-class _Reader:
+class PacketReader:
     """Reads runs of packets, ascending; seeks from one to the next where the file's index is complete."""
 
     def __init__(self, video: OpenVideo, timeline: Timeline) -> None:

@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.colour import MATRICES, make_convertible, matrix_is_known, require_convertible
-from mocrop.pipeline.video.orientation import Orientation, Orientations
+from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.video.picture_notes import note_colours, note_frame, note_orientation
 
 PIXEL_FORMAT = "yuv420p"
@@ -26,27 +26,6 @@ _TRANSPOSE = {  # by whether left and right, and top and bottom, are swapped aft
     (True, True): "clock_flip",
 }
 Steps = Iterator[tuple[str, str | None]]
-
-
-def regular_frames(
-    frames: Iterable[VideoFrame], orientations: Orientations, *, clip: str, log: ClipLog, deinterlace: bool = False
-) -> Iterator[VideoFrame]:
-    """Make every frame upright, even-sized, of one size and 8-bit 4:2:0; note what had to be changed.
-
-    Args:
-        frames: all of them, in presentation order.
-        orientations: of these frames.
-        clip: its name, for messages.
-        deinterlace: whether to make whole pictures of those that are marked as two fields. Each frame gives one.
-    Raises: ClipError with UNREADABLE if FFmpeg cannot convert the pixels.
-    """
-    line, clock = _Line(orientations, clip, log, deinterlace=deinterlace), _Clock()
-    for number, frame in enumerate(frames):
-        clock.tick(frame.pts)
-        yield from line.frames(frame, number)
-    yield from line.rest()
-    if clock.irregular:
-        log.note(Reason.VARIABLE_FRAME_RATE, "frames came at irregular times and are evenly spaced now")
 
 
 class _Form(NamedTuple):  # one is made of every frame, and a dataclass takes three times as long to make
@@ -80,29 +59,45 @@ class _Target:
         return cls(size=(frame.width, frame.height), matrix=frame.colorspace, colour_range=frame.color_range)
 
 
-class _Line:
-    """Frames of a clip on their way through the filters that each needs, which are new where the form changes."""
+class RegularFrames:
+    """Makes every frame upright, even-sized, of one size and 8-bit 4:2:0; notes what had to be changed.
 
-    def __init__(self, orientations: Orientations, clip: str, log: ClipLog, *, deinterlace: bool) -> None:
-        self._orientations = orientations
+    Args:
+        clip: its name, for messages.
+        log: receives the notes.
+        deinterlace: whether to make whole pictures of those that are marked as two fields. Each frame gives one.
+    """
+
+    def __init__(self, *, clip: str, log: ClipLog, deinterlace: bool = False) -> None:
         self._clip, self._log, self._deinterlace = clip, log, deinterlace
+        self._number, self._clock = 0, _Clock()
         self._form: _Form | None = None
-        self._filters: _Filters | None = None
+        self._filters: _Filters | None = None  # new ones where the form changes
         self._target: _Target | None = None
 
-    def frames(self, frame: VideoFrame, number: int) -> Iterator[VideoFrame]:
-        """Frames that are ready when this one has come."""
+    def add(self, frame: VideoFrame, orientation: Orientation) -> Iterator[VideoFrame]:
+        """Frames that are ready when this one has come, in presentation order.
+
+        Raises: ClipError with UNREADABLE if FFmpeg cannot convert the pixels.
+        """
+        self._clock.tick(frame.pts)
         note_frame(frame, self._log, deinterlaced=self._deinterlace)
-        form = _form(frame, self._orientations.see(frame))
+        form = _form(frame, orientation)
         if form != self._form or self._filters is None:
-            yield from self.rest()
+            yield from self._rest()
             self._change(form, frame)
         assert self._filters is not None
-        frame.pts = number
+        frame.pts = self._number
+        self._number += 1
         yield from self._noted(self._filters.frames(frame))
 
-    def rest(self) -> Iterator[VideoFrame]:
-        """Frames that are ready when no more of this form will come."""
+    def finish(self) -> Iterator[VideoFrame]:
+        """Frames that are ready when no more will come."""
+        yield from self._rest()
+        if self._clock.irregular:
+            self._log.note(Reason.VARIABLE_FRAME_RATE, "frames came at irregular times and are evenly spaced now")
+
+    def _rest(self) -> Iterator[VideoFrame]:
         if self._filters is not None:
             yield from self._noted(self._filters.rest())
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
+from av.video.frame import VideoFrame
 
 from mocrop.pipeline.bitstream.bits import UnusualError
 from mocrop.pipeline.bitstream.h264 import length_bytes
@@ -76,6 +77,12 @@ class Timeline:
                 runs.append(range(start, packet + 1))
         return runs
 
+    def packets_for(self, numbers: range) -> range:
+        """The packets to decode, on their own, for consecutive frames with these numbers, at least one."""
+        assert self.shown is not None
+        shown = self.shown[numbers.start : numbers.stop]
+        return range(self._start(numbers.start, int(shown[0])), int(shown.max()) + 1)
+
     def _start(self, number: int, packet: int) -> int:
         """Packet of the last start that is neither decoded after this packet nor shown after this frame."""
         assert self.shown is not None
@@ -111,7 +118,7 @@ def read_timeline(video: OpenVideo, path: Path, *, clip: str, log: ClipLog) -> T
         require_all_packets(video, packets=len(index), clip=clip)
     else:
         account.require_whole(video, clip=clip)
-    timeline = _told(headers, hidden, seek_to=[entry.dts for entry in index] if index else None)
+    timeline = told_timeline(headers, hidden, seek_to=[entry.dts for entry in index] if index else None)
     if timeline.frames == 0:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: no packet of the file holds a picture")
     return timeline
@@ -138,7 +145,7 @@ def _read(video: OpenVideo, hidden: list[bool], account: PacketAccount) -> Itera
         yield bytes(packet)
 
 
-def _told(headers: Headers, hidden: Sequence[bool], *, seek_to: Sequence[int] | None) -> Timeline:
+def told_timeline(headers: Headers, hidden: Sequence[bool], *, seek_to: Sequence[int] | None) -> Timeline:
     """The timeline that headers tell; frames that an edit list hides are none."""
     shown = np.array(headers.packets, np.intp)
     visible = ~np.array(hidden, np.bool_)[shown]
@@ -152,13 +159,16 @@ def _told(headers: Headers, hidden: Sequence[bool], *, seek_to: Sequence[int] | 
     )
 
 
-def count_frames(path: Path, *, clip: str, log: ClipLog, by_packets: bool = False) -> Timeline:
+def count_frames(
+    path: Path, *, clip: str, log: ClipLog, by_packets: bool = False, see: Callable[[VideoFrame], object] | None = None
+) -> Timeline:
     """Find the frames of a file by decoding it from its start to its end, as cheaply as possible.
 
     Args:
         clip: its name, for messages.
         log: as for :func:`open_video`.
         by_packets: whether to say which packet each frame comes from, where that can be relied on.
+        see: is called with every frame, in the order in which they are shown.
     Raises: ClipError with TRUNCATED, DAMAGED, NO_FRAMES, or what :func:`open_video` raises.
     """
     keys: list[bool] = []
@@ -172,6 +182,8 @@ def count_frames(path: Path, *, clip: str, log: ClipLog, by_packets: bool = Fals
         for frame in decode.frames(number_packets=True, look=told.look):
             keys.append(frame.key_frame)
             packets.append(cast(int, frame.opaque))
+            if see is not None:
+                see(frame)
         decode.account.require_whole(video, clip=clip)
     decode.damage.require_frames(clip)
     # a packet that brings other headers must not be passed over

@@ -28,7 +28,7 @@ from mocrop.pipeline.stages import cache_settings, precrop_settings, registry, s
 from mocrop.pipeline.stages.extract_mv import ExtractSettings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.stored_settings import read_precrop_settings, require_same_settings
-from mocrop.pipeline.stages.transcode import TranscodeSettings
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.compat.conftest import Kept
 from tests.conftest import mocrop, needs_torch

@@ -29,7 +29,7 @@ from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.stages.extract_mv import ExtractSettings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
-from mocrop.pipeline.stages.transcode import TranscodeSettings
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.workspace.settings_file import DatasetSettings
 from mocrop.training.loop.saver import RunControl

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from mocrop.pipeline.motion.clip_motion import ClipMotion
+from tests.pipeline.video.kinds_of_video import VIDEOS
 
+MakeVideo = Callable[..., Path]
 MakeMotion = Callable[..., ClipMotion]
 TextbookCrop = Callable[..., npt.NDArray[np.float64]]
 Floats = npt.NDArray[np.float64]
@@ -103,3 +106,15 @@ def make_motion() -> MakeMotion:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Callable[[str], Path]:
+    """Path of one of VIDEOS, made when first asked for."""
+    folder = tmp_path_factory.mktemp("kinds")
+
+    def video(name: str) -> Path:
+        path = folder / name
+        return path if path.exists() else make_video(path, frames=60, **VIDEOS[name])
+
+    return video

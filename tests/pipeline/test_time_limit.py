@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from mocrop.pipeline import time_limit as time_limit_module
 from mocrop.pipeline.errors import ClipError, Reason
-from mocrop.pipeline.time_limit import time_limit
+from mocrop.pipeline.time_limit import restartable_limit, time_limit
 
 
 def test_a_body_that_hangs_is_stopped_with_a_reason() -> None:
@@ -89,12 +92,24 @@ def test_ctrl_c_that_is_ignored_stays_so() -> None:
 
 @pytest.mark.usefixtures("without_alarm")
 def test_a_watchdog_that_barks_as_the_body_ends_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Late(threading.Timer):
-        def cancel(self) -> None:
-            self.function()
-            super().cancel()
+    @contextlib.contextmanager
+    def late(_: float, ring: Callable[[], object]) -> Iterator[Callable[[], None]]:
+        yield lambda: None
+        ring()
 
-    monkeypatch.setattr(threading, "Timer", Late)
+    monkeypatch.setattr(time_limit_module, "_timer", late)
     with time_limit(30, clip="A/b"):
         pass
     time.sleep(0.01)  # where a signal that is still on its way would be heard
+
+
+@pytest.mark.parametrize("alarm", [True, False])
+def test_a_limit_that_is_restarted_counts_from_there(alarm: bool, request: pytest.FixtureRequest) -> None:
+    if not alarm:
+        request.getfixturevalue("without_alarm")
+    with restartable_limit(0.3, clip="A/b") as restart:
+        for _ in range(5):
+            time.sleep(0.1)
+            restart()
+    with pytest.raises(ClipError, match=r"not done after 0\.1 s"), restartable_limit(0.1, clip="A/b") as restart:
+        any(restart() if n == 0 else time.sleep(0.01) for n in range(1000))

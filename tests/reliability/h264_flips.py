@@ -11,7 +11,8 @@ from mocrop.pipeline.checksums import file_checksum
 from mocrop.pipeline.errors import ClipError
 from mocrop.pipeline.outcome import ClipLog, ClipTask
 from mocrop.pipeline.stages.contract import WorkUnit, file_to_read
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.reliability.flips import Count, bits_of, flipped
 

@@ -30,7 +30,7 @@ from mocrop.pipeline.motion.camera import MotionField, fit_camera
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipLog
-from mocrop.pipeline.stages.transcode import TranscodeSettings
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.video.open import open_container
 
 MakeVideo = Callable[..., Path]

@@ -11,7 +11,7 @@ from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.run.plan import Why, as_if_done, decision_on, plan_stage
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
-from mocrop.pipeline.stages.transcode import TranscodeSettings
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.manifest import StageRow
 
 

@@ -21,7 +21,8 @@ from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome
 from mocrop.pipeline.stages import extract_mv as extract_module
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
 
 MakeVideo = Callable[..., Path]

@@ -15,7 +15,8 @@ from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipTask
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.own_file import keep_or_transcode_unit, shortcoming
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
 
 MakeVideo = Callable[..., Path]

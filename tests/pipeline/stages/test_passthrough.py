@@ -11,7 +11,8 @@ import pytest
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.stages.transcode import TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
 
 MakeVideo = Callable[..., Path]

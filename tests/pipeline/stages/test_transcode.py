@@ -19,9 +19,10 @@ from mocrop.pipeline.checksums import checksum, file_checksum
 from mocrop.pipeline.errors import DiskFullError, Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.stages import contract as stage_module
-from mocrop.pipeline.stages import transcode as transcode_module
+from mocrop.pipeline.stages import h264_writer
 from mocrop.pipeline.stages.contract import WorkUnit
-from mocrop.pipeline.stages.transcode import Entropy, TranscodeSettings, transcode_unit
+from mocrop.pipeline.stages.transcode import transcode_unit
+from mocrop.pipeline.stages.transcode_settings import Entropy, TranscodeSettings
 from mocrop.pipeline.video.normalise import _Clock
 from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.workspace.paths import Workspace
@@ -154,11 +155,11 @@ def test_a_worker_thought_lost_that_writes_the_same_clip_is_no_harm(
     source = make_video(tmp_path / "a.avi")
 
     def late(file: Path) -> int:
-        monkeypatch.setattr(transcode_module, "file_checksum", file_checksum)
+        monkeypatch.setattr(h264_writer, "file_checksum", file_checksum)
         assert transcode(source, tmp_path, settings=TranscodeSettings(crf=40)).status == "done"
         return file_checksum(file)
 
-    monkeypatch.setattr(transcode_module, "file_checksum", late)
+    monkeypatch.setattr(h264_writer, "file_checksum", late)
     outcome = transcode(source, tmp_path)
     assert (outcome.status, outcome.checksum) == ("done", file_checksum(result(tmp_path)))
     transcode(source, tmp_path / "alone")

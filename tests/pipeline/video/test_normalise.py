@@ -12,8 +12,8 @@ import pytest
 
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
-from mocrop.pipeline.video.normalise import regular_frames
-from mocrop.pipeline.video.orientation import Orientations
+from mocrop.pipeline.video.normalise import RegularFrames
+from mocrop.pipeline.video.orientation import UPRIGHT
 
 BT709, SMPTE170M, YCGCO = 1, 6, 8  # matrices, ITU-T H.273
 LIMITED, FULL = 1, 2
@@ -39,9 +39,9 @@ def picture(
 def made(frames: Sequence[av.VideoFrame], log: ClipLog | None = None, **how: bool) -> list[av.VideoFrame]:
     for number, frame in enumerate(frames):
         frame.pts = number
-    with av.open("a.mp4", "w", format="null") as nowhere:
-        orientations = Orientations(nowhere.add_stream("mpeg4", rate=25))
-    return list(regular_frames(frames, orientations, clip="A/clip", log=log or ClipLog(0), **how))
+    regular = RegularFrames(clip="A/clip", log=log or ClipLog(0), **how)
+    ready = [each for frame in frames for each in regular.add(frame, UPRIGHT)]
+    return [*ready, *regular.finish()]
 
 
 def colour(frame: av.VideoFrame) -> list[float]:

@@ -12,7 +12,7 @@ from mocrop.pipeline.errors import CacheError, FileError, SettingsError, Workspa
 from mocrop.pipeline.files import file_stem, write_whole
 from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.stages.registry import Stages
-from mocrop.pipeline.stages.transcode import TranscodeSettings
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.lock import exclusive
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings, write_stage_settings
