@@ -53,11 +53,12 @@ def measure_videos(
     Args:
         cache: whose settings precrop takes; None: its defaults.
         workers: number of workers of the estimate.
-    Returns: None if no video of the data set is there.
+    Returns: None if no video of the data set is there, or all clips are segments of longer ones.
     """
     tables = read_settings(workspace)[1]
     videos = present_videos(workspace)
     if not videos:
+        say("no stage is timed: there is no video of the data set whose clip is the whole file")
         return None
     options: dict[str, Any] = {
         "transcode": tables.get("transcode"),
@@ -76,10 +77,10 @@ def measure_videos(
 
 
 def present_videos(workspace: Workspace) -> list[Path]:
-    """The video files of a data set that exist, in the manifest's order."""
+    """The video files of a data set that exist and are clips as a whole, in the manifest's order."""
     dataset = read_settings(workspace)[0].dataset
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
-        files = [dataset / clip.path for clip in manifest.clips()]
+        files = [dataset / clip.path for clip in manifest.clips() if clip.span is None]
     return [file for file in files if file.is_file()]
 
 

@@ -128,6 +128,7 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
         label = class_of(row, manifest.names("class_names"))
         failures = {name: message.removeprefix(f"{name}: ") for name, _, message in manifest.failures("extract-mv")}
         source = _source_of(row.name, extract, manifest)
+    source = source if row.span is None else "h264"  # a segment has no file of its own
     path = workspace.h264_file(row.name) if source == "h264" else dataset.dataset / row.path
     if source == "h264" and not path.is_file():
         command = "extract-mv" if extract.settings.source == "auto" else "transcode"

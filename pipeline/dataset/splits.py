@@ -72,7 +72,6 @@ def read_splits(
     source = source_of(dataset, videos, path, group_by=group_by)
     found = recognised(source, form)
     lists = found.format.read(source, log)
-    _require_whole_files(lists, path)
     matches: Sequence[Match] = match_clips(lists.listed, clips, log)
     if lists.listed and all(match.position is None for match in matches):
         raise DatasetError(
@@ -106,15 +105,6 @@ def read_splits(
         groups=groups,
         form=found,
     )
-
-
-def _require_whole_files(lists: Annotations, path: Path | None) -> None:
-    """Raises: DatasetError if clips are segments, which no stage cuts out: whole videos would get their labels."""
-    if (entry := next((entry for entry in lists.listed if entry.span), None)) is not None:
-        raise DatasetError(
-            f"{path}: {entry.where} names a segment, from start to end; cut the segments into files of their own, "
-            "and list those without these columns"
-        )
 
 
 def _made(

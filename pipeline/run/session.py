@@ -12,7 +12,7 @@ from rich.console import Console
 
 from mocrop.pipeline.dataset.init import DatasetReport
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
-from mocrop.pipeline.errors import DatasetError, Reason, WorkspaceError
+from mocrop.pipeline.errors import DatasetError, Reason, SettingsError, WorkspaceError
 from mocrop.pipeline.limits import MAX_WORKERS, require_number, require_whole
 from mocrop.pipeline.run.executors import Executor, open_executor
 from mocrop.pipeline.run.plan import Decision, PlanCounts, StagePlan, plan_decisions, plan_stage
@@ -123,8 +123,14 @@ class Session:
     def require_upstream(self, stage: Stage) -> None:
         """Refuse a stage that would find nothing to work on, before anything is written.
 
-        Raises: WorkspaceError if there are clips, but the stage before has run on none of them.
+        Raises: SettingsError if it is to read the own files of clips that are segments; WorkspaceError if there are
+            clips, but the stage before has run on none of them.
         """
+        if getattr(stage.settings, "source", None) == "original" and self.manifest.files.of_segments():
+            raise SettingsError(
+                f"{stage.name}: --source original reads whole files, and clips of this data set are segments of longer "
+                "videos; pass --source h264, or auto, which transcode them"
+            )
         before = stage.upstream
         if before and self.manifest.present_count() and not self.manifest.has_run(before.name, before.settings_hash):
             raise WorkspaceError(f"{stage.name}: {before.name} has not run as {stage.name} needs it; {before.way_out}")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.run.plan import Why, as_if_done, decision_on, plan_stage
+from mocrop.pipeline.span import Span
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.manifest import StageRow
@@ -203,3 +204,55 @@ def test_every_clip_that_must_run_is_in_exactly_one_unit(
         assert must == set(positions)
     for unit in planned:
         assert len({clip.position // per_unit for clip in unit.clips}) == 1
+
+
+def segments(path: str, *spans: tuple[float, float], first: int = 0) -> list[StageRow]:
+    return [
+        replace(FRESH, position=first + n, name=f"{path}#{n}", path=path, span=Span.seconds(*span), status=None)
+        for n, span in enumerate(spans)
+    ]
+
+
+def units_of(rows: list[StageRow], *, entered: bool = True) -> list[list[int]]:
+    asked: list[Path] = []
+
+    def may_be_entered(path: Path) -> bool:
+        asked.append(path)
+        return entered
+
+    plan = plan_stage(rows, TRANSCODE, dataset=Path("/data"), may_be_entered=may_be_entered)
+    assert len(set(asked)) == len(asked)
+    assert [unit.index for unit in plan.units] == list(range(len(plan.units)))
+    return [[clip.position for clip in unit.clips] for unit in plan.units]
+
+
+def test_neighbouring_segments_of_a_video_are_one_unit_by_their_start() -> None:
+    rows = [
+        *segments("A/a.mp4", (5, 6), (0, 9)),
+        *segments("A/b.mp4", (0, 1), first=2),
+        *segments("A/a.mp4", (3, 4), first=3),
+    ]
+    assert units_of(rows) == [[1, 3, 0], [2]]
+
+
+def test_a_unit_holds_sixteen_segments_or_two_minutes() -> None:
+    assert units_of(segments("A/a.mp4", *((n, n + 1) for n in range(20)))) == [[*range(16)], [*range(16, 20)]]
+    assert units_of(segments("A/a.mp4", (0, 60), (60, 120), (120, 121))) == [[0, 1], [2]]
+    assert units_of(segments("A/a.mp4", (0, 500), (500, 501))) == [[0], [1]]
+
+
+def test_segments_of_a_video_that_cannot_be_entered_stay_together() -> None:
+    assert units_of(segments("A/a.mp4", *((n, n + 1) for n in range(20))), entered=False) == [[*range(20)]]
+
+
+def test_whole_clips_and_segments_are_in_different_units_and_shards_hold_both() -> None:
+    whole = [replace(FRESH, status=None), replace(FRESH, position=3, status=None)]
+    rows = [whole[0], *segments("A/a.mp4", (0, 1), (1, 2), first=1), whole[1]]
+    assert units_of(rows) == [[0], [3], [1, 2]]
+    plan = plan_stage(rows, EXTRACT, dataset=Path("/data"))
+    assert [[clip.position for clip in unit.clips] for unit in plan.units] == [[0, 1, 2], [3]]
+
+
+def test_a_task_has_the_span_of_its_row() -> None:
+    (unit,) = plan_stage(segments("A/a.mp4", (1.5, 2)), TRANSCODE, dataset=Path("/data")).units
+    assert (unit.clips[0].span, unit.clips[0].path) == (Span(1_500_000, 2_000_000), "/data/A/a.mp4")

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from mocrop.pipeline.errors import Reason
-from mocrop.pipeline.outcome import ClipTask, Outcome
-from mocrop.pipeline.span import Span
+from mocrop.pipeline.choices import Source
+from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.run.trials import Ran, Trials
 from mocrop.pipeline.stages import segments as segments_module
-from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.contract import WorkUnit, file_to_read
 from mocrop.pipeline.stages.h264_writer import H264Writer
+from mocrop.pipeline.stages.own_file import keep_or_transcode_unit
 from mocrop.pipeline.stages.transcode import transcode_unit
 from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.video.spans import KnownTimes
 from mocrop.pipeline.workspace.paths import Workspace
-from tests.pipeline.video.kinds_of_video import VIDEOS, fingerprint
+from tests.pipeline.stages.cut_segments import (
+    cut,
+    digest,
+    frames_given,
+    frames_in,
+    name_of,
+    result,
+    some_spans,
+    unit_of,
+)
+from tests.pipeline.video.kinds_of_video import VIDEOS
 
 MakeVideo = Callable[..., Path]
-Spans = Sequence[tuple[float, float]]
 
 
 @pytest.fixture(autouse=True)
@@ -35,68 +44,9 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Fingerprints of the frames that were given to the encoder of each clip that was done last, by its name."""
-    frames: dict[str, list[str]] = {}
-    add = H264Writer.add
-
-    def noted(self: H264Writer, frame: av.VideoFrame, orientation: Orientation) -> None:
-        clip = self._regular._clip
-        if self.frames == 0:
-            frames[clip] = []
-        frames[clip].append(fingerprint(frame))
-        add(self, frame, orientation)
-
-    monkeypatch.setattr(H264Writer, "add", noted)
-    return frames
-
-
-def cut(
-    path: Path, spans: Spans, root: Path, *, probe: bool = False, limit: float = 0.0, **settings: float
-) -> list[Outcome]:
-    """Transcode segments in one unit; they are called by their spans."""
-    tasks = [
-        ClipTask(position=n, name=name_of(span), path=str(path), span=Span.seconds(*span), limit_seconds=limit)
-        for n, span in enumerate(spans)
-    ]
-    unit = WorkUnit(index=0, clips=tuple(tasks), probe=probe)
-    return transcode_unit(unit, TranscodeSettings(**settings), str(root))  # type: ignore[arg-type]
-
-
-def name_of(span: tuple[float, float]) -> str:
-    return f"A/day1#{Span.seconds(*span).text}"
-
-
-def result(root: Path, span: tuple[float, float]) -> Path:
-    return Workspace(root).h264_file(name_of(span))
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def frames_in(path: Path, span: tuple[float, float]) -> list[str]:
-    """Fingerprints of the frames of a span in a plain decode, by times that are read here another way."""
-    with av.open(path) as container:
-        stream = container.streams.video[0]
-        stream.thread_count = 1
-        frames = [(frame.pts, fingerprint(frame)) for frame in container.decode(stream)]
-        base, rate = stream.time_base, stream.average_rate
-    assert base is not None
-    pts = [each for each, _ in frames]
-    if None in pts or pts != sorted(set(pts)):
-        times = [Fraction(n) / Fraction(rate or 25) for n in range(len(frames))]
-    else:
-        times = [(each - pts[0]) * base for each in pts]
-    start, end = Span.seconds(*span)
-    return [print_ for time, (_, print_) in zip(times, frames, strict=True) if start <= round(time * 10**6) < end]
-
-
-def some_spans(seconds: float, count: int, seed: int) -> list[tuple[float, float]]:
-    """Spans of any length, some of which overlap, to the thousandth; by their start."""
-    rng = random.Random(seed)
-    spans = [sorted((rng.randrange(int(seconds * 1000)), rng.randrange(int(seconds * 1000)))) for _ in range(count)]
-    return sorted((start / 1000, (end + 41) / 1000) for start, end in spans)
+def given() -> Iterator[dict[str, list[str]]]:
+    with frames_given() as frames:
+        yield frames
 
 
 @pytest.mark.parametrize("name", VIDEOS)
@@ -306,3 +256,61 @@ def test_each_packet_is_decoded_once_and_what_lies_between_is_skipped(
     outcomes = cut(source, [(0.2, 0.8), (0.4, 0.6), (0.9, 1.04), (2.0, 2.4)], tmp_path)
     assert {outcome.status for outcome in outcomes} == {"done"}
     assert taken == [*range(26), *range(48, 60)]
+
+
+def test_a_segment_that_kills_its_worker_fails_alone(make_video: MakeVideo, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "day1.mp4", frames=60)
+    unit = unit_of(source, [(0, 0.5), (0.5, 1), (1, 2)])
+
+    def run(unit: WorkUnit) -> Ran:
+        dies = any(clip.position == 1 and clip.refusal is None for clip in unit.clips)
+        return Ran(outcomes=None if dies else transcode_unit(unit, TranscodeSettings(), str(tmp_path)), seconds=0)
+
+    outcomes = Trials(run, whole=False).outcomes(unit)
+    assert outcomes is not None
+    assert [outcome.reasons for outcome in outcomes] == [(), (Reason.KILLED_WORKER,), ()]
+    assert [result(tmp_path, span).exists() for span in [(0, 0.5), (0.5, 1), (1, 2)]] == [True, False, True]
+
+
+def test_a_refused_segment_is_not_opened_and_its_neighbours_are(make_video: MakeVideo, tmp_path: Path) -> None:
+    unit = unit_of(make_video(tmp_path / "day1.mp4"), [(0, 0.5), (0.5, 0.9)])
+    refused = replace(unit.clips[0], refusal=(Reason.VANISHED, "gone"))
+    outcomes = transcode_unit(replace(unit, clips=(refused, unit.clips[1])), TranscodeSettings(), str(tmp_path))
+    assert [(outcome.position, outcome.reasons) for outcome in outcomes] == [(0, (Reason.VANISHED,)), (1, ())]
+
+
+def test_source_auto_transcodes_segments_whatever_the_video_gives(make_video: MakeVideo, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "day1.mp4", frames=60)
+    settings = TranscodeSettings(own_key_frames=2)
+    outcomes = keep_or_transcode_unit(unit_of(source, [(0, 1), (0.5, 2)]), settings, str(tmp_path))
+    assert [outcome.reasons for outcome in outcomes] == [(Reason.OWN_FILE_FALLS_SHORT,)] * 2
+    assert outcomes[0].message == "it is a segment of a longer video"
+    assert result(tmp_path, (0, 1)).exists()
+    whole = replace(unit_of(source, [(0, 1)]).clips[0], span=None)
+    (kept,) = keep_or_transcode_unit(WorkUnit(index=0, clips=(whole,)), settings, str(tmp_path))
+    assert kept.reasons == (Reason.OWN_FILE_SERVES,)
+
+
+@pytest.mark.parametrize("own_file", [True, False])
+def test_no_stage_reads_the_whole_video_for_a_segment(own_file: bool, make_video: MakeVideo, tmp_path: Path) -> None:
+    (task,) = unit_of(make_video(tmp_path / "day1.mp4"), [(0, 0.5)]).clips
+    source: Source = "auto" if own_file else "original"
+    with pytest.raises(ClipError, match="it is a segment"):
+        file_to_read(replace(task, own_file=own_file), source, Workspace(tmp_path), ClipLog(0))
+
+
+def test_a_segment_of_a_turned_video_is_upright(make_video: MakeVideo, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "day1.mp4", frames=40, codec="libx264", rotation=90)
+    (outcome,) = cut(source, [(1, 1.2)], tmp_path)
+    assert outcome.reasons == (Reason.ROTATED,)
+    with av.open(result(tmp_path, (1, 1.2))) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (48, 64)
+
+
+def test_what_is_odd_about_the_pictures_is_noted_on_every_segment_that_overlaps(
+    make_video: MakeVideo, tmp_path: Path
+) -> None:
+    """What one encoder changes of a frame, the next does not see."""
+    source = make_video(tmp_path / "day1.mkv", frames=20, codec="ffv1", pix_fmt="yuv444p10le")
+    outcomes = cut(source, [(0, 0.8), (0, 0.8), (0.2, 0.7)], tmp_path)
+    assert [outcome.reasons for outcome in outcomes] == [(Reason.PIXEL_FORMAT_CONVERTED,)] * 3
