@@ -156,6 +156,14 @@ def _pipeline_aims() -> list[Aim]:
             measure=ratio("all stages, --source original", to=ffmpeg),
             most=0.35,
         ),
+        Aim(
+            run="segments",
+            title="segments of one long video",
+            work="500 segments of an hour of video (CPU)",
+            compared="one pass over as many frames",
+            measure=ratio("mocrop transcode", to="one pass"),
+            most=1.3,
+        ),
     ]
 
 

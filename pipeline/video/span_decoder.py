@@ -108,7 +108,7 @@ class EnteredDecode:
         any_errors()
 
     def _as_told(self, frame: VideoFrame, number: int) -> bool:
-        told = frame.pts == self._timed.pts[number] or bool(self._timed.by_rate)
+        told = frame.pts == self._timed.pts[number]
         return told and not frame.is_corrupt and (frame.key_frame or number not in self._key_frames)
 
 

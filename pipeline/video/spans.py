@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -90,24 +90,36 @@ def read_times(path: Path, *, clip: str, tick: Tick = lambda: None, decode: bool
         clip: its name, for messages.
         tick: is called with every packet or frame.
         decode: whether to count what a decoder gives in any case, from the start on, whatever headers tell.
-    Raises: ClipError with NO_FRAMES, what :func:`open_video` raises, or, where it is decoded, TRUNCATED or DAMAGED.
+    Raises: ClipError with NO_FRAMES, what :func:`open_video` raises, or, where it is decoded, DAMAGED.
     """
     log = ClipLog(0)  # whoever decodes the file notes what is odd about it
     with open_video(path, clip=clip, log=log) as video:
-        found = None if decode else _told(video, clip=clip, tick=tick)
-        if found is not None:
-            return _timed(found.timeline, found.pts, video.stream, cut_off=found.cut_off)
-        pts: list[int | None] = []
+        packets = _Packets(video, tick)
+        told = None if decode else _told(video, packets)
+        if told is None:
+            for _ in packets.all(read=False):  # the rest
+                pass
+        cut_off = _cut_off(video, packets.account, clip=clip)
+        if told is not None and told.frames == 0:
+            raise ClipError(Reason.NO_FRAMES, f"{clip}: no packet of the file holds a picture")
+        if told is not None:
+            assert told.shown is not None
+            pts = [packets.pts[packet] for packet in told.shown.tolist()]
+            timed = _timed(told, pts, video.stream, cut_off)
+            if not timed.by_rate:
+                return timed
+        # numbers of frames are times here, and where frames are missing only a decoder tells how many there are
+        pts = []
 
         def see(frame: VideoFrame) -> None:
             pts.append(frame.pts)
             tick()
 
-        timeline = count_frames(path, clip=clip, log=log, by_packets=not decode, see=see)
-        return _timed(timeline, pts, video.stream)
+        timeline = count_frames(path, clip=clip, log=log, by_packets=not decode, may_be_cut_off=True, see=see)
+        return _timed(timeline, pts, video.stream, cut_off)
 
 
-def _timed(timeline: Timeline, pts: Sequence[int | None], stream: VideoStream, cut_off: str = "") -> TimedFrames:
+def _timed(timeline: Timeline, pts: Sequence[int | None], stream: VideoStream, cut_off: str) -> TimedFrames:
     rate = usual_rate(stream)
     step = max(1, _rounded(MICROSECONDS * rate.denominator, rate.numerator))
     found, by_rate = times_us(pts, stream.time_base), ""
@@ -146,32 +158,22 @@ class KnownTimes:
         return self._known[key]
 
 
-class _Told(NamedTuple):
-    timeline: Timeline
-    pts: list[int | None]  # by frame
-    cut_off: str
+def _told(video: OpenVideo, packets: _Packets) -> Timeline | None:
+    """Frames as the headers of the packets tell them; None if only a decoder can tell.
 
-
-def _told(video: OpenVideo, *, clip: str, tick: Tick) -> _Told | None:
-    """Frames as the headers of the packets tell them; None if only a decoder can tell."""
+    Args:
+        packets: none of which has been read. All have been after this, unless it returns None.
+    """
     index = complete_index(video)
-    packets = _Packets(video, tick)
-    if index is not None:
+    if index is None:
+        headers = video_headers(video, packets.all(read=True))
+    else:
         headers = indexed_headers(video, index)
         for _ in packets.all(read=False):
             pass
-        if len(packets.pts) != len(index):
-            return None
-    else:
-        headers = video_headers(video, packets.all(read=True))
-    if headers is None:
+    if headers is None or (index is not None and len(packets.pts) != len(index)):
         return None
-    cut_off = _cut_off(video, packets.account, clip=clip)
-    timeline = told_timeline(headers, packets.hidden, seek_to=[entry.dts for entry in index] if index else None)
-    if timeline.frames == 0:
-        raise ClipError(Reason.NO_FRAMES, f"{clip}: no packet of the file holds a picture")
-    assert timeline.shown is not None
-    return _Told(timeline, [packets.pts[packet] for packet in timeline.shown.tolist()], cut_off)
+    return told_timeline(headers, packets.hidden, seek_to=[entry.dts for entry in index] if index else None)
 
 
 def _cut_off(video: OpenVideo, account: PacketAccount, *, clip: str) -> str:
@@ -223,8 +225,11 @@ def may_be_entered(path: Path) -> bool:
     """
     try:
         with open_video(path, clip=path.name, log=ClipLog(0)) as video:
-            some = (bytes(packet) for packet, _ in zip(packets_of(video), range(PROBE_PACKETS), strict=False))
+            packets = _Packets(video, lambda: None)
+            some = itertools.islice(packets.all(read=True), PROBE_PACKETS)
             headers: Headers | None = video_headers(video, some)
     except ClipError:
+        return False
+    if None in packets.pts or len(set(packets.pts)) < len(packets.pts):
         return False
     return headers is not None and (sum(headers.starts) > 1 or len(headers.packets) < PROBE_PACKETS // 2)

@@ -160,7 +160,13 @@ def told_timeline(headers: Headers, hidden: Sequence[bool], *, seek_to: Sequence
 
 
 def count_frames(
-    path: Path, *, clip: str, log: ClipLog, by_packets: bool = False, see: Callable[[VideoFrame], object] | None = None
+    path: Path,
+    *,
+    clip: str,
+    log: ClipLog,
+    by_packets: bool = False,
+    may_be_cut_off: bool = False,
+    see: Callable[[VideoFrame], object] = lambda _: None,
 ) -> Timeline:
     """Find the frames of a file by decoding it from its start to its end, as cheaply as possible.
 
@@ -168,6 +174,7 @@ def count_frames(
         clip: its name, for messages.
         log: as for :func:`open_video`.
         by_packets: whether to say which packet each frame comes from, where that can be relied on.
+        may_be_cut_off: whether to take a file that ends early for what is there of it.
         see: is called with every frame, in the order in which they are shown.
     Raises: ClipError with TRUNCATED, DAMAGED, NO_FRAMES, or what :func:`open_video` raises.
     """
@@ -182,9 +189,9 @@ def count_frames(
         for frame in decode.frames(number_packets=True, look=told.look):
             keys.append(frame.key_frame)
             packets.append(cast(int, frame.opaque))
-            if see is not None:
-                see(frame)
-        decode.account.require_whole(video, clip=clip)
+            see(frame)
+        if not may_be_cut_off:
+            decode.account.require_whole(video, clip=clip)
     decode.damage.require_frames(clip)
     # a packet that brings other headers must not be passed over
     by_packets = by_packets and not told.other_headers and decode.damage.first < 0 and len(set(packets)) == len(packets)
