@@ -9,13 +9,15 @@ import av.logging
 
 # Reported as errors, and none: that packets hold several pictures, or nothing to be decoded.
 _HARMLESS = ("Frame num change", "no frame!", "Header packet")
+# Where decoding has entered a video, its headers may let go of pictures from before, which the decoder has not got.
+OF_ENTERING = ("mmco: unref short failure",)
 
 
 class DecoderErrors:
     """Errors that one decoder has reported since the last call of :meth:`any_since`."""
 
-    def __init__(self, codec: str, messages: list[tuple[int, str, str]]) -> None:
-        self._codec = codec
+    def __init__(self, codec: str, messages: list[tuple[int, str, str]], harmless: tuple[str, ...] = ()) -> None:
+        self._codec, self._harmless = codec, (*_HARMLESS, *harmless)
         self._messages = messages
 
     def any_since(self) -> bool:
@@ -23,7 +25,7 @@ class DecoderErrors:
         if not self._messages:
             return False
         found = any(
-            level <= av.logging.ERROR and name == self._codec and not text.startswith(_HARMLESS)
+            level <= av.logging.ERROR and name == self._codec and not text.startswith(self._harmless)
             for level, name, text in self._messages
         )
         self._messages.clear()
@@ -31,18 +33,19 @@ class DecoderErrors:
 
 
 @contextmanager
-def decoder_errors(codec: str) -> Iterator[DecoderErrors]:
+def decoder_errors(codec: str, *, harmless: tuple[str, ...] = ()) -> Iterator[DecoderErrors]:
     """Collect the errors that a decoder reports in this thread; nothing of them is printed.
 
     Args:
         codec: FFmpeg's name of the decoder.
+        harmless: beginnings of more messages that do not count.
     """
     level, skip_repeated = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR if level is None else max(level, av.logging.ERROR))
     av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as messages:
-            yield DecoderErrors(codec, messages)
+            yield DecoderErrors(codec, messages, harmless)
     finally:
         av.logging.set_level(level)
         av.logging.set_skip_repeated(skip_repeated)

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 
 from mocrop.pipeline.span import MICROSECONDS
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket, decoded
-from mocrop.pipeline.video.decoder_messages import decoder_errors
+from mocrop.pipeline.video.decoder_messages import OF_ENTERING, decoder_errors
 from mocrop.pipeline.video.frames import PacketReader
 from mocrop.pipeline.video.headers import may_hold_picture
 from mocrop.pipeline.video.open import OpenVideo
@@ -75,7 +75,7 @@ class EnteredDecode:
         context = self._video.stream.codec_context
         context.copy_opaque = True  # a frame names its packet, which time stamps do not do reliably
         reader = PacketReader(self._video, self._timed.timeline)
-        with decoder_errors(context.codec.name) as errors:
+        with decoder_errors(context.codec.name, harmless=OF_ENTERING) as errors:
             for run in runs:
                 first = self._number_of.get(run.start, 0)
                 for number, packet in zip(run, reader.packets(run), strict=False):

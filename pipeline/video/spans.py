@@ -230,6 +230,6 @@ def may_be_entered(path: Path) -> bool:
             headers: Headers | None = video_headers(video, some)
     except ClipError:
         return False
-    if None in packets.pts or len(set(packets.pts)) < len(packets.pts):
+    if headers is None or times_us([packets.pts[packet] for packet in headers.packets], video.stream.time_base) is None:
         return False
-    return headers is not None and (sum(headers.starts) > 1 or len(headers.packets) < PROBE_PACKETS // 2)
+    return sum(headers.starts) > 1 or len(headers.packets) < PROBE_PACKETS // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,11 @@ from mocrop.pipeline.stages.h264_writer import H264Writer
 from mocrop.pipeline.stages.own_file import keep_or_transcode_unit
 from mocrop.pipeline.stages.transcode import transcode_unit
 from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
+from mocrop.pipeline.video import span_decoder
+from mocrop.pipeline.video.decoder import VideoPacket
+from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.orientation import Orientation
-from mocrop.pipeline.video.spans import KnownTimes
+from mocrop.pipeline.video.spans import KnownTimes, TimedFrames, read_times
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.pipeline.stages.cut_segments import (
     cut,
@@ -241,8 +245,6 @@ def test_each_packet_is_decoded_once_and_what_lies_between_is_skipped(
     make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Key frames every 12: the first three segments are decoded as one, from frame 0; the last from frame 48."""
-    from mocrop.pipeline.video import span_decoder
-
     source = make_video(tmp_path / "day1.mp4", frames=72, codec="libx264")
     taken: list[int] = []
     decoded = span_decoder.decoded
@@ -314,3 +316,59 @@ def test_what_is_odd_about_the_pictures_is_noted_on_every_segment_that_overlaps(
     source = make_video(tmp_path / "day1.mkv", frames=20, codec="ffv1", pix_fmt="yuv444p10le")
     outcomes = cut(source, [(0, 0.8), (0, 0.8), (0.2, 0.7)], tmp_path)
     assert [outcome.reasons for outcome in outcomes] == [(Reason.PIXEL_FORMAT_CONVERTED,)] * 3
+
+
+@pytest.mark.parametrize("name", ["h264-open.mp4", "h264-open.mkv", "hevc-open.mp4", "vp9.webm", "mpeg4-b.mkv"])
+def test_sound_videos_are_entered_and_never_decoded_from_their_start(
+    name: str, videos: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures that lead a key frame, of which decoders may complain, are no damage."""
+    monkeypatch.setattr(segments_module, "PlainSpanDecode", None)
+    for start in range(0, 24, 3):
+        (outcome,) = cut(videos(name), [(start / 10, 2.4)], tmp_path)
+        assert (outcome.status, outcome.reasons[:1]) == ("done", (Reason.ONE_FRAME,) if start > 23 else ())
+
+
+@pytest.mark.parametrize("wrong", ["times", "order"])
+def test_frames_that_are_not_as_told_are_decoded_from_the_start(
+    wrong: str,
+    videos: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, list[str]],
+) -> None:
+    path, span = videos("h264-closed.mp4"), (1.0, 1.5)
+    told = read_times(path, clip="A/a")
+    assert told.timeline.shown is not None
+    shown = told.timeline.shown.copy()
+    shown[[30, 31]] = shown[[31, 30]]
+    pts = list(told.pts)
+    if wrong == "times":
+        pts[30] = (pts[30] or 0) + 1
+    else:
+        pts[30], pts[31] = pts[31], pts[30]
+    told = replace(told, pts=pts, timeline=replace(told.timeline, shown=shown) if wrong == "order" else told.timeline)
+
+    class Wrong(KnownTimes):
+        def of(self, path: Path, *, clip: str, tick: Callable[[], object], decode: bool = False) -> TimedFrames:
+            return super().of(path, clip=clip, tick=tick, decode=True) if decode else told
+
+    monkeypatch.setattr(segments_module, "_KNOWN", Wrong())
+    (outcome,) = cut(path, [span], tmp_path)
+    assert (outcome.status, outcome.reasons) == ("done", ())
+    assert given[name_of(span)] == frames_in(path, span)
+
+
+def test_the_time_limit_counts_the_decoding_of_a_segments_frames(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_video(tmp_path / "day1.mp4", frames=60)
+    decoded = span_decoder.decoded
+
+    def slow(video: OpenVideo, packet: VideoPacket | None) -> list[av.VideoFrame] | None:
+        time.sleep(0.02)
+        return decoded(video, packet)
+
+    monkeypatch.setattr(span_decoder, "decoded", slow)
+    outcomes = cut(source, [(0, 0.2), (0.2, 1.8), (2, 2.2)], tmp_path, limit=0.4)
+    assert [outcome.reasons for outcome in outcomes] == [(), (Reason.TIMED_OUT,), ()]
