@@ -329,6 +329,23 @@ def test_sound_videos_are_entered_and_never_decoded_from_their_start(
         assert (outcome.status, outcome.reasons[:1]) == ("done", (Reason.ONE_FRAME,) if start > 23 else ())
 
 
+def test_pictures_that_lead_a_key_frame_and_are_shown_before_it_are_passed_over(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, list[str]]
+) -> None:
+    """A decoder that enters at the key frame has not got what they refer to."""
+    monkeypatch.setattr(segments_module, "PlainSpanDecode", None)
+    options = {"x264-params": "keyint=12:min-keyint=12:scenecut=0:bframes=3:b-adapt=0:open-gop=1"}
+    source = make_video(tmp_path / "day1.mp4", frames=60, codec="libx264", options=options)
+    with av.open(source) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    keys = [n for n, packet in enumerate(packets) if packet.is_keyframe][1:]
+    assert all((packets[key + 1].pts or 0) < (packets[key].pts or 0) for key in keys)  # led by such pictures
+    for start in range(10, 23):
+        (outcome,) = cut(source, [(start / 10, 2.4)], tmp_path)
+        assert outcome.status == "done"
+        assert given[name_of((start / 10, 2.4))] == frames_in(source, (start / 10, 2.4))
+
+
 @pytest.mark.parametrize("wrong", ["times", "order"])
 def test_frames_that_are_not_as_told_are_decoded_from_the_start(
     wrong: str,
@@ -337,17 +354,16 @@ def test_frames_that_are_not_as_told_are_decoded_from_the_start(
     monkeypatch: pytest.MonkeyPatch,
     given: dict[str, list[str]],
 ) -> None:
-    path, span = videos("h264-closed.mp4"), (1.0, 1.5)
+    """Told times are late by a frame from frame 20 on, or frames 28 and 29 are told the other way round."""
+    path, span = videos("h264-closed.mp4"), (1.16, 1.5)
     told = read_times(path, clip="A/a")
     assert told.timeline.shown is not None
-    shown = told.timeline.shown.copy()
-    shown[[30, 31]] = shown[[31, 30]]
-    pts = list(told.pts)
+    shown, pts, times = told.timeline.shown.copy(), list(told.pts), told.times_us.copy()
     if wrong == "times":
-        pts[30] = (pts[30] or 0) + 1
+        pts[20:], times[20:] = [*pts[21:], 10**6], times[20:] + 40_000
     else:
-        pts[30], pts[31] = pts[31], pts[30]
-    told = replace(told, pts=pts, timeline=replace(told.timeline, shown=shown) if wrong == "order" else told.timeline)
+        shown[[28, 29]], pts[28], pts[29] = shown[[29, 28]], pts[29], pts[28]
+    told = replace(told, pts=pts, times_us=times, timeline=replace(told.timeline, shown=shown))
 
     class Wrong(KnownTimes):
         def of(self, path: Path, *, clip: str, tick: Callable[[], object], decode: bool = False) -> TimedFrames:
