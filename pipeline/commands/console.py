@@ -59,8 +59,9 @@ def print_dataset(console: LineConsole, report: DatasetReport) -> None:
         console.say(f"  read as {report.form}: {report.why}")
     for clip, label, subset in report.examples:
         console.say(f"    {clip} is {label}, {subset}")
-    for name, (train, test) in report.splits.items():
-        console.print(f"  split {name}: {train:,} to train on, {test:,} to test on")
+    for name, (train, test, val) in report.splits.items():
+        validate = f", {val:,} to validate on" if val else ""
+        console.print(f"  split {name}: {train:,} to train on, {test:,} to test on{validate}")
     if report.absent:
         console.print(f"  {count(report.absent, 'clip')} found earlier, gone now")
     _print_issues(console, report.issues)

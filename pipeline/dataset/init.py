@@ -15,7 +15,7 @@ from mocrop.pipeline.dataset.formats.registry import AUTO
 from mocrop.pipeline.dataset.group_by import numbered
 from mocrop.pipeline.dataset.issues import Issue
 from mocrop.pipeline.dataset.remembered import BY_VIDEO, Remembered, changed_sides, keep, numbers_of, remember
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, Splits, read_splits
+from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, VAL, Splits, read_splits
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import real_path
 from mocrop.pipeline.groups import NO_GROUP
@@ -27,7 +27,7 @@ from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settin
 
 LEFT_OUT_FILE = "init/left-out.csv"  # in reports/
 EXAMPLES = 3  # rows that are shown
-SUBSET_NAMES = {UNUSED: "neither train nor test", TRAIN: "train", TEST: "test"}
+SUBSET_NAMES = {UNUSED: "in no subset", TRAIN: "train", TEST: "test", VAL: "validation"}
 SAME_SHARE = 0.9  # of the known files must be in a folder for it to be the same data set at another place
 
 
@@ -41,7 +41,7 @@ class DatasetReport:
     classes: int  # with clips
     listed_classes: int
     absent: int  # clips that an earlier scan found and this one did not
-    splits: dict[str, tuple[int, int]]  # name -> clips to train on, clips to test on
+    splits: dict[str, tuple[int, int, int]]  # name -> clips to train on, to test on and to validate on
     issues: tuple[Issue, ...]
     form: str  # of the annotations or folders, as for --format
     why: str  # how it was recognised
@@ -131,7 +131,7 @@ def init_workspace(
         classes=len({row.label for row in rows if row.label >= 0}),
         listed_classes=len(lists.class_names),
         absent=absent,
-        splits={name: (codes.count(TRAIN), codes.count(TEST)) for name, codes in subsets.items()},
+        splits={name: (codes.count(TRAIN), codes.count(TEST), codes.count(VAL)) for name, codes in subsets.items()},
         issues=(*found.issues, *lists.issues, *changed_sides(rows, lists, settings, then)),
         form=lists.form.format.name,
         why=lists.form.why,
@@ -153,7 +153,7 @@ def _write_left_out(workspace: Workspace, lists: Splits) -> Path | None:
 def _examples(rows: Sequence[ClipRow], class_names: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
     """Clip, class and subset of up to three clips: the first of each subset, then the first ones."""
     first = {row.subset[:1]: row for row in reversed(rows)}
-    in_order = (first[code] for code in ((TRAIN,), (TEST,), (UNUSED,)) if code in first)
+    in_order = (first[code] for code in ((TRAIN,), (VAL,), (TEST,), (UNUSED,)) if code in first)
     chosen = list({row.name: row for row in (*in_order, *rows[:EXAMPLES])}.values())[:EXAMPLES]
     names = [", ".join(class_names[index] for index in row.labels or (row.label,) if index >= 0) for row in chosen]
     sides = [SUBSET_NAMES[row.subset[0]] if row.subset else "no split" for row in chosen]

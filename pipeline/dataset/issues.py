@@ -41,7 +41,8 @@ class IssueCode(StrEnum):
     TWO_LABELS = "two-labels"
     CLASS_WITHOUT_CLIPS = "class-without-clips"
     VALIDATION_AS_TEST = "validation-as-test"
-    VALIDATION_LEFT_OUT = "validation-left-out"
+    TRAIN_AND_VALIDATION = "train-and-validation"
+    VALIDATION_AND_TEST = "validation-and-test"
     NO_SEGMENTS = "no-segments"
     NO_TRAIN_CLIPS = "no-train-clips"
     NO_TEST_CLIPS = "no-test-clips"
@@ -143,9 +144,13 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
         "{n} validation clip is used for test, because its split lists none for test",
         "{n} validation clips are used for test, because their split lists none for test",
     ),
-    IssueCode.VALIDATION_LEFT_OUT: (
-        "{n} validation clip is in neither train nor test; training holds out its own",
-        "{n} validation clips are in neither train nor test; training holds out its own",
+    IssueCode.TRAIN_AND_VALIDATION: (
+        "{n} clip is listed for train and validation of the same split and is used for train only",
+        "{n} clips are listed for train and validation of the same split and are used for train only",
+    ),
+    IssueCode.VALIDATION_AND_TEST: (
+        "{n} clip is listed for validation and test of the same split and is used for test only",
+        "{n} clips are listed for validation and test of the same split and are used for test only",
     ),
     IssueCode.NO_SEGMENTS: (
         "{n} video has no segment in the lists and is left out",

@@ -22,7 +22,7 @@ from mocrop.pipeline.dataset.spanning_splits import spanning_subsets
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
 
-UNUSED, TRAIN, TEST = 0, 1, 2  # the codes of ``subset`` in the crop cache
+UNUSED, TRAIN, TEST, VAL = 0, 1, 2, 3  # the codes of ``subset`` in the crop cache
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +33,7 @@ class Splits:
     split_names: tuple[str, ...]
     class_names: tuple[str, ...]  # may hold classes without a clip on disk
     label: npt.NDArray[np.int32]  # (clips,), index into class_names; -1 = no known class, then in no split
-    subset: npt.NDArray[np.uint8]  # (clips, splits): 0 in neither list, 1 train, 2 test
+    subset: npt.NDArray[np.uint8]  # (clips, splits): 0 in no list, 1 train, 2 test, 3 validation
     issues: tuple[Issue, ...]
     in_full: Sequence[tuple[IssueCode, str, str]]  # see IssueLog
     several: tuple[tuple[int, ...], ...] = ()  # (clips,) all labels of each; empty: one label a clip
@@ -55,7 +55,8 @@ def read_splits(
     """Read the labels and subsets of clips from annotations or folders; make splits where nothing names subsets.
 
     A clip listed for train and test of one split is used for test only, so that nothing is tested on what it was
-    trained on. Validation lists stand in for missing test lists and are left out otherwise.
+    trained on; one listed for train and validation is used for train only. Where a split lists none of known classes
+    for test, its validation clips are the test, and training holds out others.
 
     Args:
         path: file or folder of annotations; None: the folders say.
@@ -206,24 +207,26 @@ def _is_tested(match: Match, labels: Labels) -> bool:
 def _subsets(
     lists: Annotations, tested: Set[str], bits: npt.NDArray[np.uint8], clips: Sequence[Clip], log: IssueLog
 ) -> npt.NDArray[np.uint8]:
-    """Decide the subset of each clip in each split, test before train: uint8, shape (clips, splits).
+    """Decide the subset of each clip in each split, test before train before validation: uint8, (clips, splits).
 
     Args:
         tested: the splits that list clips of known classes for test.
     """
     val_is_test = np.array([name not in tested for name in lists.split_names])
-    train, val = (bits & 1) > 0, (bits & 4) > 0
-    test = ((bits & 2) > 0) | (val & val_is_test)
+    train, listed = (bits & 1) > 0, (bits & 4) > 0
+    test = ((bits & 2) > 0) | (listed & val_is_test)
+    val = listed & ~train & ~test
     for code, where in (
         (IssueCode.TRAIN_AND_TEST, train & test),
-        (IssueCode.VALIDATION_AS_TEST, val & val_is_test),
-        (IssueCode.VALIDATION_LEFT_OUT, val & ~train & ~test),
+        (IssueCode.VALIDATION_AS_TEST, listed & val_is_test),
+        (IssueCode.TRAIN_AND_VALIDATION, listed & train & ~test),
+        (IssueCode.VALIDATION_AND_TEST, listed & test & ~train & ~val_is_test),
         (IssueCode.NOT_LISTED, np.all(bits == 0, axis=1, keepdims=True)),
     ):
         for clip, applies in zip(clips, where.any(axis=1), strict=True):
             if applies:
                 log.note(code, clip.path)
-    return np.where(test, TEST, np.where(train, TRAIN, UNUSED)).astype(np.uint8)
+    return np.select([test, train, val], [TEST, TRAIN, VAL], UNUSED).astype(np.uint8)
 
 
 def _check_splits(

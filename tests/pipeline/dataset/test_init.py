@@ -74,7 +74,7 @@ def test_official_lists_decide_classes_and_subsets(dataset: Path, workspace: Wor
     (lists / "trainlist01.txt").write_bytes(b"Archery/v_Archery_g01_c01.avi 2\r\nYoYo/v_YoYo_g01_c01.avi 3\r\n")
     (lists / "testlist01.txt").write_bytes(b"Archery/v_Archery_g02_c01.avi\r\n")
     report = init_workspace(workspace, dataset=dataset, splits=lists)
-    assert list(report.splits.values()) == [(1, 1)]
+    assert list(report.splits.values()) == [(1, 1, 0)]
     assert (report.classes, report.listed_classes) == (2, 3)
     counts = {issue.code: issue.count for issue in report.issues}
     assert counts[IssueCode.NOT_ON_DISK] == 1
@@ -134,7 +134,7 @@ def test_the_real_clips_and_the_official_lists(real_clips: Path, workspace: Work
     report = init_workspace(workspace, dataset=real_clips / "videos", splits=real_clips / "ucfTrainTestlist")
     assert (report.clips, report.classes, report.listed_classes) == (300, 6, 101)
     assert len(report.splits) == 3
-    assert all(train + test == 300 for train, test in report.splits.values())
+    assert all(train + test == 300 for train, test, _ in report.splits.values())
 
 
 # another data set

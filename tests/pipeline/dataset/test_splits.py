@@ -9,7 +9,7 @@ import pytest
 
 from mocrop.pipeline.dataset.clips import Clip, find_clips, group_of, without_video_suffix
 from mocrop.pipeline.dataset.issues import IssueCode
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, Splits, read_splits
+from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, VAL, Splits, read_splits
 from mocrop.pipeline.errors import DatasetError
 
 
@@ -270,14 +270,16 @@ def test_a_clip_with_two_labels_is_in_no_split(tmp_path: Path) -> None:
     assert counts(splits) == {IssueCode.TWO_LABELS: 1, IssueCode.NO_TRAIN_CLIPS: 1, IssueCode.NO_TEST_CLIPS: 1}
 
 
-def test_validation_stands_in_for_a_missing_test_list_and_is_left_out_otherwise(tmp_path: Path) -> None:
+def test_validation_stands_in_for_a_missing_test_list_and_is_a_subset_of_its_own_otherwise(tmp_path: Path) -> None:
     three = clips("A/a.avi", "A/b.avi", "A/c.avi")
     alone = read_splits(csv_file(tmp_path, "path,subset\nA/a,train\nA/b,val\nA/c,none\n"), three)
     assert (column(alone), counts(alone)) == ([TRAIN, TEST, UNUSED], {IssueCode.VALIDATION_AS_TEST: 1})
     beside = read_splits(csv_file(tmp_path, "path,subset\nA/a,train\nA/b,val\nA/c,test\n"), three)
-    assert (column(beside), counts(beside)) == ([TRAIN, UNUSED, TEST], {IssueCode.VALIDATION_LEFT_OUT: 1})
+    assert (column(beside), counts(beside)) == ([TRAIN, VAL, TEST], {})
     both = read_splits(csv_file(tmp_path, "path,subset\nA/a,train\nA/b,val\nA/b,train\nA/c,test\n"), three)
-    assert (column(both), counts(both)) == ([TRAIN, TRAIN, TEST], {})
+    assert (column(both), counts(both)) == ([TRAIN, TRAIN, TEST], {IssueCode.TRAIN_AND_VALIDATION: 1})
+    tested = read_splits(csv_file(tmp_path, "path,subset\nA/a,train\nA/b,val\nA/b,test\nA/c,test\n"), three)
+    assert (column(tested), counts(tested)) == ([TRAIN, TEST, TEST], {IssueCode.VALIDATION_AND_TEST: 1})
 
 
 def test_a_split_with_an_empty_side_is_reported(tmp_path: Path) -> None:
