@@ -398,6 +398,10 @@ def init(
     dataset: Annotated[Path, typer.Argument(help="Folder of videos, by class unless lists say it.", readable=False)],
     splits: SplitsOption = None,
     form: FormatOption = None,
+    unlabelled: Annotated[
+        bool | None,
+        typer.Option("--unlabelled", help="Videos in any folders, without labels: for all but train and eval."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the generated split.", show_default="0")] = None,
     group_by: GroupByOption = None,
     replace_dataset: ReplaceDatasetOption = False,
@@ -412,6 +416,7 @@ def init(
         dataset,
         splits=splits,
         form=form,
+        unlabelled=unlabelled,
         seed=seed,
         group_by=group_by,
         replace_dataset=replace_dataset,

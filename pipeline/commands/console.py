@@ -52,12 +52,12 @@ def print_report(console: LineConsole, report: Report) -> None:
 
 def print_dataset(console: LineConsole, report: DatasetReport) -> None:
     """Print what was found in a data set."""
-    classes = count(report.classes, "class", plural="classes")
+    classes = f" in {count(report.classes, 'class', plural='classes')}" if report.form else ", not labelled"
     listed = f" (the lists name {report.listed_classes})" if report.listed_classes != report.classes else ""
-    console.print(f"{count(report.clips, 'clip')} in {classes}{listed}")
+    console.print(f"{count(report.clips, 'clip')}{classes}{listed}")
     if report.form:
         console.say(f"  read as {report.form}: {report.why}")
-    for clip, label, subset in report.examples:
+    for clip, label, subset in report.examples if report.form else ():
         console.say(f"    {clip} is {label}, {subset}")
     for name, (train, test, val) in report.splits.items():
         validate = f", {val:,} to validate on" if val else ""

@@ -51,6 +51,7 @@ def init(
     *,
     splits: Path | str | None = None,
     form: str | None = None,
+    unlabelled: bool | None = None,
     seed: int | None = None,
     group_by: str | None = None,
     replace_dataset: bool = False,
@@ -62,6 +63,8 @@ def init(
         dataset: folder of videos, one folder per class unless lists say otherwise.
         splits: file or folder of split lists; None: those given before, else a split is generated.
         form: of the lists or folders, as `--format` takes it; None: as the workspace has it, else it is recognised.
+        unlabelled: take the videos in without labels and splits, for all but training and evaluation; None: as the
+            workspace has it, unless lists are given.
         seed: of the generated split; None: as the workspace has it, else 0. Another one than before makes it anew.
         group_by: regular expression on the path of a clip, or column of the CSV, that names the group that it is kept
             together with, in all classes; None: as the workspace has it; "": by the clips' file names.
@@ -74,6 +77,7 @@ def init(
         dataset=Path(dataset),
         splits=lists,
         form=form,
+        unlabelled=unlabelled,
         seed=seed,
         group_by=group_by,
         replace_dataset=replace_dataset,

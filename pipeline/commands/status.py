@@ -78,18 +78,18 @@ def workspace_status(workspace: Workspace, *, failures: bool = False, notes: boo
     Raises: WorkspaceError if there is no workspace.
     """
     workspace.require()
-    dataset = read_settings(workspace)[0].dataset
+    settings = read_settings(workspace)[0]
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
-        changes, seen = look_at(dataset, manifest.files)
+        changes, seen = look_at(settings.dataset, manifest.files)
         manifest.files.pretend(seen)
         known = known_stages(workspace)
         stages = tuple(_status(manifest, stage, failures=failures, notes=notes) for stage in known)
         return WorkspaceStatus(
             workspace=workspace.root,
-            dataset=dataset,
+            dataset=settings.dataset,
             clips=manifest.present_count(),
             stages=stages,
-            next_command=_next_command(workspace, stages, auto=chooses_files(known[0])),
+            next_command=_next_command(workspace, stages, auto=chooses_files(known[0]), unlabelled=settings.unlabelled),
             changes=changes,
         )
 
@@ -111,7 +111,7 @@ def _status(manifest: Manifest, stage: Stage, *, failures: bool, notes: bool) ->
     )
 
 
-def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...], *, auto: bool) -> str:
+def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...], *, auto: bool, unlabelled: bool) -> str:
     for stage in stages:
         if stage.to_do or stage.stale:
             command, _, cache = stage.stage.partition(":")
@@ -120,6 +120,8 @@ def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...], *, auto
             return f"mocrop {command} --name {shell_word(cache)}" if cache else f"mocrop {command}"
     if not workspace.cache_names():
         return "mocrop precrop --size 192"
+    if unlabelled:
+        return "mocrop gallery"
     if not workspace.trained_runs():
         return "mocrop train --arch resnet50"
     return "mocrop eval"

@@ -150,7 +150,8 @@ def _nothing_found(walk: Walk, *, without_class: int) -> str:
         if lists := _annotations_in(walk.dataset):
             return f"{seen}; if {printable(lists[0])} there lists them, pass it with --splits"
         way_out = (
-            "put each video into a folder named for its class, or pass --splits with a list or CSV of their labels"
+            "put each video into a folder named for its class, or pass --splits with a list or CSV of their labels, "
+            "or --unlabelled"
         )
         return f"{seen}; {way_out}"
     found = [f"{count} {kind}" for kind, count in walk.log.kinds(IssueCode.OTHER_SUFFIX).items()][:3]

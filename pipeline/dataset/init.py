@@ -43,7 +43,7 @@ class DatasetReport:
     absent: int  # clips that an earlier scan found and this one did not
     splits: dict[str, tuple[int, int, int]]  # name -> clips to train on, to test on and to validate on
     issues: tuple[Issue, ...]
-    form: str  # of the annotations or folders, as for --format
+    form: str  # of the annotations or folders, as for --format; "" if the clips are not labelled
     why: str  # how it was recognised
     left_out: Path | None  # CSV of every row of the lists that gives no labelled clip; None: there is none
     examples: tuple[tuple[str, str, str], ...] = ()  # clip, class and subset of the first split, of a few clips
@@ -57,6 +57,7 @@ def init_workspace(
     seed: int | None = None,
     group_by: str | None = None,
     form: str | None = None,
+    unlabelled: bool | None = None,
     replace_dataset: bool = False,
 ) -> DatasetReport:
     """Find clips, classes and splits and write the workspace.
@@ -72,6 +73,8 @@ def init_workspace(
             the same; "": clips are grouped by their file names.
         form: name of a form of annotations or folders, or "auto"; None: as in mocrop.toml if the data set and its
             lists are the same, else "auto".
+        unlabelled: take videos in without labels and splits; None: as in mocrop.toml if the data set is the same and
+            no lists are given.
         replace_dataset: take ``dataset`` even if the workspace has another one.
     Raises: DatasetError if there are no clips or the lists cannot be read; SettingsError if no data set is known, the
         workspace is the data set itself or has another data set that may not be replaced, or the path of the data set
@@ -84,13 +87,13 @@ def init_workspace(
     found = find_clips(
         folder,
         lists=lists_given,
-        loose=lists_given is not None,
+        loose=lists_given is not None or (known is not None and known.unlabelled if unlabelled is None else unlabelled),
         folds_names=lambda: _folds_names(workspace),
     )
     same = known is not None and _is_the_same(workspace, known.dataset, folder, found)
     if known is not None and not (same or replace_dataset):
         raise SettingsError(_another(workspace, known.dataset, folder))
-    given = _Given(splits=splits, seed=seed, group_by=group_by, form=form)
+    given = _Given(splits=splits, seed=seed, group_by=group_by, form=form, unlabelled=unlabelled)
     settings = _settings(folder, known, given, same=same)
     with contextlib.ExitStack() as stack:
         if known is not None:  # another init may be adding clips, whose sides must not be given again
@@ -105,6 +108,7 @@ def init_workspace(
             known=before,
             group_by=settings.group_by,
             form=settings.form or AUTO,
+            unlabelled=settings.unlabelled,
         )
         numbers = numbered(lists.groups or (), numbers)
         rows = _rows(lists.clips, lists, numbers)
@@ -121,6 +125,7 @@ def init_workspace(
             class_names=lists.class_names,
             split_names=lists.split_names,
             split_seed=seed_used,
+            label_kind="none" if settings.unlabelled else "one",
         )
         absent = manifest.clip_count() - manifest.present_count()
     subsets = {name: [row.subset[n] for row in rows] for n, name in enumerate(lists.split_names)}
@@ -133,8 +138,8 @@ def init_workspace(
         absent=absent,
         splits={name: (codes.count(TRAIN), codes.count(TEST), codes.count(VAL)) for name, codes in subsets.items()},
         issues=(*found.issues, *lists.issues, *changed_sides(rows, lists, settings, then)),
-        form=lists.form.format.name,
-        why=lists.form.why,
+        form=lists.form.format.name if lists.form else "",
+        why=lists.form.why if lists.form else "",
         left_out=_write_left_out(workspace, lists),
         examples=_examples(rows, lists.class_names),
     )
@@ -246,16 +251,21 @@ class _Given:
     seed: int | None
     group_by: str | None
     form: str | None
+    unlabelled: bool | None
 
 
 def _settings(folder: Path, known: DatasetSettings | None, given: _Given, *, same: bool) -> DatasetSettings:
     """Complete what is given by what mocrop.toml has."""
     kept = known if known is not None and same else DatasetSettings(dataset=folder, seed=known.seed if known else 0)
+    unlabelled = kept.unlabelled and given.splits is None if given.unlabelled is None else given.unlabelled
+    if unlabelled and given.splits is not None:
+        raise SettingsError(f"--unlabelled takes no lists, and --splits {given.splits} is given; drop one of the two")
     same_lists = given.splits is None or given.splits.absolute() == kept.splits
     return DatasetSettings(
         dataset=folder,
-        splits=given.splits or kept.splits,  # lists of one data set do not fit another
+        splits=None if unlabelled else given.splits or kept.splits,  # lists of one data set do not fit another
         seed=kept.seed if given.seed is None else given.seed,
         group_by=kept.group_by if given.group_by is None else given.group_by or None,
         form=given.form or (kept.form if same_lists else None),
+        unlabelled=unlabelled,
     )

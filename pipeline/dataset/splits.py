@@ -37,7 +37,7 @@ class Splits:
     issues: tuple[Issue, ...]
     in_full: Sequence[tuple[IssueCode, str, str]]  # see IssueLog
     several: tuple[tuple[int, ...], ...] = ()  # (clips,) all labels of each; empty: one label a clip
-    form: Recognised
+    form: Recognised | None = None  # None: the clips are not labelled
     groups: GroupNames | None = None  # (clips,) as --group-by names them; None: by the clips' file names
     kept_together: tuple[str, ...] | None = None  # (clips,) by what a split was made; None: it is from lists
 
@@ -51,6 +51,7 @@ def read_splits(
     known: KnownSides | None = None,
     group_by: str | None = None,
     form: str = AUTO,
+    unlabelled: bool = False,
 ) -> Splits:
     """Read the labels and subsets of clips from annotations or folders; make splits where nothing names subsets.
 
@@ -65,10 +66,13 @@ def read_splits(
         seed, known: for making splits, see :func:`generated_subsets`; ignored with lists.
         group_by: see :func:`group_names`; None: a clip's group is that in its file name, or of a segment its video.
         form: name of the form, or "auto".
+        unlabelled: the clips have no labels; nothing is read.
     Raises: DatasetError if the form is not known, its files cannot be read or they name none of the clips;
         SettingsError for ``group_by`` or ``form``.
     """
     log = IssueLog()
+    if unlabelled:
+        return _unlabelled(clips)
     videos = [VideoFile(clip.path, clip.size_bytes, clip.mtime_ns) for clip in clips]
     source = source_of(dataset, videos, path, group_by=group_by)
     found = recognised(source, form)
@@ -105,6 +109,19 @@ def read_splits(
         in_full=log.in_full,
         groups=groups,
         form=found,
+    )
+
+
+def _unlabelled(clips: Sequence[Clip]) -> Splits:
+    """Clips of no class and in no split."""
+    return Splits(
+        clips=tuple(clips),
+        split_names=(),
+        class_names=(),
+        label=np.full(len(clips), NO_CLASS, np.int32),
+        subset=np.zeros((len(clips), 0), np.uint8),
+        issues=(),
+        in_full=(),
     )
 
 

@@ -23,6 +23,7 @@ KEYS = {  # at the top of the file
     "seed": int,
     "group_by": str,
     "format": str,
+    "unlabelled": bool,
 }
 TABLES = ("transcode", "extract-mv", "import-npy")
 MOST_BYTES, MOST_LINE_BYTES = 64 << 10, 8 << 10  # the memory of a parser grows with the square of the parts of a key
@@ -41,6 +42,7 @@ class DatasetSettings:
     seed: int = 0
     group_by: str | None = None  # expression on a clip's path, or column of a CSV, that names its group; None: _gNN_
     form: str | None = None  # of the annotations or folders, see dataset/formats; None: to be recognised
+    unlabelled: bool = False  # whether videos are taken in without labels and splits
 
     def __post_init__(self) -> None:
         require_whole("seed", self.seed, least=-MAX_SEED, most=MAX_SEED)
@@ -63,6 +65,7 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
             seed=content.get("seed", 0),
             group_by=content.get("group_by") or None,
             form=content.get("format") or None,
+            unlabelled=content.get("unlabelled", False),
         )
     except (ValueError, SettingsError, RecursionError) as error:  # also of TOML and of UTF-8
         raise WorkspaceError(
@@ -92,7 +95,7 @@ def _require_known(content: Mapping[str, Any]) -> None:
         if name in TABLES and not isinstance(value, dict):
             raise ValueError(f"{name} must be a table [{name}], not {value!r}")
         if name in KEYS and (type(value) is not KEYS[name] or "\0" in str(value)):
-            wanted = "a whole number" if KEYS[name] is int else "text in quotes"
+            wanted = {int: "a whole number", bool: "true or false"}.get(KEYS[name], "text in quotes")
             raise ValueError(f"{name} must be {wanted}, not {value!r}")
     if not content.get("dataset"):
         raise ValueError("it names no data set: dataset = ... is missing")
@@ -115,6 +118,8 @@ def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
             document["group_by"] = settings.group_by or ""
         if settings.form or "format" in document:
             document["format"] = settings.form or ""
+        if settings.unlabelled or "unlabelled" in document:
+            document["unlabelled"] = settings.unlabelled
 
 
 def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:

@@ -13,6 +13,7 @@ from mocrop.cli import app
 from mocrop.evaluation.demo.sprites import SpriteSettings, make_sprites
 from mocrop.evaluation.scores.predictions import read_predictions
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.errors import MocropError
 
 SPRITES = SpriteSettings(classes=2, groups=4, clips_per_group=1, frames=13, width=48, height=36)
 Clips = dict[Path, tuple[str, bool]]  # file -> class, whether it is for train
@@ -117,6 +118,16 @@ FORMS: dict[str, tuple[str, Lay]] = {
 }
 
 
+def mocrop(*command: str, code: int = 0) -> str:
+    """Standard output of a command, or the message of the error that it ends with."""
+    done = CliRunner().invoke(app, command)
+    if code:
+        assert isinstance(done.exception, MocropError), done.output
+        return str(done.exception)
+    assert done.exit_code == 0, done.output + str(done.exception)
+    return done.stdout
+
+
 @pytest.mark.parametrize("what", FORMS)
 def test_every_form_goes_from_init_to_eval_with_its_own_labels(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -129,11 +140,6 @@ def test_every_form_goes_from_init_to_eval_with_its_own_labels(
     form, lay = FORMS[what]
     options = lay(tmp_path, clips)
     labels = {path.relative_to("data"): truth[path.stat().st_size] for path in Path("data").rglob("*.avi")}
-
-    def mocrop(*command: str) -> str:
-        done = CliRunner().invoke(app, command, catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.stdout
 
     found = json.loads(mocrop("init", "data", *options, "--json"))["dataset"]
     assert (found["form"], found["splits"]) == (form, {"1": [6, 2, 0]})
@@ -148,3 +154,50 @@ def test_every_form_goes_from_init_to_eval_with_its_own_labels(
     mocrop("eval", "--run", "r", "--segments", "2", "--device", "cpu")
     (saved,) = Path("mocrop-work/reports").glob("*.npz")
     assert len(read_predictions(saved).clips) == 2
+
+
+def test_videos_without_labels_are_cropped_and_looked_at_and_labelled_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_sprites(tmp_path / "made", SPRITES)
+    for n, file in enumerate(sorted((tmp_path / "made").rglob("*.avi"))):
+        _put(file, tmp_path / "data" / ("deep/er" if n % 2 else "") / file.name)
+    (tmp_path / "data/own.csv").write_text(
+        "path,label,subset\n"
+        + "".join(
+            f"{file.name},{file.name.split('_')[1]},{'test' if '_g01_' in file.name else 'train'}\n"
+            for file in Path("data").rglob("*.avi")
+        )
+    )
+    found = json.loads(mocrop("init", "data", "--unlabelled", "--json"))["dataset"]
+    assert (found["clips"], found["classes"], found["splits"], found["form"]) == (8, 0, {}, "")
+    mocrop("run", "--size", "16", "--frames", "2", "--workers", "0", "--name", "c")
+    path = Path("mocrop-work/caches/c.zarr")
+    cache = CropCache(path)
+    assert (cache.class_names, cache.split_names, set(cache.label.tolist()), cache.subset.shape) == (
+        [],
+        [],
+        {-1},
+        (8, 0),
+    )
+    mocrop("verify")
+    mocrop("gallery", "--clips", "2")
+    mocrop("show", cache.clip[0])
+    assert json.loads(mocrop("status", "--json"))["next_command"] == "mocrop gallery"
+    for command in (("train", "--arch", "timm/test_resnet", "--weights", "none"), ("ablate",)):
+        assert "neither labels nor splits" in mocrop(*command, code=1)
+    mocrop("transcode", "data")  # looks through everything again, and keeps what it is
+    assert CropCache(path).class_names == []
+    before = next((path / "frames").rglob("c/*/*/*/*/*")).stat().st_mtime_ns
+    assert "--splits data/own.csv is given" in mocrop(
+        "init", "data", "--unlabelled", "--splits", "data/own.csv", code=1
+    )
+    mocrop("init", "data", "--splits", "data/own.csv")
+    mocrop("precrop", "--name", "c", "--workers", "0")
+    cache = CropCache(path)
+    assert [cache.class_names[label] for label in cache.label] == [clip.split("_")[-3] for clip in cache.clip]
+    assert next((path / "frames").rglob("c/*/*/*/*/*")).stat().st_mtime_ns == before
+    mocrop(
+        "train", "--arch", "timm/test_resnet", "--weights", "none", "--epochs", "1", "--device", "cpu", "--name", "r"
+    )

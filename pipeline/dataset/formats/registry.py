@@ -79,7 +79,7 @@ def _not_recognised(source: Source, formats: tuple[Format, ...]) -> str:
     fitting = [each for each in formats if (each.name == Folders.name) is not with_lists] or list(formats)
     accepted = "; ".join(f"{each.looks_like} ({each.name})" for each in fitting)
     if not with_lists:
-        accepted += "; or any folder of videos with --splits and a list or CSV"
+        accepted += "; or any folder of videos with --splits and a list or CSV, or with --unlabelled"
     return f"{_seen(source)}; accepted: {accepted}"
 
 

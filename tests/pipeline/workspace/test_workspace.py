@@ -87,7 +87,8 @@ def test_a_broken_settings_file_is_named_with_the_way_out(workspace: Workspace, 
         ("datset = 3", "key 'datset', which mocrop does not know; perhaps 'dataset' is meant"),
         (
             "crf = 3",
-            "key 'crf', which mocrop does not know; it knows dataset, splits, seed, group_by, format and the tables [",
+            "key 'crf', which mocrop does not know; it knows dataset, splits, seed, group_by, format, unlabelled "
+            "and the tables [",
         ),
         ("[trancode]", "table [trancode], which mocrop does not know; perhaps 'transcode' is meant"),
         ("[extract_mv]", "table [extract_mv], which mocrop does not know; perhaps 'extract-mv' is meant"),
