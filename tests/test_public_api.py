@@ -113,8 +113,8 @@ def test_a_word_that_is_no_subset_is_refused(make_cache: MakeCache, tmp_path: Pa
     from mocrop.training import CropDataset
 
     path = make_cache(tmp_path / "a.zarr", label=[0, 1])
-    with pytest.raises(ValueError, match="subset must be train or test, not 'val'"):
-        CropDataset.from_cache(path, subset="val")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="subset must be train or test or val, not 'dev'"):
+        CropDataset.from_cache(path, subset="dev")  # type: ignore[arg-type]
 
 
 @needs_torch

@@ -28,11 +28,6 @@ def checked(workspace: Workspace, settings: AblationSettings) -> AblationSetting
         require_one_label_each(manifest.label_kind())
         splits, classes = manifest.names("split_names"), manifest.names("class_names")
         clips = list(manifest.clips())
-    if not splits:
-        raise SettingsError(
-            f"{workspace.root} has neither labels nor splits, as its videos were taken in without; give them with "
-            "`mocrop init DATASET --splits LISTS`"
-        )
     settings = with_names(settings, splits)
     for split in settings.splits:
         require_both_lists(clips, split, place=splits.index(split))

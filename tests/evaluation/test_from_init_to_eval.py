@@ -186,7 +186,7 @@ def test_videos_without_labels_are_cropped_and_looked_at_and_labelled_later(
     mocrop("show", cache.clip[0])
     assert json.loads(mocrop("status", "--json"))["next_command"] == "mocrop gallery"
     for command in (("train", "--arch", "timm/test_resnet", "--weights", "none"), ("ablate",)):
-        assert "neither labels nor splits" in mocrop(*command, code=1)
+        assert "have no labels" in mocrop(*command, code=1)
     mocrop("transcode", "data")  # looks through everything again, and keeps what it is
     assert CropCache(path).class_names == []
     before = next((path / "frames").rglob("c/*/*/*/*/*")).stat().st_mtime_ns
