@@ -301,7 +301,8 @@ class ClusterOptions:
         Args:
             as_json: print it on standard error, because standard output is for programs.
         """
-        from mocrop.pipeline.commands.console import print_changes, print_dataset
+        from mocrop.pipeline.commands.console import print_changes
+        from mocrop.pipeline.commands.dataset_console import print_dataset
         from mocrop.pipeline.run.session import RunOptions
         from mocrop.pipeline.terminal import LineConsole
 
@@ -402,6 +403,18 @@ def init(
         bool | None,
         typer.Option("--unlabelled", help="Videos in any folders, without labels: for all but train and eval."),
     ] = None,
+    multi_label: Annotated[
+        bool | None,
+        typer.Option(
+            "--multi-label/--no-multi-label",
+            help="A clip may have several labels; rows for it add up.",
+            show_default="no-multi-label",
+        ),
+    ] = None,
+    label_separator: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Between several labels in one cell, such as '|'; implies --multi-label."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the generated split.", show_default="0")] = None,
     group_by: GroupByOption = None,
     replace_dataset: ReplaceDatasetOption = False,
@@ -417,6 +430,8 @@ def init(
         splits=splits,
         form=form,
         unlabelled=unlabelled,
+        multi_label=multi_label,
+        label_separator=label_separator,
         seed=seed,
         group_by=group_by,
         replace_dataset=replace_dataset,

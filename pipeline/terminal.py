@@ -18,6 +18,15 @@ from mocrop.pipeline.names import printable
 Part = str | tuple[str, str]  # words, or words and their style, such as "bold red"
 
 
+def count(number: int, noun: str, *, plural: str = "") -> str:
+    """Write a number with its noun, in the plural where needed.
+
+    >>> count(1, "clip"), count(13320, "clip"), count(2, "class", plural="classes")
+    ('1 clip', '13,320 clips', '2 classes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 class LineConsole(Console):
     """A rich console for sentences, paths and names.
 

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.table import Table
 
 from mocrop.pipeline.checks.damage import Damage
+from mocrop.pipeline.commands.dataset_console import print_dataset, print_issues
 from mocrop.pipeline.commands.maps import ExportReport, ImportReport
 from mocrop.pipeline.commands.preprocess import Report
 from mocrop.pipeline.commands.status import StageStatus, WorkspaceStatus
 from mocrop.pipeline.commands.verify import CheckedPart, VerifyReport
-from mocrop.pipeline.dataset.init import DatasetReport
-from mocrop.pipeline.dataset.issues import SERIOUS, Issue
+from mocrop.pipeline.dataset.issues import SERIOUS
 from mocrop.pipeline.dataset.look import Change, DatasetChanges
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.run.session import StageReport
-from mocrop.pipeline.terminal import LineConsole, Part
+from mocrop.pipeline.terminal import LineConsole, Part, count
 
 MAX_EXAMPLES = 5  # lines shown of a longer list
 _CHOICE = (Reason.OWN_FILE_SERVES, Reason.OWN_FILE_FALLS_SHORT)  # of nearly every clip, and counted in a line already
@@ -27,15 +27,6 @@ _WAYS_OUT = {
 }
 
 
-def count(number: int, noun: str, *, plural: str = "") -> str:
-    """Write a number with its noun, in the plural where needed.
-
-    >>> count(1, "clip"), count(13320, "clip"), count(2, "class", plural="classes")
-    ('1 clip', '13,320 clips', '2 classes')
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def print_report(console: LineConsole, report: Report) -> None:
     """Print what one command did."""
     if report.dataset is not None and not report.stages:
@@ -43,31 +34,11 @@ def print_report(console: LineConsole, report: Report) -> None:
     elif report.dataset is not None:
         # The data set was printed before the stages ran (`RunOptions.on_dataset`), and stands above minutes or hours
         # of progress by now: repeat its serious issues.
-        _print_issues(console, [each for each in report.dataset.issues if each.code in SERIOUS])
+        print_issues(console, [each for each in report.dataset.issues if each.code in SERIOUS])
     for stage in report.stages:
         print_stage(console, stage)
     if report.failed:
         console.print("`mocrop status --failed` names the failed clips, `mocrop retry` tries them again")
-
-
-def print_dataset(console: LineConsole, report: DatasetReport) -> None:
-    """Print what was found in a data set."""
-    classes = f" in {count(report.classes, 'class', plural='classes')}" if report.form else ", not labelled"
-    listed = f" (the lists name {report.listed_classes})" if report.listed_classes != report.classes else ""
-    console.print(f"{count(report.clips, 'clip')}{classes}{listed}")
-    if report.form:
-        console.say(f"  read as {report.form}: {report.why}")
-    for clip, label, subset in report.examples if report.form else ():
-        console.say(f"    {clip} is {label}, {subset}")
-    for name, (train, test, val) in report.splits.items():
-        validate = f", {val:,} to validate on" if val else ""
-        console.print(f"  split {name}: {train:,} to train on, {test:,} to test on{validate}")
-    if report.absent:
-        console.print(f"  {count(report.absent, 'clip')} found earlier, gone now")
-    _print_issues(console, report.issues)
-    if report.left_out is not None:
-        console.say(f"every row that gives no labelled clip: {report.left_out}")
-    console.print(f"workspace: {report.workspace}")
 
 
 _CHANGES = {
@@ -94,11 +65,6 @@ def print_changes(console: LineConsole, changes: DatasetChanges) -> None:
         examples = changes.examples[change]
         more = ["..."] if files > len(examples) else []
         console.say("  ", ("note", "yellow"), f" the data set: {text}: {', '.join([*examples, *more])}")
-
-
-def _print_issues(console: LineConsole, issues: Iterable[Issue]) -> None:
-    for issue in issues:
-        console.say("  ", ("note", "yellow"), f" {issue.sentence}")
 
 
 def print_retry(console: LineConsole, report: Report) -> None:

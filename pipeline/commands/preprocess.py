@@ -18,8 +18,9 @@ from mocrop.pipeline.commands.steps import (
     stage_that_chooses,
     transcode_all,
 )
-from mocrop.pipeline.dataset.init import DatasetReport, init_workspace
+from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
+from mocrop.pipeline.dataset.report import DatasetReport
 from mocrop.pipeline.run.plan import Decision, as_if_done, plan_decisions
 from mocrop.pipeline.run.session import RunOptions, Session, StageReport, open_session
 from mocrop.pipeline.stages.cache_settings import CropOptions, resolve_precrop
@@ -52,6 +53,8 @@ def init(
     splits: Path | str | None = None,
     form: str | None = None,
     unlabelled: bool | None = None,
+    multi_label: bool | None = None,
+    label_separator: str | None = None,
     seed: int | None = None,
     group_by: str | None = None,
     replace_dataset: bool = False,
@@ -65,6 +68,9 @@ def init(
         form: of the lists or folders, as `--format` takes it; None: as the workspace has it, else it is recognised.
         unlabelled: take the videos in without labels and splits, for all but training and evaluation; None: as the
             workspace has it, unless lists are given.
+        multi_label: a clip may have several labels, and rows for the same clip add up; None: as the workspace has it.
+        label_separator: between several labels in one cell, which implies ``multi_label``; None: as the workspace has
+            it; "": a cell has one.
         seed: of the generated split; None: as the workspace has it, else 0. Another one than before makes it anew.
         group_by: regular expression on the path of a clip, or column of the CSV, that names the group that it is kept
             together with, in all classes; None: as the workspace has it; "": by the clips' file names.
@@ -78,6 +84,8 @@ def init(
         splits=lists,
         form=form,
         unlabelled=unlabelled,
+        multi_label=multi_label,
+        label_separator=label_separator,
         seed=seed,
         group_by=group_by,
         replace_dataset=replace_dataset,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.folders import holds_subsets
-from mocrop.pipeline.dataset.issues import Issue, IssueCode
+from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
 from mocrop.pipeline.dataset.names import clip_names
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES, VideoFile, Walk, without_video_suffix
 from mocrop.pipeline.errors import DatasetError
@@ -98,6 +99,17 @@ def group_of(name: str) -> int:
     """
     match = _GROUP.match(name.rpartition("/")[2])
     return int(match[1]) if match else -1
+
+
+def unreadable(dataset: Path, clips: Sequence[Clip]) -> tuple[Issue, ...]:
+    """What no stage can read of clips that are there; they stay clips, which fail until the files are mended."""
+    log = IssueLog()
+    for clip in clips:
+        if not clip.size_bytes:
+            log.note(IssueCode.EMPTY_FILE, clip.path)
+        elif not os.access(dataset / clip.path, os.R_OK):
+            log.note(IssueCode.NO_PERMISSION, clip.path)
+    return log.issues
 
 
 def _named(videos: Sequence[VideoFile], walk: Walk, folds_names: Callable[[], bool]) -> tuple[Clip, ...]:

@@ -11,7 +11,7 @@ from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations
 from mocrop.pipeline.dataset.formats.csv_header import as_column
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
-from mocrop.pipeline.dataset.labels import Match
+from mocrop.pipeline.dataset.labels import NO_CLASS, Labels, Match
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
@@ -116,3 +116,14 @@ def _no_column(lists: Annotations | None, source: Path | None) -> str:
     if lists is None or not lists.columns:
         return ""
     return f", and {source} has no such column (it has {', '.join(filter(None, lists.columns))})"
+
+
+def shown_groups(clips: Sequence[Clip], labels: Labels) -> GroupNames:
+    """The UCF group of each clip, which is of its class; None if it has none."""
+    classes = [
+        labels.class_names[label] if label != NO_CLASS else clip.class_name
+        for clip, label in zip(clips, labels.label, strict=True)
+    ]
+    return tuple(
+        f"{name} g{clip.group:02d}" if clip.group >= 0 else None for clip, name in zip(clips, classes, strict=True)
+    )

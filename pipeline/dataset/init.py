@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from mocrop.pipeline.csv_file import write_csv
-from mocrop.pipeline.dataset.clips import Clip, FoundClips, find_clips
+from mocrop.pipeline.dataset.clips import Clip, FoundClips, find_clips, unreadable
 from mocrop.pipeline.dataset.formats.registry import AUTO
+from mocrop.pipeline.dataset.given import Given, completed
 from mocrop.pipeline.dataset.group_by import numbered
-from mocrop.pipeline.dataset.issues import Issue
 from mocrop.pipeline.dataset.remembered import BY_VIDEO, Remembered, changed_sides, keep, numbers_of, remember
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, VAL, Splits, read_splits
+from mocrop.pipeline.dataset.report import DatasetReport, dataset_report, write_left_out
+from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import real_path
 from mocrop.pipeline.groups import NO_GROUP
@@ -25,28 +24,7 @@ from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings
 
-LEFT_OUT_FILE = "init/left-out.csv"  # in reports/
-EXAMPLES = 3  # rows that are shown
-SUBSET_NAMES = {UNUSED: "in no subset", TRAIN: "train", TEST: "test", VAL: "validation"}
 SAME_SHARE = 0.9  # of the known files must be in a folder for it to be the same data set at another place
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetReport:
-    """What a scan of a data set found."""
-
-    workspace: Path
-    dataset: Path
-    clips: int
-    classes: int  # with clips
-    listed_classes: int
-    absent: int  # clips that an earlier scan found and this one did not
-    splits: dict[str, tuple[int, int, int]]  # name -> clips to train on, to test on and to validate on
-    issues: tuple[Issue, ...]
-    form: str  # of the annotations or folders, as for --format; "" if the clips are not labelled
-    why: str  # how it was recognised
-    left_out: Path | None  # CSV of every row of the lists that gives no labelled clip; None: there is none
-    examples: tuple[tuple[str, str, str], ...] = ()  # clip, class and subset of the first split, of a few clips
 
 
 def init_workspace(
@@ -58,6 +36,8 @@ def init_workspace(
     group_by: str | None = None,
     form: str | None = None,
     unlabelled: bool | None = None,
+    multi_label: bool | None = None,
+    label_separator: str | None = None,
     replace_dataset: bool = False,
 ) -> DatasetReport:
     """Find clips, classes and splits and write the workspace.
@@ -75,6 +55,10 @@ def init_workspace(
             lists are the same, else "auto".
         unlabelled: take videos in without labels and splits; None: as in mocrop.toml if the data set is the same and
             no lists are given.
+        multi_label: a clip may have several labels, and rows for the same clip add up; None: as in mocrop.toml if the
+            data set and its lists are the same.
+        label_separator: between several labels in one cell, which implies ``multi_label``; None: as in mocrop.toml if
+            the data set and its lists are the same, unless ``multi_label`` is False; "": a cell has one.
         replace_dataset: take ``dataset`` even if the workspace has another one.
     Raises: DatasetError if there are no clips or the lists cannot be read; SettingsError if no data set is known, the
         workspace is the data set itself or has another data set that may not be replaced, or the path of the data set
@@ -93,8 +77,16 @@ def init_workspace(
     same = known is not None and _is_the_same(workspace, known.dataset, folder, found)
     if known is not None and not (same or replace_dataset):
         raise SettingsError(_another(workspace, known.dataset, folder))
-    given = _Given(splits=splits, seed=seed, group_by=group_by, form=form, unlabelled=unlabelled)
-    settings = _settings(folder, known, given, same=same)
+    given = Given(
+        splits=splits,
+        seed=seed,
+        group_by=group_by,
+        form=form,
+        unlabelled=unlabelled,
+        multi_label=multi_label,
+        label_separator=label_separator,
+    )
+    settings = completed(folder, known, given, same=same)
     with contextlib.ExitStack() as stack:
         if known is not None:  # another init may be adding clips, whose sides must not be given again
             stack.enter_context(exclusive(workspace))
@@ -109,6 +101,8 @@ def init_workspace(
             group_by=settings.group_by,
             form=settings.form or AUTO,
             unlabelled=settings.unlabelled,
+            several=settings.several_labels,
+            label_separator=settings.label_separator,
         )
         numbers = numbered(lists.groups or (), numbers)
         rows = _rows(lists.clips, lists, numbers)
@@ -119,50 +113,22 @@ def init_workspace(
         keep(manifest, settings, lists.clips, lists, then)
         if lists.groups is not None:
             manifest.split_memory.remember_numbers(settings.group_by or BY_VIDEO, numbers)
-        seed_used = None if lists.kept_together is None else settings.seed
         manifest.replace_clips(
             rows,
             class_names=lists.class_names,
             split_names=lists.split_names,
-            split_seed=seed_used,
-            label_kind="none" if settings.unlabelled else "one",
+            split_seed=None if lists.kept_together is None else settings.seed,
+            label_kind="none" if settings.unlabelled else "several" if settings.several_labels else "one",
         )
         absent = manifest.clip_count() - manifest.present_count()
-    subsets = {name: [row.subset[n] for row in rows] for n, name in enumerate(lists.split_names)}
-    return DatasetReport(
-        workspace=workspace.root,
-        dataset=settings.dataset,
-        clips=len(rows),
-        classes=len({row.label for row in rows if row.label >= 0}),
-        listed_classes=len(lists.class_names),
-        absent=absent,
-        splits={name: (codes.count(TRAIN), codes.count(TEST), codes.count(VAL)) for name, codes in subsets.items()},
-        issues=(*found.issues, *lists.issues, *changed_sides(rows, lists, settings, then)),
-        form=lists.form.format.name if lists.form else "",
-        why=lists.form.why if lists.form else "",
-        left_out=_write_left_out(workspace, lists),
-        examples=_examples(rows, lists.class_names),
+        left_out = write_left_out(workspace, lists)
+    issues = (
+        *found.issues,
+        *unreadable(folder, found.clips),
+        *lists.issues,
+        *changed_sides(rows, lists, settings, then),
     )
-
-
-def _write_left_out(workspace: Workspace, lists: Splits) -> Path | None:
-    """Write what the rows of lists lose, a line each; a file of an earlier scan goes if nothing is lost now."""
-    file = workspace.reports / LEFT_OUT_FILE
-    if not lists.in_full:
-        file.unlink(missing_ok=True)
-        return None
-    write_csv(("code", "what", "reason"), lists.in_full, file)
-    return file
-
-
-def _examples(rows: Sequence[ClipRow], class_names: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
-    """Clip, class and subset of up to three clips: the first of each subset, then the first ones."""
-    first = {row.subset[:1]: row for row in reversed(rows)}
-    in_order = (first[code] for code in ((TRAIN,), (VAL,), (TEST,), (UNUSED,)) if code in first)
-    chosen = list({row.name: row for row in (*in_order, *rows[:EXAMPLES])}.values())[:EXAMPLES]
-    names = [", ".join(class_names[index] for index in row.labels or (row.label,) if index >= 0) for row in chosen]
-    sides = [SUBSET_NAMES[row.subset[0]] if row.subset else "no split" for row in chosen]
-    return tuple((row.name, name or "no class", side) for row, name, side in zip(chosen, names, sides, strict=True))
+    return dataset_report(workspace, settings.dataset, lists, rows, issues, absent=absent, left_out=left_out)
 
 
 def _folder(workspace: Workspace, known: DatasetSettings | None, dataset: Path | None) -> Path:
@@ -241,31 +207,3 @@ def _rows(clips: Sequence[Clip], splits: Splits, numbers: Mapping[str, int]) -> 
         )
         for clip, group, label, subset, labels in zip(clips, groups, splits.label, splits.subset, several, strict=True)
     ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Given:
-    """What a call says of the data set; None: nothing."""
-
-    splits: Path | None
-    seed: int | None
-    group_by: str | None
-    form: str | None
-    unlabelled: bool | None
-
-
-def _settings(folder: Path, known: DatasetSettings | None, given: _Given, *, same: bool) -> DatasetSettings:
-    """Complete what is given by what mocrop.toml has."""
-    kept = known if known is not None and same else DatasetSettings(dataset=folder, seed=known.seed if known else 0)
-    unlabelled = kept.unlabelled and given.splits is None if given.unlabelled is None else given.unlabelled
-    if unlabelled and given.splits is not None:
-        raise SettingsError(f"--unlabelled takes no lists, and --splits {given.splits} is given; drop one of the two")
-    same_lists = given.splits is None or given.splits.absolute() == kept.splits
-    return DatasetSettings(
-        dataset=folder,
-        splits=None if unlabelled else given.splits or kept.splits,  # lists of one data set do not fit another
-        seed=kept.seed if given.seed is None else given.seed,
-        group_by=kept.group_by if given.group_by is None else given.group_by or None,
-        form=given.form or (kept.form if same_lists else None),
-        unlabelled=unlabelled,
-    )

@@ -24,6 +24,8 @@ class IssueCode(StrEnum):
     DEEPER_CLASSES = "deeper-classes"
     OTHER_SUFFIX = "other-suffix"
     NOT_A_FILE = "not-a-file"
+    EMPTY_FILE = "empty-file"
+    NO_PERMISSION = "no-permission"
     NAME_NOT_UTF8 = "name-not-utf8"
     UNREADABLE_FOLDER = "unreadable-folder"
     FOLDER_LOOP = "folder-loop"
@@ -39,6 +41,7 @@ class IssueCode(StrEnum):
     UNKNOWN_CLASS = "unknown-class"
     LABEL_NOT_FOLDER = "label-not-folder"
     TWO_LABELS = "two-labels"
+    JOINED_LABELS = "joined-labels"
     CLASS_WITHOUT_CLIPS = "class-without-clips"
     VALIDATION_AS_TEST = "validation-as-test"
     TRAIN_AND_VALIDATION = "train-and-validation"
@@ -61,10 +64,25 @@ class IssueCode(StrEnum):
 
 
 SERIOUS = frozenset(  # what makes labels or test scores wrong, or leaves out videos that were meant to be in
-    {IssueCode.WITHOUT_CLASS, IssueCode.NAME_NOT_UTF8, IssueCode.UNREADABLE_FOLDER, IssueCode.MALFORMED_LINE}
-    | {IssueCode.AMBIGUOUS, IssueCode.TRAIN_AND_TEST, IssueCode.GROUP_ON_BOTH_SIDES, IssueCode.UNKNOWN_CLASS}
-    | {IssueCode.TWO_LABELS, IssueCode.NO_TRAIN_CLIPS, IssueCode.NO_TEST_CLIPS, IssueCode.NO_GROUPS}
-    | {IssueCode.NOT_GROUPED, IssueCode.TWO_GROUPS, IssueCode.CLASS_NOT_TRAINED, IssueCode.SIDES_CHANGED}
+    {
+        IssueCode.WITHOUT_CLASS,
+        IssueCode.NAME_NOT_UTF8,
+        IssueCode.UNREADABLE_FOLDER,
+        IssueCode.MALFORMED_LINE,
+        IssueCode.AMBIGUOUS,
+        IssueCode.TRAIN_AND_TEST,
+        IssueCode.GROUP_ON_BOTH_SIDES,
+        IssueCode.UNKNOWN_CLASS,
+        IssueCode.TWO_LABELS,
+        IssueCode.JOINED_LABELS,
+        IssueCode.NO_TRAIN_CLIPS,
+        IssueCode.NO_TEST_CLIPS,
+        IssueCode.NO_GROUPS,
+        IssueCode.NOT_GROUPED,
+        IssueCode.TWO_GROUPS,
+        IssueCode.CLASS_NOT_TRAINED,
+        IssueCode.SIDES_CHANGED,
+    }
 )
 
 _SENTENCES: dict[IssueCode, tuple[str, str]] = {
@@ -92,6 +110,14 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
     IssueCode.NOT_A_FILE: (
         "{n} entry is named like a video but is a broken link, out of reach or no regular file, and is left out",
         "{n} entries are named like videos but are broken links, out of reach or no regular files, and are left out",
+    ),
+    IssueCode.EMPTY_FILE: (
+        "{n} video is an empty file, which no stage can read; fetch it again",
+        "{n} videos are empty files, which no stage can read; fetch them again",
+    ),
+    IssueCode.NO_PERMISSION: (
+        "{n} video may not be read; change its permissions",
+        "{n} videos may not be read; change their permissions",
     ),
     IssueCode.NAME_NOT_UTF8: (
         "{n} clip is left out because its path is not UTF-8; rename it",
@@ -136,8 +162,13 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
         "{n} clips lie in the folder of another class than their list says; the list counts",
     ),
     IssueCode.TWO_LABELS: (
-        "{n} clip is listed with two labels and is in no split; correct its lists",
-        "{n} clips are listed with two labels each and are in no split; correct their lists",
+        "{n} clip is listed with two labels and is in no split; correct its lists, or allow both with --multi-label",
+        "{n} clips are listed with several labels each and are in no split; correct their lists, or allow several with "
+        "--multi-label",
+    ),
+    IssueCode.JOINED_LABELS: (
+        "{n} class looks like several labels in one; --label-separator takes them apart",
+        "{n} classes look like several labels in one; --label-separator takes them apart",
     ),
     IssueCode.CLASS_WITHOUT_CLIPS: ("{n} class has no clip on disk", "{n} classes have no clip on disk"),
     IssueCode.VALIDATION_AS_TEST: (

@@ -7,17 +7,19 @@ A list may name a class, number it, or leave it to the folder. Where it numbers 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed
+from mocrop.pipeline.dataset.formats.text_files import as_label
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 
 NO_CLASS = -1
+SEPARATORS = {"|": any, ";": any, ",": all, "/": all}  # of labels in one cell, if any or all of the parts are labels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +59,44 @@ def parent_folder(path: str) -> str:
     return path.rpartition("/")[0].rpartition("/")[2]
 
 
+def labels_apart(lists: Annotations, separator: str, log: IssueLog) -> Annotations:
+    """Take apart the labels that stand in one cell, such as "run|jump".
+
+    Args:
+        log: receives MALFORMED_LINE where one of them cannot be the number of a class; such a row is left out.
+    """
+    listed = []
+    for entry in lists.listed:
+        words = [word.strip() for label in entry.labels or () for word in label.split(separator)]
+        try:
+            labels = tuple(word if lists.labels_are_names else as_label(word) for word in words if word)
+        except ValueError as error:
+            log.note(IssueCode.MALFORMED_LINE, entry.where, kind=str(error))
+            continue
+        listed.append(replace(entry, labels=labels or None))
+    return replace(lists, listed=tuple(listed))
+
+
+def note_joined(listed: Iterable[Listed], log: IssueLog) -> None:
+    """Note labels that look like several ones in one cell, such as "run|jump" where others have "run" or "run|hop".
+
+    Args:
+        log: receives JOINED_LABELS.
+    """
+    names = {label for entry in listed for label in entry.labels or ()}
+    for separator, enough in SEPARATORS.items():
+        joined = {name: parts for name in names if len(parts := _parts(name, separator)) > 1}
+        alone = names - joined.keys()
+        shared = Counter(part for parts in joined.values() for part in parts)
+        for name in sorted(joined):
+            if enough(part in alone or shared[part] > 1 for part in joined[name]):
+                log.note(IssueCode.JOINED_LABELS, name, kind=f"by {separator!r}")
+
+
+def _parts(label: str, separator: str) -> set[str]:
+    return {part.strip() for part in label.split(separator) if part.strip()}
+
+
 def folder_labels(clips: Sequence[Clip]) -> Labels:
     """Label clips by their class folders, in sorted order."""
     classes = _Classes(tuple(sorted({clip.class_name for clip in clips})), None)
@@ -68,7 +108,8 @@ def listed_labels(
 ) -> Labels:
     """Label clips by their lists, and those in no list, or listed without a label, by their folders.
 
-    A clip that is listed with two labels has no class, unless a clip may have ``several``.
+    A clip that is listed with two labels has no class, unless a clip may have ``several``. If one of those is of no
+    known class, the clip has none, since the others alone would say too little.
 
     Args:
         matches: one per entry of ``lists``.
@@ -76,27 +117,27 @@ def listed_labels(
     """
     classes = _classes(lists, matches, log)
     by_folder = classes.of_folders(clips)
-    label = by_folder.copy()
-    labels = _by_list(matches, classes)
-    contradicted = set() if several else {position for position, found in labels.items() if len(found) > 1}
-    for position, found in labels.items():
+    by_clip: list[tuple[int, ...]] = [() if index == NO_CLASS else (index,) for index in by_folder.tolist()]
+    listed = _by_list(matches, classes)
+    for position, found in listed.items():
         if by_folder[position] not in (NO_CLASS, *found):
             log.note(IssueCode.LABEL_NOT_FOLDER, clips[position].path)
-        label[position] = NO_CLASS if position in contradicted else next(iter(found), NO_CLASS)
-    for position, (clip, index) in enumerate(zip(clips, label, strict=True)):
-        if position in contradicted:
+        contradicted = len(found) > 1 and not several
+        by_clip[position] = () if contradicted or NO_CLASS in found else tuple(found)
+    for position, clip in enumerate(clips):
+        if not several and len(listed.get(position, ())) > 1:
             log.note(IssueCode.TWO_LABELS, clip.path)
-        elif index == NO_CLASS:
+        elif not by_clip[position]:
             log.note(IssueCode.UNKNOWN_CLASS, clip.path)
-    by_clip = tuple(
-        tuple(sorted(labels[position])) if position in labels else () if index == NO_CLASS else (int(index),)
-        for position, index in enumerate(label)
-    )
-    used = {index for found in by_clip for index in found}
+    used = {index for found in (*by_clip, *listed.values()) for index in found}
     for index, name in enumerate(classes.names):
         if index not in used:
             log.note(IssueCode.CLASS_WITHOUT_CLIPS, name)
-    return Labels(class_names=classes.names, label=label, several=by_clip if several else ())
+    return Labels(
+        class_names=classes.names,
+        label=np.array([found[0] if found else NO_CLASS for found in by_clip], np.int32),
+        several=tuple(tuple(sorted(found)) for found in by_clip) if several else (),
+    )
 
 
 class _Classes:
@@ -125,14 +166,18 @@ class _Classes:
 
 
 def _by_list(matches: Sequence[Match], classes: _Classes) -> dict[int, dict[int, None]]:
-    """Class indices, in the order in which they are listed, by position of every listed clip."""
+    """Class indices, in the order in which they are listed, by position of every listed clip.
+
+    NO_CLASS is among them where a label is of no known class; a row without a label says nothing if its folder is none.
+    """
     indices_of: dict[int, dict[int, None]] = {}
     for match in matches:
         if match.position is None:
             continue
-        found = [classes.of_label(label) for label in match.labels] if match.labels else [classes.of_folder(match)]
         known = indices_of.setdefault(match.position, {})
-        known.update((index, None) for index in found if index != NO_CLASS)
+        known.update((classes.of_label(label), None) for label in match.labels)
+        if not match.labels and (index := classes.of_folder(match)) != NO_CLASS:
+            known[index] = None
     return indices_of
 
 

@@ -9,7 +9,8 @@ from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.generated_splits import class_group
 from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides, known_sides, with_moved
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, Splits
+from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN
+from mocrop.pipeline.dataset.splits import Splits
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.settings_file import DatasetSettings

@@ -10,8 +10,8 @@ from functools import cached_property
 
 from rich.console import Console
 
-from mocrop.pipeline.dataset.init import DatasetReport
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
+from mocrop.pipeline.dataset.report import DatasetReport
 from mocrop.pipeline.errors import DatasetError, Reason, SettingsError, WorkspaceError
 from mocrop.pipeline.limits import MAX_WORKERS, require_number, require_whole
 from mocrop.pipeline.run.executors import Executor, open_executor

@@ -24,6 +24,8 @@ KEYS = {  # at the top of the file
     "group_by": str,
     "format": str,
     "unlabelled": bool,
+    "multi_label": bool,
+    "label_separator": str,
 }
 TABLES = ("transcode", "extract-mv", "import-npy")
 MOST_BYTES, MOST_LINE_BYTES = 64 << 10, 8 << 10  # the memory of a parser grows with the square of the parts of a key
@@ -43,6 +45,13 @@ class DatasetSettings:
     group_by: str | None = None  # expression on a clip's path, or column of a CSV, that names its group; None: _gNN_
     form: str | None = None  # of the annotations or folders, see dataset/formats; None: to be recognised
     unlabelled: bool = False  # whether videos are taken in without labels and splits
+    multi_label: bool = False  # whether a clip may have several labels
+    label_separator: str = ""  # between several labels in one cell, which a clip may have then; "": a cell has one
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether a clip may have several labels."""
+        return self.multi_label or bool(self.label_separator)
 
     def __post_init__(self) -> None:
         require_whole("seed", self.seed, least=-MAX_SEED, most=MAX_SEED)
@@ -66,6 +75,8 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
             group_by=content.get("group_by") or None,
             form=content.get("format") or None,
             unlabelled=content.get("unlabelled", False),
+            multi_label=content.get("multi_label", False),
+            label_separator=content.get("label_separator", ""),
         )
     except (ValueError, SettingsError, RecursionError) as error:  # also of TOML and of UTF-8
         raise WorkspaceError(
@@ -120,6 +131,10 @@ def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
             document["format"] = settings.form or ""
         if settings.unlabelled or "unlabelled" in document:
             document["unlabelled"] = settings.unlabelled
+        if settings.multi_label or "multi_label" in document:
+            document["multi_label"] = settings.multi_label
+        if settings.label_separator or "label_separator" in document:
+            document["label_separator"] = settings.label_separator
 
 
 def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:

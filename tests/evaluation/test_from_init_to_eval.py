@@ -17,6 +17,8 @@ from mocrop.pipeline.errors import MocropError
 
 SPRITES = SpriteSettings(classes=2, groups=4, clips_per_group=1, frames=13, width=48, height=36)
 Clips = dict[Path, tuple[str, bool]]  # file -> class, whether it is for train
+TRAIN = ("train", "--arch", "timm/test_resnet", "--weights", "none", "--epochs", "1", "--device", "cpu", "--name", "r")
+EVAL = ("eval", "--run", "r", "--segments", "2", "--device", "cpu")
 Lay = Callable[[Path, Clips], list[str]]  # writes a data set of clips; the options of `init`
 
 
@@ -142,18 +144,76 @@ def test_every_form_goes_from_init_to_eval_with_its_own_labels(
     labels = {path.relative_to("data"): truth[path.stat().st_size] for path in Path("data").rglob("*.avi")}
 
     found = json.loads(mocrop("init", "data", *options, "--json"))["dataset"]
-    assert (found["form"], found["splits"]) == (form, {"1": [6, 2, 0]})
+    assert (found["form"], found["splits"]) == (form, {"1": {"train": 6, "val": 0, "test": 2, "none": 0}})
     mocrop("run", "--size", "16", "--frames", "2", "--workers", "0", "--name", "c")
     cache = CropCache(Path("mocrop-work/caches/c.zarr"))
     for row, clip in enumerate(cache.clip):
         name = cache.class_names[cache.label[row]].removesuffix(" something")
         assert name == labels[Path(f"{clip}.avi")], clip
-    mocrop(
-        "train", "--arch", "timm/test_resnet", "--weights", "none", "--epochs", "1", "--device", "cpu", "--name", "r"
-    )
-    mocrop("eval", "--run", "r", "--segments", "2", "--device", "cpu")
+    mocrop(*TRAIN)
+    mocrop(*EVAL)
     (saved,) = Path("mocrop-work/reports").glob("*.npz")
     assert len(read_predictions(saved).clips) == 2
+
+
+def test_several_labels_a_clip_go_from_init_to_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_sprites(tmp_path / "made", SPRITES)
+    truth, rows = {}, ["path,label,subset"]
+    for n, file in enumerate(sorted((tmp_path / "made").rglob("*.avi"))):
+        subset = ("test", "val", "train", "train")[n % 4]
+        truth[file.stem] = {file.parent.name} | ({"moving"} if n % 2 else set())
+        rows.append(f"{file.name},{' + '.join(sorted(truth[file.stem]))},{subset}")
+        _put(file, tmp_path / "data" / file.name)
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+
+    found = json.loads(mocrop("init", "data", "--splits", "own.csv", "--label-separator", "+", "--json"))["dataset"]
+    assert found["splits"] == {"1": {"train": 4, "val": 2, "test": 2, "none": 0}}
+    assert (found["classes"], found["class_clips"]["moving"], found["several_labels"]) == (3, 4, True)
+    mocrop("run", "--size", "16", "--frames", "2", "--workers", "0", "--name", "c")
+    path = Path("mocrop-work/caches/c.zarr")
+    cache = CropCache(path)
+    assert cache.labels is not None
+    for clip, marks in zip(cache.clip, cache.labels, strict=True):
+        assert {name for name, mark in zip(cache.class_names, marks, strict=True) if mark} == truth[clip]
+    assert "2 of the validation list to validate on" in mocrop(*TRAIN)
+    assert "average precision" in mocrop(*EVAL)
+    (saved,) = Path("mocrop-work/reports").glob("*.npz")
+    assert len(read_predictions(saved).clips) == 2
+
+    mocrop("init", "data", "--no-multi-label")
+    mocrop("precrop", "--name", "c", "--workers", "0")
+    cache = CropCache(path)
+    assert cache.labels is None
+    assert len(cache.class_names) == 4  # each of two alone, and moving
+
+
+def test_segments_go_from_init_to_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_sprites(tmp_path / "made", SPRITES)
+    database = {}
+    for n, file in enumerate(sorted((tmp_path / "made").rglob("*.avi"))):
+        spans = ((0, 0.2), (0.1, 0.4))
+        database[f"-x{n}"] = {
+            "subset": "validation" if n % 4 == 0 else "training",
+            "duration": 0.52,
+            "annotations": [{"label": file.parent.name, "segment": span} for span in spans],
+        }
+        _put(file, tmp_path / "data" / f"v_-x{n}.avi")
+    (tmp_path / "lists.json").write_text(json.dumps({"version": "1.3", "database": database}))
+
+    found = json.loads(mocrop("init", "data", "--splits", "lists.json", "--json"))["dataset"]
+    assert (found["form"], found["clips"], found["listed"], found["missing"]) == ("activitynet", 16, 16, 0)
+    assert found["splits"] == {"1": {"train": 12, "val": 0, "test": 4, "none": 0}}
+    mocrop("run", "--size", "16", "--frames", "2", "--workers", "0", "--name", "c")
+    cache = CropCache(Path("mocrop-work/caches/c.zarr"))
+    assert sorted(cache.clip)[:2] == ["v_-x0#0-0.2", "v_-x0#0.1-0.4"]
+    for row, clip in enumerate(cache.clip):
+        video = clip.partition("#")[0].removeprefix("v_")
+        assert cache.class_names[cache.label[row]] == database[video]["annotations"][0]["label"]
+    assert len({(clip.partition("#")[0], group) for clip, group in zip(cache.clip, cache.group, strict=True)}) == 8
+    mocrop(*TRAIN)
+    assert "of 4 clips" in mocrop(*EVAL)
 
 
 def test_videos_without_labels_are_cropped_and_looked_at_and_labelled_later(
@@ -198,6 +258,4 @@ def test_videos_without_labels_are_cropped_and_looked_at_and_labelled_later(
     cache = CropCache(path)
     assert [cache.class_names[label] for label in cache.label] == [clip.split("_")[-3] for clip in cache.clip]
     assert next((path / "frames").rglob("c/*/*/*/*/*")).stat().st_mtime_ns == before
-    mocrop(
-        "train", "--arch", "timm/test_resnet", "--weights", "none", "--epochs", "1", "--device", "cpu", "--name", "r"
-    )
+    mocrop(*TRAIN)

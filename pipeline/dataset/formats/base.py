@@ -88,6 +88,7 @@ class Source:
     files: tuple[Path, ...] = ()  # the file of annotations, or every visible file in their folder, sorted
     group_by: str | None = None  # an expression on paths, or a column of a CSV
     by_name: bool = False  # --format names the form, so that of two readings the plain one is meant
+    label_separator: str = ""  # between the labels of a row; "": a row has one label at most
 
 
 @dataclass(frozen=True, kw_only=True)

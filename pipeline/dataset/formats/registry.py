@@ -35,7 +35,12 @@ class Recognised(NamedTuple):
 
 
 def source_of(
-    dataset: Path, videos: Sequence[VideoFile], annotations: Path | None, *, group_by: str | None = None
+    dataset: Path,
+    videos: Sequence[VideoFile],
+    annotations: Path | None,
+    *,
+    group_by: str | None = None,
+    label_separator: str = "",
 ) -> Source:
     """What there is to recognise.
 
@@ -52,7 +57,14 @@ def source_of(
         except OSError as error:
             raise DatasetError(f"{annotations} cannot be read ({error.strerror}); check its permissions") from error
         files = tuple(file for file in inside if file.is_file() and not file.name.startswith("."))
-    return Source(dataset=dataset, videos=videos, annotations=annotations, files=files, group_by=group_by)
+    return Source(
+        dataset=dataset,
+        videos=videos,
+        annotations=annotations,
+        files=files,
+        group_by=group_by,
+        label_separator=label_separator,
+    )
 
 
 def recognised(source: Source, name: str = AUTO) -> Recognised:

@@ -52,7 +52,7 @@ class TextLists:
         lines = [(file, *line) for file in files for line in _lines(file.path)]
         if header := next((file.path for file, _, line in lines if _HEADER.fullmatch(line)), None):
             raise DatasetError(f"{header} has a line that names columns, as a CSV does; rename it to {header.stem}.csv")
-        listed = tuple(_entries(lines, log))
+        listed = tuple(_entries(lines, log, source.label_separator))
         class_names = class_index(files[0].path.with_name(CLASS_INDEX))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected lines like `Class/video.avi 0`")
@@ -68,14 +68,15 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     return [(number, line.strip()) for number, line in enumerate(lines_of(path), start=1) if line.strip()]
 
 
-def _entries(lines: Sequence[tuple[ListFile, int, str]], log: IssueLog) -> Iterator[Listed]:
+def _entries(lines: Sequence[tuple[ListFile, int, str]], log: IssueLog, between_labels: str) -> Iterator[Listed]:
     texts = [line for _, _, line in lines]
-    separator, counted = _separator(texts), bool(texts) and all(map(_FRAMES.fullmatch, texts))
+    separator = _separator(texts)
+    counted = bool(texts) and not between_labels.isspace() and all(map(_FRAMES.fullmatch, texts))
     for file, number, line in lines:
         try:
             if counted:  # frames of a folder, and a label
                 raise ValueError("with several numbers behind the path")
-            yield _entry(file, number, line, separator)
+            yield _entry(file, number, line, separator, between_labels)
         except ValueError as error:
             log.note(IssueCode.MALFORMED_LINE, f"{file.path.name}:{number}", kind=str(error))
 
@@ -98,12 +99,13 @@ def _is_list(file: Path) -> bool:
     return file.suffix.lower() in LIST_SUFFIXES
 
 
-def _entry(file: ListFile, number: int, line: str, separator: str) -> Listed:
+def _entry(file: ListFile, number: int, line: str, separator: str, between_labels: str) -> Listed:
     """Raises: ValueError naming what is wrong with the line."""
     path, label = path_and_label(line, separator)
     if not path:
         raise ValueError("without a path")
-    _require_one(label or "")
+    if not between_labels or between_labels not in (label or ""):
+        _require_one(label or "")
     labels = None if label is None else (as_label(label),)
     return Listed(file.split, file.subset, path.replace("\\", "/"), labels, file.path.name, number)
 

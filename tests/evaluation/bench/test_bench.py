@@ -132,7 +132,7 @@ def test_one_video_that_takes_long_is_enough(
 
 
 def test_videos_of_the_same_name_in_nested_folders_stay_apart(tmp_path: Path, make_video: MakeVideo) -> None:
-    for place in ("A/train/1", "B/train/1", "C/train/1"):
+    for place in ("A/day1/1", "B/day2/1", "C/day3/1"):
         make_video(tmp_path / f"data/{place}.avi")
     workspace = Workspace(tmp_path / "work")
     preprocess.init(workspace, tmp_path / "data")

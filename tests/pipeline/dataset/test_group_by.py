@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from mocrop.pipeline.dataset.group_by import group_names
 from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED
 from mocrop.pipeline.dataset.spanning_splits import spanning_subsets
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, Splits, read_splits
+from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError, SettingsError
 from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES
 from mocrop.pipeline.workspace.manifest import Manifest

@@ -9,6 +9,7 @@ import pytest
 from mocrop.pipeline.dataset import init
 from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.report import SubsetCounts
 from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError, SettingsError, WorkspaceError
 from mocrop.pipeline.workspace.lock import exclusive
@@ -74,7 +75,7 @@ def test_official_lists_decide_classes_and_subsets(dataset: Path, workspace: Wor
     (lists / "trainlist01.txt").write_bytes(b"Archery/v_Archery_g01_c01.avi 2\r\nYoYo/v_YoYo_g01_c01.avi 3\r\n")
     (lists / "testlist01.txt").write_bytes(b"Archery/v_Archery_g02_c01.avi\r\n")
     report = init_workspace(workspace, dataset=dataset, splits=lists)
-    assert list(report.splits.values()) == [(1, 1, 0)]
+    assert list(report.splits.values()) == [SubsetCounts(train=1, val=0, test=1, none=1)]
     assert (report.classes, report.listed_classes) == (2, 3)
     counts = {issue.code: issue.count for issue in report.issues}
     assert counts[IssueCode.NOT_ON_DISK] == 1
@@ -134,7 +135,7 @@ def test_the_real_clips_and_the_official_lists(real_clips: Path, workspace: Work
     report = init_workspace(workspace, dataset=real_clips / "videos", splits=real_clips / "ucfTrainTestlist")
     assert (report.clips, report.classes, report.listed_classes) == (300, 6, 101)
     assert len(report.splits) == 3
-    assert all(train + test == 300 for train, test, _ in report.splits.values())
+    assert all(split.train + split.test == 300 for split in report.splits.values())
 
 
 # another data set

@@ -9,7 +9,8 @@ import pytest
 
 from mocrop.pipeline.dataset.clips import Clip, find_clips, group_of, without_video_suffix
 from mocrop.pipeline.dataset.issues import IssueCode
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, VAL, Splits, read_splits
+from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED, VAL
+from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset import init as init_module
 from mocrop.pipeline.dataset.clips import Clip, FoundClips, group_of
-from mocrop.pipeline.dataset.init import DatasetReport, init_workspace
+from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.report import DatasetReport, SubsetCounts
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.workspace.manifest import Manifest
@@ -302,8 +303,8 @@ def test_shares_stay_near_seven_to_three_as_clips_come(tmp_path: Path, kind: str
     for groups in range(3, 30, 8):
         add(dataset, (name_of(label, group, c) for label in "AB" for group in range(groups) for c in (1, 2)))
         report = init_workspace(workspace, dataset=dataset, group_by=group_by)
-        for train, test, _ in report.splits.values():
-            assert abs(test / (train + test) - 0.3) < 0.5 / groups + 0.035
+        for split in report.splits.values():
+            assert abs(split.test / (split.train + split.test) - 0.3) < 0.5 / groups + 0.035
 
 
 # what is asked for
@@ -375,7 +376,7 @@ def test_a_data_set_that_has_nothing_in_common_is_split_afresh(
     other = tmp_path / "other"
     add(other, ["X/a.avi", "X/b.avi"])
     report = init_workspace(workspace, dataset=other, replace_dataset=True)
-    assert report.splits == {"1": (1, 1, 0)}
+    assert report.splits == {"1": SubsetCounts(train=1, val=0, test=1, none=0)}
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,8 @@ def test_a_broken_settings_file_is_named_with_the_way_out(workspace: Workspace, 
         ("datset = 3", "key 'datset', which mocrop does not know; perhaps 'dataset' is meant"),
         (
             "crf = 3",
-            "key 'crf', which mocrop does not know; it knows dataset, splits, seed, group_by, format, unlabelled "
+            "key 'crf', which mocrop does not know; it knows dataset, splits, seed, group_by, format, unlabelled, "
+            "multi_label, label_separator "
             "and the tables [",
         ),
         ("[trancode]", "table [trancode], which mocrop does not know; perhaps 'transcode' is meant"),

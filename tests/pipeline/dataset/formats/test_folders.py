@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mocrop.pipeline.dataset.formats.folders import Folders, holds_subsets
 from mocrop.pipeline.dataset.formats.registry import source_of
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, read_splits
+from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN
+from mocrop.pipeline.dataset.splits import read_splits
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
 from tests.pipeline.dataset.test_splits import clips

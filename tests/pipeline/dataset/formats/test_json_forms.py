@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mocrop.pipeline.dataset.issues import IssueCode
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, Splits, read_splits
+from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED
+from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError
 from tests.pipeline.dataset.test_splits import clips
 

@@ -11,7 +11,8 @@ from mocrop.pipeline.dataset.formats import kinetics_files
 from mocrop.pipeline.dataset.formats.base import Listed
 from mocrop.pipeline.dataset.formats.registry import recognised, source_of
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, Splits, read_splits
+from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED
+from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.span import Span
