@@ -133,10 +133,12 @@ def _check_depth(clips: tuple[Clip, ...], walk: Walk) -> None:
 
     Raises: DatasetError if there is only one, so that the parent of the data set must have been given.
     """
-    deeper = {clip.class_name for clip in clips} - {clip.class_name for clip in clips if clip.path.count("/") == 1}
+    folders = {clip.path.rpartition("/")[0] for clip in clips}
+    classes = {folder.partition("/")[0] for folder in folders}
+    deeper = classes - folders
     if not deeper:
         return
-    if deeper == {clip.class_name for clip in clips} and len(deeper) == 1:
+    if deeper == classes and len(deeper) == 1:
         folder = walk.dataset / deeper.pop()
         inner = sorted({clip.path.split("/")[1] for clip in clips})
         raise DatasetError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,7 @@ class ListedSubset(StrEnum):
     NONE = "none"
 
 
+_BETWEEN_WORDS = re.compile("[-_. ]+")
 _WORDS = {
     "train": ListedSubset.TRAIN,
     "training": ListedSubset.TRAIN,
@@ -46,6 +48,26 @@ def subset_of(word: str) -> ListedSubset | None:
     (<ListedSubset.VAL: 'val'>, None)
     """
     return _WORDS.get(word.strip().lower())
+
+
+def subset_in_name(stem: str) -> tuple[ListedSubset | None, tuple[str, ...]]:
+    """The subset that a word in a file's name says, and the other words in lower case; None for none or several.
+
+    >>> subset_in_name("kinetics-400_val"), subset_in_name("train-val")
+    ((<ListedSubset.VAL: 'val'>, ('kinetics', '400')), (None, ()))
+    """
+    words = name_words(stem)
+    found = {subset for word in words if (subset := subset_of(word)) is not None}
+    return (found.pop() if len(found) == 1 else None), tuple(word for word in words if subset_of(word) is None)
+
+
+def name_words(stem: str) -> tuple[str, ...]:
+    """The words of a file's name in lower case.
+
+    >>> name_words("Diving48_V2_train")
+    ('diving48', 'v2', 'train')
+    """
+    return tuple(word for word in _BETWEEN_WORDS.split(stem.lower()) if word)
 
 
 def named(files: Sequence[Path], what: str) -> str:

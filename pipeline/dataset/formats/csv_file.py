@@ -12,7 +12,13 @@ from pathlib import Path
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named, subset_of
 from mocrop.pipeline.dataset.formats.csv_header import PATHS, READ, as_column, read_header
 from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
-from mocrop.pipeline.dataset.formats.text_files import as_label, lines_of, split_names
+from mocrop.pipeline.dataset.formats.text_files import (
+    as_label,
+    lines_of,
+    quotes_checked,
+    require_all_cells,
+    split_names,
+)
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import from_csv_cell, printable
@@ -38,6 +44,8 @@ class CsvFile:
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Read all rows."""
         tables = _tables(source)
+        for table in tables:
+            table.require_no_other_subsets()
         listed = tuple(entry for table in tables for entry in table.entries(log))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected rows like `Class/video.avi,Class,train`")
@@ -103,7 +111,7 @@ class _Rows:
         self.path = path
         self._lines = [f"{line}\n" for line in lines_of(path)]
         self._delimiter = max(",;\t", key=self._lines[0].count)
-        with _Quotes(path, reader := self._reader(None)):
+        with quotes_checked(path, reader := self._reader(None)):
             written = tuple(as_column(name) for name in reader.fieldnames or ())
         self._group = as_column(group_by) if as_column(group_by) in written else ""
         header = read_header(path, written, self._group)
@@ -111,8 +119,6 @@ class _Rows:
         by_name = of_file is not None and "subset" not in self.columns and "label" in self.columns
         self.said = of_file.subset if of_file is not None and by_name else None
         self._split = of_file.split if of_file is not None and by_name else "1"
-        if "subset" not in self.columns:
-            self._require_no_subsets()
 
     @property
     def has_subsets(self) -> bool:
@@ -122,12 +128,14 @@ class _Rows:
     def _reader(self, columns: Sequence[str] | None) -> csv.DictReader[str]:
         return csv.DictReader(self._lines, columns, delimiter=self._delimiter, skipinitialspace=True, strict=True)
 
-    def _require_no_subsets(self) -> None:
+    def require_no_other_subsets(self) -> None:
         """Raises: DatasetError if a column of another name holds nothing but subsets, which would be passed over."""
+        if "subset" in self.columns:
+            return
         rows = self._reader(self.columns)
         others = {name for name in self.columns if name not in (*READ, self._group, "")}
         words: dict[str, set[str]] = {name: set() for name in others}
-        with _Quotes(self.path, rows):
+        with quotes_checked(self.path, rows):
             next(rows, None)
             for row in rows:
                 for name in [name for name in words if subset_of(row.get(name) or "") is None]:
@@ -146,7 +154,7 @@ class _Rows:
         Raises: DatasetError if a cell runs over several lines, as where a quotation mark is closed in another row.
         """
         rows = self._reader(self.columns)
-        with _Quotes(self.path, rows):
+        with quotes_checked(self.path, rows):
             next(rows, None)  # the header
             for row in rows:
                 line = rows.line_num
@@ -157,8 +165,7 @@ class _Rows:
 
     def _entry(self, row: dict[str, str], line: int) -> Listed:
         """Turn a row into an entry. Raises: ValueError naming what is wrong with it."""
-        if None in row or None in row.values():  # how csv marks too many and too few cells
-            raise ValueError(f"with too {'many' if None in row else 'few'} cells")
+        require_all_cells(row)
         cells = {name: cell.strip() for name, cell in row.items()}
         if torn := next((name for name in (*READ, self._group) if "\n" in cells.get(name, "")), None):
             raise DatasetError(f"{self.path}:{line}: the {torn} runs over several lines; fix the quotation marks there")
@@ -190,21 +197,3 @@ def _span(start: str, end: str) -> Span | None:
         return Span.seconds(start, end)
     except ValueError as error:
         raise ValueError("with a start and an end between which there is no time") from error
-
-
-class _Quotes:
-    """Turns what the CSV reader says of quotation marks into an error that names the line.
-
-    What follows such a line cannot be trusted, as with a quotation mark that is never closed.
-    """
-
-    def __init__(self, path: Path, reader: csv.DictReader[str]) -> None:
-        self.path, self._reader = path, reader
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, csv.Error):
-            where = f"{self.path}:{self._reader.line_num + 1}"
-            raise DatasetError(f"{where}: {error}; fix the quotation marks in that line") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named
-from mocrop.pipeline.dataset.formats.json_files import json_files, lists_and_names, read_entries
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.formats.base import Annotations, Source, named
+from mocrop.pipeline.dataset.formats.json_files import json_files, listed_entries, lists_and_names, read_entries
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import is_utf8
 
@@ -28,7 +28,7 @@ class Diving48:
         """Read both subsets. Classes are called by their words in the vocabulary, or by numbers without one."""
         lists, vocabularies = lists_and_names(source, "vid_name", "vocab")
         names = _class_names(vocabularies[0]) if vocabularies else None
-        listed = tuple(entry for file, subset in lists for entry in _entries(file, subset, names, log))
+        listed = tuple(listed_entries(lists, lambda entry: (_name(entry), (_label(entry, names),)), log))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected ..._train.json and ..._test.json")
         return Annotations(split_names=("1",), class_names=names, listed=listed, labels_are_names=names is not None)
@@ -43,14 +43,6 @@ def _class_names(file: Path) -> tuple[str, ...]:
     if len(set(names)) != len(names) or not all(map(is_utf8, names)):
         raise DatasetError(f"{file} has the same words for two classes, or half a letter; fetch it again")
     return names
-
-
-def _entries(file: Path, subset: ListedSubset, names: tuple[str, ...] | None, log: IssueLog) -> Iterator[Listed]:
-    for number, entry in enumerate(read_entries(file), start=1):
-        try:
-            yield Listed("1", subset, _name(entry), (_label(entry, names),), file.name, number)
-        except ValueError as error:
-            log.note(IssueCode.MALFORMED_LINE, f"{file.name}:{number}", kind=str(error))
 
 
 def _name(entry: Any) -> str:

@@ -24,14 +24,14 @@ class _Folder:
     inner: Counter[str] = field(default_factory=Counter)  # videos by the folder inside, however deep they lie
 
 
-def require_classes(paths: Iterable[str], dataset: str) -> None:
+def require_classes(sizes: Mapping[str, int], dataset: str) -> None:
     """Refuse folders of which some are called as subsets and hold videos, when they are taken for classes.
 
     A single one called as a class may be, beside other folders, passes: see :func:`other_reading`.
 
     Raises: DatasetError.
     """
-    folders = _folders(paths)
+    folders = _folders(sizes)
     words = [name for name in folders if is_subset(name)]
     if words and (len(words) > 1 or len(folders) == 1):
         raise DatasetError(
@@ -40,9 +40,9 @@ def require_classes(paths: Iterable[str], dataset: str) -> None:
         )
 
 
-def require_several(paths: Iterable[str], dataset: str) -> None:
+def require_several(sizes: Mapping[str, int], dataset: str) -> None:
     """Raises: DatasetError if a single folder holds all classes that there are, and no video beside them."""
-    folders = _folders(paths)
+    folders = _folders(sizes)
     if len(folders) > 1 or any(folder.direct for folder in folders.values()):
         return
     ((name, folder),) = folders.items()
@@ -53,14 +53,14 @@ def require_several(paths: Iterable[str], dataset: str) -> None:
     )
 
 
-def other_reading(paths: Iterable[str], dataset: str) -> str:
+def other_reading(sizes: Mapping[str, int], dataset: str) -> str:
     """Another reading of class folders, with a way out; "" if there is none.
 
     Args:
-        paths: of videos below the level above the classes, "/" between parts.
+        sizes: videos by folder, below the level above the classes, "/" between parts; "" for that level itself.
         dataset: what that level is called in the message.
     """
-    folders = _folders(paths)
+    folders = _folders(sizes)
     for name, folder in folders.items():
         if is_subset(name) and name.lower() not in _ALSO_A_CLASS:
             return (
@@ -101,21 +101,18 @@ def _numbered(names: Iterable[str]) -> bool:
     return len({_NUMBERS.sub("#", name) for name in names}) == 1
 
 
-def _folders(paths: Iterable[str]) -> dict[str, _Folder]:
+def _folders(sizes: Mapping[str, int]) -> dict[str, _Folder]:
     """The folders of the first level in sorted order; videos beside them count for nothing."""
     found: dict[str, _Folder] = {}
-    for path in paths:
-        first, _, rest = path.partition("/")
-        if not rest:
+    for path, videos in sizes.items():
+        first, slash, rest = path.partition("/")
+        if not first:
             continue
-        folder = found.get(first)
-        if folder is None:
-            folder = found[first] = _Folder()
-        inner, slash, _ = rest.partition("/")
+        folder = found.setdefault(first, _Folder())
         if slash:
-            folder.inner[inner] += 1
+            folder.inner[rest.partition("/")[0]] += videos
         else:
-            folder.direct += 1
+            folder.direct += videos
     return dict(sorted(found.items()))
 
 

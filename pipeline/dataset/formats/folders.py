@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, subset_of
@@ -33,27 +33,25 @@ class Folders:
 
         Asked for by name, folders that can be read in two ways are classes.
         """
-        in_folders = [video for video in source.videos if video.folder]
-        if source.annotations is not None or not in_folders:
+        sizes = _sizes(source.videos) if source.annotations is None else {}
+        if not sizes:
             return None
-        depth = _subset_depth(source.dataset, in_folders)
-        doubt = other_reading(_below(in_folders, depth), _place(source.dataset, in_folders, depth))
+        depth = _subset_depth(source.dataset, sizes)
+        doubt = other_reading(_below(sizes, depth), _place(source.dataset, sizes, depth))
         if doubt and not source.by_name:
             raise DatasetError(doubt)
+        names = sorted({folder.split("/")[depth or 0] for folder in sizes})
         if depth is not None:
-            names = sorted({video.path.split("/")[depth] for video in in_folders})
             return f"its folders {named(names)} are subsets, which hold class folders"
-        names = sorted({video.folder for video in in_folders})
         return f"{len(names)} class folders, such as {named(names)}"
 
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """The rows of subset folders; of class folders there are none, and each clip is of its folder's class."""
-        in_folders = [video for video in source.videos if video.folder]
-        depth = _subset_depth(source.dataset, in_folders)
+        depth = _subset_depth(source.dataset, _sizes(source.videos))
         if depth is None:
             return Annotations(split_names=("1",), class_names=None, listed=(), has_subsets=False)
         listed = []
-        for number, video in enumerate(in_folders, start=1):
+        for number, video in enumerate((video for video in source.videos if video.folder), start=1):
             parts = video.path.split("/")
             subset = subset_of(parts[depth]) or ListedSubset.NONE
             listed.append(Listed("1", subset, video.path, (parts[depth + 1],), parts[depth], number))
@@ -65,42 +63,54 @@ def holds_subsets(dataset: Path, videos: Sequence[VideoFile]) -> bool:
 
     Raises: DatasetError as :meth:`Folders.recognise` does.
     """
-    return _subset_depth(dataset, [video for video in videos if video.folder]) is not None
+    return _subset_depth(dataset, _sizes(videos)) is not None
 
 
-def _subset_depth(dataset: Path, videos: Sequence[VideoFile]) -> int | None:
+def _sizes(videos: Sequence[VideoFile]) -> Counter[str]:
+    """Number of videos by the folder in which they lie, without those in no folder."""
+    sizes = Counter(video.path.rpartition("/")[0] for video in videos)
+    del sizes[""]
+    return sizes
+
+
+def _subset_depth(dataset: Path, sizes: Mapping[str, int]) -> int | None:
     """The level of the subset folders, 0 or 1; None if there are class folders.
 
     Raises: DatasetError if some folders are subsets and others are not, or hold videos beside class folders or without
         any, or a single folder that may be above the classes.
     """
+    levels = {tuple(folder.split("/")): videos for folder, videos in sizes.items()}
     for depth in (0, 1):
-        if depth and len({video.folder for video in videos}) > 1:
+        if depth and len({level[0] for level in levels}) > 1:
             break
-        levels = [video.path.split("/")[:-1] for video in videos]
-        names = Counter(level[depth] for level in levels if len(level) > depth)
+        names: Counter[str] = Counter()
+        for level, videos in levels.items():
+            names.update({level[depth]: videos} if len(level) > depth else {})
         words = {name for name in names if is_subset(name)}
         deep = {level[depth] for level in levels if len(level) > depth + 1}
         if not words & deep:
             continue
         _require_subsets(dataset, names, words, deep, levels, depth)
-        require_several(_below(videos, depth), _place(dataset, videos, depth))
+        require_several(_below(sizes, depth), _place(dataset, sizes, depth))
         return depth
-    require_classes((video.path for video in videos), str(dataset))
+    require_classes(sizes, str(dataset))
     return None
 
 
-def _below(videos: Sequence[VideoFile], depth: int | None) -> list[str]:
-    """The paths of videos from the class folder on."""
+def _below(sizes: Mapping[str, int], depth: int | None) -> Counter[str]:
+    """Number of videos by the path of their folder from the class folder on."""
     levels = 0 if depth is None else depth + 1
-    return [video.path.split("/", levels)[-1] for video in videos]
+    below: Counter[str] = Counter()
+    for folder, videos in sizes.items():
+        below["/".join(folder.split("/")[levels:])] += videos
+    return below
 
 
-def _place(dataset: Path, videos: Sequence[VideoFile], depth: int | None) -> str:
+def _place(dataset: Path, sizes: Mapping[str, int], depth: int | None) -> str:
     """What the level above the classes is called in messages."""
     if depth is None:
         return str(dataset)
-    return f"each subset in {'/'.join([str(dataset), *videos[0].path.split('/')[:depth]])}"
+    return f"each subset in {'/'.join([str(dataset), *next(iter(sizes)).split('/')[:depth]])}"
 
 
 def _require_subsets(
@@ -108,11 +118,11 @@ def _require_subsets(
     names: Counter[str],
     words: set[str],
     deep: set[str],
-    levels: Sequence[Sequence[str]],
+    levels: Mapping[tuple[str, ...], int],
     depth: int,
 ) -> None:
     """Raises: DatasetError if the folders of one level are not all subsets that hold class folders alone."""
-    folder = "/".join([str(dataset), *levels[0][:depth]])
+    folder = "/".join([str(dataset), *next(iter(levels))[:depth]])
     known, way_out = named(sorted(words)), "or list the clips in a CSV and pass it with --splits"
     others = sorted(set(names) - words)
     if others:
@@ -120,7 +130,7 @@ def _require_subsets(
             f"{folder} holds the subsets {known} and {len(others)} folders that are none ({named(others)}: "
             f"{sum(names[name] for name in others):,} videos); move those away, {way_out}"
         )
-    if beside := sum(len(level) <= depth for level in levels):
+    if beside := sum(videos for level, videos in levels.items() if len(level) <= depth):
         raise DatasetError(
             f"{folder} holds the subsets {known} and beside them {beside:,} videos; move those away, {way_out}"
         )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.dataset.formats.base import ListedSubset, Source, subset_of
+from mocrop.pipeline.dataset.formats.base import Listed, ListedSubset, Source, name_words, subset_in_name
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import is_utf8
 from mocrop.pipeline.strict_json import parsed_json
 
-_BETWEEN_WORDS = re.compile("[-_. ]+")
-HEAD_BYTES = 64 << 10  # enough to tell one form from another
+_HEAD_BYTES = 64 << 10  # enough to tell one form from another
 
 _List = tuple[Path, ListedSubset]
 _Key = tuple[str, ...]  # the words in the names of a set of lists, but those of subsets
@@ -35,7 +34,7 @@ def json_files(source: Source, mark: str) -> list[Path]:
     return sorted(files)
 
 
-def head_of(file: Path, most: int = HEAD_BYTES) -> str:
+def head_of(file: Path, most: int = _HEAD_BYTES) -> str:
     """The first bytes of a file as text, whatever it is. Raises: DatasetError if it cannot be read."""
     try:
         with file.open("rb") as stream:
@@ -88,17 +87,37 @@ def lists_and_names(source: Source, mark: str, word: str) -> tuple[list[_List], 
     named = [file for file in files if word in file.stem.lower()]
     sets: dict[_Key, list[_List]] = {}
     for file in files:
-        subset, key = _subset_and_set(file)
+        subset, key = subset_in_name(file.stem)
         if file not in named and subset is not None:
             sets.setdefault(key, []).append((file, subset))
     key, lists = _only_set(sets, source)
     return lists, _file_of_names(named, word, key, source)
 
 
+def listed_entries(
+    lists: Sequence[_List], read: Callable[[Any], tuple[str, tuple[str, ...] | None]], log: IssueLog
+) -> Iterator[Listed]:
+    """Every entry of some lists that can be read.
+
+    Args:
+        lists: files, and the subset of each.
+        read: gives path and labels of an entry. Raises: ValueError naming what is wrong with it.
+        log: receives MALFORMED_LINE with that reason.
+    """
+    for file, subset in lists:
+        for number, entry in enumerate(read_entries(file), start=1):
+            try:
+                path, labels = read(entry)
+            except ValueError as error:
+                log.note(IssueCode.MALFORMED_LINE, f"{file.name}:{number}", kind=str(error))
+            else:
+                yield Listed("1", subset, path, labels, file.name, number)
+
+
 def _only_set(sets: Mapping[_Key, list[_List]], source: Source) -> tuple[_Key, list[_List]]:
     """The set of the list that is given, or the only one; an empty one if there is none."""
     if source.annotations is not None and source.annotations.is_file():
-        key = _subset_and_set(source.annotations)[1]
+        key = subset_in_name(source.annotations.stem)[1]
         if key in sets:
             return key, sets[key]
     if len(sets) > 1:
@@ -112,20 +131,9 @@ def _only_set(sets: Mapping[_Key, list[_List]], source: Source) -> tuple[_Key, l
 
 def _file_of_names(named: list[Path], word: str, key: _Key, source: Source) -> list[Path]:
     """Of the files of classes the one that is called like a set of lists, or else the only one."""
-    like_them = [file for file in named if tuple(part for part in _words(file) if word not in part) == key]
+    like_them = [file for file in named if tuple(part for part in name_words(file.stem) if word not in part) == key]
     if len(like_them or named) > 1:
         raise DatasetError(
             f"{source.annotations} holds {len(named)} files of classes, such as {named[0].name}; keep the right one"
         )
     return like_them or named
-
-
-def _subset_and_set(file: Path) -> tuple[ListedSubset | None, _Key]:
-    """The subset of a file whose name holds the word of one, and the rest of the name."""
-    words = _words(file)
-    found = {subset for word in words if (subset := subset_of(word)) is not None}
-    return (found.pop() if len(found) == 1 else None), tuple(word for word in words if subset_of(word) is None)
-
-
-def _words(file: Path) -> list[str]:
-    return [word for word in _BETWEEN_WORDS.split(file.stem.lower()) if word]

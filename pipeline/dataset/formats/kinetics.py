@@ -7,17 +7,25 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named, subset_of
+from mocrop.pipeline.dataset.formats.base import (
+    Annotations,
+    Listed,
+    ListedSubset,
+    Source,
+    named,
+    subset_in_name,
+    subset_of,
+)
 from mocrop.pipeline.dataset.formats.kinetics_files import plain_files, with_files
-from mocrop.pipeline.dataset.formats.text_files import lines_of, whole_number
+from mocrop.pipeline.dataset.formats.text_files import lines_of, quotes_checked, require_all_cells, whole_number
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.span import MICROSECONDS, Span
 
-NEEDED = ("youtube_id", "time_start", "time_end")
+_NEEDED = ("youtube_id", "time_start", "time_end")
 _OFFICIAL = re.compile("_[0-9]{6}_[0-9]{6}$")  # at the end of a file's name, without its suffix
-MOST_SECONDS = 999_999  # as many as the six digits in a file's name can say
+_MOST_SECONDS = 999_999  # as many as the six digits in a file's name can say
 
 
 class Kinetics:
@@ -60,7 +68,7 @@ def _rows(source: Source, log: IssueLog) -> Iterator[Listed]:
 
 
 def _csvs(source: Source) -> list[Path]:
-    return [file for file in source.files if file.suffix.lower() == ".csv" and set(NEEDED) <= set(_columns(file))]
+    return [file for file in source.files if file.suffix.lower() == ".csv" and set(_NEEDED) <= set(_columns(file))]
 
 
 def _columns(file: Path) -> Sequence[str]:
@@ -75,24 +83,20 @@ def _columns(file: Path) -> Sequence[str]:
 
 
 def _entries(file: Path, log: IssueLog) -> Iterator[Listed]:
-    of_file = _subset_of_name(file)
+    of_file, _ = subset_in_name(file.stem)
     reader = csv.DictReader(lines_of(file), fieldnames=_columns(file), strict=True)
-    try:
+    with quotes_checked(file, reader):
         next(reader, None)
         for row in reader:
             try:
                 yield _entry(row, of_file, file.name, reader.line_num)
             except ValueError as error:
                 log.note(IssueCode.MALFORMED_LINE, f"{file.name}:{reader.line_num}", kind=str(error))
-    except csv.Error as error:
-        where = f"{file}:{reader.line_num + 1}"
-        raise DatasetError(f"{where}: {error}; fix the quotation marks in that line") from error
 
 
 def _entry(row: Mapping[str, str | None], of_file: ListedSubset | None, file: str, line: int) -> Listed:
     """Raises: ValueError naming what is wrong with the row."""
-    if None in row or None in row.values():  # how csv marks too many and too few cells
-        raise ValueError(f"with too {'many' if None in row else 'few'} cells")
+    require_all_cells(row)
     cells = {name: (cell or "").strip() for name, cell in row.items()}
     subset = subset_of(cells["split"]) if "split" in cells else of_file
     if subset is None:
@@ -104,17 +108,10 @@ def _entry(row: Mapping[str, str | None], of_file: ListedSubset | None, file: st
         raise ValueError(f"with the subset {word}")
     if not cells["youtube_id"]:
         raise ValueError("without a youtube_id")
-    start, end = (whole_number(cells[name]) for name in NEEDED[1:])
-    if start is None or end is None or not start < end <= MOST_SECONDS:
+    start, end = (whole_number(cells[name]) for name in _NEEDED[1:])
+    if start is None or end is None or not start < end <= _MOST_SECONDS:
         raise ValueError("with a start and an end between which there is no time")
     label = cells.get("label", "")
     path = f"{cells['youtube_id']}_{start:06d}_{end:06d}"
     span = Span(start * MICROSECONDS, end * MICROSECONDS)
     return Listed("1", subset, path, (label,) if label else None, file, line, span=span)
-
-
-def _subset_of_name(file: Path) -> ListedSubset | None:
-    """The subset that a file's name says, such as `kinetics_val.csv`; None if it says none, or several."""
-    words = file.stem.lower().replace("-", "_").split("_")
-    found = {subset for word in words if word and (subset := subset_of(word)) is not None}
-    return found.pop() if len(found) == 1 else None

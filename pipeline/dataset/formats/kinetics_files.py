@@ -17,8 +17,8 @@ from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.span import Span
 
-MOST_OPENED = 16  # files, chosen evenly
-SLACK_SECONDS = 1.5  # by which a cut file may be longer than its row: encoders cut at key frames
+_MOST_OPENED = 16  # files, chosen evenly
+_SLACK_SECONDS = 1.5  # by which a cut file may be longer than its row: encoders cut at key frames
 _TIMES = len("_000000_000010")  # at the end of an official name
 
 
@@ -41,7 +41,7 @@ def plain_files(source: Source, listed: Sequence[Listed]) -> Plain | None:
     rows = [n for n, entry in enumerate(listed) if entry.path not in path_of and video_id(entry) in path_of]
     if not rows:
         return None
-    chosen = rows[:: -(-len(rows) // MOST_OPENED)]
+    chosen = rows[:: -(-len(rows) // _MOST_OPENED)]
     found = [_what_it_is(source.dataset / path_of[video_id(listed[n])], listed[n].span) for n in chosen]
     cut, whole = found.count("cut"), found.count("whole")
     readable = len(found) - found.count("")
@@ -88,8 +88,8 @@ def _what_it_is(path: Path, span: Span | None) -> str:
     seconds = _seconds(path)
     if seconds is None:
         return ""
-    cut = seconds <= (span.end_us - span.start_us) / 1e6 + SLACK_SECONDS
-    whole = seconds >= span.end_us / 1e6 - SLACK_SECONDS
+    cut = seconds <= (span.end_us - span.start_us) / 1e6 + _SLACK_SECONDS
+    whole = seconds >= span.end_us / 1e6 - _SLACK_SECONDS
     return {(True, False): "cut", (False, True): "whole", (True, True): "both"}.get((cut, whole), "neither")
 
 

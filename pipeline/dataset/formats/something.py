@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named
-from mocrop.pipeline.dataset.formats.json_files import json_files, lists_and_names, read_entries, read_json
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.formats.base import Annotations, Source, named
+from mocrop.pipeline.dataset.formats.json_files import json_files, listed_entries, lists_and_names, read_json
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import is_utf8
 
@@ -33,7 +33,8 @@ class SomethingSomething:
                 "which says what the classes are"
             )
         names = _class_names(maps[0])
-        listed = tuple(entry for file, subset in lists for entry in _entries(file, subset, set(names), log))
+        known = frozenset(names)
+        listed = tuple(listed_entries(lists, lambda entry: (_id(entry), _labels(entry, known)), log))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected ...-train.json and ...-validation.json")
         return Annotations(split_names=("1",), class_names=names, listed=listed, labels_are_names=True)
@@ -49,14 +50,6 @@ def _class_names(file: Path) -> tuple[str, ...]:
     return tuple(numbers[number] for number in wanted)
 
 
-def _entries(file: Path, subset: ListedSubset, names: set[str], log: IssueLog) -> Iterator[Listed]:
-    for number, entry in enumerate(read_entries(file), start=1):
-        try:
-            yield Listed("1", subset, _id(entry), _labels(entry, names), file.name, number)
-        except ValueError as error:
-            log.note(IssueCode.MALFORMED_LINE, f"{file.name}:{number}", kind=str(error))
-
-
 def _id(entry: Any) -> str:
     """Raises: ValueError if there is none."""
     found = entry.get("id") if isinstance(entry, Mapping) else None
@@ -65,7 +58,7 @@ def _id(entry: Any) -> str:
     return str(found)
 
 
-def _labels(entry: Mapping[str, Any], names: set[str]) -> tuple[str, ...] | None:
+def _labels(entry: Mapping[str, Any], names: frozenset[str]) -> tuple[str, ...] | None:
     """The class of an entry: its template without the brackets around what is put in.
 
     Raises: ValueError if the label map has no such class.

@@ -14,7 +14,7 @@ from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES
 from mocrop.pipeline.errors import DatasetError
 
-CLASS_INDEX = "classInd.txt"
+_CLASS_INDEX = "classInd.txt"
 _UCF = re.compile(r"(train|test|val)list\d+\.txt", re.IGNORECASE)
 _ENDS_PATH = re.compile(rf"\S.*({'|'.join(map(re.escape, VIDEO_SUFFIXES))})(?=\s|$)", re.IGNORECASE)
 _QUOTED = re.compile(r'"([^"]+)"(?=[\s,;]|$)(.*)')
@@ -48,12 +48,12 @@ class TextLists:
     def read(self, source: Source, log: IssueLog) -> Annotations:
         """Given ``trainlist01.txt``, ``testlist01.txt`` beside it is read too; given the folder, all lists in it."""
         assert source.annotations is not None
-        files = _list_files(source.annotations)
+        files = list_files(source.annotations, _is_list)
         lines = [(file, *line) for file in files for line in _lines(file.path)]
         if header := next((file.path for file, _, line in lines if _HEADER.fullmatch(line)), None):
             raise DatasetError(f"{header} has a line that names columns, as a CSV does; rename it to {header.stem}.csv")
         listed = tuple(_entries(lines, log, source.label_separator))
-        class_names = class_index(files[0].path.with_name(CLASS_INDEX))
+        class_names = _class_index(files[0].path.with_name(_CLASS_INDEX))
         if not listed:
             raise DatasetError(f"{source.annotations} lists no clip; expected lines like `Class/video.avi 0`")
         return Annotations(split_names=split_names(listed), class_names=class_names, listed=listed)
@@ -81,27 +81,13 @@ def _entries(lines: Sequence[tuple[ListFile, int, str]], log: IssueLog, between_
             log.note(IssueCode.MALFORMED_LINE, f"{file.path.name}:{number}", kind=str(error))
 
 
-def _list_files(path: Path) -> list[ListFile]:
-    """The lists at ``path``. Raises: DatasetError if there are none."""
-    files = list_files(path, _is_list)
-    if not files and path.is_file():
-        raise DatasetError(
-            f"{path}: the file name says neither train nor test nor val; rename it, or pass a CSV with a subset column"
-        )
-    if not files:
-        raise DatasetError(
-            f"{path} holds no split lists; expected files such as trainlist01.txt and testlist01.txt, or pass a CSV"
-        )
-    return files
-
-
 def _is_list(file: Path) -> bool:
     return file.suffix.lower() in LIST_SUFFIXES
 
 
 def _entry(file: ListFile, number: int, line: str, separator: str, between_labels: str) -> Listed:
     """Raises: ValueError naming what is wrong with the line."""
-    path, label = path_and_label(line, separator)
+    path, label = _path_and_label(line, separator)
     if not path:
         raise ValueError("without a path")
     if not between_labels or between_labels not in (label or ""):
@@ -118,17 +104,17 @@ def _require_one(label: str) -> None:
         raise ValueError("with several numbers behind the path")
 
 
-def path_and_label(line: str, separator: str = "") -> tuple[str, str | None]:
+def _path_and_label(line: str, separator: str = "") -> tuple[str, str | None]:
     """Split a line into path and label: at a tab, else where the suffix of a video ends, else at its last space.
 
     Args:
         separator: the comma or semicolon behind the path of every line; "" if there is none.
 
-    >>> path_and_label("A/my clip.avi 3"), path_and_label("A/my clip.avi"), path_and_label("A/clip")
+    >>> _path_and_label("A/my clip.avi 3"), _path_and_label("A/my clip.avi"), _path_and_label("A/clip")
     (('A/my clip.avi', '3'), ('A/my clip.avi', None), ('A/clip', None))
-    >>> path_and_label("tai chi/a.avi tai chi"), path_and_label("A/a b" + chr(9) + "air drumming")
+    >>> _path_and_label("tai chi/a.avi tai chi"), _path_and_label("A/a b" + chr(9) + "air drumming")
     (('tai chi/a.avi', 'tai chi'), ('A/a b', 'air drumming'))
-    >>> path_and_label("my.avi files/a.avi 3"), path_and_label("A/a b,tai chi", ","), path_and_label('"a b" 3')
+    >>> _path_and_label("my.avi files/a.avi 3"), _path_and_label("A/a b,tai chi", ","), _path_and_label('"a b" 3')
     (('my.avi files/a.avi', '3'), ('A/a b', 'tai chi'), ('a b', '3'))
     """
     if (quoted := _QUOTED.fullmatch(line)) is not None:
@@ -167,7 +153,7 @@ def _is_separated(line: str, separator: str) -> bool:
     return bool(found) and "\t" not in line and (behind or label.strip().replace(".", "", 1).isdecimal())
 
 
-def class_index(path: Path) -> tuple[str, ...] | None:
+def _class_index(path: Path) -> tuple[str, ...] | None:
     """Read ``classInd.txt``: lines ``1 ApplyEyeMakeup``, numbered from 1 without gaps; None if there is no such file.
 
     Raises: DatasetError naming the line if it is of another form.
