@@ -222,6 +222,20 @@ def _scale_aims() -> list[Aim]:
     return aims
 
 
+def worst(what: str) -> Measure:
+    """The largest figure of forms.py over all forms."""
+    return lambda result: spread([max(float(fact[what]) for fact in result["facts"])])
+
+
+def _form_aims() -> list[Aim]:
+    forms = partial(Aim, run="forms", title="init of 240,000 rows", compared="the slowest form")
+    return [
+        forms(work="`mocrop init`, 240,000 rows, s (CPU)", measure=worst("CPU"), most=15),
+        forms(work="`mocrop init`, 240,000 rows, s (wall)", measure=worst("wall"), most=15),
+        forms(work="`mocrop init`, 240,000 rows, peak MB", measure=worst("MB"), most=1000, compared="the largest form"),
+    ]
+
+
 def _policy_aims() -> list[Aim]:
     """A box for each slot may not cost much more than one for all."""
     moving = partial(Aim, compared="adaptive, one box")
@@ -242,7 +256,14 @@ def _policy_aims() -> list[Aim]:
     ]
 
 
-AIMS: tuple[Aim, ...] = (*_pipeline_aims(), *_policy_aims(), *_box_aims(), *_loader_aims(), *_scale_aims())
+AIMS: tuple[Aim, ...] = (
+    *_pipeline_aims(),
+    *_policy_aims(),
+    *_box_aims(),
+    *_loader_aims(),
+    *_scale_aims(),
+    *_form_aims(),
+)
 
 
 def rows(results: Mapping[str, Sequence[Result]], aims: Sequence[Aim] = AIMS) -> list[Row]:

@@ -56,6 +56,7 @@ RUNS = (
     Run(name="training step", program="training_step.py", arguments=("--steps", "4", "--size", "112")),
     Run(name="bitstream", program="bitstream.py", arguments=("--clips", "20", "--rounds", "1")),
     Run(name="scale", program="scale.py"),
+    Run(name="forms", program="forms.py"),
     Run(name="memory", program="memory.py", arguments=("--short", "48", "--times", "5")),
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from mocrop.pipeline.collector import collector_paused
 from mocrop.pipeline.dataset.clips import Clip, FoundClips, find_clips, unreadable
 from mocrop.pipeline.dataset.formats.registry import AUTO
 from mocrop.pipeline.dataset.given import Given, completed
@@ -27,6 +28,7 @@ from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settin
 SAME_SHARE = 0.9  # of the known files must be in a folder for it to be the same data set at another place
 
 
+@collector_paused()
 def init_workspace(
     workspace: Workspace,
     *,

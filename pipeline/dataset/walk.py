@@ -161,8 +161,10 @@ def without_video_suffix(path: str) -> str:
     >>> without_video_suffix("Archery/a.b.AVI"), without_video_suffix("Archery/a.b")
     ('Archery/a.b', 'Archery/a.b')
     """
-    stem, suffix = os.path.splitext(path)
-    return stem if suffix.lower() in _IS_VIDEO else path
+    dot = path.rfind(".")
+    if dot < 1 or path[dot:].lower() not in _IS_VIDEO:
+        return path
+    return os.path.splitext(path)[0] if path[dot - 1] in "./\\" else path[:dot]  # a name may begin with dots
 
 
 def _suffix(name: str) -> str:

@@ -97,3 +97,22 @@ def test_many_clips_go_through_every_phase_without_work(tmp_path: Path) -> None:
     for facts in saved["facts"]:
         assert set(facts) == {"clips", "init", "transcode", "extract-mv", "precrop", "status", "training"}
         assert facts["training"]["MB"] > facts["training"]["before MB"] > 0
+
+
+def test_a_data_set_of_each_form_is_taken_in(tmp_path: Path) -> None:
+    """Of 50 rows; Kinetics lacks each tenth file, and twelve segments are cut out of a video."""
+    results = tmp_path / "results.jsonl"
+    forms = ("class folders", "text lists", "CSV", "CSV of segments, split made", "Kinetics", "Something-Something")
+    command = [sys.executable, str(BENCHMARKS / "forms.py"), "--rows", "50"]
+    environment = {**os.environ, "MOCROP_BENCHMARK_RESULTS": str(results)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    saved = json.loads(results.read_text())
+    counts = {fact["form"]: (fact["files"], fact["clips"]) for fact in saved["facts"]}
+    assert counts == {
+        **dict.fromkeys(forms, (50, 50)),
+        "CSV of segments, split made": (5, 50),
+        "Kinetics": (45, 45),
+        "ActivityNet": (5, 50),
+    }
+    assert all(fact["CPU"] > 0 and fact["MB"] > 0 for fact in saved["facts"])
