@@ -1,15 +1,21 @@
-"""Name the group of each clip as ``--group-by`` says: by an expression on its path, or by a column of a CSV."""
+"""Name the group of each clip as ``--group-by`` says: by an expression on its path, or by a column of a CSV.
+
+Where nothing says otherwise the clips that are cut out of one video are a group, whether mocrop cuts them or somebody
+has done so before: they show the same people and places, so none of them may be tested on what others trained.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations
 from mocrop.pipeline.dataset.formats.csv_header import as_column
+from mocrop.pipeline.dataset.generated_splits import class_group
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.labels import NO_CLASS, Labels, Match
 from mocrop.pipeline.dataset.walk import without_video_suffix
@@ -30,7 +36,9 @@ def group_names(
     matches: Sequence[Match] = (),
     source: Path | None = None,
 ) -> GroupNames:
-    """Name the group of each clip; files of one stem are in the group of the first.
+    """Name the group of each clip; files of one stem, and segments of one video, are in the group of the first.
+
+    Clips that are cut out of a video for which no group is found are a group of their own.
 
     Args:
         group_by: name of a column of the lists if they have such a one, else a regular expression that is searched in
@@ -49,7 +57,30 @@ def group_names(
     for clip, name in zip(clips, names, strict=True):
         if name is None:
             log.note(IssueCode.NOT_GROUPED, clip.path)
-    return names
+    cut = video_groups(clips, matches) or (None,) * len(clips)
+    return tuple(
+        name if name is not None or video is None else f"(video) {video}"
+        for name, video in zip(names, cut, strict=True)
+    )
+
+
+def video_groups(clips: Sequence[Clip], matches: Sequence[Match]) -> GroupNames | None:
+    """Name the video out of which each clip is cut; None if no two clips are known to be of one video.
+
+    A clip that is not known to be cut is a group with those of its UCF group, or by itself.
+
+    Args:
+        matches: the clip of each entry of the lists; an entry may name its video.
+    """
+    listed = {match.position: match.entry.video for match in matches if match.position is not None}
+    videos = [listed.get(position, "") for position in range(len(clips))]
+    count = Counter(video for video in videos if video)
+    if not any(clip.span for clip in clips) and max(count.values(), default=0) < 2:
+        return None
+    return tuple(
+        f"video {video}" if video else class_group(clip.path, clip.group)
+        for clip, video in zip(clips, videos, strict=True)
+    )
 
 
 def numbered(names: Iterable[str | None], before: Mapping[str, int]) -> dict[str, int]:

@@ -67,16 +67,25 @@ def with_moved(known: KnownSides, clips: Sequence[File], before: Iterable[File])
     """Give clips that were moved or renamed, as with a class folder, the sides that they had under their old names.
 
     Args:
-        clips: those that are there now.
-        before: files of all clips as they were last seen.
+        clips: the files that are there now.
+        before: files of all clips as they were last seen; of a video that was cut, its segments.
     """
-    here = {_key(clip) for clip in clips}
-    new = [clip for clip in clips if _key(clip) not in known.by_clip]
-    gone = (file for file in before if (key := _key(file)) not in here and key in known.by_clip)
-    old_names = moved_files(new, list(gone), known.by_clip) if new else {}
+    rows = [file for file in before if _key(file) in known.by_clip]
+    here, seen = {_stem(clip) for clip in clips}, known.by_clip.keys() | {_stem(file) for file in rows}
+    new = [clip for clip in clips if _stem(clip) not in seen]
+    gone = [file for file in rows if _stem(file) not in here]
+    old_names = moved_files(new, gone, known.by_clip) if new else {}
     if not old_names:
         return known
-    moved = {clip: known.by_clip[old] for clip, old in old_names.items()}
+    path_of, stem_of = {_stem(clip): clip.path for clip in new}, {_key(file): _stem(file) for file in gone}
+    parts: dict[str, list[File]] = {}
+    for file in gone:
+        parts.setdefault(_stem(file), []).append(file)
+    moved = {
+        clip_key(path_of[clip], file.span): known.by_clip[_key(file)]
+        for clip, old in old_names.items()
+        for file in parts[stem_of[old]]
+    }
     return replace(
         known, by_clip={**known.by_clip, **moved}, group_of={**known.group_of, **{clip: clip for clip in moved}}
     )
@@ -90,6 +99,7 @@ def moved_files(new: Sequence[File], gone: Sequence[File], sides: Mapping[str, S
     before is gone from several places: those that are alike and have the same sides count as one.
 
     Args:
+        gone: files, or the segments of each, which are alike.
         sides: of the files that are gone, by their keys.
     """
     found: dict[str, str] = {}
@@ -109,8 +119,12 @@ def _key(file: File) -> str:
     return clip_key(file.path, file.span)
 
 
+def _stem(file: File) -> str:
+    return clip_key(file.path, None)
+
+
 def _name(file: File) -> str:
-    name = _key(file).rpartition("/")[2]
+    name = _stem(file).rpartition("/")[2]
     return name if name.isascii() else unicodedata.normalize("NFC", name)  # disks spell accents in two ways
 
 

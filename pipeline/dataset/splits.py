@@ -13,7 +13,7 @@ from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations
 from mocrop.pipeline.dataset.formats.registry import AUTO, Recognised, recognised, source_of
 from mocrop.pipeline.dataset.generated_splits import class_group
-from mocrop.pipeline.dataset.group_by import GroupNames, group_names, shown_groups
+from mocrop.pipeline.dataset.group_by import GroupNames, group_names, shown_groups, video_groups
 from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides
 from mocrop.pipeline.dataset.labels import (
@@ -70,7 +70,8 @@ def read_splits(
         clips: the videos on disk.
         dataset: their folder, for messages.
         seed, known: for making splits, see :func:`generated_subsets`; ignored with lists.
-        group_by: see :func:`group_names`; None: a clip's group is that in its file name, or of a segment its video.
+        group_by: see :func:`group_names`; None: a clip's group is that in its file name, or the video
+            out of which it is cut, see :func:`video_groups`.
         form: name of the form, or "auto".
         unlabelled: the clips have no labels; nothing is read.
         several: a clip may have several labels; rows for the same clip add up.
@@ -101,9 +102,9 @@ def read_splits(
         clips, matches = without_loose(clips, matches, log)
     clips, matches = cut_into_segments(clips, matches, log)
     groups = group_names(group_by, clips, log, lists=lists, matches=matches, source=path) if group_by else None
-    if groups is None and any(clip.span for clip in clips):
-        groups = tuple(class_group(clip.path, clip.group) for clip in clips)
-    elif groups is None and several:  # a group of a file name is not that of one class
+    if groups is None:
+        groups = video_groups(clips, matches)
+    if groups is None and several:  # a group of a file name is not that of one class
         groups = tuple(class_group(clip.path, clip.group) if clip.group >= 0 else None for clip in clips)
     labelled = any(entry.labels for entry in lists.listed) or (lists.has_subsets and bool(lists.listed))
     labels = listed_labels(lists, matches, clips, log, several=several) if labelled else folder_labels(clips)

@@ -92,6 +92,7 @@ class Listed:
     line: int  # from 1; in JSON the number of the entry
     group: str = ""  # what the column of --group-by says; "" if it says nothing, or there is none
     span: Span | None = None  # to be cut out of the video; None: the whole file
+    video: str = ""  # out of which the clip is cut, where the rows say so: its id; "" if they do not
     other_paths: tuple[str, ...] = ()  # further names under which the video may be stored, in order of preference
 
     @property

@@ -114,4 +114,4 @@ def _entry(row: Mapping[str, str | None], of_file: ListedSubset | None, file: st
     label = cells.get("label", "")
     path = f"{cells['youtube_id']}_{start:06d}_{end:06d}"
     span = Span(start * MICROSECONDS, end * MICROSECONDS)
-    return Listed("1", subset, path, (label,) if label else None, file, line, span=span)
+    return Listed("1", subset, path, (label,) if label else None, file, line, span=span, video=cells["youtube_id"])
