@@ -58,6 +58,9 @@ def markdown(results: Results, prose: Mapping[str, str], *, picture: str) -> str
         parts += ["## Growth with the number of clips", origin(scale), f"![growth]({picture})"]
         parts += [prose.get("scaling: growth", ""), *(table(each["columns"], each["rows"]) for each in scale)]
         parts += ["## The first bottleneck", prose.get("scaling: limits", ""), limits_table(scale[0])]
+    if forms := results.get("forms", ()):
+        parts += ["## Each form of data sets", origin(forms), prose.get("forms", "")]
+        parts += [table(each["columns"], each["rows"]) for each in forms]
     if workers := results.get("workers", ()):
         parts += ["## Workers", origin(workers), prose.get("scaling: workers", "")]
         parts += [table(each["columns"], each["rows"]) for each in workers]

@@ -108,6 +108,13 @@ def test_scheduling_is_judged_for_one_clip_of_the_most(aims: ModuleType) -> None
     assert found["start of training, s (wall)"] == (4.0, True)
 
 
+def test_taking_in_is_judged_by_the_slowest_and_by_the_largest_form(aims: ModuleType) -> None:
+    facts = [{"CPU": 5.0, "wall": 9.0, "MB": 1100.0}, {"CPU": 7.0, "wall": 16.0, "MB": 300.0}]
+    rows = aims.rows({"forms": [{"title": "init of 240,000 rows in each form", "facts": facts}]})
+    assert [(row.found.median, row.met) for row in rows] == [(7.0, True), (16.0, False), (1100.0, False)]
+    assert not aims.rows({"forms": [{"title": "init of 50 rows in each form", "facts": facts}]})
+
+
 @pytest.fixture
 def measured() -> dict[str, Any]:
     """Two clips of 100 frames of 320x240 in 2 s of CPU time, and 1000 clips that the client spent 1 s a stage on."""
