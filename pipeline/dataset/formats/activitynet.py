@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named, subset_of
+from mocrop.pipeline.dataset.formats.base import (
+    Annotations,
+    Listed,
+    ListedSubset,
+    Source,
+    named,
+    nothing_listed,
+    subset_of,
+)
 from mocrop.pipeline.dataset.formats.json_files import head_of, read_json, text_in
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.errors import DatasetError
@@ -50,7 +58,7 @@ class ActivityNet:
             raise DatasetError(f"{file} has no database of videos; expected {self.looks_like}")
         listed = tuple(_entries(file, database, log))
         if not listed:
-            raise DatasetError(f"{file} lists no segment that can be read; expected {self.looks_like}")
+            raise nothing_listed(file, log, self.looks_like)
         return Annotations(split_names=("1",), class_names=None, listed=listed, labels_are_names=True)
 
 

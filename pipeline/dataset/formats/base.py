@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from mocrop.pipeline.dataset.issues import IssueLog
+from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 from mocrop.pipeline.dataset.walk import VideoFile
+from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import printable
 from mocrop.pipeline.span import Span
 
@@ -78,6 +79,13 @@ def named(files: Sequence[Path], what: str) -> str:
     """
     names = ", ".join(printable(file.name) for file in files[:3]) + (" ..." if files[3:] else "")
     return f"{names} {'has' if len(files) == 1 else 'have'} {what}"
+
+
+def nothing_listed(place: Path | None, log: IssueLog, expected: str) -> DatasetError:
+    """An error that says why no row of annotations can be read, and what a row looks like."""
+    reasons = [f"{count:,} {kind}" for kind, count in log.kinds(IssueCode.MALFORMED_LINE).items()]
+    why = f" that can be read, of {', '.join(reasons[:3])}{', ...' if reasons[3:] else ''}" if reasons else ""
+    return DatasetError(f"{place} lists no clip{why}; expected {expected}")
 
 
 @dataclass(frozen=True, slots=True)

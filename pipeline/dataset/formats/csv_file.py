@@ -9,7 +9,15 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, named, subset_of
+from mocrop.pipeline.dataset.formats.base import (
+    Annotations,
+    Listed,
+    ListedSubset,
+    Source,
+    named,
+    nothing_listed,
+    subset_of,
+)
 from mocrop.pipeline.dataset.formats.csv_header import PATHS, READ, as_column, read_header
 from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import (
@@ -48,7 +56,7 @@ class CsvFile:
             table.require_no_other_subsets()
         listed = tuple(entry for table in tables for entry in table.entries(log))
         if not listed:
-            raise DatasetError(f"{source.annotations} lists no clip; expected rows like `Class/video.avi,Class,train`")
+            raise nothing_listed(source.annotations, log, "rows like `Class/video.avi,Class,train`")
         return Annotations(
             split_names=split_names(listed),
             class_names=None,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Source, named
+from mocrop.pipeline.dataset.formats.base import Annotations, Source, named, nothing_listed
 from mocrop.pipeline.dataset.formats.json_files import json_files, listed_entries, lists_and_names, read_entries
 from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
@@ -30,7 +30,7 @@ class Diving48:
         names = _class_names(vocabularies[0]) if vocabularies else None
         listed = tuple(listed_entries(lists, lambda entry: (_name(entry), (_label(entry, names),)), log))
         if not listed:
-            raise DatasetError(f"{source.annotations} lists no clip; expected ..._train.json and ..._test.json")
+            raise nothing_listed(source.annotations, log, "..._train.json and ..._test.json")
         return Annotations(split_names=("1",), class_names=names, listed=listed, labels_are_names=names is not None)
 
 

@@ -13,6 +13,7 @@ from mocrop.pipeline.dataset.formats.base import (
     ListedSubset,
     Source,
     named,
+    nothing_listed,
     subset_in_name,
     subset_of,
 )
@@ -55,9 +56,7 @@ class Kinetics:
         """
         rows = list(_rows(source, log))
         if not rows:
-            raise DatasetError(
-                f"{source.annotations} lists no clip; expected rows like `abseiling,-abc_123XYZ,10,20,train`"
-            )
+            raise nothing_listed(source.annotations, log, "rows like `abseiling,-abc_123XYZ,10,20,train`")
         listed = tuple(with_files(rows, plain_files(source, rows), log))
         return Annotations(split_names=("1",), class_names=None, listed=listed)
 

@@ -19,7 +19,7 @@ def _word(*words: str) -> re.Pattern[str]:
     return re.compile(f"{_STARTS}(?:{forms}){_ENDS}")
 
 
-_SUBSET_WORDS = (  # the first that occurs in a file name counts: "trainval" is train
+_SUBSET_WORDS = (  # of train and val the first counts: "trainval" is train
     (_word("training", "train"), ListedSubset.TRAIN),
     (_word("testing", "test"), ListedSubset.TEST),
     (_word("validation", "validate", "valid", "val"), ListedSubset.VAL),
@@ -38,17 +38,18 @@ class ListFile:
 def subset_and_key(file: Path) -> tuple[ListedSubset, str] | None:
     """Subset in the name of a file, and the rest of it, which its counterparts share; None if it says no subset.
 
+    A name that says test and another subset says none: such a list holds both.
+
     >>> subset_and_key(Path("trainlist01.txt")), subset_and_key(Path("ucfVal.csv"))
     ((<ListedSubset.TRAIN: 'train'>, 'list01.txt'), (<ListedSubset.VAL: 'val'>, 'ucf.csv'))
-    >>> subset_and_key(Path("latest.txt")), subset_and_key(Path("values.txt"))
-    (None, None)
+    >>> subset_and_key(Path("latest.txt")), subset_and_key(Path("values.txt")), subset_and_key(Path("train_test.txt"))
+    (None, None, None)
     """
-    if file.name.startswith("."):
+    found = [] if file.name.startswith(".") else [each for each in _SUBSET_WORDS if each[0].search(file.stem)]
+    if not found or (found[1:] and any(subset is ListedSubset.TEST for _, subset in found)):
         return None
-    for word, subset in _SUBSET_WORDS:
-        if word.search(file.stem):
-            return subset, word.sub("", file.stem, count=1) + file.suffix
-    return None
+    word, subset = found[0]
+    return subset, word.sub("", file.stem, count=1) + file.suffix
 
 
 def list_files(path: Path, is_list: Callable[[Path], bool]) -> list[ListFile]:

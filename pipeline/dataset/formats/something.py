@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Source, named
-from mocrop.pipeline.dataset.formats.json_files import json_files, listed_entries, lists_and_names, read_json
+from mocrop.pipeline.dataset.formats.base import Annotations, Source, named, nothing_listed
+from mocrop.pipeline.dataset.formats.json_files import (
+    json_files,
+    listed_entries,
+    lists_and_names,
+    read_json,
+)
 from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import is_utf8
@@ -36,7 +41,7 @@ class SomethingSomething:
         known = frozenset(names)
         listed = tuple(listed_entries(lists, lambda entry: (_id(entry), _labels(entry, known)), log))
         if not listed:
-            raise DatasetError(f"{source.annotations} lists no clip; expected ...-train.json and ...-validation.json")
+            raise nothing_listed(source.annotations, log, "...-train.json and ...-validation.json")
         return Annotations(split_names=("1",), class_names=names, listed=listed, labels_are_names=True)
 
 

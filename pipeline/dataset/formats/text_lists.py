@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mocrop.pipeline.dataset.formats.base import Annotations, Listed, Source
-from mocrop.pipeline.dataset.formats.hmdb51 import HMDB51_LIST
+from mocrop.pipeline.dataset.formats.base import Annotations, Listed, Source, nothing_listed
+from mocrop.pipeline.dataset.formats.hmdb51 import hmdb51_lists
 from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import as_label, lines_of, split_names
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
@@ -36,11 +36,7 @@ class TextLists:
         if source.annotations is None:
             return None
         lists = [file.name for file in source.files if _is_list(file) and subset_and_key(file)]
-        if (
-            not lists
-            or any(HMDB51_LIST.fullmatch(name) for name in lists)
-            or all(_UCF.fullmatch(name) for name in lists) is not self._official
-        ):
+        if not lists or hmdb51_lists(source) or all(_UCF.fullmatch(name) for name in lists) is not self._official:
             return None
         others = f" and {len(lists) - 1} more" if len(lists) > 1 else ""
         return f"{lists[0]}{others} {'is a text list' if len(lists) == 1 else 'are text lists'}"
@@ -55,7 +51,7 @@ class TextLists:
         listed = tuple(_entries(lines, log, source.label_separator))
         class_names = _class_index(files[0].path.with_name(_CLASS_INDEX))
         if not listed:
-            raise DatasetError(f"{source.annotations} lists no clip; expected lines like `Class/video.avi 0`")
+            raise nothing_listed(source.annotations, log, "lines like `Class/video.avi 0`")
         return Annotations(split_names=split_names(listed), class_names=class_names, listed=listed)
 
 

@@ -113,3 +113,41 @@ def test_a_class_folder_of_another_name_is_found_by_its_files_and_the_list_count
         clip.class_name[:4].lower() for clip in splits.clips
     ]
     assert np.bincount(splits.subset[:, 0]).tolist() == [2, 4, 2]
+
+
+@pytest.mark.parametrize("given", ["", "own_test_split1.txt"])
+def test_lists_with_counterparts_for_train_are_none_of_hmdb51_whose_digits_would_be_labels(
+    tmp_path: Path, given: str
+) -> None:
+    for name in ("A/a.avi", "A/b.avi", "B/c.avi"):
+        (tmp_path / "videos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "videos" / name).touch()
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/own_train_split1.txt").write_text("A/a.avi 1\nB/c.avi 2\n")
+    (tmp_path / "lists/own_test_split1.txt").write_text("A/b.avi 1\n")
+    splits = read(tmp_path, f"lists/{given}".rstrip("/"))
+    assert splits.form.format.name == "list"
+    assert (splits.class_names, splits.label.tolist()) == (("A", "B"), [0, 0, 1])
+    assert splits.subset[:, 0].tolist() == [1, 2, 1]
+
+
+def test_a_folder_that_is_not_the_class_says_that_the_list_is_of_another_form(hmdb: Path) -> None:
+    file = hmdb / "lists/cartwheel_test_split1.txt"
+    file.write_text("brush_hair/brush_hair_0.avi 1\ncartwheel/cartwheel_0.avi 1\n")
+    splits = read(hmdb)
+    (issue,) = (issue for issue in splits.issues if issue.code is IssueCode.MALFORMED_LINE)
+    assert issue.kinds == {"with a folder that is not the class": 1}
+    assert [side[0] for side in sides(splits)["cartwheel"]] == [1, 0, 0, 0]
+    assert [splits.class_names[label] for label in splits.label] == [clip.class_name for clip in splits.clips]
+
+
+def test_lists_of_two_data_sets_in_one_folder_are_refused(hmdb: Path) -> None:
+    (hmdb / "lists/own_train_split1.txt").write_text("brush_hair/brush_hair_0.avi 1\n")
+    (hmdb / "lists/own_test_split1.txt").write_text("cartwheel/cartwheel_0.avi 2\n")
+    with pytest.raises(DatasetError, match=r"own_test_split1\.txt among them has the counterpart own_train"):
+        read(hmdb)
+
+
+def test_hidden_files_beside_a_list_are_none(hmdb: Path) -> None:
+    (hmdb / "lists/._cartwheel_test_split1.txt").write_bytes(b"\xff")
+    assert read(hmdb, "lists/cartwheel_test_split1.txt").class_names == CLASSES

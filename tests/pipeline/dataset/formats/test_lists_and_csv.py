@@ -180,6 +180,22 @@ def test_a_word_that_holds_train_test_or_val_does_not_say_the_subset(tmp_path: P
         read_lists(tmp_path / f"{name}.txt", IssueLog())
 
 
+@pytest.mark.parametrize("name", ["train_test_split", "test_train", "valTest"])
+def test_a_list_for_test_and_another_subset_is_not_taken_for_one_of_them(tmp_path: Path, name: str) -> None:
+    write(tmp_path, **{name: "A/a.avi 1\n"})
+    with pytest.raises(DatasetError, match="in no form that mocrop knows"):
+        read_lists(tmp_path, IssueLog())
+
+
+def test_the_reasons_are_told_where_no_row_can_be_read(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,label,subset\na.avi,A,tr\nb.avi,A,tr\nc.avi,A,te\n,A,train\n")
+    with pytest.raises(DatasetError, match="lists no clip that can be read, of 2 with the subset 'tr', which is not"):
+        read_lists(path, IssueLog())
+    write(tmp_path / "lists", train="A/a 120 3\nB/b 90 4\n")
+    with pytest.raises(DatasetError, match="can be read, of 2 with several numbers behind the path; expected lines"):
+        read_lists(tmp_path / "lists", IssueLog())
+
+
 def test_a_label_that_is_not_a_number_as_pandas_writes_it_is_no_class(tmp_path: Path) -> None:
     log = IssueLog()
     lists = read_lists(csv_file(tmp_path, "path,label,subset\na,nan,train\nb,3.0,train\n"), log)
