@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed
+from mocrop.pipeline.dataset.formats.folder_readings import is_subset
 from mocrop.pipeline.dataset.formats.text_files import as_label
 from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
 
@@ -216,7 +217,8 @@ _Numbered = Sequence[tuple[Match, int]]
 def _first_number(numbered: _Numbered, class_names: tuple[str, ...]) -> int:
     """Number of the first class, 0 or, as in the official lists, 1: whichever agrees with more folders."""
     index = {name: i for i, name in enumerate(class_names)}
-    offsets = Counter(number - index[match.folder] for match, number in numbered if match.folder in index)
+    folders = ((match.folder if match.folder in index else match.parent, number) for match, number in numbered)
+    offsets = Counter(number - index[folder] for folder, number in folders if folder in index)
     if offsets[0] == offsets[1]:
         return 0 if any(number == 0 for _, number in numbered) else 1
     return 0 if offsets[0] > offsets[1] else 1
@@ -231,6 +233,6 @@ def _names_of_numbers(numbered: _Numbered, numbers: range) -> tuple[str, ...]:
             if folder_of(match):
                 votes.setdefault(number, Counter())[folder_of(match)] += 1
         names = [votes[number].most_common(1)[0][0] if number in votes else f"class-{number}" for number in numbers]
-        if votes and len(set(names)) == len(names):
+        if votes and len(set(names)) == len(names) and sum(map(is_subset, names)) < 2:
             return tuple(names)
     return tuple(str(number) for number in numbers)

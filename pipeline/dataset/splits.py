@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations
+from mocrop.pipeline.dataset.formats.folders import require_class_folders
+from mocrop.pipeline.dataset.formats.numbering import require_one_numbering
 from mocrop.pipeline.dataset.formats.registry import AUTO, Recognised, recognised, source_of
 from mocrop.pipeline.dataset.generated_splits import class_group
 from mocrop.pipeline.dataset.group_by import GroupNames, group_names, shown_groups, video_groups
@@ -92,6 +94,9 @@ def read_splits(
     elif lists.class_names is None and not several:
         note_joined(lists.listed, log)
     _require_labels(lists, path, several=several)
+    if path is not None and lists.class_names is None and not any(entry.labels for entry in lists.listed):
+        require_class_folders(source)
+    require_one_numbering(lists.listed)
     matches: Sequence[Match] = match_clips(lists.listed, clips, log)
     if lists.listed and all(match.position is None for match in matches):
         raise DatasetError(

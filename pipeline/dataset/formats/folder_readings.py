@@ -6,14 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.base import ListedSubset, subset_of
+from mocrop.pipeline.dataset.formats.list_names import subset_and_key
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import printable
 
 _ALSO_A_CLASS = frozenset({"train", "training"})  # a vehicle, a sport; nobody calls a class "val"
 _NUMBERS = re.compile("[0-9]+")
-_WAY_OUT = "pass --format folders to take the upper folders for the classes, or list the clips in a CSV for --splits"
+WAY_OUT = "pass --format folders to take the upper folders for the classes, or list the clips in a CSV for --splits"
 
 
 @dataclass
@@ -61,18 +63,39 @@ def other_reading(sizes: Mapping[str, int], dataset: str) -> str:
         dataset: what that level is called in the message.
     """
     folders = _folders(sizes)
+    if words := counterparts(folders):
+        return (
+            f"{dataset} holds {named(words)}: they may be classes, or subsets, which are called train/, val/ and "
+            f"test/; {WAY_OUT}"
+        )
     for name, folder in folders.items():
         if is_subset(name) and name.lower() not in _ALSO_A_CLASS:
             return (
                 f"{dataset} holds {named([name])} beside {named([other for other in folders if other != name])}: it "
-                f"may be a class, or a subset without class folders; {_WAY_OUT}"
+                f"may be a class, or a subset without class folders; {WAY_OUT}"
             )
-        if words := sorted(filter(is_subset, folder.inner)):
+        if words := sorted(filter(is_subset, folder.inner)) or counterparts(folder.inner):
             return (
                 f"{dataset} holds {printable(name)}/, and that holds {named(words)}: it may be a class, whose subsets "
-                f"would be ignored, or something above the subsets; {_WAY_OUT}"
+                f"would be ignored, or something above the subsets; {WAY_OUT}"
             )
     return _repeated(folders, dataset)
+
+
+def counterparts(folders: Iterable[str]) -> list[str]:
+    """Folders whose names differ in the word of a subset alone, or all of them if all hold such words; sorted.
+
+    >>> counterparts(["train_256", "val_256", "a"]), counterparts(["videos-train", "test"]), counterparts(["train dog"])
+    (['train_256', 'val_256'], ['test', 'videos-train'], [])
+    """
+    names = sorted(folders)
+    keys = {name: key for name in names if (key := subset_and_key(Path(name))) is not None}
+    by_rest: dict[str, set[ListedSubset]] = {}
+    for subset, rest in keys.values():
+        by_rest.setdefault(rest, set()).add(subset)
+    if len(keys) == len(names) and len({subset for subset, _ in keys.values()}) > 1:
+        return names
+    return [name for name, (_, rest) in keys.items() if len(by_rest[rest]) > 1]
 
 
 def _repeated(folders: Mapping[str, _Folder], dataset: str) -> str:
@@ -88,7 +111,7 @@ def _repeated(folders: Mapping[str, _Folder], dataset: str) -> str:
     inner = printable(words[0])
     return (
         f"{dataset} holds {one}/{inner}/ and {other}/{inner}/: the classes may be the upper folders "
-        f"({named(list(folders))}) or the lower ({named(words)}); {_WAY_OUT}"
+        f"({named(list(folders))}) or the lower ({named(words)}); {WAY_OUT}"
     )
 
 

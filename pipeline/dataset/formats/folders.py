@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source, subset_of
 from mocrop.pipeline.dataset.formats.folder_readings import (
+    WAY_OUT,
     is_subset,
     named,
     other_reading,
@@ -17,6 +18,7 @@ from mocrop.pipeline.dataset.formats.folder_readings import (
 from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import printable
 
 _CLASSES = "class folders: <Class>/<video>"
 _SUBSETS = "subset folders: train/<Class>/<video>, val/<Class>/..., test/<Class>/..., or these in one folder more"
@@ -64,6 +66,24 @@ def holds_subsets(dataset: Path, videos: Sequence[VideoFile]) -> bool:
     Raises: DatasetError as :meth:`Folders.recognise` does.
     """
     return _subset_depth(dataset, _sizes(videos)) is not None
+
+
+def require_class_folders(source: Source) -> None:
+    """Raises: DatasetError where folders do not plainly say the classes, for lists that have no labels."""
+    start = f"{source.annotations} gives no labels, so that the folders of the videos must say the classes, and"
+    way_out = "add the label of each clip to the lists"
+    sizes = _sizes(source.videos)
+    if not sizes:
+        raise DatasetError(f"{start} they lie in none; {way_out}")
+    depth = _subset_depth(source.dataset, sizes)
+    if depth is not None:
+        names = named(sorted({folder.split("/")[depth] for folder in sizes}))
+        raise DatasetError(f"{start} those in {source.dataset} ({names}) are subsets; {way_out}, or drop --splits")
+    if len({folder.partition("/")[0] for folder in sizes}) == 1 and all("/" in folder for folder in sizes):
+        name = next(iter(sizes)).partition("/")[0]
+        raise DatasetError(f"{start} {printable(name)}/ holds all of these; {way_out}, or pass {source.dataset / name}")
+    if doubt := other_reading(sizes, str(source.dataset)):
+        raise DatasetError(f"{start} {doubt.removesuffix(f'; {WAY_OUT}')}; {way_out}")
 
 
 def _sizes(videos: Sequence[VideoFile]) -> Counter[str]:

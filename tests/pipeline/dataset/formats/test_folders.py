@@ -100,6 +100,13 @@ def test_what_can_be_read_in_two_ways_is_refused(paths: tuple[str, ...], message
         (("p01/1/a.avi", "p02/1/a.avi"), "data holds p01/1/ and p02/1/: the classes may be"),
         (("A/a.avi", "B/b.avi", "test/c.avi"), "data holds test/ beside A/, B/: it may be a class, or a subset"),
         (("A/train/a.avi", "B/test/b.avi"), "data holds A/, and that holds train/: it may be a class, whose subsets"),
+        (
+            ("videos_train/a.avi", "videos_val/b.avi"),
+            "data holds videos_train/, videos_val/: they may be classes, or subsets, which are called train/, val/ and",
+        ),
+        (("train_256/A/a.avi", "val_256/B/b.avi", "C/c.avi"), "data holds train_256/, val_256/: they may be classes"),
+        (("trainset/a.avi", "TestVideos/b.avi"), "data holds TestVideos/, trainset/: they may be classes, or subsets"),
+        (("A/set_train/a.avi", "A/set_test/b.avi"), "data holds A/, and that holds set_test/, set_train/: it may be"),
     ],
 )
 def test_what_can_be_classes_or_something_else_is_refused_unless_folders_are_asked_for(
@@ -126,6 +133,7 @@ def test_below_subsets_it_is_asked_too_which_folders_are_classes() -> None:
         ("A/person1/a.avi", "B/person1/b.avi", "B/c.avi"),
         ("none/a.avi", "wave/b.avi"),
         ("Tests/a.avi", "Trainer/b.avi"),
+        ("training dog/a.avi", "test driving/b.avi", "cooking/c.avi"),
     ],
 )
 def test_folders_in_class_folders_that_say_nothing_of_classes_are_no_doubt(paths: tuple[str, ...]) -> None:

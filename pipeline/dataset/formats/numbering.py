@@ -1,0 +1,47 @@
+"""Whether the lists of a data set number its classes in the same way, as far as folders show it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+
+from mocrop.pipeline.dataset.formats.base import Listed
+from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import printable
+
+_Numbers = Mapping[str, int]  # the number that most clips of each folder have
+
+
+def require_one_numbering(listed: Iterable[Listed]) -> None:
+    """Refuse lists of which one counts classes from 0 and another from 1, or in another order.
+
+    Two lists are compared if in each the folders as listed tell the classes apart: one number a folder, mostly, and
+    another one for each. They disagree if no folder that both name has the same number in both.
+
+    Raises: DatasetError naming the lists and a folder.
+    """
+    found: dict[str, dict[str, Counter[int]]] = {}
+    for entry in listed:
+        folder = entry.path.rpartition("/")[0].rpartition("/")[2]
+        if folder and entry.labels and all(label.isdecimal() for label in entry.labels):
+            counted = found.setdefault(entry.file, {}).setdefault(folder, Counter())
+            counted.update(int(label) for label in entry.labels)
+    numbers = [(file, told) for file, folders in found.items() if (told := _told_apart(folders))]
+    for (first, one), (file, other) in pairwise(numbers):
+        common = [folder for folder in one if folder in other]
+        if len(common) > 1 and all(one[folder] != other[folder] for folder in common):
+            name = common[0]
+            raise DatasetError(
+                f"{printable(first)} and {printable(file)} number the classes differently: clips in {printable(name)}/ "
+                f"have the label {one[name]} in the one and {other[name]} in the other; correct one of them"
+            )
+
+
+def _told_apart(folders: Mapping[str, Counter[int]]) -> _Numbers:
+    """The number of each folder; empty if two have the same, or if a folder has none for most of its clips."""
+    most = {folder: counted.most_common(1)[0] for folder, counted in folders.items()}
+    if any(2 * count <= folders[folder].total() for folder, (_, count) in most.items()):
+        return {}
+    numbers = {folder: number for folder, (number, _) in most.items()}
+    return numbers if len(set(numbers.values())) == len(numbers) else {}
