@@ -18,7 +18,8 @@ from mocrop.pipeline.dataset.formats.base import (
     nothing_listed,
     subset_of,
 )
-from mocrop.pipeline.dataset.formats.csv_header import PATHS, READ, as_column, read_header
+from mocrop.pipeline.dataset.formats.csv_doubts import require_no_doubt
+from mocrop.pipeline.dataset.formats.csv_header import READ, as_column, is_called_as, read_header
 from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import (
     as_label,
@@ -53,7 +54,7 @@ class CsvFile:
         """Read all rows."""
         tables = _tables(source)
         for table in tables:
-            table.require_no_other_subsets()
+            table.require_no_doubt()
         listed = tuple(entry for table in tables for entry in table.entries(log))
         if not listed:
             raise nothing_listed(source.annotations, log, "rows like `Class/video.avi,Class,train`")
@@ -64,6 +65,12 @@ class CsvFile:
             columns=tuple(dict.fromkeys(name for table in tables for name in table.columns)),
             has_subsets=any(table.has_subsets for table in tables),
         )
+
+
+def require_header(source: Source) -> None:
+    """Raises: DatasetError saying what the header of a CSV lacks, if there is a CSV; of one for a subset first."""
+    for file in sorted(filter(_is_csv, source.files), key=lambda file: subset_and_key(file) is None)[:1]:
+        _Rows(file, source.group_by)
 
 
 def _tables(source: Source) -> list[_Rows]:
@@ -104,7 +111,8 @@ def _is_csv(path: Path) -> bool:
 
 def _names_path(path: Path) -> bool:
     """Whether the first line of a CSV names a column of paths, whatever separates them."""
-    return any(as_column(name.strip('" ')) in PATHS for name in re.split("[,;\t]", lines_of(path)[0]))
+    names = (as_column(name.strip('" ')) for name in re.split("[,;\t]", lines_of(path)[0]))
+    return any(name == "path" or is_called_as("path", name) for name in names)
 
 
 @lru_cache(maxsize=4096)  # few names stand in many rows
@@ -122,7 +130,7 @@ class _Rows:
         with quotes_checked(path, reader := self._reader(None)):
             written = tuple(as_column(name) for name in reader.fieldnames or ())
         self._group = as_column(group_by) if as_column(group_by) in written else ""
-        header = read_header(path, written, self._group)
+        header = read_header(path, written, self._group, self._above())
         self.columns, self.taken = header.names, header.taken
         by_name = of_file is not None and "subset" not in self.columns and "label" in self.columns
         self.said = of_file.subset if of_file is not None and by_name else None
@@ -133,28 +141,24 @@ class _Rows:
         """Whether columns or the name of the file say what is for train and what for test."""
         return "subset" in self.columns or self.said is not None
 
+    def _above(self) -> str:
+        """What to do where the first line is no header but a row."""
+        if self._delimiter not in self._lines[0]:  # as in the lists of other programs: `a.mp4 3`
+            name = self.path.stem if subset_and_key(self.path) else "train"
+            return f"rename the file to {printable(name)}.txt, and it is read as a list of `path label` lines"
+        names = ("path", "label", "subset")[: self._lines[0].count(self._delimiter) + 1]
+        columns = self._delimiter.join(names).replace("\t", " (tab) ")
+        return f"put a line such as {columns} above it"
+
     def _reader(self, columns: Sequence[str] | None) -> csv.DictReader[str]:
         return csv.DictReader(self._lines, columns, delimiter=self._delimiter, skipinitialspace=True, strict=True)
 
-    def require_no_other_subsets(self) -> None:
-        """Raises: DatasetError if a column of another name holds nothing but subsets, which would be passed over."""
-        if "subset" in self.columns:
-            return
+    def require_no_doubt(self) -> None:
+        """Raises: DatasetError if a column that is passed over says something else than what is read."""
         rows = self._reader(self.columns)
-        others = {name for name in self.columns if name not in (*READ, self._group, "")}
-        words: dict[str, set[str]] = {name: set() for name in others}
         with quotes_checked(self.path, rows):
-            next(rows, None)
-            for row in rows:
-                for name in [name for name in words if subset_of(row.get(name) or "") is None]:
-                    del words[name]
-                for name, found in words.items():
-                    found.add(str(subset_of(row.get(name) or "")))
-        if held := sorted(name for name, found in words.items() if found - {str(ListedSubset.NONE)}):
-            raise DatasetError(
-                f"{self.path}: the column {printable(held[0])} holds subsets; call it subset in the first line, or "
-                "take it out to have a split made"
-            )
+            next(rows, None)  # the header
+            require_no_doubt(self.path, self.columns, self._group, rows)
 
     def entries(self, log: IssueLog) -> Iterator[Listed]:
         """Every row that can be read; the others are noted with the reason.

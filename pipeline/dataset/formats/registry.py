@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mocrop.pipeline.dataset.formats.activitynet import ActivityNet
 from mocrop.pipeline.dataset.formats.base import Format, Source
-from mocrop.pipeline.dataset.formats.csv_file import CsvFile
+from mocrop.pipeline.dataset.formats.csv_file import CsvFile, require_header
 from mocrop.pipeline.dataset.formats.diving48 import Diving48
 from mocrop.pipeline.dataset.formats.folders import Folders
 from mocrop.pipeline.dataset.formats.hmdb51 import Hmdb51
@@ -82,6 +82,8 @@ def recognised(source: Source, name: str = AUTO) -> Recognised:
     for each in formats:
         if (why := each.recognise(asked)) is not None:
             return Recognised(each, why)
+    if name == AUTO:
+        require_header(source)
     raise DatasetError(_not_recognised(source, formats))
 
 

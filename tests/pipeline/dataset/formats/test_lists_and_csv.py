@@ -386,10 +386,82 @@ def test_several_csvs_that_say_no_subsets_are_refused(tmp_path: Path) -> None:
         read_lists(tmp_path, IssueLog())
 
 
-@pytest.mark.parametrize("rows", ["a.avi,3\nb.avi,4\n", "a.avi 3\n"])
-def test_the_first_row_of_a_csv_without_a_header_is_not_lost(tmp_path: Path, rows: str) -> None:
-    with pytest.raises(DatasetError, match=r"it names a\.avi.*put a line such as path,label,subset above it"):
-        read_lists(csv_file(tmp_path, rows), IssueLog())
+@pytest.mark.parametrize(
+    ("rows", "way_out"),
+    [
+        ("a.avi,3\nb.avi,4\n", "put a line such as path,label above it"),
+        ("a.avi,3,test\nb.avi,4,train\n", "put a line such as path,label,subset above it"),
+        ("34870;Drumming Fingers\n", "put a line such as path;label above it"),  # Jester
+        ("a.avi\t3\n", r"put a line such as path \(tab\) label above it"),
+        ("a b.avi 3\n", r"rename the file to train\.txt, and it is read as a list of `path label` lines"),  # SlowFast
+    ],
+)
+@pytest.mark.parametrize("folder", [False, True])
+def test_the_first_row_of_a_csv_without_a_header_is_not_lost(
+    tmp_path: Path, rows: str, way_out: str, folder: bool
+) -> None:
+    path = csv_file(tmp_path, rows)
+    with pytest.raises(DatasetError, match=f"it names (a|34870).*{way_out}$"):
+        read_lists(tmp_path if folder else path, IssueLog())
+
+
+def test_a_csv_without_a_header_in_a_folder_of_lists_is_passed_over(tmp_path: Path) -> None:
+    csv_file(tmp_path, "0,A\n")  # names of classes
+    assert read_lists(write(tmp_path, train="a.avi 0\n"), IssueLog()).listed[0].path == "a.avi"
+
+
+@pytest.mark.parametrize(
+    "names", ["start_timestamp,stop_timestamp", "Begin,End of clip", "from,to", "t_start,duration", "onset,offset"]
+)
+def test_times_in_columns_of_other_names_are_not_passed_over(tmp_path: Path, names: str) -> None:
+    """The whole video would get the label of its segment, as in the lists of EPIC-KITCHENS."""
+    with pytest.raises(DatasetError, match="may be the times of segments; call them start and end and write seconds"):
+        read_lists(csv_file(tmp_path, f"path,label,{names}\na,A,00:00:01.5,00:00:02\n"), IssueLog())
+    path = csv_file(tmp_path, f"path,label,start,end,{names}\na,A,1,2,00:00:01.5,00:00:02\n")
+    assert read_lists(path, IssueLog()).listed[0].span == Span(1_000_000, 2_000_000)
+
+
+def test_blanks_in_the_names_of_columns_are_read(tmp_path: Path) -> None:
+    """As in the table of MSR-VTT."""
+    path = csv_file(tmp_path, "Video ID,category,start time,end time,split\nvideo0,9,1.5,2,train\n")
+    (entry,) = read_lists(path, IssueLog()).listed
+    assert (entry.path, entry.labels, entry.subset, entry.span) == (
+        "video0",
+        ("9",),
+        ListedSubset.TRAIN,
+        Span(1_500_000, 2_000_000),
+    )
+
+
+def test_two_columns_of_classes_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    """In the list of HACS the label is 1 where the class is seen, and -1 where it is not."""
+    path = csv_file(tmp_path, "classname,path,subset,label\nArchery,a,train,1\nSurf,b,train,1\nSurf,c,test,-1\n")
+    message = "the columns label and classname may each be the class, and label 1 is Archery in one row and Surf in"
+    with pytest.raises(DatasetError, match=message):
+        read_lists(path, IssueLog())
+    path.write_text("path,label,category,class_id\na,run,sport,3\nb,jump,sport,4\nc,run,sport,3\n")
+    assert [label_of(entry) for entry in read_lists(path, IssueLog()).listed] == ["run", "jump", "run"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "set\na,A,train\nb,B,test\nc,B,holdout\nd,B,",  # most cells say it
+        "is_test\na,A,0\nb,B,1\n",
+        "train\na,A,True\nb,B,False\n",
+        "in test set\na,A,\nb,B,x\n",
+    ],
+)
+def test_columns_that_say_subsets_in_another_way_are_not_passed_over(tmp_path: Path, rows: str) -> None:
+    with pytest.raises(DatasetError, match="holds subsets; call it subset in the first line"):
+        read_lists(csv_file(tmp_path, f"path,label,{rows}"), IssueLog())
+
+
+def test_columns_that_do_not_say_subsets_are_passed_over(tmp_path: Path) -> None:
+    text = "path,label,test_score,word,note\na,A,0.5,train,\nb,B,0.25,bus,\nc,B,1,tram,\n"
+    assert not read_lists(csv_file(tmp_path, text), IssueLog()).has_subsets
+    text = "path,label,subset,is_test,word\na,A,train,0,train\nb,B,test,1,test\n"
+    assert [entry.subset for entry in read_lists(csv_file(tmp_path, text), IssueLog()).listed] == ["train", "test"]
 
 
 @pytest.mark.parametrize(
