@@ -31,6 +31,7 @@ from mocrop.pipeline.dataset.made_subsets import made_subsets
 from mocrop.pipeline.dataset.matching import cut_into_segments, match_clips, without_loose
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.names import printable
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,9 +100,11 @@ def read_splits(
     require_one_numbering(lists.listed)
     matches: Sequence[Match] = match_clips(lists.listed, clips, log)
     if lists.listed and all(match.position is None for match in matches):
+        several = any(code is IssueCode.AMBIGUOUS for code, _, _ in log.in_full)
         raise DatasetError(
-            f"{path}: none of the listed clips is on disk; listed is, for example, {lists.listed[0].path}, "
-            f"and on disk {clips[0].path}"
+            f"{path}: none of the listed clips is on disk{', or several files fit them' if several else ''}; listed is,"
+            f" for example, {printable(lists.listed[0].path)}, and on disk {printable(clips[0].path)}"
+            f"{'; give their folders as well' if several else ''}"
         )
     if path is not None:
         clips, matches = without_loose(clips, matches, log)

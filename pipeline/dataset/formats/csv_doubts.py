@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mocrop.pipeline.dataset.formats.base import ListedSubset, subset_of
+from mocrop.pipeline.dataset.formats.base import ListedSubset, Source, subset_of
 from mocrop.pipeline.dataset.formats.csv_header import READ, is_called_as
+from mocrop.pipeline.dataset.formats.folder_readings import is_subset, named
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import printable
 
@@ -48,6 +49,17 @@ def require_no_doubt(path: Path, columns: Sequence[str], group: str, rows: Itera
                 f"{path}: the columns label and {printable(name)} may each be the class, and label {label} is {one} in "
                 f"one row and {other} in another; take out the column that is not meant"
             )
+
+
+def require_no_subset_folders(source: Source) -> None:
+    """Raises: DatasetError if most videos lie in folders of several subsets, which a split that is made would mix."""
+    words = [next(filter(is_subset, video.path.split("/")[:-1]), "") for video in source.videos]
+    found = sorted(set(words) - {""})
+    if len({subset_of(word) for word in found}) > 1 and words.count("") * 2 < len(words):
+        raise DatasetError(
+            f"{source.annotations} says no subsets, and the videos lie in {named(found)}; add a column subset "
+            "with train, val or test, or pass --format csv to have a split made regardless of these folders"
+        )
 
 
 class _Subsets:

@@ -18,7 +18,7 @@ from mocrop.pipeline.dataset.formats.base import (
     nothing_listed,
     subset_of,
 )
-from mocrop.pipeline.dataset.formats.csv_doubts import require_no_doubt
+from mocrop.pipeline.dataset.formats.csv_doubts import require_no_doubt, require_no_subset_folders
 from mocrop.pipeline.dataset.formats.csv_header import READ, as_column, is_called_as, read_header
 from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import (
@@ -46,6 +46,8 @@ class CsvFile:
         if not tables:
             return None
         rows = tables[0]
+        if not (source.by_name or any(table.has_subsets for table in tables)):
+            require_no_subset_folders(source)
         columns = ", ".join(map(printable, filter(None, rows.columns)))
         said = [f"{printable(table.path.name)} is for {table.said}" for table in tables if table.said is not None]
         return ", and ".join((f"{named([rows.path], 'the columns')} {columns}", *rows.taken, *said[:3]))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from mocrop.pipeline.dataset.clips import ANNOTATION_SUFFIXES
 from mocrop.pipeline.dataset.formats.activitynet import ActivityNet
 from mocrop.pipeline.dataset.formats.base import Format, Source
 from mocrop.pipeline.dataset.formats.csv_file import CsvFile, require_header
@@ -21,6 +22,7 @@ from mocrop.pipeline.dataset.walk import VideoFile, suffix_kind
 from mocrop.pipeline.errors import DatasetError, SettingsError
 
 AUTO = "auto"
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".rar", ".7z", ".tar", ".tgz")
 FORMATS: tuple[Format, ...] = (  # the first that recognises a source
     *(Folders(), UCF101, Hmdb51(), Kinetics(), SomethingSomething(), Diving48(), ActivityNet()),
     *(CsvFile(), LISTS),  # anybody's
@@ -57,6 +59,7 @@ def source_of(
         except OSError as error:
             raise DatasetError(f"{annotations} cannot be read ({error.strerror}); check its permissions") from error
         files = tuple(file for file in inside if file.is_file() and not file.name.startswith("."))
+        _require_unpacked(annotations, files)
     return Source(
         dataset=dataset,
         videos=videos,
@@ -65,6 +68,16 @@ def source_of(
         group_by=group_by,
         label_separator=label_separator,
     )
+
+
+def _require_unpacked(annotations: Path, files: Sequence[Path]) -> None:
+    """Raises: DatasetError if a list is there only packed: it would be passed over."""
+    names = {file.name for file in files}
+    for file in files:
+        if file.suffix.lower() in _PACKED and (
+            file == annotations or (Path(file.stem).suffix.lower() in ANNOTATION_SUFFIXES and file.stem not in names)
+        ):
+            raise DatasetError(f"{file} is packed, and lists are read unpacked; unpack it")
 
 
 def recognised(source: Source, name: str = AUTO) -> Recognised:

@@ -46,8 +46,9 @@ def test_lists_without_labels_need_folders_that_plainly_are_classes(
 
 def test_a_table_of_people_without_labels_does_not_make_classes_of_subset_folders(tmp_path: Path) -> None:
     table = csv_file(tmp_path, "path,person\na,p1\nb,p2\n")
-    with pytest.raises(DatasetError, match="are subsets; add the label"):
-        read_splits(table, clips("train/A/a.avi", "test/A/b.avi"), group_by="person")
+    for form, message in (("auto", "says no subsets, and the videos lie in"), ("csv", "are subsets; add the label")):
+        with pytest.raises(DatasetError, match=message):
+            read_splits(table, clips("train/A/a.avi", "test/A/b.avi"), group_by="person", form=form)
 
 
 def test_lists_without_labels_take_the_class_from_plain_class_folders(tmp_path: Path) -> None:
@@ -84,3 +85,33 @@ def test_folders_that_are_no_classes_say_nothing_of_how_lists_count(tmp_path: Pa
     paths = ("p1/a.avi", "p1/b.avi", "p1/c.avi", "p2/d.avi", "p2/e.avi", "p2/f.avi")
     lists = write(tmp_path, train="p1/a.avi 0\np1/b.avi 1\np2/d.avi 0\np2/e.avi 1\n", test="p1/c.avi 2\np2/f.avi 3\n")
     assert read_splits(lists, clips(*paths)).label.tolist() == [0, 1, 2, 0, 1, 3]
+
+
+@pytest.mark.parametrize("table", ["file_name,label\ntrain/a.avi,A\ntest/b.avi,B\n", "file_name,label\na.avi,A\n"])
+def test_no_split_is_made_across_folders_of_subsets_unless_a_csv_is_asked_for(tmp_path: Path, table: str) -> None:
+    """As with the metadata.csv of Hugging Face's folders of videos."""
+    path, found = csv_file(tmp_path, table), clips("train/a.avi", "train/c.avi", "test/b.avi")
+    message = "says no subsets, and the videos lie in test/, train/; add a column subset with train, val or test, or"
+    with pytest.raises(DatasetError, match=message):
+        read_splits(path, found)
+    assert read_splits(path, found, form="csv").kept_together is not None
+    assert read_splits(path, clips("train/a.avi", "train/c.avi", "bus/b.avi")).kept_together is not None
+
+
+@pytest.mark.parametrize("name", ["train.csv.gz", "test.txt.zip", "labels.json.xz"])
+def test_a_packed_list_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    lists = write(tmp_path, train="A/a.avi 0\n")
+    (lists / name).write_bytes(b"\x1f\x8b")
+    with pytest.raises(DatasetError, match=re.escape(f"{lists / name} is packed, and lists are read unpacked; unpack")):
+        read_splits(lists, clips("A/a.avi"))
+    with pytest.raises(DatasetError, match="is packed"):
+        read_splits(lists / name, clips("A/a.avi"))
+    (lists / name).rename(lists / "train.txt.gz")  # unpacked beside it
+    assert read_splits(lists, clips("A/a.avi")).class_names == ("A",)
+
+
+def test_paths_that_each_fit_several_files_are_not_said_to_be_missing(tmp_path: Path) -> None:
+    found = clips("training/A/a.avi", "validation/A/a.avi")
+    lists = write(tmp_path, train="A/a.avi 0\n", val="A/a.avi 0\n")
+    with pytest.raises(DatasetError, match=r"on disk, or several files fit them; .*; give their folders as well"):
+        read_splits(lists, found)
