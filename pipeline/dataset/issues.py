@@ -43,6 +43,7 @@ class IssueCode(StrEnum):
     TWO_LABELS = "two-labels"
     JOINED_LABELS = "joined-labels"
     CLASS_WITHOUT_CLIPS = "class-without-clips"
+    CLASSES_ALIKE = "classes-alike"
     VALIDATION_AS_TEST = "validation-as-test"
     TRAIN_AND_VALIDATION = "train-and-validation"
     VALIDATION_AND_TEST = "validation-and-test"
@@ -75,6 +76,7 @@ SERIOUS = frozenset(  # what makes labels or test scores wrong, or leaves out vi
         IssueCode.UNKNOWN_CLASS,
         IssueCode.TWO_LABELS,
         IssueCode.JOINED_LABELS,
+        IssueCode.CLASSES_ALIKE,
         IssueCode.NO_TRAIN_CLIPS,
         IssueCode.NO_TEST_CLIPS,
         IssueCode.NO_GROUPS,
@@ -171,6 +173,10 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
         "{n} classes look like several labels in one; --label-separator takes them apart",
     ),
     IssueCode.CLASS_WITHOUT_CLIPS: ("{n} class has no clip on disk", "{n} classes have no clip on disk"),
+    IssueCode.CLASSES_ALIKE: (
+        "{n} class is called like another but for case, blanks or accents, so they may be one; correct its name",
+        "{n} classes are called like others but for case, blanks or accents, so they may be one; correct their names",
+    ),
     IssueCode.VALIDATION_AS_TEST: (
         "{n} validation clip is used for test, because its split lists none for test",
         "{n} validation clips are used for test, because their split lists none for test",

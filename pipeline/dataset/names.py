@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,6 +12,7 @@ from mocrop.pipeline.dataset.walk import LATER_SUFFIXES, without_video_suffix
 
 WRITTEN_SUFFIX = ".mp4"  # of h264/<name>.mp4
 HASH_DIGITS = 8
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
 
 def clip_names(paths: Sequence[str], log: IssueLog, *, folds_names: Callable[[], bool]) -> dict[str, str]:
@@ -50,6 +52,20 @@ def folded(name: str) -> str:
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def note_alike(class_names: Iterable[str], log: IssueLog) -> None:
+    """Note classes that are called as an earlier one but for case, blanks, lines between words or forms of letters.
+
+    Args:
+        log: receives CLASSES_ALIKE.
+    """
+    first: dict[str, str] = {}
+    for name in class_names:
+        plain = folded(" ".join(_BETWEEN_WORDS.split(unicodedata.normalize("NFKC", name))).strip())
+        other = first.setdefault(plain, name)
+        if other != name:
+            log.note(IssueCode.CLASSES_ALIKE, f"{other} and {name}")
 
 
 def _written(name: str) -> str:

@@ -29,6 +29,7 @@ from mocrop.pipeline.dataset.labels import (
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, listed_subsets
 from mocrop.pipeline.dataset.made_subsets import made_subsets
 from mocrop.pipeline.dataset.matching import cut_into_segments, match_clips, without_loose
+from mocrop.pipeline.dataset.names import note_alike
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import printable
@@ -116,6 +117,7 @@ def read_splits(
         groups = tuple(class_group(clip.path, clip.group) if clip.group >= 0 else None for clip in clips)
     labelled = any(entry.labels for entry in lists.listed) or (lists.has_subsets and bool(lists.listed))
     labels = listed_labels(lists, matches, clips, log, several=several) if labelled else folder_labels(clips)
+    note_alike(labels.class_names, log)
     if lists.has_subsets:
         together, names = None, lists.split_names
         subset = listed_subsets(lists, matches, labels, clips, log)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mocrop.pipeline.dataset.issues import IssueCode
 from mocrop.pipeline.dataset.splits import read_splits
 from mocrop.pipeline.errors import DatasetError
 from tests.pipeline.dataset.test_splits import clips, counts, csv_file, write
@@ -115,3 +116,16 @@ def test_paths_that_each_fit_several_files_are_not_said_to_be_missing(tmp_path: 
     lists = write(tmp_path, train="A/a.avi 0\n", val="A/a.avi 0\n")
     with pytest.raises(DatasetError, match=r"on disk, or several files fit them; .*; give their folders as well"):
         read_splits(lists, found)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Archery", "archery"), ("Caf\u00e9", "Cafe\u0301"), ("tai chi", "tai_chi"), ("a  b", "A b")]
+)
+def test_classes_whose_names_differ_in_writing_alone_are_told(tmp_path: Path, one: str, other: str) -> None:
+    """Of two such classes one would be trained and the other tested."""
+    found = clips(f"train/{one}/a.avi", "train/B/b.avi", f"test/{other}/c.avi", "test/B/d.avi")
+    lists = csv_file(tmp_path, f"path,label,subset\n1,{one},train\n2,B,train\n3,{other},test\n")
+    for splits in (read_splits(None, found), read_splits(lists, clips("1.avi", "2.avi", "3.avi"))):
+        (issue,) = (issue for issue in splits.issues if issue.code is IssueCode.CLASSES_ALIKE)
+        assert issue.examples == (" and ".join(sorted((one, other))),)
+    assert IssueCode.CLASSES_ALIKE not in counts(read_splits(None, clips("A/a.avi", "AB/b.avi", "A-B/c.avi")))
