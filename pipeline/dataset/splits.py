@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
-from mocrop.pipeline.dataset.formats.base import Annotations
+from mocrop.pipeline.dataset.formats.base import Annotations, Source
 from mocrop.pipeline.dataset.formats.folders import require_class_folders
 from mocrop.pipeline.dataset.formats.numbering import require_one_numbering
 from mocrop.pipeline.dataset.formats.registry import AUTO, Recognised, recognised, source_of
@@ -95,18 +95,9 @@ def read_splits(
         lists = labels_apart(lists, label_separator, log)
     elif lists.class_names is None and not several:
         note_joined(lists.listed, log)
-    _require_labels(lists, path, several=several)
-    if path is not None and lists.class_names is None and not any(entry.labels for entry in lists.listed):
-        require_class_folders(source)
-    require_one_numbering(lists.listed)
     matches: Sequence[Match] = match_clips(lists.listed, clips, log)
-    if lists.listed and all(match.position is None for match in matches):
-        several = any(code is IssueCode.AMBIGUOUS for code, _, _ in log.in_full)
-        raise DatasetError(
-            f"{path}: none of the listed clips is on disk{', or several files fit them' if several else ''}; listed is,"
-            f" for example, {printable(lists.listed[0].path)}, and on disk {printable(clips[0].path)}"
-            f"{'; give their folders as well' if several else ''}"
-        )
+    _require_matches(lists, matches, clips, path, log)
+    _require_labels(lists, source, several=several)
     if path is not None:
         clips, matches = without_loose(clips, matches, log)
     clips, matches = cut_into_segments(clips, matches, log)
@@ -143,11 +134,29 @@ def read_splits(
     )
 
 
-def _require_labels(lists: Annotations, path: Path | None, *, several: bool) -> None:
-    """Raises: DatasetError if a clip may have several labels and no list gives any: a folder is one."""
-    if several and not any(entry.labels for entry in lists.listed):
+def _require_matches(
+    lists: Annotations, matches: Sequence[Match], clips: Sequence[Clip], path: Path | None, log: IssueLog
+) -> None:
+    """Raises: DatasetError if lists name none of the clips."""
+    if not lists.listed or any(match.position is not None for match in matches):
+        return
+    ambiguous = any(code is IssueCode.AMBIGUOUS for code, _, _ in log.in_full)
+    raise DatasetError(
+        f"{path}: none of the listed clips is on disk{', or several files fit them' if ambiguous else ''}; listed is,"
+        f" for example, {printable(lists.listed[0].path)}, and on disk {printable(clips[0].path)}"
+        f"{'; give their folders as well' if ambiguous else ''}"
+    )
+
+
+def _require_labels(lists: Annotations, source: Source, *, several: bool) -> None:
+    """Raises: DatasetError if nothing says plainly what the classes are, or not that a clip may have several."""
+    path, labelled = source.annotations, any(entry.labels for entry in lists.listed)
+    if several and not labelled:
         seen = "folders give a clip one" if path is None else f"no row of {path} has any"
         raise DatasetError(f"--multi-label needs labels in lists, and {seen}; pass a CSV of path and label as --splits")
+    if path is not None and lists.class_names is None and not labelled:
+        require_class_folders(source)
+    require_one_numbering(lists.listed)
 
 
 def _unlabelled(clips: Sequence[Clip]) -> Splits:

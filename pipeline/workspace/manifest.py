@@ -96,8 +96,9 @@ class Manifest(OutcomeTable):
     ) -> None:
         """Bring the table of clips up to date.
 
-        Known clips keep their position and new ones follow. Clips that are gone stay, marked absent and in no split;
-        of clips that are back, the stages forget that they were gone.
+        Known clips keep their position and new ones follow. Clips that are gone stay, marked absent, in no split and of
+        the class of the same name, or none if there is none now; of clips that are back, the stages forget that they
+        were gone.
 
         Args:
             split_seed: seed of the splits, if they were generated.
@@ -121,6 +122,7 @@ class Manifest(OutcomeTable):
                 " AND (SELECT present FROM clips c WHERE c.position = outcomes.position)",
                 gone,
             )
+            _number_anew(database, self.names("class_names"), class_names)
             names = {"class_names": list(class_names), "split_names": list(split_names)}
             facts = {**names, "split_seed": split_seed, "labels": label_kind}
             write_facts(database, {key: json_text(value) for key, value in facts.items()})
@@ -204,3 +206,18 @@ def _stored(clip: ClipRow) -> tuple[str | int | None, ...]:
     subset, labels = "".join(map(str, clip.subset)), " ".join(map(str, clip.labels))
     file = (clip.size_bytes, clip.mtime_ns)
     return (clip.name, clip.path, clip.label, clip.group, subset, *file, *(clip.span or (None, None)), labels)
+
+
+def _number_anew(database: sqlite3.Connection, before: Sequence[str], now: Sequence[str]) -> None:
+    """Give clips that are gone the numbers that their classes have now."""
+    if list(before) == list(now):
+        return
+    number = {name: n for n, name in enumerate(now)}
+    new = {old: number[name] for old, name in enumerate(before) if name in number}
+    gone = database.execute("SELECT label, labels, position FROM clips WHERE NOT present").fetchall()
+    for label, labels, position in gone:
+        several = sorted(new[old] for old in map(int, labels.split()) if old in new)
+        database.execute(
+            "UPDATE clips SET label = ?, labels = ? WHERE position = ?",
+            (new.get(label, -1), " ".join(map(str, several)), position),
+        )

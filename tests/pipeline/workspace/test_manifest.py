@@ -70,6 +70,24 @@ def test_a_clip_that_comes_back_gets_its_old_position(manifest: Manifest) -> Non
     assert manifest.present_count() == 2
 
 
+def test_a_clip_that_is_gone_keeps_its_class_by_name(manifest: Manifest) -> None:
+    """Its number would be that of another class, or of none."""
+
+    def gone(*class_names: str) -> tuple[int, tuple[int, ...]]:
+        manifest.replace_clips([clip("A/b")], class_names=class_names, split_names=["1"])
+        (row,) = (row for row in manifest.clips() if row.name == "A/d")
+        return row.label, row.labels
+
+    rows = [clip("A/b"), replace(clip("A/d", label=1), labels=(0, 1))]
+    manifest.replace_clips(rows, class_names=["A", "B"], split_names=["1"])
+    assert gone("A", "B") == (1, (0, 1))
+    assert gone("B", "C", "A") == (0, (0, 2))
+    assert gone("A") == (-1, (0,))
+    assert gone() == (-1, ())
+    manifest.replace_clips(rows, class_names=["A", "B"], split_names=["1"])
+    assert [row.label for row in manifest.clips() if row.name == "A/d"] == [1]
+
+
 def test_counts_tell_done_stale_failed_and_missing_apart(manifest: Manifest) -> None:
     names = ["A/b", "A/d", "A/e", "A/f", "A/g"]
     manifest.replace_clips([clip(name) for name in names], class_names=["A"], split_names=["1"])
