@@ -73,7 +73,7 @@ def find_clips(
         folds_names: as for :func:`~mocrop.pipeline.dataset.names.clip_names`.
     Raises: DatasetError if ``dataset`` is not a readable folder, holds no clips, or is the parent of the data set.
     """
-    walk = Walk(dataset, lists, loose=True)
+    walk = Walk(dataset, lists, loose=True, first_of={})
     every = list(walk.videos())
     videos = [video for video in every if video.folder or loose]
     for video in every:

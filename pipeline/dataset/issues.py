@@ -19,6 +19,7 @@ class IssueCode(StrEnum):
     # in the folders of the data set
     SAME_NAME = "same-name"
     SAME_FILE = "same-file-name"
+    SAME_VIDEO = "same-video"
     WITHOUT_CLASS = "without-class"
     EMPTY_CLASS = "empty-class"
     DEEPER_CLASSES = "deeper-classes"
@@ -77,6 +78,7 @@ SERIOUS = frozenset(  # what makes labels or test scores wrong, or leaves out vi
         IssueCode.TWO_LABELS,
         IssueCode.JOINED_LABELS,
         IssueCode.CLASSES_ALIKE,
+        IssueCode.SAME_VIDEO,
         IssueCode.NO_TRAIN_CLIPS,
         IssueCode.NO_TEST_CLIPS,
         IssueCode.NO_GROUPS,
@@ -95,6 +97,10 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
     IssueCode.SAME_FILE: (
         "{n} clip would be written where another clip or a folder goes and keeps the suffix in its name",
         "{n} clips would be written where other clips or folders go and keep the suffix in their names",
+    ),
+    IssueCode.SAME_VIDEO: (
+        "{n} clip is the file of another clip, by a link, so one video may have two classes or be in train and test",
+        "{n} clips are files of other clips, by links, so one video may have two classes or be in train and test",
     ),
     IssueCode.WITHOUT_CLASS: (
         "{n} video lies outside any class folder and is left out",

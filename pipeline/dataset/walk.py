@@ -44,6 +44,7 @@ class Walk:
         log: receives an issue for everything that is left out.
         class_folders: the folders in the first level.
         out_of_reach: paths of folders that cannot be read, with "/" at the end, and of links that lead nowhere.
+        first_of: the first path of each file, by its disk and number there, for SAME_VIDEO; None: not asked for.
     """
 
     dataset: Path
@@ -52,6 +53,7 @@ class Walk:
     log: IssueLog = field(default_factory=IssueLog)
     class_folders: list[str] = field(default_factory=list)
     out_of_reach: set[str] = field(default_factory=set)
+    first_of: dict[tuple[int, int], str] | None = None
 
     def videos(self) -> Iterator[VideoFile]:
         """Yield every video, one folder of the first level after the other.
@@ -117,11 +119,19 @@ class Walk:
         else:
             status = _status(entry)
             if status is not None and stat.S_ISREG(status.st_mode):
+                self._note_same(path, status)
                 return VideoFile(path, status.st_size, status.st_mtime_ns)
             self.log.note(IssueCode.NOT_A_FILE, path)
             if status is None:
                 self.out_of_reach.add(path)
         return None
+
+    def _note_same(self, path: str, status: os.stat_result) -> None:
+        """Note a file that was met under another path, by a link; Windows does not number files here."""
+        if self.first_of is not None and status.st_ino:
+            first = self.first_of.setdefault((status.st_dev, status.st_ino), path)
+            if first != path:
+                self.log.note(IssueCode.SAME_VIDEO, f"{path} is {first}")
 
     def _leave_out(self, path: str, entry: os.DirEntry[str]) -> None:
         if entry.is_symlink() and _status(entry) is None:  # it may lead to a folder of clips

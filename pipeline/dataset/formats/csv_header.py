@@ -47,7 +47,7 @@ def is_called_as(column: str, name: str) -> bool:
     (True, False, True)
     """
     plain = _plain(name)
-    return plain in _ALSO[column] or (column == "label" and plain in _NUMBERS_OF_CLASSES)
+    return plain in _ALSO.get(column, ()) or (column == "label" and plain in _NUMBERS_OF_CLASSES)
 
 
 def _plain(name: str) -> str:

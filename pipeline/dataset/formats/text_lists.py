@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, Source, nothing_listed
+from mocrop.pipeline.dataset.formats.csv_header import READ, as_column, is_called_as
 from mocrop.pipeline.dataset.formats.hmdb51 import hmdb51_lists
 from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import as_label, lines_of, split_names
@@ -20,7 +21,7 @@ _ENDS_PATH = re.compile(rf"\S.*({'|'.join(map(re.escape, VIDEO_SUFFIXES))})(?=\s
 _QUOTED = re.compile(r'"([^"]+)"(?=[\s,;]|$)(.*)')
 _NUMBERS = re.compile(r"[0-9.]+([\s,;]+[0-9.]+)+")
 _FRAMES = re.compile(r"\S+\s+[0-9]+\s+[0-9]+")
-_HEADER = re.compile(r"(path|file_?name|video|clip)[\s,;]+(label|class|subset|split)([\s,;]+\w+)*", re.IGNORECASE)
+_BETWEEN_CELLS = re.compile(r"\s*[,;\t]\s*|\s+")
 
 
 class TextLists:
@@ -46,7 +47,8 @@ class TextLists:
         assert source.annotations is not None
         files = list_files(source.annotations, _is_list)
         lines = [(file, *line) for file in files for line in _lines(file.path)]
-        if header := next((file.path for file, _, line in lines if _HEADER.fullmatch(line)), None):
+        first = {file.path: line for file, _, line in reversed(lines)}
+        if header := next((path for path, line in first.items() if _names_columns(line)), None):
             raise DatasetError(f"{header} has a line that names columns, as a CSV does; rename it to {header.stem}.csv")
         listed = tuple(_entries(lines, log, source.label_separator))
         class_names = _class_index(files[0].path.with_name(_CLASS_INDEX))
@@ -62,6 +64,17 @@ LISTS = TextLists("list", "text lists whose names say train, test or val, with `
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Number and text of the lines that are not blank."""
     return [(number, line.strip()) for number, line in enumerate(lines_of(path), start=1) if line.strip()]
+
+
+def _names_columns(line: str) -> bool:
+    """Whether a line is the header of a CSV.
+
+    >>> _names_columns("video_name label"), _names_columns("file,Class,subset"), _names_columns("clip.avi class")
+    (True, True, False)
+    """
+    names = [as_column(cell.strip('"')) for cell in _BETWEEN_CELLS.split(line)]
+    said = [next((each for each in READ if name == each or is_called_as(each, name)), "") for name in names]
+    return said[0] == "path" and any(each in ("label", "subset", "split") for each in said[1:])
 
 
 def _entries(lines: Sequence[tuple[ListFile, int, str]], log: IssueLog, between_labels: str) -> Iterator[Listed]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -256,6 +257,24 @@ def test_linked_files_and_folders_are_followed(tmp_path: Path) -> None:
     (dataset / "B").symlink_to(elsewhere / "more", target_is_directory=True)
     found = find_clips(dataset)
     assert (names(found), found.issues) == (["A/x", "B/other"], ())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a walk does not see the numbers of files there")
+def test_one_file_under_two_names_is_two_clips_and_told(tmp_path: Path) -> None:
+    dataset = tmp_path / "data"
+    for folder in ("A", "B", "C"):
+        (dataset / folder).mkdir(parents=True)
+    (dataset / "A/a.avi").write_bytes(b"a")
+    (dataset / "A/b.avi").write_bytes(b"b")
+    (dataset / "B/c.avi").symlink_to(dataset / "A/a.avi")
+    os.link(dataset / "A/a.avi", dataset / "B/d.avi")
+    (dataset / "C/all").symlink_to(dataset / "A", target_is_directory=True)
+    found = find_clips(dataset)
+    assert len(found.clips) == 6
+    (issue,) = (issue for issue in found.issues if issue.code is IssueCode.SAME_VIDEO)
+    assert issue.count == 4
+    pairs = [[dataset / name for name in example.split(" is ")] for example in issue.examples]
+    assert all(one != other and one.samefile(other) for one, other in pairs)
 
 
 def test_a_link_that_leads_upwards_is_not_followed(tmp_path: Path) -> None:

@@ -167,8 +167,11 @@ def test_quotes_around_a_path_or_a_label_are_no_part_of_it(tmp_path: Path) -> No
     ]
 
 
-def test_a_text_file_with_names_of_columns_is_no_list(tmp_path: Path) -> None:
-    write(tmp_path, train="path,label\na.mp4,3\n")
+@pytest.mark.parametrize(
+    "header", ["path,label", "video_name label", "File name\tclass_id\tframes", "clip;label;subset"]
+)
+def test_a_text_file_with_names_of_columns_is_no_list(tmp_path: Path, header: str) -> None:
+    write(tmp_path, train=f"{header}\na.mp4,3\n")
     with pytest.raises(DatasetError, match=r"names columns, as a CSV does; rename it to train\.csv"):
         read_lists(tmp_path, IssueLog())
 
