@@ -156,7 +156,7 @@ def _require_labels(lists: Annotations, source: Source, *, several: bool) -> Non
         raise DatasetError(f"--multi-label needs labels in lists, and {seen}; pass a CSV of path and label as --splits")
     if path is not None and lists.class_names is None and not labelled:
         require_class_folders(source)
-    require_one_numbering(lists.listed)
+    require_one_numbering(lists)
 
 
 def _unlabelled(clips: Sequence[Clip]) -> Splits:

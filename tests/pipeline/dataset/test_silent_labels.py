@@ -129,3 +129,18 @@ def test_classes_whose_names_differ_in_writing_alone_are_told(tmp_path: Path, on
         (issue,) = (issue for issue in splits.issues if issue.code is IssueCode.CLASSES_ALIKE)
         assert issue.examples == (" and ".join(sorted((one, other))),)
     assert IssueCode.CLASSES_ALIKE not in counts(read_splits(None, clips("A/a.avi", "AB/b.avi", "A-B/c.avi")))
+
+
+def test_names_of_the_classes_of_other_lists_are_refused(tmp_path: Path) -> None:
+    found = clips("walk_dog/a.avi", "run/b.avi", "run/c.avi")
+    lists = write(tmp_path, classInd="1 X\n2 Y\n", train="walk_dog/a.avi 1\nrun/b.avi 2\n", test="run/c.avi\n")
+    message = (
+        r"the classes are named X, Y ... beside the lists, and none of the folders .* called so \(run/, walk_dog/\)"
+    )
+    with pytest.raises(DatasetError, match=message):
+        read_splits(lists, found)
+    write(tmp_path, classInd="1 WalkDog\n2 Y\n", test="run/c.avi 2\n")  # one is enough: folders may be called otherwise
+    assert read_splits(lists, found).class_names == ("WalkDog", "Y")
+    write(tmp_path, classInd="1 X\n2 Y\n", train="train/a.avi 1\ntrain/b.avi 1\n", test="test/c.avi 2\n")
+    found = clips("train/a.avi", "train/b.avi", "test/c.avi")  # folders that are no classes
+    assert read_splits(lists, found).class_names == ("X", "Y")
