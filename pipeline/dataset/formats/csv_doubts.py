@@ -91,6 +91,8 @@ class _Classes:
         self.contradiction: tuple[str, str, str] | None = None  # a label, and two classes that it is
 
     def add(self, label: str, name: str) -> None:
+        if not label or not name:
+            return
         known = self._class_of.setdefault(label, name)
-        if known != name and label and self.contradiction is None:
+        if known != name and self.contradiction is None:
             self.contradiction = (label, known, name)

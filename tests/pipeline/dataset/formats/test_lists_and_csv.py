@@ -442,8 +442,8 @@ def test_two_columns_of_classes_that_contradict_each_other_are_refused(tmp_path:
     message = "the columns label and classname may each be the class, and label 1 is Archery in one row and Surf in"
     with pytest.raises(DatasetError, match=message):
         read_lists(path, IssueLog())
-    path.write_text("path,label,category,class_id\na,run,sport,3\nb,jump,sport,4\nc,run,sport,3\n")
-    assert [label_of(entry) for entry in read_lists(path, IssueLog()).listed] == ["run", "jump", "run"]
+    path.write_text("path,label,category,class_id\na,run,sport,3\nb,jump,sport,4\nc,run,,3\nd,,x,\ne,,y,\n")
+    assert [label_of(entry) for entry in read_lists(path, IssueLog()).listed] == ["run", "jump", "run", None, None]
 
 
 @pytest.mark.parametrize(
