@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from levels_accuracies import accuracies, splits
 from levels_page import write_page
+from levels_precisions import precisions
 from null_models import (
     FewShotShape,
     additive_draws,
@@ -147,6 +148,7 @@ STUDIES: Mapping[str, tuple[Callable[[int], Iterator[Row]], int]] = {  # and how
     "differences": (differences, 2000),
     "accuracies": (accuracies, 1000),
     "splits": (splits, 1000),
+    "precisions": (precisions, 500),
     "pipeline": (pipeline, 300),
 }
 

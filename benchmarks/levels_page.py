@@ -106,6 +106,18 @@ def _splits(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
         yield row["lists"], f"{100 * row['accuracy']:g} %", _percent(row["covered"]), f"{100 * row['width']:.0f}"
 
 
+def _precisions(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        yield (
+            str(row["groups"]),
+            str(row["classes"]),
+            f"{100 * row['share']:g} %",
+            f"{row['together']:g}",
+            *(_percent(row[name]) for name in ("precision", "covered", "by_clips", "endless", "endless_covered")),
+            f"{100 * row['width']:.0f}",
+        )
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
@@ -155,4 +167,20 @@ TABLES = {  # by name: study, head, and what makes the rows
         _accuracies,
     ),
     "splits": ("splits", ("three lists of", "accuracy", "covered", "width, points"), _splits),
+    "precisions": (
+        "precisions",
+        (
+            "groups",
+            "classes",
+            "clips of a class",
+            "together",
+            "mean of such lists",
+            "covered",
+            "by clips",
+            "of endless clips",
+            "that covered",
+            "width, points",
+        ),
+        _precisions,
+    ),
 }

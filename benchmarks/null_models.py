@@ -7,6 +7,7 @@ training on a group has one too, in few-shot data; both belong to a variant.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -117,6 +118,30 @@ def correct_clips(
     strength = 1 / together - 1
     own = rng.beta(accuracy * strength, (1 - accuracy) * strength, groups)
     return rng.random(len(clusters)) < own[clusters], clusters
+
+
+def scored_labels(
+    rng: Generator, groups: int, strengths: DoubleArray, *, share: float, together: float
+) -> tuple[DoubleArray, npt.NDArray[np.uint8], IntArray]:
+    """Scores and labels of clips in groups of four to seven, which have several labels; some clip has one.
+
+    Args:
+        strengths: (classes,) how much higher the clips of a class score; apart from that, scores are standard normal.
+        share: of the clips that are of a class.
+        together: correlation of two clips of a group, in what decides their labels and in their scores.
+    Returns: scores (clips, classes), marks of the same shape, 1 where a clip is of a class, and clusters (clips,).
+    """
+    clusters = np.repeat(np.arange(groups), rng.integers(4, 8, groups))
+    shape, least = (len(clusters), len(strengths)), NormalDist().inv_cdf(1 - share)
+
+    def drawn() -> DoubleArray:
+        of_group = rng.normal(size=(groups, len(strengths)))[clusters]
+        return np.asarray(together**0.5 * of_group + (1 - together) ** 0.5 * rng.normal(size=shape))
+
+    marks = drawn() > least
+    while not marks.any():
+        marks = drawn() > least
+    return marks * strengths + drawn(), marks.astype(np.uint8), clusters
 
 
 def _empty(rng: Generator, shape: FewShotShape) -> FewShotData:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mocrop.evaluation.scores.evaluate import EvalResult, SeenInTraining
-from mocrop.evaluation.scores.label_metrics import LabelMetrics
+from mocrop.evaluation.scores.label_metrics import FEW_CLIPS, LabelMetrics
 from mocrop.evaluation.scores.metrics import Units
 from mocrop.evaluation.scores.statistics import FEW_GROUPS
 from mocrop.pipeline.policies.registry import POLICIES
@@ -41,6 +41,8 @@ def remarks(result: EvalResult) -> list[str]:
             f"{result.cache['name']} is no longer what the network was trained on: its clips, lists or frames differ"
         )
     several = isinstance(result.metrics, LabelMetrics)
+    if isinstance(result.metrics, LabelMetrics):
+        lines += few_clips(result.metrics)
     if result.classes_tested < 2 and not several:
         lines.append("only one class is tested: the scores say nothing about telling classes apart")
     lines += few_units(result.metrics.units)
@@ -53,6 +55,17 @@ def remarks(result: EvalResult) -> list[str]:
         )
         return lines
     return lines + seen_words(result.seen)
+
+
+def few_clips(metrics: LabelMetrics) -> list[str]:
+    """A warning where classes have few test clips."""
+    if not (few := metrics.with_few_clips):
+        return []
+    have = "class has" if few == 1 else "classes have"
+    return [
+        f"{few} {have} fewer than {FEW_CLIPS} test clips, of which average precisions are too high by chance: compare "
+        "the mean on these very clips alone"
+    ]
 
 
 def few_units(units: Units) -> list[str]:

@@ -22,6 +22,8 @@ BoolArray = npt.NDArray[np.bool_]
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+FEW_CLIPS = 10  # of a class; of fewer, its average precision is too high by chance, and so is the mean's interval
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelScore:
@@ -46,6 +48,11 @@ class LabelMetrics:
         """Number of classes without a test clip, which the mean leaves out."""
         return sum(not each.clips for each in self.classes)
 
+    @property
+    def with_few_clips(self) -> int:
+        """Number of classes with a test clip, but fewer than :data:`FEW_CLIPS`."""
+        return sum(0 < each.clips < FEW_CLIPS for each in self.classes)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
@@ -53,6 +60,7 @@ class LabelMetrics:
             "intervals_by": asdict(self.units),
             "clips": self.clips,
             "classes_without_clips": self.without_clips,
+            "classes_with_few_clips": self.with_few_clips,
             "per_class": [
                 {"name": each.name, "clips": each.clips, "average_precision": each.precision} for each in self.classes
             ],
@@ -87,7 +95,8 @@ def mean_precision(
     How far each clip moves the mean is added up by groups; the spread of these sums gives the variance. The interval is
     Wilson's for as many clips as that variance is worth, at most all, and with Student's t for as many groups, like
     that of an accuracy. Where no clip moves the mean, as at 100 %, the number of groups counts. Classes of few clips
-    have too high a mean by chance and too small a variance, which is why the clips are a limit.
+    have too high a mean by chance and too small a variance, which is why the clips are a limit. docs/statistics.md has
+    how often it holds the mean of other lists of this size, and that of endless clips.
 
     Args:
         scores: (clips, classes).

@@ -16,11 +16,13 @@ import pytest
 
 from mocrop.evaluation.scores.comparisons import Verdict, compare, corrected
 from mocrop.evaluation.scores.few_shot_test import TestedDifference, jackknife_difference
+from mocrop.evaluation.scores.label_metrics import mean_precision
 from mocrop.evaluation.scores.statistics import accuracy_interval, group_interval, mcnemar, sign_flip_test, wilson
 from tests.benchmarks.modules import benchmark_module
 
 SETS = 300
 null_models = benchmark_module("null_models")
+levels_precisions = benchmark_module("levels_precisions")
 
 
 class Found(NamedTuple):
@@ -161,3 +163,21 @@ def test_an_accuracy_lies_in_its_interval_by_groups_and_not_in_that_by_clips(nul
 
 def _lists(null_models: ModuleType, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     return (null_models.correct_clips(rng, 50, accuracy=0.8, together=0.6) for _ in range(400))
+
+
+def test_a_mean_average_precision_lies_in_its_interval_by_groups(levels_precisions: ModuleType) -> None:
+    """Four classes whose clips go together in groups: by clips, intervals are too narrow."""
+    found = levels_precisions.intervals_of(400, 50, np.linspace(1, 3, 4), share=0.3, together=0.6)
+    by_groups, by_clips = levels_precisions.held(found, found[:, 0, 2].mean())
+    assert by_groups >= 0.91
+    assert by_clips < 0.92
+
+
+def test_the_true_average_precision_of_normal_scores(null_models: ModuleType, levels_precisions: ModuleType) -> None:
+    assert levels_precisions.true_precision(0.0, 0.3) == pytest.approx(0.3)  # chance
+    assert levels_precisions.true_precision(40.0, 0.3) == pytest.approx(1)
+    scores, marks, _ = null_models.scored_labels(
+        np.random.default_rng(0), 8000, np.array([1.5]), share=0.1, together=0.0
+    )
+    assert marks.mean() == pytest.approx(0.1, abs=0.01)
+    assert mean_precision(scores, marks).mean == pytest.approx(levels_precisions.true_precision(1.5, 0.1), abs=0.02)

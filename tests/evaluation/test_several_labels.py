@@ -71,6 +71,7 @@ def test_a_report_of_average_precisions(workspace: Workspace) -> None:
     scores = json.loads(split.files[".json"].read_text())
     assert scores["mean_average_precision"]["share"] == pytest.approx(mean)
     assert (scores["classes_without_clips"], scores["classes_tested"], scores["clips"]) == (1, 2, 4)
+    assert scores["classes_with_few_clips"] == 2
     assert "top1" not in scores
     lines = split.files["-classes.csv"].read_text().splitlines()
     assert lines[0] == "class,clips,average_precision"
@@ -81,6 +82,7 @@ def test_a_report_of_average_precisions(workspace: Workspace) -> None:
     for words in (text.getvalue(), split.files[".md"].read_text()):
         assert f"{100 * mean:.1f} %" in words
         assert "the mean is over 2 of 3, those with a test clip; 1 without a test clip count nowhere" in words
+        assert "2 classes have fewer than 10 test clips, of which average precisions are too high by chance" in words
         assert "top-5" not in words
         assert "calibration" not in words
     with pytest.raises(ValueError, match="no accuracies"):
