@@ -187,12 +187,16 @@ def confusion_rates(curve: Curve, variant: str, labels: IntArray, *, classes: in
 def few_shot_clips(
     clips: Sequence[str], labels: IntArray, groups: IntArray, class_names: Sequence[str]
 ) -> FewShotClips:
-    """Leave out classes without a clip, renumber the others, and give a clip without a group one of its own."""
-    present, numbered = np.unique(labels, return_inverse=True)
+    """Leave out classes without a clip, renumber the others, and give a clip without a group one of its own.
+
+    Clips without a class, whose label is -1, are left out.
+    """
+    kept = np.flatnonzero(labels >= 0)
+    present, numbered = np.unique(labels[kept], return_inverse=True)
     alone = groups.max(initial=0) + 1 + np.arange(len(groups))
     return FewShotClips(
-        clips=tuple(clips),
+        clips=tuple(clips[row] for row in kept.tolist()),
         labels=numbered.reshape(-1).astype(np.int64),
-        groups=np.where(groups >= 0, groups, alone).astype(np.int64),
+        groups=np.where(groups >= 0, groups, alone)[kept].astype(np.int64),
         class_names=tuple(class_names[label] for label in present.tolist()),
     )

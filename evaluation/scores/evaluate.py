@@ -236,12 +236,10 @@ def predictions_of(
 ) -> Predictions:
     """Logits of a network with the names of clips and classes, and their origin.
 
-    Raises: CheckpointError if a logit is not finite; SettingsError for a clip without a label.
+    Raises: CheckpointError if a logit is not finite.
     """
     if not torch.isfinite(outputs.logits).all():
         raise CheckpointError(f"{source} answers with NaN or infinity: its training has diverged; train it again")
-    if (without := outputs.rows[cache.label[outputs.rows] < 0]).size:
-        raise SettingsError(f"{cache.path}: {cache.clip[without[0]]} is in the test list and has no label")
     return Predictions(
         clips=tuple(cache.clip[row] for row in outputs.rows.tolist()),
         labels=cache.label[outputs.rows].astype(np.int64),

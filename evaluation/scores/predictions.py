@@ -109,8 +109,12 @@ class Predictions:
 
     @property
     def clusters(self) -> IntArray:
-        """(clips,) the same number for the clips of one group; a clip without a group has its own."""
-        return cluster_numbers(self.labels, self.groups, self.clips)
+        """(clips,) the same number for the clips of one group; a clip without a group has its own.
+
+        Of several labels, clips of a group may have different ones first: a group is one across classes then.
+        """
+        labels = self.labels if self.marks is None else np.zeros_like(self.labels)
+        return cluster_numbers(labels, self.groups, self.clips)
 
     def take(self, rows: npt.NDArray[np.integer]) -> Predictions:
         """The predictions in ``rows``, in that order."""

@@ -97,6 +97,21 @@ def require_one_label(cache: CropCache, what: str) -> None:
         raise SettingsError(f"{cache.path}: a clip may have several labels, and {what} one; leave it out")
 
 
+def require_labels(cache: CropCache, rows: IntArray, subset: Subset) -> None:
+    """Check that each clip of a subset has a label: without one it would count as of no class.
+
+    Raises: SettingsError that names the first that has none.
+    """
+    bare = cache.label[rows] < 0
+    if cache.labels is not None:
+        bare |= ~cache.labels[rows].any(axis=1)
+    if bare.any():
+        raise SettingsError(
+            f"{cache.path}: {cache.clip[rows[bare][0]]} is in the {subset.name.lower()} list and has no label; give it "
+            f"one in the lists, then run `mocrop init` and `mocrop precrop --name {shell_word(cache.path.stem)}`"
+        )
+
+
 def split_index(cache: CropCache, split: str) -> int:
     """Find a split by its name, else by its number from 1.
 
@@ -126,7 +141,7 @@ def select_clips(cache: CropCache, *, split: str | int, subset: Subset | SubsetN
     Args:
         split: its name, else its number from 1.
         subset: or its name, "train", "test" or "val".
-    Raises: ValueError for another subset; SettingsError if the split is unknown, or if no clip is left.
+    Raises: ValueError for another subset; SettingsError if the split is unknown, no clip is left, or one has no label.
     """
     split, subset = str(split), as_subset(subset)
     members = cache.subset[:, split_index(cache, split)] == subset
@@ -139,6 +154,7 @@ def select_clips(cache: CropCache, *, split: str | int, subset: Subset | SubsetN
     rows = np.flatnonzero(members & usable)
     if not rows.size:
         raise SettingsError(_nothing_to_use(cache, split, subset, left_out))
+    require_labels(cache, rows, subset)
     return Selection(rows=rows, left_out=left_out)
 
 
@@ -155,7 +171,8 @@ def hold_out(cache: CropCache, rows: IntArray, *, share: float, seed: int) -> tu
     Each class gives about ``share`` of its groups, at least one if it has two, and keeps at least one; a clip without
     a group counts as a group of its own. A group that spans classes is held out of all of them or of none, so that a
     class may give one more, or none. The choice depends on the seed and the names of class and group alone, so the
-    same groups are held out of any cache of a data set, whatever other clips it has.
+    same groups are held out of any cache of a data set, whatever other clips it has. Where a clip may have several
+    labels, clips of a group may differ in all of theirs, so a group is one across classes.
 
     Args:
         rows: int64, shape (n,), rows of the cache.
@@ -202,7 +219,7 @@ def _chosen(labels_of: Mapping[str, set[int]], *, share: float, seed: int) -> se
 
 def _group_name(cache: CropCache, row: int) -> str:
     group = int(cache.group[row])
-    if group >= FIRST_ACROSS_CLASSES:
+    if group >= FIRST_ACROSS_CLASSES or (group >= 0 and cache.labels is not None):
         return f"g{group}"
     return f"{cache.class_names[cache.label[row]]}/g{group}" if group >= 0 else cache.clip[row]
 

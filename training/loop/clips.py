@@ -49,7 +49,6 @@ def choose_clips(cache: CropCache, settings: TrainSettings) -> Clips:
             f"{cache.path}: no class has two groups in the training list of split {settings.split}, so none can be "
             "held out for validation; pass --validation-share 0 to train on everything and keep the last epoch"
         )
-    _require_positives(cache, validate)
     return Clips(train=train, validate=validate, left_out=listed.left_out)
 
 
@@ -63,7 +62,6 @@ def _with_list(cache: CropCache, settings: TrainSettings, listed: Selection, *, 
             f"--validation-share {settings.validation_share:g}; leave the option out, or pass 0 to validate on nothing"
         )
     chosen = select_clips(cache, split=settings.split, subset=Subset.VAL)
-    _require_positives(cache, chosen.rows)
     return Clips(
         train=listed.rows,
         validate=chosen.rows,
@@ -71,11 +69,3 @@ def _with_list(cache: CropCache, settings: TrainSettings, listed: Selection, *, 
         listed=given,
         validation_left_out=chosen.left_out,
     )
-
-
-def _require_positives(cache: CropCache, rows: IntArray) -> None:
-    """Raises: SettingsError if no clip to validate on has a label, so that no precision could be averaged."""
-    if rows.size and cache.labels is not None and not cache.labels[rows].any():
-        raise SettingsError(
-            f"{cache.path}: no clip to validate on has a label; list some that have, or pass --validation-share 0"
-        )

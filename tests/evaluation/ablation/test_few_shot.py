@@ -46,6 +46,12 @@ def test_a_clip_without_a_group_is_a_group_of_its_own() -> None:
     assert len(np.unique(table.clusters)) == 3
 
 
+def test_a_clip_without_a_class_is_left_out_and_makes_no_class_of_its_own() -> None:
+    table = few_shot_clips("abcd", np.array([1, -1, 0, 1]), np.array([1, 2, -1, 4]), ["Dig", "Run"])
+    assert (table.clips, table.class_names) == (("a", "c", "d"), ("Dig", "Run"))
+    assert (table.labels.tolist(), table.groups.tolist()) == ([1, 0, 1], [1, 7, 4])
+
+
 def test_whole_groups_are_drawn_as_many_of_each_class() -> None:
     chosen = draw_groups(TABLE, groups=2, draw=0, seed=0)
     for label in range(3):

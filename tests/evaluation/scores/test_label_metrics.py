@@ -178,3 +178,12 @@ def test_an_interval_is_no_narrower_than_that_of_as_many_clips_that_are_right_or
     found = mean_precision(scores, marks)
     share = Score(correct=round(60 * found.mean), total=60).interval
     assert found.high - found.low == pytest.approx(share[1] - share[0], rel=0.05)
+
+
+def test_clips_of_a_group_with_other_first_labels_are_of_one_group() -> None:
+    """Of one label each, clips 1 and 2 would be of two groups that are both number 7."""
+    groups = np.array([7, 7, 8, -1], np.int32)
+    numbers = several(groups=groups).clusters.tolist()
+    assert numbers[0] == numbers[1]
+    assert len(set(numbers)) == 3
+    assert len(set(several(groups=groups, marks=None).clusters.tolist())) == 4

@@ -52,10 +52,38 @@ def test_a_validation_list_without_a_usable_clip_is_an_error_not_another_choice(
         choose_clips(listed(open_cache, state=[1, 1, 1, 1, 3, 3, 1]), TrainSettings())
 
 
-def test_clips_to_validate_on_must_have_a_label_where_there_may_be_several(open_cache: Open) -> None:
-    label, labels = [0, 0, 0, 1, -1, -1, 0], [[1, 0], [1, 1], [1, 0], [0, 1], [0, 0], [0, 0], [1, 0]]
-    with pytest.raises(SettingsError, match="no clip to validate on has a label"):
-        choose_clips(listed(open_cache, label=label, labels=labels), TrainSettings())
+@pytest.mark.parametrize(("row", "subset"), [(1, "train"), (4, "val")])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_clip_without_a_label_is_not_taken_for_one_of_no_class(
+    open_cache: Open, row: int, subset: str, several: bool
+) -> None:
+    label = [0, 1, 0, 1, 0, 1, 0]
+    labels = [[1, 0], [1, 1], [1, 0], [0, 1], [1, 0], [0, 1], [1, 0]]
+    label[row], labels[row] = -1, [0, 0]
+    cache = listed(open_cache, label=label, **({"labels": labels} if several else {}))
+    with pytest.raises(SettingsError, match=f"clip{row} is in the {subset} list and has no label; give it one"):
+        choose_clips(cache, TrainSettings())
+
+
+def test_clips_without_a_label_outside_the_lists_do_not_matter(open_cache: Open) -> None:
+    cache = listed(open_cache, label=[0, 1, 0, 1, 0, 1, -1], subset=[1, 1, 1, 1, 3, 3, 0])
+    assert choose_clips(cache, TrainSettings()).train.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_where_clips_may_have_several_labels_a_group_is_held_out_whole_whatever_their_first(
+    open_cache: Open, several: bool
+) -> None:
+    """The clips of group 1 have first labels that differ: of one label each, these are groups of two classes."""
+    label, group = [0, 1, 0, 1, 0, 1, 0, 1], [1, 1, 2, 2, 3, 3, 4, 4]
+    labels = [[1, 1], [0, 1]] * 4
+    cache = open_cache(label=label, group=group, **({"labels": labels} if several else {}))
+    parted = set()
+    for seed in range(6):
+        clips = choose_clips(cache, TrainSettings(validation_share=0.25, seed=seed))
+        sides = [{group[row] for row in rows.tolist()} for rows in (clips.train, clips.validate)]
+        parted.add(bool(sides[0] & sides[1]))
+    assert (True in parted) is not several
 
 
 def test_groups_are_held_out_of_every_class_of_their_clips(open_cache: Open) -> None:

@@ -79,13 +79,28 @@ def validation(ranks: Ranks, cache_path: Path, settings: TrainSettings) -> Any:
     calls: list[int] = []
     result = validate(job, after_batch=lambda: calls.append(1))
     assert result is not None
-    return result.loss, result.top1, result.top5, len(calls)
+    return result.loss, result.top1, result.top5, len(calls), result.mean_precision
+
+
+def test_two_processes_come_to_the_mean_average_precision_of_one(
+    tmp_path: Path, make_cache: Callable[..., Path]
+) -> None:
+    labels = [[1, 0], [1, 1], [0, 1]] * 5
+    label, subset = [row.index(1) for row in labels], [1] * 8 + [3] * 7
+    path = make_cache(tmp_path / "several.zarr", label=label, labels=labels, subset=subset, size=32)
+    settings = replace(SETTINGS, batch_size=2, validation_share=TrainSettings.validation_share)
+    alone = validation(Ranks(), path, settings)
+    assert alone[1] is None
+    assert 0 < alone[-1] < 1
+    for both in in_ranks(validation, path, settings):
+        assert both[-1] == pytest.approx(alone[-1])
+        assert both[0] == pytest.approx(alone[0], rel=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [2, 8])
 def test_two_processes_validate_as_one_with_every_clip_counted_once(cache: Path, batch_size: int) -> None:
     settings = replace(SETTINGS, batch_size=batch_size)
-    loss, top1, top5, _ = validation(Ranks(), cache, settings)
+    loss, top1, top5, *_ = validation(Ranks(), cache, settings)
     first, second = in_ranks(validation, cache, settings)
     assert first == second
     assert first[1:3] == (top1, top5)
