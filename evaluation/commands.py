@@ -12,9 +12,10 @@ from mocrop.evaluation.report.files import report_files, write_report
 from mocrop.evaluation.report.fusion import print_fusion, write_fusion
 from mocrop.evaluation.report.remarks import remarks, seen_words
 from mocrop.evaluation.report.splits import Row, SplitTable, print_splits, split_table, write_splits
-from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate, seen_by
+from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate
 from mocrop.evaluation.scores.fusion import Fusion, late_fusion
 from mocrop.evaluation.scores.predictions import Predictions, file_hash, read_predictions
+from mocrop.evaluation.scores.seen import seen_by
 from mocrop.evaluation.scores.targets import ALL_SPLITS, Choice, Target, Task, choose_tasks
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import PredictionsError

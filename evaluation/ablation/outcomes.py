@@ -13,9 +13,10 @@ from mocrop.evaluation.ablation.families import corrected_by_question
 from mocrop.evaluation.ablation.folder import AblationFolder
 from mocrop.evaluation.ablation.settings import AblationSettings, Cell, View
 from mocrop.evaluation.ablation.variants import Variant, bases_of
+from mocrop.evaluation.scores.alignment import shared_clips
 from mocrop.evaluation.scores.comparisons import Comparison, compare
 from mocrop.evaluation.scores.metrics import right
-from mocrop.evaluation.scores.predictions import Predictions, read_predictions, shared_clips
+from mocrop.evaluation.scores.predictions import Predictions, read_predictions
 from mocrop.evaluation.scores.split_mean import pooled_clusters
 from mocrop.evaluation.scores.statistics import Estimate, accuracy_interval
 

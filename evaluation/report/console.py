@@ -18,10 +18,11 @@ from mocrop.evaluation.report.format import (
 )
 from mocrop.evaluation.report.remarks import cache_words, remarks
 from mocrop.evaluation.report.several_labels import class_words, print_precisions
+from mocrop.evaluation.scores.calibration import CALIBRATION_BINS
 from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.label_metrics import LabelMetrics
 from mocrop.evaluation.scores.latency import Latency, Percentiles
-from mocrop.evaluation.scores.metrics import CALIBRATION_BINS, Metrics
+from mocrop.evaluation.scores.metrics import Metrics
 from mocrop.evaluation.scores.predict import OnBatch
 from mocrop.pipeline.terminal import LineConsole
 

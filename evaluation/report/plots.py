@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.cells import cell_len
 
-from mocrop.evaluation.scores.metrics import Calibration
+from mocrop.evaluation.scores.calibration import Calibration
 from mocrop.training.report.figure_file import write_figure
 from mocrop.training.report.figure_names import drawable, short_name
 

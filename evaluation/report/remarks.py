@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mocrop.evaluation.scores.evaluate import EvalResult, SeenInTraining
+from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.label_metrics import FEW_CLIPS, LabelMetrics
 from mocrop.evaluation.scores.metrics import Units
+from mocrop.evaluation.scores.seen import SeenInTraining
 from mocrop.evaluation.scores.statistics import FEW_GROUPS
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.settings import with_defaults

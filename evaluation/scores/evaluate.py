@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
+from mocrop.evaluation.scores.alignment import differing_classes
 from mocrop.evaluation.scores.label_metrics import LabelMetrics, measure_labels
 from mocrop.evaluation.scores.latency import Latency, latency
 from mocrop.evaluation.scores.metrics import Accuracy, Metrics, measure
 from mocrop.evaluation.scores.predict import OnBatch, Outputs, predict
-from mocrop.evaluation.scores.predictions import Origin, Predictions, differing_classes, file_hash
+from mocrop.evaluation.scores.predictions import Origin, Predictions, file_hash
+from mocrop.evaluation.scores.seen import SeenInTraining, seen_in_training
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CheckpointError, SettingsError
@@ -35,7 +36,6 @@ from mocrop.training.model.backbones import Backbone
 from mocrop.training.model.checkpoint import Checkpoint, describe_cache, restore_backbone
 from mocrop.training.model.device import choose_device
 from mocrop.training.model.external_checkpoint import load_any_checkpoint
-from mocrop.training.model.trained_on import are_among
 from mocrop.training.recipe import FRAMES_WITH_SPREAD
 
 IntArray = npt.NDArray[np.int64]
@@ -55,19 +55,6 @@ class EvalSettings:
         object.__setattr__(self, "split", str(self.split))  # it may be an int
         for name in ("segments", "batch_size"):
             require_whole(name, getattr(self, name), least=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeenInTraining:
-    """How many of the clips that are tested a network has seen."""
-
-    trained_on: int | None  # None: its checkpoint does not say
-    validated_on: int | None  # clips that chose its best epoch
-    listed: int | None  # both, else those in the list that the cache has of its split; None if it has no such split
-
-    @property
-    def any(self) -> int:
-        return self.listed or 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,30 +246,3 @@ def predictions_of(
             seen_in_training=seen_in_training(cache, outputs.rows, checkpoint).any,
         ),
     )
-
-
-def seen_by(cache_path: Path, checkpoint_path: Path, *, split: str) -> SeenInTraining:
-    """How many of the test clips of a split a checkpoint has seen."""
-    cache = CropCache(cache_path)
-    checkpoint = load_any_checkpoint(checkpoint_path, cache=cache)
-    return seen_in_training(cache, select_clips(cache, split=split, subset=Subset.TEST).rows, checkpoint)
-
-
-def seen_in_training(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> SeenInTraining:
-    """How many clips of a cache a checkpoint has seen; by the lists as they are now where it does not say."""
-    names = [cache.clip[row] for row in rows.tolist()]
-    if isinstance(checkpoint.trained_on, Tensor) and isinstance(checkpoint.validated_on, Tensor):
-        trained = are_among(names, checkpoint.trained_on)
-        validated = are_among(names, checkpoint.validated_on) & ~trained
-        counts = int(np.count_nonzero(trained)), int(np.count_nonzero(validated))
-        return SeenInTraining(trained_on=counts[0], validated_on=counts[1], listed=sum(counts))
-    return SeenInTraining(trained_on=None, validated_on=None, listed=_in_training_list(cache, rows, checkpoint))
-
-
-def _in_training_list(cache: CropCache, rows: IntArray, checkpoint: Checkpoint) -> int | None:
-    """Number of clips in the training list of the checkpoint's split; None if the cache has no such split."""
-    try:
-        column = split_index(cache, str(checkpoint.settings["split"]))
-    except SettingsError:
-        return None
-    return int(np.count_nonzero(cache.subset[rows, column] == Subset.TRAIN))

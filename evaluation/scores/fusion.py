@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.evaluation.scores.alignment import align
 from mocrop.evaluation.scores.comparisons import Comparison, compare, corrected
 from mocrop.evaluation.scores.metrics import DoubleMap, Metrics, log_softmax, measure, right
-from mocrop.evaluation.scores.predictions import Origin, Predictions, align, require_one_label
+from mocrop.evaluation.scores.predictions import Origin, Predictions, require_one_label
 
 Logits = npt.NDArray[np.floating]
 

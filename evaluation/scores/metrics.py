@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.evaluation.scores.calibration import Calibration, calibration
 from mocrop.evaluation.scores.predictions import Predictions, require_one_label
 from mocrop.evaluation.scores.statistics import Estimate, accuracy_interval
-
-CALIBRATION_BINS = 15  # equal parts of the confidence, as Guo et al. (2017) have them; the upper edge belongs to a bin
 
 BoolArray = npt.NDArray[np.bool_]
 DoubleMap = npt.NDArray[np.float64]
@@ -39,25 +38,6 @@ class ClassScore:
     def share(self) -> float | None:
         """Share of the class's clips that are right; None without a clip."""
         return self.correct / self.clips if self.clips else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bin:
-    """Clips whose confidence lies in (low, high]."""
-
-    low: float
-    high: float
-    clips: int
-    confidence: float | None  # mean; None without a clip
-    accuracy: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """Accuracy against confidence."""
-
-    bins: tuple[Bin, ...]
-    error: float  # expected calibration error: |accuracy - confidence| of a bin, averaged over clips
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,24 +216,3 @@ def confused_pairs(confusion: IntArray, names: tuple[str, ...], *, most: int) ->
     order = np.argsort(-wrong, axis=None, kind="stable")[:most].tolist()
     cells = (divmod(cell, len(names)) for cell in order)
     return [(names[true], names[answer], int(wrong[true, answer])) for true, answer in cells if wrong[true, answer]]
-
-
-def calibration(probabilities: DoubleMap, labels: IntArray, *, bins: int = CALIBRATION_BINS) -> Calibration:
-    """Sort clips by confidence into equal bins and compare the confidence of each bin with its accuracy.
-
-    Args:
-        probabilities: (clips, classes), rows that add up to one.
-        labels: (clips,).
-    """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
-    number = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    rows, distance = [], 0.0
-    for each in range(bins):
-        members = number == each
-        clips = int(members.sum())
-        sure, sound = (float(part[members].mean()) if clips else None for part in (confidence, correct))
-        if sure is not None and sound is not None:
-            distance += clips / len(labels) * abs(sure - sound)
-        rows.append(Bin(low=each / bins, high=(each + 1) / bins, clips=clips, confidence=sure, accuracy=sound))
-    return Calibration(bins=tuple(rows), error=distance)

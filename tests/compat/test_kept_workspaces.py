@@ -168,7 +168,8 @@ def test_a_stopped_run_goes_on_to_the_end_of_one_that_was_not(kept: Kept, capsys
 
 @needs_torch
 def test_an_evaluation_gives_the_numbers_of_then(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
-    from mocrop.evaluation.scores.predictions import align, read_predictions
+    from mocrop.evaluation.scores.alignment import align
+    from mocrop.evaluation.scores.predictions import read_predictions
 
     then = read_predictions(kept.root / f"reports/{kept.facts['report']}.npz")
     assert then.clips == tuple(kept.facts["clips"])

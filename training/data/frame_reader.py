@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from mocrop.pipeline.cache.crop_cache import CropCache, replaced
+from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import CHECKSUMS
+from mocrop.pipeline.cache.open_cache import replaced
 from mocrop.pipeline.checksums import checksum
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError

@@ -11,15 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mocrop.evaluation.scores.alignment import align
 from mocrop.evaluation.scores.fusion import fuse, late_fusion
 from mocrop.evaluation.scores.label_metrics import mean_precision, measure_labels, pulls
 from mocrop.evaluation.scores.metrics import measure, right
-from mocrop.evaluation.scores.predictions import (
-    Predictions,
-    align,
-    read_predictions,
-    write_predictions,
-)
+from mocrop.evaluation.scores.predictions import Predictions, read_predictions, write_predictions
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.training.scores import Score
 from tests.evaluation.scores.test_predictions import ORIGIN

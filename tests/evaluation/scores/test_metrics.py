@@ -20,12 +20,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mocrop.evaluation.scores.calibration import calibration
 from mocrop.evaluation.scores.metrics import (
     Accuracy,
     ClassScore,
     Metrics,
     Units,
-    calibration,
     class_scores,
     class_weights,
     confused_pairs,

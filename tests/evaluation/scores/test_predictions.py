@@ -9,15 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mocrop.evaluation.scores.predictions import (
-    Origin,
-    Predictions,
-    align,
-    file_hash,
-    read_predictions,
-    shared_clips,
-    write_predictions,
-)
+from mocrop.evaluation.scores.alignment import align, shared_clips
+from mocrop.evaluation.scores.predictions import Origin, Predictions, file_hash, read_predictions, write_predictions
 from mocrop.pipeline.errors import PredictionsError
 
 ORIGIN = Origin(
