@@ -136,10 +136,9 @@ def _cache_tiles(cache: CropCache, rows: Sequence[int]) -> Iterator[Tile]:
             words = words or "whole frame: no usable motion"
         boxes = [box_of(edges) for edges in cache.slot_box[row, : cache.frame_counts[row]]]
         numbers = cache.frame_index[row, : cache.frame_counts[row]].tolist()
-        label = int(cache.label[row])
         yield Tile(
             clip=cache.clip[row],
-            label=cache.class_names[label] if label >= 0 else "no class",
+            label=_classes_of(cache, row),
             picture=picture,
             size=(cache.size, cache.size),
             words=words,
@@ -154,6 +153,13 @@ def box_of(edges: npt.NDArray[np.float32]) -> CropBox:
     """The box of a row of a cache's column: left, top, right, bottom."""
     left, top, right, bottom = edges.tolist()
     return CropBox(left=left, top=top, right=right, bottom=bottom)
+
+
+def _classes_of(cache: CropCache, row: int) -> str:
+    """Names of the classes of a clip."""
+    label = int(cache.label[row])
+    several = [label] if cache.labels is None else np.flatnonzero(cache.labels[row]).tolist()
+    return ", ".join(cache.class_names[number] for number in several if number >= 0) or "no class"
 
 
 def choose_clips(labels: Sequence[int], *, count: int) -> list[int]:

@@ -230,3 +230,9 @@ def test_the_command_names_the_file_and_wants_a_workspace(
     assert matplotlib.image.imread(file).ndim == 3
     with pytest.raises(WorkspaceError, match="there is no mocrop workspace"):
         gallery_in_workspace(Workspace(tmp_path / "nowhere"))
+
+
+def test_a_clip_of_a_cache_is_called_by_all_its_classes(tmp_path: Path, make_cache: MakeCache) -> None:
+    path = make_cache(tmp_path / "c.zarr", label=[0, 0, -1], labels=[[1, 0], [1, 1], [0, 0]], subset=[1, 1, 0])
+    labels = {tile.clip: tile.label for tile in cache_gallery(path, clips=48).tiles}
+    assert labels == {"Dig/clip0": "Dig", "Dig/clip1": "Dig, Run", "-/clip2": "no class"}
