@@ -3,7 +3,8 @@
 ``python -m tests.compat.make_workspace tests/compat/0.1-schema3.tar.xz`` packs what the code of this moment writes. A
 file is made once, when something stored has got another layout, and is never made again: it stands for what people
 have. Everything in it comes from the demo's own sprites. Its ``facts.json`` says which values are stored, as
-zarr-python and numpy read them, without mocrop.
+zarr-python and numpy read them, without mocrop. From cache schema 4 on there is a second workspace, ``several-work``,
+of the same videos, whose lists have clips for validation and whose clips may have several labels.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import sys
 import tarfile
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ import zarr
 
 from mocrop.cli import main
 from mocrop.evaluation.demo.sprites import SpriteSettings, make_sprites
+from mocrop.pipeline.workspace.manifest import Manifest
 
 SPRITES = SpriteSettings(classes=2, groups=4, clips_per_group=1, frames=13, width=48, height=36)
 MADE = 1_700_000_000  # seconds; the videos' time, which the manifest knows: an archive keeps whole seconds
@@ -44,10 +47,23 @@ TRAIN = (
     " --validation-segments 3 --validation-share 0.4 --lr 0.01 --device cpu --no-tensorboard"
 )
 EVAL = "eval --run frozen --segments 3 --device cpu"
+SEVERAL = "several-work"
+LISTS = {"train": (1, 2), "val": (3,), "test": (4,)}  # groups; of both classes
+TWO_LABELS = ("v_Fish_g01_c01", "v_Fish_g04_c01")  # clips that are of the other class, too
+PREPROCESS_SEVERAL = (
+    "transcode",
+    "extract-mv",
+    "precrop --size 16 --frames 2 --policy center --compression zstd --name center",
+)
+TRAIN_SEVERAL = (
+    f"train -w {SEVERAL} --cache center --arch {ARCH} --weights {WEIGHTS} --freeze-backbone --epochs 2 --batch-size 2"
+    " --segments 2 --validation-segments 2 --lr 0.01 --device cpu --no-tensorboard --name several"
+)
+EVAL_SEVERAL = f"eval -w {SEVERAL} --run several --segments 2 --device cpu"
 
 
 def make_workspace(folder: Path) -> None:
-    """Write ``videos``, ``mocrop-work`` and ``facts.json`` into a folder, which must be the current one.
+    """Write ``videos``, two workspaces and ``facts.json`` into a folder, which must be the current one.
 
     The run `frozen` is finished; `stopped` is stopped after the first batch of its second epoch.
     """
@@ -58,13 +74,11 @@ def make_workspace(folder: Path) -> None:
     for command in (*PREPROCESS, f"{TRAIN} --name frozen", EVAL):
         _mocrop(command)
     _train_and_stop(folder / "mocrop-work", like="frozen")
-    settings = folder / "mocrop-work/mocrop.toml"
-    absolute = json.dumps(os.fspath((folder / "videos").absolute()))
-    text = settings.read_text()
-    if absolute not in text:
-        raise ValueError(f"{settings} does not name {absolute}")
-    settings.write_text(text.replace(absolute, '"../videos"'))  # the workspace will lie elsewhere
-    (folder / "facts.json").write_text(json.dumps(_facts(folder / "mocrop-work"), indent=1) + "\n")
+    _make_several(folder)
+    for workspace in ("mocrop-work", SEVERAL):
+        _make_relative(folder / workspace / "mocrop.toml", folder)
+    facts = {**_facts(folder / "mocrop-work"), "several": _several_facts(folder / SEVERAL)}
+    (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
 def pack(folder: Path, file: Path) -> None:
@@ -118,6 +132,35 @@ def _train_and_stop(workspace: Path, *, like: str) -> None:
     raise ValueError("the run was not stopped")
 
 
+def _make_several(folder: Path) -> None:
+    """Write ``lists`` and the workspace of several labels, with a finished run and a report."""
+    (folder / "lists").mkdir()
+    for subset, groups in LISTS.items():
+        videos = sorted(file for group in groups for file in (folder / "videos").rglob(f"*_g{group:02d}_*.avi"))
+        names = "".join(f"{video.parent.name}/{video.name}\n" for video in videos)
+        (folder / f"lists/{subset}list01.txt").write_text(names)
+    _mocrop(f"init videos -w {SEVERAL} --splits lists")
+    with Manifest(folder / SEVERAL / "manifest.sqlite") as manifest:
+        names = {key: manifest.names(key) for key in ("class_names", "split_names")}
+        rows = [
+            replace(row, labels=(0, 1) if Path(row.name).name in TWO_LABELS else (row.label,))
+            for row in manifest.clips()
+        ]
+        manifest.replace_clips(rows, **names, label_kind="several")
+    for command in PREPROCESS_SEVERAL:
+        _mocrop(f"{command} -w {SEVERAL} --workers 0")
+    for command in (TRAIN_SEVERAL, EVAL_SEVERAL):
+        _mocrop(command)
+
+
+def _make_relative(settings: Path, folder: Path) -> None:
+    """Have a mocrop.toml name videos and lists as they lie beside its workspace, which will lie elsewhere."""
+    text, absolute = settings.read_text(), json.dumps(os.fspath(folder.absolute()))[:-1]
+    if f'{absolute}/videos"' not in text:
+        raise ValueError(f"{settings} does not name {absolute}/videos")
+    settings.write_text(text.replace(f"{absolute}/", '"../'))
+
+
 def _write_weights(file: Path) -> None:
     """Write weights of the right shapes and sizes, of 61 numbers over and over; norms stay as they are."""
     import torch
@@ -148,6 +191,17 @@ def _facts(workspace: Path) -> dict[str, Any]:
         "logits": logits,
         "top1": json.loads(report.with_suffix(".json").read_text())["top1"],
     }
+
+
+def _several_facts(workspace: Path) -> dict[str, Any]:
+    """What is stored of several labels, and the commands."""
+    (report,) = (workspace / "reports").glob("*.npz")
+    with np.load(report, allow_pickle=False) as arrays:
+        values = {name: arrays[name].tolist() for name in ("logits", "labels", "clip")}
+    precision = json.loads(report.with_suffix(".json").read_text())["mean_average_precision"]["share"]
+    commands = {"train": TRAIN_SEVERAL, "eval": EVAL_SEVERAL}
+    cache = _arrays(workspace / "caches/center.zarr", STREAMS)
+    return {**commands, "report": report.stem, **values, "mean_average_precision": precision, "cache": cache}
 
 
 def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, str]:
