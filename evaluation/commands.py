@@ -66,12 +66,13 @@ def evaluate_in_workspace(
         :func:`~mocrop.evaluation.scores.evaluate.evaluate` raises.
     """
     tasks = choose_tasks(workspace, choice, settings.split)
-    _require_one_label(tasks, choice)
+    averaged = settings.split == ALL_SPLITS and tasks[0].split != ALL_SPLITS  # a split may be named "all"
+    _require_one_label(tasks, choice, averaged=averaged)
     splits = tuple(
         _evaluated(workspace, replace(settings, split=task.split), task, weight=choice.fuse_weight, console=console)
         for task in tasks
     )
-    if settings.split != ALL_SPLITS or tasks[0].split == ALL_SPLITS:  # a split may be named "all"
+    if not averaged:
         return Evaluation(splits=splits)
     table = _table(splits, tasks)
     stem = f"{choice.family or tasks[0].target.name}-on-{tasks[0].target.cache.stem}-splitall"
@@ -79,13 +80,13 @@ def evaluate_in_workspace(
     return Evaluation(splits=splits, table=table, files=files)
 
 
-def _require_one_label(tasks: Sequence[Task], choice: Choice) -> None:
+def _require_one_label(tasks: Sequence[Task], choice: Choice, *, averaged: bool) -> None:
     """Refuse, before anything is tested, what counts right answers where a clip may have several labels.
 
     Raises: SettingsError.
     """
     what = "--fuse compares right answers, which need" if choice.fuse else "--split all averages right answers of"
-    if choice.fuse or len(tasks) > 1:
+    if choice.fuse or averaged:
         for task in tasks:
             require_one_label(CropCache(task.target.cache), what)
 

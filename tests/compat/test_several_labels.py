@@ -122,6 +122,7 @@ def test_the_finished_run_is_finished_and_gives_the_numbers_of_then(
         ("ablate --arch resnet18", "a clip of this data set may have several labels"),
         ("ablate --arch resnet18 --few-shot 1", "a clip of this data set may have several labels"),
         ("eval --run several --fuse several", "a clip may have several labels, and --fuse compares right answers"),
+        ("eval --run several --split all", "a clip may have several labels, and --split all averages right answers"),
         ("train --cache center --loss ce --name other", "a clip may have several labels, and --loss ce takes one"),
         ("train --cache center --validation-share 0.3 --name other", "has a validation list of 2 clips"),
     ],
