@@ -11,7 +11,8 @@ import pytest
 
 from mocrop.pipeline.dataset.clips import find_clips
 from mocrop.pipeline.dataset.issues import Issue, IssueCode
-from mocrop.pipeline.dataset.splits import TEST, TRAIN, UNUSED, Splits, read_splits
+from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED
+from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError
 
 CLASSES = ("Archery", "tai chi")
