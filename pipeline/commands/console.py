@@ -13,7 +13,7 @@ from mocrop.pipeline.commands.maps import ExportReport, ImportReport
 from mocrop.pipeline.commands.preprocess import Report
 from mocrop.pipeline.commands.status import StageStatus, WorkspaceStatus
 from mocrop.pipeline.commands.verify import CheckedPart, VerifyReport
-from mocrop.pipeline.dataset.issues import SERIOUS
+from mocrop.pipeline.dataset.issue_codes import SERIOUS
 from mocrop.pipeline.dataset.look import Change, DatasetChanges
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.run.session import StageReport

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocrop.pipeline.dataset.formats.folders import holds_subsets
-from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import Issue, IssueLog
 from mocrop.pipeline.dataset.names import clip_names
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES, VideoFile, Walk, without_video_suffix
 from mocrop.pipeline.errors import DatasetError

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides, Sides
 from mocrop.pipeline.dataset.walk import without_video_suffix
 

@@ -16,7 +16,8 @@ from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations
 from mocrop.pipeline.dataset.formats.csv_header import as_column
 from mocrop.pipeline.dataset.generated_splits import class_group
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.labels import NO_CLASS, Labels, Match
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import SettingsError

@@ -17,7 +17,8 @@ from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed
 from mocrop.pipeline.dataset.formats.folder_readings import is_subset
 from mocrop.pipeline.dataset.formats.text_files import as_label
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 
 NO_CLASS = -1
 SEPARATORS = {"|": any, ";": any, ",": all, "/": all}  # of labels in one cell, if any or all of the parts are labels

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations, ListedSubset
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.labels import NO_CLASS, Labels, Match
 
 UNUSED, TRAIN, TEST, VAL = 0, 1, 2, 3  # the codes of ``subset`` in the crop cache

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
 from mocrop.pipeline.dataset.generated_splits import class_group, generated_subsets
 from mocrop.pipeline.dataset.group_by import GroupNames, shown_groups
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides
 from mocrop.pipeline.dataset.labels import NO_CLASS, Labels
 from mocrop.pipeline.dataset.listed_subsets import TRAIN, UNUSED

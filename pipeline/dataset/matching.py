@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
 from mocrop.pipeline.dataset.formats.base import Listed
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.labels import Match, parent_folder
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import csv_cell, printable

@@ -7,7 +7,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.walk import LATER_SUFFIXES, without_video_suffix
 
 WRITTEN_SUFFIX = ".mp4"  # of h264/<name>.mp4

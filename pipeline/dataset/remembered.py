@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.generated_splits import class_group
-from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import Issue, IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides, known_sides, with_moved
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN
 from mocrop.pipeline.dataset.splits import Splits

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mocrop.pipeline.csv_file import write_csv
-from mocrop.pipeline.dataset.issues import Issue, IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import Issue
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED, VAL
 from mocrop.pipeline.dataset.splits import Splits
 from mocrop.pipeline.workspace.manifest import ClipRow

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.pipeline.dataset.generated_splits import TEST, TEST_SHARE, TRAIN, shuffled, split_count, subsets_of
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides, Sides
 
 LAST_CHANCE = 1000.0  # more than any difference in shares: a class is tested if it can be

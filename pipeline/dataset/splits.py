@@ -16,7 +16,8 @@ from mocrop.pipeline.dataset.formats.numbering import require_one_numbering
 from mocrop.pipeline.dataset.formats.registry import AUTO, Recognised, recognised, source_of
 from mocrop.pipeline.dataset.generated_splits import class_group
 from mocrop.pipeline.dataset.group_by import GroupNames, group_names, shown_groups, video_groups
-from mocrop.pipeline.dataset.issues import Issue, IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import Issue, IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides
 from mocrop.pipeline.dataset.labels import (
     NO_CLASS,

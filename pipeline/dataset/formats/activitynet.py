@@ -17,7 +17,8 @@ from mocrop.pipeline.dataset.formats.base import (
     subset_of,
 )
 from mocrop.pipeline.dataset.formats.json_files import head_of, read_json, text_in
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import is_utf8
 from mocrop.pipeline.span import MAX_SECONDS, Span

@@ -28,7 +28,8 @@ from mocrop.pipeline.dataset.formats.text_files import (
     require_all_cells,
     split_names,
 )
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import from_csv_cell, printable
 from mocrop.pipeline.span import Span

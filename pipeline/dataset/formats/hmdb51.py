@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset, Source
 from mocrop.pipeline.dataset.formats.list_names import subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import lines_of, split_names
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 
 _LIST = re.compile(r"(?P<label>.+)_test_split(?P<split>[0-9]+)\.txt")

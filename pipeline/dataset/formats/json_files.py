@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.dataset.formats.base import Listed, ListedSubset, Source, name_words, subset_in_name
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import is_utf8
 from mocrop.pipeline.strict_json import parsed_json

@@ -19,7 +19,8 @@ from mocrop.pipeline.dataset.formats.base import (
 )
 from mocrop.pipeline.dataset.formats.kinetics_files import plain_files, with_files
 from mocrop.pipeline.dataset.formats.text_files import lines_of, quotes_checked, require_all_cells, whole_number
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.span import MICROSECONDS, Span

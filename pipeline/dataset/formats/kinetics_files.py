@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mocrop.pipeline.dataset.formats.base import Listed, Source
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.span import Span

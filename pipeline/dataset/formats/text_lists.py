@@ -11,7 +11,8 @@ from mocrop.pipeline.dataset.formats.csv_header import READ, as_column, is_calle
 from mocrop.pipeline.dataset.formats.hmdb51 import hmdb51_lists
 from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import as_label, lines_of, split_names
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES
 from mocrop.pipeline.errors import DatasetError
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES, FoundClips, find_clips, group_of, without_video_suffix
-from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.errors import DatasetError
 
 

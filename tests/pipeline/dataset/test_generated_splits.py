@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.generated_splits import TEST, TRAIN, generated_subsets, groups_to_test
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 
 
 def clips_of(groups: dict[str, list[int]], *, clips_per_group: int = 2) -> list[Clip]:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset.group_by import group_names
 from mocrop.pipeline.dataset.init import init_workspace
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED
 from mocrop.pipeline.dataset.spanning_splits import spanning_subsets
 from mocrop.pipeline.dataset.splits import Splits, read_splits

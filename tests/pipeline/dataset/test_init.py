@@ -8,7 +8,7 @@ import pytest
 
 from mocrop.pipeline.dataset import init
 from mocrop.pipeline.dataset.init import init_workspace
-from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.report import SubsetCounts
 from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError, SettingsError, WorkspaceError

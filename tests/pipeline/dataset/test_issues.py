@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mocrop.pipeline.dataset.issues import MAX_EXAMPLES, Issue, IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import MAX_EXAMPLES, Issue, IssueLog
 
 
 def test_every_code_has_a_sentence_for_one_and_for_many() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.labels import Match, folder_labels, listed_labels
 
 

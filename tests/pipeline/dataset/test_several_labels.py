@@ -8,7 +8,7 @@ import pytest
 
 from mocrop.pipeline.dataset.clips import Clip, find_clips
 from mocrop.pipeline.dataset.init import init_workspace
-from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED
 from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError, SettingsError

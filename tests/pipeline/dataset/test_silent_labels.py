@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.splits import read_splits
 from mocrop.pipeline.errors import DatasetError
 from tests.pipeline.dataset.test_splits import clips, counts, csv_file, write

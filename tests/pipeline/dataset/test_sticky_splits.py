@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mocrop.pipeline.dataset import init as init_module
 from mocrop.pipeline.dataset.clips import Clip, FoundClips, group_of
 from mocrop.pipeline.dataset.init import init_workspace
-from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.report import DatasetReport, SubsetCounts
 from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import WorkspaceError

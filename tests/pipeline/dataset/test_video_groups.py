@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mocrop.pipeline.dataset.init import init_workspace
-from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.groups import FIRST_ACROSS_CLASSES, NO_GROUP
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace

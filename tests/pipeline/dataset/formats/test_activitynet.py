@@ -10,7 +10,8 @@ import pytest
 from mocrop.pipeline.dataset.formats.activitynet import ActivityNet
 from mocrop.pipeline.dataset.formats.base import Annotations
 from mocrop.pipeline.dataset.formats.registry import source_of
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 from tests.pipeline.dataset.formats.official import rows_of, source, write, write_activitynet
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from mocrop.pipeline.dataset.clips import find_clips
-from mocrop.pipeline.dataset.issues import Issue, IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import Issue
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED
 from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError

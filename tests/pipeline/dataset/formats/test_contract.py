@@ -9,7 +9,8 @@ import pytest
 
 from mocrop.pipeline.dataset.formats.base import Format
 from mocrop.pipeline.dataset.formats.registry import FORMATS, recognised
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 from tests.pipeline.dataset.formats.official import FIXTURES, Fixture, Row, rows_of, source
 

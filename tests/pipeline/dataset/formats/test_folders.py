@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.dataset.formats.folders import Folders, holds_subsets
 from mocrop.pipeline.dataset.formats.registry import source_of
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN
 from mocrop.pipeline.dataset.splits import read_splits
 from mocrop.pipeline.dataset.walk import VideoFile

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mocrop.pipeline.dataset.clips import find_clips
-from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mocrop.pipeline.dataset.issues import IssueCode
+from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED
 from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.errors import DatasetError

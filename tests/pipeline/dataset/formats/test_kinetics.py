@@ -10,7 +10,8 @@ import pytest
 from mocrop.pipeline.dataset.formats import kinetics_files
 from mocrop.pipeline.dataset.formats.base import Listed
 from mocrop.pipeline.dataset.formats.registry import recognised, source_of
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED
 from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.dataset.walk import VideoFile

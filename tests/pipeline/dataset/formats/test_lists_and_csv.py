@@ -8,7 +8,8 @@ import pytest
 
 from mocrop.pipeline.dataset.formats.base import Annotations, Listed, ListedSubset
 from mocrop.pipeline.dataset.formats.registry import recognised, source_of
-from mocrop.pipeline.dataset.issues import IssueCode, IssueLog
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.span import Span
 
