@@ -69,4 +69,6 @@ def _classes(report: DatasetReport) -> str:
     of = f" of {report.listed_classes:,} in the lists" if report.listed_classes != report.classes else ""
     sizes = {clips for clips in report.class_clips.values() if clips}
     spread = " to ".join(f"{clips:,}" for clips in sorted({min(sizes), max(sizes)})) if sizes else "no"
-    return f"{report.classes:,}{of}, {spread} clips each{', several for a clip' if report.several_labels else ''}"
+    several = ", several for a clip" if report.several_labels else ""
+    alone = "; with one class there is nothing to learn" if report.classes == 1 else ""
+    return f"{report.classes:,}{of}, {spread} {'clip' if sizes == {1} else 'clips'} each{several}{alone}"

@@ -31,6 +31,7 @@ class IssueCode(StrEnum):
     LISTED_TWICE = "listed-twice"
     TRAIN_AND_TEST = "train-and-test"
     GROUP_ON_BOTH_SIDES = "group-on-both-sides"
+    GROUP_IN_VALIDATION = "group-in-validation"
     UNKNOWN_CLASS = "unknown-class"
     LABEL_NOT_FOLDER = "label-not-folder"
     TWO_LABELS = "two-labels"

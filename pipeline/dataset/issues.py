@@ -85,6 +85,10 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
         "{n} group has clips in train and test of the same split, which makes its test clips easier",
         "{n} groups have clips in train and test of the same split, which makes their test clips easier",
     ),
+    IssueCode.GROUP_IN_VALIDATION: (
+        "{n} group has clips in train and validation of the same split, so the best epoch is chosen on easier clips",
+        "{n} groups have clips in train and validation of the same split, so the best epoch is chosen on easier clips",
+    ),
     IssueCode.UNKNOWN_CLASS: (
         "{n} clip belongs to no known class and is in no split",
         "{n} clips belong to no known class and are in no split",

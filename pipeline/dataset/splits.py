@@ -27,7 +27,7 @@ from mocrop.pipeline.dataset.labels import (
     listed_labels,
     note_joined,
 )
-from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, listed_subsets
+from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, VAL, listed_subsets
 from mocrop.pipeline.dataset.made_subsets import made_subsets
 from mocrop.pipeline.dataset.matching import cut_into_segments, match_clips, without_loose
 from mocrop.pipeline.dataset.names import note_alike
@@ -182,9 +182,13 @@ def _check_splits(
     """Note groups that are in both train and test of a split, and splits without one of the two."""
     for split, column in zip(split_names, subset.T, strict=True):
         sides = list(zip(groups, column.tolist(), strict=True))
-        train, test = ({name for name, code in sides if code == side and name is not None} for side in (TRAIN, TEST))
+        train, test, val = (
+            {name for name, code in sides if code == side and name is not None} for side in (TRAIN, TEST, VAL)
+        )
         for name in sorted(train & test):
             log.note(IssueCode.GROUP_ON_BOTH_SIDES, f"{name} of split {split}")
+        for name in sorted(train & val):
+            log.note(IssueCode.GROUP_IN_VALIDATION, f"{name} of split {split}")
         if not np.any(column == TRAIN):
             log.note(IssueCode.NO_TRAIN_CLIPS, split)
         if not np.any(column == TEST):

@@ -45,6 +45,8 @@ class Folders:
         names = sorted({folder.split("/")[depth or 0] for folder in sizes})
         if depth is not None:
             return f"its folders {named(names)} are subsets, which hold class folders"
+        if len(names) == 1:
+            return f"{printable(names[0])}/ is the only class folder"
         return f"{len(names)} class folders, such as {named(names)}"
 
     def read(self, source: Source, log: IssueLog) -> Annotations:

@@ -80,6 +80,15 @@ def test_clips_that_a_list_without_subsets_leaves_out_are_counted(data: Path, tm
     assert report.splits["1"].train + report.splits["1"].test == 4 or report.splits["1"].none == 1
 
 
+def test_a_single_class_is_said_to_teach_nothing(tmp_path: Path) -> None:
+    (tmp_path / "data/videos").mkdir(parents=True)
+    (tmp_path / "data/videos/1.mp4").write_bytes(b"x")
+    report = init_workspace(Workspace(tmp_path / "work"), dataset=tmp_path / "data")
+    print_dataset(LineConsole(file=(out := io.StringIO()), width=80), report)
+    assert "read as folders: videos/ is the only class folder" in out.getvalue()
+    assert "classes     1, 1 clip each; with one class there is nothing to learn" in out.getvalue()
+
+
 def test_json_has_the_same_counts(data: Path, tmp_path: Path) -> None:
     where = ["-w", str(tmp_path / "work"), "--json"]
     done = CliRunner().invoke(app, ["init", str(data), "--splits", str(tmp_path / "own.csv"), *where])

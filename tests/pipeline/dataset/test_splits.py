@@ -271,6 +271,16 @@ def test_a_clip_with_two_labels_is_in_no_split(tmp_path: Path) -> None:
     assert counts(splits) == {IssueCode.TWO_LABELS: 1, IssueCode.NO_TRAIN_CLIPS: 1, IssueCode.NO_TEST_CLIPS: 1}
 
 
+def test_a_group_in_train_and_validation_is_said(tmp_path: Path) -> None:
+    five = clips(
+        "A/v_A_g01_c01.avi", "A/v_A_g01_c02.avi", "A/v_A_g02_c01.avi", "A/v_A_g03_c01.avi", "A/v_A_g03_c02.avi"
+    )
+    rows = zip([clip.name for clip in five], ("train", "val", "train", "val", "test"), strict=True)
+    splits = read_splits(csv_file(tmp_path, "path,subset\n" + "".join(f"{name},{word}\n" for name, word in rows)), five)
+    (issue,) = splits.issues
+    assert (issue.code, issue.examples) == (IssueCode.GROUP_IN_VALIDATION, ("A g01 of split 1",))
+
+
 def test_validation_stands_in_for_a_missing_test_list_and_is_a_subset_of_its_own_otherwise(tmp_path: Path) -> None:
     three = clips("A/a.avi", "A/b.avi", "A/c.avi")
     alone = read_splits(csv_file(tmp_path, "path,subset\nA/a,train\nA/b,val\nA/c,none\n"), three)
