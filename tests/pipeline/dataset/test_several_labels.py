@@ -124,6 +124,20 @@ def test_groups_of_file_names_are_the_same_in_all_classes_so_that_none_is_on_bot
         assert {TRAIN, TEST} == set(column)
 
 
+def test_a_class_that_is_only_a_second_label_is_said_where_no_clip_trains_it(tmp_path: Path) -> None:
+    names = [f"D/v_g{group:02d}_c1" for group in range(1, 8)]
+    clips = videos(tmp_path / "data", *(f"{name}.avi" for name in names))
+
+    def split(rare: int) -> Splits:
+        rows = [f"{name},walk{'|hop' if n == rare else ''}" for n, name in enumerate(names)]
+        own = written(tmp_path / "own.csv", "\n".join(["path,label", *rows, ""]))
+        return read_splits(own, clips, several=True, label_separator="|")
+
+    tested = [TEST in row for row in split(-1).subset.tolist()]
+    assert IssueCode.CLASS_NOT_TRAINED not in counts(split(tested.index(False)))
+    assert counts(split(tested.index(True)))[IssueCode.CLASS_NOT_TRAINED] == 1
+
+
 @pytest.mark.parametrize(
     ("labels", "joined"),
     [
@@ -171,7 +185,10 @@ def test_the_workspace_keeps_that_clips_have_several_labels(tmp_path: Path) -> N
     assert kept() == ("several", [(1,), (0,)], True, "")
     other = written(tmp_path / "other.csv", "path,label,subset\na,run,train\nb,run,test\n")
     init_workspace(workspace, dataset=data, splits=other)  # other lists are not known to give several
-    assert kept()[0] == "one"
+    assert kept() == ("one", [(), ()], False, "")
+    init_workspace(workspace, dataset=data, splits=own, label_separator="|")
+    init_workspace(workspace, dataset=data, splits=other)
+    assert kept() == ("one", [(), ()], False, "")
 
 
 @pytest.mark.parametrize(
