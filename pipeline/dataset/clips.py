@@ -36,6 +36,11 @@ class Clip:
     span: Span | None = None  # of a segment; None: the whole file
 
     @property
+    def shown(self) -> str:
+        """What notes call the clip: its path, or of a segment its name, since its video has others."""
+        return self.path if self.span is None else self.name
+
+    @property
     def key(self) -> str:
         """What the clip is known by in splits that are made: files of one stem have the same."""
         return clip_key(self.path, self.span)

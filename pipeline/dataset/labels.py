@@ -123,14 +123,14 @@ def listed_labels(
     listed = _by_list(matches, classes)
     for position, found in listed.items():
         if by_folder[position] not in (NO_CLASS, *found):
-            log.note(IssueCode.LABEL_NOT_FOLDER, clips[position].path)
+            log.note(IssueCode.LABEL_NOT_FOLDER, clips[position].shown)
         contradicted = len(found) > 1 and not several
         by_clip[position] = () if contradicted or NO_CLASS in found else tuple(found)
     for position, clip in enumerate(clips):
         if not several and len(listed.get(position, ())) > 1:
-            log.note(IssueCode.TWO_LABELS, clip.path)
+            log.note(IssueCode.TWO_LABELS, clip.shown)
         elif not by_clip[position]:
-            log.note(IssueCode.UNKNOWN_CLASS, clip.path)
+            log.note(IssueCode.UNKNOWN_CLASS, clip.shown)
     used = {index for found in (*by_clip, *listed.values()) for index in found}
     for index, name in enumerate(classes.names):
         if index not in used:
@@ -226,7 +226,12 @@ def _first_number(numbered: _Numbered, class_names: tuple[str, ...]) -> int:
 
 
 def _names_of_numbers(numbered: _Numbered, numbers: range) -> tuple[str, ...]:
-    """Name each number after the folder of its clips or, if folders do not tell classes apart, after itself."""
+    """Name each number after the folder of its clips or, if folders do not tell classes apart, after itself.
+
+    Folders on disk or those in the lists count, whichever name more numbers: in a flat folder only clips that are
+    missing have any on disk.
+    """
+    found: list[tuple[int, tuple[str, ...]]] = []
     folders: tuple[Callable[[Match], str], ...] = (lambda match: match.folder, lambda match: match.parent)
     for folder_of in folders:
         votes: dict[int, Counter[str]] = {}
@@ -235,5 +240,5 @@ def _names_of_numbers(numbered: _Numbered, numbers: range) -> tuple[str, ...]:
                 votes.setdefault(number, Counter())[folder_of(match)] += 1
         names = [votes[number].most_common(1)[0][0] if number in votes else f"class-{number}" for number in numbers]
         if votes and len(set(names)) == len(names) and sum(map(is_subset, names)) < 2:
-            return tuple(names)
-    return tuple(str(number) for number in numbers)
+            found.append((len(votes), tuple(names)))
+    return max(found, key=lambda each: each[0])[1] if found else tuple(str(number) for number in numbers)

@@ -76,5 +76,5 @@ def _subsets(
     ):
         for clip, applies in zip(clips, where.any(axis=1), strict=True):
             if applies:
-                log.note(code, clip.path)
+                log.note(code, clip.shown)
     return np.select([test, train, val], [TEST, TRAIN, VAL], UNUSED).astype(np.uint8)

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
+from mocrop.pipeline.dataset.clips import Clip, clip_key, without_video_suffix
 from mocrop.pipeline.dataset.formats.base import Listed
 from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.issues import IssueLog
@@ -59,20 +59,29 @@ def _file_stem(path: str) -> str:
 
 
 def match_clips(listed: Sequence[Listed], clips: Sequence[Clip], log: IssueLog) -> list[Match]:
-    """Find the clip of every entry; each path without one, or with several, is noted once."""
+    """Find the clip of every entry; each path or segment without one, or with several, is noted once."""
     index = _ClipIndex(clips)
-    position_of: dict[str, int | None] = {}
+    found_at: dict[str, list[int]] = {}
+    noted: set[str] = set()
     for entry in listed:
-        if entry.path in position_of:
+        if entry.path not in found_at:
+            paths = (entry.path, *entry.other_paths)
+            found_at[entry.path] = next((found for path in paths if (found := index.find(path))), [])
+        if len(found := found_at[entry.path]) == 1:
             continue
-        found: list[int] = []
-        for path in (entry.path, *entry.other_paths):
-            if found := index.find(path):
-                break
-        position_of[entry.path] = found[0] if len(found) == 1 else None
-        if len(found) != 1:
-            log.note(IssueCode.AMBIGUOUS if found else IssueCode.NOT_ON_DISK, entry.path)
-    return [_matched(entry, position_of[entry.path], clips) for entry in listed]
+        if (shown := _shown(entry)) not in noted:
+            noted.add(shown)
+            log.note(IssueCode.AMBIGUOUS if found else IssueCode.NOT_ON_DISK, shown)
+    return [_matched(entry, _only(found_at[entry.path]), clips) for entry in listed]
+
+
+def _shown(entry: Listed) -> str:
+    """What notes call an entry that is no clip; each segment of a video by itself."""
+    return entry.path if entry.span is None else clip_key(entry.path, entry.span)
+
+
+def _only(positions: Sequence[int]) -> int | None:
+    return positions[0] if len(positions) == 1 else None
 
 
 def _matched(entry: Listed, position: int | None, clips: Sequence[Clip]) -> Match:

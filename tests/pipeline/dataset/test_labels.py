@@ -89,3 +89,11 @@ def test_every_label_is_a_class_or_none_whatever_the_lists_say(
     names, label, _ = labels_of(lists, [clip(f"{folder}/{n}") for folder, n in sorted(on_disk)])
     assert len(set(names)) == len(names)
     assert all(-1 <= value < len(names) for value in label)
+
+
+def test_a_missing_clip_takes_no_name_from_the_classes_of_a_flat_folder() -> None:
+    lists = lists_of(("A/1", "1"), ("B/2", "2"), ("A/gone", "1"))
+    flat = [Clip(name=name, path=name, class_name="", group=-1, size_bytes=1, mtime_ns=1) for name in ("1", "2")]
+    matches = [Match(lists.listed[0], 0, ""), Match(lists.listed[1], 1, ""), Match(lists.listed[2], None, "A")]
+    labels = listed_labels(lists, matches, flat, IssueLog())
+    assert (labels.class_names, labels.label.tolist()) == (("A", "B"), [0, 1])

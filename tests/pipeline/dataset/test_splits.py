@@ -324,3 +324,16 @@ def test_made_splits_of_the_real_clips_keep_groups_on_one_side(real_clips: Path)
     splits = read_splits(None, found)
     assert [np.bincount(side, minlength=3).tolist() for side in splits.subset.T] == [[0, 204, 96]] * 3
     assert splits.issues == ()
+
+
+def test_each_segment_that_is_missing_or_has_two_labels_is_named_and_counted(tmp_path: Path) -> None:
+    rows = ("a.mp4,run,0,1", "a.mp4,sit,0,1", "a.mp4,sit,2,3", "gone.mp4,run,0,1", "gone.mp4,sit,1,2.5")
+    table = tmp_path / "own.csv"
+    table.write_text("path,label,start,end,subset\n" + "".join(f"{row},train\n" for row in rows))
+    a = Clip(name="a", path="a.mp4", class_name="", group=-1, size_bytes=1, mtime_ns=1)
+    splits = read_splits(table, [a])
+    assert splits.in_full == [
+        (IssueCode.NOT_ON_DISK, "gone#0-1", ""),
+        (IssueCode.NOT_ON_DISK, "gone#1-2.5", ""),
+        (IssueCode.TWO_LABELS, "a#0-1", ""),
+    ]
