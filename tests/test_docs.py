@@ -261,45 +261,6 @@ def test_the_cache_format_names_what_lies_beside_a_cache(work: Path) -> None:
     assert columns <= spans(parts["manifest.sqlite"])
 
 
-# data sets
-
-UCF = ("Archery/a_g01_c01.avi", "Surfing/a_g01_c01.avi")
-CLASS_INDEX = {"classInd.txt": "Archery 1\n", "trainlist01.txt": "Archery/a_g01_c01.avi 1\n"}
-REFUSED: dict[str, tuple[tuple[str, ...], dict[str, str] | None]] = {  # files of a data set, and of its lists
-    "no such folder": ((), None),
-    "a flat folder of videos": (("a.avi", "b.avi"), None),
-    "the parent of the data set": (("UCF/Archery/a.avi", "UCF/Surfing/b.avi"), None),
-    "no videos": (("Archery/a.txt",), None),
-    "people above what they do": (("person1/run/a.mp4", "person1/walk/a.mp4", "person2/run/a.mp4"), None),
-    "subsets in classes": (("Archery/train/a.mp4", "Archery/test/a.mp4", "Surfing/train/b.mp4"), None),
-    "a flat test beside classes": (("Archery/a.mp4", "test/b.mp4"), None),
-    "flat subsets": (("train/a.mp4", "test/b.mp4"), None),
-    "frames in place of videos": (("Archery/clip1/0001.jpg", "Surfing/clip2/0001.jpg"), None),
-    "no such file": (UCF, {}),
-    "a folder without lists": (UCF, {"list.txt": "Archery/a_g01_c01.avi 0\n"}),
-    "lists of other clips": (UCF, {"train.txt": "Running/b.avi 0\n"}),
-    "an odd `classInd.txt`": (UCF, CLASS_INDEX),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_data_sets_are_refused_with_the_message_that_the_page_tells(what: str, tmp_path: Path) -> None:
-    clips, lists = REFUSED[what]
-    for name in clips:
-        write(tmp_path / "videos" / name, "")
-    for name, text in (lists or {}).items():
-        write(tmp_path / "lists" / name, text)
-    options = [] if lists is None else ["--splits", str(tmp_path / "lists")]
-    refused = CliRunner().invoke(app, ["init", str(tmp_path / "videos"), *options, "-w", str(tmp_path / "work")])
-    (told,) = re.findall(rf"^\| {re.escape(what)} \| `(.*?)`", (DOCS / "datasets.md").read_text(), re.MULTILINE)
-    assert re.match(re.escape(told).replace(r"\.\.\.", ".+"), str(refused.exception)), refused.exception
-
-
-def write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
-
-
 # examples
 
 EXAMPLES = [

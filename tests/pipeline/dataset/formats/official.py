@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
+
 from mocrop.pipeline.dataset.formats.base import Annotations, Source
 from mocrop.pipeline.dataset.formats.registry import source_of
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES, VideoFile
@@ -35,6 +37,17 @@ def lay(folder: Path, *videos: str) -> Path:
         (folder / video).parent.mkdir(parents=True, exist_ok=True)
         (folder / video).touch()
     return folder
+
+
+def lay_seconds(file: Path, seconds: int) -> None:
+    """Make a video of as many seconds, a frame each."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(file), "w") as output:
+        stream = output.add_stream("mpeg4", rate=1)
+        stream.width = stream.height = 16
+        for _ in range(seconds):
+            output.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+        output.mux(stream.encode(None))
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:

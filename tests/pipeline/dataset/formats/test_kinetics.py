@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import pytest
 
 from mocrop.pipeline.dataset.formats import kinetics_files
@@ -17,6 +16,7 @@ from mocrop.pipeline.dataset.splits import Splits, read_splits
 from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.span import Span
+from tests.pipeline.dataset.formats.official import lay_seconds
 from tests.pipeline.dataset.test_splits import clips
 
 HEADER = "label,youtube_id,time_start,time_end,split"
@@ -101,12 +101,7 @@ class Plain:
         self.lists.write_text("\n".join([HEADER, *lines]) + "\n")
 
     def file(self, name: str, *, seconds: int) -> None:
-        with av.open(str(self.dataset / f"{name}.mp4"), "w") as output:
-            stream = output.add_stream("mpeg4", rate=1)
-            stream.width = stream.height = 16
-            for _ in range(seconds):
-                output.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
-            output.mux(stream.encode(None))
+        lay_seconds(self.dataset / f"{name}.mp4", seconds)
 
     def read(self) -> tuple[list[Listed], str, IssueLog]:
         videos = [VideoFile(file.name, 1, 1) for file in sorted(self.dataset.iterdir())]
