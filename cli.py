@@ -401,7 +401,7 @@ def init(
     form: FormatOption = None,
     unlabelled: Annotated[
         bool | None,
-        typer.Option("--unlabelled", help="Videos in any folders, without labels: for all but train and eval."),
+        typer.Option("--unlabelled", help="Videos in any folders, without labels: for all but train, eval and ablate."),
     ] = None,
     multi_label: Annotated[
         bool | None,
