@@ -10,12 +10,15 @@ from typing import cast
 
 from mocrop.pipeline.collector import collector_paused
 from mocrop.pipeline.dataset.clips import Clip, FoundClips, find_clips, unreadable
-from mocrop.pipeline.dataset.formats.registry import AUTO
+from mocrop.pipeline.dataset.formats.registry import AUTO, lists_inside
 from mocrop.pipeline.dataset.given import Given, completed
 from mocrop.pipeline.dataset.group_by import numbered
+from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.issues import Issue, IssueLog
 from mocrop.pipeline.dataset.remembered import BY_VIDEO, Remembered, changed_sides, keep, numbers_of, remember
 from mocrop.pipeline.dataset.report import DatasetReport, dataset_report, write_left_out
 from mocrop.pipeline.dataset.splits import Splits, read_splits
+from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import real_path
 from mocrop.pipeline.groups import NO_GROUP
@@ -126,6 +129,7 @@ def init_workspace(
         left_out = write_left_out(workspace, lists)
     issues = (
         *found.issues,
+        *(_lists_not_read(folder, found) if settings.splits is None and not settings.unlabelled else ()),
         *unreadable(folder, found.clips),
         *lists.issues,
         *changed_sides(rows, lists, settings, then),
@@ -143,6 +147,14 @@ def _folder(workspace: Workspace, known: DatasetSettings | None, dataset: Path |
     if real_path(folder) == real_path(workspace.root):
         raise SettingsError(f"{workspace.root} is the data set itself; name another folder for the workspace with -w")
     return folder
+
+
+def _lists_not_read(folder: Path, found: FoundClips) -> tuple[Issue, ...]:
+    """An issue if lists lie in a data set whose folders are taken for the classes."""
+    log = IssueLog()
+    if form := lists_inside(folder, [VideoFile(clip.path, clip.size_bytes, clip.mtime_ns) for clip in found.clips]):
+        log.note(IssueCode.LISTS_NOT_READ, form)
+    return log.issues
 
 
 def _is_the_same(workspace: Workspace, known: Path, folder: Path, found: FoundClips) -> bool:

@@ -17,6 +17,7 @@ class IssueCode(StrEnum):
     DEEPER_CLASSES = "deeper-classes"
     OTHER_SUFFIX = "other-suffix"
     NOT_A_FILE = "not-a-file"
+    LISTS_NOT_READ = "lists-not-read"
     EMPTY_FILE = "empty-file"
     NO_PERMISSION = "no-permission"
     NAME_NOT_UTF8 = "name-not-utf8"
@@ -61,6 +62,7 @@ class IssueCode(StrEnum):
 SERIOUS = frozenset(  # what makes labels or test scores wrong, or leaves out videos that were meant to be in
     {
         IssueCode.WITHOUT_CLASS,
+        IssueCode.LISTS_NOT_READ,
         IssueCode.NAME_NOT_UTF8,
         IssueCode.UNREADABLE_FOLDER,
         IssueCode.MALFORMED_LINE,

@@ -43,6 +43,10 @@ _SENTENCES: dict[IssueCode, tuple[str, str]] = {
         "{n} entry is named like a video but is a broken link, out of reach or no regular file, and is left out",
         "{n} entries are named like videos but are broken links, out of reach or no regular files, and are left out",
     ),
+    IssueCode.LISTS_NOT_READ: (
+        "{n} set of lists lies in the data set and is not read; pass it with --splits if it says the classes",
+        "{n} sets of lists lie in the data set and are not read; pass them with --splits if they say the classes",
+    ),
     IssueCode.EMPTY_FILE: (
         "{n} video is an empty file, which no stage can read; fetch it again",
         "{n} videos are empty files, which no stage can read; fetch them again",

@@ -109,6 +109,8 @@ def read_splits(
         groups = tuple(class_group(clip.path, clip.group) if clip.group >= 0 else None for clip in clips)
     labelled = any(entry.labels for entry in lists.listed) or (lists.has_subsets and bool(lists.listed))
     labels = listed_labels(lists, matches, clips, log, several=several) if labelled else folder_labels(clips)
+    if not labels.class_names:
+        raise DatasetError(f"{path} gives no labels, and no listed clip is in a class folder; add a label to each row")
     note_alike(labels.class_names, log)
     if lists.has_subsets:
         together, names = None, lists.split_names

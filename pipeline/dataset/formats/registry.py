@@ -100,6 +100,15 @@ def recognised(source: Source, name: str = AUTO) -> Recognised:
     raise DatasetError(_not_recognised(source, formats))
 
 
+def lists_inside(dataset: Path, videos: Sequence[VideoFile]) -> str:
+    """The form of lists that lie in a data set, and why they are of it; "" if there are none."""
+    try:
+        found = recognised(source_of(dataset, videos, dataset))
+    except DatasetError:
+        return ""
+    return f"{found.format.name}: {found.why}"
+
+
 def _not_recognised(source: Source, formats: tuple[Format, ...]) -> str:
     """What was seen, and what would be accepted, each with the name of its form."""
     with_lists = source.annotations is not None

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from mocrop.cli import app
 from mocrop.pipeline.commands.dataset_console import print_dataset
 from mocrop.pipeline.dataset.init import init_workspace
+from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.report import SubsetCounts
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
@@ -87,6 +88,22 @@ def test_a_single_class_is_said_to_teach_nothing(tmp_path: Path) -> None:
     print_dataset(LineConsole(file=(out := io.StringIO()), width=80), report)
     assert "read as folders: videos/ is the only class folder" in out.getvalue()
     assert "classes     1, 1 clip each; with one class there is nothing to learn" in out.getvalue()
+
+
+def test_lists_in_the_data_set_that_nobody_passed_are_said(data: Path, tmp_path: Path) -> None:
+    def said() -> list[str]:
+        report = init_workspace(Workspace(tmp_path / "work"), dataset=data)
+        return [issue.sentence for issue in report.issues if issue.code is IssueCode.LISTS_NOT_READ]
+
+    (data / "readme.txt").write_text("train on everything")
+    assert said() == []
+    (data / "train.txt").write_text("A/1.avi 0")
+    assert said() == [
+        "1 set of lists lies in the data set and is not read; pass it with --splits if it says the classes: "
+        "list: train.txt is a text list"
+    ]
+    init_workspace(Workspace(tmp_path / "work"), dataset=data, splits=data / "train.txt")
+    assert said() == []
 
 
 def test_json_has_the_same_counts(data: Path, tmp_path: Path) -> None:
