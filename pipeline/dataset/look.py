@@ -139,9 +139,12 @@ class Look:
 
 
 def _short_name(clips: Sequence[KnownFile]) -> str:
-    """The path without suffix of the file of clips, or, of a clip that shares it with another file, its own name."""
-    short = without_video_suffix(clips[0].path)
-    return clips[0].name if clips[0].name == clips[0].path else short
+    """The path without suffix of the file of clips, or, of one that shares it with another file, the whole path.
+
+    Names of the latter, also of segments, begin with the whole path.
+    """
+    path = clips[0].path
+    return path if clips[0].name.startswith(path) else without_video_suffix(path)
 
 
 def _places(path: str) -> Iterator[str]:

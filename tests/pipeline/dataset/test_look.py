@@ -293,3 +293,27 @@ def test_a_video_of_segments_may_get_another_suffix(workspace: Workspace, datase
     assert looked(workspace, dataset).files == {Change.REPLACED: 1}
     with Manifest(workspace.manifest_file) as manifest:
         assert [file.path for file in manifest.files.of_folder("A")["A/a.mkv"]] == ["A/a.mkv"] * 2
+
+
+def test_segments_of_videos_that_differ_in_suffix_are_looked_at_apart(workspace: Workspace, dataset: Path) -> None:
+    rows = [
+        ClipRow(
+            name=f"{name}#0-1",
+            path=path,
+            label=0,
+            group=-1,
+            subset=(1,),
+            size_bytes=10,
+            mtime_ns=1_000,
+            span=Span(0, 1_000_000),
+        )
+        for name, path in (("A/b", "A/b.avi"), ("A/b.mkv", "A/b.mkv"), ("B/c", "B/c.avi"))
+    ]
+    with Manifest(workspace.manifest_file) as manifest:
+        manifest.replace_clips(rows, class_names=["A"], split_names=["1"])
+    (dataset / "A/b.avi").unlink()
+    write(dataset / "B/c.avi", size=10)
+    assert looked(workspace, dataset).files == {Change.GONE: 2}
+    with Manifest(workspace.manifest_file) as manifest:
+        present = {row.name: row.present for row in manifest.stage_rows("transcode", "s", upstream=None)}
+    assert [present[name] for name in ("A/b#0-1", "A/b.mkv#0-1", "B/c#0-1")] == [False, False, True]
