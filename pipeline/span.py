@@ -38,11 +38,15 @@ class Span(NamedTuple):
 def _microseconds(seconds: str | float) -> int | None:
     """A time, rounded to the microsecond; None if it is none that a video can have.
 
+    A float is taken as it is written, so that it gives what its text does.
+
+    >>> _microseconds("0.0000025"), _microseconds(0.0000025), _microseconds(0.0003125)
+    (2, 2, 312)
     >>> _microseconds("0.0000015"), _microseconds(2.5), _microseconds("1e999999999"), _microseconds("nan")
     (2, 2500000, None, None)
     """
     try:
-        value = Decimal(seconds)
+        value = Decimal(str(seconds))
     except InvalidOperation:
         return None
     if not value.is_finite() or not 0 <= value <= MAX_SECONDS:

@@ -9,14 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.span import MAX_SECONDS, MICROSECONDS, Span
+from mocrop.pipeline.video.spans import times_us
 
 
 @given(st.floats(0, MAX_SECONDS - 1), st.floats(0.001, 1))
 def test_a_time_is_rounded_to_the_nearest_microsecond(start: float, length: float) -> None:
     span = Span.seconds(start, start + length)
-    assert abs(span.start_us - Fraction(start) * MICROSECONDS) <= Fraction(1, 2)
-    assert abs(span.end_us - Fraction(start + length) * MICROSECONDS) <= Fraction(1, 2)
+    assert abs(span.start_us - Fraction(repr(start)) * MICROSECONDS) <= Fraction(1, 2)
+    assert abs(span.end_us - Fraction(repr(start + length)) * MICROSECONDS) <= Fraction(1, 2)
     assert Span.seconds(repr(start), repr(start + length)) == span
+
+
+@pytest.mark.parametrize("ticks", range(4, 400, 8))
+def test_half_a_microsecond_is_rounded_the_same_way_for_a_number_its_text_and_a_frame(ticks: int) -> None:
+    shown = ticks / 12800  # as the time base of many MP4 files; each ends in half a microsecond
+    (_, frame) = times_us([0, ticks], Fraction(1, 12800)) or ()
+    assert Span.seconds(shown, 1).start_us == Span.seconds(repr(shown), 1).start_us == frame
 
 
 @given(st.integers(0, 10**12), st.integers(1, 10**12))
