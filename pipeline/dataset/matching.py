@@ -11,6 +11,7 @@ from mocrop.pipeline.dataset.formats.base import Listed
 from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.labels import Match, parent_folder
+from mocrop.pipeline.dataset.names import folded
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import csv_cell, printable
 from mocrop.pipeline.span import Span
@@ -143,12 +144,16 @@ def cut_into_segments(
 
 
 def _require_different(clips: Sequence[Clip]) -> None:
-    """Raises: DatasetError if a segment has the name of another clip, as of a file that is called like it."""
-    names: dict[str, Clip] = {}
+    """Segments differ as their videos do; but a file may be called like a segment of another one.
+
+    Raises: DatasetError if the names of such a file and of a segment differ in case at most: some disks take them for
+        one, and workspaces are copied.
+    """
+    whole = {folded(clip.name): clip for clip in clips if clip.span is None}
     for clip in clips:
-        other = names.setdefault(clip.name, clip)
-        if other is not clip:
+        other = whole.get(folded(clip.name))
+        if clip.span is not None and other is not None:
             raise DatasetError(
-                f"{printable(other.path)} and {printable(clip.path)} both give a clip {printable(clip.name)}; rename "
-                "one of the files"
+                f"{printable(other.path)} and a segment of {printable(clip.path)} both give a clip "
+                f"{printable(clip.name)}; rename one of the files"
             )
