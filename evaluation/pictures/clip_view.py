@@ -128,7 +128,9 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
         label = class_of(row, manifest.names("class_names"))
         failures = {name: message.removeprefix(f"{name}: ") for name, _, message in manifest.failures("extract-mv")}
         source = _source_of(row.name, extract, manifest)
-    source = source if row.span is None else "h264"  # a segment has no file of its own
+        source = source if row.span is None else "h264"  # a segment has no file of its own
+        if source == "h264":
+            _require_transcoded(row.name, manifest)
     path = workspace.h264_file(row.name) if source == "h264" else dataset.dataset / row.path
     if source == "h264" and not path.is_file():
         command = "extract-mv" if extract.settings.source == "auto" else "transcode"
@@ -184,6 +186,18 @@ def _source_of(clip: str, extract: Stage, manifest: Manifest) -> Source:
         return cast(Source, settings.source)
     noted = manifest.notes(before.name, before.settings_hash, clip=clip)
     return "original" if any(Reason.OWN_FILE_SERVES in reasons for _, reasons, _ in noted) else "h264"
+
+
+def _require_transcoded(clip: str, manifest: Manifest) -> None:
+    """Raises: ClipError if transcode has failed: a file that is there is of what the clip was before.
+
+    That of a video which is gone by now is what the clip was last.
+    """
+    for name, reasons, message in manifest.failures("transcode"):
+        if name == clip and reasons[:1] != (Reason.VANISHED,):
+            raise ClipError(
+                Reason.EARLIER_STAGE_FAILED, f"{clip}: transcode failed: {message.removeprefix(f'{clip}: ')}"
+            )
 
 
 def find_clip(rows: Sequence[ClipRow], wanted: str) -> tuple[int, ClipRow]:
