@@ -57,14 +57,19 @@ def _given(pts: list[int | None], time_base: Fraction | None) -> npt.NDArray[np.
 
 def usual_rate(stream: VideoStream) -> Fraction:
     """Frames a second of a video whose frames count as evenly spaced."""
+    return _named_rate(stream) or Fraction(USUAL_RATE)
+
+
+def _named_rate(stream: VideoStream) -> Fraction | None:
+    """The average rate that a file names; None if it names none, which PyAV gives as None, and from 19 on as 0/0."""
     rate = stream.average_rate
-    return Fraction(USUAL_RATE) if rate is None or rate <= 0 else Fraction(rate)
+    return Fraction(rate) if rate and rate > 0 else None
 
 
 def by_rate_fact(pts: Sequence[int | None], stream: VideoStream) -> str:
     """Why the frames of a video count as evenly spaced, and by what rate, in words."""
     fact = "have no presentation times" if None in pts or not stream.time_base else "do not come in order"
-    named = stream.average_rate is not None and stream.average_rate > 0
+    named = _named_rate(stream) is not None
     said = f"{float(usual_rate(stream)):.6g} a second, its average rate"
     none = f"{USUAL_RATE} a second, as it names no rate either"
     return f"its frames {fact}; they count as evenly spaced, {said if named else none}"

@@ -228,8 +228,9 @@ def may_be_entered(path: Path) -> bool:
             packets = _Packets(video, lambda: None)
             some = itertools.islice(packets.all(read=True), PROBE_PACKETS)
             headers: Headers | None = video_headers(video, some)
+            time_base = video.stream.time_base
     except ClipError:
         return False
-    if headers is None or times_us([packets.pts[packet] for packet in headers.packets], video.stream.time_base) is None:
+    if headers is None or times_us([packets.pts[packet] for packet in headers.packets], time_base) is None:
         return False
     return sum(headers.starts) > 1 or len(headers.packets) < PROBE_PACKETS // 2
