@@ -23,9 +23,11 @@ _LAYERS = range(0x20, 0x30)  # start codes of video object layers
 _PICTURE = 0xB6
 _USER_DATA = 0xB2
 _PACKED = re.compile(rb"DivX\d+(Build|b)\d+p")  # what encoders that pack B-frames put into the user data
+_ENCODER = re.compile(rb"(?:DivX|XviD|FFmpe|Lavc|libavcodec|ffmpeg)[^\0]*")  # who wrote the stream, in user data
 _EXTENDED_ASPECT = 15
 _VBV_BITS = 79
 _RECTANGLE = 0
+_SIZE_BITS = 13
 
 
 class _Kind(IntEnum):
@@ -66,12 +68,12 @@ class ShownPictures:
     Attributes:
         packets: number of the packet with which each is decoded, in the order in which they are shown.
         keys: whether each is a key frame.
-        packed: whether a packet may hold two pictures.
+        from_keys: whether what is shown from a key frame on is the same if decoding starts there.
     """
 
     packets: list[int]
     keys: list[bool]
-    packed: bool
+    from_keys: bool
 
 
 def shown_pictures(packets: Iterable[bytes], *, extradata: bytes) -> ShownPictures:
@@ -87,10 +89,11 @@ def shown_pictures(packets: Iterable[bytes], *, extradata: bytes) -> ShownPictur
         shown = list(_in_display_order(_decoded_with(packets, headers)))
     except (IndexError, ValueError) as error:
         raise UnusualError(str(error)) from error
+    # a picture that shares a packet with the one before is lost if decoding starts between them; FFmpeg measures the
+    # time between fields of all B-frames by the first one that it decodes
+    unlike = headers.packed or (headers.interlaced and any(kind is _Kind.B for _, kind in shown))
     return ShownPictures(
-        packets=[packet for packet, _ in shown],
-        keys=[kind is _Kind.I for _, kind in shown],
-        packed=headers.packed,
+        packets=[packet for packet, _ in shown], keys=[kind is _Kind.I for _, kind in shown], from_keys=not unlike
     )
 
 
@@ -138,15 +141,28 @@ def _decoded_with(packets: Iterable[bytes], headers: LayerHeaders) -> Iterator[t
 
 
 class LayerHeaders:
-    """Reads headers, and keeps what is needed to read those of later pictures."""
+    """Reads headers, and keeps what is needed to read those of later pictures.
+
+    Attributes:
+        packed: whether a packet may hold two pictures.
+        interlaced: whether pictures may be two fields.
+        time_bits: number of bits of vop_time_increment; None as long as no layer has been read.
+    """
 
     def __init__(self, extradata: bytes) -> None:
-        self.packed = False
-        self.time_bits: int | None = None  # of vop_time_increment
+        self.packed = self.interlaced = False
+        self.time_bits: int | None = None
+        self._encoders: list[bytes] | None = None
         self.pictures(extradata)
+        if extradata:  # FFmpeg takes it from the first packet where the container has none
+            self._encoders = _ENCODER.findall(extradata)
 
     def pictures(self, data: bytes) -> list[Picture]:
-        """Read all headers in some data and return the pictures among them."""
+        """Read all headers in some data and return the pictures among them.
+
+        Raises: UnusualError if they name an encoder that those of the stream do not: FFmpeg decodes streams of several
+            encoders, and of old ones, in ways of their own, from where it has read the name on.
+        """
         found = []
         at = data.find(_START)
         while 0 <= at < len(data) - len(_START):
@@ -155,8 +171,12 @@ class LayerHeaders:
                 found.append(self._picture(data[rest : rest + 16]))
             elif code == _USER_DATA:
                 self.packed = self.packed or _PACKED.match(data, rest) is not None
+                named = _ENCODER.match(data, rest)
+                if self._encoders is not None and named is not None and named[0] not in self._encoders:
+                    raise UnusualError("an encoder that the headers of the stream do not name")
             elif code in _LAYERS:
-                self.time_bits = _time_bits(BitReader(data[rest : rest + 64]))
+                self.time_bits, interlaced = _read_layer(BitReader(data[rest : rest + 64]))
+                self.interlaced = self.interlaced or interlaced
             at = data.find(_START, rest)
         return found
 
@@ -173,8 +193,8 @@ class LayerHeaders:
         return Picture(kind, coded=bool(bits.fixed(1)))
 
 
-def _time_bits(bits: BitReader) -> int:
-    """Number of bits of vop_time_increment, from the header of a layer."""
+def _read_layer(bits: BitReader) -> tuple[int, bool]:
+    """Number of bits of vop_time_increment, and whether pictures may be interlaced, from the header of a layer."""
     bits.fixed(1 + 8)  # random_accessible_vol, video_object_type_indication
     if bits.fixed(1):
         bits.fixed(4 + 3)  # verid, priority
@@ -187,7 +207,15 @@ def _time_bits(bits: BitReader) -> int:
     if bits.fixed(2) != _RECTANGLE:
         raise UnusualError("pictures that are not rectangles")
     _require_marker(bits)
-    return max(1, (bits.fixed(16) - 1).bit_length())
+    time_bits = max(1, (bits.fixed(16) - 1).bit_length())
+    _require_marker(bits)
+    if bits.fixed(1):  # fixed_vop_rate
+        bits.fixed(time_bits)
+    for _ in ("width", "height"):
+        _require_marker(bits)
+        bits.fixed(_SIZE_BITS)
+    _require_marker(bits)
+    return time_bits, bool(bits.fixed(1))
 
 
 def _require_marker(bits: BitReader) -> None:

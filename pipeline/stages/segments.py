@@ -81,7 +81,7 @@ class _Unit:
         """The frames of the video; None if it cannot be read, which fails the segments."""
         try:
             return _KNOWN.of(self._path, clip=str(self._path), tick=self._restart, decode=decode)
-        except ClipError as error:
+        except Exception as error:
             _fail(segments, error, str(self._path))
             return None
 
@@ -101,8 +101,10 @@ class _Unit:
             try:
                 with self._opened() as (video, noted):
                     entered.run(video, noted)
-            except ClipError as error:
-                if error.reason is Reason.TIMED_OUT:
+            except OSError:  # of the workspace: FFmpeg's are ClipErrors here
+                raise
+            except Exception as error:
+                if isinstance(error, ClipError) and error.reason is Reason.TIMED_OUT:
                     _fail(entered.working or segments[:1], error, str(self._path))
                 else:
                     entered.doubt(entered.working or segments[:1])
@@ -117,7 +119,9 @@ class _Unit:
         try:
             with self._opened() as (video, noted):
                 _plain_pass(video, noted, segments, timed, self._restart)
-        except ClipError as error:
+        except OSError:  # as above
+            raise
+        except Exception as error:
             _fail(segments, error, str(self._path))
 
     @contextmanager
@@ -228,11 +232,16 @@ def _properties(frame: VideoFrame) -> dict[str, object]:
     return {name: getattr(frame, name) for name in names}
 
 
-def _fail(segments: Sequence[Segment], error: ClipError, video: str) -> None:
-    """End segments over an error of their video, of which it speaks by its path."""
+def _fail(segments: Sequence[Segment], error: Exception, video: str) -> None:
+    """End segments over an error of their video, of which it speaks by its path.
+
+    Raises: what :func:`~mocrop.pipeline.outcome.failed_outcome` raises.
+    """
     for segment in segments:
         name, text = segment.task.name, str(error).removeprefix(f"{video}: ")
-        if error.reason is Reason.TIMED_OUT:
+        if not isinstance(error, ClipError):
+            segment.fail(error)
+        elif error.reason is Reason.TIMED_OUT:
             segment.fail(ClipError(error.reason, timeout_message(name, segment.task.limit_seconds)))
         else:
             segment.fail(ClipError(error.reason, f"{name}: {text}"))

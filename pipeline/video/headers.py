@@ -113,8 +113,7 @@ def _h264(packets: Iterable[bytes], extradata: bytes, *, delay: int) -> Headers:
 
 def _mpeg4(packets: Iterable[bytes], extradata: bytes) -> Headers:
     shown = shown_pictures(packets, extradata=extradata)
-    # a picture that shares a packet with the one before is lost if decoding starts between them
-    starts = [False] * len(shown.keys) if shown.packed else shown.keys
+    starts = shown.keys if shown.from_keys else [False] * len(shown.keys)
     return Headers(packets=shown.packets, keys=shown.keys, starts=starts)
 
 

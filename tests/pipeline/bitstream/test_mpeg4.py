@@ -20,8 +20,10 @@ MakeVideo = Callable[..., Path]
 
 PACKED = b"\0\0\1\xb2DivX503b1393p"
 TIME_BITS = 5  # of vop_time_increment at 25 steps a second
-# random_accessible_vol, type, no identifier, aspect ratio 1, no control parameters, rectangle, marker, 25 steps, rest
-LAYER_BITS = "0" + "00000001" + "0" + "0001" + "0" + "00" + "1" + f"{25:016b}" + "1" + "0"
+# random_accessible_vol, type, no identifier, aspect ratio 1, no control parameters, rectangle, marker, 25 steps,
+# marker, no fixed rate, width and height between markers, not interlaced
+STEPS_BITS = "0" + "00000001" + "0" + "0001" + "0" + "00" + "1" + f"{25:016b}" + "1" + "0"
+LAYER_BITS = STEPS_BITS + "1" + f"{64:013b}" + "1" + f"{48:013b}" + "1" + "0"
 
 
 def whole_bytes(bits: str) -> bytes:
@@ -75,8 +77,34 @@ def test_b_frame_held_back_when_the_file_ends_is_never_shown(stream: str, shown:
 
 def test_key_frames_are_the_intra_coded_pictures() -> None:
     found = shown_pictures(packets("I PB B n I P"), extradata=LAYER + PACKED)
-    assert (found.packets, found.keys, found.packed) == ([0, 2, 3, 1, 4, 5], [True, *[False] * 3, True, False], True)
-    assert not shown_pictures(packets("I P"), extradata=LAYER).packed
+    assert (found.packets, found.keys) == ([0, 2, 3, 1, 4, 5], [True, *[False] * 3, True, False])
+    assert not found.from_keys
+    assert shown_pictures(packets("I P"), extradata=LAYER).from_keys
+
+
+@pytest.mark.parametrize("fixed_rate", [False, True])
+def test_interlaced_b_frames_are_not_the_same_from_a_key_frame_on(fixed_rate: bool) -> None:
+    """How long a field takes, FFmpeg tells by the first B-frame that it decodes."""
+    bits = LAYER_BITS.replace(STEPS_BITS, STEPS_BITS[:-1] + "1" + "0" * TIME_BITS) if fixed_rate else LAYER_BITS
+    fields = b"\0\0\1\x20" + whole_bytes(bits[:-1] + "1")
+    frames = b"\0\0\1\x20" + whole_bytes(bits)
+    assert not shown_pictures(packets("I P B I P B"), extradata=fields).from_keys
+    assert shown_pictures(packets("I P I P"), extradata=fields).from_keys
+    assert shown_pictures(packets("I P B I P B"), extradata=frames).from_keys
+
+
+@pytest.mark.parametrize("name", [b"XviD0046", b"DivX503b1393", b"Lavc51.40.4"])
+def test_an_encoder_that_the_packets_alone_name_is_left_to_a_decoder(name: bytes) -> None:
+    """FFmpeg decodes the streams of some encoders in ways of their own, once it has read their names."""
+    named = b"\0\0\1\xb2" + name
+    for at in (0, 2):
+        stream = packets("I P I P")
+        stream[at] = named + stream[at]
+        assert shown_packets(stream, extradata=LAYER) is None
+        assert shown_packets(stream, extradata=LAYER + named) == [0, 1, 2, 3]
+        assert shown_packets(stream, extradata=LAYER + named + b"1") is None
+    first, *others = packets("I P I P")
+    assert shown_packets([b"\0\0\1\xb2mark" + first, *others], extradata=LAYER) == [0, 1, 2, 3]
 
 
 def test_headers_may_be_in_the_first_packet() -> None:
@@ -119,6 +147,7 @@ def pack(source: Path, target: Path) -> Path:
     """The same pictures with their B-frames packed, as DivX wrote them."""
     with av.open(source) as old, av.open(target, "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
+        stream.codec_context.extradata = (stream.codec_context.extradata or b"") + PACKED
         coded = [bytes(packet) for packet in old.demux(video=0) if packet.size]
         kinds = [data[data.find(b"\0\0\1\xb6") + 4] >> 6 for data in coded]
         packed = [PACKED + coded[0]]

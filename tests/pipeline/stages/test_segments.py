@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from mocrop.pipeline.choices import Source
-from mocrop.pipeline.errors import ClipError, Reason
+from mocrop.pipeline.errors import ClipError, FileError, Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.run.trials import Ran, Trials
 from mocrop.pipeline.stages import segments as segments_module
@@ -21,11 +22,12 @@ from mocrop.pipeline.stages.h264_writer import H264Writer
 from mocrop.pipeline.stages.own_file import keep_or_transcode_unit
 from mocrop.pipeline.stages.transcode import transcode_unit
 from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
-from mocrop.pipeline.video import span_decoder
+from mocrop.pipeline.video import decoder, span_decoder, spans
 from mocrop.pipeline.video.decoder import VideoPacket
+from mocrop.pipeline.video.frames import NotAsToldError
 from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.orientation import Orientation
-from mocrop.pipeline.video.spans import KnownTimes, TimedFrames, read_times
+from mocrop.pipeline.video.spans import KnownTimes, TimedFrames, may_be_entered, read_times
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.pipeline.stages.cut_segments import (
     cut,
@@ -221,6 +223,39 @@ def test_what_is_no_video_fails_every_segment_by_its_own_name(tmp_path: Path) ->
     assert [outcome.message.partition(": ")[0] for outcome in outcomes] == ["A/day1#0-1", "A/day1#1-2"]
     outcomes = cut(tmp_path / "gone.mp4", [(0, 1)], tmp_path)
     assert outcomes[0].reasons == (Reason.VANISHED,)
+
+
+@pytest.mark.parametrize("error", [IndexError("list index out of range"), NotAsToldError("packet 9 is elsewhere")])
+def test_whatever_reading_a_video_raises_fails_its_segments_and_not_the_run(
+    error: Exception, make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As PyAV raises IndexError at the first packet of a stream that begins within a damaged file."""
+    source = make_video(tmp_path / "day1.mp4", frames=60)
+
+    def broken(video: OpenVideo, packet: VideoPacket | None) -> list[av.VideoFrame] | None:
+        raise error
+
+    monkeypatch.setattr(span_decoder, "decoded", broken)
+    assert [outcome.status for outcome in cut(source, [(0, 1), (1, 2)], tmp_path / "entered")] == ["done", "done"]
+    monkeypatch.setattr(decoder, "decoded", broken)
+    outcomes = cut(source, [(0, 1), (1, 2)], tmp_path / "plain")
+    assert [outcome.reasons for outcome in outcomes] == [(Reason.UNEXPECTED,)] * 2
+    assert outcomes[1].message == f"A/day1#1-2: {type(error).__name__}: {error}"
+    monkeypatch.setattr(spans, "packets_of", lambda video: broken(video, None))
+    assert not may_be_entered(source)
+
+
+def test_a_disk_that_cannot_be_written_ends_the_run_and_fails_no_segment(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "x.mp4")
+
+    monkeypatch.setattr(segments_module.Segment, "begin", refuses)
+    for name in ("day1.mp4", "day1.mkv"):
+        source = make_video(tmp_path / name, frames=60, codec="mpeg2video" if name.endswith("mkv") else "mpeg4")
+        with pytest.raises(FileError, match="Permission denied"):
+            cut(source, [(0, 1)], tmp_path)
 
 
 def test_the_time_limit_counts_the_frames_of_a_segment_and_not_the_way_to_them(

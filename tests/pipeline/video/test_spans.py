@@ -80,6 +80,17 @@ def test_decoding_enters_where_headers_and_times_tell(name: str, entered: bool, 
     assert may_be_entered(videos(name)) is entered
 
 
+@pytest.mark.parametrize(("flags", "entered"), [("+ilme", False), ("+aic", True)])
+def test_interlaced_mpeg4_with_b_frames_is_not_entered(
+    flags: str, entered: bool, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    """How far apart its fields are, FFmpeg's decoder tells by the first B-frame that it sees."""
+    path = make_video(tmp_path / "a.mp4", frames=60, options={"bf": "2", "flags": flags})
+    assert (len(read_times(path, clip="A/a").timeline.starts) > 1) == entered
+    without = make_video(tmp_path / "b.mp4", frames=60, options={"flags": flags})
+    assert len(read_times(without, clip="A/b").timeline.starts) > 1
+
+
 def test_a_video_of_gradual_refreshes_is_not_entered(make_video: MakeVideo, tmp_path: Path) -> None:
     options = {"x264-params": "keyint=20:intra-refresh=1:bframes=0", "preset": "ultrafast"}
     path = make_video(tmp_path / "a.mp4", frames=320, codec="libx264", key_interval=20, options=options)
