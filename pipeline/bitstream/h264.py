@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mocrop.pipeline.bitstream.bits import BitReader
 
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # 7.3.2.1.1
-SLICE, PARTITION, IDR_SLICE, SEI, SEQUENCE = 1, 2, 5, 6, 7  # nal_unit_type
+SLICE, PARTITION, IDR_SLICE, SEI, SEQUENCE, PICTURE_SET = 1, 2, 5, 6, 7, 8  # nal_unit_type
 _RECOVERY_POINT, _DISPLAY_ORIENTATION = 6, 47  # payloadType
 _START = b"\0\0\1"
 _SEQUENCE_BYTES = 16 << 10  # of a set; what is read of it never takes more
@@ -26,6 +26,7 @@ class SequenceParameters:
 
     Attributes:
         number: seq_parameter_set_id.
+        profile: profile_idc.
         width, height: of the shown picture, pixels.
         crop: pixels cut off the coded picture at its left, top, right and bottom. FFmpeg's decoder leaves the left ones
             where they are no multiple of 64, unless its flag ``unaligned`` is set.
@@ -38,6 +39,7 @@ class SequenceParameters:
     """
 
     number: int
+    profile: int
     width: int
     height: int
     crop: tuple[int, int, int, int]
@@ -64,7 +66,7 @@ def sequence_parameters(headers: bytes) -> SequenceParameters | None:
 
 def sequences(headers: bytes) -> Iterator[SequenceParameters]:
     """Read all sequence parameter sets, not only the first. Raises: IndexError if one is cut off."""
-    for unit in _avcc_sequences(headers) if headers[:1] == b"\x01" else units(headers, length_bytes=0):
+    for unit in header_units(headers):
         if unit and unit[0] & 31 == SEQUENCE:
             yield read_sequence(unit)
 
@@ -84,12 +86,19 @@ def sequences_before_slices(packet: bytes, *, length_bytes: int) -> Iterator[Seq
             yield _read_once(unit)
 
 
-def _avcc_sequences(record: bytes) -> Iterator[bytes]:
-    at = 6
-    for _ in range(record[5] & 31 if len(record) > 5 else 0):
-        length = int.from_bytes(record[at : at + 2], "big")
-        yield record[at + 2 : at + 2 + length]
-        at += 2 + length
+def header_units(headers: bytes) -> Iterator[bytes]:
+    """The sequence and picture parameter sets of avcC, or all units of Annex B."""
+    if headers[:1] != b"\x01":
+        yield from units(headers, length_bytes=0)
+        return
+    at = 5
+    for most in (31, 255):  # sequence parameter sets, and those of pictures, whose number has no other bits before it
+        count = headers[at] & most if len(headers) > at else 0
+        at += 1
+        for _ in range(count):
+            length = int.from_bytes(headers[at : at + 2], "big")
+            yield headers[at + 2 : at + 2 + length]
+            at += 2 + length
 
 
 def length_bytes(extradata: bytes) -> int:
@@ -148,6 +157,7 @@ def read_sequence(unit: bytes) -> SequenceParameters:
         crop = (left * across, top * down, right * across, bottom * down)
     return SequenceParameters(
         number=number,
+        profile=profile,
         width=16 * macroblocks_across - crop[0] - crop[2],
         height=16 * map_units_down * fields - crop[1] - crop[3],
         crop=crop,

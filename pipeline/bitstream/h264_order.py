@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mocrop.pipeline.bitstream.bits import BitReader, UnusualError
+from mocrop.pipeline.bitstream.carried_headers import CarriedHeader, CarriedHeaders, h264_header, h264_headers
 from mocrop.pipeline.bitstream.h264 import (
     IDR_SLICE,
     PARTITION,
@@ -39,6 +40,7 @@ class Picture(NamedTuple):  # there are hundreds in a clip, and a dataclass take
     reference: bool
     order: int  # pic_order_cnt_lsb; 0 if the stream is shown as it is decoded
     field: bool  # one field of a frame
+    headers: tuple[CarriedHeader, ...] = ()  # that the packet brings
 
     @property
     def key(self) -> bool:
@@ -63,10 +65,12 @@ def pictures(packets: Iterable[bytes], *, extradata: bytes) -> tuple[SequencePar
         packets: all packets, in the order of decoding.
         extradata: of the decoder.
     Returns: the one sequence parameter set, and one picture a packet.
-    Raises: UnusualError unless there is one set, and one whole picture in every packet.
+    Raises: UnusualError unless there is one set, one whole picture in every packet, and what decoders keep is brought
+        to every key picture.
     """
     prefix = length_bytes(extradata)
     sequence = sequence_parameters(extradata)
+    carried = CarriedHeaders(h264_headers(extradata))
     found: list[Picture] = []
     for packet in packets:
         try:
@@ -75,6 +79,7 @@ def pictures(packets: Iterable[bytes], *, extradata: bytes) -> tuple[SequencePar
             if sequence is None:
                 raise UnusualError("no sequence parameter set")
             found.append(read_picture(packet, sequence, prefix=prefix))
+            carried.see(found[-1].headers, key=found[-1].key)
         except (IndexError, ValueError) as error:
             raise UnusualError(f"packet {len(found)}: {error}") from error
     if sequence is None:
@@ -89,6 +94,7 @@ def read_picture(packet: bytes, sequence: SequenceParameters, *, prefix: int) ->
     """
     picture: Picture | None = None
     recovery: RecoveryPoint | None = None
+    headers: list[CarriedHeader] = []
     for unit in units(packet, length_bytes=prefix):
         kind = unit[0] & 31 if unit else 0
         if kind in (SLICE, PARTITION, IDR_SLICE):
@@ -96,13 +102,15 @@ def read_picture(packet: bytes, sequence: SequenceParameters, *, prefix: int) ->
                 picture = _slice(unit, sequence, recovery)
             elif unit[1] & 128:  # first_mb_in_slice is 0
                 raise UnusualError("two pictures in a packet")
-        elif kind == SEI and recovery is None:
+            continue
+        if kind == SEI and recovery is None:
             recovery = recovery_point(unit)
         elif kind == SEQUENCE and read_sequence(unit) != sequence:
             raise UnusualError("the sequence parameter set changes")
+        headers += h264_header(unit, profile=sequence.profile)
     if picture is None:
         raise UnusualError("no picture in a packet")
-    return picture
+    return picture._replace(headers=tuple(headers)) if headers else picture
 
 
 def refreshes_gradually(packet: bytes, *, length_bytes: int) -> bool:

@@ -5,10 +5,12 @@ Source: ITU-T H.265, 7.3 (syntax) and 8.3.1 (order of pictures); ISO/IEC 14496-1
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mocrop.pipeline.bitstream.bits import BitReader, UnusualError
+from mocrop.pipeline.bitstream.carried_headers import CarriedHeader, CarriedHeaders, trimmed
 from mocrop.pipeline.bitstream.h264 import unescaped, units
 from mocrop.pipeline.bitstream.reordering import reordering_depth
 
@@ -72,21 +74,49 @@ def hevc_frames(packets: Iterable[bytes], *, extradata: bytes) -> HevcFrames:
     return HevcFrames(shown, [found[number].key for number in shown])
 
 
+class HevcHeaders:
+    """The parameter sets that a stream has outside its packets, and whether packets bring others."""
+
+    def __init__(self, extradata: bytes) -> None:
+        in_hvcc = extradata[:1] == b"\x01" and len(extradata) > _HVCC_ARRAYS
+        self.length_bytes = (extradata[_HVCC_LENGTH] & 3) + 1 if in_hvcc else 0
+        self.units: list[bytes] = []
+        self.carried = CarriedHeaders(())
+        with contextlib.suppress(IndexError):  # of a damaged header nothing is known, or no more than this
+            self.units += _hvcc_units(extradata) if in_hvcc else units(extradata, length_bytes=0)
+            self.carried = CarriedHeaders(header for unit in self.units for header in _carried(unit))
+
+    def changed_by(self, packet: bytes) -> bool:
+        """Whether this packet, or one before it, brings a parameter set that is not known; False if it is damaged."""
+        with contextlib.suppress(IndexError, ValueError):
+            found = units(packet, length_bytes=self.length_bytes)
+            self.carried.see([header for unit in found for header in _carried(unit)], key=False)
+        return self.carried.any_changed
+
+
+def _carried(unit: bytes) -> Iterator[CarriedHeader]:
+    if len(unit) < 2 or unit[0] & 1 or unit[1] >> 3:  # of another layer
+        return
+    kind = (unit[0] >> 1) & 63
+    if kind in (_SEQUENCE, _PICTURE_SET):
+        yield (kind, 0 if kind == _SEQUENCE else BitReader(unit[:_HEAD_BYTES], start=16).unsigned()), trimmed(unit)
+
+
 class _Headers:
-    """Reads the units of packets; the parameter sets must stay the same."""
+    """Reads the units of packets; what is needed of the parameter sets must stay the same."""
 
     def __init__(self, extradata: bytes) -> None:
         self.parameters = _Parameters()
         self._extra_bits: int | None = None  # num_extra_slice_header_bits
-        in_hvcc = extradata[:1] == b"\x01" and len(extradata) > _HVCC_ARRAYS
-        self._length_bytes = (extradata[_HVCC_LENGTH] & 3) + 1 if in_hvcc else 0
-        for unit in _hvcc_units(extradata) if in_hvcc else units(extradata, length_bytes=0):
+        self._headers = HevcHeaders(extradata)
+        for unit in self._headers.units:
             self._keep(unit, (unit[0] >> 1) & 63)
 
     def picture(self, packet: bytes) -> _Picture:
         """Read what a packet holds: one whole picture. Raises: UnusualError, IndexError or ValueError otherwise."""
         picture: _Picture | None = None
-        for unit in units(packet, length_bytes=self._length_bytes):
+        headers: list[CarriedHeader] = []
+        for unit in units(packet, length_bytes=self._headers.length_bytes):
             kind = (unit[0] >> 1) & 63
             if unit[0] & 1 or unit[1] >> 3:  # of another layer, which the decoder leaves out
                 continue
@@ -94,12 +124,14 @@ class _Headers:
                 raise UnusualError("a sequence ends")
             if kind not in _SLICES:
                 self._keep(unit, kind)
+                headers += _carried(unit)
             elif unit[2] & 128:  # first_slice_segment_in_pic_flag
                 if picture is not None:
                     raise UnusualError("two pictures in a packet")
                 picture = self._slice(unit, kind)
         if picture is None:
             raise UnusualError("no whole picture in a packet")
+        self._headers.carried.see(headers, key=picture.key)
         return picture
 
     def _slice(self, unit: bytes, kind: int) -> _Picture:

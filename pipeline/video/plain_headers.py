@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.pipeline.bitstream.carried_headers import CarriedHeaders, h264_headers
 from mocrop.pipeline.bitstream.h264 import IDR_SLICE, SLICE, length_bytes, sequence_parameters
 from mocrop.pipeline.bitstream.h264_order import read_picture
 from mocrop.pipeline.bitstream.mpeg4 import PICTURE_START, LayerHeaders
@@ -39,10 +40,12 @@ def plain_h264(data: mmap.mmap, index: Sequence[IndexEntry], *, extradata: bytes
     length, kind, first = _first_units(data, offsets)
     # one unit, and its first_mb_in_slice is 0
     told = (length == np.array(sizes) - 4) & ((kind == SLICE) | (kind == IDR_SLICE)) & (first >= 128)
+    carried = CarriedHeaders(h264_headers(extradata))
     keys: list[bool] = (kind == IDR_SLICE).tolist()
     for number in np.flatnonzero(~told).tolist():
         picture = read_picture(data[offsets[number] : offsets[number] + sizes[number]], sequence, prefix=4)
-        if picture.recovery is not None:
+        carried.see(picture.headers, key=False)
+        if picture.recovery is not None or carried.any_changed:
             return None
         keys[number] = picture.idr
     return keys if keys[0] else None

@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from mocrop.pipeline.bitstream.bits import UnusualError
 from mocrop.pipeline.bitstream.h264 import length_bytes
 from mocrop.pipeline.bitstream.h264_order import refreshes_gradually
+from mocrop.pipeline.bitstream.hevc import HevcHeaders
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, VideoPacket
@@ -211,7 +212,7 @@ class _InPackets:
 
     Attributes:
         gradual: whether there is a gradual refresh of H.264.
-        other_headers: whether the container gives a packet other headers.
+        other_headers: whether packets bring other headers than those of the file.
     """
 
     def __init__(self, video: OpenVideo) -> None:
@@ -219,9 +220,12 @@ class _InPackets:
         self.gradual = self.other_headers = False
         self._headers = context.extradata or b""
         self._is_h264 = context.codec.canonical_name == "h264"
+        self._hevc = HevcHeaders(self._headers) if context.codec.canonical_name == "hevc" else None
         self._length_bytes = length_bytes(self._headers)
 
     def look(self, packet: VideoPacket) -> None:
         self.other_headers = self.other_headers or brings_other_headers(packet, self._headers)
+        if self._hevc is not None and not self.other_headers:
+            self.other_headers = self._hevc.changed_by(bytes(packet))
         if self._is_h264 and not self.gradual:
             self.gradual = refreshes_gradually(bytes(packet), length_bytes=self._length_bytes)

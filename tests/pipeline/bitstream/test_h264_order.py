@@ -16,6 +16,7 @@ from mocrop.pipeline.bitstream.h264_order import Picture, shown_order
 def sequence(*, order_type: int = 0) -> SequenceParameters:
     return SequenceParameters(
         number=0,
+        profile=100,
         width=64,
         height=48,
         crop=(0, 0, 0, 0),
