@@ -14,7 +14,7 @@ from mocrop.pipeline.bitstream.bits import BitReader
 
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # 7.3.2.1.1
 SLICE, PARTITION, IDR_SLICE, SEI, SEQUENCE, PICTURE_SET = 1, 2, 5, 6, 7, 8  # nal_unit_type
-_RECOVERY_POINT, _DISPLAY_ORIENTATION = 6, 47  # payloadType
+_RECOVERY_POINT, DISPLAY_ORIENTATION = 6, 47  # payloadType
 _START = b"\0\0\1"
 _SEQUENCE_BYTES = 16 << 10  # of a set; what is read of it never takes more
 _MOST_ORDER_BITS, _MOST_IN_CYCLE = 16, 255  # of frame_num and pic_order_cnt_lsb (7.4.2.1.1); of type 1
@@ -231,7 +231,7 @@ def recovery_point(unit: bytes) -> RecoveryPoint | None:
 
     Raises: IndexError if the unit is cut off.
     """
-    for kind, payload in _messages(unit):
+    for kind, payload in messages(unit):
         if kind == _RECOVERY_POINT:
             bits = BitReader(payload)
             return RecoveryPoint(bits.unsigned(), bool(bits.fixed(1)))
@@ -252,8 +252,8 @@ def display_orientation(unit: bytes) -> DisplayOrientation | None:
     Returns: None without one.
     Raises: IndexError if the unit is cut off.
     """
-    for kind, payload in _messages(unit):
-        if kind == _DISPLAY_ORIENTATION:
+    for kind, payload in messages(unit):
+        if kind == DISPLAY_ORIENTATION:
             bits = BitReader(payload)
             if bits.fixed(1):
                 return DisplayOrientation(False, False, 0)
@@ -261,7 +261,7 @@ def display_orientation(unit: bytes) -> DisplayOrientation | None:
     return None
 
 
-def _messages(unit: bytes) -> Iterator[tuple[int, bytes]]:
+def messages(unit: bytes) -> Iterator[tuple[int, bytes]]:
     """Kind and payload of each message in a unit of supplemental information. Raises: IndexError if it is cut off."""
     data, at = unescaped(unit), 1
     while at + 2 < len(data):

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from mocrop.pipeline.bitstream.bits import BitReader, UnusualError
 from mocrop.pipeline.bitstream.carried_headers import CarriedHeader, CarriedHeaders, trimmed
-from mocrop.pipeline.bitstream.h264 import unescaped, units
+from mocrop.pipeline.bitstream.h264 import DISPLAY_ORIENTATION, messages, unescaped, units
 from mocrop.pipeline.bitstream.reordering import reordering_depth
 
 # nal_unit_type
 _LAST_OF_SUBLAYERS = 15  # up to here even numbers are pictures that no other of their sub-layer refers to
 _RADL, _RASL = (6, 7), (8, 9)  # shown before the key frame in front of them; RASL refer to what is before it, too
 _BROKEN_LINKS, _IDR, _KEYS, _SLICES = range(16, 19), (19, 20), range(16, 24), (*range(10), *range(16, 22))
-_SEQUENCE, _PICTURE_SET, _ENDS = 33, 34, (36, 37)
+_SEQUENCE, _PICTURE_SET, _ENDS, _SEI = 33, 34, (36, 37), 39
 
 _HEAD_BYTES = 26  # of a slice with its header; the fields up to the picture order count never take more
 _GENERAL_PROFILE_BITS, _LEVEL_BITS = 88, 8
@@ -75,7 +75,7 @@ def hevc_frames(packets: Iterable[bytes], *, extradata: bytes) -> HevcFrames:
 
 
 class HevcHeaders:
-    """The parameter sets that a stream has outside its packets, and whether packets bring others."""
+    """What decoders keep of a stream's header, and whether packets bring something else."""
 
     def __init__(self, extradata: bytes) -> None:
         in_hvcc = extradata[:1] == b"\x01" and len(extradata) > _HVCC_ARRAYS
@@ -87,7 +87,7 @@ class HevcHeaders:
             self.carried = CarriedHeaders(header for unit in self.units for header in _carried(unit))
 
     def changed_by(self, packet: bytes) -> bool:
-        """Whether this packet, or one before it, brings a parameter set that is not known; False if it is damaged."""
+        """Whether this packet, or one before it, brings something that is not known; False if it is damaged."""
         with contextlib.suppress(IndexError, ValueError):
             found = units(packet, length_bytes=self.length_bytes)
             self.carried.see([header for unit in found for header in _carried(unit)], key=False)
@@ -95,11 +95,16 @@ class HevcHeaders:
 
 
 def _carried(unit: bytes) -> Iterator[CarriedHeader]:
+    """A unit that is a parameter set, or says how pictures are turned, which holds until another one says so."""
     if len(unit) < 2 or unit[0] & 1 or unit[1] >> 3:  # of another layer
         return
     kind = (unit[0] >> 1) & 63
     if kind in (_SEQUENCE, _PICTURE_SET):
         yield (kind, 0 if kind == _SEQUENCE else BitReader(unit[:_HEAD_BYTES], start=16).unsigned()), trimmed(unit)
+    elif kind == _SEI:
+        for message, payload in messages(unit[1:]):  # its header is a byte longer than that of H.264
+            if message == DISPLAY_ORIENTATION:
+                yield (kind, message), payload
 
 
 class _Headers:

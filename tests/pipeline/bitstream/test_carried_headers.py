@@ -13,6 +13,7 @@ from mocrop.pipeline.bitstream.bits import UnusualError
 from mocrop.pipeline.bitstream.carried_headers import CarriedHeaders, h264_header, h264_headers
 from mocrop.pipeline.bitstream.h264 import header_units
 from mocrop.pipeline.bitstream.hevc import HevcHeaders
+from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.video.spans import read_times
 from tests.pipeline.stages.cut_segments import cut, frames_given, frames_in, name_of
 
@@ -67,6 +68,35 @@ def test_sets_of_other_layers_and_damaged_ones_of_h265_change_nothing() -> None:
     assert headers.changed_by(codes + b"\x44\x01\xc1")
     assert headers.changed_by(codes + own)  # since then
     assert HevcHeaders(b"\x01" + bytes(21) + b"\x01\x22").changed_by(b"\x03" + own)
+
+
+def test_how_pictures_of_h265_are_turned_is_kept_and_other_messages_are_not() -> None:
+    codes, turned = b"\0\0\1\x4e\x01", b"\x2f\x03\x08\x00\x0c"
+    headers = HevcHeaders(b"")
+    assert not headers.changed_by(codes + b"\x05\x02ab\x80")
+    assert headers.changed_by(codes + b"\x05\x02ab" + turned + b"\x80")
+
+
+@pytest.mark.parametrize("at_every_key", [True, False])
+def test_a_segment_of_h265_is_turned_as_a_plain_decode_turns_it(
+    at_every_key: bool, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    """By a quarter, from frame 0 on: FFmpeg's decoder keeps it until another message comes."""
+    options = {"x265-params": X265.format(0, 0), "preset": "ultrafast"}
+    made = make_video(tmp_path / "made.mp4", frames=48, codec="libx265", options=options)
+    message = b"\x4e\x01\x2f\x03\x08\x00\x0c\x80"
+    with av.open(made) as source, av.open(tmp_path / "turned.mp4", "w") as output:
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(each for each in source.demux(video=0) if each.size):
+            says = number == 0 or (at_every_key and packet.is_keyframe)
+            copy = av.Packet((len(message).to_bytes(4, "big") + message) * says + bytes(packet))
+            copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+            copy.stream, copy.is_keyframe = stream, packet.is_keyframe
+            output.mux(copy)
+    outcomes = cut(tmp_path / "turned.mp4", [(0, 1), (1.2, 1.6)], tmp_path)
+    assert [outcome.reasons for outcome in outcomes] == [(Reason.ROTATED,)] * 2
+    entered = read_times(tmp_path / "turned.mp4", clip="A/a").timeline.shown is not None
+    assert entered == at_every_key
 
 
 X264 = "keyint=12:min-keyint=12:scenecut=0:bframes={}:repeat-headers=0:weightp=0:chroma-qp-offset={}"
