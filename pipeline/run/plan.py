@@ -191,7 +191,8 @@ def _takes_other_file(row: StageRow, stage: Stage) -> bool:
 
 def _refusal(row: StageRow, stage: Stage) -> tuple[Reason, str] | None:
     if not row.present:
-        return Reason.VANISHED, f"{row.name}: the file was gone when the data set was last looked at"
+        gone = "the file was gone" if row.span is None else "its row in the list or its video was gone"
+        return Reason.VANISHED, f"{row.name}: {gone} when the data set was last looked at"
     if stage.upstream is None or row.upstream_status != "failed":
         return None
     if row.upstream_reasons[:1] in _PASSED_ON:

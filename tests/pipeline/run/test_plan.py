@@ -256,3 +256,12 @@ def test_whole_clips_and_segments_are_in_different_units_and_shards_hold_both() 
 def test_a_task_has_the_span_of_its_row() -> None:
     (unit,) = plan_stage(segments("A/a.mp4", (1.5, 2)), TRANSCODE, dataset=Path("/data")).units
     assert (unit.clips[0].span, unit.clips[0].path) == (Span(1_500_000, 2_000_000), "/data/A/a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("span", "fact"), [(None, "the file was gone"), (Span(0, 40_000), "its row in the list or its video was gone")]
+)
+def test_a_segment_can_be_gone_from_the_list_and_a_file_only_from_the_disk(span: Span | None, fact: str) -> None:
+    row = replace(FRESH, name="A/a", span=span, present=False)
+    ((task,),) = [unit.clips for unit in plan_stage([row], TRANSCODE, dataset=Path("/data")).units]
+    assert task.refusal == (Reason.VANISHED, f"A/a: {fact} when the data set was last looked at")

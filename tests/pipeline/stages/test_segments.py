@@ -14,7 +14,7 @@ import pytest
 
 from mocrop.pipeline.choices import Source
 from mocrop.pipeline.errors import ClipError, FileError, Reason
-from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.outcome import ClipLog, ClipTask
 from mocrop.pipeline.run.trials import Ran, Trials
 from mocrop.pipeline.stages import segments as segments_module
 from mocrop.pipeline.stages.contract import WorkUnit, file_to_read
@@ -379,6 +379,34 @@ def test_pictures_that_lead_a_key_frame_and_are_shown_before_it_are_passed_over(
         (outcome,) = cut(source, [(start / 10, 2.4)], tmp_path)
         assert outcome.status == "done"
         assert given[name_of((start / 10, 2.4))] == frames_in(source, (start / 10, 2.4))
+
+
+@pytest.mark.parametrize("key_interval", [5, 12])
+def test_a_segment_is_encoded_as_a_file_that_holds_its_frames_alone(
+    key_interval: int, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    """So its key frames begin at its first frame, and its vectors are those of the file."""
+    source = make_video(tmp_path / "day1.mp4", frames=60, codec="libx264", options={"bf": "2"}, key_interval=25)
+    with av.open(source) as video, av.open(tmp_path / "part.mkv", "w") as output:
+        stream = output.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for frame in list(video.decode(video=0))[31:59]:
+            frame.pts, frame.pict_type = frame.pts - 31 * 512, av.video.frame.PictureType.NONE
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    span = (1.24, 2.36)
+    cut(source, [span], tmp_path, key_interval=key_interval)
+    whole = ClipTask(position=1, name="A/part", path=str(tmp_path / "part.mkv"))
+    settings = TranscodeSettings(key_interval=key_interval)
+    transcode_unit(WorkUnit(index=0, clips=(whole,)), settings, str(tmp_path))
+    found, wanted = packets_in(result(tmp_path, span)), packets_in(Workspace(tmp_path).h264_file("A/part"))
+    assert found == wanted
+    assert [number for number, (key, _) in enumerate(found) if key] == list(range(0, 28, key_interval))
+
+
+def packets_in(path: Path) -> list[tuple[bool, bytes]]:
+    with av.open(path) as video:
+        return [(packet.is_keyframe, bytes(packet)) for packet in video.demux(video=0) if packet.size]
 
 
 @pytest.mark.parametrize("wrong", ["times", "order"])
