@@ -10,8 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mocrop.pipeline.bitstream.bits import BitReader, UnusualError
-from mocrop.pipeline.bitstream.carried_headers import CarriedHeader, CarriedHeaders, trimmed
-from mocrop.pipeline.bitstream.h264 import DISPLAY_ORIENTATION, messages, unescaped, units
+from mocrop.pipeline.bitstream.carried_headers import (
+    FILM_GRAIN,
+    TRANSFER,
+    CarriedHeader,
+    CarriedHeaders,
+    kept_messages,
+    trimmed,
+)
+from mocrop.pipeline.bitstream.h264 import DISPLAY_ORIENTATION, unescaped, units
 from mocrop.pipeline.bitstream.reordering import reordering_depth
 
 # nal_unit_type
@@ -95,16 +102,14 @@ class HevcHeaders:
 
 
 def _carried(unit: bytes) -> Iterator[CarriedHeader]:
-    """A unit that is a parameter set, or says how pictures are turned, which holds until another one says so."""
+    """A unit that is a parameter set, or has messages that hold until another one says something else."""
     if len(unit) < 2 or unit[0] & 1 or unit[1] >> 3:  # of another layer
         return
     kind = (unit[0] >> 1) & 63
     if kind in (_SEQUENCE, _PICTURE_SET):
         yield (kind, 0 if kind == _SEQUENCE else BitReader(unit[:_HEAD_BYTES], start=16).unsigned()), trimmed(unit)
     elif kind == _SEI:
-        for message, payload in messages(unit[1:]):  # its header is a byte longer than that of H.264
-            if message == DISPLAY_ORIENTATION:
-                yield (kind, message), payload
+        yield from kept_messages(unit[1:], kind=kind, kept=(FILM_GRAIN, DISPLAY_ORIENTATION, TRANSFER))
 
 
 class _Headers:

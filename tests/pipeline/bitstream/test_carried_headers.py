@@ -70,11 +70,15 @@ def test_sets_of_other_layers_and_damaged_ones_of_h265_change_nothing() -> None:
     assert HevcHeaders(b"\x01" + bytes(21) + b"\x01\x22").changed_by(b"\x03" + own)
 
 
-def test_how_pictures_of_h265_are_turned_is_kept_and_other_messages_are_not() -> None:
-    codes, turned = b"\0\0\1\x4e\x01", b"\x2f\x03\x08\x00\x0c"
-    headers = HevcHeaders(b"")
-    assert not headers.changed_by(codes + b"\x05\x02ab\x80")
-    assert headers.changed_by(codes + b"\x05\x02ab" + turned + b"\x80")
+@pytest.mark.parametrize(("kind", "kept_in_h264"), [(19, False), (47, False), (147, True)])
+def test_decoders_keep_film_grain_and_turns_of_h265_and_transfer_functions_and_no_other_messages(
+    kind: int, kept_in_h264: bool
+) -> None:
+    other, message, headers = b"\x05\x02ab", bytes([kind, 1, 18]), HevcHeaders(b"")
+    assert not headers.changed_by(b"\0\0\1\x4e\x01" + other + b"\x80")
+    assert headers.changed_by(b"\0\0\1\x4e\x01" + other + message + b"\x80")
+    assert see(([b"\x06" + other + b"\x80"], True), ([], True))
+    assert see(([b"\x06" + other + message + b"\x80"], True), ([], True)) != kept_in_h264
 
 
 @pytest.mark.parametrize("at_every_key", [True, False])
