@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.span import Span
+from mocrop.pipeline.video import spans
+from mocrop.pipeline.video.open import OpenVideo, open_video
 from mocrop.pipeline.video.span_decoder import merged
 from mocrop.pipeline.video.spans import KnownTimes, TimedFrames, may_be_entered, read_times, times_us
 from mocrop.pipeline.video.timeline import Timeline
@@ -95,6 +100,38 @@ def test_a_video_of_gradual_refreshes_is_not_entered(make_video: MakeVideo, tmp_
     options = {"x264-params": "keyint=20:intra-refresh=1:bframes=0", "preset": "ultrafast"}
     path = make_video(tmp_path / "a.mp4", frames=320, codec="libx264", key_interval=20, options=options)
     assert not may_be_entered(path)
+
+
+class WhileOpen:
+    """A stream that must not be asked once its file is closed, which frees what it would answer from."""
+
+    def __init__(self, stream: object) -> None:
+        self.stream, self.is_open = stream, True
+
+    def __getattr__(self, name: str) -> object:
+        assert self.is_open
+        return getattr(self.stream, name)
+
+
+def test_nothing_is_asked_of_a_video_after_it_is_closed(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time base was: in one run of two it was another, and one worker cut all segments."""
+    packets_of, streams = spans.packets_of, list[WhileOpen]()
+
+    @contextmanager
+    def watched(path: Path, *, clip: str, log: ClipLog) -> Iterator[OpenVideo]:
+        with open_video(path, clip=clip, log=log) as video:
+            streams.append(WhileOpen(video.stream))
+            yield replace(video, stream=streams[-1])  # type: ignore[arg-type]
+            streams[-1].is_open = False
+
+    monkeypatch.setattr(spans, "open_video", watched)
+    monkeypatch.setattr(spans, "packets_of", lambda video: packets_of(replace(video, stream=video.stream.stream)))
+    path = make_video(tmp_path / "a.mp4", frames=30)
+    assert may_be_entered(path)
+    assert read_times(path, clip="A/a").by_rate == ""
+    assert [stream.is_open for stream in streams] == [False, False]
 
 
 def test_what_is_no_video_is_not_entered(tmp_path: Path) -> None:
