@@ -164,6 +164,14 @@ def _pipeline_aims() -> list[Aim]:
             measure=ratio("mocrop transcode", to="one pass"),
             most=1.3,
         ),
+        Aim(
+            run="segments",
+            title="segments of one long video, 2 workers",
+            work="500 segments of an hour of video, 2 workers (wall)",
+            compared="one pass over as many frames, in two processes",
+            measure=ratio("mocrop transcode, 2 workers", to="one pass, in halves", clock="wall"),
+            most=1.3,
+        ),
     ]
 
 

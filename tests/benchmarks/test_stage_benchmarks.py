@@ -33,7 +33,9 @@ def test_segments_are_compared_with_one_pass_over_as_many_frames() -> None:
     said = run("segments.py", "--clips", "2", "--minutes", "1", "--segments", "20", "--seconds", "0.4").splitlines()
     assert said[0].startswith("segments of one long video: 200 frames, 1 rounds")
     assert [line.split("  ")[0] for line in said[3:5]] == ["mocrop transcode", "one pass"]
-    assert [line.partition(":")[0] for line in said[5:]] == ["16 segments", "20 segments"]
+    assert said[5].startswith("segments of one long video, 2 workers: 200 frames, 1 rounds")
+    assert [line.split("  ")[0] for line in said[8:10]] == ["mocrop transcode, 2 workers", "one pass, in halves"]
+    assert [line.partition(":")[0] for line in said[10:]] == ["16 segments", "20 segments"]
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg program")
