@@ -21,6 +21,12 @@ class Given:
     multi_label: bool | None
     label_separator: str | None
 
+    def takes_unlabelled(self, kept: DatasetSettings | None) -> bool:
+        """Whether videos are taken in without labels: as asked, else as is ``kept`` unless lists are given."""
+        if self.unlabelled is not None:
+            return self.unlabelled
+        return kept is not None and kept.unlabelled and self.splits is None
+
 
 def completed(folder: Path, known: DatasetSettings | None, given: Given, *, same: bool) -> DatasetSettings:
     """Complete what is given by what mocrop.toml has.
@@ -31,7 +37,7 @@ def completed(folder: Path, known: DatasetSettings | None, given: Given, *, same
     Raises: SettingsError if what is given contradicts itself.
     """
     kept = known if known is not None and same else DatasetSettings(dataset=folder, seed=known.seed if known else 0)
-    unlabelled = kept.unlabelled and given.splits is None if given.unlabelled is None else given.unlabelled
+    unlabelled = given.takes_unlabelled(kept)
     if unlabelled and given.splits is not None:
         raise SettingsError(f"--unlabelled takes no lists, and --splits {given.splits} is given; drop one of the two")
     same_lists = given.splits is None or given.splits.absolute() == kept.splits

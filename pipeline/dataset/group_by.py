@@ -28,6 +28,34 @@ GroupNames = tuple[str | None, ...]  # one per clip; None: it belongs to no grou
 _TO_DROP_IT = "or --group-by '' to do without"
 
 
+def clip_groups(
+    group_by: str | None,
+    clips: Sequence[Clip],
+    log: IssueLog,
+    *,
+    lists: Annotations,
+    matches: Sequence[Match],
+    source: Path | None,
+    several: bool,
+) -> GroupNames | None:
+    """The groups that span classes: what ``group_by`` names, else the videos out of which clips are cut.
+
+    Where neither says anything the groups in file names hold: within each class, unless a clip may have ``several``
+    labels, and so is of no single class.
+
+    Args:
+        group_by, lists, matches, source: see :func:`group_names`; None: nothing is asked for.
+    Returns: None if groups are those of file names, within each class.
+    Raises: SettingsError as :func:`group_names` does.
+    """
+    if group_by:
+        return group_names(group_by, clips, log, lists=lists, matches=matches, source=source)
+    videos = video_groups(clips, matches)
+    if videos is None and several:
+        return tuple(class_group(clip.path, clip.group) if clip.group >= 0 else None for clip in clips)
+    return videos
+
+
 def group_names(
     group_by: str,
     clips: Sequence[Clip],

@@ -18,13 +18,12 @@ from mocrop.pipeline.dataset.issues import Issue, IssueLog
 from mocrop.pipeline.dataset.remembered import BY_VIDEO, Remembered, changed_sides, keep, numbers_of, remember
 from mocrop.pipeline.dataset.report import DatasetReport, dataset_report, write_left_out
 from mocrop.pipeline.dataset.splits import Splits, read_splits
-from mocrop.pipeline.dataset.walk import VideoFile
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import real_path
 from mocrop.pipeline.groups import NO_GROUP
 from mocrop.pipeline.platform_calls import folds_names
 from mocrop.pipeline.workspace.lock import exclusive
-from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
+from mocrop.pipeline.workspace.manifest import ClipRow, LabelKind, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings
 
@@ -69,19 +68,6 @@ def init_workspace(
         workspace is the data set itself or has another data set that may not be replaced, or the path of the data set
         or the lists is not UTF-8, or ``group_by`` gives no groups; WorkspaceError if that of the workspace is not.
     """
-    workspace.require_utf8()
-    known = read_settings(workspace)[0] if workspace.settings_file.is_file() else None
-    folder = _folder(workspace, known, dataset)
-    lists_given = splits or (known.splits if known else None)
-    found = find_clips(
-        folder,
-        lists=lists_given,
-        loose=lists_given is not None or (known is not None and known.unlabelled if unlabelled is None else unlabelled),
-        folds_names=lambda: _folds_names(workspace),
-    )
-    same = known is not None and _is_the_same(workspace, known.dataset, folder, found)
-    if known is not None and not (same or replace_dataset):
-        raise SettingsError(_another(workspace, known.dataset, folder))
     given = Given(
         splits=splits,
         seed=seed,
@@ -91,24 +77,25 @@ def init_workspace(
         multi_label=multi_label,
         label_separator=label_separator,
     )
+    workspace.require_utf8()
+    known = read_settings(workspace)[0] if workspace.settings_file.is_file() else None
+    folder = _folder(workspace, known, dataset)
+    lists_given = splits or (known.splits if known else None)
+    found = find_clips(
+        folder,
+        lists=lists_given,
+        loose=lists_given is not None or given.takes_unlabelled(known),
+        folds_names=lambda: _folds_names(workspace),
+    )
+    same = known is not None and _is_the_same(workspace, known.dataset, folder, found)
+    if known is not None and not (same or replace_dataset):
+        raise SettingsError(_another(workspace, known.dataset, folder))
     settings = completed(folder, known, given, same=same)
     with contextlib.ExitStack() as stack:
         if known is not None:  # another init may be adding clips, whose sides must not be given again
             stack.enter_context(exclusive(workspace))
         then, numbers = _before(workspace, settings, known, found, same=same)
-        before = then.known
-        lists = read_splits(
-            settings.splits,
-            found.clips,
-            dataset=folder,
-            seed=settings.seed,
-            known=before,
-            group_by=settings.group_by,
-            form=settings.form or AUTO,
-            unlabelled=settings.unlabelled,
-            several=settings.several_labels,
-            label_separator=settings.label_separator,
-        )
+        lists = _splits(settings, found, then)
         numbers = numbered(lists.groups or (), numbers)
         rows = _rows(lists.clips, lists, numbers)
         if known is None:  # nothing is written where the lists cannot be read
@@ -123,18 +110,24 @@ def init_workspace(
             class_names=lists.class_names,
             split_names=lists.split_names,
             split_seed=None if lists.kept_together is None else settings.seed,
-            label_kind="none" if settings.unlabelled else "several" if settings.several_labels else "one",
+            label_kind=_label_kind(settings),
         )
         absent = manifest.clip_count() - manifest.present_count()
         left_out = write_left_out(workspace, lists)
     issues = (
         *found.issues,
-        *(_lists_not_read(folder, found) if settings.splits is None and not settings.unlabelled else ()),
+        *(_lists_not_read(folder) if settings.splits is None and not settings.unlabelled else ()),
         *unreadable(folder, found.clips),
         *lists.issues,
         *changed_sides(rows, lists, settings, then),
     )
     return dataset_report(workspace, settings.dataset, lists, rows, issues, absent=absent, left_out=left_out)
+
+
+def _label_kind(settings: DatasetSettings) -> LabelKind:
+    if settings.unlabelled:
+        return "none"
+    return "several" if settings.several_labels else "one"
 
 
 def _folder(workspace: Workspace, known: DatasetSettings | None, dataset: Path | None) -> Path:
@@ -149,10 +142,26 @@ def _folder(workspace: Workspace, known: DatasetSettings | None, dataset: Path |
     return folder
 
 
-def _lists_not_read(folder: Path, found: FoundClips) -> tuple[Issue, ...]:
+def _splits(settings: DatasetSettings, found: FoundClips, then: Remembered) -> Splits:
+    """Read or make the splits of the clips that are there."""
+    return read_splits(
+        settings.splits,
+        found.clips,
+        dataset=settings.dataset,
+        seed=settings.seed,
+        known=then.known,
+        group_by=settings.group_by,
+        form=settings.form or AUTO,
+        unlabelled=settings.unlabelled,
+        several=settings.several_labels,
+        label_separator=settings.label_separator,
+    )
+
+
+def _lists_not_read(folder: Path) -> tuple[Issue, ...]:
     """An issue if lists lie in a data set whose folders are taken for the classes."""
     log = IssueLog()
-    if form := lists_inside(folder, [VideoFile(clip.path, clip.size_bytes, clip.mtime_ns) for clip in found.clips]):
+    if form := lists_inside(folder):
         log.note(IssueCode.LISTS_NOT_READ, form)
     return log.issues
 

@@ -42,23 +42,9 @@ class Match:
     folder: str  # class folder of the clip; without a clip, the innermost folder in the list, "" if none
 
     @property
-    def parent(self) -> str:
-        """Innermost folder of the path as listed, "" if the list gives file names only."""
-        return parent_folder(self.entry.path)
-
-    @property
     def labels(self) -> tuple[str, ...]:
         """The labels as written, none if the entry has none."""
         return self.entry.labels or ()
-
-
-def parent_folder(path: str) -> str:
-    """Innermost folder of a path with "/" between its parts.
-
-    >>> parent_folder("/data/Archery/a.avi"), parent_folder("a.avi")
-    ('Archery', '')
-    """
-    return path.rpartition("/")[0].rpartition("/")[2]
 
 
 def labels_apart(lists: Annotations, separator: str, log: IssueLog) -> Annotations:
@@ -160,7 +146,7 @@ class _Classes:
 
     def of_folder(self, match: Match) -> int:
         """Index of the class that the folders of an entry mean, NO_CLASS if there is no such class."""
-        return self._index.get(match.folder, self._index.get(match.parent, NO_CLASS))
+        return self._index.get(match.folder, self._index.get(match.entry.parent, NO_CLASS))
 
     def of_folders(self, clips: Sequence[Clip]) -> npt.NDArray[np.int32]:
         """int32, shape (clips,): index of each clip's class folder, NO_CLASS where that is not a class."""
@@ -218,7 +204,7 @@ _Numbered = Sequence[tuple[Match, int]]
 def _first_number(numbered: _Numbered, class_names: tuple[str, ...]) -> int:
     """Number of the first class, 0 or, as in the official lists, 1: whichever agrees with more folders."""
     index = {name: i for i, name in enumerate(class_names)}
-    folders = ((match.folder if match.folder in index else match.parent, number) for match, number in numbered)
+    folders = ((match.folder if match.folder in index else match.entry.parent, number) for match, number in numbered)
     offsets = Counter(number - index[folder] for folder, number in folders if folder in index)
     if offsets[0] == offsets[1]:
         return 0 if any(number == 0 for _, number in numbered) else 1
@@ -232,7 +218,7 @@ def _names_of_numbers(numbered: _Numbered, numbers: range) -> tuple[str, ...]:
     missing have any on disk.
     """
     found: list[tuple[int, tuple[str, ...]]] = []
-    folders: tuple[Callable[[Match], str], ...] = (lambda match: match.folder, lambda match: match.parent)
+    folders: tuple[Callable[[Match], str], ...] = (lambda match: match.folder, lambda match: match.entry.parent)
     for folder_of in folders:
         votes: dict[int, Counter[str]] = {}
         for match, number in numbered:

@@ -51,7 +51,7 @@ def _mentions(lists: Annotations, matches: Sequence[Match], clips: int, log: Iss
 
 def _is_tested(match: Match, labels: Labels) -> bool:
     """Whether an entry is for test and has a class, by its list or folder; the test of a challenge has none."""
-    named = bool(match.entry.labels) or not {match.folder, match.parent}.isdisjoint(labels.class_names)
+    named = bool(match.entry.labels) or not {match.folder, match.entry.parent}.isdisjoint(labels.class_names)
     return match.entry.subset is ListedSubset.TEST and named
 
 

@@ -10,7 +10,7 @@ from mocrop.pipeline.dataset.clips import Clip, clip_key, without_video_suffix
 from mocrop.pipeline.dataset.formats.base import Listed
 from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.issues import IssueLog
-from mocrop.pipeline.dataset.labels import Match, parent_folder
+from mocrop.pipeline.dataset.labels import Match
 from mocrop.pipeline.dataset.names import folded
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import csv_cell, printable
@@ -86,7 +86,7 @@ def _only(positions: Sequence[int]) -> int | None:
 
 
 def _matched(entry: Listed, position: int | None, clips: Sequence[Clip]) -> Match:
-    return Match(entry, position, parent_folder(entry.path) if position is None else clips[position].class_name)
+    return Match(entry, position, entry.parent if position is None else clips[position].class_name)
 
 
 def without_loose(

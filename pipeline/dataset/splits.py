@@ -14,13 +14,13 @@ from mocrop.pipeline.dataset.formats.base import Annotations, Source
 from mocrop.pipeline.dataset.formats.folders import require_class_folders
 from mocrop.pipeline.dataset.formats.numbering import require_one_numbering
 from mocrop.pipeline.dataset.formats.registry import AUTO, Recognised, recognised, source_of
-from mocrop.pipeline.dataset.generated_splits import class_group
-from mocrop.pipeline.dataset.group_by import GroupNames, group_names, shown_groups, video_groups
+from mocrop.pipeline.dataset.group_by import GroupNames, clip_groups, shown_groups
 from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.issues import Issue, IssueLog
 from mocrop.pipeline.dataset.known_sides import KnownSides
 from mocrop.pipeline.dataset.labels import (
     NO_CLASS,
+    Labels,
     Match,
     folder_labels,
     labels_apart,
@@ -75,8 +75,7 @@ def read_splits(
         clips: the videos on disk.
         dataset: their folder, for messages.
         seed, known: for making splits, see :func:`generated_subsets`; ignored with lists.
-        group_by: see :func:`group_names`; None: a clip's group is that in its file name, or the video
-            out of which it is cut, see :func:`video_groups`.
+        group_by: see :func:`clip_groups`.
         form: name of the form, or "auto".
         unlabelled: the clips have no labels; nothing is read.
         several: a clip may have several labels; rows for the same clip add up.
@@ -91,27 +90,15 @@ def read_splits(
     videos = [VideoFile(clip.path, clip.size_bytes, clip.mtime_ns) for clip in clips]
     source = source_of(dataset, videos, path, group_by=group_by, label_separator=label_separator)
     found = recognised(source, form)
-    lists = found.format.read(source, log)
-    if label_separator:
-        lists = labels_apart(lists, label_separator, log)
-    elif lists.class_names is None and not several:
-        note_joined(lists.listed, log)
+    lists = _read(found, source, log, several=several)
     matches: Sequence[Match] = match_clips(lists.listed, clips, log)
     _require_matches(lists, matches, clips, path, log)
     _require_labels(lists, source, several=several)
     if path is not None:
         clips, matches = without_loose(clips, matches, log)
     clips, matches = cut_into_segments(clips, matches, log)
-    groups = group_names(group_by, clips, log, lists=lists, matches=matches, source=path) if group_by else None
-    if groups is None:
-        groups = video_groups(clips, matches)
-    if groups is None and several:  # a group of a file name is not that of one class
-        groups = tuple(class_group(clip.path, clip.group) if clip.group >= 0 else None for clip in clips)
-    labelled = any(entry.labels for entry in lists.listed) or (lists.has_subsets and bool(lists.listed))
-    labels = listed_labels(lists, matches, clips, log, several=several) if labelled else folder_labels(clips)
-    if not labels.class_names:
-        raise DatasetError(f"{path} gives no labels, and no listed clip is in a class folder; add a label to each row")
-    note_alike(labels.class_names, log)
+    groups = clip_groups(group_by, clips, log, lists=lists, matches=matches, source=path, several=several)
+    labels = _labels(lists, matches, clips, log, path=path, several=several)
     if lists.has_subsets:
         together, names = None, lists.split_names
         subset = listed_subsets(lists, matches, labels, clips, log)
@@ -135,6 +122,34 @@ def read_splits(
         kept_together=together,
         form=found,
     )
+
+
+def _read(found: Recognised, source: Source, log: IssueLog, *, several: bool) -> Annotations:
+    """The rows of a source, with several labels of a cell taken apart, or noted where that is not asked for."""
+    lists = found.format.read(source, log)
+    if source.label_separator:
+        return labels_apart(lists, source.label_separator, log)
+    if lists.class_names is None and not several:
+        note_joined(lists.listed, log)
+    return lists
+
+
+def _labels(
+    lists: Annotations,
+    matches: Sequence[Match],
+    clips: Sequence[Clip],
+    log: IssueLog,
+    *,
+    path: Path | None,
+    several: bool,
+) -> Labels:
+    """The labels of clips, by lists or folders. Raises: DatasetError if there is no class at all."""
+    by_lists = any(entry.labels for entry in lists.listed) or (lists.has_subsets and bool(lists.listed))
+    labels = listed_labels(lists, matches, clips, log, several=several) if by_lists else folder_labels(clips)
+    if not labels.class_names:
+        raise DatasetError(f"{path} gives no labels, and no listed clip is in a class folder; add a label to each row")
+    note_alike(labels.class_names, log)
+    return labels
 
 
 def _require_matches(

@@ -105,6 +105,15 @@ class Listed:
     other_paths: tuple[str, ...] = ()  # further names under which the video may be stored, in order of preference
 
     @property
+    def parent(self) -> str:
+        """Innermost folder of the path as listed, "" if the list gives file names only.
+
+        >>> Listed("1", ListedSubset.TRAIN, "/data/Archery/a.avi", None, "a.txt", 1).parent
+        'Archery'
+        """
+        return self.path.rpartition("/")[0].rpartition("/")[2]
+
+    @property
     def where(self) -> str:
         """ "file:line", for issues."""
         return f"{self.file}:{self.line}"

@@ -24,9 +24,8 @@ def require_one_numbering(lists: Annotations) -> None:
     """
     found: dict[str, dict[str, Counter[int]]] = {}
     for entry in () if lists.labels_are_names else lists.listed:
-        folder = entry.path.rpartition("/")[0].rpartition("/")[2]
-        if folder and entry.labels and all(label.isdecimal() for label in entry.labels):
-            counted = found.setdefault(entry.file, {}).setdefault(folder, Counter())
+        if entry.parent and entry.labels and all(label.isdecimal() for label in entry.labels):
+            counted = found.setdefault(entry.file, {}).setdefault(entry.parent, Counter())
             counted.update(int(label) for label in entry.labels)
     numbers = [(file, told) for file, folders in found.items() if (told := _told_apart(folders))]
     _require_agreement(numbers)

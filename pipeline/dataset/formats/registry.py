@@ -100,10 +100,10 @@ def recognised(source: Source, name: str = AUTO) -> Recognised:
     raise DatasetError(_not_recognised(source, formats))
 
 
-def lists_inside(dataset: Path, videos: Sequence[VideoFile]) -> str:
-    """The form of lists that lie in a data set, and why they are of it; "" if there are none."""
+def lists_inside(dataset: Path) -> str:
+    """The form of lists that lie in a data set, and why they are of it; "" if there are none. No video is opened."""
     try:
-        found = recognised(source_of(dataset, videos, dataset))
+        found = recognised(source_of(dataset, (), dataset))
     except DatasetError:
         return ""
     return f"{found.format.name}: {found.why}"

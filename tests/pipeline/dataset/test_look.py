@@ -248,22 +248,24 @@ def test_a_class_whose_name_begins_as_that_of_another_is_not_mixed_up(tmp_path: 
     assert looked(workspace, tmp_path / "data").examples == {Change.GONE: ("Run/a.avi",)}
 
 
+def segment(name: str, path: str, *, start: int) -> ClipRow:
+    """A second of a video of ten bytes, from a second on."""
+    return ClipRow(
+        name=f"{name}#{start}-{start + 1}",
+        path=path,
+        label=0,
+        group=-1,
+        subset=(1,),
+        size_bytes=10,
+        mtime_ns=1_000,
+        span=Span(start * 1_000_000, (start + 1) * 1_000_000),
+    )
+
+
 def segments(workspace: Workspace, path: str) -> None:
     """Let the manifest hold two segments of one video, and one clip of another."""
     rows = [ClipRow(name="B/c", path="B/c.avi", label=0, group=-1, subset=(1,), size_bytes=12, mtime_ns=1_000)]
-    rows += [
-        ClipRow(
-            name=f"{path.removesuffix('.avi')}#{start}-{start + 1}",
-            path=path,
-            label=0,
-            group=-1,
-            subset=(1,),
-            size_bytes=10,
-            mtime_ns=1_000,
-            span=Span(start * 1_000_000, (start + 1) * 1_000_000),
-        )
-        for start in (0, 5)
-    ]
+    rows += [segment(path.removesuffix(".avi"), path, start=start) for start in (0, 5)]
     with Manifest(workspace.manifest_file) as manifest:
         manifest.replace_clips(rows, class_names=["A"], split_names=["1"])
 
@@ -297,17 +299,7 @@ def test_a_video_of_segments_may_get_another_suffix(workspace: Workspace, datase
 
 def test_segments_of_videos_that_differ_in_suffix_are_looked_at_apart(workspace: Workspace, dataset: Path) -> None:
     rows = [
-        ClipRow(
-            name=f"{name}#0-1",
-            path=path,
-            label=0,
-            group=-1,
-            subset=(1,),
-            size_bytes=10,
-            mtime_ns=1_000,
-            span=Span(0, 1_000_000),
-        )
-        for name, path in (("A/b", "A/b.avi"), ("A/b.mkv", "A/b.mkv"), ("B/c", "B/c.avi"))
+        segment(name, path, start=0) for name, path in (("A/b", "A/b.avi"), ("A/b.mkv", "A/b.mkv"), ("B/c", "B/c.avi"))
     ]
     with Manifest(workspace.manifest_file) as manifest:
         manifest.replace_clips(rows, class_names=["A"], split_names=["1"])
