@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.formats.base import Annotations
-from mocrop.pipeline.dataset.formats.csv_header import as_column
+from mocrop.pipeline.dataset.formats.csv_header import GROUP, as_column
 from mocrop.pipeline.dataset.generated_splits import class_group
 from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.issues import IssueLog
@@ -38,7 +38,7 @@ def clip_groups(
     source: Path | None,
     several: bool,
 ) -> GroupNames | None:
-    """The groups that span classes: what ``group_by`` names, else the videos out of which clips are cut.
+    """The groups that span classes: what ``group_by`` names, or a column `group`, else the videos of clips that are cut.
 
     Where neither says anything the groups in file names hold: within each class, unless a clip may have ``several``
     labels, and so is of no single class.
@@ -48,7 +48,7 @@ def clip_groups(
     Returns: None if groups are those of file names, within each class.
     Raises: SettingsError as :func:`group_names` does.
     """
-    if group_by:
+    if group_by or GROUP in lists.columns:
         return group_names(group_by, clips, log, lists=lists, matches=matches, source=source)
     videos = video_groups(clips, matches)
     if videos is None and several:
@@ -57,7 +57,7 @@ def clip_groups(
 
 
 def group_names(
-    group_by: str,
+    group_by: str | None,
     clips: Sequence[Clip],
     log: IssueLog,
     *,
@@ -71,18 +71,22 @@ def group_names(
 
     Args:
         group_by: name of a column of the lists if they have such a one, else a regular expression that is searched in
-            the path of a clip. Its first group is the name, or the whole match if it has none.
+            the path of a clip. Its first group is the name, or the whole match if it has none. None: the column
+            `group`.
         log: receives NOT_GROUPED and TWO_GROUPS.
         lists, matches, source: the split lists, the clip of each of their entries, and where they are.
     Raises: SettingsError if the expression is not valid, names no group, or the same for all clips.
     """
-    if lists is not None and as_column(group_by) in lists.columns:
-        found = _by_column(clips, matches, log)
+    asked = f"--group-by '{printable(group_by)}'" if group_by else f"the column {GROUP}"
+    to_drop_it = _TO_DROP_IT if group_by else "or call the column otherwise to do without"
+    if group_by is None or (lists is not None and as_column(group_by) in lists.columns):
+        found, no_column = _by_column(clips, matches, log), ""
     else:
-        found = _by_expression(group_by, clips, _no_column(lists, source))
+        no_column = _no_column(lists, source)
+        found = _by_expression(group_by, clips, no_column)
     first_of: dict[str, str | None] = {}
     names = tuple(first_of.setdefault(without_video_suffix(clip.path), _plain(found.get(clip.path))) for clip in clips)
-    _require_groups(group_by, names, clips, _no_column(lists, source))
+    _require_groups(names, clips, no_column, asked=asked, to_drop_it=to_drop_it)
     for clip, name in zip(clips, names, strict=True):
         if name is None:
             log.note(IssueCode.NOT_GROUPED, clip.path)
@@ -156,18 +160,17 @@ def _by_column(clips: Sequence[Clip], matches: Sequence[Match], log: IssueLog) -
     return found
 
 
-def _require_groups(group_by: str, names: GroupNames, clips: Sequence[Clip], no_column: str) -> None:
+def _require_groups(names: GroupNames, clips: Sequence[Clip], no_column: str, *, asked: str, to_drop_it: str) -> None:
     """Raises: SettingsError if there is no group, or a single one."""
     if all(name is None for name in names):
         raise SettingsError(
-            f"--group-by '{printable(group_by)}' finds a group for none of the clips, such as "
-            f"{printable(clips[0].path)}{no_column}; pass an expression that is found in their paths, {_TO_DROP_IT}"
+            f"{asked} finds a group for none of the clips, such as {printable(clips[0].path)}{no_column}; pass an "
+            f"expression that is found in their paths, {to_drop_it}"
         )
     if len(clips) > 1 and None not in names and len(set(names)) == 1:
         raise SettingsError(
-            f"--group-by '{printable(group_by)}' puts all {len(clips):,} clips into one group, "
-            f"'{printable(str(names[0]))}', so no split is possible{no_column}; pass an expression whose first group "
-            f"(in parentheses) tells them apart, {_TO_DROP_IT}"
+            f"{asked} puts all {len(clips):,} clips into one group, '{printable(str(names[0]))}', so no split is "
+            f"possible{no_column}; pass an expression whose first group (in parentheses) tells them apart, {to_drop_it}"
         )
 
 

@@ -19,7 +19,7 @@ from mocrop.pipeline.dataset.formats.base import (
     subset_of,
 )
 from mocrop.pipeline.dataset.formats.csv_doubts import require_no_doubt, require_no_subset_folders
-from mocrop.pipeline.dataset.formats.csv_header import READ, as_column, is_called_as, read_header
+from mocrop.pipeline.dataset.formats.csv_header import GROUP, READ, as_column, is_called_as, read_header
 from mocrop.pipeline.dataset.formats.list_names import LIST_SUFFIXES, ListFile, list_files, subset_and_key
 from mocrop.pipeline.dataset.formats.text_files import (
     as_label,
@@ -132,7 +132,8 @@ class _Rows:
         self._delimiter = max(",;\t", key=self._lines[0].count)
         with quotes_checked(path, reader := self._reader(None)):
             written = tuple(as_column(name) for name in reader.fieldnames or ())
-        self._group = as_column(group_by) if as_column(group_by) in written else ""
+        group = as_column(group_by) or GROUP
+        self._group = group if group in written else ""
         header = read_header(path, written, self._group, self._above())
         self.columns, self.taken = header.names, header.taken
         by_name = of_file is not None and "subset" not in self.columns and "label" in self.columns

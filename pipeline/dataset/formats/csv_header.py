@@ -10,6 +10,7 @@ from pathlib import Path
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import printable
 
+GROUP = "group"  # the column of groups, where --group-by asks for nothing else
 READ = ("path", "subset", "label", "split", "start", "end")  # columns that mean something by their names
 _ALSO = {  # what else they may be called, where no column has the name itself
     "path": (

@@ -137,6 +137,32 @@ def test_a_missing_column_is_taken_for_an_expression_and_the_error_names_the_col
     assert splits.groups == ("a", None, "c", None)
 
 
+def test_a_column_called_group_counts_without_being_asked_for_and_an_expression_before_it(tmp_path: Path) -> None:
+    found = clips("A/1_x.avi", "A/2_y.avi", "B/3_x.avi", "B/4_y.avi")
+    rows = "A/1_x,A,p\nA/2_y,A,q\nB/3_x,B,p\nB/4_y,B,r\n"
+    own = csv_file(tmp_path, f"path,label,group\n{rows}")
+    assert read_splits(own, found).groups == ("p", "q", "p", "r")
+    assert read_splits(own, found, group_by="_([xy])").groups == ("x", "y", "x", "y")
+    other = csv_file(tmp_path, f"path,label,person\n{rows}")
+    assert read_splits(other, found).groups is None
+    assert read_splits(other, found, group_by="person").groups == ("p", "q", "p", "r")
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["p", "p"], "the column group puts all 2 clips into one group, 'p', so no split is possible; pass"),
+        (["", ""], "the column group finds a group for none of the clips, such as A/1.avi; pass"),
+    ],
+)
+def test_a_column_called_group_that_tells_nothing_is_refused(tmp_path: Path, cells: list[str], said: str) -> None:
+    found = clips("A/1.avi", "A/2.avi")
+    own = csv_file(tmp_path, "path,label,group\n" + "".join(f"A/{n},A,{cell}\n" for n, cell in enumerate(cells, 1)))
+    with pytest.raises(SettingsError, match=said) as refused:
+        read_splits(own, found)
+    assert str(refused.value).endswith("or call the column otherwise to do without")
+
+
 def test_a_csv_without_subsets_gives_labels_and_groups_of_a_split_that_is_made(tmp_path: Path) -> None:
     paths = [f"all/{person}{n}.avi" for person in "abcdef" for n in range(4)]
     rows = "".join(f"{path},{'run' if n % 2 else 'dig'},{path[4]}\n" for n, path in enumerate(paths[:-1]))
