@@ -38,7 +38,7 @@ def clip_groups(
     source: Path | None,
     several: bool,
 ) -> GroupNames | None:
-    """The groups that span classes: what ``group_by`` names, or a column `group`, else the videos of clips that are cut.
+    """The groups that span classes: what ``group_by`` names, or a column `group`, else the videos of cut clips.
 
     Where neither says anything the groups in file names hold: within each class, unless a clip may have ``several``
     labels, and so is of no single class.
