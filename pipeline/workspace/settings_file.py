@@ -125,16 +125,16 @@ def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
         document["dataset"] = os.fspath(settings.dataset.absolute())
         document["splits"] = os.fspath(settings.splits.absolute()) if settings.splits else ""
         document["seed"] = settings.seed
-        if settings.group_by or "group_by" in document:
-            document["group_by"] = settings.group_by or ""
-        if settings.form or "format" in document:
-            document["format"] = settings.form or ""
-        if settings.unlabelled or "unlabelled" in document:
-            document["unlabelled"] = settings.unlabelled
-        if settings.multi_label or "multi_label" in document:
-            document["multi_label"] = settings.multi_label
-        if settings.label_separator or "label_separator" in document:
-            document["label_separator"] = settings.label_separator
+        later: dict[str, str | bool] = {  # what a new file does without until it is asked for
+            "group_by": settings.group_by or "",
+            "format": settings.form or "",
+            "unlabelled": settings.unlabelled,
+            "multi_label": settings.multi_label,
+            "label_separator": settings.label_separator,
+        }
+        for key, value in later.items():
+            if value or key in document:
+                document[key] = value
 
 
 def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:
