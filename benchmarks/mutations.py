@@ -30,7 +30,7 @@ from mutate import MUTATIONS
 
 from mocrop.pipeline.choices import Source
 from mocrop.pipeline.commands.preprocess import run_all
-from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES
+from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.workspace.paths import Workspace
 

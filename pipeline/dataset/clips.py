@@ -17,8 +17,6 @@ from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import printable
 from mocrop.pipeline.span import Span
 
-__all__ = ["VIDEO_SUFFIXES", "Clip", "FoundClips", "find_clips", "group_of", "without_video_suffix"]
-
 ANNOTATION_SUFFIXES = (".csv", ".tsv", ".json", ".txt", ".list", ".lst")
 _GROUP = re.compile(r".*_g([0-9]{1,9})_")  # greedy: the last one in a name counts, as in v_my_g3_trick_g01_c02
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mocrop.pipeline.dataset.clips import Clip, without_video_suffix
+from mocrop.pipeline.dataset.clips import Clip
 from mocrop.pipeline.dataset.generated_splits import class_group, generated_subsets
 from mocrop.pipeline.dataset.group_by import GroupNames, shown_groups
 from mocrop.pipeline.dataset.issue_codes import IssueCode
@@ -16,6 +16,7 @@ from mocrop.pipeline.dataset.known_sides import KnownSides
 from mocrop.pipeline.dataset.labels import NO_CLASS, Labels
 from mocrop.pipeline.dataset.listed_subsets import TRAIN, UNUSED
 from mocrop.pipeline.dataset.spanning_splits import spanning_subsets
+from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import DatasetError
 
 

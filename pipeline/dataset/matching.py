@@ -6,12 +6,13 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mocrop.pipeline.dataset.clips import Clip, clip_key, without_video_suffix
+from mocrop.pipeline.dataset.clips import Clip, clip_key
 from mocrop.pipeline.dataset.formats.base import Listed
 from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.issues import IssueLog
 from mocrop.pipeline.dataset.labels import Match
 from mocrop.pipeline.dataset.names import folded
+from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import csv_cell, printable
 from mocrop.pipeline.span import Span

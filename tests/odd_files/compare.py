@@ -19,7 +19,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.slots import evenly
 from mocrop.pipeline.choices import Select, Source
 from mocrop.pipeline.commands.preprocess import precrop, run_all
-from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES
+from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.run.session import RunOptions

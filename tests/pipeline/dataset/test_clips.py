@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mocrop.pipeline.dataset.clips import VIDEO_SUFFIXES, FoundClips, find_clips, group_of, without_video_suffix
+from mocrop.pipeline.dataset.clips import FoundClips, find_clips, group_of
 from mocrop.pipeline.dataset.issue_codes import IssueCode
+from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES, without_video_suffix
 from mocrop.pipeline.errors import DatasetError
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mocrop.pipeline.dataset.clips import Clip, find_clips, group_of, without_video_suffix
+from mocrop.pipeline.dataset.clips import Clip, find_clips, group_of
 from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.listed_subsets import TEST, TRAIN, UNUSED, VAL
 from mocrop.pipeline.dataset.splits import Splits, read_splits
+from mocrop.pipeline.dataset.walk import without_video_suffix
 from mocrop.pipeline.errors import DatasetError
 
 
