@@ -153,8 +153,10 @@ def _is_of_library(function: ast.expr, name: str) -> bool:
     return isinstance(function, ast.Attribute) and function.attr == name and name != "print"
 
 
-def test_package_imports_no_peer_that_it_is_measured_against() -> None:
-    peers = {"cv2", "ffcv", "mvextractor", "torchcodec", "webdataset", "zarrs"}
+def test_package_imports_no_peer_and_nothing_of_what_others_train_with() -> None:
+    """What it is measured against, and what its caches and exports are tried with."""
+    others = {Requirement(each).name.replace("-", "_") for each in EXTRAS["interop"]} - {"mocrop"}
+    peers = {"cv2", "ffcv", "mvextractor", "torchcodec", "webdataset", "zarrs", *others}
     found = {name for path in [*modules(), ROOT / "cli.py"] for name in imports(path) if name.split(".")[0] in peers}
     assert found == set()
 
@@ -191,7 +193,8 @@ def test_wheel_holds_only_the_package_and_its_metadata(tmp_path: Path) -> None:
 
 def test_the_lowest_versions_that_are_tested_are_those_that_are_promised() -> None:
     requirements = [Requirement(each) for each in PROJECT["project"]["dependencies"]]
-    requirements += [Requirement(each) for n in ("boxes", "weights", "tensorboard", "test") for each in EXTRAS[n]]
+    extras = ("boxes", "onnx", "weights", "tensorboard", "test")
+    requirements += [Requirement(each) for name in extras for each in EXTRAS[name]]
     promised = {each.name: str(each.specifier).removeprefix(">=") for each in requirements if each.name != "mocrop"}
     lines = (line for line in (ROOT / ".ci/lowest.txt").read_text().splitlines() if not line.startswith("#"))
     tested = dict(line.split("==") for line in lines)
