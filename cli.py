@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from mocrop.pipeline.choices import Bars, Camera, Compression, Fit, Scene, Select, Shape, Source
+from mocrop.pipeline.choices import Audio, Bars, Camera, Compression, Fit, Scene, Select, Shape, Source
 from mocrop.pipeline.names import printable
 from mocrop.training.options import (
     CacheOption,
@@ -32,6 +32,7 @@ from mocrop.training.options import (
 from mocrop.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from mocrop.pipeline.commands.export import ExportReport
     from mocrop.pipeline.commands.preprocess import Report
     from mocrop.pipeline.interrupts import Interrupts
     from mocrop.pipeline.run.session import RunOptions
@@ -183,15 +184,21 @@ MaxDamagedOption = Annotated[
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the cache if there is one already.")]
+DensityOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--density-from",
+        metavar="DIR",
+        help="Crop by the reference's `.npy` density maps in this folder: policy maps, which needs no extract-mv.",
+        readable=False,
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CropOptions:
-    """Options of a crop cache, named as `resolve_precrop` takes them; None: not given."""
+class BoxOptions:
+    """Options of crops, wherever they go, named as `resolve_precrop` takes them; None: not given."""
 
-    size: Annotated[int | None, typer.Option(min=1, help="Side of the cropped frames, pixels.", show_default="192")] = (
-        None
-    )
     policy: Annotated[
         str | None,
         typer.Option(
@@ -241,6 +248,16 @@ class CropOptions:
     eps_px: EpsOption = None
     samples: SamplesOption = None
     camera: CameraOption = None
+    max_damaged: MaxDamagedOption = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropOptions(BoxOptions):
+    """Options of a crop cache."""
+
+    size: Annotated[int | None, typer.Option(min=1, help="Side of the cropped frames, pixels.", show_default="192")] = (
+        None
+    )
     motion_fields: Annotated[
         bool | None, typer.Option("--motion-fields", help="Also store a dense motion field for every frame.")
     ] = None
@@ -260,7 +277,6 @@ class CropOptions:
             show_default="none",
         ),
     ] = None
-    max_damaged: MaxDamagedOption = None
     name: Annotated[str | None, typer.Option(help="Name of the cache.", show_default="<policy>-<size>")] = None
 
 
@@ -273,15 +289,40 @@ class PrecropOptions(CropOptions):
         typer.Option(help="Files to read, as for extract-mv.", show_default="those that extract-mv has read"),
     ] = None
 
-    folder: Annotated[
-        Path | None,
+    folder: DensityOption = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(BoxOptions):
+    """Options of `mocrop export`, named as `resolve_export` takes them; None: not given."""
+
+    to: Annotated[
+        str | None, typer.Option(help="Form of the export: mp4.", show_default="that of the export in DIR")
+    ] = None
+    cache: Annotated[
+        str | None,
         typer.Option(
-            "--density-from",
-            metavar="DIR",
-            help="Crop by the reference's `.npy` density maps in this folder: policy maps, which needs no extract-mv.",
-            readable=False,
+            help="Crop cache whose boxes to take, instead of those of a policy.",
+            show_default="the only one, unless an option of the crop is given",
         ),
     ] = None
+    density_from: DensityOption = None
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Side of the frames, pixels; mp4, 0: those of the source.",
+            show_default="that of the cache",
+        ),
+    ] = None
+    fps: Annotated[
+        float | None, typer.Option(min=0, help="mp4: frames a second.", show_default="all, at their own times")
+    ] = None
+    crf: Annotated[
+        int | None, typer.Option(min=0, max=51, help="mp4: constant rate factor of x264.", show_default="18")
+    ] = None
+    preset: Annotated[str | None, typer.Option(help="mp4: preset of x264.", show_default="veryfast")] = None
+    audio: Annotated[Audio | None, typer.Option(help="mp4: the sound of the clips.", show_default="drop")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -568,6 +609,30 @@ def run(
         **vars(crop),
     )
     _finish(report, as_json)
+
+
+@app.command()
+@grouped
+def export(
+    *,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to export into.", readable=False)],
+    crop: ExportOptions,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the export in DIR.")] = False,
+    workspace: WorkspaceOption = None,
+    cluster: ClusterOptions,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the crops in a form that other training code reads: MP4 files."""
+    from mocrop.pipeline.commands.console import print_exported
+    from mocrop.pipeline.commands.export import export as export_into
+
+    where = _workspace(workspace)
+    if dry_run:
+        return _explain(where, "export", {"into": folder, **vars(crop)})
+    report = export_into(where, folder, overwrite=overwrite, run=cluster.run(as_json=as_json), options=vars(crop))
+    _print_result(report, print_exported, as_json)
+    _exit_with_3_if_any_failed(report)
 
 
 @app.command()
@@ -1069,7 +1134,7 @@ def _finish(report: Report, as_json: bool) -> None:
     _exit_with_3_if_any_failed(report)
 
 
-def _exit_with_3_if_any_failed(report: Report) -> None:
+def _exit_with_3_if_any_failed(report: Report | ExportReport) -> None:
     if report.failed:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,12 @@ class CropBox:
     def __post_init__(self) -> None:
         if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
             raise ValueError(f"a crop box needs 0 <= left < right <= 1 and 0 <= top < bottom <= 1, not {self}")
+
+    @classmethod
+    def of(cls, edges: Sequence[float]) -> CropBox:
+        """The box with these edges: left, top, right, bottom, in fractions."""
+        left, top, right, bottom = edges
+        return cls(left=left, top=top, right=right, bottom=bottom)
 
     @property
     def edges(self) -> tuple[float, float, float, float]:

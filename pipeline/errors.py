@@ -79,6 +79,7 @@ class Reason(StrEnum):
     VARIABLE_FRAME_RATE = "variable-frame-rate"
     TIMES_BY_RATE = "frame-times-by-rate"
     SIZE_CHANGES = "frame-size-changes"
+    AUDIO_LEFT_OUT = "audio-left-out"
 
 
 class MocropError(Exception):

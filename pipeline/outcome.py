@@ -35,6 +35,7 @@ class ClipTask:
     limit_seconds: float = 0.0  # time after which the clip counts as hanging; 0: no limit
     h264_checksum: int | None = None  # CRC-32C of its transcoded file; None: not known
     span: Span | None = None  # of a segment, to be cut out of the file; None: the whole file
+    told: str = ""  # what the client tells the stage of it, see Stage.tells
 
     def require_accepted(self) -> None:
         """Raise the refusal, if there is one; every stage calls this first inside :func:`clip_log`.

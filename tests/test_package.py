@@ -23,6 +23,7 @@ ROOMS = {  # from the top down: each may import itself and what stands behind it
         "commands",
         "checks",
         "run",
+        "export",
         "stages",
         "policies",
         "motion",

@@ -9,7 +9,9 @@ from rich.table import Table
 
 from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.commands.dataset_console import print_dataset, print_issues
-from mocrop.pipeline.commands.maps import ExportReport, ImportReport
+from mocrop.pipeline.commands.export import ExportReport
+from mocrop.pipeline.commands.maps import ExportReport as MapsReport
+from mocrop.pipeline.commands.maps import ImportReport
 from mocrop.pipeline.commands.preprocess import Report
 from mocrop.pipeline.commands.status import StageStatus, WorkspaceStatus
 from mocrop.pipeline.commands.verify import CheckedPart, VerifyReport
@@ -139,7 +141,7 @@ def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:
     return stage.done, stage.to_do, stage.stale, sum(stage.failed.values())
 
 
-def print_export(console: LineConsole, report: ExportReport) -> None:
+def print_export(console: LineConsole, report: MapsReport) -> None:
     """Print how many maps were written, and how many clips have none and why."""
     rows, cols = report.grid
     console.print(f"{count(report.written, f'{rows}x{cols} map')} written to {report.folder}")
@@ -150,6 +152,16 @@ def print_export(console: LineConsole, report: ExportReport) -> None:
     ):
         if clips:
             console.say("  ", (f"{clips:>6,}", "yellow"), f"  {why}")
+
+
+def print_exported(console: LineConsole, report: ExportReport) -> None:
+    """Print what was done, and how many clips the folder holds and lacks."""
+    for stage in report.stages:
+        print_stage(console, stage)
+    left = f"; {count(report.left_out, 'clip')} left out" if report.left_out else ""
+    console.say((str(report.folder), "bold"), f" holds {count(report.clips, 'clip')} as {report.form}{left}")
+    if report.failed:
+        console.print("`mocrop status --failed` names the failed clips, `mocrop retry` tries them again")
 
 
 def print_import(console: LineConsole, report: ImportReport) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.export.registry import settings_from_plain
+from mocrop.pipeline.export.stage import export_folder, export_stage
 from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.registry import Stages, chooses_files
@@ -61,12 +63,18 @@ class WorkspaceStatus:
 
 
 def known_stages(workspace: Workspace) -> list[Stage]:
-    """The stages of a workspace in order: transcode if vectors come from its files, extract-mv, one per crop cache."""
+    """The stages of a workspace in order: transcode if vectors come from its files, extract-mv, caches, exports."""
     stages = Stages(workspace, read_settings(workspace)[1])
     extract = stages.extract()
     first = [extract.upstream] if extract.upstream else []
     caches = [stages.precrop(read_precrop_settings(workspace, name)) for name in workspace.cache_names()]
-    return [*first, extract, *caches]
+    with Manifest(workspace.manifest_file, read_only=True) as manifest:
+        exports = manifest.known_exports()
+    made = [
+        export_stage(stages, settings_from_plain({**known, "folder": folder}, where=f"the export {folder}"))
+        for folder, known in exports.items()
+    ]
+    return [*first, extract, *caches, *made]
 
 
 def workspace_status(workspace: Workspace, *, failures: bool = False, notes: bool = False) -> WorkspaceStatus:
@@ -114,6 +122,8 @@ def _status(manifest: Manifest, stage: Stage, *, failures: bool, notes: bool) ->
 def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...], *, auto: bool, unlabelled: bool) -> str:
     for stage in stages:
         if stage.to_do or stage.stale:
+            if folder := export_folder(stage.stage):
+                return f"mocrop export {shell_word(folder)}"
             command, _, cache = stage.stage.partition(":")
             if command == "transcode" and auto:
                 return "mocrop extract-mv"  # `mocrop transcode` transcodes every clip

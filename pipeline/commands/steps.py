@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.errors import Reason, SettingsError
+from mocrop.pipeline.export.base import Export, ExportSettings
+from mocrop.pipeline.export.finish import finish_export, start_export
+from mocrop.pipeline.export.records import Records
+from mocrop.pipeline.export.resolve import resolve_export
+from mocrop.pipeline.export.stage import export_stage
+from mocrop.pipeline.export.target import clear, require_target, sweep
 from mocrop.pipeline.run.session import FilesRead, Session, StageReport
+from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.stages.cache_settings import resolve_precrop
 from mocrop.pipeline.stages.caches import prepare_cache, require_motion
 from mocrop.pipeline.stages.contract import Stage
@@ -15,13 +24,17 @@ from mocrop.pipeline.stages.extract_mv import ExtractSettings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import chooses_files
 from mocrop.pipeline.stages.stored_settings import require_same_settings
-from mocrop.pipeline.workspace.settings_file import write_stage_settings
+from mocrop.pipeline.strict_json import json_text
+from mocrop.pipeline.workspace.settings_file import read_settings, write_stage_settings
 
 Options = Mapping[str, Any]  # settings of one stage by name; None: as the workspace has them
 
 
 def stage_of(session: Session, name: str, options: Options) -> Stage:
     """The stage that a command runs. Raises: SettingsError."""
+    if name == "export":
+        own = {name: value for name, value in options.items() if name != "into"}
+        return export_stage_of(session, options["into"], own)
     if name == "precrop":
         return session.stages.precrop(resolve_precrop(session.workspace, session.stages, options))
     if name == "transcode":
@@ -72,6 +85,36 @@ def crop(session: Session, stage: Stage, *, overwrite: bool = False) -> StageRep
     return session.run(stage)  # plans after prepare_cache, which forgets all outcomes when it makes the cache anew
 
 
+def export_stage_of(session: Session, folder: Path, options: Options) -> Stage:
+    """The stage that exports into a folder. Raises: SettingsError, CacheError."""
+    known = session.manifest.known_exports().get(os.path.abspath(folder))
+    return export_stage(session.stages, resolve_export(session.workspace, session.stages, folder, options, known=known))
+
+
+def export_into(session: Session, stage: Stage, *, overwrite: bool = False) -> tuple[StageReport, Export]:
+    """Export what is to be exported, then write what belongs to the whole."""
+    workspace, manifest, settings = session.workspace, session.manifest, stage.settings
+    dataset, folder = read_settings(workspace)[0], Path(stage.settings.folder)
+    known = manifest.known_exports().get(settings.folder)
+    require_target(workspace, dataset.dataset, settings, known=known, overwrite=overwrite)
+    if not settings.cache:
+        require_motion(workspace, settings.crop)
+    session.look_again(stage, anew=overwrite)
+    session.require_upstream(stage)
+    records = Records.of(workspace, settings.folder)
+    if overwrite:
+        clear(folder, records.files())
+        records.remove_all()
+        manifest.forget(stage.name)
+    sweep(folder)
+    start_export(stage, dataset=dataset.dataset)
+    manifest.remember_export(settings.folder, json_text(plain_settings(settings)))
+    report = session.run(stage)
+    made = finish_export(workspace, manifest, stage, dataset)
+    sweep(folder)
+    return report, made
+
+
 def stage_that_chooses(stage: Stage) -> Stage | None:
     """The stage before, if it is the one that decides for source auto which files are read."""
     before = stage.upstream
@@ -95,6 +138,8 @@ def run_stage(session: Session, stage: Stage) -> StageReport:
     """Run a stage as its command would; if it decides which files are read, count those of both kinds."""
     if isinstance(stage.settings, PrecropSettings):
         return crop(session, stage)
+    if isinstance(stage.settings, ExportSettings):
+        return export_into(session, stage)[0]
     report = session.run(stage)
     if not chooses_files(stage):
         return report

@@ -140,12 +140,15 @@ def as_if_done(row: StageRow) -> StageRow:
 
 
 def plan_decisions(rows: Iterable[StageRow], stage: Stage) -> Iterator[Decision]:
-    """Decide for every clip, by position, what ``stage`` would do; the same decisions that :func:`plan_stage` uses."""
+    """Decide for every clip, unit by unit, what ``stage`` would do; the same decisions that :func:`plan_stage` uses."""
     return chain.from_iterable(decisions for _, decisions in _spans(rows, stage))
 
 
 def _spans(rows: Iterable[StageRow], stage: Stage) -> Iterator[tuple[int, list[Decision]]]:
-    for span, members in groupby(rows, key=lambda row: row.position // stage.clips_per_unit):
+    unit_of = stage.unit_of or (lambda position: position // stage.clips_per_unit)
+    if stage.unit_of is not None:  # a sort that keeps the order within a unit
+        rows = sorted(rows, key=lambda row: unit_of(row.position))
+    for span, members in groupby(rows, key=lambda row: unit_of(row.position)):
         yield span, _span_decisions([decision_on(row, stage) for row in members], stage)
 
 
@@ -176,6 +179,7 @@ def _task(decision: Decision, stage: Stage, dataset: Path, clip_seconds: float) 
         limit_seconds=clip_seconds,
         h264_checksum=row.h264_checksum,
         span=row.span,
+        told="" if stage.tells is None else stage.tells(row.position),
     )
 
 

@@ -54,13 +54,16 @@ class CropOptions(TypedDict, total=False):
 FIELD_OPTIONS = ("motion_fields", "field_side", "field_span", "field_camera")
 
 
-def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, Any]) -> PrecropSettings:
+def resolve_precrop(
+    workspace: Workspace, stages: Stages, options: Mapping[str, Any], *, inherit: bool = True
+) -> PrecropSettings:
     """Resolve options to the settings of a cache: what is given, else what an existing cache has, else the defaults.
 
     Args:
         options: fields of PrecropSettings or of the policy's settings by name; None: not given. ``grid`` may be "6x8".
             A ``folder`` implies policy `maps`. ``motion_fields`` is True or False here; ``field_side``, ``field_span``
             and ``field_camera`` are their settings.
+        inherit: whether a cache of that name says what is not given.
     Raises: SettingsError naming the option that is invalid; CacheError if the existing cache cannot be read.
     """
     given = {name: value for name, value in options.items() if value is not None}
@@ -71,7 +74,7 @@ def resolve_precrop(workspace: Workspace, stages: Stages, options: Mapping[str, 
         given = {"policy": MAPS, **given, "folder": os.path.abspath(given["folder"])}
     policy, size = given.get("policy", DEFAULT_POLICY), given.get("size", DEFAULT_SIZE)
     name = given.get("name") or f"{policy}-{size}"
-    known = stored_settings(workspace, name)
+    known = stored_settings(workspace, name) if inherit else {}
     policy = str(given.get("policy", known.get("policy", DEFAULT_POLICY)))
     if policy not in POLICIES:
         raise SettingsError(f"there is no policy {policy!r}; the policies are {', '.join(POLICIES)}")

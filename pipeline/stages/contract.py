@@ -43,7 +43,7 @@ class Stage:
     name: str  # key of its outcomes in the manifest: "transcode", "extract-mv", "precrop:motion-192"
     function: StageFunction
     settings: Any  # a frozen dataclass
-    version: int  # raised whenever the bytes that the stage writes change
+    version: int | str  # changed whenever the bytes that the stage writes change
     clips_per_unit: int
     writes_shards: bool  # True: units are fixed spans of all clips, run as a whole
     output: Callable[[int, str], Path]  # (position, clip name) -> path that exists if the stage is done with the clip
@@ -51,10 +51,12 @@ class Stage:
     reads_dataset: bool = False  # opens the data set's own files
     prepare: Callable[[], None] | None = None  # makes the store that workers only write into; for the client to call
     way_out: str = ""  # for messages of the stages that read it: what to do where it has not run
+    tells: Callable[[int], str] | None = None  # position -> what the client alone knows of the clip: its task's `told`
+    unit_of: Callable[[int], int] | None = None  # position -> its unit, where that is no span; with writes_shards
 
     def makes_output(self, reasons: Sequence[Reason]) -> bool:
         """Whether the stage has written something for a clip that it is done with and that has these notes."""
-        return self.writes_shards or Reason.OWN_FILE_SERVES not in reasons
+        return self.tells is not None or self.writes_shards or Reason.OWN_FILE_SERVES not in reasons
 
     @property
     def settings_hash(self) -> str:

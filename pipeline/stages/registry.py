@@ -9,6 +9,7 @@ from typing import Any
 
 from mocrop.pipeline.cache.layout import shard_file
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, create_store, shard_folder
+from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps
 from mocrop.pipeline.settings import Settings, settings_from
 from mocrop.pipeline.stages.contract import Stage
@@ -110,6 +111,7 @@ class Stages:
             output=lambda position, _: shard_file(cache, position // settings.clips_per_shard),
             upstream=extract if settings.needs_motion else extract.upstream,
             reads_dataset=settings.source != "h264",
+            way_out=f"run `mocrop precrop --name {shell_word(settings.name)}` first",
         )
 
     def imported_maps(self) -> ImportedMaps | None:

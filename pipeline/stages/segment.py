@@ -66,21 +66,9 @@ class Segment:
 
         Raises: ClipError with OUTSIDE_VIDEO, TRUNCATED or NO_FRAMES.
         """
-        name, span = self.task.name, self.span
-        if timed.cut_off and span.end_us > timed.end_us:
-            raise ClipError(Reason.TRUNCATED, f"{name}: {timed.cut_off}, at {_seconds(timed.end_us)}")
-        last = int(timed.times_us[-1])
-        if span.start_us > last:
-            fact = f"it begins at {_seconds(span.start_us)}, and the last frame of the video is at {_seconds(last)}"
-            raise ClipError(Reason.OUTSIDE_VIDEO, f"{name}: {fact}; correct its row in the list")
-        self.numbers = timed.numbers(span)
+        self.numbers, self._cut = frames_of(self.task, timed)
         self.next = self.numbers.start
-        if not self.numbers:
-            raise ClipError(Reason.NO_FRAMES, f"{name}: {_between(timed, span)}")
         self._by_rate = timed.by_rate
-        self._cut = ""
-        if span.end_us > timed.end_us + timed.step_us:
-            self._cut = f"it is to end at {_seconds(span.end_us)}, and the video ends at {_seconds(timed.end_us)}"
 
     def begin(self, rate: Fraction, noted: ClipLog) -> None:
         """Open its file. Raises: OSError, for which no clip is to blame.
@@ -131,6 +119,28 @@ class Segment:
             self._writer.close()
             self._writer = None
         self._partial.unlink(missing_ok=True)
+
+
+def frames_of(task: ClipTask, timed: TimedFrames) -> tuple[range, str]:
+    """Find the frames of a segment in its video.
+
+    Returns: their numbers, and what is to be noted as SPAN_CUT; empty: nothing.
+    Raises: ClipError with OUTSIDE_VIDEO, TRUNCATED or NO_FRAMES.
+    """
+    name, span = task.name, task.span
+    assert span is not None
+    if timed.cut_off and span.end_us > timed.end_us:
+        raise ClipError(Reason.TRUNCATED, f"{name}: {timed.cut_off}, at {_seconds(timed.end_us)}")
+    last = int(timed.times_us[-1])
+    if span.start_us > last:
+        fact = f"it begins at {_seconds(span.start_us)}, and the last frame of the video is at {_seconds(last)}"
+        raise ClipError(Reason.OUTSIDE_VIDEO, f"{name}: {fact}; correct its row in the list")
+    numbers = timed.numbers(span)
+    if not numbers:
+        raise ClipError(Reason.NO_FRAMES, f"{name}: {_between(timed, span)}")
+    if span.end_us > timed.end_us + timed.step_us:
+        return numbers, f"it is to end at {_seconds(span.end_us)}, and the video ends at {_seconds(timed.end_us)}"
+    return numbers, ""
 
 
 def _seconds(microseconds: int) -> str:

@@ -93,18 +93,19 @@ def require_same_settings(workspace: Workspace, settings: PrecropSettings) -> No
 def _require_same(there: PrecropSettings, asked: PrecropSettings) -> None:
     """Raise CacheError naming each setting that differs between an existing cache and what is asked for."""
     pair = (plain_settings(each, keep_none=True, keep_added=True) for each in (there, asked))
-    if differences := list(_differences(*pair)):
+    if found := list(differences(*pair)):
         raise CacheError(
-            f"crop cache {asked.name!r} exists with other settings ({'; '.join(differences)}); "
+            f"crop cache {asked.name!r} exists with other settings ({'; '.join(found)}); "
             "choose another --name, or replace it with --overwrite"
         )
 
 
-def _differences(there: Plain, asked: Plain) -> Iterator[str]:
+def differences(there: Plain, asked: Plain) -> Iterator[str]:
+    """Say in words of each setting that differs what it is there, and what is asked for."""
     for key in sorted(there.keys() | asked.keys()):
         before, now = there.get(key), asked.get(key)
         if isinstance(before, dict) and isinstance(now, dict):
-            yield from _differences(before, now)
+            yield from differences(before, now)
         elif before != now:
             yield f"{key}: {_shown(before)} there, {_shown(now)} asked"
 

@@ -66,10 +66,11 @@ class RegularFrames:
         clip: its name, for messages.
         log: receives the notes.
         deinterlace: whether to make whole pictures of those that are marked as two fields. Each frame gives one.
+        keeps_times: whether whoever takes the frames gives them their own times, so that there is nothing to note.
     """
 
-    def __init__(self, *, clip: str, log: ClipLog, deinterlace: bool = False) -> None:
-        self._clip, self._log, self._deinterlace = clip, log, deinterlace
+    def __init__(self, *, clip: str, log: ClipLog, deinterlace: bool = False, keeps_times: bool = False) -> None:
+        self._clip, self._log, self._deinterlace, self._keeps_times = clip, log, deinterlace, keeps_times
         self._number, self._clock = 0, _Clock()
         self._form: _Form | None = None
         self._filters: _Filters | None = None  # new ones where the form changes
@@ -94,7 +95,7 @@ class RegularFrames:
     def finish(self) -> Iterator[VideoFrame]:
         """Frames that are ready when no more will come."""
         yield from self._rest()
-        if self._clock.irregular:
+        if self._clock.irregular and not self._keeps_times:
             self._log.note(Reason.VARIABLE_FRAME_RATE, "frames came at irregular times and are evenly spaced now")
 
     def _rest(self) -> Iterator[VideoFrame]:

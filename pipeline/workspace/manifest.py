@@ -28,6 +28,7 @@ __all__ = ["ClipRow", "LabelKind", "Manifest", "StageCounts", "StageRow"]
 
 LabelKind = Literal["one", "several", "none"]  # labels a clip
 _CACHE = "cache:"  # before its name, the key of the fact that remembers a crop cache
+_EXPORT = "export:"  # before the path of its folder, that of an export
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +201,20 @@ class Manifest(OutcomeTable):
         """No longer remember a crop cache."""
         with transaction(self._database) as database:
             drop_fact(database, f"{_CACHE}{name}")
+
+    def remember_export(self, folder: str, settings_json: str) -> None:
+        """Remember that there is an export in a folder, and its settings, a JSON object."""
+        with transaction(self._database) as database:
+            write_facts(database, {f"{_EXPORT}{folder}": settings_json})
+
+    def known_exports(self) -> dict[str, dict[str, Any]]:
+        """The settings of every export that is remembered, by its folder."""
+        return read_facts(self._database, _EXPORT)
+
+    def forget_export(self, folder: str) -> None:
+        """No longer remember an export."""
+        with transaction(self._database) as database:
+            drop_fact(database, f"{_EXPORT}{folder}")
 
 
 def _stored(clip: ClipRow) -> tuple[str | int | None, ...]:

@@ -79,6 +79,11 @@ class Workspace:
         return self.root / "reports"
 
     @property
+    def exports(self) -> Path:
+        """Folder of what is remembered of exports, whose own folders are elsewhere."""
+        return self.root / "exports"
+
+    @property
     def partial(self) -> Path:
         """Folder of unfinished files; on the same file system as their final places."""
         return self.root / ".partial"

@@ -62,6 +62,14 @@ UCF101 = TextLists("ucf101", "trainlist01.txt, testlist01.txt ... with `Class/vi
 LISTS = TextLists("list", "text lists whose names say train, test or val, with `path label` lines", official=False)
 
 
+def is_ucf101(lists: Path | None) -> bool:
+    """Whether a list, or a folder of lists, is called as those of UCF-101 are."""
+    if lists is None:
+        return False
+    inside = sorted(lists.iterdir()) if lists.is_dir() else [lists]
+    return any(_UCF.fullmatch(file.name) for file in inside)
+
+
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Number and text of the lines that are not blank."""
     return [(number, line.strip()) for number, line in enumerate(lines_of(path), start=1) if line.strip()]

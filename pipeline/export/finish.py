@@ -1,0 +1,109 @@
+"""The end of every run of an export: what is done gets its lists and its description, what is not is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.identity import cache_identity
+from mocrop.pipeline.dataset.formats.text_lists import is_ucf101
+from mocrop.pipeline.export.base import Export, ExportedClip, ExportSettings, Written
+from mocrop.pipeline.export.records import Record, Records
+from mocrop.pipeline.export.registry import FORMS
+from mocrop.pipeline.export.stage import Clips, remove_files
+from mocrop.pipeline.export.target import read_description, write_description
+from mocrop.pipeline.settings import Plain
+from mocrop.pipeline.stages.contract import Stage
+from mocrop.pipeline.workspace.manifest import Manifest
+from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.settings_file import DatasetSettings
+
+
+def start_export(stage: Stage, *, dataset: Path) -> None:
+    """Write the description of an export that is not finished; one that is there keeps what it says of its lists."""
+    write_description(stage, dataset=dataset, files=None, more={})
+
+
+def finish_export(workspace: Workspace, manifest: Manifest, stage: Stage, dataset: DatasetSettings) -> Export:
+    """Remove what is left of clips that are not done, write what belongs to the whole, and describe all files.
+
+    Returns: the export.
+    Raises: DiskFullError, FileError, CacheError.
+    """
+    settings: ExportSettings = stage.settings
+    done = _Done(workspace, manifest, stage)
+    done.remove_others()
+    export = Export(
+        folder=Path(settings.folder),
+        settings=settings,
+        class_names=tuple(manifest.names("class_names")),
+        split_names=tuple(manifest.names("split_names")),
+        several_labels=manifest.label_kind() == "several",
+        like_ucf101=is_ucf101(dataset.splits) and all(each.isdecimal() for each in manifest.names("split_names")),
+        clips=done.clips,
+        files=done.files,
+        dataset=dataset.dataset,
+        counts={"done": len(done.positions), "left_out": manifest.present_count() - len(done.positions)},
+    )
+    before = _files_before(export.folder)
+    files = FORMS[settings.form].finish(export)
+    remove_files(export.folder, sorted(before - {each.path for each in files}))
+    write_description(stage, dataset=dataset.dataset, files=files, more=_facts(workspace, export))
+    return export
+
+
+def _files_before(folder: Path) -> set[str]:
+    """Files that belonged to the whole when it was finished last."""
+    described = read_description(folder)
+    return {each.path for each in described.files if not each.clips} if described else set()
+
+
+def _facts(workspace: Workspace, export: Export) -> Plain:
+    facts: Plain = {"clips": export.counts}
+    if name := export.settings.cache:
+        facts["cache"] = {"name": name, "identity": cache_identity(CropCache(workspace.cache(name)))}
+    return facts
+
+
+class _Done:
+    """The clips of an export that are done, and their records."""
+
+    def __init__(self, workspace: Workspace, manifest: Manifest, stage: Stage) -> None:
+        settings: ExportSettings = stage.settings
+        self._folder = Path(settings.folder)
+        self._records = Records.of(workspace, settings.folder)
+        self._clips = Clips(workspace, settings)
+        self._unit_of = stage.unit_of or (lambda position: position)
+        rows = manifest.stage_rows(stage.name, stage.settings_hash, upstream=None)
+        self.positions = {
+            row.position: row.name
+            for row in rows
+            if row.present and row.status == "done" and row.same_settings and row.same_source
+        }
+
+    def remove_others(self) -> None:
+        """Delete the files and records of clips or shards none of which is done."""
+        numbers = {self._unit_of(position) for position in self.positions}
+        for number in self._records.numbers():
+            if number not in numbers:
+                if (record := self._records.read(number)) is not None:
+                    remove_files(self._folder, [each.path for each in record.files])
+                self._records.remove(number)
+
+    def clips(self) -> Iterator[ExportedClip]:
+        """All that are done, by position."""
+        record: Record | None = None
+        for position, name in self.positions.items():
+            number = self._unit_of(position)
+            if record is None or record.number != number:
+                record = self._records.read(number)
+            facts = record.facts.get(position, {}) if record else {}
+            info, path = self._clips.infos[position], self._clips.path(position)
+            yield ExportedClip(position=position, name=name, info=info, facts=facts, path=path)
+
+    def files(self) -> Iterator[Written]:
+        """The files of all that are done."""
+        for number in sorted({self._unit_of(position) for position in self.positions}):
+            if (record := self._records.read(number)) is not None:
+                yield from record.files
