@@ -669,7 +669,7 @@ def status(
 def verify(
     cache: Annotated[
         str | None,
-        typer.Argument(help="Crop cache to check: its name or its folder.", show_default="the whole workspace"),
+        typer.Argument(help="Crop cache or export to check: name or folder.", show_default="the whole workspace"),
     ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Also decode every H.264 file.")] = False,
     repair: Annotated[

@@ -10,6 +10,8 @@ from mocrop.pipeline.checks.caches import knows_itself
 from mocrop.pipeline.checks.damage import Damage
 from mocrop.pipeline.checks.manifest_rows import done_rows
 from mocrop.pipeline.errors import SettingsError, WorkspaceError
+from mocrop.pipeline.export.records import Records
+from mocrop.pipeline.export.stage import export_name
 from mocrop.pipeline.motion.store import create_store
 from mocrop.pipeline.stages.caches import prepare_cache, restore_cache
 from mocrop.pipeline.stages.registry import Stages, cache_of, precrop_name
@@ -101,4 +103,16 @@ def forget_removed(name: str, workspace: Workspace, manifest: Manifest) -> Marke
         raise SettingsError(f"nothing is known of a crop cache {name!r}; `mocrop verify` names those that are missed")
     manifest.forget(stage)
     manifest.forget_cache(name)
+    return Marked(stage=stage, clips=clips)
+
+
+def forget_export(folder: str, workspace: Workspace, manifest: Manifest) -> Marked:
+    """Forget an export whose folder the user has removed. Raises: SettingsError if it is there."""
+    if Path(folder).exists():
+        raise SettingsError(f"{folder} is there; remove that folder first, then --forget the export")
+    stage = export_name(folder)
+    clips = len(done_rows(manifest, stage))
+    manifest.forget(stage)
+    manifest.forget_export(folder)
+    Records.of(workspace, folder).remove_all()
     return Marked(stage=stage, clips=clips)

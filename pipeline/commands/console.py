@@ -179,7 +179,7 @@ def print_verify(console: LineConsole, report: VerifyReport) -> None:
     """Print for each part how many clips are damaged and which, what was marked, and the commands that repair it."""
     if report.forgotten is not None:
         clips = count(report.forgotten.clips, "clip")
-        console.print(f"{report.forgotten.stage}: {clips} forgotten; the cache is no longer expected")
+        console.print(f"{report.forgotten.stage}: {clips} forgotten; it is no longer expected")
         return
     for checked in report.parts:
         _print_part(console, checked, [damage for damage in report.damage if damage.part == checked.part])

@@ -16,11 +16,12 @@ from rich.console import Console
 
 from mocrop.pipeline.checks.caches import caches_done, check_cache, check_cache_elsewhere, check_caches
 from mocrop.pipeline.checks.damage import Damage, repair_commands
+from mocrop.pipeline.checks.exports import check_export, check_export_elsewhere, check_exports, is_export
 from mocrop.pipeline.checks.h264_files import H264, check_h264, files_there, made_files
 from mocrop.pipeline.checks.manifest_rows import check_manifest, done_rows
 from mocrop.pipeline.checks.motion_shards import MOTION, check_motion, clips_there
 from mocrop.pipeline.checks.parts import Check, Noun, guarded, unchecked
-from mocrop.pipeline.checks.repair import Marked, describe, forget_removed, mark
+from mocrop.pipeline.checks.repair import Marked, describe, forget_export, forget_removed, mark
 from mocrop.pipeline.checks.runs import FEATURES, RUNS, check_features, check_runs
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import MocropError, SettingsError
@@ -70,10 +71,10 @@ def verify(
     forget: bool = False,
     console: Console,
 ) -> VerifyReport:
-    """Check a workspace, or one crop cache in it or elsewhere.
+    """Check a workspace, or one crop cache or export in it or elsewhere.
 
     Args:
-        cache: its name in the workspace, or its folder anywhere; None: everything in the workspace.
+        cache: its name in the workspace, or its folder or that of an export anywhere; None: everything.
         deep: also decode every H.264 file.
         repair: mark what is damaged as not done.
         forget: check nothing; the folder of the cache was removed on purpose, and is missed no longer.
@@ -84,10 +85,11 @@ def verify(
     """
     if forget:
         return _forget(workspace, cache)
-    if cache is not None and _elsewhere(workspace, Path(cache)):
+    if cache is not None and not _is_made_here(workspace, cache) and _elsewhere(workspace, Path(cache)):
         if repair:
             raise SettingsError(f"--repair is for what is in a workspace, and {cache} is in none; copy it again")
-        return _report([check_cache_elsewhere(Path(cache), console)], workspace, deep=deep)
+        check = check_export_elsewhere if is_export(Path(cache)) else check_cache_elsewhere
+        return _report([check(Path(cache), console)], workspace, deep=deep)
     workspace.require()
     with exclusive(workspace) if repair else exclusive_if_writable(workspace):
         return _verify(workspace, cache, deep, repair, console)
@@ -104,15 +106,20 @@ def _verify(workspace: Workspace, cache: str | None, deep: bool, repair: bool, c
         checks = work.checks()
         changes = work.changes()
         marked = work.repair(checks) if repair else None
-        return _report(checks, workspace, deep=deep, cache=work.cache_name, changes=changes, marked=marked)
+        return _report(
+            checks, workspace, deep=deep, cache=work.export or work.cache_name, changes=changes, marked=marked
+        )
 
 
 def _forget(workspace: Workspace, cache: str | None) -> VerifyReport:
     if cache is None:
-        raise SettingsError("--forget is for one crop cache: name it, as in `mocrop verify motion-192 --forget`")
+        raise SettingsError("--forget is for one cache or export: name it, as in `mocrop verify motion-192 --forget`")
     workspace.require()
     with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
-        forgotten = forget_removed(cache, workspace, manifest)
+        if folder := _export_of(manifest, cache):
+            forgotten = forget_export(folder, workspace, manifest)
+        else:
+            forgotten = forget_removed(cache, workspace, manifest)
     return VerifyReport(deep=False, parts=(), damage=(), repair=(), forgotten=forgotten)
 
 
@@ -132,7 +139,8 @@ class _Verification:
         self._deep = deep
         source = Stages(workspace, read_settings(workspace)[1]).extract().settings.source
         self._transcoding = "mocrop extract-mv" if source == "auto" else "mocrop transcode"
-        self.cache_name = "" if cache is None else self._choose(cache)  # empty: everything is checked
+        self.export = _export_of(manifest, cache)
+        self.cache_name = "" if cache is None or self.export else self._choose(cache)  # empty: everything is checked
 
     def _choose(self, cache: str) -> str:
         """The name of a cache of this workspace that is there or should be. Raises: CacheError."""
@@ -143,6 +151,8 @@ class _Verification:
 
     def checks(self) -> list[Check]:
         """Check every part, each whatever is wrong with the others."""
+        if self.export:
+            return [check_export(self._workspace, self.export, self._manifest, self._console)]
         if self.cache_name:
             return [self._of_cache(self.cache_name)]
         return [
@@ -151,6 +161,7 @@ class _Verification:
             *check_caches(self._workspace, self._manifest, self._console),
             guarded(FEATURES, lambda: check_features(self._workspace.caches)),
             guarded(RUNS, lambda: check_runs(self._workspace.runs)),
+            *check_exports(self._workspace, self._manifest, self._console),
         ]
 
     def _of_cache(self, name: str) -> Check:
@@ -239,6 +250,20 @@ def _part(check: Check) -> CheckedPart:
         counted=check.counted,
         without_checksum=check.without_checksum,
     )
+
+
+def _is_made_here(workspace: Workspace, name: str) -> bool:
+    """Whether there is a workspace, and it has made an export into the folder of that name."""
+    if not workspace.settings_file.is_file() or check_manifest(workspace).damage:
+        return False
+    with Manifest(workspace.manifest_file, read_only=True) as manifest:
+        return bool(_export_of(manifest, name))
+
+
+def _export_of(manifest: Manifest | None, name: str | None) -> str:
+    """The folder of an export that a workspace has made, given its path; empty if it is none."""
+    folder = "" if name is None else os.path.abspath(name)
+    return folder if manifest is not None and folder in manifest.known_exports() else ""
 
 
 def _elsewhere(workspace: Workspace, path: Path) -> bool:

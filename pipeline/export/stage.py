@@ -36,6 +36,11 @@ CLIPS_PER_UNIT = 4
 PARTIAL = ".partial"  # folder in the target, of what is not whole yet
 
 
+def export_name(folder: str) -> str:
+    """Name of the stage that exports into a folder, in the manifest."""
+    return f"{PREFIX}{folder}"
+
+
 def export_folder(stage: str) -> str:
     """The folder that a stage of the manifest exports into; empty if it is none of these.
 
@@ -105,7 +110,7 @@ def export_stage(stages: Stages, settings: ExportSettings) -> Stage:
     version = f"{form.version} {clips.digest}" if form.join else form.version
     folder = Path(settings.folder)
     return Stage(
-        name=f"{PREFIX}{settings.folder}",
+        name=export_name(settings.folder),
         function=export_unit,
         settings=settings,
         version=version,
