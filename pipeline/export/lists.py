@@ -24,16 +24,17 @@ def write_lists(export: Export) -> list[Path]:
 def _as_csv(export: Export) -> Path:
     """A row for each clip, split and label."""
     file = export.folder / CSV
-    write_csv(("path", "label", "subset", "split", "group"), _rows(export), file)
+    grouped = len({_group(clip) for clip in export.clips()} - {""}) > 1  # or the column would keep nothing apart
+    head = ("path", "label", "subset", "split", *(("group",) if grouped else ()))
+    write_csv(head, (row[: len(head)] for row in _rows(export)), file)
     return file
 
 
-def _rows(export: Export) -> Iterator[tuple[object, ...]]:
+def _rows(export: Export) -> Iterator[tuple[str, ...]]:
     for clip in export.clips():
-        group = _group(clip)
         for split, subset in zip(export.split_names or ("1",), clip.info.subsets or ("",), strict=True):
             for label in clip.info.labels or ("",):
-                yield clip.path, label, subset or "none", split, group
+                yield clip.path, label, subset or "none", split, _group(clip)
 
 
 def _group(clip: ExportedClip) -> str:

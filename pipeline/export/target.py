@@ -90,9 +90,10 @@ def write_description(stage: Stage, *, dataset: Path, files: Iterable[Written] |
         "dataset": str(dataset),
         **more,
         "settings": {key: value for key, value in plain_settings(settings).items() if key != "folder"},
-        "stages": {
+        "version": stage.version,
+        "stages": {  # before this one, whose hash depends on the folder
             one.name.partition(":")[0]: {"version": one.version, "settings_hash": one.settings_hash}
-            for one in chain(stage)
+            for one in chain(stage)[:-1]
         },
         "software": {"mocrop": version("mocrop"), "av": version("av"), "ffmpeg": av.ffmpeg_version_info},
         "files": [_plain(each) for each in files or ()],
