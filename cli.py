@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from mocrop.pipeline.choices import Audio, Bars, Camera, Compression, Fit, Scene, Select, Shape, Source
+from mocrop.pipeline.choices import Audio, Bars, Camera, Compression, Fit, Picture, Sample, Scene, Select, Shape, Source
 from mocrop.pipeline.names import printable
 from mocrop.training.options import (
     CacheOption,
@@ -297,7 +297,11 @@ class ExportOptions(BoxOptions):
     """Options of `mocrop export`, named as `resolve_export` takes them; None: not given."""
 
     to: Annotated[
-        str | None, typer.Option(help="Form of the export: mp4.", show_default="that of the export in DIR")
+        str | None,
+        typer.Option(
+            help="Form of the export: mp4, frames, webdataset or huggingface.",
+            show_default="that of the export in DIR",
+        ),
     ] = None
     cache: Annotated[
         str | None,
@@ -323,6 +327,37 @@ class ExportOptions(BoxOptions):
     ] = None
     preset: Annotated[str | None, typer.Option(help="mp4: preset of x264.", show_default="veryfast")] = None
     audio: Annotated[Audio | None, typer.Option(help="mp4: the sound of the clips.", show_default="drop")] = None
+    image: Annotated[Picture | None, typer.Option(help="frames: files of the frames.", show_default="jpg")] = None
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="frames: quality of JPEG.", show_default="95")] = (
+        None
+    )
+    sample: Annotated[
+        Sample | None,
+        typer.Option(help="webdataset: what a sample holds, the frames or a video.", show_default="frames"),
+    ] = None
+    shard_mb: Annotated[
+        float | None,
+        typer.Option(metavar="MB", min=0, help="webdataset: size of a tar file on average.", show_default="256"),
+    ] = None
+    shuffle_seed: Annotated[
+        int | None, typer.Option(min=0, help="webdataset: seed of the order of clips.", show_default="0")
+    ] = None
+    split: Annotated[
+        str | None,
+        typer.Option(help="webdataset, huggingface: split that says the subsets, by name or number.", show_default="1"),
+    ] = None
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="webdataset, huggingface: licence of the videos, for the card.", show_default="unknown"
+        ),
+    ] = None
+    source_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="webdataset, huggingface: where they are from, for the card.", show_default="unknown"
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -623,7 +658,7 @@ def export(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the crops in a form that other training code reads: MP4 files."""
+    """Write the crops in a form that other training code reads: MP4 files, pictures, tar shards."""
     from mocrop.pipeline.commands.console import print_exported
     from mocrop.pipeline.commands.export import export as export_into
 

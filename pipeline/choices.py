@@ -12,6 +12,8 @@ Bars = Literal["keep", "cut"]  # black bars: part of the frame, or what lies out
 Fit = Literal["squash", "pad"]  # crops in square frames: stretched to fill them, or with bars beside them
 Compression = Literal["none", "zstd"]  # of the stored frames
 Scene = Literal["sprites", "crossing"]  # of the clips that the demo makes
+Picture = Literal["jpg", "png"]  # files of single frames
+Sample = Literal["frames", "mp4"]  # what a clip is in a tar shard: pictures of its slots, or a video
 Audio = Literal["keep", "drop"]  # the sound of clips
 Stream = Literal["frames", "motion"]  # arrays of a crop cache that have slots
 

@@ -11,6 +11,7 @@ from typing import Any
 from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.export.base import Export, ExportSettings
 from mocrop.pipeline.export.finish import finish_export, start_export
+from mocrop.pipeline.export.measure import clips_to_measure, is_to_be_measured, measure_unit, with_clip_bytes
 from mocrop.pipeline.export.records import Records
 from mocrop.pipeline.export.resolve import resolve_export
 from mocrop.pipeline.export.stage import export_stage
@@ -107,12 +108,27 @@ def export_into(session: Session, stage: Stage, *, overwrite: bool = False) -> t
         records.remove_all()
         manifest.forget(stage.name)
     sweep(folder)
-    manifest.remember_export(settings.folder, json_text(plain_settings(settings)))
-    start_export(stage, dataset=dataset.dataset)
+    _begin(session, stage, dataset.dataset)
+    if is_to_be_measured(settings, anew=overwrite):
+        stage = _measured(session, stage)
+        _begin(session, stage, dataset.dataset)
     report = session.run(stage)
     made = finish_export(workspace, manifest, stage, dataset)
     sweep(folder)
     return report, made
+
+
+def _begin(session: Session, stage: Stage, dataset: Path) -> None:
+    """Say in the folder and in the workspace that there is an export, which is not finished."""
+    session.manifest.remember_export(stage.settings.folder, json_text(plain_settings(stage.settings)))
+    start_export(stage, dataset=dataset)
+
+
+def _measured(session: Session, stage: Stage) -> Stage:
+    """The same stage, knowing what a clip takes in a shard: measured on a few, and from then on remembered."""
+    tasks = clips_to_measure(task for unit in session.plan(stage).units for task in unit.clips)
+    outcomes = session.ask(dataclasses.replace(stage, function=measure_unit), tasks) if tasks else None
+    return export_stage(session.stages, with_clip_bytes(stage.settings, outcomes))
 
 
 def stage_that_chooses(stage: Stage) -> Stage | None:

@@ -10,12 +10,17 @@ from typing import Any
 from mocrop.pipeline.errors import MocropError, SettingsError
 from mocrop.pipeline.export.base import ExportSettings
 from mocrop.pipeline.export.form import Form
+from mocrop.pipeline.export.frames import FRAMES
+from mocrop.pipeline.export.huggingface import HUGGINGFACE
 from mocrop.pipeline.export.mp4 import MP4
+from mocrop.pipeline.export.webdataset import WEBDATASET
 from mocrop.pipeline.settings import Plain, unknown_settings
 from mocrop.pipeline.stages.stored_settings import settings_of
 from mocrop.pipeline.versions import not_known
 
-FORMS: Mapping[str, Form] = MappingProxyType({"mp4": MP4})
+FORMS: Mapping[str, Form] = MappingProxyType(
+    {"mp4": MP4, "frames": FRAMES, "webdataset": WEBDATASET, "huggingface": HUGGINGFACE}
+)
 
 
 def form_settings(form: str, options: Mapping[str, Any], *, defaults: Mapping[str, Any]) -> Any:

@@ -56,5 +56,17 @@ def resolve_export(
     else:
         cache = workspace.choose_cache(cache).stem
         crop = read_precrop_settings(workspace, cache)
-    settings = form_settings(form, of_form, defaults={"size": crop.size})
+    settings = form_settings(form, of_form, defaults={"size": crop.size, **_measured(form, known)})
+    if not FORMS[form].own_files(settings) and settings.size != crop.size:
+        way_out = f"as it is, or --cache with another one than {cache}" if cache else "of at least 1"
+        raise SettingsError(
+            f"--to {form} takes frames of {crop.size} pixels, not {settings.size}; pass --size {way_out}"
+        )
     return ExportSettings(folder=path, form=form, form_settings=settings, crop=crop, cache=cache)
+
+
+def _measured(form: str, known: Plain | None) -> Plain:
+    """What was measured for the export that is there, so that its shards stay the same."""
+    if known is None or known["form"] != form or "clip_bytes" not in known["form_settings"]:
+        return {}
+    return {"clip_bytes": known["form_settings"]["clip_bytes"]}

@@ -14,11 +14,12 @@ from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.dataset.report import DatasetReport
 from mocrop.pipeline.errors import DatasetError, Reason, SettingsError, WorkspaceError
 from mocrop.pipeline.limits import MAX_WORKERS, require_number, require_whole
+from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.run.executors import Executor, open_executor
 from mocrop.pipeline.run.plan import Decision, PlanCounts, StagePlan, plan_decisions, plan_stage
 from mocrop.pipeline.run.progress import stage_progress
 from mocrop.pipeline.run.runner import StageSummary, run_units
-from mocrop.pipeline.stages.contract import Stage
+from mocrop.pipeline.stages.contract import Stage, WorkUnit
 from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.lock import exclusive
@@ -135,6 +136,16 @@ class Session:
         if before and self.manifest.present_count() and not self.manifest.has_run(before.name, before.settings_hash):
             raise WorkspaceError(f"{stage.name}: {before.name} has not run as {stage.name} needs it; {before.way_out}")
 
+    def plan(self, stage: Stage) -> StagePlan:
+        """What :meth:`run` would do."""
+        dataset = read_settings(self.workspace)[0].dataset
+        return plan_stage(self.rows(stage), stage, dataset=dataset, clip_seconds=self.options.clip_seconds)
+
+    def ask(self, stage: Stage, clips: tuple[ClipTask, ...]) -> list[Outcome] | None:
+        """Run a stage on some clips as one unit, and record nothing; None if its process has died over it."""
+        self._executor.submit(stage, WorkUnit(index=0, clips=clips), str(self.workspace.root))
+        return self._executor.next_finished().outcomes
+
     def run(self, stage: Stage) -> StageReport:
         """Run ``stage`` on every clip that needs it.
 
@@ -143,8 +154,7 @@ class Session:
         """
         self.look_again(stage)
         self.require_upstream(stage)
-        dataset = read_settings(self.workspace)[0].dataset
-        plan = plan_stage(self.rows(stage), stage, dataset=dataset, clip_seconds=self.options.clip_seconds)
+        plan = self.plan(stage)
         summary = self._run_units(stage, plan) if plan.units else StageSummary()
         failed = self.manifest.counts(stage.name, stage.settings_hash).failed
         return StageReport(stage=stage.name, plan=plan.counts, summary=summary, failed=failed)

@@ -1,0 +1,93 @@
+"""The form `huggingface`: folders of subsets, their metadata and the card; tests/interop reads it with `datasets`."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import av
+import pytest
+
+from mocrop.pipeline.csv_file import write_csv
+from tests.conftest import MakeVideo, mocrop
+from tests.pipeline.export.conftest import BROKEN, CLASSES, CLIPS, UNLISTED
+
+HEAD = ["file_name", "label", "class", "left", "top", "right", "bottom", "moves", "source_width", "source_height"]
+
+
+def export(folder: Path, *options: str) -> int:
+    return mocrop("export", folder, "--to", "huggingface", "--cache", "c", "--workers", "0", *options)
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_metadata_of_each_subset_name_every_file_in_it_once(workspace: Path, tmp_path: Path) -> None:
+    assert export(tmp_path / "out") == 3
+    found = []
+    for subset in ("train", "test", "unlisted"):
+        folder = tmp_path / "out" / subset
+        table = rows(folder / "metadata.csv")
+        names = [row["file_name"] for row in table]
+        assert sorted(names) == sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.mp4"))
+        assert list(table[0]) == HEAD
+        for row in table:
+            label = int("/two/" in row["file_name"])
+            assert (row["label"], row["class"]) == (str(label), CLASSES[label])
+            assert [row[name] for name in HEAD[3:]] == ["0", "0", "64", "48", "false", "64", "48"]
+        found += [(subset, "/".join(Path(name).with_suffix("").parts[-2:])) for name in names]
+    subsets = {clip: "test" if number % 4 == 0 else "train" for number, clip in enumerate(CLIPS)}
+    assert sorted(found) == sorted((subset, clip) for clip, subset in {**subsets, UNLISTED: "unlisted"}.items())
+    assert not [*(tmp_path / "out").rglob(f"*{Path(BROKEN).name}*")]
+
+
+def test_videos_are_crops_of_all_frames(workspace: Path, tmp_path: Path) -> None:
+    export(tmp_path / "out")
+    with av.open(str(tmp_path / f"out/test/Dig/{CLIPS[0]}.mp4")) as video:
+        assert [(frame.width, frame.height) for frame in video.decode(video=0)] == [(32, 32)] * 12
+
+
+def test_the_card_leads_to_the_folders_by_the_names_of_the_hub(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A validation list is called `validation` there; several classes of a clip stand in one cell."""
+    monkeypatch.setenv("MOCROP_WORKSPACE", str(tmp_path / "work"))
+    for name in ("a", "b", "c"):
+        make_video(tmp_path / f"data/{name}.avi")
+    table = [("a.avi", "Run", "val"), ("a.avi", "Dig", "val"), ("b.avi", "Run", "train"), ("c.avi", "Run", "test")]
+    write_csv(("path", "label", "subset"), table, tmp_path / "lists.csv")
+    assert mocrop("init", tmp_path / "data", "--splits", tmp_path / "lists.csv", "--multi-label") == 0
+    command = ["export", tmp_path / "out", "--to", "huggingface", "--policy", "full", "--size", "32", "--workers", "0"]
+    assert mocrop(*command, "--licence", "cc0-1.0") == 0
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: cc0-1.0\n")
+    assert (
+        '  - split: train\n    path: "train/**"\n  - split: validation\n    path: "validation/**"\n  - split: test\n'
+        in card
+    )
+    assert "a clip may have several" in card
+    row = rows(tmp_path / "out/validation/metadata.csv")[0]
+    assert (row["label"], row["class"]) == ("0|1", "Dig|Run")
+    assert (tmp_path / "out/classes.csv").read_text(encoding="utf-8") == "label,class\n0,Dig\n1,Run\n"
+
+
+def test_a_moving_crop_is_said_to_move_and_its_path_is_in_a_table(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bright square of a made clip goes to the right, and the crop of `follow` with it."""
+    monkeypatch.setenv("MOCROP_WORKSPACE", str(tmp_path / "work"))
+    make_video(tmp_path / "data/Run/a.avi", frames=48, size=(160, 48))
+    assert mocrop("init", tmp_path / "data") == 0
+    assert mocrop("transcode", "--workers", "0") == 0
+    assert mocrop("extract-mv", "--workers", "0") == 0
+    command = ["export", tmp_path / "out", "--to", "huggingface", "--policy", "follow", "--ratio", "0.4"]
+    assert mocrop(*command, "--size", "32", "--workers", "0") == 0
+    metadata = next((tmp_path / "out").rglob("metadata.csv"))
+    row = rows(metadata)[0]
+    path = [each for each in rows(tmp_path / "out/boxes.csv") if each["clip"].endswith(row["file_name"])]
+    assert row["moves"] == "true"
+    assert len(path) > 1
+    assert [row[name] for name in HEAD[3:7]] == [path[0][name] for name in HEAD[3:7]]
+    assert int(path[-1]["left"]) > int(path[0]["left"])
