@@ -24,7 +24,7 @@ def clip_infos(clips: Iterable[ClipRow], class_names: Sequence[str], *, several:
 
     >>> row = ClipRow(name="a b/c", path="", label=0, group=-1, subset=(1,), size_bytes=0, mtime_ns=0)
     >>> [info.place for info in clip_infos([row], ["x/y"])]
-    ['x_y~c8ebb0eeb5c3eb1c/a b/c']
+    ['x_y~bd3c9047d6816c31/a b/c']
     """
     used: set[str] = set()
     infos: list[ClipInfo] = []
@@ -59,7 +59,7 @@ def _safe(part: str) -> str:
     """A part of a path that is on every disk, in every list and for every reader what it looks like.
 
     >>> _safe("Archery"), _safe("..")
-    ('Archery', '_..~be61b39ebfdd8a5f')
+    ('Archery', '_..~b438dc2e13eaa8f2')
     """
     shown = "".join(letter if letter.isprintable() else "_" for letter in part)
     if shown != part:

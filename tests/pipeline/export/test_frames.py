@@ -104,6 +104,21 @@ def test_options_of_other_forms_are_refused(
     assert "--shard-mb goes with --to webdataset, not with --to frames" in capsys.readouterr().err
 
 
+def test_a_damaged_or_missing_picture_is_found_and_made_again_with_the_same_bytes(
+    workspace: Path, tmp_path: Path
+) -> None:
+    export(tmp_path / "out")
+    before = {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
+    assert mocrop("verify", tmp_path / "out") == 0
+    first, second = (tmp_path / f"out/Dig/{CLIPS[number]}/00000.jpg" for number in (0, 1))
+    first.write_bytes(first.read_bytes()[:-1])
+    assert mocrop("verify", tmp_path / "out") == 3
+    second.unlink()
+    assert mocrop("verify", tmp_path / "out", "--repair") == 0
+    assert export(tmp_path / "out") == 3
+    assert {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()} == before
+
+
 def test_clips_without_labels_are_exported_too(
     make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

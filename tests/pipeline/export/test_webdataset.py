@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -248,3 +249,19 @@ def test_a_split_that_is_not_there_is_refused_in_a_line(
     assert export(tmp_path / "out", "--split", "5") == 1
     assert "there is no split '5'; the splits are 1, 2" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_or_missing_shard_is_found_and_made_again_with_the_same_bytes(
+    workspace: Path, tmp_path: Path
+) -> None:
+    export(tmp_path / "out")
+    before = files(tmp_path / "out")
+    shard = tmp_path / "out/train-000000.tar"
+    data = bytearray(shard.read_bytes())
+    data[700] ^= 1
+    shard.write_bytes(data)
+    assert mocrop("verify", tmp_path / "out") == 3
+    shutil.move(tmp_path / "out/test-000000.tar", tmp_path / "elsewhere")
+    assert mocrop("verify", tmp_path / "out", "--repair") == 0
+    assert export(tmp_path / "out") == 3
+    assert files(tmp_path / "out") == before
