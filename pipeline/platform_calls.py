@@ -137,6 +137,25 @@ def link_or_copy(source: Path, link: Path) -> None:
         shutil.copyfile(source, link)
 
 
+@contextlib.contextmanager
+def memory_file() -> Iterator[Path]:
+    """An empty file for the body to write and read by its path: in memory, else where temporary files are.
+
+    It is gone after the body, and after a process that was killed where it is in memory.
+    """
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        descriptor = os.memfd_create("mocrop")
+        try:
+            yield Path(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+    else:
+        with tempfile.TemporaryDirectory(prefix="mocrop-") as folder:
+            file = Path(folder, "video")
+            file.touch()
+            yield file
+
+
 def folds_names(folder: Path) -> bool:
     """Whether this disk takes names for one that differ in case, or in how an accent is written, as macOS and Windows.
 

@@ -34,7 +34,18 @@ ROOMS = {  # from the top down: each may import itself and what stands behind it
         "bitstream",
     ],
     "training": ["commands", "options", "report", "loop", "data", "model"],
-    "evaluation": ["commands", "demo", "bench", "advice", "ablation", "coverage", "pictures", "report", "scores"],
+    "evaluation": [
+        "commands",
+        "demo",
+        "bench",
+        "advice",
+        "ablation",
+        "coverage",
+        "answers",
+        "pictures",
+        "report",
+        "scores",
+    ],
 }
 for rooms in ROOMS.values():
     rooms[:] = [FRONT_DOOR, *rooms, GROUND]

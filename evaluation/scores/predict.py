@@ -64,8 +64,7 @@ def predict(
     clock, logits, done = BatchClock(), [], 0
     size = max(1, batch_size // ranks.ranks)
     for batch in clock.over(CropLoader(dataset, batch_size=size, rank=ranks.rank, ranks=ranks.ranks)):
-        frames = normalise(batch.frames.to(device, non_blocking=True), mean=backbone.mean, std=backbone.std)
-        logits.append(pooled_logits(backbone, frames).float().cpu())  # cpu() waits for the device
+        logits.append(batch_logits(backbone, batch.frames, device=device))
         done += len(batch.labels)
         if on_batch:
             on_batch(min(done * ranks.ranks, len(rows)), len(rows))
@@ -76,3 +75,20 @@ def predict(
         seconds=time.perf_counter() - start,
         times=clock.times,
     )
+
+
+def batch_logits(backbone: Backbone, frames: Tensor, *, device: torch.device) -> Tensor:
+    """Run a network over the frames of some clips, each normalised; on a CPU clip by clip.
+
+    There the logits of a clip do not depend on the clips beside it: libraries sum in another order for another batch.
+
+    Args:
+        frames: uint8, shape (clips, segments, 3, size, size), or motion fields, int8, (clips, segments, 2, side, side).
+    Returns: float32, (clips, classes), on the CPU.
+    """
+    runs = [frames[n : n + 1] for n in range(len(frames))] if device.type == "cpu" else [frames]
+    logits = []
+    for run in runs:
+        normalised = normalise(run.to(device, non_blocking=True), mean=backbone.mean, std=backbone.std)
+        logits.append(pooled_logits(backbone, normalised).float().cpu())  # cpu() waits for the device
+    return torch.cat(logits)

@@ -1,11 +1,10 @@
-"""Choose, decode and crop the frames of one clip."""
+"""Choose, decode and crop the frames of one video file."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,12 @@ from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import chosen_frames
 from mocrop.pipeline.choices import Select
 from mocrop.pipeline.crop_box import CropBox, PixelEdges
-from mocrop.pipeline.errors import ClipError, LackingMotionError, MotionStoreError, Reason
+from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import Fields, dense_motion
-from mocrop.pipeline.motion.store import MotionReader
-from mocrop.pipeline.outcome import ClipLog, ClipTask
+from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.policies.base import ClipFacts, PolicyResult
 from mocrop.pipeline.policies.registry import decide
-from mocrop.pipeline.stages.contract import file_to_read
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.video.cropper import Cropper
 from mocrop.pipeline.video.decoder import FrameDamage
@@ -31,53 +28,6 @@ from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.video.orientation import Orientations
 from mocrop.pipeline.video.picture_notes import note_container, note_picture, picture_form
 from mocrop.pipeline.video.timeline import Timeline
-from mocrop.pipeline.workspace.paths import Workspace
-
-
-class CropWork:
-    """What the clips of a unit share."""
-
-    def __init__(self, settings: PrecropSettings, workspace: Workspace) -> None:
-        self.settings = settings
-        self.workspace = workspace
-        self.cropper = Cropper(size=settings.size, fit=settings.fit)
-
-    @cached_property
-    def _store(self) -> MotionReader:
-        if not self.workspace.motion.is_dir():
-            raise LackingMotionError(f"{self.workspace.motion} is not there; run `mocrop extract-mv`")
-        return MotionReader(self.workspace.motion)
-
-    def motion(self, task: ClipTask) -> ClipMotion | None:
-        """The motion of a clip; None if neither policy nor motion fields need it.
-
-        Raises: MotionStoreError if the store has none: a whole frame for it would pass for one without motion;
-            LackingMotionError if there is no store.
-        """
-        if not self.settings.needs_motion:
-            return None
-        motion = self._store.read(task.position)
-        if motion is None:
-            raise MotionStoreError(f"{task.name}: {self.workspace.motion} does not contain it; run `mocrop extract-mv`")
-        return motion
-
-    def fields(
-        self,
-        motion: ClipMotion | None,
-        numbers: Sequence[int],
-        *,
-        boxes: Sequence[CropBox],
-        contents: Sequence[PixelEdges],
-        log: ClipLog,
-    ) -> Fields | None:
-        """Motion fields of the frames with these numbers, int8, (frames, 2, side, side); None if the cache has none."""
-        settings = self.settings.motion_fields
-        if settings is None:
-            return None
-        assert motion is not None
-        if not len(motion.x):
-            log.note(Reason.STILL_FIELDS, "its motion fields are zeros: it has no motion vectors")
-        return dense_motion(motion, numbers, boxes=boxes, size=self.settings.size, settings=settings, contents=contents)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,32 +45,55 @@ class ClipCrops:
     fields: Fields | None  # (used slots, 2, side, side)
 
 
-def read_crops(task: ClipTask, work: CropWork, log: ClipLog) -> ClipCrops:
-    """Decode and crop the chosen frames of one clip. Raises: ClipError."""
-    motion = work.motion(task)
+def crop_file(
+    path: Path,
+    settings: PrecropSettings,
+    cropper: Cropper,
+    *,
+    clip: str,
+    motion: ClipMotion | None,
+    own: bool,
+    log: ClipLog,
+) -> ClipCrops:
+    """Decode and crop the chosen frames of a video file.
+
+    Args:
+        path: the file.
+        cropper: of these settings, used by one thread at a time.
+        clip: its name, which seeds the sampling of some policies, and for messages.
+        motion: of that file; None only if the settings need none.
+        own: whether it is a data set's own file: of one that transcode has made, that has noted what is odd about it.
+        log: receives why slots stay empty, why it is not cropped, and what is odd about its pictures.
+    Raises: ClipError.
+    """
 
     def crops(video: OpenVideo, timeline: Timeline) -> ClipCrops:
         if motion is not None and motion.frames != timeline.frames:
-            fact = f"{task.name}: its motion is that of {motion.frames} frames, and it has {timeline.frames}"
+            fact = f"{clip}: its motion is that of {motion.frames} frames, and it has {timeline.frames}"
             if timeline.damage is None:
                 raise NotAsToldError(fact)
             raise ClipError(Reason.UNREADABLE, f"{fact}; run `mocrop extract-mv` again")
-        return _crops_of(video, timeline, task, motion, work, log)
+        if own:
+            note_container(video, log)
+        return _crops_of(video, timeline, settings, cropper, clip=clip, motion=motion, log=log)
 
-    path = file_to_read(task, work.settings.source, work.workspace, log)
-    return with_timeline(path, crops, clip=task.name, log=log)
+    return with_timeline(path, crops, clip=clip, log=log)
 
 
 def _crops_of(
-    video: OpenVideo, timeline: Timeline, task: ClipTask, motion: ClipMotion | None, work: CropWork, log: ClipLog
+    video: OpenVideo,
+    timeline: Timeline,
+    settings: PrecropSettings,
+    cropper: Cropper,
+    *,
+    clip: str,
+    motion: ClipMotion | None,
+    log: ClipLog,
 ) -> ClipCrops:
     """Crop the chosen frames; the first of them gives the picture size, and so the boxes."""
-    settings, clip = work.settings, task.name
     select: Select = "uniform" if timeline.without_key_frames else settings.select
     if select != settings.select:
         log.note(Reason.NO_KEY_FRAMES, "its pictures are refreshed without key frames; evenly spaced frames were taken")
-    if video.path == Path(task.path):  # of a file that transcode has made, it has noted it
-        note_container(video, log)
     stored = np.empty((settings.frames, 3, settings.size, settings.size), np.uint8)
     used: list[int] = []
     key_frames = timeline.key_frames.tolist()
@@ -149,7 +122,7 @@ def _crops_of(
         if noted != (form := picture_form(frame, orientations.now)):
             note_picture(frame, orientations.now, picture, clip=clip, log=log)
             noted = form
-        edges = work.cropper.crop(frame, stored[slot], box=box_of[number], orientation=orientations.now)
+        edges = cropper.crop(frame, stored[slot], box=box_of[number], orientation=orientations.now)
         content.append(edges)
         used.append(number)
     (timeline.damage or damage).report(clip=clip, max_damaged=settings.max_damaged, log=log)
@@ -166,7 +139,27 @@ def _crops_of(
         density=result.density,
         content=np.array(content, np.float32) / np.float32(settings.size),
         state=state,
-        fields=work.fields(motion, used, boxes=boxes, contents=content, log=log),
+        fields=_fields(motion, used, boxes=boxes, contents=content, settings=settings, log=log),
+    )
+
+
+def _fields(
+    motion: ClipMotion | None,
+    numbers: Sequence[int],
+    *,
+    boxes: Sequence[CropBox],
+    contents: Sequence[PixelEdges],
+    settings: PrecropSettings,
+    log: ClipLog,
+) -> Fields | None:
+    """Motion fields of the frames with these numbers, int8, (frames, 2, side, side); None if the cache has none."""
+    if settings.motion_fields is None:
+        return None
+    assert motion is not None
+    if not len(motion.x):
+        log.note(Reason.STILL_FIELDS, "its motion fields are zeros: it has no motion vectors")
+    return dense_motion(
+        motion, numbers, boxes=boxes, size=settings.size, settings=settings.motion_fields, contents=contents
     )
 
 

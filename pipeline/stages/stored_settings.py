@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mocrop.pipeline.cache.description import read_attributes
-from mocrop.pipeline.errors import CacheError, MocropError
+from mocrop.pipeline.errors import CacheError, MocropError, SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.policies.registry import POLICIES, policy_settings
 from mocrop.pipeline.settings import Plain, plain_settings, unknown_settings
@@ -48,14 +48,22 @@ def settings_of(stored: Plain, name: str) -> PrecropSettings:
     """
     _require_known(stored, name)
     try:
+        return parsed_settings(stored, name)
+    except SettingsError as error:
+        raise CacheError(f"{error}; use another --name") from error
+
+
+def parsed_settings(stored: Plain, name: str) -> PrecropSettings:
+    """As :func:`settings_of`, for what is stored elsewhere than in a cache. Raises: SettingsError."""
+    for unknown in _unknown(stored):
+        raise SettingsError(not_known(f"crop cache {name!r}", unknown))
+    try:
         of_policy = policy_settings(stored["policy"], stored["policy_settings"])
         fields = MotionFieldSettings(**stored["motion_fields"]) if stored.get("motion_fields") else None
         own = {"policy_settings": of_policy, "motion_fields": fields, "name": name}  # its folder may have been renamed
         return PrecropSettings(**{**stored, **own})
     except (TypeError, ValueError, KeyError, MocropError) as error:
-        raise CacheError(
-            f"crop cache {name!r} has settings that this mocrop cannot have ({error}); use another --name"
-        ) from error
+        raise SettingsError(f"crop cache {name!r} has settings that this mocrop cannot have ({error})") from error
 
 
 def _require_known(stored: Plain, name: str) -> None:

@@ -55,18 +55,30 @@ def _transcode_clip(task: ClipTask, settings: TranscodeSettings, workspace: Work
     partial.open("wb").close()  # here no clip is to blame for what the system says
     with clip_log(task) as log:
         task.require_accepted()
-        with open_video(Path(task.path), clip=task.name, log=log) as video:
-            note_container(video, log)
-            if conforms(video, key_interval=settings.key_interval, deinterlace=settings.deinterlace):
-                log.note(Reason.TAKEN_AS_IT_IS, "copied as it is: already in the wanted form")
-                _copy_stream(video, partial, task.name, key_interval=settings.key_interval)
-            else:
-                _encode(video, partial, task.name, settings, log)
+        write_h264(Path(task.path), partial, settings, clip=task.name, log=log)
         if not probe:
             log.checksum = publish(partial, final)
     partial.unlink(missing_ok=True)
     assert log.outcome is not None
     return log.outcome
+
+
+def write_h264(source: Path, target: Path, settings: TranscodeSettings, *, clip: str, log: ClipLog) -> None:
+    """Write a video file as the H.264 file that the stage makes of it, or copy it if it is in that form.
+
+    Args:
+        target: written over, from its start.
+        clip: its name, for messages.
+        log: receives what had to be changed.
+    Raises: ClipError.
+    """
+    with open_video(source, clip=clip, log=log) as video:
+        note_container(video, log)
+        if conforms(video, key_interval=settings.key_interval, deinterlace=settings.deinterlace):
+            log.note(Reason.TAKEN_AS_IT_IS, "copied as it is: already in the wanted form")
+            _copy_stream(video, target, clip, key_interval=settings.key_interval)
+        else:
+            _encode(video, target, clip, settings, log)
 
 
 def _copy_stream(video: OpenVideo, target: Path, clip: str, *, key_interval: int) -> None:

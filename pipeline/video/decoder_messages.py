@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +33,34 @@ class DecoderErrors:
         return found
 
 
+class _Listeners:
+    """What FFmpeg is to report, which holds for all threads: the first that listens sets it, the last undoes it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._before: tuple[int | None, bool] = (None, True)
+
+    def come(self) -> None:
+        with self._lock:
+            if self._count == 0:
+                self._before = level, _ = av.logging.get_level(), av.logging.get_skip_repeated()
+                av.logging.set_level(av.logging.ERROR if level is None else max(level, av.logging.ERROR))
+                av.logging.set_skip_repeated(False)
+            self._count += 1
+
+    def go(self) -> None:
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                level, skip_repeated = self._before
+                av.logging.set_level(level)
+                av.logging.set_skip_repeated(skip_repeated)
+
+
+_LISTENERS = _Listeners()
+
+
 @contextmanager
 def decoder_errors(codec: str, *, harmless: tuple[str, ...] = ()) -> Iterator[DecoderErrors]:
     """Collect the errors that a decoder reports in this thread; nothing of them is printed.
@@ -40,12 +69,9 @@ def decoder_errors(codec: str, *, harmless: tuple[str, ...] = ()) -> Iterator[De
         codec: FFmpeg's name of the decoder.
         harmless: beginnings of more messages that do not count.
     """
-    level, skip_repeated = av.logging.get_level(), av.logging.get_skip_repeated()
-    av.logging.set_level(av.logging.ERROR if level is None else max(level, av.logging.ERROR))
-    av.logging.set_skip_repeated(False)
+    _LISTENERS.come()
     try:
         with av.logging.Capture() as messages:
             yield DecoderErrors(codec, messages, harmless)
     finally:
-        av.logging.set_level(level)
-        av.logging.set_skip_repeated(skip_repeated)
+        _LISTENERS.go()
