@@ -767,9 +767,37 @@ def show(
     _say(str(file))
 
 
+@dataclass(frozen=True, kw_only=True)
+class PageOptions:
+    """Options of `mocrop gallery` that belong to a page for a browser."""
+
+    html: Annotated[
+        bool, typer.Option("--html", help="Write a page for a browser: cards to filter and sort, a view of each clip.")
+    ] = False
+    single_file: Annotated[
+        bool, typer.Option("--single-file", help="With --html: one file that holds everything, instead of a folder.")
+    ] = False
+    report: Annotated[
+        Path | None,
+        typer.Option(help="With --html: predictions of `mocrop eval`, its .npz or .json.", readable=False),
+    ] = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --html: replace a gallery that is there.")] = (
+        False
+    )
+
+
 @app.command()
+@grouped
 def gallery(
-    clips: Annotated[int, typer.Option(min=1, help="Clips to show, evenly over the classes.")] = 48,
+    *,
+    clips: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Clips to show, at most, evenly over the classes.",
+            show_default="48; with --html 3000, with --single-file 200",
+        ),
+    ] = None,
     policy: Annotated[
         list[str] | None, typer.Option(help="Policy whose boxes to draw; repeatable.", show_default="motion")
     ] = None,
@@ -781,22 +809,39 @@ def gallery(
         typer.Option(help="Black bars: part of the frame, or cut off first.", show_default="keep"),
     ] = None,
     cache: Annotated[
-        str | None, typer.Option(help="Show the crops of this cache instead: its name or its folder.")
+        list[str] | None,
+        typer.Option(
+            help="Show the crops of this cache instead: its name or its folder; with --html repeatable.",
+            show_default="none; with --html all",
+        ),
     ] = None,
+    page: PageOptions,
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="File to write.", show_default="reports/gallery/<what>.png", readable=False
+            "-o",
+            "--output",
+            help="File to write; with --html a folder.",
+            show_default="in reports/gallery/",
+            readable=False,
         ),
     ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Draw many clips on one page: a key frame of each with the boxes of policies, or the crops of a cache."""
-    from mocrop.evaluation.pictures.gallery_page import gallery_in_workspace
+    from mocrop.evaluation.pictures.page.command import draw_gallery_or_page
+    from mocrop.pipeline.terminal import LineConsole
 
-    where = _workspace(workspace)
-    file = gallery_in_workspace(
-        where, cache=cache, policies=policy or (), ratio=ratio, bars=bars, clips=clips, output=output
+    file = draw_gallery_or_page(
+        _workspace(workspace),
+        caches=cache or (),
+        policies=policy or (),
+        ratio=ratio,
+        bars=bars,
+        clips=clips,
+        output=output,
+        console=LineConsole(stderr=True),
+        **dataclasses.asdict(page),
     )
     _say(str(file))
 

@@ -90,6 +90,7 @@ class Place:
         yield 0, ["bench", "--no-videos", *here]
         yield 0, ["eval", *TESTED, *here]
         yield 0, ["advise", *here]
+        yield 0, ["gallery", "--html", "--overwrite", *here]
         yield 0, ["coverage", "--boxes", self.work.parent / "boxes.json", "--policy", "center", *here]
         yield 1, ["precrop", "--density-from", self.work.parent / f"no such maps{ESC}", *here]
         yield 1, ["train", *TRAIN, "--cache", f"no{CACHE}", *here]

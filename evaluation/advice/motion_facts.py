@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mocrop.evaluation.coverage.clips import stands_still
 from mocrop.pipeline.errors import WorkspaceError
 from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.motion.residual import stands_still
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.policies.adaptive import AdaptiveSettings, own_motion
 from mocrop.pipeline.policies.base import ClipFacts, too_old

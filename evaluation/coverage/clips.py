@@ -15,12 +15,9 @@ from mocrop.pipeline.choices import Select
 from mocrop.pipeline.dataset.clips import group_of
 from mocrop.pipeline.groups import NO_GROUP
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.motion.residual import camera_speed
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
-
-STILL_PX = 0.1  # median speed of the camera below which it stands still, pixels per frame
 
 IntArray = npt.NDArray[np.int64]
 
@@ -105,9 +102,3 @@ def places_at(clip: AnnotatedClip, asked: Sequence[int]) -> Places:
     slot = np.searchsorted(asked, clip.frames)
     there = np.append(asked, -1)[slot] == clip.frames
     return Places(asked=asked, slot=slot[there], truth=clip.truth[there])
-
-
-def stands_still(motion: ClipMotion) -> bool:
-    """Whether the camera stands still in at least half of the frames that have vectors."""
-    speed = camera_speed(motion)
-    return not len(speed) or float(np.median(speed)) < STILL_PX

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.evaluation.coverage.ceilings import best_moving_boxes, best_static_box
-from mocrop.evaluation.coverage.clips import AnnotatedClip, IntArray, Places, places_at, slots_of, stands_still
+from mocrop.evaluation.coverage.clips import AnnotatedClip, IntArray, Places, places_at, slots_of
 from mocrop.evaluation.coverage.overlap import METRICS, DoubleMap, overlaps
 from mocrop.evaluation.coverage.rows import At, CoverageRow, coverage_rows
 from mocrop.evaluation.coverage.settings import BEST_MOVING, BEST_STATIC, CEILINGS, CoverageSettings, policy_of
 from mocrop.evaluation.scores.statistics import cluster_numbers
 from mocrop.pipeline.errors import CropBoxError, DatasetError, MotionStoreError
+from mocrop.pipeline.motion.residual import stands_still
 from mocrop.pipeline.policies.base import AreaSettings, ClipFacts, PolicySettings, box_extent
 from mocrop.pipeline.policies.registry import decide
 

@@ -72,6 +72,10 @@ class ClipView:
             return WHOLE_FRAME
         return picture_inside_bars(ClipFacts(name=self.name, size=self.picture, motion=self.motion))
 
+    def key_frames(self, most: int) -> Sequence[int]:
+        """Numbers of at most so many frames, evenly spread: key frames, if there are enough."""
+        return self.shown or some_frames(self.timeline, most)
+
     def following_p_frame(self, number: int) -> int | None:
         """Number of the first P frame after a frame and before the next key frame; None if there is none."""
         if self.motion is None:
@@ -112,51 +116,116 @@ def _upright_frames(
         yield number, frame, orientations.now
 
 
+class ClipViewer:
+    """Looks at one clip of a workspace after another; what the manifest says of all of them is read once.
+
+    Attributes:
+        rows: all clips, by position.
+        class_names: by number.
+        dataset: the folder of the data set.
+    Raises: WorkspaceError without a workspace, or where its manifest is damaged; SettingsError for bad settings.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        dataset, tables = read_settings(workspace)
+        self.dataset = dataset.dataset
+        self._extract = Stages(workspace, tables).extract()
+        with Manifest(workspace.manifest_file, read_only=True) as manifest:
+            self.rows = list(manifest.clips())
+            self.class_names = manifest.names("class_names")
+            self._no_vectors = _messages(manifest, "extract-mv")
+            self._not_transcoded = _messages(manifest, "transcode")
+            self._own_files = _own_files(self._extract, manifest)
+        self._motion = MotionReader(workspace.motion)
+
+    def view(self, position: int, settings: ShowSettings | None) -> ClipView:
+        """Look at a clip, and let the policies choose its box.
+
+        Args:
+            settings: None: no boxes, and no frames to show.
+        Raises: ClipError if the file cannot be read; MotionStoreError if the motion store is damaged; what
+            :func:`~mocrop.evaluation.pictures.clip_boxes.decided` raises.
+        """
+        row = self.rows[position]
+        source, path = self._file(row)
+        motion = self._motion.read(position)
+
+        def first(video: OpenVideo, timeline: Timeline) -> tuple[Timeline, PictureSize]:
+            _, frame, orientation = next(_upright_frames(video, timeline, [0]))
+            return timeline, orientation.size(frame.width, frame.height)
+
+        timeline, picture = with_timeline(path, first, clip=row.name, log=ClipLog(position))
+        shown, boxes = [], ClipBoxes(slots=(), results={}, left_out={})
+        if settings is not None:
+            shown = some_frames(timeline, settings.frames)
+            known = 0 if motion is None else min(timeline.frames, motion.frames)
+            slots = tuple(range(known)) if settings.every_frame else path_frames(shown, known)
+            boxes = decided(ClipFacts(name=row.name, size=picture, motion=motion, slots=slots), settings)
+        return ClipView(
+            name=row.name,
+            label=class_of(row, self.class_names),
+            source=source,
+            path=path,
+            timeline=timeline,
+            picture=picture,
+            motion=motion,
+            no_motion="" if motion else self._no_vectors.get(row.name, "mocrop extract-mv has not run on it yet"),
+            shown=shown,
+            boxes=boxes,
+        )
+
+    def motion(self, position: int) -> ClipMotion | None:
+        """The stored motion of a clip, if there is any. Raises: MotionStoreError if the motion store is damaged."""
+        return self._motion.read(position)
+
+    def _file(self, row: ClipRow) -> tuple[Source, Path]:
+        """Which file a clip is read from. Raises: ClipError if there is none of the clip as it is now."""
+        source = cast(Source, self._extract.settings.source)
+        if source == "auto":
+            source = "original" if row.name in self._own_files else "h264"
+        if row.span is None and source == "original":  # a segment has no file of its own
+            return source, self.dataset / row.path
+        if row.name in self._not_transcoded:  # a file that is there is of what the clip was before
+            raise ClipError(
+                Reason.EARLIER_STAGE_FAILED, f"{row.name}: transcode failed: {self._not_transcoded[row.name]}"
+            )
+        path = self._workspace.h264_file(row.name)
+        if not path.is_file():
+            command = "extract-mv" if self._extract.settings.source == "auto" else "transcode"
+            raise ClipError(Reason.VANISHED, f"{row.name}: {path} is not there; run `mocrop {command}` first")
+        return "h264", path
+
+
+def _messages(manifest: Manifest, stage: str) -> dict[str, str]:
+    """What a stage says of the clips that it has failed on, by name.
+
+    The file that transcode has made of a video which is gone by now is what the clip was last, so that is no failure.
+    """
+    return {
+        name: message.removeprefix(f"{name}: ")
+        for name, reasons, message in manifest.failures(stage)
+        if stage != "transcode" or reasons[:1] != (Reason.VANISHED,)
+    }
+
+
+def _own_files(extract: Stage, manifest: Manifest) -> set[str]:
+    """Names of the clips that are read from their own files, for source auto, as transcode has decided."""
+    if extract.upstream is None:
+        return set()
+    noted = manifest.notes(extract.upstream.name, extract.upstream.settings_hash)
+    return {name for name, reasons, _ in noted if Reason.OWN_FILE_SERVES in reasons}
+
+
 def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipView:
     """Find a clip in a workspace and let the policies choose its box.
 
     Args:
         clip: its name, or an ending that no other clip's name has.
-    Raises: WorkspaceError without a workspace; SettingsError if no clip or several have the name; ClipError if the file
-        cannot be read; MotionStoreError if the motion store is damaged; what
-            :func:`~mocrop.evaluation.pictures.clip_boxes.decided` raises.
+    Raises: SettingsError if no clip or several have the name; what :class:`ClipViewer` raises.
     """
-    dataset, tables = read_settings(workspace)
-    extract = Stages(workspace, tables).extract()
-    with Manifest(workspace.manifest_file, read_only=True) as manifest:
-        position, row = find_clip(list(manifest.clips()), clip)
-        label = class_of(row, manifest.names("class_names"))
-        failures = {name: message.removeprefix(f"{name}: ") for name, _, message in manifest.failures("extract-mv")}
-        source = _source_of(row.name, extract, manifest)
-        source = source if row.span is None else "h264"  # a segment has no file of its own
-        if source == "h264":
-            _require_transcoded(row.name, manifest)
-    path = workspace.h264_file(row.name) if source == "h264" else dataset.dataset / row.path
-    if source == "h264" and not path.is_file():
-        command = "extract-mv" if extract.settings.source == "auto" else "transcode"
-        raise ClipError(Reason.VANISHED, f"{row.name}: {path} is not there; run `mocrop {command}` first")
-    motion = MotionReader(workspace.motion).read(position)
-
-    def first(video: OpenVideo, timeline: Timeline) -> tuple[Timeline, PictureSize]:
-        _, frame, orientation = next(_upright_frames(video, timeline, [0]))
-        return timeline, orientation.size(frame.width, frame.height)
-
-    timeline, picture = with_timeline(path, first, clip=row.name, log=ClipLog(position))
-    shown = some_frames(timeline, settings.frames)
-    known = 0 if motion is None else min(timeline.frames, motion.frames)
-    slots = tuple(range(known)) if settings.every_frame else path_frames(shown, known)
-    return ClipView(
-        name=row.name,
-        label=label,
-        source=source,
-        path=path,
-        timeline=timeline,
-        picture=picture,
-        motion=motion,
-        no_motion="" if motion else failures.get(row.name, "mocrop extract-mv has not run on it yet"),
-        shown=shown,
-        boxes=decided(ClipFacts(name=row.name, size=picture, motion=motion, slots=slots), settings),
-    )
+    viewer = ClipViewer(workspace)
+    return viewer.view(find_clip(viewer.rows, clip)[0], settings)
 
 
 def some_frames(timeline: Timeline, count: int) -> list[int]:
@@ -177,27 +246,6 @@ def some_frames(timeline: Timeline, count: int) -> list[int]:
 def class_of(row: ClipRow, class_names: Sequence[str]) -> str:
     """Name of a clip's class."""
     return ", ".join(class_names[label] for label in row.labels or (row.label,) if label >= 0) or "no class"
-
-
-def _source_of(clip: str, extract: Stage, manifest: Manifest) -> Source:
-    """Source of one clip; for auto, what transcode has decided."""
-    settings, before = extract.settings, extract.upstream
-    if settings.source != "auto" or before is None:
-        return cast(Source, settings.source)
-    noted = manifest.notes(before.name, before.settings_hash, clip=clip)
-    return "original" if any(Reason.OWN_FILE_SERVES in reasons for _, reasons, _ in noted) else "h264"
-
-
-def _require_transcoded(clip: str, manifest: Manifest) -> None:
-    """Raises: ClipError if transcode has failed: a file that is there is of what the clip was before.
-
-    That of a video which is gone by now is what the clip was last.
-    """
-    for name, reasons, message in manifest.failures("transcode"):
-        if name == clip and reasons[:1] != (Reason.VANISHED,):
-            raise ClipError(
-                Reason.EARLIER_STAGE_FAILED, f"{clip}: transcode failed: {message.removeprefix(f'{clip}: ')}"
-            )
 
 
 def find_clip(rows: Sequence[ClipRow], wanted: str) -> tuple[int, ClipRow]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mocrop.evaluation.pictures.box_path import BoxPath
 from mocrop.evaluation.pictures.clip_boxes import ShowSettings
-from mocrop.evaluation.pictures.clip_view import Picture, class_of, view_clip
+from mocrop.evaluation.pictures.clip_view import ClipViewer, Picture, class_of
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import evenly
@@ -20,7 +20,6 @@ from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import CacheError, ClipError, SettingsError, WorkspaceError
 from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.policies.base import PictureSize
-from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
 
@@ -75,19 +74,20 @@ def workspace_gallery(workspace: Workspace, settings: GallerySettings) -> Galler
 
     Raises: WorkspaceError without a workspace; SettingsError or CropBoxError if a policy can decide on no clip.
     """
-    with Manifest(workspace.require().manifest_file, read_only=True) as manifest:
-        rows, classes = list(manifest.clips()), manifest.names("class_names")
-    if not rows:
+    viewer = ClipViewer(workspace.require())
+    if not viewer.rows:
         raise WorkspaceError(f"{workspace.manifest_file} lists no clips; run `mocrop init` again")
-    chosen = choose_clips([row.label for row in rows], count=settings.clips)
-    tiles = [_workspace_tile(workspace, rows[row].name, class_of(rows[row], classes), settings) for row in chosen]
-    shown = f"{len(tiles)} of {len(rows):,} clips   ·   middle key frame"
+    chosen = choose_clips([row.label for row in viewer.rows], count=settings.clips)
+    tiles = [_workspace_tile(viewer, position, settings) for position in chosen]
+    shown = f"{len(tiles)} of {len(viewer.rows):,} clips   ·   middle key frame"
     return Gallery(title=f"{shown}   ·   boxes of area {settings.ratio:g}", tiles=tiles)
 
 
-def _workspace_tile(workspace: Workspace, clip: str, label: str, settings: GallerySettings) -> Tile:
+def _workspace_tile(viewer: ClipViewer, position: int, settings: GallerySettings) -> Tile:
+    clip = viewer.rows[position].name
+    label = class_of(viewer.rows[position], viewer.class_names)
     try:
-        view = view_clip(workspace, clip, settings.show)
+        view = viewer.view(position, settings.show)
         number, picture = next(view.pictures(view.shown), (0, None))
     except ClipError as error:
         return Tile(clip=clip, label=label, picture=None, size=(4, 3), words=str(error).removeprefix(f"{clip}: "))

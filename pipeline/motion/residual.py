@@ -12,6 +12,7 @@ from mocrop.pipeline.choices import Camera
 from mocrop.pipeline.motion.clip_motion import QUARTER_PIXELS, ClipMotion
 from mocrop.pipeline.motion.raw_vectors import reference_distances
 
+STILL_PX = 0.1  # median speed of the camera below which it stands still, pixels per frame
 VECTORS_AT_ONCE = 1 << 18  # intermediate results take about 60 bytes each
 
 
@@ -63,6 +64,12 @@ def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:
     field = finite_camera(motion)[(motion.vectors_per_frame + motion.zero_vectors) > 0]
     mean_square = np.array([1, motion.width**2 / 12, motion.height**2 / 12])  # of 1, X and Y over the picture
     return np.asarray(np.sqrt((field**2).reshape(-1, 2, 3).sum(axis=1) @ mean_square))
+
+
+def stands_still(motion: ClipMotion) -> bool:
+    """Whether the camera stands still in at least half of the frames that have vectors."""
+    speed = camera_speed(motion)
+    return not len(speed) or float(np.median(speed)) < STILL_PX
 
 
 def _frames_ahead(motion: ClipMotion, frames: range) -> npt.NDArray[np.float32]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.evaluation.coverage.actor_boxes import Tube
-from mocrop.evaluation.coverage.clips import AnnotatedClip, slots_of, stands_still
+from mocrop.evaluation.coverage.clips import AnnotatedClip, slots_of
 from mocrop.evaluation.coverage.measure import Coverage, _sets, measure_coverage
 from mocrop.evaluation.coverage.overlap import METRICS, overlap, overlaps
 from mocrop.evaluation.coverage.report import (
@@ -36,6 +36,7 @@ from mocrop.evaluation.coverage.settings import (
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import DatasetError, MotionStoreError, SettingsError, WorkspaceError
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
+from mocrop.pipeline.motion.residual import stands_still
 from mocrop.pipeline.policies.base import ClipFacts, PolicyResult, PolicySettings
 from mocrop.pipeline.policies.controls import CenterSettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mocrop.evaluation.coverage.actor_boxes import read_actor_boxes
-from mocrop.evaluation.coverage.clips import annotated_clips, stands_still
+from mocrop.evaluation.coverage.clips import annotated_clips
 from mocrop.evaluation.demo import crossing
 from mocrop.evaluation.demo.crossing import CrossingSettings, crossing_frames, draw_way, make_crossing, reach
 from mocrop.evaluation.demo.data_set import Box, DataSet, write_lists
@@ -22,6 +22,7 @@ from mocrop.evaluation.demo.shapes import Place
 from mocrop.evaluation.demo.streets import make_street
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.dataset.clips import find_clips
+from mocrop.pipeline.motion.residual import stands_still
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.workspace.paths import Workspace
 
