@@ -892,20 +892,25 @@ def import_npy(
 
 @app.command()
 @grouped
-def train(*, options: TrainOptions, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Train a backbone on a crop cache."""
+def train(
+    *, options: TrainOptions, workspace: WorkspaceOption = None, as_json: JsonOption = False, context: typer.Context
+) -> None:
+    """Train a backbone on a crop cache, or go on with a run that is there."""
     from mocrop.pipeline.terminal import LineConsole
-    from mocrop.training.commands import train_in_workspace
+    from mocrop.training.commands import call_of, train_in_workspace
     from mocrop.training.distributed import join_ranks
 
     with join_ranks() as ranks:
+        where = _workspace(workspace).require()
+        call = call_of(where, options, _given(context))
         result = train_in_workspace(
-            _workspace(workspace).require(),
-            options.settings(),
-            cache=options.cache,
+            where,
+            call.settings,
+            cache=call.cache,
             name=options.name,
             save_every_minutes=options.save_every,
             tensorboard=options.tensorboard,
+            extend=call.extend,
             ranks=ranks,
             console=LineConsole(stderr=as_json),
         )
@@ -1195,6 +1200,12 @@ def _workspace(option: Path | None) -> Workspace:
     from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 
     return Workspace(locate_workspace(option))
+
+
+def _given(context: typer.Context) -> set[str]:
+    """Names of the parameters that the command line gives."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
 
 
 def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from mocrop.pipeline.errors import TrainingError
+from mocrop.pipeline.settings import settings_from
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.run_progress import run_config
 from mocrop.training.distributed import Ranks
 from mocrop.training.loop.callbacks import Callbacks, TrainCallback
 from mocrop.training.loop.saver import SECONDS_BETWEEN_SAVES, RunControl
 from mocrop.training.loop.signals import stop_on_signals
 from mocrop.training.loop.train import TrainResult, train
+from mocrop.training.options import TrainOptions
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.report.console import ConsoleCallback
 from mocrop.training.report.curves import CurvesCallback
 from mocrop.training.report.tensorboard import tensorboard_callback
+
+NOT_OF_THE_RUN = frozenset(  # options that may be given to go on with a run as it was begun
+    {"name", "cache", "epochs", "device", "save_every", "tensorboard", "workspace", "as_json"}
+)
 
 
 def train_in_workspace(
@@ -26,6 +35,7 @@ def train_in_workspace(
     name: str | None,
     save_every_minutes: float = SECONDS_BETWEEN_SAVES / 60,
     tensorboard: bool | None = None,
+    extend: bool = False,
     ranks: Ranks | None = None,
     console: LineConsole,
 ) -> TrainResult:
@@ -36,6 +46,7 @@ def train_in_workspace(
         name: of the run; None: see :func:`run_name`.
         save_every_minutes: within an epoch; the most that a crash can lose.
         tensorboard: write TensorBoard events; None: if TensorBoard is installed.
+        extend: a run of that name may be made longer, see :func:`~mocrop.training.loop.train.train`.
         ranks: this process among those that train together; only the first reports progress.
     Raises: CacheError if the choice of the cache is not clear; SettingsError for a name that no folder can have; what
         :func:`~mocrop.training.loop.train.train` raises.
@@ -47,7 +58,37 @@ def train_in_workspace(
         callback = Callbacks(ConsoleCallback(console), CurvesCallback(), tensorboard_callback(tensorboard))
     with stop_on_signals() as stop:
         control = RunControl(save_every_seconds=60 * save_every_minutes, stop=stop, ranks=ranks)
-        return train(path, workspace.run(run), settings, callback=callback, control=control)
+        return train(path, workspace.run(run), settings, callback=callback, control=control, extend=extend)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCall:
+    """What a command line asks for."""
+
+    settings: TrainSettings
+    cache: str | None  # its name; None: the only one there is
+    extend: bool  # a run that is there may be made longer: the number of epochs is not a default
+
+
+def call_of(workspace: Workspace, options: TrainOptions, given: Collection[str]) -> TrainCall:
+    """The settings that a command line asks for, and the cache.
+
+    Where it names a run that is there, and gives nothing that the run depends on but epochs and device, the settings
+    and the cache are those that the run was begun with.
+
+    Args:
+        given: names of the options on the command line.
+    Raises: SettingsError for a value that a setting cannot have, or one that this mocrop does not know.
+    """
+    config = None
+    if options.name is not None and set(given) <= NOT_OF_THE_RUN:
+        config = run_config(workspace.run(options.name))
+    if config is None:
+        return TrainCall(settings=options.settings(), cache=options.cache, extend=options.epochs is not None)
+    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in config["settings"].items()}
+    changed = {"epochs": options.epochs, "device": options.device if "device" in given else None}
+    settings = settings_from(TrainSettings, stored, changed, where=f"the run in {workspace.run(options.name or '')}")
+    return TrainCall(settings=settings, cache=options.cache or str(config["cache"]["name"]), extend=True)
 
 
 def run_name(settings: TrainSettings, *, cache: str) -> str:

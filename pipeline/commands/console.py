@@ -13,7 +13,7 @@ from mocrop.pipeline.commands.export import ExportReport
 from mocrop.pipeline.commands.maps import ExportReport as MapsReport
 from mocrop.pipeline.commands.maps import ImportReport
 from mocrop.pipeline.commands.preprocess import Report
-from mocrop.pipeline.commands.status import StageStatus, WorkspaceStatus
+from mocrop.pipeline.commands.status import FailedClip, StageStatus, WorkspaceStatus
 from mocrop.pipeline.commands.verify import CheckedPart, VerifyReport
 from mocrop.pipeline.dataset.issue_codes import SERIOUS
 from mocrop.pipeline.dataset.look import Change, DatasetChanges
@@ -122,12 +122,23 @@ def print_status(console: LineConsole, status: WorkspaceStatus, *, failures: boo
         if stage.failed or (notes and stage.notes):
             console.print(f"{stage.stage}:")
         _print_reasons(console, "red", "failed", stage.failed)
-        if failures:
-            for failure in stage.failures:
-                console.print(f"    {failure.message}")
         if notes:
             _print_notes(console, stage)
+    if failures:
+        _print_failed_clips(console, status.failed_clips)
+    for run in status.unfinished:
+        console.print(f"run {run.name}: {run.epochs_done:,} of {count(run.epochs, 'epoch')} done")
     console.say("next: ", (status.next_command, "bold"))
+
+
+def _print_failed_clips(console: LineConsole, clips: Sequence[FailedClip]) -> None:
+    """A line for each clip and fault, with the stage that found it."""
+    if clips:
+        console.print("failed clips:")
+    for failed in clips:
+        first, *after = failed.stages
+        so = f", and so {count(len(after), 'stage')} after it" if after else ""
+        console.print(f"    {failed.message} ({first}{so})")
 
 
 def _print_notes(console: LineConsole, stage: StageStatus) -> None:

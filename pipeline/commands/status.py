@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from mocrop.pipeline.stages.registry import Stages, chooses_files
 from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.run_progress import UnfinishedRun, unfinished_runs
 from mocrop.pipeline.workspace.settings_file import read_settings
 
 
@@ -25,6 +28,16 @@ class Failure:
     clip: str
     reasons: tuple[Reason, ...]
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedClip:
+    """One clip and one thing that is wrong with it, whichever stages go without it for that."""
+
+    clip: str
+    reasons: tuple[Reason, ...]
+    message: str
+    stages: tuple[str, ...]  # first the one that failed, then those that come after it and so failed too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +73,8 @@ class WorkspaceStatus:
     stages: tuple[StageStatus, ...]
     next_command: str
     changes: DatasetChanges  # since the data set was last looked at; the counts take them into account
+    failed_clips: tuple[FailedClip, ...] = ()  # the failures of all stages by clip; empty unless asked for
+    unfinished: tuple[UnfinishedRun, ...] = ()  # training runs that have been stopped, or are under way
 
 
 def known_stages(workspace: Workspace) -> list[Stage]:
@@ -92,13 +107,17 @@ def workspace_status(workspace: Workspace, *, failures: bool = False, notes: boo
         manifest.files.pretend(seen)
         known = known_stages(workspace)
         stages = tuple(_status(manifest, stage, failures=failures, notes=notes) for stage in known)
+        unfinished = tuple(unfinished_runs(workspace))
+        auto = chooses_files(known[0])
         return WorkspaceStatus(
             workspace=workspace.root,
             dataset=settings.dataset,
             clips=manifest.present_count(),
             stages=stages,
-            next_command=_next_command(workspace, stages, auto=chooses_files(known[0]), unlabelled=settings.unlabelled),
+            next_command=_next_command(workspace, stages, unfinished, auto=auto, unlabelled=settings.unlabelled),
             changes=changes,
+            failed_clips=tuple(_by_clip(stages)),
+            unfinished=unfinished,
         )
 
 
@@ -119,7 +138,35 @@ def _status(manifest: Manifest, stage: Stage, *, failures: bool, notes: bool) ->
     )
 
 
-def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...], *, auto: bool, unlabelled: bool) -> str:
+def _by_clip(stages: Iterable[StageStatus]) -> Iterator[FailedClip]:
+    """The failures of all stages, one for each clip and fault: stages after the one that failed only repeat it."""
+    found: dict[str, list[FailedClip]] = {}
+    for stage in stages:
+        for failure in stage.failures:
+            of_clip = found.setdefault(failure.clip, [])
+            place = next((n for n, known in enumerate(of_clip) if _repeats(failure, known)), None)
+            if place is None:
+                of_clip.append(FailedClip(**vars(failure), stages=(stage.stage,)))
+            else:
+                of_clip[place] = dataclasses.replace(of_clip[place], stages=(*of_clip[place].stages, stage.stage))
+    for of_clip in found.values():
+        yield from of_clip
+
+
+def _repeats(failure: Failure, known: FailedClip) -> bool:
+    if failure.reasons[:1] == (Reason.EARLIER_STAGE_FAILED,):
+        return True
+    return failure.reasons[:1] == known.reasons[:1] and failure.message == known.message
+
+
+def _next_command(
+    workspace: Workspace,
+    stages: tuple[StageStatus, ...],
+    unfinished: tuple[UnfinishedRun, ...],
+    *,
+    auto: bool,
+    unlabelled: bool,
+) -> str:
     for stage in stages:
         if stage.to_do or stage.stale:
             if folder := export_folder(stage.stage):
@@ -132,6 +179,8 @@ def _next_command(workspace: Workspace, stages: tuple[StageStatus, ...], *, auto
         return "mocrop precrop --size 192"
     if unlabelled:
         return "mocrop gallery"
+    if unfinished:
+        return f"mocrop train --name {shell_word(unfinished[0].name)}"
     if not workspace.trained_runs():
         return "mocrop train --arch resnet50"
     return "mocrop eval"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mocrop.training.data.selection import LeftOut
+from mocrop.training.loop.extension import Extension
 from mocrop.training.loop.meter import Meter
 from mocrop.training.recipe import Loss
 from mocrop.training.scores import Score
@@ -35,6 +36,9 @@ class RunFacts:
     validation_listed: int = 0  # clips of the validation list of the split; 0: there is none
     validation_left_out: LeftOut = field(default_factory=LeftOut)  # of that list
     loss: Loss = "ce"
+    extensions: tuple[Extension, ...] = ()  # each time that the run was made longer
+    rate_before: float = 0.0  # learning rate of the last step that is done; 0: no epoch is done
+    rate_now: float = 0.0  # that of the step after it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.settings import plain_settings
 from mocrop.training.loop.callbacks import EpochRecord
 from mocrop.training.loop.epoch import Validation, require_finite_weights, require_numbers
+from mocrop.training.loop.extension import Extension, plain
 from mocrop.training.loop.job import Job
 from mocrop.training.loop.meter import Meter, Totals
 from mocrop.training.loop.run_folder import RunFolder, record_from_json, record_json
@@ -24,6 +25,7 @@ class Run:
         described: the cache, see :func:`~mocrop.training.model.checkpoint.describe_cache`.
         earlier: the checkpoint to resume from; None: a new run.
         seen: the clips that it trains on and validates on.
+        extensions: how it was made longer, if it was.
     Attributes:
         history: records of whole epochs.
         begun: totals of the epoch after those, if it is under way.
@@ -39,12 +41,14 @@ class Run:
         described: Mapping[str, Any],
         earlier: Checkpoint | None,
         seen: SeenClips,
+        extensions: tuple[Extension, ...] = (),
     ) -> None:
         self._cache = cache
         self._described = dict(described)
         self._job = job
         self._folder = folder
         self._seen = seen
+        self._extensions = extensions
         self.history: list[EpochRecord] = []
         self.begun = Totals(batches_done=0)
         if earlier:
@@ -66,8 +70,7 @@ class Run:
         require_numbers(meter, epoch=len(self.history))
         totals, checkpoint = asdict(meter.totals().over(self._job.ranks)), self._checkpoint()
         if self._job.ranks.first:
-            resume = {**self._job.training_state(), "meter": totals}
-            self._folder.save_within_epoch(checkpoint, self.history, resume=resume)
+            self._folder.save_within_epoch(checkpoint, self.history, resume={**self._resume(), "meter": totals})
 
     def save_epoch(self, meter: Meter, validation: Validation | None, *, seconds: float) -> EpochRecord:
         """Add and save a whole epoch, which took ``seconds`` in all.
@@ -78,8 +81,11 @@ class Run:
         self.begun = Totals(batches_done=0)
         checkpoint, final = self._checkpoint(), len(self.history) == self._job.settings.epochs
         if self._job.ranks.first:
-            self._folder.save(checkpoint, self.history, resume=self._job.training_state(), final=final)
+            self._folder.save(checkpoint, self.history, resume=self._resume(), final=final)
         return self.history[-1]
+
+    def _resume(self) -> dict[str, Any]:
+        return {**self._job.training_state(), **plain(self._extensions)}
 
     def _record(self, meter: Meter, validation: Validation | None, seconds: float) -> EpochRecord:
         totals = meter.totals().over(self._job.ranks)

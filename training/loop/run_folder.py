@@ -16,13 +16,14 @@ from mocrop.pipeline.settings import unknown_settings, with_defaults
 from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.versions import not_known
 from mocrop.training.loop.callbacks import EpochRecord
+from mocrop.training.loop.extension import free_to_extend
 from mocrop.training.loop.meter import Totals
 from mocrop.training.model.checkpoint import Checkpoint, is_described_by, load_checkpoint, save_checkpoint
 from mocrop.training.recipe import TrainSettings
 from mocrop.training.scores import Score
 
 BEST, LAST = "best.pt", "last.pt"
-FREE_SETTINGS = ("device",)  # may differ when a run resumes
+FREE_SETTINGS = frozenset({"device"})  # may differ when a run resumes
 
 
 class RunFolder:
@@ -47,9 +48,13 @@ class RunFolder:
         self._saved = time.monotonic()
         self._unsaved_best: Checkpoint | None = None
 
-    def unfinished(self, settings: Mapping[str, Any], cache: Mapping[str, Any]) -> Checkpoint | None:
+    def unfinished(
+        self, settings: Mapping[str, Any], cache: Mapping[str, Any], *, extend: bool = False
+    ) -> Checkpoint | None:
         """The last checkpoint of an earlier run with the same settings and data, finished or not; None without one.
 
+        Args:
+            extend: the run may be made longer: ``settings`` may have more epochs.
         Raises: TrainingError that lists the differences if the folder holds another run; CheckpointError if last.pt is
             damaged.
         """
@@ -58,7 +63,8 @@ class RunFolder:
         checkpoint = load_checkpoint(self.last)
         if unknown := _unknown(checkpoint):
             raise TrainingError(not_known(f"the run in {self.path}", repr(unknown[0])) + ", or pass another --name")
-        differing = _differences(*(with_defaults(TrainSettings, each) for each in (checkpoint.settings, settings)))
+        known, wanted = (with_defaults(TrainSettings, each) for each in (checkpoint.settings, settings))
+        differing = _differences(known, wanted, free=free_to_extend(known, wanted) if extend else frozenset())
         there = checkpoint.cache
         if there["name"] != cache["name"]:
             differing.append(f"cache: {there['name']}, now {cache['name']}")
@@ -235,8 +241,8 @@ def _epoch_in(file: Path) -> int:
         return 0
 
 
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    names = [name for name in sorted(there.keys() | here.keys()) if name not in FREE_SETTINGS]
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any], *, free: frozenset[str]) -> list[str]:
+    names = sorted((there.keys() | here.keys()) - free - FREE_SETTINGS)
     return [f"{name}: {there.get(name)}, now {here.get(name)}" for name in names if there.get(name) != here.get(name)]
 
 

@@ -18,7 +18,9 @@ from mocrop.training.data.selection import classes_of, require_labelled
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.clips import Clips, choose_clips
 from mocrop.training.loop.epoch import train_epoch, validate
+from mocrop.training.loop.extension import Extension, extended, plain
 from mocrop.training.loop.job import Job, set_up
+from mocrop.training.loop.optim import learning_rate
 from mocrop.training.loop.run import Run
 from mocrop.training.loop.run_folder import RunFolder, best_epoch
 from mocrop.training.loop.saver import RunControl, Saver
@@ -47,6 +49,7 @@ def train(
     *,
     callback: TrainCallback | None = None,
     control: RunControl | None = None,
+    extend: bool = False,
 ) -> TrainResult:
     """Train on the training list of one split, and choose the best epoch on its validation list.
 
@@ -64,6 +67,8 @@ def train(
         run_dir: the run's folder; created if missing.
         callback: called as the run goes on.
         control: when to save within an epoch, and how to ask the run to stop.
+        extend: a run that is there may be made longer, if nothing but ``epochs`` is larger. Its learning rate is from
+            then on that of a run of so many epochs, so the result is not that of one which had them from the start.
     Raises: TrainingError if the folder holds another run, if a loss or a weight is not finite, or if a device has not
         enough memory; StoppedError if it was asked to stop and is saved; CacheError, SettingsError, WeightsError or
         CheckpointError for what files and settings cause; DiskFullError.
@@ -74,7 +79,8 @@ def train(
     require_labelled(cache)
     folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
     described = describe_cache(cache)
-    earlier = folder.unfinished(plain_settings(settings, keep_none=True), described)
+    earlier = folder.unfinished(plain_settings(settings, keep_none=True), described, extend=extend)
+    settings, extensions = extended(settings, earlier)
     clips = choose_clips(cache, settings)
     weights = "none" if earlier else settings.weights
 
@@ -88,8 +94,8 @@ def train(
         [cache.clip[row] for row in clips.validate.tolist()],
         before=earlier or checkpoint_of_weights(settings.weights),
     )
-    run = Run(cache, job, folder, described=described, earlier=earlier, seen=seen)
-    facts = _facts(cache, clips, job, run, run_dir)
+    run = Run(cache, job, folder, described=described, earlier=earlier, seen=seen, extensions=extensions)
+    facts = _facts(cache, clips, job, run, run_dir, extensions)
     with folder.held() if control.ranks.first else nullcontext():
         if control.ranks.first:
             if earlier:
@@ -148,7 +154,9 @@ def train_epochs(job: Job, run: Run, callback: TrainCallback, saver: Saver) -> N
         callback.epoch(run.save_epoch(meter, validation, seconds=seconds))
 
 
-def _facts(cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path) -> RunFacts:
+def _facts(
+    cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path, extensions: tuple[Extension, ...]
+) -> RunFacts:
     return RunFacts(
         run_dir=run_dir,
         arch=job.settings.arch,
@@ -168,6 +176,9 @@ def _facts(cache: CropCache, clips: Clips, job: Job, run: Run, run_dir: Path) ->
         validation_listed=clips.listed,
         validation_left_out=clips.validation_left_out,
         loss=job.loss,
+        extensions=extensions,
+        rate_before=run.history[-1].learning_rate if run.history else 0.0,
+        rate_now=learning_rate(job.settings, epochs_passed=len(run.history)),
     )
 
 
@@ -185,6 +196,7 @@ def _config(
             **(_by_list(facts) if facts.validation_listed else {}),
         },
         **({"loss": facts.loss} if facts.loss != "ce" else {}),
+        **plain(facts.extensions),
         "device": facts.device,
         "precision": facts.precision,
         "channels_last": facts.channels_last,

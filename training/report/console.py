@@ -108,6 +108,7 @@ def describe(facts: RunFacts) -> list[str]:
         lines.append(f"each epoch leaves out {left_out}, which fill no batch; other ones each time")
     if facts.classes_with_clips < facts.classes:
         lines.append(f"only {facts.classes_with_clips} of {facts.classes} classes have clips to train on")
+    lines += _extension_lines(facts)
     if facts.epochs_done == facts.epochs:
         lines.append(f"all {facts.epochs} epochs are done already")
     elif facts.batches_done:
@@ -115,7 +116,25 @@ def describe(facts: RunFacts) -> list[str]:
             f"going on after batch {facts.batches_done} of epoch {facts.epochs_done + 1} of an interrupted run"
         )
     elif facts.epochs_done:
-        lines.append(f"going on after epoch {facts.epochs_done} of an interrupted run")
+        interrupted = not (facts.extensions and facts.extensions[-1].after == facts.epochs_done)
+        lines.append(f"going on after epoch {facts.epochs_done}{' of an interrupted run' if interrupted else ''}")
+    return lines
+
+
+def _extension_lines(facts: RunFacts) -> list[str]:
+    """How the run was made longer, and what that means for its learning rate and its result."""
+    if not facts.extensions:
+        return []
+    last = facts.extensions[-1]
+    lines = [f"made longer: {last.epochs} epochs before, {facts.epochs} now, {last.after} done when that was decided"]
+    if facts.epochs_done == last.after:  # the first time
+        lines.append(
+            f"the learning rate is from here on that of a run of {facts.epochs} epochs: {facts.rate_now:.2g} after "
+            f"{facts.rate_before:.2g}"
+            if facts.epochs_done
+            else f"the learning rate is that of a run of {facts.epochs} epochs: {facts.rate_now:.2g} now"
+        )
+    lines.append(f"so the result is not that of a run which had {facts.epochs} epochs from the start")
     return lines
 
 
