@@ -18,7 +18,7 @@ from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.policies.base import ClipFacts, PictureSize
 from mocrop.pipeline.policies.registry import decide
 from mocrop.pipeline.span import MICROSECONDS
-from mocrop.pipeline.stages.clip_crops import CropWork, read_crops
+from mocrop.pipeline.stages.crop_work import CropWork
 from mocrop.pipeline.video.spans import KnownTimes
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -61,7 +61,7 @@ class ExportWork:
             frames = self._rows.frames(task.position, len(row.numbers), clip=task.name)
             numbers, boxes = row.numbers, row.boxes
         else:
-            crops = read_crops(task, self._crop_work, log)
+            crops = self._crop_work.crops(task, log)
             frames, numbers, boxes = crops.frames, crops.numbers, crops.boxes
         return SlotCrops(frames=frames, numbers=numbers, boxes=boxes, seconds=self._seconds(clip, numbers))
 

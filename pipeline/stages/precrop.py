@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,13 @@ import numpy as np
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
-from mocrop.pipeline.errors import LackingMotionError, MotionStoreError
-from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.fields import Fields
-from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
-from mocrop.pipeline.stages.clip_crops import ClipCrops, crop_file
-from mocrop.pipeline.stages.contract import WorkUnit, file_to_read
+from mocrop.pipeline.stages.clip_crops import ClipCrops
+from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.crop_work import CropWork
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.system_errors import errors_that_travel
-from mocrop.pipeline.video.cropper import Cropper
 from mocrop.pipeline.workspace.paths import Workspace
 
 PRECROP_VERSION = 2
@@ -41,39 +37,11 @@ def precrop_unit(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> l
     Raises: DiskFullError; FileError where the workspace cannot be written; CacheError if the cache is missing;
         LackingMotionError if motion.zarr is gone or does not tell what the policy needs; NewerError.
     """
-    work = _CropWork(settings, Workspace(Path(workspace)))
+    work = CropWork(settings, Workspace(Path(workspace)))
     rows = [_crop_clip(task, work) for task in unit.clips]
     if not unit.probe:
         _write(work, rows, first=unit.clips[0].position)
     return [row.outcome for row in rows]
-
-
-class _CropWork:
-    """What the clips of a unit share."""
-
-    def __init__(self, settings: PrecropSettings, workspace: Workspace) -> None:
-        self.settings = settings
-        self.workspace = workspace
-        self.cropper = Cropper(size=settings.size, fit=settings.fit)
-
-    @cached_property
-    def _store(self) -> MotionReader:
-        if not self.workspace.motion.is_dir():
-            raise LackingMotionError(f"{self.workspace.motion} is not there; run `mocrop extract-mv`")
-        return MotionReader(self.workspace.motion)
-
-    def motion(self, task: ClipTask) -> ClipMotion | None:
-        """The motion of a clip; None if neither policy nor motion fields need it.
-
-        Raises: MotionStoreError if the store has none: a whole frame for it would pass for one without motion;
-            LackingMotionError if there is no store.
-        """
-        if not self.settings.needs_motion:
-            return None
-        motion = self._store.read(task.position)
-        if motion is None:
-            raise MotionStoreError(f"{task.name}: {self.workspace.motion} does not contain it; run `mocrop extract-mv`")
-        return motion
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,19 +52,16 @@ class _Row:
     crops: ClipCrops | None
 
 
-def _crop_clip(task: ClipTask, work: _CropWork) -> _Row:
+def _crop_clip(task: ClipTask, work: CropWork) -> _Row:
     crops: ClipCrops | None = None
     with clip_log(task) as log:
         task.require_accepted()
-        motion = work.motion(task)
-        path = file_to_read(task, work.settings.source, work.workspace, log)
-        own = path == Path(task.path)
-        crops = crop_file(path, work.settings, work.cropper, clip=task.name, motion=motion, own=own, log=log)
+        crops = work.crops(task, log)
     assert log.outcome is not None
     return _Row(outcome=log.outcome, crops=crops)
 
 
-def _write(work: _CropWork, rows: Sequence[_Row], *, first: int) -> None:
+def _write(work: CropWork, rows: Sequence[_Row], *, first: int) -> None:
     """Write one shard, whose rows are the clips from position ``first`` onwards."""
     settings = work.settings
     box, picture = np.zeros((2, len(rows), 4), np.float32)

@@ -140,7 +140,7 @@ def test_other_settings_are_refused_and_replace_it_with_overwrite(
     export_to(**CENTER)
     (tmp_path / "out/A/mine.txt").write_text("mine")
     before = content(tmp_path / "out")
-    with pytest.raises(SettingsError, match="mp4 crf: 18 there, 30 asked.*--overwrite"):
+    with pytest.raises(SettingsError, match=r"mp4 crf: 18 there, 30 asked.*--overwrite"):
         export_to(crf=30, **CENTER)
     with pytest.raises(SettingsError, match=r"ratio: 0.75 there, 0.5 asked"):
         export_to(ratio=0.5, **CENTER)
