@@ -32,6 +32,7 @@ from mocrop.training.options import (
 from mocrop.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from mocrop.evaluation.answers.answers import Answers
     from mocrop.pipeline.commands.export import ExportReport
     from mocrop.pipeline.commands.preprocess import Report
     from mocrop.pipeline.interrupts import Interrupts
@@ -961,6 +962,48 @@ def evaluate(
 
 
 @app.command()
+def predict(
+    videos: Annotated[
+        list[str], typer.Argument(metavar="VIDEO...", help="Files, folders or patterns; -: paths on standard input.")
+    ],
+    run: Annotated[str | None, typer.Option(help="Name of the run.", show_default="the only one")] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint file instead of a run, which needs no workspace.", readable=False),
+    ] = None,
+    arch: Annotated[str | None, typer.Option(help="Backbone, if the checkpoint does not name it.")] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            help="Read the files as the clips of this crop cache were: its name or its folder.",
+            show_default="that of the training",
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Classes to show of each file.")] = 5,
+    segments: Annotated[
+        int | None,
+        typer.Option(min=1, help="Frames per file, as for eval.", show_default="8, or the slots of the cache"),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write a CSV file, a row a file.", readable=False)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a trained network say what is in videos; nothing is written, and a checkpoint needs no workspace."""
+    from mocrop.evaluation.answers.command import predict_files
+    from mocrop.evaluation.answers.predict import Network
+    from mocrop.evaluation.answers.report import print_answers
+    from mocrop.pipeline.terminal import LineConsole
+
+    network = Network(run=run, checkpoint=checkpoint, arch=arch, cache=cache, segments=segments, device=device)
+    console = LineConsole(stderr=True)
+    answers = predict_files(_workspace(workspace), network, videos, top=top, csv=csv, console=console)
+    shown = functools.partial(print_answers, top=top)
+    _print_result(answers.to_json(top=top) if as_json else answers, shown, as_json)
+    _exit_with_3_if_any_failed(answers)
+
+
+@app.command()
 def flops(
     arch: Annotated[
         list[str] | None,
@@ -1225,7 +1268,7 @@ def _finish(report: Report, as_json: bool) -> None:
     _exit_with_3_if_any_failed(report)
 
 
-def _exit_with_3_if_any_failed(report: Report | ExportReport) -> None:
+def _exit_with_3_if_any_failed(report: Report | ExportReport | Answers) -> None:
     if report.failed:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 

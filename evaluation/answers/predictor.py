@@ -16,6 +16,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError, SettingsError
 from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.stages.clip_crops import ClipCrops
 from mocrop.pipeline.stages.in_memory import FileCrops, ReadingSettings, read_file, reading_settings
 from mocrop.training.data.segments import middle_slots
 from mocrop.training.model.backbones import Backbone
@@ -60,11 +61,20 @@ class Predictor:
     @property
     def activation(self) -> Activation:
         """What turns logits into probabilities: sigmoid where a clip may have several labels."""
-        return "sigmoid" if self.checkpoint.settings.get("loss") == "bce" else "softmax"
+        loss, trained_on = self.checkpoint.settings.get("loss"), self.checkpoint.cache
+        several = (trained_on if "hash" in trained_on else self.described).get("labels") == "several"
+        return "sigmoid" if loss == "bce" or (loss is None and several) else "softmax"
 
     def read(self, path: Path, *, clip: str, log: ClipLog) -> FileCrops:
         """Decode and crop a whole file; any number of threads may do so at a time. Raises: ClipError."""
         return read_file(path, self.reading, clip=clip, log=log)
+
+    def input_of(self, crops: ClipCrops) -> npt.NDArray[np.uint8] | npt.NDArray[np.int8]:
+        """What the network takes of the crops of a clip, for :meth:`answer`: its frames, or its motion fields."""
+        if self.checkpoint.input == "frames":
+            return crops.frames
+        assert crops.fields is not None
+        return crops.fields
 
     def slots(self, used: int) -> npt.NDArray[np.int64]:
         """The frames that the network gets, of ``used`` ones: int64, (segments,), those of `mocrop eval`."""

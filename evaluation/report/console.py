@@ -132,15 +132,15 @@ def _ms(spread: Percentiles) -> str:
 
 
 @contextmanager
-def evaluation_progress(console: LineConsole) -> Iterator[OnBatch]:
+def evaluation_progress(console: LineConsole, what: str = "eval", *, unit: str = "clips") -> Iterator[OnBatch]:
     """A progress bar on a terminal, nothing elsewhere; yields ``on_batch`` for
     :func:`~mocrop.evaluation.scores.evaluate.evaluate`."""
     columns = (
-        TextColumn("eval"),
+        TextColumn(what),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} clips"),
+        TextColumn(f"{{task.completed}}/{{task.total}} {unit}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("eval", total=None)
+        task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

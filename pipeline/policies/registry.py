@@ -53,6 +53,11 @@ def needs_motion(policy: str, settings: PolicySettings) -> bool:
     return POLICIES[policy].needs_motion or _cuts_bars(settings)
 
 
+def draws_by_name(policy: str) -> bool:
+    """Whether a policy draws at random, by its seed and the name of the clip."""
+    return any(field.name == "seed" for field in dataclasses.fields(POLICIES[policy].settings))
+
+
 def needs_times_or_bars(policy: str, settings: PolicySettings) -> bool:
     """Whether a policy with these settings needs what stores of an older mocrop lack."""
     return POLICIES[policy].needs_times_or_bars or _cuts_bars(settings)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.errors import MocropError, Reason
+from mocrop.pipeline.errors import ClipError, MocropError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
-from mocrop.pipeline.motion.vectors import read_motion
+from mocrop.pipeline.motion.vectors import EXPORTING_CODECS, read_motion
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.platform_calls import memory_file
 from mocrop.pipeline.policies.precomputed import POLICY as MAPS
@@ -27,6 +27,7 @@ from mocrop.pipeline.stages.stored_settings import parsed_settings
 from mocrop.pipeline.stages.transcode import write_h264
 from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.video.cropper import Cropper
+from mocrop.pipeline.video.open import open_video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +63,28 @@ def reading_settings(described: Mapping[str, Any]) -> ReadingSettings | None:
     return ReadingSettings(crop=crop, transcode=transcode if transcodes else None, max_damaged=extract.max_damaged)
 
 
+def _lack_of_vectors(path: Path, *, clip: str) -> str:
+    """Why a file has no vectors as it is, if FFmpeg exports none from its codec; such a clip would fail in a stage."""
+    log = ClipLog(0)  # whoever reads the file for good notes what is odd about it
+    with open_video(path, clip=clip, log=log) as video:
+        codec = video.stream.codec_context.codec.canonical_name
+    if codec in EXPORTING_CODECS:
+        return ""
+    try:
+        read_motion(path, clip=clip, log=log, max_damaged=1)
+    except ClipError as error:
+        if error.reason is not Reason.NO_MOTION_VECTORS:
+            raise
+        return f"FFmpeg exports no motion vectors from {codec}"
+    return ""
+
+
 @contextmanager
 def readable_form(path: Path, settings: ReadingSettings, *, clip: str, log: ClipLog) -> Iterator[Path]:
     """The file to read vectors and frames from: the file itself, or its H.264 form in memory, while the body runs.
 
-    A file that the stage transcode has written is in that form, and is copied as it is.
+    A file that the stage transcode has written is in that form, and is copied as it is. With source original, a file is
+    transcoded if it has no motion vectors and they are needed.
 
     Args:
         clip: its name, for messages.
@@ -79,6 +97,9 @@ def readable_form(path: Path, settings: ReadingSettings, *, clip: str, log: Clip
         fact = shortcoming(path, clip=clip, key_frames=wanted, key_interval=transcode.key_interval)
         log.note(*((Reason.OWN_FILE_FALLS_SHORT, fact) if fact else (Reason.OWN_FILE_SERVES, "")))
         transcode = transcode if fact else None
+    elif transcode is None and settings.crop.needs_motion and (fact := _lack_of_vectors(path, clip=clip)):
+        log.note(Reason.OWN_FILE_FALLS_SHORT, fact)
+        transcode = TranscodeSettings()
     if transcode is None:
         yield path
         return

@@ -58,6 +58,7 @@ class Place:
             "verify": ["verify", *here],
             "train": ["train", *TRAIN, "--name", "again", *here],
             "eval": ["eval", "--run", RUN, "--segments", "1", "--device", "cpu", *here],
+            "predict": ["predict", str(self.clip), "--run", RUN, "--segments", "1", "--device", "cpu", *here],
             "flops": ["flops", "--arch", "timm/test_resnet", "--size", "32"],
             "show": ["show", CLIP, "-o", f"{out}.png", "--policy", "motion", "--frames", "1", *here],
             "gallery": ["gallery", "--clips", "1", "-o", f"{out}.png", *here],
@@ -73,7 +74,7 @@ class Place:
 
 
 READING = (  # they leave the place as it is, but for reports
-    *("status", "verify", "show", "gallery", "eval", "flops", "advise", "coverage", "bench", "export-npy"),
+    *("status", "verify", "show", "gallery", "eval", "predict", "flops", "advise", "coverage", "bench", "export-npy"),
 )
 COMMANDS = (
     *READING,
@@ -82,6 +83,7 @@ COMMANDS = (
 ASKING = (  # other forms of those that only read
     *("status --json", "status --failed", "verify --json", "verify --deep", "eval --json", "flops --json"),
     *(
+        "predict --json",
         "advise --json",
         "coverage --json",
         "bench --json",

@@ -68,6 +68,8 @@ def describe_cache(cache: CropCache) -> dict[str, Any]:
         "settings": settings,
         "stages": {name: stage["settings"] for name, stage in cache.attributes.get("stages", {}).items()},
     }
+    if cache.labels is not None:
+        described["labels"] = "several"  # a clip
     return described if cache.checked else {**described, "earlier_hash": _earlier_hash(cache)}
 
 

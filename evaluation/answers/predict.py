@@ -1,0 +1,141 @@
+"""`mocrop.evaluation.predict`: answers for video files, by a run of a workspace or by any checkpoint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocrop.evaluation.answers.answers import Answers, OnFile, answers_for
+from mocrop.evaluation.answers.predictor import Predictor, load_predictor
+from mocrop.evaluation.answers.videos import Videos, find_videos
+from mocrop.evaluation.scores.targets import target_name
+from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.policies.registry import draws_by_name
+from mocrop.pipeline.terminal import count
+from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
+from mocrop.training.commands import choose_run
+from mocrop.training.loop.run_folder import weights_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Which network is to answer, and how; None: not given.
+
+    Raises: SettingsError if both a run and a checkpoint are given.
+    """
+
+    run: str | None = None  # name of a run of the workspace; None: the only one, unless there is a checkpoint
+    checkpoint: Path | None = None  # a file, instead of a run
+    arch: str | None = None  # the backbone, if the checkpoint does not say
+    cache: str | None = None  # a crop cache, by name or path: files are read as its clips were
+    segments: int | None = None  # frames per clip
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.run and self.checkpoint:
+            raise SettingsError("--run and --checkpoint both say what is to answer; pass one of them")
+
+    def load(self, workspace: Workspace) -> Predictor:
+        """Load it. The workspace need not be there for a checkpoint.
+
+        Raises: WorkspaceError, TrainingError or CacheError if what is named is not there; what
+            :func:`~mocrop.evaluation.answers.predictor.load_predictor` raises.
+        """
+        file = self.checkpoint or weights_of(choose_run(workspace.require(), self.run))
+        return load_predictor(
+            file, cache=self._cache(workspace), arch=self.arch, segments=self.segments, device=self.device
+        )
+
+    def _cache(self, workspace: Workspace) -> Path | None:
+        if self.cache is None:
+            return None
+        return Path(self.cache) if os.path.isdir(self.cache) else workspace.require().choose_cache(self.cache)
+
+
+def predict(
+    paths: Sequence[str | Path] | str | Path,
+    *,
+    run: str | None = None,
+    checkpoint: str | Path | None = None,
+    workspace: Workspace | Path | str | None = None,
+    arch: str | None = None,
+    cache: str | None = None,
+    segments: int | None = None,
+    device: str = "auto",
+    on_file: OnFile = lambda done, total: None,
+) -> Answers:
+    """Let a trained network answer for video files: vectors, boxes, crops and network in memory; nothing is written.
+
+    A clip of the data set gets the logits that ``evaluate`` has for it, on a CPU to the last bit.
+
+    Args:
+        paths: files, folders, or patterns such as ``clips/*.mp4``.
+        run: name of a run of the workspace; None: the only one, unless there is a checkpoint.
+        checkpoint: its file, instead of a run.
+        workspace: as for the command line where None; a checkpoint needs none.
+        arch: the backbone, if the checkpoint does not say.
+        cache: a crop cache, by name or path: files are read as its clips were. None: as those that it was trained on.
+        segments: frames per clip; None: 8, or as many as the clips of the cache have.
+        device: "auto", "cpu", "cuda", "cuda:1", ...
+        on_file: called after each file with the number of files done, and of all.
+    Raises: SettingsError, CheckpointError, CacheError, TrainingError, WorkspaceError or DatasetError for what is not
+        there or does not fit. A file that cannot be read is an answer whose ``failed`` is True.
+    """
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    where = Workspace(locate_workspace(None)) if workspace is None else Workspace.at(workspace)
+    file = None if checkpoint is None else Path(checkpoint)
+    network = Network(run=run, checkpoint=file, arch=arch, cache=cache, segments=segments, device=device)
+    return answer(network.load(where), given, workspace=where, on_file=on_file)
+
+
+def answer(
+    predictor: Predictor,
+    given: Sequence[str | Path],
+    *,
+    workspace: Workspace,
+    listed: Iterable[str] = (),
+    on_file: OnFile = lambda done, total: None,
+) -> Answers:
+    """As :func:`predict`, by a network that is loaded.
+
+    Args:
+        workspace: gives the names of its clips, if it is there.
+        listed: as for :func:`~mocrop.evaluation.answers.videos.find_videos`.
+    """
+    known = workspace if workspace.manifest_file.is_file() and workspace.settings_file.is_file() else None
+    found = find_videos(given, listed=listed, class_names=predictor.class_names, workspace=known)
+    return Answers(
+        files=tuple(answers_for(found.videos, predictor, on_file=on_file)),
+        class_names=tuple(predictor.class_names),
+        activation=predictor.activation,
+        about=_about(predictor),
+        remarks=(*found.remarks, *_names_remark(found, predictor)),
+    )
+
+
+def _about(predictor: Predictor) -> dict[str, object]:
+    checkpoint, crop = predictor.checkpoint, predictor.reading.crop
+    return {
+        "network": target_name(predictor.source),
+        "checkpoint": str(predictor.source),
+        "arch": checkpoint.arch,
+        "epoch": checkpoint.epoch,
+        "input": checkpoint.input,
+        "crops": {"as": crop.name, "policy": crop.policy, "size": crop.size, "source": crop.source},
+        "segments": predictor.segments,
+        "device": str(predictor.device),
+    }
+
+
+def _names_remark(found: Videos, predictor: Predictor) -> list[str]:
+    """That boxes depend on names which are not those of a data set."""
+    crop = predictor.reading.crop
+    others = sum(video.named_by != "workspace" for video in found.videos)
+    if not others or not draws_by_name(crop.policy):
+        return []
+    return [
+        f"policy {crop.policy} draws by the name of a clip, and {count(others, 'file')} of {len(found.videos):,} "
+        f"{'is' if others == 1 else 'are'} no clip of a workspace at hand: under another name the box may be another"
+    ]

@@ -1,0 +1,76 @@
+"""Answers for video files on a console and as a CSV file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.table import Table
+
+from mocrop.evaluation.answers.answers import Answers, FileAnswer
+from mocrop.pipeline.csv_file import write_csv
+from mocrop.pipeline.terminal import LineConsole, count
+
+
+def print_answers(console: LineConsole, answers: Answers, *, top: int) -> None:
+    """Print the most probable classes of each file, what is notable about it, and why others have no answer."""
+    answered = [each for each in answers.files if not each.failed]
+    if answered:
+        console.print(_table(answers, answered, top=top))
+    for each in answers.files:
+        if each.failed:
+            console.say((f"{each.path}: {each.reasons[0].value}: ", "red"), each.message.removeprefix(f"{each.name}: "))
+    for line in notes(answers):
+        console.print(line)
+
+
+def _table(answers: Answers, files: list[FileAnswer], *, top: int) -> Table:
+    about = answers.about
+    table = Table(title=f"{about['arch']} of {about['network']}, {about['segments']} frames a file")
+    table.add_column("file", overflow="fold")
+    table.add_column("class", overflow="fold")
+    table.add_column(answers.activation, justify="right")
+    for file in files:
+        classes = [(answers.class_names[number], f"{100 * probability:.1f} %") for number, probability in file.top(top)]
+        beside = [file.path, *(f"  {word}" for word in _words(file))]
+        height = max(len(beside), len(classes))
+        beside += [""] * (height - len(beside))
+        classes += [("", "")] * (height - len(classes))
+        for left, (name, share) in zip(beside, classes, strict=True):
+            table.add_row(left, name, share)
+        table.add_section()
+    return table
+
+
+def _words(file: FileAnswer) -> Iterator[str]:
+    """What a reader should know of an answer."""
+    if file.seen:
+        yield file.seen
+    yield from (reason.value for reason in file.reasons)
+
+
+def notes(answers: Answers) -> Iterator[str]:
+    """What is to be said of all answers together, a line each."""
+    yield from answers.remarks
+    for how in ("trained on", "validated on"):
+        if seen := sum(each.seen == how for each in answers.files):
+            files = f"{count(seen, 'file')} {'has' if seen == 1 else 'have'}"
+            yield f"{how}: {files} the name of a clip that the network has seen"
+    if answers.activation == "sigmoid":
+        yield "each class is judged by itself (sigmoid): a clip may be of several, or of none"
+    if answers.failed:
+        failed = f"{count(answers.failed, 'file')} of {len(answers.files):,}"
+        yield f"{failed} could not be read; docs/reasons.md explains the codes"
+
+
+def write_answers(answers: Answers, file: Path, *, top: int) -> None:
+    """Write a row for each file, with its most probable classes beside each other. Raises: DiskFullError."""
+    top = min(top, len(answers.class_names))
+    ranked = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")]
+    rows = []
+    for each in answers.files:
+        classes = [cell for number, share in each.top(top) for cell in (answers.class_names[number], share)]
+        reasons = " ".join(reason.value for reason in each.reasons)
+        told = (each.path, each.name, each.state, reasons, each.message, each.seen)
+        rows.append((*told, *classes, *([None] * (2 * top - len(classes)))))
+    write_csv(("path", "name", "state", "reasons", "message", "seen", *ranked), rows, file)
