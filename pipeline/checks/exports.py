@@ -106,7 +106,7 @@ def _of_the_whole(target: Path, known: Damage) -> Iterator[Damage]:
     if described is None:
         yield replace(known, fact=f"{DESCRIPTION} is gone")
         return
-    for file in described.files:
+    for file in described.files if described.complete else ():
         if not file.clips and (fact := _fault(target, file)):
             yield replace(known, fact=fact)
 

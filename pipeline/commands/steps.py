@@ -10,14 +10,14 @@ from typing import Any
 
 from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.export.base import Export, ExportSettings
-from mocrop.pipeline.export.finish import finish_export, start_export
+from mocrop.pipeline.export.finish import cache_facts, finish_export
 from mocrop.pipeline.export.measure import clips_to_measure, is_to_be_measured, measure_unit, with_clip_bytes
 from mocrop.pipeline.export.records import Records
 from mocrop.pipeline.export.resolve import resolve_export
 from mocrop.pipeline.export.stage import export_stage
-from mocrop.pipeline.export.target import clear, require_target, sweep
+from mocrop.pipeline.export.target import clear, files_before, require_target, sweep, write_description
 from mocrop.pipeline.run.session import FilesRead, Session, StageReport
-from mocrop.pipeline.settings import plain_settings
+from mocrop.pipeline.settings import Plain, plain_settings
 from mocrop.pipeline.stages.cache_settings import resolve_precrop
 from mocrop.pipeline.stages.caches import prepare_cache, require_motion
 from mocrop.pipeline.stages.contract import Stage
@@ -102,26 +102,34 @@ def export_into(session: Session, stage: Stage, *, overwrite: bool = False) -> t
         require_motion(workspace, settings.crop)
     session.look_again(stage, anew=overwrite)
     session.require_upstream(stage)
+    source = cache_facts(workspace, settings)  # before anything is written: the cache may be damaged
     records = Records.of(workspace, settings.folder)
     if overwrite:
         clear(folder, records.files())
         records.remove_all()
         manifest.forget(stage.name)
     sweep(folder)
-    _begin(session, stage, dataset.dataset)
+    _begin(session, stage, dataset.dataset, source)
     if is_to_be_measured(settings, anew=overwrite):
         stage = _measured(session, stage)
-        _begin(session, stage, dataset.dataset)
+        _begin(session, stage, dataset.dataset, source)
     report = session.run(stage)
-    made = finish_export(workspace, manifest, stage, dataset)
+    made = finish_export(workspace, manifest, stage, dataset, source)
     sweep(folder)
     return report, made
 
 
-def _begin(session: Session, stage: Stage, dataset: Path) -> None:
-    """Say in the folder and in the workspace that there is an export, which is not finished."""
-    session.manifest.remember_export(stage.settings.folder, json_text(plain_settings(stage.settings)))
-    start_export(stage, dataset=dataset)
+def _begin(session: Session, stage: Stage, dataset: Path, source: Plain) -> None:
+    """Say in the workspace and in the folder that there is an export, which is not finished; or in neither."""
+    manifest, folder = session.manifest, stage.settings.folder
+    is_new = folder not in manifest.known_exports()
+    manifest.remember_export(folder, json_text(plain_settings(stage.settings)))
+    try:
+        write_description(stage, dataset=dataset, files=files_before(Path(folder)), complete=False, more=source)
+    except BaseException:
+        if is_new:
+            manifest.forget_export(folder)
+        raise
 
 
 def _measured(session: Session, stage: Stage) -> Stage:

@@ -12,7 +12,7 @@ from mocrop.pipeline.export.base import Export, ExportedClip, ExportSettings, Wr
 from mocrop.pipeline.export.records import Record, Records
 from mocrop.pipeline.export.registry import FORMS
 from mocrop.pipeline.export.stage import Clips, remove_files
-from mocrop.pipeline.export.target import read_description, write_description
+from mocrop.pipeline.export.target import files_before, write_description
 from mocrop.pipeline.settings import Plain
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.workspace.manifest import Manifest
@@ -20,14 +20,21 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import DatasetSettings
 
 
-def start_export(stage: Stage, *, dataset: Path) -> None:
-    """Write the description of an export that is not finished; one that is there keeps what it says of its lists."""
-    write_description(stage, dataset=dataset, files=None, more={})
+def cache_facts(workspace: Workspace, settings: ExportSettings) -> Plain:
+    """What the description says of the cache of an export; nothing if it has none. Raises: CacheError."""
+    if not settings.cache:
+        return {}
+    identity = cache_identity(CropCache(workspace.cache(settings.cache)))
+    return {"cache": {"name": settings.cache, "identity": identity}}
 
 
-def finish_export(workspace: Workspace, manifest: Manifest, stage: Stage, dataset: DatasetSettings) -> Export:
+def finish_export(
+    workspace: Workspace, manifest: Manifest, stage: Stage, dataset: DatasetSettings, source: Plain
+) -> Export:
     """Remove what is left of clips that are not done, write what belongs to the whole, and describe all files.
 
+    Args:
+        source: see :func:`cache_facts`.
     Returns: the export.
     Raises: DiskFullError, FileError, CacheError.
     """
@@ -46,24 +53,13 @@ def finish_export(workspace: Workspace, manifest: Manifest, stage: Stage, datase
         dataset=dataset.dataset,
         counts={"done": len(done.positions), "left_out": manifest.present_count() - len(done.positions)},
     )
-    before = _files_before(export.folder)
+    before = {each.path for each in files_before(export.folder) if not each.clips}
     files = FORMS[settings.form].finish(export)
     remove_files(export.folder, sorted(before - {each.path for each in files}))
-    write_description(stage, dataset=dataset.dataset, files=files, more=_facts(workspace, export))
+    write_description(
+        stage, dataset=dataset.dataset, files=files, complete=True, more={"clips": export.counts, **source}
+    )
     return export
-
-
-def _files_before(folder: Path) -> set[str]:
-    """Files that belonged to the whole when it was finished last."""
-    described = read_description(folder)
-    return {each.path for each in described.files if not each.clips} if described else set()
-
-
-def _facts(workspace: Workspace, export: Export) -> Plain:
-    facts: Plain = {"clips": export.counts}
-    if name := export.settings.cache:
-        facts["cache"] = {"name": name, "identity": cache_identity(CropCache(workspace.cache(name)))}
-    return facts
 
 
 class _Done:

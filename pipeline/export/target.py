@@ -76,8 +76,11 @@ def _written(plain: Plain) -> Written:
     )
 
 
-def write_description(stage: Stage, *, dataset: Path, files: Iterable[Written] | None, more: Plain) -> None:
-    """Write the description of an export; ``files`` is None as long as it is not finished.
+def write_description(stage: Stage, *, dataset: Path, files: Iterable[Written], complete: bool, more: Plain) -> None:
+    """Write the description of an export.
+
+    Args:
+        files: all that it consists of; while it is not ``complete``, those that it consisted of when it was last.
 
     Raises: DiskFullError, FileError.
     """
@@ -86,7 +89,7 @@ def write_description(stage: Stage, *, dataset: Path, files: Iterable[Written] |
     settings: ExportSettings = stage.settings
     plain: dict[str, Any] = {
         _KEY: SCHEMA,
-        "complete": files is not None,
+        "complete": complete,
         "dataset": str(dataset),
         **more,
         "settings": {key: value for key, value in plain_settings(settings).items() if key != "folder"},
@@ -96,7 +99,7 @@ def write_description(stage: Stage, *, dataset: Path, files: Iterable[Written] |
             for one in chain(stage)[:-1]
         },
         "software": {"mocrop": version("mocrop"), "av": version("av"), "ffmpeg": av.ffmpeg_version_info},
-        "files": [_plain(each) for each in files or ()],
+        "files": [_plain(each) for each in files],
     }
     write_whole(Path(settings.folder) / DESCRIPTION, f"{json_text(plain, indent=1)}\n".encode())
 
@@ -175,6 +178,12 @@ def _compared(settings: ExportSettings) -> Plain:
     crop = plain.pop("crop")
     crop.pop("name")
     return {**plain, **form, **({} if settings.cache else crop)}
+
+
+def files_before(folder: Path) -> tuple[Written, ...]:
+    """The files of an export when it was last finished; none if its description is gone or damaged."""
+    described = _readable(folder)
+    return described.files if described else ()
 
 
 def clear(folder: Path, more: Iterable[Written] = ()) -> None:

@@ -53,6 +53,7 @@ class Place:
             "extract-mv": ["extract-mv", "--max-damaged", "0.2", "--workers", "0", *here],
             "precrop": ["precrop", *CROP, "--overwrite", *here],
             "run": ["run", "--max-damaged", "0.1", *CROP, "--overwrite", *here],
+            "export": ["export", f"{out}/crops", "--to", "mp4", "--cache", CACHE, "--workers", "0", *here],
             "retry": ["retry", "--workers", "0", *here],
             "status": ["status", *here],
             "verify": ["verify", *here],
@@ -78,7 +79,7 @@ READING = (  # they leave the place as it is, but for reports
 )
 COMMANDS = (
     *READING,
-    *("import-npy", "train", "init", "transcode", "extract-mv", "precrop", "run", "retry", "ablate", "demo"),
+    *("import-npy", "train", "init", "transcode", "extract-mv", "precrop", "run", "retry", "export", "ablate", "demo"),
 )
 ASKING = (  # other forms of those that only read
     *("status --json", "status --failed", "verify --json", "verify --deep", "eval --json", "flops --json"),
@@ -92,6 +93,7 @@ ASKING = (  # other forms of those that only read
         "extract-mv --dry-run",
     ),
     "precrop --dry-run",
+    "export --dry-run",
 )
 FORMS = (
     *ASKING,
@@ -101,6 +103,7 @@ FORMS = (
     "train --json",
     "ablate --json",
     "import-npy --json",
+    "export --json",
 )
 
 

@@ -31,11 +31,11 @@ from tests.reliability.refusals import refused_call, refused_database, refused_o
 EARLY = ("workspace", "settings", "manifest", "lock")  # is looked at before anything is written
 
 # Commands by what they cannot do without. What is not named reads the thing, if at all, for what is left over.
-STAGES = "transcode extract-mv precrop run retry"
+STAGES = "transcode extract-mv precrop run retry export"
 SETTINGS = f"status verify show gallery export-npy import-npy init ablate {STAGES}"
 MANIFEST = f"advise coverage {SETTINGS}"
 WORKSPACE = f"eval train demo {MANIFEST}"
-CACHE = "status eval bench train precrop run retry"
+CACHE = "status eval bench train precrop run retry export"
 CACHES = f"{CACHE} ablate"
 LOCK = f"import-npy init ablate {STAGES}"
 WRITING = f"eval coverage import-npy train init ablate {STAGES}"  # status, show, gallery, flops and bench are not
@@ -53,7 +53,7 @@ NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is
     ),
     "motion-shard": ("show gallery advise coverage export-npy", "advise coverage"),
     "reports": ("eval coverage ablate", "eval coverage ablate"),
-    "dataset": ("init transcode run retry", "init transcode run retry"),
+    "dataset": ("init transcode run retry export", "init transcode run retry export"),
     "class": ("", ""),
     "maps": ("import-npy", "import-npy"),
     "clip": ("", ""),
@@ -61,8 +61,8 @@ NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is
     "manifest": (MANIFEST, MANIFEST),
     "lock": (LOCK, LOCK),
     "cache-json": (CACHE, CACHE),
-    "state-json": ("eval bench train retry", "eval bench train retry"),
-    "column": ("eval bench train", "eval bench train retry"),
+    "state-json": ("eval bench train retry export", "eval bench train retry export"),
+    "column": ("eval bench train export", "eval bench train retry"),
     "frames": ("eval bench train", "eval bench train retry"),
     "motion-json": ("show gallery advise coverage export-npy", "show gallery advise coverage export-npy"),
     "best": ("eval", "eval"),

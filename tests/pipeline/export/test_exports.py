@@ -451,3 +451,21 @@ def test_what_is_no_description_is_named(tmp_path: Path, workspace: Workspace, e
     with pytest.raises(SettingsError, match="leads out of the folder"):
         export_to(overwrite=True, **CENTER)
     assert workspace.settings_file.exists()
+
+
+def test_lists_of_another_form_take_the_place_of_those_before(
+    tmp_path: Path, make_video: MakeVideo, make_workspace: MakeWorkspace, export_to: ExportTo
+) -> None:
+    for name in ("A/one", "B/two"):
+        make_video(tmp_path / f"data/{name}.mp4", frames=3, codec="libx264")
+    (tmp_path / "own.csv").write_text("path,label,subset\nA/one.mp4,A,train\nB/two.mp4,B,test\n")
+    workspace = make_workspace(splits=tmp_path / "own.csv")
+    export_to(**CENTER)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/trainlist01.txt").write_text("A/one.mp4 1\n")
+    (tmp_path / "lists/testlist01.txt").write_text("B/two.mp4\n")
+    (tmp_path / "lists/classInd.txt").write_text("1 A\n2 B\n")
+    preprocess.init(workspace, tmp_path / "data", splits=tmp_path / "lists")
+    assert export_to().stages[0].plan.to_run == 0
+    lists = {path for path in content(tmp_path / "out") if not path.endswith((".mp4", ".json"))}
+    assert lists == {"boxes.csv", "classInd.txt", "testlist01.txt", "trainlist01.txt"}
