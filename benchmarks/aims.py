@@ -157,6 +157,22 @@ def _pipeline_aims() -> list[Aim]:
             most=0.35,
         ),
         Aim(
+            run="export",
+            title="export as MP4, scaled",
+            work="export as MP4, scaled to 192 px (CPU)",
+            compared="the ffmpeg program with the same crop, scale and x264 settings",
+            measure=ratio("mocrop export", to="ffmpeg"),
+            most=1.2,
+        ),
+        Aim(
+            run="export",
+            title="export as MP4, in the pixels",
+            work="export as MP4, in the pixels of the source (CPU)",
+            compared="the ffmpeg program with the same crop and x264 settings",
+            measure=ratio("mocrop export", to="ffmpeg"),
+            most=1.2,
+        ),
+        Aim(
             run="segments",
             title="segments of one long video",
             work="500 segments of an hour of video (CPU)",

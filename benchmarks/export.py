@@ -41,14 +41,14 @@ def ours(clips: list[Path], folder: Path, settings: Mp4Settings) -> None:
     assert all(outcome.status == "done" for outcome in outcomes), outcomes
 
 
-def ffmpeg(clips: list[Path], folder: Path, settings: Mp4Settings) -> None:
+def ffmpeg(clips: list[Path], folder: Path, settings: Mp4Settings, *more: str) -> None:
     options = [item for name, value in settings.x264_options.items() for item in (f"-{name}", value)]
     filters = "crop=iw*3/4:ih*3/4:iw/8:ih/8"
     if settings.size:
         filters += f",scale={settings.size}:{settings.size}:{SCALER}"
     for clip in clips:
         before = ["ffmpeg", "-v", "error", "-y", "-threads", "1", "-i", str(clip), "-an", "-filter_threads", "1"]
-        after = ["-vf", filters, "-c:v", "libx264", "-threads", "1", *options, str(folder / f"{clip.stem}.mp4")]
+        after = ["-vf", filters, "-c:v", "libx264", "-threads", "1", *options, *more, str(folder / f"{clip.stem}.mp4")]
         subprocess.run([*before, *after], check=True)
 
 
@@ -64,6 +64,7 @@ def main() -> None:
             cases = {
                 "mocrop export": lambda settings=settings: ours(clips, folder, settings),
                 "ffmpeg": lambda settings=settings: ffmpeg(clips, folder, settings),
+                "ffmpeg, a frame a clip": lambda settings=settings: ffmpeg(clips, folder, settings, "-frames:v", "1"),
             }
             seconds = interleave(cases, rounds=options.rounds)
             report(f"export as MP4, {what}", seconds, unit="frames", count=count_frames(clips), peer="ffmpeg")

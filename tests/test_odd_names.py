@@ -74,6 +74,10 @@ class Place:
         self.said[encoding, *map(str, command)] = said = Said(code, out, err)
         return said
 
+    @property
+    def exported(self) -> Path:
+        return self.work.parent / f"crops\n[red]{ESC}日"
+
     def commands(self) -> Iterator[tuple[int, list[str | Path]]]:
         """Every command that works on the workspace, and its exit code."""
         here: list[str | Path] = ["-w", self.work]
@@ -84,6 +88,10 @@ class Place:
         yield 0, ["extract-mv", "--dry-run", *here]
         yield 0, ["precrop", "--dry-run", *CROP, *here]
         yield 3, ["retry", "--workers", "0", *here]
+        yield 3, ["export", self.exported, "--to", "mp4", "--cache", CACHE, "--workers", "0", *here]
+        yield 0, ["export", self.exported, "--dry-run", *here]
+        yield 1, ["export", self.dataset / f"inside{ESC}", "--to", "mp4", "--cache", CACHE, *here]
+        yield 1, ["export", self.work.parent / f"no{ESC}\udce9", "--to", "mp4", "--cache", CACHE, *here]
         yield 3, ["verify", *here]
         yield 0, ["verify", CACHE, *here]
         yield 0, ["import-npy", self.work.parent / f"maps{ESC}", *here]
@@ -273,8 +281,11 @@ def test_json_holds_names_as_they_are(place: Place, encoding: str) -> None:
     examples = {issue["code"]: issue["examples"] for issue in found["issues"]}
     assert examples["name-not-utf8"] == [f"{CLASSES[0]}/{os.fsdecode(NOT_UTF8)}"]
     assert examples["without-class"] == [f"stray{ESC}.avi"]
+    made = read("export", place.exported, "--to", "mp4", "--cache", CACHE, "--workers", "0")
+    assert made["folder"] == str(place.exported)
     status = read("status", "--failed")
-    assert status["stages"][-1]["stage"] == f"precrop:{CACHE}"
+    stages = {stage["stage"]: stage for stage in status["stages"]}
+    assert set(stages) >= {f"precrop:{CACHE}", f"export:{place.exported}"}
     assert status["stages"][0]["failures"][0]["clip"] == BROKEN
     damage = read("verify")["damage"]
     assert CLIPS[1] in [each["clip"] for each in damage]
@@ -341,6 +352,21 @@ def test_files_that_people_open_have_no_control_and_programs_find_the_names_in_t
     assert all(cell.isdecimal() for row in rows for cell in row[1:])
     (report,) = (file for file in alone if file.match("@r*.md"))
     assert r"日本 😀\u202e\`\|\*\*b\*\*\<i>\$x\\frac{\$" in report.read_text().replace(r"x\frac", r"x\\frac")
+
+
+@needs_torch
+def test_the_lists_of_an_export_have_no_control_and_lead_to_its_files(place: Place) -> None:
+    command = ["export", place.exported, "--to", "mp4", "--cache", CACHE, "--workers", "0", "-w", place.work]
+    assert place.run("utf-8", *command).code == 3
+    for file in files_for_people(place.exported):
+        assert_harmless(file.read_bytes(), "utf-8", file)
+    rows = list(csv.DictReader((place.exported / "splits.csv").open()))
+    assert len(rows) >= len(CLIPS) - 1  # one is damaged
+    assert {from_csv_cell(row["label"]) for row in rows} == set(CLASSES)
+    assert all((place.exported / row["path"]).is_file() for row in rows)
+    there = {file.relative_to(place.exported).as_posix() for file in place.exported.rglob("*.mp4")}
+    assert there == {row["path"] for row in rows}
+    assert all(path.isprintable() for path in there)
 
 
 @needs_torch

@@ -12,7 +12,7 @@ from av.filter.context import FilterContext
 from av.video.frame import PictureType, VideoFrame
 
 from mocrop.pipeline.choices import Fit
-from mocrop.pipeline.crop_box import CropBox, PixelEdges, content_edges
+from mocrop.pipeline.crop_box import PixelEdges, content_edges
 from mocrop.pipeline.export.boxes import ClipBoxes
 from mocrop.pipeline.policies.base import PictureSize
 from mocrop.pipeline.video.colour import make_convertible
@@ -20,7 +20,7 @@ from mocrop.pipeline.video.cropper import PADDING, scale_steps
 from mocrop.pipeline.video.normalise import PIXEL_FORMAT
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class EvenCrops:
     """Where to cut frames in 4:2:0: whole chroma samples, of one size for all frames of a clip.
 
@@ -30,29 +30,29 @@ class EvenCrops:
     Attributes:
         picture: width and height of the frames, even.
         size: width and height of the cuts, even.
+        first: number of the frame whose cut is the first of ``corners``.
+        corners: left and top of the cuts of that and the next frames; before and after them the box stays.
     """
 
     picture: PictureSize
     size: PictureSize
-    boxes: ClipBoxes
+    first: int
+    corners: list[tuple[int, int]]
 
     @classmethod
     def of(cls, boxes: ClipBoxes, picture: PictureSize) -> EvenCrops:
         """The cuts of a clip."""
-        own = [_even(CropBox.of(edges.tolist()).pixels(*picture)) for edges in boxes.edges]
-        if boxes.moves:  # between two boxes there may be one more pixel
-            numbers = range(int(boxes.numbers[0]), int(boxes.numbers[-1]) + 1)
-            own += [_even(boxes.at(number).pixels(*picture)) for number in numbers]
+        first, last = (int(boxes.numbers[0]), int(boxes.numbers[-1])) if boxes.moves else (0, 0)
+        own = [_even(boxes.at(number).pixels(*picture)) for number in range(first, last + 1)]
         width = max(right - left for left, _, right, _ in own)
         height = max(bottom - top for _, top, _, bottom in own)
-        return cls(picture=picture, size=(width, height), boxes=boxes)
+        corners = [(min(left, picture[0] - width), min(top, picture[1] - height)) for left, top, _, _ in own]
+        return cls(picture=picture, size=(width, height), first=first, corners=corners)
 
     def at(self, number: int) -> PixelEdges:
         """Left, top, right, bottom of the cut in a frame, pixels."""
-        left, top, _, _ = _even(self.boxes.at(number).pixels(*self.picture))
-        (width, height), (across, down) = self.size, self.picture
-        left, top = min(left, across - width), min(top, down - height)
-        return left, top, left + width, top + height
+        left, top = self.corners[min(max(number - self.first, 0), len(self.corners) - 1)]
+        return left, top, left + self.size[0], top + self.size[1]
 
 
 def _even(edges: PixelEdges) -> PixelEdges:

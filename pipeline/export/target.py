@@ -14,6 +14,7 @@ from mocrop.pipeline.export.base import ExportSettings, Written
 from mocrop.pipeline.export.registry import settings_from_plain
 from mocrop.pipeline.export.stage import PARTIAL, remove_files
 from mocrop.pipeline.files import names_in, real_path, write_whole
+from mocrop.pipeline.names import is_utf8
 from mocrop.pipeline.settings import Plain, plain_settings
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.registry import chain
@@ -133,6 +134,8 @@ def require_target(
 
 
 def _require_place(workspace: Workspace, dataset: Path, folder: Path) -> None:
+    if not is_utf8(str(folder)):
+        raise SettingsError(f"the path of the folder {folder} is not UTF-8; rename it, or name another one")
     here = real_path(folder)
     for place, what in ((dataset, "the data set"), (workspace.root, "the workspace")):
         inside = real_path(place)

@@ -29,6 +29,16 @@ def test_transcode_is_compared_with_ffmpeg() -> None:
     assert [line.split("  ")[0] for line in said[3:]] == ["mocrop transcode", "ffmpeg"]
 
 
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg program")
+def test_an_export_is_compared_with_ffmpeg() -> None:
+    said = run("export.py", "--clips", "2").splitlines()
+    assert [line for line in said if line.startswith("export as MP4")] == [
+        f"export as MP4, {what}: 120 frames, 1 rounds after one warm-up"
+        for what in ("scaled to 192 px", "in the pixels of the source")
+    ]
+    assert [line.split("  ")[0] for line in said[3:6]] == ["mocrop export", "ffmpeg", "ffmpeg, a frame a clip"]
+
+
 def test_segments_are_compared_with_one_pass_over_as_many_frames() -> None:
     said = run("segments.py", "--clips", "2", "--minutes", "1", "--segments", "20", "--seconds", "0.4").splitlines()
     assert said[0].startswith("segments of one long video: 200 frames, 1 rounds")
