@@ -666,7 +666,7 @@ def export(
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "export", {"into": folder, **vars(crop)})
-    report = export_into(where, folder, overwrite=overwrite, run=cluster.run(as_json=as_json), options=vars(crop))
+    report = export_into(where, folder, overwrite=overwrite, run=cluster.run(as_json=as_json), **vars(crop))
     _print_result(report, print_exported, as_json)
     _exit_with_3_if_any_failed(report)
 

@@ -16,7 +16,7 @@ from mocrop.training.report.figure_file import write_figure
 
 Result = dict[str, Any]
 OURS_COLOUR, PEER_COLOUR, FLOOR_COLOUR = "#d1495b", "#8d99ae", "#2b2d42"
-OTHERS = ("motion-vector-extractor", "the same without frames", "the ffmpeg program")
+OTHERS = ("motion-vector-extractor", "the same without frames", "the ffmpeg program", "ffmpeg")
 FLOORS = ("memcpy", "numpy memmap")
 DPI = 110
 

@@ -13,13 +13,13 @@ import pytest
 import mocrop.evaluation
 import mocrop.pipeline
 import mocrop.training
-from mocrop.pipeline import CropCache, RunOptions, Workspace, extract_mv, init, precrop, run_all, transcode
+from mocrop.pipeline import CropCache, RunOptions, Workspace, export, extract_mv, init, precrop, run_all, transcode
 from mocrop.pipeline.errors import SettingsError
 from tests.conftest import MakeCache, MakeVideo, needs_torch
 
 IN_THIS_PROCESS = RunOptions(workers=0)
 OFFERED = {
-    mocrop.pipeline: "CropCache MocropError RunOptions Workspace extract_mv init precrop run_all transcode",
+    mocrop.pipeline: "CropCache MocropError RunOptions Workspace export extract_mv init precrop run_all transcode",
     mocrop.training: "CropDataset CropLoader Subset TrainSettings select_clips train",
     mocrop.evaluation: "EvalResult EvalSettings evaluate predict",
 }
@@ -65,6 +65,8 @@ def test_the_stages_take_plain_paths_and_words(dataset: str, tmp_path: Path) -> 
     assert extract_mv(work, run=IN_THIS_PROCESS).failed == 0
     (report,) = precrop(work, size=16, frames=2, grid="6x8", run=IN_THIS_PROCESS).stages
     assert report.summary.done == 4
+    made = export(work, tmp_path / "crops", run=IN_THIS_PROCESS, to="mp4")
+    assert (made.clips, made.failed) == (4, 0)
     cache = CropCache(f"{work}/caches/motion-16.zarr")
     assert cache.box.shape == (4, 4)
     assert cache.attributes["stages"]["transcode"]["settings"]["crf"] == 30

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from mocrop.pipeline.commands.steps import export_into, export_stage_of
 from mocrop.pipeline.dataset.look import DatasetChanges
 from mocrop.pipeline.export.base import Export, ExportSettings
+from mocrop.pipeline.export.resolve import ExportOptions
 from mocrop.pipeline.run.session import RunOptions, StageReport, open_session
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -33,23 +34,24 @@ class ExportReport:
 
 def export(
     workspace: Workspace | Path | str,
-    folder: Path | str,
+    into: Path | str,
     *,
     overwrite: bool = False,
     run: RunOptions | None = None,
-    options: Mapping[str, Any],
+    **options: Unpack[ExportOptions],
 ) -> ExportReport:
     """Export the crops of a workspace into a folder, or go on with an export that is there.
 
     Args:
+        into: the folder.
         overwrite: replace an export that is there with other settings.
         run: workers, time limit and console.
-        options: see :func:`~mocrop.pipeline.export.resolve.resolve_export`; without any, an export goes on as it was.
+        options: see ExportOptions and CropOptions; without any, an export goes on as it was.
     Raises: SettingsError for an option, or a folder that holds something else; CacheError, WorkspaceError,
         ClusterError, DiskFullError, FileError.
     """
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
-        stage = export_stage_of(session, Path(folder), options)
+        stage = export_stage_of(session, Path(into), options)
         report, made = export_into(session, stage, overwrite=overwrite)
         return _report(stage.settings, made, session.changes, [report])
 

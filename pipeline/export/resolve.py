@@ -7,17 +7,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mocrop.pipeline.choices import Audio
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.export.base import ExportSettings
 from mocrop.pipeline.export.registry import FORMS, form_settings, options_of_forms, settings_from_plain
 from mocrop.pipeline.settings import Plain
-from mocrop.pipeline.stages.cache_settings import resolve_precrop
+from mocrop.pipeline.stages.cache_settings import CropOptions, resolve_precrop
 from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.workspace.paths import Workspace
 
 _NO_CACHE = "export"  # name in the settings of crops that are in no cache
 _BOTH = ("size",)  # options of a form that also say how crops are made where there is no cache
+
+
+class ExportOptions(CropOptions, total=False):
+    """Options of an export, as `mocrop export` takes them: those of crops, and these; None means not given."""
+
+    to: str | None  # the form, a key of FORMS
+    cache: str | None  # name of the crop cache whose boxes are taken
+    density_from: Path | str | None  # folder of density maps, for policy `maps`
+    fps: float | None  # mp4: frames a second
+    crf: int | None  # mp4: x264's constant quality
+    preset: str | None  # mp4: x264's preset
+    audio: Audio | None  # mp4: the sound of the clips
 
 
 def resolve_export(

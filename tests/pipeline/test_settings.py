@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mocrop.pipeline.export.resolve import resolve_export
+from mocrop.pipeline.export.stage import export_stage
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.settings import added, plain_settings, settings_hash, unknown_settings, with_defaults
 from mocrop.pipeline.stages.cache_settings import resolve_precrop
@@ -52,6 +54,8 @@ class LaterOuter(Outer):
         ("precrop", {"policy": "motion-v2"}, "7616aa3e9640b652"),
         ("precrop", {"policy": "adaptive"}, "7c3b5b6936bb34e5"),
         ("precrop", {"motion_fields": True, "source": "auto", "compression": "zstd"}, "3544bca0523a4c3e"),
+        ("export", {"to": "mp4", "policy": "center", "crf": 20}, "9a8025f808d2dfea"),
+        ("export", {"to": "mp4", "policy": "motion", "fps": 12.5}, "ba1d7b82ee95a41d"),
     ],
 )
 def test_outputs_of_the_first_version_are_current(stage: str, options: dict[str, object], pinned: str) -> None:
@@ -60,6 +64,8 @@ def test_outputs_of_the_first_version_are_current(stage: str, options: dict[str,
     stages = Stages(workspace, {})
     if stage == "precrop":
         made = stages.precrop(resolve_precrop(workspace, stages, {"size": 192, **options}))
+    elif stage == "export":
+        made = export_stage(stages, resolve_export(workspace, stages, Path("/crops"), options, known=None))
     else:
         made = stages.transcode() if stage == "transcode" else stages.extract(options)
     assert made.settings_hash == pinned
