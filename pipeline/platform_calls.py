@@ -14,7 +14,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 try:
@@ -31,6 +32,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 LOCKED_BYTE = 1 << 30  # far behind what is in a lock file: on Windows nobody else can read a byte that is locked
+_SYNCS_AT_ONCE = 16  # of small files
 NOT_FOR_FOLDERS = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.EBADF, errno.EINVAL)
 
 
@@ -91,6 +93,16 @@ def sync(path: Path) -> None:
     except OSError as error:
         if not (folder and error.errno in NOT_FOR_FOLDERS):
             raise
+
+
+def sync_all(files: Sequence[Path]) -> None:
+    """Wait until many small files are on the disk: at once, as a disk then writes them together, ten times as fast."""
+    if len(files) == 1:
+        sync(files[0])
+        return
+    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+        for _ in pool.map(sync, files):  # raises what a call has raised
+            pass
 
 
 class HeldFolder:

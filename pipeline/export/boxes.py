@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array, short
 from mocrop.pipeline.cache.crop_cache import CropCache
@@ -81,6 +82,7 @@ class CacheRows:
     def __init__(self, path: Path) -> None:
         self._cache = CropCache(path)
         self._frames = open_array(path, "frames", must_be_there=True)
+        self._columns: dict[str, ts.TensorStore] = {}
 
     def row(self, position: int, *, clip: str) -> CacheRow:
         """Raises: ClipError if the cache does not hold the clip, or is damaged there."""
@@ -101,7 +103,9 @@ class CacheRows:
 
     def _column(self, name: str, position: int, clip: str) -> npt.NDArray[Any]:
         try:
-            return np.asarray(open_array(self._cache.path, name, must_be_there=True)[position].read().result())
+            if name not in self._columns:
+                self._columns[name] = open_array(self._cache.path, name, must_be_there=True)
+            return np.asarray(self._columns[name][position].read().result())
         except (ValueError, IndexError) as error:
             raise self._damaged(name, clip, error) from error
 

@@ -21,7 +21,7 @@ from mocrop.pipeline.export.records import Record, Records
 from mocrop.pipeline.export.registry import FORMS
 from mocrop.pipeline.export.work import ExportWork
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
-from mocrop.pipeline.platform_calls import sync
+from mocrop.pipeline.platform_calls import sync, sync_all
 from mocrop.pipeline.settings import Plain
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 from mocrop.pipeline.stages.registry import Stages
@@ -209,8 +209,9 @@ class _Writer:
         final = self._folder / f"{info.place}{self._suffix}"
         inside = sorted(partial.rglob("*")) if partial.is_dir() else [partial]
         files = [file for file in inside if file.is_file()]
-        for each in (*files, *((partial,) if partial.is_dir() else ())):
-            sync(each)
+        sync_all(files)
+        if partial.is_dir():
+            sync(partial)
         prefix = final.relative_to(self._folder).as_posix()
         written = []
         for file in files:
@@ -219,6 +220,8 @@ class _Writer:
         folder = partial.is_dir()
         self._forget(number, keep=() if folder else (prefix,))
         final.parent.mkdir(parents=True, exist_ok=True)
+        if folder:  # whose record is lost, as no folder takes the place of one that holds files
+            shutil.rmtree(final, ignore_errors=True)
         os.replace(partial, final)
         self._records.write(Record(number=number, files=tuple(written), facts=facts))
         return None if folder else written[0].checksum

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import mocrop
 from tests.interop.libraries import library
 from tests.interop.test_exported_shards import load_dataset
-from tests.pipeline.export.conftest import CLASSES, CLIPS, KEY_FRAMES, UNLISTED, export_workspace, workspace
+from tests.pipeline.export.odd_data_set import CLASSES, CLIPS, KEY_FRAMES, UNLISTED, export_workspace, workspace
 
 __all__ = ["export_workspace", "load_dataset", "workspace"]  # fixtures
 

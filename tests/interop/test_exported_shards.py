@@ -13,7 +13,7 @@ import pytest
 from mocrop.pipeline.cache.crop_cache import CropCache
 from tests.conftest import mocrop
 from tests.interop.libraries import library
-from tests.pipeline.export.conftest import CLASSES, CLIPS, KEY_FRAMES, UNLISTED, export_workspace, workspace
+from tests.pipeline.export.odd_data_set import CLASSES, CLIPS, KEY_FRAMES, UNLISTED, export_workspace, workspace
 
 __all__ = ["export_workspace", "workspace"]  # fixtures
 

@@ -1,4 +1,4 @@
-"""Workspaces of made clips, and calls that export them and read back what was written."""
+"""A workspace of made clips, and calls that export it and read back what was written."""
 
 from __future__ import annotations
 
@@ -15,20 +15,13 @@ import pytest
 
 from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.commands.export import ExportReport, export
-from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
-from tests.conftest import MakeVideo, mocrop
 
 Planes = list[npt.NDArray[np.uint8]]  # luma and both chroma planes
 MakeWorkspace = Callable[..., Workspace]
 ExportTo = Callable[..., ExportReport]
-CLASSES = ("Dig", "a/b.c #[x] 日")
-CLIPS = [f"{folder}/v.{number}" for folder in ("one", "two") for number in range(4)]  # of class 0, then of class 1
-UNLISTED = "two/v.3"  # in the first split
-BROKEN = "one/broken"
-KEY_FRAMES = {clip: 1 + number % 3 for number, clip in enumerate(CLIPS)}  # of each clip: a key frame each 12 frames
 
 
 def quietly(workers: int = 0) -> RunOptions:
@@ -58,7 +51,7 @@ def export_to(tmp_path: Path) -> ExportTo:
     def call(folder: Path | None = None, *, overwrite: bool = False, workers: int = 0, **options: Any) -> ExportReport:
         given = {"to": "mp4", **options} if options else {}
         target = tmp_path / "out" if folder is None else folder
-        return export(tmp_path / "work", target, overwrite=overwrite, run=quietly(workers), **given)  # type: ignore[arg-type]
+        return export(tmp_path / "work", target, overwrite=overwrite, run=quietly(workers), options=given)
 
     return call
 
@@ -109,33 +102,3 @@ def boxes_of(folder: Path, clip: str, frames: int) -> list[tuple[int, ...]]:
     starts = [int(row["frame"]) for row in rows] + [frames]
     edges = [tuple(int(row[name]) for name in ("left", "top", "right", "bottom")) for row in rows]
     return [box for box, start, stop in zip(edges, starts, starts[1:], strict=False) for _ in range(start, stop)]
-
-
-@pytest.fixture(scope="session")
-def export_workspace(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Path:
-    """The workspace, with one cache called `c` of whole frames at 32 pixels; tests must not change it."""
-    folder = tmp_path_factory.mktemp("exports")
-    rows = []
-    for number, clip in enumerate([*CLIPS, BROKEN]):
-        file = folder / f"data/{clip}.avi"
-        if clip == BROKEN:
-            file.write_bytes(b"RIFF")
-        else:
-            make_video(file, frames=12 * KEY_FRAMES[clip])
-        label = CLASSES[clip.startswith("two")]
-        subset = "none" if clip == UNLISTED else "test" if number % 4 == 0 else "train"
-        rows += [(f"{clip}.avi", label, subset, "1"), (f"{clip}.avi", label, "train" if number % 2 else "test", "2")]
-    write_csv(("path", "label", "subset", "split"), [row for row in rows if row[2] != "none"], folder / "lists.csv")
-    work = folder / "work"
-    assert mocrop("init", folder / "data", "--splits", folder / "lists.csv", "-w", work) == 0
-    assert mocrop("transcode", "-w", work, "--workers", "0") == 3
-    crop = ["--policy", "full", "--size", "32", "--frames", "4", "--name", "c", "--workers", "0"]
-    assert mocrop("precrop", *crop, "-w", work) == 3
-    return work
-
-
-@pytest.fixture
-def workspace(export_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, found by every command."""
-    monkeypatch.setenv("MOCROP_WORKSPACE", str(export_workspace))
-    return export_workspace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from PIL import Image
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.export.places import NO_CLASS
 from tests.conftest import MakeVideo, mocrop
-from tests.pipeline.export.conftest import BROKEN, CLASSES, CLIPS, KEY_FRAMES
+from tests.pipeline.export.odd_data_set import BROKEN, CLASSES, CLIPS, KEY_FRAMES, export_workspace, workspace
+
+__all__ = ["export_workspace", "workspace"]  # fixtures
 
 
 def export(folder: Path, *options: str) -> int:
@@ -129,3 +132,16 @@ def test_clips_without_labels_are_exported_too(
     assert mocrop("precrop", *crop, "--name", "c", "--workers", "0") == 0
     assert export(tmp_path / "out") == 0
     assert len([*(tmp_path / f"out/{NO_CLASS}").rglob("*.jpg")]) == 2
+
+
+def test_a_clip_whose_record_is_lost_is_written_over(workspace: Path, tmp_path: Path) -> None:
+    """Its folder is there, and no record says what is in it."""
+    export(tmp_path / "out")
+    stray = tmp_path / f"out/Dig/{CLIPS[0]}/00009.jpg"
+    stray.write_bytes(b"of an earlier run")
+    shutil.rmtree(workspace / "exports")
+    assert mocrop("verify", tmp_path / "out") == 3
+    assert mocrop("verify", tmp_path / "out", "--repair") == 0
+    assert export(tmp_path / "out") == 3
+    assert len([*stray.parent.iterdir()]) == KEY_FRAMES[CLIPS[0]]
+    assert mocrop("verify", tmp_path / "out") == 0

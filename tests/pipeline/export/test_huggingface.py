@@ -10,7 +10,9 @@ import pytest
 
 from mocrop.pipeline.csv_file import write_csv
 from tests.conftest import MakeVideo, mocrop
-from tests.pipeline.export.conftest import BROKEN, CLASSES, CLIPS, UNLISTED
+from tests.pipeline.export.odd_data_set import BROKEN, CLASSES, CLIPS, UNLISTED, export_workspace, workspace
+
+__all__ = ["export_workspace", "workspace"]  # fixtures
 
 HEAD = ["file_name", "label", "class", "left", "top", "right", "bottom", "moves", "source_width", "source_height"]
 

@@ -19,7 +19,9 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.export import stage
 from tests.conftest import MakeVideo, mocrop
-from tests.pipeline.export.conftest import BROKEN, CLASSES, CLIPS, KEY_FRAMES, UNLISTED
+from tests.pipeline.export.odd_data_set import BROKEN, CLASSES, CLIPS, KEY_FRAMES, UNLISTED, export_workspace, workspace
+
+__all__ = ["export_workspace", "workspace"]  # fixtures
 
 Sample = dict[str, bytes]  # what is behind the first dot of its names -> content
 
