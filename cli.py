@@ -29,7 +29,7 @@ from mocrop.training.options import (
     TrainOptions,
     WeightsOption,
 )
-from mocrop.training.recipe import Recipe
+from mocrop.training.recipe import Activation, FormName, Recipe
 
 if TYPE_CHECKING:
     from mocrop.evaluation.answers.answers import Answers
@@ -1001,6 +1001,38 @@ def predict(
     shown = functools.partial(print_answers, top=top)
     _print_result(answers.to_json(top=top) if as_json else answers, shown, as_json)
     _exit_with_3_if_any_failed(answers)
+
+
+@app.command()
+def export_model(
+    run: Annotated[str | None, typer.Option(help="Name of the run.", show_default="the only one")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint file instead of a run; it needs no workspace.", readable=False)
+    ] = None,
+    to: Annotated[FormName, typer.Option(help="Form of the file.")] = "onnx",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="File to write, *.onnx or *.torchscript.",
+            show_default="beside the checkpoint",
+            readable=False,
+        ),
+    ] = None,
+    activation: Annotated[
+        Activation | None, typer.Option(help="From logits to probabilities.", show_default="by the loss of the run")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a trained network as an ONNX or TorchScript file: stored frames in, probabilities out."""
+    from mocrop.evaluation.export_model.command import chosen_checkpoint, export_with_status, print_exported
+    from mocrop.pipeline.terminal import LineConsole
+
+    source = chosen_checkpoint(_workspace(workspace), run=run, checkpoint=checkpoint)
+    done = export_with_status(source, output, to=to, activation=activation, console=LineConsole(stderr=True))
+    _print_result(done.to_json() if as_json else done, print_exported, as_json)
 
 
 @app.command()

@@ -11,7 +11,9 @@ from mocrop.pipeline.choices import Stream, require_choice
 from mocrop.pipeline.limits import MAX_SEED, require_number, require_numbers, require_whole
 from mocrop.pipeline.settings import added
 
+Activation = Literal["softmax", "sigmoid"]
 Amp = Literal["auto", "off", "bf16", "fp16"]
+FormName = Literal["onnx", "torchscript"]  # of a file of an exported network
 Loss = Literal["ce", "bce"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
 Pool = Literal["mean", "mean-std"]

@@ -60,6 +60,7 @@ class Place:
             "train": ["train", *TRAIN, "--name", "again", *here],
             "eval": ["eval", "--run", RUN, "--segments", "1", "--device", "cpu", *here],
             "predict": ["predict", str(self.clip), "--run", RUN, "--segments", "1", "--device", "cpu", *here],
+            "export-model": ["export-model", "--run", RUN, "--to", "torchscript", *here],
             "flops": ["flops", "--arch", "timm/test_resnet", "--size", "32"],
             "show": ["show", CLIP, "-o", f"{out}.png", "--policy", "motion", "--frames", "1", *here],
             "gallery": ["gallery", "--clips", "1", "-o", f"{out}.png", *here],
@@ -79,7 +80,8 @@ READING = (  # they leave the place as it is, but for reports
 )
 COMMANDS = (
     *READING,
-    *("import-npy", "train", "init", "transcode", "extract-mv", "precrop", "run", "retry", "export", "ablate", "demo"),
+    *("import-npy", "train", "export-model", "init", "transcode", "extract-mv", "precrop", "run", "retry", "export"),
+    *("ablate", "demo"),
 )
 ASKING = (  # other forms of those that only read
     *("status --json", "status --failed", "verify --json", "verify --deep", "eval --json", "flops --json"),

@@ -34,18 +34,18 @@ EARLY = ("workspace", "settings", "manifest", "lock")  # is looked at before any
 STAGES = "transcode extract-mv precrop run retry export"
 SETTINGS = f"status verify show gallery export-npy import-npy init ablate {STAGES}"
 MANIFEST = f"advise coverage {SETTINGS}"
-WORKSPACE = f"eval train demo {MANIFEST}"
+WORKSPACE = f"eval export-model train demo {MANIFEST}"
 CACHE = "status eval bench train precrop run retry export"
 CACHES = f"{CACHE} ablate"
 LOCK = f"import-npy init ablate {STAGES}"
-WRITING = f"eval coverage import-npy train init ablate {STAGES}"  # status, show, gallery, flops and bench are not
+WRITING = f"eval export-model coverage import-npy train init ablate {STAGES}"  # others are not
 
 NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is forbidden, and if it is another thing
     "workspace": (f"bench {WORKSPACE}", WORKSPACE),
     "caches": (CACHES, CACHES),
     "cache": (CACHE, CACHE),
-    "runs": ("status eval train ablate", "status eval train ablate"),
-    "run": ("status eval", "eval"),
+    "runs": ("status eval export-model train ablate", "status eval export-model train ablate"),
+    "run": ("status eval export-model", "eval export-model"),
     "h264": ("show gallery transcode run retry", "show transcode run retry"),
     "motion": (
         "show gallery advise coverage export-npy extract-mv run retry",
@@ -57,7 +57,7 @@ NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is
     "class": ("", ""),
     "maps": ("import-npy", "import-npy"),
     "clip": ("", ""),
-    "settings": (SETTINGS, f"eval train {MANIFEST}"),
+    "settings": (SETTINGS, f"eval export-model train {MANIFEST}"),
     "manifest": (MANIFEST, MANIFEST),
     "lock": (LOCK, LOCK),
     "cache-json": (CACHE, CACHE),
@@ -65,7 +65,7 @@ NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is
     "column": ("eval bench train export", "eval bench train retry"),
     "frames": ("eval bench train", "eval bench train retry"),
     "motion-json": ("show gallery advise coverage export-npy", "show gallery advise coverage export-npy"),
-    "best": ("eval", "eval"),
+    "best": ("eval export-model", "eval export-model"),
     "last": ("", ""),
     "boxes": ("coverage", "coverage"),
 }
@@ -92,7 +92,7 @@ def _link(part: str) -> Condition:
         "cache": CACHE,
         "motion": "advise coverage export-npy extract-mv run retry",
         "motion-shard": "advise coverage extract-mv run retry",
-        "settings": f"eval train {MANIFEST}".replace("init ", ""),
+        "settings": f"eval export-model train {MANIFEST}".replace("init ", ""),
         "column": "eval bench train",
         "frames": "eval bench train",
     }
@@ -163,10 +163,13 @@ CONDITIONS: tuple[Condition, ...] = (
     _disk("read-only disk", lambda place: read_only_disk(place.work), f"bench {WRITING}", "ead-only"),
     _disk("full disk", lambda place: full_disk(place.work), f"{WRITING}", "no space is left"),
     *(
-        _refused(errno.ENOSPC, what, f"eval train coverage transcode {extra}")
+        _refused(errno.ENOSPC, what, f"eval export-model train coverage transcode {extra}")
         for what, extra in (("fsync", ""), ("replace", "run"))
     ),
-    *(_refused(number, "fsync", "eval train coverage") for number in (errno.EDQUOT, errno.EIO, errno.ESTALE)),
+    *(
+        _refused(number, "fsync", "eval export-model train coverage")
+        for number in (errno.EDQUOT, errno.EIO, errno.ESTALE)
+    ),
     Condition(name="no locks", apply=lambda _: no_locks(), fails="", fine=f"status verify init train {STAGES}"),
     *_SYSTEM,
     _spoilt("manifest", "empty", MANIFEST.replace("init ", "")),
@@ -186,12 +189,15 @@ CONDITIONS: tuple[Condition, ...] = (
         early=True,
         says="manifest.sqlite has schema 99",
     ),
-    *(_spoilt("best", how, "eval", "best.pt") for how in ("empty", "half", "garbage")),
+    *(_spoilt("best", how, "eval export-model", "best.pt") for how in ("empty", "half", "garbage")),
     *(_spoilt("cache-json", how, CACHE, "motion-32.zarr") for how in ("empty", "half")),
     *(_spoilt(part, "half", "eval bench train") for part in ("column", "frames")),
     *(
         Condition(
-            name=f"checkpoint: {key}", apply=checkpoint_with(**{key: value}), fails="eval", says=f"({key} must be"
+            name=f"checkpoint: {key}",
+            apply=checkpoint_with(**{key: value}),
+            fails="eval export-model",
+            says=f"({key} must be",
         )
         for key, value in {
             "arch": ["resnet50"],

@@ -28,6 +28,7 @@ from mocrop.training.model.weights import mismatches, odd_weights
 from mocrop.training.recipe import Pool
 
 FORMAT = 1
+SEVERAL_LABELS = "several_labels"  # in the description of a cache: whether a clip of it may have several
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +68,7 @@ def describe_cache(cache: CropCache) -> dict[str, Any]:
         "hash": cache_identity(cache),
         "settings": settings,
         "stages": {name: stage["settings"] for name, stage in cache.attributes.get("stages", {}).items()},
+        SEVERAL_LABELS: cache.labels is not None,
     }
     if cache.labels is not None:
         described["labels"] = "several"  # a clip

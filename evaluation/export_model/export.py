@@ -1,0 +1,173 @@
+"""Export a checkpoint: write the file, run it on random frames, and give it its name if it answers as the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mocrop.evaluation.export_model.classifier import ClipClassifier, expected_answers, random_frames
+from mocrop.evaluation.export_model.forms import FORMS, Form, Run
+from mocrop.evaluation.export_model.metadata import metadata_of
+from mocrop.pipeline.choices import Stream
+from mocrop.pipeline.errors import CheckpointError, MocropError, SettingsError
+from mocrop.pipeline.files import whole_file
+from mocrop.training.model.activation import activation_of
+from mocrop.training.model.backbones import Backbone, reason_of
+from mocrop.training.model.checkpoint import load_checkpoint, restore_backbone
+from mocrop.training.model.motion_input import CHANNELS
+from mocrop.training.recipe import Activation, FormName
+
+TOLERANCE = 1e-4  # of probabilities; of logits as a share of the largest, where that is above 1
+EXAMPLE = (2, 3)  # clips and frames of the batch that torch follows through the network
+CHECKED = ((1, 4), (3, 1), (3, 4))  # clips and frames of the batches that the file is run on
+INPUT_NAMES: Mapping[Stream, str] = {"frames": "frames", "motion": "fields"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How far answers are from those that are expected, at most."""
+
+    probability: float
+    logit: float
+    largest_logit: float  # of those expected, without its sign
+
+    @property
+    def is_small(self) -> bool:
+        """Whether both are within the tolerance; a NaN is not."""
+        return self.probability <= TOLERANCE and self.logit <= TOLERANCE * max(1.0, self.largest_logit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedModel:
+    """A file that has been written and checked."""
+
+    file: Path
+    form: FormName
+    checkpoint: Path
+    arch: str
+    classes: int
+    activation: Activation
+    input: Stream
+    size: int  # pixels; side of a frame or field
+    frames: int | None  # of a clip that the network was validated on; None: unknown
+    difference: Difference
+
+    @property
+    def input_name(self) -> str:
+        return INPUT_NAMES[self.input]
+
+    @property
+    def dtype(self) -> str:
+        return "uint8" if self.input == "frames" else "int8"
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        return CHANNELS[self.input], self.size, self.size
+
+    @property
+    def program(self) -> str:
+        """Three lines of Python that run it."""
+        shape = (1, self.frames or 8, *self.frame_shape)
+        return FORMS[self.form].program.format(file=str(self.file), name=self.input_name, shape=shape, dtype=self.dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        paths = {"file": str(self.file), "checkpoint": str(self.checkpoint)}
+        return {**asdict(self), **paths, "dtype": self.dtype, "input_name": self.input_name}
+
+
+def export_model(
+    checkpoint_file: Path, file: Path | None = None, *, to: FormName = "onnx", activation: Activation | None = None
+) -> ExportedModel:
+    """Write a trained network as a file that runs without mocrop.
+
+    It takes frames as they are stored and any number of clips and frames, and gives the probabilities of each clip's
+    classes and its logits, which are those of `mocrop eval` for these frames. The file is read back and run before it
+    has its name: one that answers otherwise than the network is never left behind.
+
+    Args:
+        checkpoint_file: best.pt or last.pt of a run.
+        file: to write; None: beside the checkpoint, with the suffix of the form.
+        activation: None: the one that belongs to the loss that the network was trained with.
+    Raises: CheckpointError for a checkpoint that cannot be read, that torch cannot export, or whose file answers
+        otherwise; SettingsError for a file of another suffix; MocropError where libraries are missing; DiskFullError.
+    """
+    form = FORMS[to]
+    target = checkpoint_file.with_suffix(form.suffix) if file is None else file
+    if target.suffix != form.suffix:
+        raise SettingsError(f"-o {target}: a {form.title} file of mocrop ends in {form.suffix}; pass such a name")
+    form.require()
+    checkpoint = load_checkpoint(checkpoint_file)
+    activation = activation or activation_of(checkpoint, source=checkpoint_file)
+    backbone = restore_backbone(checkpoint, size=checkpoint.size, source=checkpoint_file)
+    _require_room(backbone, form, source=checkpoint_file)
+    metadata = metadata_of(checkpoint, activation, source=checkpoint_file)
+    content = _written(ClipClassifier(backbone, activation), form, metadata, backbone, checkpoint.size)
+    with whole_file(target) as stream:
+        stream.write(content)
+        stream.flush()
+        run = form.load(Path(stream.name), INPUT_NAMES[backbone.input])
+        difference = compare(run, backbone, activation, size=checkpoint.size)
+        if not difference.is_small:
+            raise CheckpointError(_differs(difference, target, form, source=checkpoint_file))
+    return ExportedModel(
+        file=target,
+        form=to,
+        checkpoint=checkpoint_file,
+        arch=checkpoint.arch,
+        classes=len(checkpoint.class_names),
+        activation=activation,
+        input=checkpoint.input,
+        size=checkpoint.size,
+        frames=checkpoint.settings.get("validation_segments"),
+        difference=difference,
+    )
+
+
+def compare(run: Run, backbone: Backbone, activation: Activation, *, size: int) -> Difference:
+    """Run a file and a network on the same random frames, in batches of several shapes."""
+    probability = logit = largest = torch.zeros(())
+    for seed, (clips, frames) in enumerate(CHECKED):
+        batch = random_frames(backbone.input, clips, frames, size=size, seed=seed)
+        wanted, found = expected_answers(backbone, activation, batch), run(batch)
+        if any(one.shape != other.shape for one, other in zip(wanted, found, strict=True)):
+            return Difference(probability=float("nan"), logit=float("nan"), largest_logit=0.0)
+        probability = torch.maximum(probability, (found[0] - wanted[0]).abs().max())
+        logit = torch.maximum(logit, (found[1] - wanted[1]).abs().max())
+        largest = torch.maximum(largest, wanted[1].abs().max())
+    return Difference(probability=float(probability), logit=float(logit), largest_logit=float(largest))
+
+
+def _written(module: ClipClassifier, form: Form, metadata: Mapping[str, str], backbone: Backbone, size: int) -> bytes:
+    example = random_frames(backbone.input, *EXAMPLE, size=size, seed=len(CHECKED))
+    try:
+        return form.write(module, example, INPUT_NAMES[backbone.input], metadata)
+    except MocropError:
+        raise
+    except Exception as error:  # exporters raise types of their own, and those of what they call
+        others = ", ".join(f"--to {name}" for name, each in FORMS.items() if each is not form)
+        raise CheckpointError(
+            f"torch {torch.__version__} cannot write {backbone.arch} as {form.title} ({type(error).__name__}: "
+            f"{reason_of(error)}); pass {others}, or try a newer torch"
+        ) from error
+
+
+def _require_room(backbone: Backbone, form: Form, *, source: Path) -> None:
+    held = sum(each.nbytes for each in backbone.model.state_dict().values())
+    if form.most_bytes is not None and held > form.most_bytes:
+        raise CheckpointError(
+            f"{source} holds {held / 1e9:.1f} GB of weights, and a file of {form.title} ends at 2 GiB; pass --to "
+            "torchscript"
+        )
+
+
+def _differs(difference: Difference, target: Path, form: Form, *, source: Path) -> str:
+    others = ", ".join(f"--to {name}" for name, each in FORMS.items() if each is not form)
+    return (
+        f"{target} is not written: read back, the {form.title} file answers otherwise than the network of {source}, by "
+        f"up to {difference.probability:.2g} in probability and {difference.logit:.2g} in logits, where {TOLERANCE:g} "
+        f"is allowed; pass {others}, or try a newer torch"
+    )
