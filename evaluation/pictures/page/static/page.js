@@ -169,7 +169,7 @@ function makeFilters(data, chosen, changed) {
   const subset = ticks("subset", "Subset", undefined, SUBSETS.slice(1).concat(SUBSETS[0]));
   subset?.querySelector(".options").before(splits);
   const range = (name, words, value) => make("label", { class: "row" }, make("span", { text: words }),
-    make("input", { type: "range", name, min: 0, max: 100, value, "aria-label": `confidence ${words}`, "aria-valuetext": `${value} %` }), make("output", { text: `${value} %` }));
+    make("input", { type: "range", name, min: 0, max: 100, value, "aria-label": `confidence ${words}`, "aria-valuetext": `${value} %` }), make("span", { class: "value", text: `${value} %` }));
   const answer = ticks("answer", "Answer", (value) => ({ right: "right", wrong: "wrong", none: "no answer" })[value], ["right", "wrong", "none"])
     ?? (data.report ? group("Answer", make("div", { class: "options" })) : null);
   answer?.append(range("least", "at least", 0), range("most", "at most", 100));
