@@ -184,6 +184,10 @@ MaxDamagedOption = Annotated[
         show_default="0.25",
     ),
 ]
+CrfOption = Annotated[int | None, typer.Option(min=0, max=51, help="Constant rate factor of x264.", show_default="23")]
+KeyIntervalOption = Annotated[
+    int | None, typer.Option(min=1, help="Frames from one key frame to the next.", show_default="12")
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the cache if there is one already.")]
 DensityOption = Annotated[
     Path | None,
@@ -523,13 +527,9 @@ def transcode(
     dataset: NewDatasetArgument = None,
     splits: SplitsOption = None,
     group_by: GroupByOption = None,
-    crf: Annotated[
-        int | None, typer.Option(min=0, max=51, help="Constant rate factor of x264.", show_default="23")
-    ] = None,
+    crf: CrfOption = None,
     preset: Annotated[str | None, typer.Option(help="Preset of x264.", show_default="veryfast")] = None,
-    key_interval: Annotated[
-        int | None, typer.Option(min=1, help="Frames from one key frame to the next.", show_default="12")
-    ] = None,
+    key_interval: KeyIntervalOption = None,
     deinterlace: Annotated[
         bool | None,
         typer.Option(
@@ -548,8 +548,9 @@ def transcode(
 
     where = _workspace(workspace)
     if dry_run:
-        options = {"crf": crf, "preset": preset, "key_interval": key_interval}
-        return _explain(where, "transcode", {**options, "deinterlace": deinterlace, "max_damaged": max_damaged})
+        options: dict[str, Any] = {"crf": crf, "preset": preset, "key_interval": key_interval}
+        options |= {"deinterlace": deinterlace, "max_damaged": max_damaged}
+        return _explain(where, "transcode", options, of=(dataset, splits, group_by))
     report = preprocess.transcode(
         where,
         dataset,
@@ -622,22 +623,31 @@ def run(
     dataset: NewDatasetArgument = None,
     splits: SplitsOption = None,
     group_by: GroupByOption = None,
+    crf: CrfOption = None,
+    key_interval: KeyIntervalOption = None,
     source: SourceOption = None,
     crop: CropOptions,
     overwrite: OverwriteOption = False,
     replace_dataset: ReplaceDatasetOption = False,
     workspace: WorkspaceOption = None,
     cluster: ClusterOptions,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run transcode, extract-mv and precrop in order, on the clips that need them."""
     from mocrop.pipeline.commands import preprocess
 
+    where = _workspace(workspace)
+    if dry_run:
+        options = {"crf": crf, "key_interval": key_interval, "source": source, **vars(crop)}
+        return _explain(where, "run", options, of=(dataset, splits, group_by))
     report = preprocess.run_all(
-        _workspace(workspace),
+        where,
         dataset,
         splits=splits,
         group_by=group_by,
+        crf=crf,
+        key_interval=key_interval,
         source=source,
         overwrite=overwrite,
         replace_dataset=replace_dataset,
@@ -732,7 +742,7 @@ def verify(
 
 @app.command()
 def show(
-    clip: Annotated[str, typer.Argument(help="Name of a clip, or an ending that no other clip has, e.g. g01_c01.")],
+    clip: Annotated[str, typer.Argument(help="Name of a clip, path of its file, or an ending that no other clip has.")],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="File to write.", show_default="reports/show/<clip>.png", readable=False),
@@ -1283,13 +1293,21 @@ def _given(context: typer.Context) -> set[str]:
     return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
 
 
-def _explain(workspace: Workspace, stage: str, options: dict[str, Any]) -> None:
+def _explain(
+    workspace: Workspace,
+    command: str,
+    options: dict[str, Any],
+    *,
+    of: tuple[Path | None, Path | None, str | None] = (None, None, None),
+) -> None:
+    """Print which clips a command would run on; ``of``: data set, lists and grouping, if it names any."""
     from mocrop.pipeline.commands.console import print_changes, print_plan
-    from mocrop.pipeline.commands.preprocess import explain
+    from mocrop.pipeline.commands.explain import explain, require_scanned
     from mocrop.pipeline.terminal import LineConsole
 
+    require_scanned(workspace, *of)
     said = functools.partial(print_changes, LineConsole())
-    print_plan(LineConsole(), stage, explain(workspace, stage, options=options, on_changes=said))
+    print_plan(LineConsole(), explain(workspace, command, options=options, on_changes=said))
 
 
 def _finish(report: Report, as_json: bool) -> None:

@@ -36,6 +36,7 @@ class ClipTask:
     h264_checksum: int | None = None  # CRC-32C of its transcoded file; None: not known
     span: Span | None = None  # of a segment, to be cut out of the file; None: the whole file
     told: str = ""  # what the client tells the stage of it, see Stage.tells
+    size_bytes: int = 0  # of the data set's own file: how much work it is, as far as is known before it is opened
 
     def require_accepted(self) -> None:
         """Raise the refusal, if there is one; every stage calls this first inside :func:`clip_log`.
@@ -55,7 +56,7 @@ class Outcome:
     reasons: tuple[Reason, ...] = ()
     message: str = ""
     seconds: float = 0.0  # wall-clock time
-    checksum: int | None = None  # CRC-32C of the file that was written for the clip; None: there is none of its own
+    checksum: int | None = None  # CRC-32C of the file written for the clip, or of the map read for it; None: neither
 
 
 @dataclass
@@ -126,7 +127,9 @@ def failed_outcome(error: Exception, task: ClipTask, log: ClipLog, *, seconds: f
         raise error
     reason, text = _of_error(error, task)
     reasons = (reason, *log.reasons)
-    return Outcome(position=task.position, status="failed", reasons=reasons, message=text, seconds=seconds)
+    return Outcome(
+        position=task.position, status="failed", reasons=reasons, message=text, seconds=seconds, checksum=log.checksum
+    )
 
 
 def _of_error(error: Exception, task: ClipTask) -> tuple[Reason, str]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -193,6 +194,58 @@ def test_dry_run_says_why_and_does_nothing(dataset: Path, here: Path, capsys: py
     assert said[0] == "transcode  Archery/v_Archery_g01_c01  not done yet"
     assert said[-1] == "transcode: 6 clips would run"
     assert not (here / "mocrop-work/h264").exists()
+
+
+def test_a_dry_run_of_all_stages_takes_each_as_if_those_before_it_were_done(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("init", dataset) == 0
+    small = ["--size", "32", "--frames", "4"]
+    capsys.readouterr()
+    before = {**tree(here / "mocrop-work"), ".lock": ""}
+    assert mocrop("run", dataset, *small, "--dry-run") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-3:] == ["transcode: 6 clips would run", "extract-mv: 6 clips would run", "precrop: 6 clips would run"]
+    assert {**tree(here / "mocrop-work"), ".lock": ""} == before
+    assert mocrop("run", *small, "--workers", "0") == 0
+    for options, clips in ((small, 0), ([*small, "--key-interval", "6"], 6)):
+        capsys.readouterr()
+        assert mocrop("run", *options, "--dry-run") == 0
+        said = capsys.readouterr().out.splitlines()
+        assert said[-3:] == [f"{stage}: {clips} clips would run" for stage in ("transcode", "extract-mv", "precrop")]
+    assert mocrop("run", *small, "--workers", "0", "--key-interval", "6", "--json") == 0
+    stages = json.loads(capsys.readouterr().out)["stages"]
+    assert [stage["plan"]["to_run"] for stage in stages] == [6, 6, 6]
+
+
+def test_a_dry_run_looks_through_no_other_data_set(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("run", dataset, "--dry-run") == 1
+    assert not (here / "mocrop-work").exists()
+    assert mocrop("init", dataset) == 0
+    assert mocrop("transcode", dataset.parent, "--dry-run") == 1
+    assert mocrop("run", dataset, "--group-by", "g01", "--dry-run") == 1
+    assert capsys.readouterr().err.count("error: --dry-run plans for what is in the workspace") == 3
+    assert mocrop("transcode", dataset, "--dry-run") == 0
+
+
+@pytest.mark.parametrize("source", ["h264", "auto"])
+def test_run_takes_the_options_of_files_that_it_transcodes(dataset: Path, here: Path, source: str) -> None:
+    command = ["run", dataset, "--size", "32", "--frames", "4", "--workers", "0", "--source", source]
+    assert mocrop(*command, "--crf", "40", "--key-interval", "6") == 0
+    settings = tomllib.loads((here / "mocrop-work/mocrop.toml").read_text())["transcode"]
+    assert (settings["crf"], settings["key_interval"]) == (40, 6)
+    if source == "h264":
+        numbers = CropCache(here / "mocrop-work/caches/motion-32.zarr").frame_index
+        assert set(numbers[numbers >= 0].tolist()) & {6, 18}  # key frames that every 12 frames do not make
+
+
+def test_options_of_transcoding_are_refused_where_nothing_is_transcoded(
+    dataset: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mocrop("run", dataset, "--source", "original", "--size", "32", "--crf", "40", "--workers", "0") == 1
+    assert "--crf: with --source original nothing is transcoded; leave it out" in capsys.readouterr().err
 
 
 def test_stages_in_the_wrong_order_name_the_right_one(

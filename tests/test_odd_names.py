@@ -250,8 +250,8 @@ def test_names_are_no_markup_on_a_terminal_either(place: Place, monkeypatch: pyt
 
 def test_a_progress_bar_shows_a_name_as_it_is() -> None:
     console = LineConsole(file=io.StringIO(), force_terminal=True, width=120)
-    with stage_progress(console, "precrop:x[bold]y", total=2) as progress:
-        progress.advance(clips=1, failed=1)
+    with stage_progress(console, "precrop:x[bold]y", total=2, size_bytes=2) as progress:
+        progress.advance(clips=1, failed=1, size_bytes=1)
     shown = STYLE.sub("", console.file.getvalue())  # type: ignore[attr-defined]  # it is the one above
     assert "precrop:x[bold]y" in shown
     assert ", 1 failed" in shown

@@ -109,8 +109,8 @@ def test_what_rich_turns_into_text_by_itself_has_no_control_either() -> None:
 def test_a_line_of_a_progress_bar_shows_a_name_and_does_nothing() -> None:
     file = io.StringIO()
     console = LineConsole(file=file, width=120, force_terminal=True, color_system=None)
-    with stage_progress(console, "precrop:[red]x[/red]\x1b]0;owned\x07", total=2) as progress:
-        progress.advance(clips=1, failed=1)
+    with stage_progress(console, "precrop:[red]x[/red]\x1b]0;owned\x07", total=2, size_bytes=2) as progress:
+        progress.advance(clips=1, failed=1, size_bytes=1)
     assert r"precrop:[red]x[/red]\x1b]0;owned" in file.getvalue()
     assert "\x1b]" not in file.getvalue()
     assert "1 failed" in file.getvalue()

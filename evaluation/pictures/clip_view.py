@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 from mocrop.evaluation.pictures.clip_boxes import ClipBoxes, ShowSettings, decided, path_frames
+from mocrop.evaluation.pictures.clip_choice import find_clip
 from mocrop.pipeline.cache.slots import evenly
 from mocrop.pipeline.choices import Source
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
-from mocrop.pipeline.errors import ClipError, Reason, SettingsError
+from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.outcome import ClipLog
@@ -34,8 +33,6 @@ from mocrop.pipeline.video.timeline import Timeline, count_frames
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
-
-NAMES_LISTED = 5  # clips in a message about an ambiguous name
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3) RGB, upright
 
@@ -134,8 +131,8 @@ class ClipViewer:
         with Manifest(workspace.manifest_file, read_only=True) as manifest:
             self.rows = list(manifest.clips())
             self.class_names = manifest.names("class_names")
-            self._no_vectors = _messages(manifest, "extract-mv")
-            self._not_transcoded = _messages(manifest, "transcode")
+            self._no_vectors = _failures(manifest, "extract-mv")
+            self._not_transcoded = _failures(manifest, "transcode")
             self._own_files = _own_files(self._extract, manifest)
         self._motion = MotionReader(workspace.motion)
 
@@ -170,7 +167,7 @@ class ClipViewer:
             timeline=timeline,
             picture=picture,
             motion=motion,
-            no_motion="" if motion else self._no_vectors.get(row.name, "mocrop extract-mv has not run on it yet"),
+            no_motion="" if motion else self._why_no_motion(row.name),
             shown=shown,
             boxes=boxes,
         )
@@ -179,6 +176,10 @@ class ClipViewer:
         """The stored motion of a clip, if there is any. Raises: MotionStoreError if the motion store is damaged."""
         return self._motion.read(position)
 
+    def _why_no_motion(self, clip: str) -> str:
+        failure = self._no_vectors.get(clip)
+        return failure.message if failure else "mocrop extract-mv has not run on it yet"
+
     def _file(self, row: ClipRow) -> tuple[Source, Path]:
         """Which file a clip is read from. Raises: ClipError if there is none of the clip as it is now."""
         source = cast(Source, self._extract.settings.source)
@@ -186,26 +187,30 @@ class ClipViewer:
             source = "original" if row.name in self._own_files else "h264"
         if row.span is None and source == "original":  # a segment has no file of its own
             return source, self.dataset / row.path
-        if row.name in self._not_transcoded:  # a file that is there is of what the clip was before
-            raise ClipError(
-                Reason.EARLIER_STAGE_FAILED, f"{row.name}: transcode failed: {self._not_transcoded[row.name]}"
-            )
         path = self._workspace.h264_file(row.name)
+        command = "extract-mv" if self._extract.settings.source == "auto" else "transcode"
+        failure = self._not_transcoded.get(row.name)
+        if failure and not (failure.gone and path.is_file()):  # else it is of what the clip was last
+            way_out = "put the file back" if failure.gone else f"mend it, then run `mocrop {command}`"
+            text = f"{row.name}: transcode failed: {failure.message}; {way_out}, or name another clip"
+            raise ClipError(Reason.EARLIER_STAGE_FAILED, text)
         if not path.is_file():
-            command = "extract-mv" if self._extract.settings.source == "auto" else "transcode"
             raise ClipError(Reason.VANISHED, f"{row.name}: {path} is not there; run `mocrop {command}` first")
         return "h264", path
 
 
-def _messages(manifest: Manifest, stage: str) -> dict[str, str]:
-    """What a stage says of the clips that it has failed on, by name.
+class _Failure(NamedTuple):
+    """Why a stage has failed on a clip."""
 
-    The file that transcode has made of a video which is gone by now is what the clip was last, so that is no failure.
-    """
+    message: str
+    gone: bool  # because its video is not there any more
+
+
+def _failures(manifest: Manifest, stage: str) -> dict[str, _Failure]:
+    """Clips that a stage has failed on, by name."""
     return {
-        name: message.removeprefix(f"{name}: ")
+        name: _Failure(message.removeprefix(f"{name}: "), gone=reasons[:1] == (Reason.VANISHED,))
         for name, reasons, message in manifest.failures(stage)
-        if stage != "transcode" or reasons[:1] != (Reason.VANISHED,)
     }
 
 
@@ -221,11 +226,11 @@ def view_clip(workspace: Workspace, clip: str, settings: ShowSettings) -> ClipVi
     """Find a clip in a workspace and let the policies choose its box.
 
     Args:
-        clip: its name, or an ending that no other clip's name has.
+        clip: its name, the path of its file, or an ending that no other clip's name has.
     Raises: SettingsError if no clip or several have the name; what :class:`ClipViewer` raises.
     """
     viewer = ClipViewer(workspace)
-    return viewer.view(find_clip(viewer.rows, clip)[0], settings)
+    return viewer.view(find_clip(viewer.rows, clip, dataset=viewer.dataset)[0], settings)
 
 
 def some_frames(timeline: Timeline, count: int) -> list[int]:
@@ -246,24 +251,3 @@ def some_frames(timeline: Timeline, count: int) -> list[int]:
 def class_of(row: ClipRow, class_names: Sequence[str]) -> str:
     """Name of a clip's class."""
     return ", ".join(class_names[label] for label in row.labels or (row.label,) if label >= 0) or "no class"
-
-
-def find_clip(rows: Sequence[ClipRow], wanted: str) -> tuple[int, ClipRow]:
-    """Position and row of the clip of that name, else of that path, else of the only one whose name ends in it.
-
-    Raises: SettingsError if there is no such clip, or several; it lists up to five that may be meant.
-    """
-    exact = [found for found in enumerate(rows) if wanted == found[1].name]
-    exact = exact or [found for found in enumerate(rows) if wanted == found[1].path]
-    ending = exact or [found for found in enumerate(rows) if wanted and found[1].name.endswith(wanted)]
-    if len(ending) == 1:
-        return ending[0]
-    if ending:
-        listed = [row.name for _, row in islice(ending, NAMES_LISTED)]
-        more = ", ..." if len(ending) > NAMES_LISTED else ""
-        raise SettingsError(f"{len(ending)} clips end in {wanted!r}; name one of {', '.join(listed)}{more}")
-    names = [row.name for row in rows]
-    alike = [name for name in names if wanted and wanted.lower() in name.lower()]
-    alike = alike or difflib.get_close_matches(wanted, names, n=NAMES_LISTED, cutoff=0)
-    near = f"the nearest are {', '.join(alike[:NAMES_LISTED])}" if alike else "the workspace has no clips"
-    raise SettingsError(f"no clip is called {wanted!r} or ends in it; {near}")

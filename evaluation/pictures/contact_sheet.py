@@ -162,7 +162,7 @@ def draw_density(axis: Axes, name: str, view: ClipView, picture: Picture) -> Non
 
 
 def draw_camera(axis: Axes, view: ClipView) -> None:
-    """Plot the camera's speed in each frame, and behind it the share of the picture that follows it."""
+    """Plot the camera's speed in each frame, and behind it the share of the picture that moves with it."""
     motion = view.motion
     if motion is None:
         axis.set_axis_off()
@@ -172,7 +172,8 @@ def draw_camera(axis: Axes, view: ClipView) -> None:
     share = axis.twinx()
     share.fill_between(numbers, motion.camera_support[numbers], color=SUPPORT_COLOUR, alpha=0.45, linewidth=0)
     share.set(ylim=(0, 1), yticks=(0, 0.5, 1))
-    share.set_ylabel("share that follows", fontsize=8, color="#5c6670")
+    # what stands still on the ground moves through the picture as the camera says; what does not moves by itself
+    share.set_ylabel("grey: share of the picture\nthat moves with the camera", fontsize=8, color="#5c6670")
     axis.set_zorder(share.get_zorder() + 1)
     axis.patch.set_visible(False)
     axis.plot(numbers, speed, color=SPEED_COLOUR, linewidth=1.5)

@@ -27,7 +27,7 @@ from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import real_path
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.training.report.figure_file import write_figure
+from mocrop.training.report.figure_file import PICTURES, require_kind, write_figure
 from mocrop.training.report.figure_names import drawable
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def gallery_in_workspace(
         inside = real_path(path).parent == real_path(workspace.caches)
         folder = workspace.reports / "gallery" if inside else path.parent
         name = folder / f"cache-{path.stem}.png"
+    require_kind(output, kinds=PICTURES)
     file = output / name.name if output and output.is_dir() else output or name
     draw_gallery(gallery, file)
     return file

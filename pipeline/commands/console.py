@@ -231,16 +231,16 @@ def _print_examples(console: LineConsole, lines: Sequence[str], *, indent: int) 
         console.print(f"{' ' * indent}and {len(lines) - MAX_EXAMPLES:,} more; --json lists all")
 
 
-def print_plan(console: LineConsole, stage: str, lines: Iterable[tuple[str, str, str]]) -> None:
-    """Print why each clip would run, and how many would.
+def print_plan(console: LineConsole, lines: Iterable[tuple[str, str, str]]) -> None:
+    """Print why each clip would run, and how many would in each stage.
 
     Args:
-        stage: of the command; always counted, as others are that run before it.
-        lines: stage, clip and reason.
+        lines: stage, clip and reason; a stage without a clip is counted, also if no clip would run in it.
     """
     totals = Counter[str]()
     for of, clip, why in lines:
-        totals[of] += 1
-        console.print(f"{of}  {clip}  {why}")
-    for of in [*(name for name in totals if name != stage), stage]:
-        console.print(f"{of}: {count(totals[of], 'clip')} would run")
+        totals[of] += bool(clip)
+        if clip:
+            console.print(f"{of}  {clip}  {why}")
+    for of, clips in totals.items():
+        console.print(f"{of}: {count(clips, 'clip')} would run")

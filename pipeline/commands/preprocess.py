@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
@@ -10,24 +10,22 @@ from typing import Unpack
 from mocrop.pipeline.choices import Source
 from mocrop.pipeline.commands.status import known_stages
 from mocrop.pipeline.commands.steps import (
-    Options,
+    encoding_of,
     extract_from,
     precrop_into,
     run_stage,
     stage_of,
-    stage_that_chooses,
     transcode_all,
 )
 from mocrop.pipeline.dataset.init import init_workspace
-from mocrop.pipeline.dataset.look import DatasetChanges, look_at
+from mocrop.pipeline.dataset.look import DatasetChanges
 from mocrop.pipeline.dataset.report import DatasetReport
-from mocrop.pipeline.run.plan import Decision, as_if_done, plan_decisions
 from mocrop.pipeline.run.session import RunOptions, Session, StageReport, open_session
 from mocrop.pipeline.stages.cache_settings import CropOptions, resolve_precrop
 from mocrop.pipeline.stages.stored_settings import require_same_settings
 from mocrop.pipeline.stages.transcode_settings import Entropy
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.pipeline.workspace.settings_file import read_settings
+from mocrop.pipeline.workspace.settings_file import write_stage_settings
 
 AnyWorkspace = Workspace | Path | str
 
@@ -177,6 +175,8 @@ def run_all(
     *,
     splits: Path | str | None = None,
     group_by: str | None = None,
+    crf: int | None = None,
+    key_interval: int | None = None,
     overwrite: bool = False,
     replace_dataset: bool = False,
     run: RunOptions | None = None,
@@ -186,10 +186,12 @@ def run_all(
 
     Args:
         dataset, splits, group_by, replace_dataset: as for :func:`init`; None: as the workspace has them.
+        crf, key_interval: of the files that are transcoded; None: as the workspace has them.
         run: workers, time limit and console.
         overwrite, options: as for :func:`precrop`; ``max_damaged`` is for all three stages. With source "original"
             nothing is transcoded, with "auto" what needs it.
-    Raises: what :func:`transcode`, :func:`extract_mv` and :func:`precrop` raise.
+    Raises: what :func:`transcode`, :func:`extract_mv` and :func:`precrop` raise; SettingsError for settings of files
+        that are transcoded where none are.
     """
     workspace, run = Workspace.at(workspace), run or RunOptions()
     scanned = _scan_dataset(workspace, run, dataset, splits, group_by, replace_dataset)
@@ -198,7 +200,10 @@ def run_all(
         if not overwrite:
             require_same_settings(session.workspace, settings)
         damage = {"max_damaged": options.get("max_damaged")}
-        transcoded = (transcode_all(session, damage),) if settings.source == "h264" else ()
+        encoding = encoding_of({"crf": crf, "key_interval": key_interval}, source=settings.source)
+        if encoding and settings.source == "auto":  # the stage that chooses files transcodes as mocrop.toml says
+            write_stage_settings(session.workspace, "transcode", session.stages.transcode(encoding).settings)
+        transcoded = (transcode_all(session, {**encoding, **damage}),) if settings.source == "h264" else ()
         extracted = extract_from(session, session.stages.extract_for(settings, damage))
         cropped = precrop_into(session, options, overwrite, chosen=True)
         return _report(session, [*transcoded, *extracted, *cropped], scanned)
@@ -217,39 +222,6 @@ def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
                 session.look_again(stage, anew=True)
         failed = [stage for stage in stages if session.manifest.forget_failures(stage.name)]
         return _report(session, (run_stage(session, stage) for stage in stages if stage in failed))
-
-
-def explain(
-    workspace: Workspace,
-    name: str,
-    *,
-    options: Options,
-    on_changes: Callable[[DatasetChanges], None] = lambda _: None,
-) -> Iterator[tuple[str, str, str]]:
-    """Yield stage, clip and reason for each clip that a command would run a stage on; nothing is run or written.
-
-    Args:
-        name: ``transcode``, ``extract-mv`` or ``precrop``.
-        options: settings of that stage, as its command takes them.
-        on_changes: called with what has changed in the data set. Only a stage that reads it takes that into account.
-    Raises: SettingsError, WorkspaceError, CacheError.
-    """
-    with open_session(workspace, RunOptions(), read_only=True) as session:
-        stage = stage_of(session, name, options)
-        changes, seen = look_at(read_settings(workspace)[0].dataset, session.manifest.files)
-        on_changes(changes)
-        if stage.reads_dataset:
-            session.manifest.files.pretend(seen)
-        ahead: dict[int, Decision] = {}  # by position: clips whose files would be chosen first
-        if (first := stage_that_chooses(stage)) is None:
-            session.require_upstream(stage)
-        else:
-            ahead = {each.row.position: each for each in session.decisions(first) if each.why is not None}
-            yield from ((first.name, each.row.name, each.why) for each in ahead.values() if each.why is not None)
-        rows = (as_if_done(row) if row.position in ahead else row for row in session.rows(stage))
-        for decision in plan_decisions(rows, stage):
-            if decision.why is not None:
-                yield name, decision.row.name, decision.why
 
 
 def _report(session: Session, stages: Iterable[StageReport], scanned: DatasetReport | None = None) -> Report:

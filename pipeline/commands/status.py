@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.export.registry import settings_from_plain
 from mocrop.pipeline.export.stage import export_folder, export_stage
 from mocrop.pipeline.names import shell_word
+from mocrop.pipeline.run.plan import has_another_input
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.registry import Stages, chooses_files
 from mocrop.pipeline.stages.stored_settings import read_precrop_settings
-from mocrop.pipeline.workspace.manifest import Manifest
+from mocrop.pipeline.workspace.manifest import Manifest, StageCounts
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.run_progress import UnfinishedRun, unfinished_runs
 from mocrop.pipeline.workspace.settings_file import read_settings
@@ -122,7 +124,7 @@ def workspace_status(workspace: Workspace, *, failures: bool = False, notes: boo
 
 
 def _status(manifest: Manifest, stage: Stage, *, failures: bool, notes: bool) -> StageStatus:
-    counts = manifest.counts(stage.name, stage.settings_hash)
+    counts = _counts(manifest, stage)
     listed = manifest.failures(stage.name) if failures else ()
     noted = manifest.notes(stage.name, stage.settings_hash) if notes else ()
     note_counts = manifest.note_counts(stage.name, stage.settings_hash) if notes else {}
@@ -135,6 +137,23 @@ def _status(manifest: Manifest, stage: Stage, *, failures: bool, notes: bool) ->
         failures=tuple(Failure(clip=clip, reasons=reasons, message=text) for clip, reasons, text in listed),
         notes=dict(note_counts),
         noted=tuple(Noted(clip=clip, reasons=reasons, message=text) for clip, reasons, text in noted),
+    )
+
+
+def _counts(manifest: Manifest, stage: Stage) -> StageCounts:
+    """What the manifest counts, with clips as stale whose density map has changed: it does not know of these."""
+    counts = manifest.counts(stage.name, stage.settings_hash)
+    if stage.input_changed is None:
+        return counts
+    rows = manifest.stage_rows(stage.name, stage.settings_hash, upstream=None)
+    current = (row for row in rows if row.present and row.status and row.same_settings and row.same_source)
+    changed = [row for row in current if has_another_input(row, stage)]
+    failed = Counter(counts.failed) - Counter(row.reasons[0] for row in changed if row.status == "failed")
+    return dataclasses.replace(
+        counts,
+        done=counts.done - sum(row.status == "done" for row in changed),
+        stale=counts.stale + len(changed),
+        failed=dict(failed),
     )
 
 

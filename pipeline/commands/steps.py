@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mocrop.pipeline.choices import Source
 from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.export.base import Export, ExportSettings
 from mocrop.pipeline.export.finish import cache_facts, finish_export
@@ -44,6 +45,18 @@ def stage_of(session: Session, name: str, options: Options) -> Stage:
     if options.get("key_frames") is not None and stage.settings.source != "auto":
         raise SettingsError(f"--key-frames goes with --source auto, not with --source {stage.settings.source}")
     return stage
+
+
+def encoding_of(options: Options, *, source: Source) -> dict[str, Any]:
+    """The options of `mocrop run` that are given for the files that it transcodes.
+
+    Raises: SettingsError if it transcodes none.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and source == "original":
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise SettingsError(f"{named}: with --source original nothing is transcoded; leave it out")
+    return given
 
 
 def transcode_all(session: Session, options: Options) -> StageReport:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mocrop.pipeline.checksums import file_checksum
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.policies.base import MAX_GRID, AreaSettings, ClipFacts, PolicyResult, whole_frame
 from mocrop.pipeline.policies.box_search import find_box, rectangles
@@ -21,8 +22,8 @@ IMPORT_TABLE = "import-npy"  # of mocrop.toml
 class MapsSettings(AreaSettings):
     """Settings of policy `maps`; the grid is that of the maps.
 
-    The name of the folder is part of a cache's settings, its content is not: when maps have changed, make the cache
-    anew with --overwrite.
+    The name of the folder is part of a cache's settings, its content is not: the outcome of each clip keeps the
+    checksum of its map, so that a clip whose map has changed is cropped again.
     Raises: CropBoxError if no rectangle of the grid comes within 10 % of the ratio.
     """
 
@@ -53,6 +54,32 @@ class ImportedMaps:
         if not (len(self.grid) == 2 and all(type(side) is int and 1 <= side <= MAX_GRID for side in self.grid)):
             raise ValueError(f"grid must be rows and cols from 1 to {MAX_GRID} such as [6, 8], not {self.grid}")
         object.__setattr__(self, "grid", tuple(self.grid))
+
+
+def map_checksum(clip: str, settings: MapsSettings) -> int | None:
+    """CRC-32C of the file of a clip's map; None if there is none.
+
+    Raises: OSError if it cannot be read.
+    """
+    try:
+        return file_checksum(map_path(Path(settings.folder), clip, grid=settings.grid))
+    except FileNotFoundError:
+        return None
+
+
+def map_has_changed(clip: str, kept: int | None, settings: MapsSettings) -> bool:
+    """Whether a clip's map is another one than it was cropped by, or has come or gone.
+
+    False where that cannot be told, as while the disk with the maps is not mounted: what was made of them stays.
+
+    Args:
+        kept: the checksum that its outcome has; None: it had no map, or an older mocrop has kept no checksum.
+    """
+    try:
+        now = map_checksum(clip, settings)
+    except OSError:
+        return False
+    return now != kept and Path(settings.folder).is_dir()
 
 
 def map_box(clip: ClipFacts, settings: MapsSettings) -> PolicyResult:

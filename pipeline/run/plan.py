@@ -27,6 +27,7 @@ class Why(StrEnum):
     SETTINGS_CHANGED = "settings have changed"
     SOURCE_CHANGED = "its file has changed"
     SOURCE_GONE = "its file is gone"
+    MAP_CHANGED = "its density map has changed"
     EARLIER_STAGE_CHANGED = "the stage before has another outcome now"
     OUTPUT_MISSING = "its output is gone"
     SHARES_A_SHARD = "shares a shard with a clip that must run"
@@ -91,12 +92,19 @@ def _why(row: StageRow, stage: Stage) -> Why | None:
         return Why.SETTINGS_CHANGED
     if not row.same_source:
         return Why.SOURCE_CHANGED
+    if has_another_input(row, stage):
+        return Why.MAP_CHANGED
     blocked = stage.upstream is not None and row.reasons[:1] in _PASSED_ON
     if blocked != (_refusal(row, stage) is not None) or _takes_other_file(row, stage):
         return Why.EARLIER_STAGE_CHANGED
     if row.status == "done" and stage.makes_output(row.reasons) and not stage.output(row.position, row.name).exists():
         return Why.OUTPUT_MISSING
     return None
+
+
+def has_another_input(row: StageRow, stage: Stage) -> bool:
+    """Whether what the stage has read of a clip beside its video is another one now."""
+    return stage.input_changed is not None and stage.input_changed(row.name, row.checksum)
 
 
 def plan_stage(
@@ -180,6 +188,7 @@ def _task(decision: Decision, stage: Stage, dataset: Path, clip_seconds: float) 
         h264_checksum=row.h264_checksum,
         span=row.span,
         told="" if stage.tells is None else stage.tells(row.position),
+        size_bytes=0 if refusal else row.size_bytes,
     )
 
 

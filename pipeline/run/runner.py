@@ -22,8 +22,8 @@ SECONDS_BETWEEN_COMMITS = 1.0  # to the manifest; each waits for the disk, and a
 class Progress(Protocol):
     """Where the runner reports progress."""
 
-    def advance(self, *, clips: int, failed: int) -> None:
-        """Count clips that have been recorded, ``failed`` of them failed."""
+    def advance(self, *, clips: int, failed: int, size_bytes: int) -> None:
+        """Count clips that have been recorded, ``failed`` of them failed, and the size of their files."""
         ...
 
 
@@ -131,7 +131,7 @@ class _Run:
         if finished.outcomes is None:
             self._lost.append(finished.unit)
         else:
-            self._record(finished.outcomes)
+            self._record(finished.outcomes, finished.unit)
 
     def _try(self, unit: WorkUnit) -> None:
         self.commit()  # trials may take minutes
@@ -139,7 +139,7 @@ class _Run:
         if outcomes is None:
             self._given_up.append(unit)
         else:
-            self._record(outcomes)
+            self._record(outcomes, unit)
 
     def _run_alone(self, unit: WorkUnit) -> Ran:
         self._executor.wait_for_a_worker()
@@ -158,11 +158,12 @@ class _Run:
             "--workers, then run the same command again: all other clips are done"
         )
 
-    def _record(self, outcomes: list[Outcome]) -> None:
+    def _record(self, outcomes: list[Outcome], unit: WorkUnit) -> None:
         # A clip that waits for the stage before is still to do: it has no outcome to record.
         recorded = [o for o in outcomes if o.reasons[:1] != (Reason.EARLIER_STAGE_MISSING,)]
         self._uncommitted += recorded
         self._summary.add(recorded)
-        self._progress.advance(clips=len(recorded), failed=sum(o.status == "failed" for o in recorded))
+        failed = sum(o.status == "failed" for o in recorded)
+        self._progress.advance(clips=len(recorded), failed=failed, size_bytes=unit.size_bytes)
         if time.monotonic() >= self._committed + SECONDS_BETWEEN_COMMITS:
             self.commit()

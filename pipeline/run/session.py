@@ -164,8 +164,13 @@ class Session:
         if stage.prepare is not None:
             stage.prepare()
         self.manifest.doubt(stage.name, (clip.position for unit in plan.units for clip in unit.clips))
+        size_bytes = sum(unit.size_bytes for unit in plan.units)
         with stage_progress(
-            self.options.console, stage.name, total=plan.counts.to_run, dashboard=executor.dashboard
+            self.options.console,
+            stage.name,
+            total=plan.counts.to_run,
+            size_bytes=size_bytes,
+            dashboard=executor.dashboard,
         ) as progress:
             return run_units(
                 stage,

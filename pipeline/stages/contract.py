@@ -32,6 +32,11 @@ class WorkUnit:
         if not self.clips:
             raise ValueError(f"work unit {self.index} has no clips")
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the files of its clips: how much work it is, as far as is known beforehand."""
+        return sum(clip.size_bytes for clip in self.clips)
+
 
 StageFunction = Callable[[WorkUnit, Any, str], list[Outcome]]
 
@@ -50,6 +55,8 @@ class Stage:
     upstream: Stage | None = None  # the stage whose output this one reads
     reads_dataset: bool = False  # opens the data set's own files
     prepare: Callable[[], None] | None = None  # makes the store that workers only write into; for the client to call
+    input_changed: Callable[[str, int | None], bool] | None = None  # (clip name, checksum that its outcome keeps) ->
+    # whether what the stage reads of a clip beside its video is another one now; None: it reads nothing else
     way_out: str = ""  # for messages of the stages that read it: what to do where it has not run
     tells: Callable[[int], str] | None = None  # position -> what the client alone knows of the clip: its task's `told`
     unit_of: Callable[[int], int] | None = None  # position -> its unit, where that is no span; with writes_shards

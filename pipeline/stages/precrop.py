@@ -13,6 +13,7 @@ from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.cache.writer import CacheWriter, Shard
 from mocrop.pipeline.motion.fields import Fields
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
+from mocrop.pipeline.policies.precomputed import MapsSettings, map_checksum
 from mocrop.pipeline.stages.clip_crops import ClipCrops
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.crop_work import CropWork
@@ -55,10 +56,21 @@ class _Row:
 def _crop_clip(task: ClipTask, work: CropWork) -> _Row:
     crops: ClipCrops | None = None
     with clip_log(task) as log:
+        log.checksum = _input_checksum(task.name, work.settings)  # first: also of a clip that is refused or fails
         task.require_accepted()
         crops = work.crops(task, log)
     assert log.outcome is not None
     return _Row(outcome=log.outcome, crops=crops)
+
+
+def _input_checksum(clip: str, settings: PrecropSettings) -> int | None:
+    """Checksum of what the policy reads of a clip beside its video; before it does, so that a later change is seen."""
+    if not isinstance(settings.policy_settings, MapsSettings):
+        return None
+    try:
+        return map_checksum(clip, settings.policy_settings)
+    except OSError:  # whoever reads it says why
+        return None
 
 
 def _write(work: CropWork, rows: Sequence[_Row], *, first: int) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mocrop.pipeline.cache.layout import shard_file
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, create_store, shard_folder
 from mocrop.pipeline.names import shell_word
-from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps
+from mocrop.pipeline.policies.precomputed import IMPORT_TABLE, ImportedMaps, MapsSettings, map_has_changed
 from mocrop.pipeline.settings import Settings, settings_from
 from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.extract_mv import EXTRACT_VERSION, ExtractSettings, extract_unit
@@ -100,7 +101,7 @@ class Stages:
     def precrop(self, settings: PrecropSettings) -> Stage:
         """The stage that writes one crop cache from video files and, if needed, motion.zarr."""
         extract = self.extract_for(settings)
-        cache = self.workspace.cache(settings.name)
+        cache, policy = self.workspace.cache(settings.name), settings.policy_settings
         return Stage(
             name=precrop_name(settings.name),
             function=precrop_unit,
@@ -112,6 +113,7 @@ class Stages:
             upstream=extract if settings.needs_motion else extract.upstream,
             reads_dataset=settings.source != "h264",
             way_out=f"run `mocrop precrop --name {shell_word(settings.name)}` first",
+            input_changed=partial(map_has_changed, settings=policy) if isinstance(policy, MapsSettings) else None,
         )
 
     def imported_maps(self) -> ImportedMaps | None:

@@ -38,6 +38,7 @@ class StageRow:
     checksum: int | None = None  # CRC-32C of the file that this stage has written, where it keeps one
     h264_checksum: int | None = None  # CRC-32C of the file that transcode has written, if it is known
     span: Span | None = None  # of a segment; None: the whole file
+    size_bytes: int = 0  # of the file; segments of a video have that of the video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +191,7 @@ _STAGE_ROWS = """
 SELECT c.position, c.name, c.path, c.present,
        o.status, o.settings = ?, o.size = c.size AND o.mtime_ns = c.mtime_ns, o.reasons,
        u.settings = ? AND u.size = c.size AND u.mtime_ns = c.mtime_ns, u.status, u.reasons, u.message,
-       {checksums}, {span}
+       {checksums}, {span}, c.size
 FROM clips c
 LEFT JOIN outcomes o ON o.stage = ? AND o.position = c.position
 LEFT JOIN outcomes u ON u.stage = ? AND u.position = c.position
@@ -215,6 +216,7 @@ def _stage_row(row: Sequence[object]) -> StageRow:
         checksum=None if row[12] is None else int(str(row[12])),
         h264_checksum=None if row[13] is None else int(str(row[13])),
         span=span_of(row[14], row[15]),
+        size_bytes=int(str(row[16])),
     )
 
 

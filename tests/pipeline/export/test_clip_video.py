@@ -1,4 +1,4 @@
-"""The frames of a clip from its own file: those of a plain decode, at the times of the file, in many kinds of videos."""
+"""Frames of a clip from its own file: those of a plain decode, at the times of the file, in many kinds of videos."""
 
 from __future__ import annotations
 

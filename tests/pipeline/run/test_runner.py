@@ -76,10 +76,11 @@ def stage(behaviour: Behaviour, *, whole: bool = True) -> Stage:
 
 class Counter:
     def __init__(self) -> None:
-        self.clips = self.failed = 0
+        self.clips = self.failed = self.size_bytes = 0
 
-    def advance(self, *, clips: int, failed: int) -> None:
+    def advance(self, *, clips: int, failed: int, size_bytes: int) -> None:
         self.clips += clips
+        self.size_bytes += size_bytes
         self.failed += failed
 
 
