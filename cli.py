@@ -712,6 +712,19 @@ def status(
 
 
 @app.command()
+def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Look at what mocrop needs of this machine: what is missing, for which command, and what to do about it."""
+    from mocrop.pipeline.commands.doctor.console import print_doctor
+    from mocrop.pipeline.commands.doctor.report import doctor as look
+    from mocrop.pipeline.terminal import LineConsole
+    from mocrop.training.gpu import gpu
+
+    report = look(_workspace(workspace), more=[("GPU", gpu)], console=LineConsole(stderr=True))
+    _print_result(report, print_doctor, as_json)
+    report.require_working()
+
+
+@app.command()
 def verify(
     cache: Annotated[
         str | None,

@@ -12,6 +12,7 @@
     ├── CacheError              a crop cache that is missing, ambiguous, damaged, or not the one asked for
     ├── DiskFullError           no space left: ends the run, the workspace stays resumable
     ├── FileError               a file or folder that the system does not let mocrop read or write
+    ├── MachineError            this machine lacks what mocrop cannot work without
     ├── ClusterError            the Dask cluster cannot be reached or has lost its workers
     ├── TrainingError           a training run that cannot start or continue
     ├── StoppedError            a run that a signal has stopped, after saving its state; exit code 128 + the signal
@@ -135,6 +136,10 @@ class FileError(MocropError):
 
 class NewerError(MocropError):
     """A newer mocrop wrote something that this one neither reads nor repairs."""
+
+
+class MachineError(MocropError):
+    """This machine, or this installation, lacks what mocrop cannot work without."""
 
 
 class ClusterError(MocropError):

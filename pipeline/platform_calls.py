@@ -239,6 +239,42 @@ def most_open_files() -> int:
     return sys.maxsize if most < 0 else most
 
 
+def usable_cores() -> int:
+    """How many cores the system lets this process run on, of those that the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_bytes() -> tuple[int, int]:
+    """Memory of the machine, and how much of it programs could have now; 0 for what the system does not say."""
+    facts = Path("/proc/meminfo")
+    if facts.exists():
+        found = dict(re.findall(r"^(\w+):\s*(\d+) kB", facts.read_text(encoding="ascii"), flags=re.MULTILINE))
+        return int(found.get("MemTotal", 0)) * 1024, int(found.get("MemAvailable", 0)) * 1024
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" in names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), 0
+    return 0, 0
+
+
+def control_groups() -> list[Path]:
+    """Folders of the control groups that this process is in, the innermost first; empty where there are none.
+
+    Within a container they are those at the top, whatever the system calls them.
+    """
+    groups, root = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+    if not groups.exists():
+        return []
+    folders: list[Path] = []
+    for line in groups.read_text(encoding="utf-8", errors="replace").splitlines():
+        _, controllers, path = line.split(":", 2)
+        top = root / controllers if controllers else root  # the second version of control groups names none
+        below = Path(path.lstrip("/"))
+        folders += [top / part for part in (below, *below.parents)]
+    return list(dict.fromkeys(folder for folder in folders if folder.is_dir()))
+
+
 def cpu_seconds() -> float:
     """User and system time of this process and of its children that have ended, to the microsecond.
 

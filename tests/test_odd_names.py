@@ -84,6 +84,7 @@ class Place:
         yield 0, ["init", self.dataset, "--splits", self.lists, *here]
         yield 0, ["status", "--failed", *here]
         yield 0, ["status", "--notes", *here]
+        yield 0, ["doctor", *here]
         yield 0, ["transcode", "--dry-run", *here]
         yield 0, ["extract-mv", "--dry-run", *here]
         yield 0, ["precrop", "--dry-run", *CROP, *here]

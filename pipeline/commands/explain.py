@@ -29,10 +29,10 @@ def require_scanned(
 
     Raises: SettingsError, WorkspaceError.
     """
-    if dataset is None and splits is None and group_by is None:
+    if all(each is None for each in (dataset, splits, group_by)):
         return
     alone = dataset if splits is None and group_by is None else None
-    if alone and workspace.settings_file.is_file():
+    if alone is not None and workspace.settings_file.is_file():
         known = read_settings(workspace)[0].dataset
         if real_path(known) == real_path(alone):
             return

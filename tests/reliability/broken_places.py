@@ -56,6 +56,7 @@ class Place:
             "export": ["export", f"{out}/crops", "--to", "mp4", "--cache", CACHE, "--workers", "0", *here],
             "retry": ["retry", "--workers", "0", *here],
             "status": ["status", *here],
+            "doctor": ["doctor", *here],
             "verify": ["verify", *here],
             "train": ["train", *TRAIN, "--name", "again", *here],
             "eval": ["eval", "--run", RUN, "--segments", "1", "--device", "cpu", *here],
@@ -76,7 +77,8 @@ class Place:
 
 
 READING = (  # they leave the place as it is, but for reports
-    *("status", "verify", "show", "gallery", "eval", "predict", "flops", "advise", "coverage", "bench", "export-npy"),
+    *("status", "doctor", "verify", "show", "gallery", "eval", "predict", "flops", "advise", "coverage", "bench"),
+    "export-npy",
 )
 COMMANDS = (
     *READING,
