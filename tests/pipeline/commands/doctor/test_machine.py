@@ -164,7 +164,7 @@ FAST = DiskSpeed(write=2e8, read=5e8, from_disk=True, sync_seconds=0.001)
         (
             FAST,
             State.OK,
-            "writes 200 MB/s, a small file in 1.0 ms, each until it is on the disk; reads 500 MB/s from the",
+            "writes 200 MB/s, a small file in 1.0 ms, each until it is on the disk; reads 500 MB/s from",
         ),
         (DiskSpeed(write=1e7, read=5e8, from_disk=True, sync_seconds=0.001), State.NOTE, "the stages may wait"),
         (DiskSpeed(write=2e8, read=5e8, from_disk=True, sync_seconds=0.2), State.NOTE, "a small file in 200.0 ms"),
