@@ -1118,8 +1118,10 @@ def coverage(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how much of the annotated actors each policy keeps, in comparison with the centre crop."""
+    from mocrop.evaluation.coverage.console import print_coverage
     from mocrop.evaluation.coverage.report import coverage_in_workspace, coverage_json
     from mocrop.evaluation.coverage.settings import coverage_settings
+    from mocrop.pipeline.terminal import LineConsole
 
     settings = coverage_settings(
         policies=policy or (),
@@ -1134,8 +1136,7 @@ def coverage(
     if as_json:
         _print_json(coverage_json(measured))
     else:
-        _say(*files["md"].read_text(encoding="utf-8").split("\n"), whole=True)
-        _say(*(f"{kind}: {file}" for kind, file in files.items()))
+        print_coverage(LineConsole(), measured, files)
 
 
 @app.command()
@@ -1223,7 +1224,8 @@ def ablate(
     """Train and test every policy at every size, and report which differences the results show."""
     from mocrop.evaluation.ablation.callback import ConsoleAblationCallback
     from mocrop.evaluation.ablation.command import ablate_in_workspace, ablation_settings, require_no_segments
-    from mocrop.evaluation.ablation.report import in_words, report_json
+    from mocrop.evaluation.ablation.console import print_ablation
+    from mocrop.evaluation.ablation.report import report_json
     from mocrop.pipeline.terminal import LineConsole
 
     require_no_segments(segments)
@@ -1259,7 +1261,7 @@ def ablate(
     if as_json:
         _print_json(report_json(result))
     else:
-        _say(*in_words(result), *(f"{kind}: {file}" for kind, file in files.items()))
+        print_ablation(LineConsole(), report_json(result), files)
     if result.failed:
         _say_to_people(f"{result.failed} clips failed and are left out; `mocrop status --failed` names them")
         raise typer.Exit(EXIT_FAILED_CLIPS)

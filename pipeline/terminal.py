@@ -11,9 +11,11 @@ from typing import Any
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from mocrop.pipeline.names import printable
+from mocrop.pipeline.narrow_tables import fitted
 
 Part = str | tuple[str, str]  # words, or words and their style, such as "bold red"
 
@@ -35,16 +37,19 @@ class LineConsole(Console):
     :func:`~mocrop.pipeline.names.printable`, and so is what the encoding of the output lacks.
 
     On a terminal a line is broken between words, so that a path stays in one piece however long it is. In a file or a
-    pipe, where programs and people search, a line is never broken. Tables are fitted to the width, as by rich.
+    pipe, where programs and people search, a line is never broken. Tables are fitted to the width; where it is too
+    narrow for their columns, they are printed row by row, see :mod:`~mocrop.pipeline.narrow_tables`.
     """
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False, **options: Any) -> None:
         super().__init__(stderr=stderr, quiet=quiet, highlight=False, emoji=False, markup=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print one text as a line, see :meth:`say`; anything else, such as a table, as rich does."""
+        """Print one text as a line, see :meth:`say`, a table as wide as fits, and anything else as rich does."""
         if len(objects) == 1 and isinstance(objects[0], str):
             self.say(objects[0], **options)
+        elif len(objects) == 1 and isinstance(objects[0], Table):
+            super().print(fitted(objects[0], self), **options)
         else:
             super().print(*objects, **options)
 

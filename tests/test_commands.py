@@ -593,7 +593,10 @@ def test_ablate_makes_the_caches_it_lacks_and_goes_on_where_it_ended(
     command += ["--slots", "2", "--frames", "2", "--workers", "0"]
     assert mocrop(*command) == 0
     shown = capsys.readouterr()
-    assert "Does a plain centre crop beat the whole frame? **No difference shown.**" in shown.out
+    assert "Does a plain centre crop beat the whole frame? No difference shown. trained" in shown.out
+    assert "**" not in shown.out
+    first = [line.split("  ")[0] for line in shown.out.splitlines()]
+    assert first[first.index("crop") :][1:5] == ["full", "center 0.75", "GFLOPs a clip", "against the most"]
     assert "cell 2/2: center-0.75-32-split1-seed0" in shown.err
     report = here / "mocrop-work/reports/ablation/report.md"
     assert "center 0.75" in report.read_text()
@@ -641,13 +644,19 @@ def test_coverage_of_annotated_clips_is_printed_and_kept(
 ) -> None:
     tube = {"start": 0, "stop": 32, "boxes": [[2 * n, 16, 16, 16] for n in range(32)]}  # the clips have 30 frames
     names = [str(clip.relative_to(dataset).with_suffix("")) for clip in sorted(dataset.rglob("*.avi"))]
-    (here / "boxes.json").write_text(json.dumps({name: [tube] for name in names}))
+    beyond = {"start": 900, "stop": 901, "boxes": [[0, 0, 16, 16]]}
+    tubes = {**{name: [tube] for name in names[:3]}, names[3]: [beyond], names[4]: []}
+    (here / "boxes.json").write_text(json.dumps(tubes))
     assert mocrop("init", dataset) == 0
     assert mocrop("extract-mv", "--source", "original", "--workers", "0") == 0
     capsys.readouterr()
     assert mocrop("coverage", "--boxes", here / "boxes.json", "--policy", "motion", "--ratio", "0.5") == 0
     said = capsys.readouterr().out
-    assert "6 clips of 6 groups at slots, 6 clips of 6 groups at all frames." in said
+    assert "mean over 3 clips of 3 groups" in said
+    assert f"2 clips without boxes in the box file: left out ({names[4]}, ...)" in said
+    assert f"1 clip whose boxes all lie after the last frame: left out ({names[3]})" in said
+    report = (here / "mocrop-work/reports/coverage.md").read_text()
+    assert "3 clips of 3 groups at slots, 3 clips of 3 groups at all frames." in report
     assert {path.name for path in (here / "mocrop-work/reports").iterdir()} == {
         "coverage.json",
         "coverage.md",

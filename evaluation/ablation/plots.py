@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib.axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from mocrop.evaluation.ablation.families import policy_of
 from mocrop.evaluation.ablation.tables import groups_name, view_name
@@ -19,7 +20,8 @@ Content = Mapping[str, Any]  # of report.json, or a part of it
 
 DPI = 110
 APART = 1.1  # ratio of operations from which on both have a label
-SPREAD = 0.012  # sideways, as a factor of the operations, so that intervals do not hide each other
+SPREAD_PT = 5.0  # sideways on paper, so that intervals of equal operations do not hide each other
+MARGIN = 1.25  # least factor of the operations left free on both sides
 
 
 def draw_operations(content: Content, file: Path) -> None:
@@ -34,7 +36,7 @@ def draw_operations(content: Content, file: Path) -> None:
     _gflops_axis(axis, sorted({each["gflops"] for each in chosen}))
     axis.set_xlabel("GFLOPs a clip, at most")
     axis.set_ylabel(f"top-1 with {groups_name(few_shot['main_groups'])} of each class, %")
-    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), handlelength=4)
+    _legend(figure, axis)
     write_figure(figure, file, dpi=DPI)
 
 
@@ -61,12 +63,13 @@ def draw_accuracy(content: Content, file: Path) -> None:
         policies = _policies(content)
         for number, policy in enumerate(policies):
             chosen = [each for each in conditions if each["variant"] in (policy, f"{policy} {ratio:g}")]
-            shift = 1 + (number - (len(policies) - 1) / 2) * SPREAD
-            _draw_intervals(axis, policy, [shift * e["gflops"] for e in chosen], [e["accuracy"] for e in chosen])
+            beside = _points_beside(number, of=len(policies))
+            gflops, accuracies = [each["gflops"] for each in chosen], [each["accuracy"] for each in chosen]
+            _draw_intervals(axis, policy, gflops, accuracies, points_beside=beside)
         _gflops_axis(axis, sorted({each["gflops"] for each in conditions}))
         axis.set_title(f"area {ratio:g} of the frame", fontsize=10)
-    axes[0][0].legend(fontsize=8, handlelength=4)
-    figure.supxlabel(f"GFLOPs a clip of {main['frames']} frames")
+    _legend(figure, axes[0][0])
+    figure.supxlabel(f"GFLOPs a clip of {main['frames']} frames (points of equal cost stand side by side)")
     figure.supylabel("top-1, %")
     write_figure(figure, file, dpi=DPI)
 
@@ -83,13 +86,15 @@ def draw_few_shot(content: Content, file: Path) -> None:
             name = f"{policy} {ratio:g}"
             chosen = (each for each in tested if (each["variant"], each["base"]) == (name, base))
             found = {each["where"]: each["difference"] for each in chosen}
-            shift = (number - (len(policies) - 1) / 2) * 0.06
-            _draw_intervals(axis, policy, [n + shift for n in range(len(places))], [found[place] for place in places])
+            beside = _points_beside(number, of=len(policies))
+            estimates = [found[place] for place in places]
+            _draw_intervals(axis, policy, range(len(places)), estimates, points_beside=beside)
         axis.axhline(0, color="#888888", linewidth=1)
         axis.set_xticks(range(len(places)), places)
+        axis.set_xlim(-0.5, len(places) - 0.5)
         axis.set_title(f"area {ratio:g} of the frame", fontsize=10)
         axis.grid(alpha=0.3)
-    axes[0][0].legend(fontsize=8, handlelength=4)
+    _legend(figure, axes[0][0])
     figure.supxlabel(f"trained on so many groups of each class; {view_name(content['main'])}")
     figure.supylabel(f"points of top-1 over {base}")
     write_figure(figure, file, dpi=DPI)
@@ -104,14 +109,31 @@ def _panels(ratios: Sequence[float], *, rows: int) -> tuple[Figure, Any]:
     return figure, figure.subplots(rows, len(ratios), squeeze=False, sharex=True, sharey=True)
 
 
+def _legend(figure: Figure, axis: matplotlib.axes.Axes) -> None:
+    """One legend for all panels, outside of them: within it would lie over points."""
+    figure.legend(*axis.get_legend_handles_labels(), fontsize=8, loc="outside right center", handlelength=4)
+
+
+def _points_beside(number: int, *, of: int) -> float:
+    """Where one of several points of the same place stands, in points of the paper; 0 in the middle.
+
+    >>> [_points_beside(number, of=3) for number in range(3)]
+    [-5.0, 0.0, 5.0]
+    """
+    return (number - (of - 1) / 2) * SPREAD_PT
+
+
 def _draw_line(axis: matplotlib.axes.Axes, policy: str, x: Sequence[float], y: Sequence[float]) -> None:
     style = style_of(policy)
     axis.plot(x, y, color=style.colour, linestyle=style.linestyle, marker=style.marker, markersize=5, label=policy)
 
 
-def _draw_intervals(axis: matplotlib.axes.Axes, policy: str, x: Sequence[float], estimates: Sequence[Content]) -> None:
-    style = style_of(policy)
-    axis.errorbar(
+def _draw_intervals(
+    axis: matplotlib.axes.Axes, policy: str, x: Sequence[float], estimates: Sequence[Content], *, points_beside: float
+) -> None:
+    """Draw means with intervals; they are moved on paper alone, never in the numbers that the axis shows."""
+    style, inch = style_of(policy), axis.figure.dpi_scale_trans
+    drawn = axis.errorbar(
         x,
         [100 * each["mean"] for each in estimates],
         [
@@ -126,10 +148,13 @@ def _draw_intervals(axis: matplotlib.axes.Axes, policy: str, x: Sequence[float],
         elinewidth=0.8,
         label=policy,
     )
+    for part in drawn.get_children():
+        part.set_transform(axis.transData + ScaledTranslation(points_beside / 72, 0, inch))
 
 
 def _gflops_axis(axis: matplotlib.axes.Axes, values: Sequence[float]) -> None:
     axis.set_xscale("log")
+    axis.set_xlim(values[0] / MARGIN, values[-1] * MARGIN)
     labelled = [value for number, value in enumerate(values) if not number or value > APART * values[number - 1]]
     axis.set_xticks(labelled, [f"{value:.2g}" for value in labelled], fontsize=8)
     axis.set_xticks([], minor=True)

@@ -70,7 +70,12 @@ def summary_table(content: Content) -> str:
 
 def condition_table(content: Content) -> str:
     """As the paper's Table 1: one row a crop, a column for each size and number of frames, and what a clip costs."""
-    conditions = content["conditions"]
+    note = "Top-1 in %, with 95 % intervals over groups.\n\n"
+    return note + markdown_table(*condition_cells(content, content["conditions"]))
+
+
+def condition_cells(content: Content, conditions: Sequence[Content]) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows of that table, for some of the conditions."""
     columns = list(dict.fromkeys(_column(each) for each in conditions))
     found = {(each["variant"], _column(each)): each for each in conditions}
     areas = {each["variant"]: each["area"] for each in content["areas"]}
@@ -83,7 +88,7 @@ def condition_table(content: Content) -> str:
     rows.append(["GFLOPs a clip", "", *(f"{gflops[column]:.3f}" for column in columns)])
     most = max(gflops.values())
     rows.append(["against the most", "", *(f"{gflops[column] / most - 1:+.0%}" for column in columns)])
-    return "Top-1 in %, with 95 % intervals over groups.\n\n" + markdown_table(["crop", "area", *columns], rows)
+    return ["crop", "area", *columns], rows
 
 
 def _column(condition: Content) -> str:

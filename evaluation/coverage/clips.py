@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -43,25 +44,49 @@ class AnnotatedClip:
     truth: DoubleMap
 
 
-def annotated_clips(workspace: Workspace, boxes: ActorBoxes, *, groups: range | None = None) -> Iterator[AnnotatedClip]:
+class WhyNot(StrEnum):
+    """Why a clip of a workspace or of the box file is not measured; the value ends a sentence that begins with it."""
+
+    NO_BOXES = "without boxes in the box file"
+    NO_VECTORS = "without motion vectors"
+    BEYOND = "whose boxes all lie after the last frame"
+    NOT_THERE = "of the box file that this workspace does not have"
+
+
+def annotated_clips(
+    workspace: Workspace,
+    boxes: ActorBoxes,
+    *,
+    groups: range | None = None,
+    on_left_out: Callable[[str, WhyNot], None] = lambda *_: None,
+) -> Iterator[AnnotatedClip]:
     """Clips of a workspace that have motion vectors and boxes, in the order of the manifest.
 
     Boxes of frames that a clip does not have are left out.
 
+    Args:
+        groups: of the clips to take; clips of others are not mentioned.
+        on_left_out: called with each clip of these groups that is passed over, and why.
     Raises: MotionStoreError if the motion store is damaged.
     """
     reader = MotionReader(workspace.motion)
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
         classes, one = manifest.names("class_names"), manifest.label_kind() == "one"
         for position, row in enumerate(manifest.clips()):
-            if row.name not in boxes or (groups is not None and group_of(row.name) not in groups):
+            if groups is not None and group_of(row.name) not in groups:
+                continue
+            if not boxes.get(row.name):
+                on_left_out(row.name, WhyNot.NO_BOXES)
                 continue
             motion = reader.read(position)
             if motion is None:
+                on_left_out(row.name, WhyNot.NO_VECTORS)
                 continue
             frames, truth = actor_rows(boxes[row.name], width=motion.width, height=motion.height)
             there = frames < motion.frames
-            if there.any():
+            if not there.any():
+                on_left_out(row.name, WhyNot.BEYOND)
+            else:
                 yield AnnotatedClip(
                     name=row.name,
                     label=classes[row.label] if one and row.label >= 0 else "",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.evaluation.coverage.ceilings import best_moving_boxes, best_static_box
-from mocrop.evaluation.coverage.clips import AnnotatedClip, IntArray, Places, places_at, slots_of
+from mocrop.evaluation.coverage.clips import AnnotatedClip, IntArray, Places, WhyNot, places_at, slots_of
 from mocrop.evaluation.coverage.overlap import METRICS, DoubleMap, overlaps
 from mocrop.evaluation.coverage.rows import At, CoverageRow, coverage_rows
 from mocrop.evaluation.coverage.settings import BEST_MOVING, BEST_STATIC, CEILINGS, CoverageSettings, policy_of
@@ -36,7 +36,7 @@ class Coverage:
             box of the ratio, and for clips that have no annotated slot.
         variants: names of the policies that were measured, then of the ceilings.
         left_out: by name of a policy that was not measured: why.
-        not_measured: names of annotated clips that the workspace does not have, or has no motion vectors of.
+        not_measured: by name of a clip of the groups that were asked for, but was not measured: why.
     """
 
     settings: CoverageSettings
@@ -47,7 +47,7 @@ class Coverage:
     variants: tuple[str, ...]
     left_out: Mapping[str, str]
     rows: tuple[CoverageRow, ...]
-    not_measured: tuple[str, ...] = ()
+    not_measured: Mapping[str, WhyNot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -41,8 +41,8 @@ def draw_coverage(rows: Sequence[CoverageRow], file: Path) -> None:
         _draw_panel(axis, shown, f"{short_name(name)}\n{TITLES[at]}")
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    for axis in axes[len(panels) - across : len(panels)]:  # those with no other below
-        axis.tick_params(labelbottom=True)
+    for axis in axes[: len(panels)]:  # panels share their axes, of which matplotlib labels the outer ones alone
+        axis.tick_params(labelbottom=True, labelleft=True)
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, fontsize=8, loc="outside upper center", ncols=min(6, 3 * across))
     figure.supxlabel("area of the box, share of the frame")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, read_actor_boxes
-from mocrop.evaluation.coverage.clips import annotated_clips
+from mocrop.evaluation.coverage.clips import WhyNot, annotated_clips
 from mocrop.evaluation.coverage.measure import Coverage, measure_coverage
 from mocrop.evaluation.coverage.plot import draw_coverage
 from mocrop.evaluation.coverage.rows import At, CoverageRow
@@ -45,16 +45,22 @@ def coverage_in_workspace(
         MotionStoreError if the motion store is damaged, or too old for a policy that must be measured.
     """
     known = read_actor_boxes(boxes)
-    clips = annotated_clips(workspace.require(), known, groups=settings.groups)
-    coverage = with_not_measured(measure_coverage(clips, settings, on_clip=on_clip), known)
+    passed: dict[str, WhyNot] = {}
+    clips = annotated_clips(workspace.require(), known, groups=settings.groups, on_left_out=passed.__setitem__)
+    coverage = with_not_measured(measure_coverage(clips, settings, on_clip=on_clip), known, passed)
     return coverage, write_coverage(coverage, workspace.reports)
 
 
-def with_not_measured(coverage: Coverage, boxes: ActorBoxes) -> Coverage:
-    """The coverage, and which clips of the groups that were asked for are in the box file and not in it."""
-    groups, measured = coverage.settings.groups, set(coverage.clips)
+def with_not_measured(coverage: Coverage, boxes: ActorBoxes, passed: Mapping[str, WhyNot]) -> Coverage:
+    """The coverage, and which clips of the groups that were asked for are left out: of the workspace and the box file.
+
+    Args:
+        passed: clips of the workspace, and why they are not measured.
+    """
+    groups, known = coverage.settings.groups, {*coverage.clips, *passed}
     wanted = (name for name, tubes in boxes.items() if tubes and (groups is None or group_of(name) in groups))
-    return replace(coverage, not_measured=tuple(name for name in wanted if name not in measured))
+    missing = {name: WhyNot.NOT_THERE for name in wanted if name not in known}
+    return replace(coverage, not_measured={**passed, **missing})
 
 
 def coverage_table(coverage: Coverage, *, clips_of: str = "all") -> str:
@@ -123,11 +129,10 @@ def remarks(coverage: Coverage) -> list[str]:
     found = [f"{name} is left out: {why}" for name, why in coverage.left_out.items()]
     if without := int(np.isnan(coverage.values["slots"]).all(axis=(1, 2, 3)).sum()):
         found.append(f"{_counts(without, 'clip')} without an annotated slot: counted at all frames alone")
-    if missing := coverage.not_measured:
-        found.append(
-            f"{_counts(len(missing), 'clip')} of the box file not measured, for want of motion vectors or of the clip "
-            f"in this workspace ({missing[0]}{', ...' if len(missing) > 1 else ''})"
-        )
+    for why in WhyNot:
+        if names := [name for name, of in coverage.not_measured.items() if of is why]:
+            few = f"{names[0]}{', ...' if len(names) > 1 else ''}"
+            found.append(f"{_counts(len(names), 'clip')} {why.value}: left out ({few})")
     return found
 
 
@@ -140,6 +145,7 @@ def coverage_json(coverage: Coverage) -> dict[str, Any]:
         "meaning": meaning(coverage.settings),
         "remarks": remarks(coverage),
         "clips": list(coverage.clips),
+        "clips_left_out": {name: why.value for name, why in coverage.not_measured.items()},
         "rows": [asdict(row) for row in coverage.rows],
     }
 

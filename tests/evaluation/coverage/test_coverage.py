@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.evaluation.coverage.actor_boxes import Tube
-from mocrop.evaluation.coverage.clips import AnnotatedClip, slots_of
+from mocrop.evaluation.coverage.clips import AnnotatedClip, WhyNot, slots_of
+from mocrop.evaluation.coverage.console import print_coverage
 from mocrop.evaluation.coverage.measure import Coverage, _sets, measure_coverage
 from mocrop.evaluation.coverage.overlap import METRICS, overlap, overlaps
 from mocrop.evaluation.coverage.report import (
@@ -42,6 +43,7 @@ from mocrop.pipeline.policies.controls import CenterSettings
 from mocrop.pipeline.policies.motion_v1 import MotionSettings
 from mocrop.pipeline.policies.registry import POLICIES
 from mocrop.pipeline.strict_json import json_text
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 
 LEFT_HALF = CropBox(left=0, top=0, right=0.5, bottom=1)
@@ -245,17 +247,44 @@ def test_tables_have_the_area_that_was_asked_for_and_the_json_what_it_was() -> N
     assert "policies that choose whole cells may be a tenth off" in coverage_markdown(coverage)
 
 
-def test_annotated_clips_that_are_not_measured_are_said() -> None:
-    """Four clips are annotated: one is measured, one is of another group, one has no box, and one is not there."""
+def test_clips_that_are_not_measured_are_counted_by_why(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Of the groups asked for, one clip is measured, two have no boxes, one no vectors, and one is not there."""
     coverage = measure_coverage([clip("Dig/v_Dig_g13_c01")], CoverageSettings(ratios=(0.25,), groups=range(13, 26)))
     tubes = (Tube(start=0, boxes=np.array([[0.0, 0, 9, 9]])),)
-    names = ("Dig/v_Dig_g13_c01", "Dig/v_Dig_g13_c02", "Dig/v_Dig_g12_c01")
-    found = with_not_measured(coverage, {**dict.fromkeys(names, tubes), "Dig/v_Dig_g14_c01": ()})
-    assert found.not_measured == ("Dig/v_Dig_g13_c02",)
-    said = "1 clip of the box file not measured, for want of motion vectors or of the clip in this workspace"
-    assert f"{said} (Dig/v_Dig_g13_c02)" in coverage_json(found)["remarks"]
-    assert said in coverage_markdown(found)
-    assert said not in coverage_markdown(coverage)
+    names = ("Dig/v_Dig_g13_c01", "Dig/v_Dig_g13_c02", "Dig/v_Dig_g13_c05", "Dig/v_Dig_g12_c01")
+    passed = {
+        "Dig/v_Dig_g13_c03": WhyNot.NO_BOXES,
+        "Dig/v_Dig_g13_c04": WhyNot.NO_BOXES,
+        "Dig/v_Dig_g13_c05": WhyNot.NO_VECTORS,
+    }
+    found = with_not_measured(coverage, {**dict.fromkeys(names, tubes), "Dig/v_Dig_g14_c01": ()}, passed)
+    said = [
+        "2 clips without boxes in the box file: left out (Dig/v_Dig_g13_c03, ...)",
+        "1 clip without motion vectors: left out (Dig/v_Dig_g13_c05)",
+        "1 clip of the box file that this workspace does not have: left out (Dig/v_Dig_g13_c02)",
+    ]
+    assert coverage_json(found)["remarks"] == said
+    assert len(coverage_json(found)["clips_left_out"]) == 4
+    assert all(f"- {line}" in coverage_markdown(found) for line in said)
+    print_coverage(LineConsole(width=80), found, write_coverage(found, tmp_path))
+    assert [line for line in capsys.readouterr().out.splitlines() if "left out" in line] == said
+    assert "left out" not in coverage_markdown(coverage)
+
+
+def test_the_terminal_has_a_short_table_without_markup(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Eleven policies and ceilings, a line each; the row of the centre crop has the numbers of the report."""
+    coverage = measure_coverage(CLIPS, CoverageSettings())
+    print_coverage(LineConsole(width=80), coverage, write_coverage(coverage, tmp_path))
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    assert len(lines) < 20
+    assert "|" not in said
+    assert "**" not in said
+    assert lines[1].split() == ["policy", "whole", "area", "0.75", "area", "0.5", "area", "0.25", "area", "0.1"]
+    row = next(line for line in lines if line.startswith("center "))
+    inside = {ratio: found for (name, ratio), found in rows_of(coverage).items() if name == "center"}
+    assert row.split()[1:] == [f"{100 * inside[r].estimates['inside'].mean:.1f}" for r in (0.75, 0.5, 0.25, 0.1)]
+    assert all(len(line) <= 80 for line in lines[1:12])
 
 
 def test_what_an_older_motion_store_cannot_tell_is_left_out_and_said_or_an_error_if_asked_for() -> None:

@@ -37,11 +37,26 @@ def test_demo_runs_every_stage_and_draws_a_picture(
     assert result.inside["motion"]["still"] > result.inside["center"]["still"]
     assert "95 % interval by" in said
     assert "groups" in said
+    assert "Trained too short to compare: full, center, motion knew fewer than 90% of their own training clips." in said
     picture = matplotlib.image.imread(result.picture)
     assert picture.shape[1] > 900
     assert picture[..., :3].std() > 0.1
     again = run_demo(tmp_path / "demo", run=run, console=console, scene=SMALL)
     assert again.inside == result.inside
+
+
+def test_each_row_of_the_demo_learns_its_training_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole frames are the hardest to learn: what they miss in the test must not be for want of epochs."""
+    monkeypatch.setattr(demo, "SPRITE_POLICIES", ("full", "motion"))  # the last is the one that crops
+    train = demo.train
+    quick = dataclasses.replace(demo.TRAINING, epochs=1)
+    monkeypatch.setattr(
+        demo, "train", lambda cache, run, of, **rest: train(cache, run, of if "full" in run.name else quick, **rest)
+    )
+    result = run_demo(tmp_path / "demo", run=RunOptions(workers=0), console=LineConsole(quiet=True))
+    assert result.learnt["full"] > demo.LEARNT > result.learnt["motion"]
+    low, _ = result.scores["full"].top1.interval
+    assert low > 1 / 6  # chance of six classes
 
 
 def test_of_the_crossing_scene_the_box_that_follows_holds_the_most(
