@@ -98,7 +98,7 @@ class Place:
         yield 0, ["import-npy", self.work.parent / f"maps{ESC}", *here]
         yield 0, ["bench", "--no-videos", *here]
         yield 0, ["eval", *TESTED, *here]
-        yield 3, ["predict", self.dataset, f"nothing{ESC}\udce9.avi", "--device", "cpu", *here]
+        yield 3, ["predict", self.dataset, "nothing\x1b\x07\udce9.avi", "--device", "cpu", *here]
         yield 1, ["predict", f"nothing{ESC}*.avi", "--device", "cpu", *here]
         yield 0, ["export-model", "--to", "torchscript", *here]
         yield 0, ["advise", *here]

@@ -110,22 +110,22 @@ def _found(given: str, listed: Iterable[str], remarks: list[str]) -> Iterator[tu
     if given == LIST:
         for line in listed:
             if path := line.rstrip("\r\n"):
-                yield from _found_one(path, remarks)
-    else:
-        yield from _found_one(given, remarks)
-
-
-def _found_one(given: str, remarks: list[str]) -> Iterator[tuple[str, str]]:
-    if os.path.isdir(given):
-        yield from _in_folder(given, remarks)
+                yield from _at(path, remarks)
     elif os.path.lexists(given) or not glob.has_magic(given):
-        yield given, ""  # also one that is not there: it fails, and the others go on
+        yield from _at(given, remarks)
     else:
         paths = sorted(glob.glob(given, recursive=True))
         if not paths:
             raise SettingsError(f"{given}: no file fits this pattern; pass another, or the path of a file or folder")
         for path in paths:
-            yield from _found_one(path, remarks)
+            yield from _at(path, remarks)
+
+
+def _at(path: str, remarks: list[str]) -> Iterator[tuple[str, str]]:
+    if os.path.isdir(path):
+        yield from _in_folder(path, remarks)
+    else:
+        yield path, ""  # also one that is not there: it fails, and the others go on
 
 
 def _in_folder(folder: str, remarks: list[str]) -> Iterator[tuple[str, str]]:

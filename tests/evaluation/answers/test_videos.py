@@ -63,8 +63,8 @@ def test_a_pattern_that_the_shell_left_is_followed(here: Path) -> None:
 
 def test_a_list_has_a_path_a_line_and_stands_where_it_was_named(here: Path) -> None:
     _files(here, "a b.mp4", " c.mp4", "d.mp4")
-    found = find_videos(["d.mp4", "-"], listed=["a b.mp4\n", "\n", " c.mp4\r\n", "gone.mp4"])
-    assert [each.path for each in found.videos] == ["d.mp4", "a b.mp4", " c.mp4", "gone.mp4"]
+    found = find_videos(["d.mp4", "-"], listed=["a b.mp4\n", "\n", " c.mp4\r\n", "gone[1].mp4"])
+    assert [each.path for each in found.videos] == ["d.mp4", "a b.mp4", " c.mp4", "gone[1].mp4"]  # none is a pattern
 
 
 @pytest.mark.parametrize(("given", "said"), [(["empty"], "empty holds no video"), (["-"], "no video to answer for")])
