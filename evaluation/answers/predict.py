@@ -101,10 +101,10 @@ def answer(
     """As :func:`predict`, by a network that is loaded.
 
     Args:
-        workspace: gives the names of its clips, if it is there.
+        workspace: gives the names of its clips, if it is there; one that is damaged is an error, as names matter.
         listed: as for :func:`~mocrop.evaluation.answers.videos.find_videos`.
     """
-    known = workspace if workspace.manifest_file.is_file() and workspace.settings_file.is_file() else None
+    known = workspace if os.path.lexists(workspace.settings_file) else None
     found = find_videos(given, listed=listed, class_names=predictor.class_names, workspace=known)
     return Answers(
         files=tuple(answers_for(found.videos, predictor, on_file=on_file)),

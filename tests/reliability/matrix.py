@@ -32,7 +32,7 @@ EARLY = ("workspace", "settings", "manifest", "lock")  # is looked at before any
 
 # Commands by what they cannot do without. What is not named reads the thing, if at all, for what is left over.
 STAGES = "transcode extract-mv precrop run retry export"
-SETTINGS = f"status verify show gallery export-npy import-npy init ablate {STAGES}"
+SETTINGS = f"status verify show gallery predict export-npy import-npy init ablate {STAGES}"
 MANIFEST = f"advise coverage {SETTINGS}"
 WORKSPACE = f"eval export-model train demo {MANIFEST}"
 CACHE = "status eval bench train precrop run retry export"
@@ -44,8 +44,8 @@ NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is
     "workspace": (f"bench {WORKSPACE}", WORKSPACE),
     "caches": (CACHES, CACHES),
     "cache": (CACHE, CACHE),
-    "runs": ("status eval export-model train ablate", "status eval export-model train ablate"),
-    "run": ("status eval export-model", "eval export-model"),
+    "runs": ("status eval predict export-model train ablate", "status eval predict export-model train ablate"),
+    "run": ("status eval predict export-model", "eval predict export-model"),
     "h264": ("show gallery transcode run retry", "show transcode run retry"),
     "motion": (
         "show gallery advise coverage export-npy extract-mv run retry",
@@ -65,7 +65,7 @@ NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is
     "column": ("eval bench train export", "eval bench train retry"),
     "frames": ("eval bench train", "eval bench train retry"),
     "motion-json": ("show gallery advise coverage export-npy", "show gallery advise coverage export-npy"),
-    "best": ("eval export-model", "eval export-model"),
+    "best": ("eval predict export-model", "eval predict export-model"),
     "last": ("", ""),
     "boxes": ("coverage", "coverage"),
 }
