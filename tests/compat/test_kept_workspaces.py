@@ -190,3 +190,9 @@ def test_features_are_taken_where_it_is_known_which_pixels_they_are_of(
     assert run(kept.facts["train"], "--name", "another") == 0
     computed = "features: 16/16 frames" in capsys.readouterr().out
     assert computed != CropCache(kept.root / "caches/motion.zarr").checked
+
+
+def test_clips_are_exported_from_their_own_files_by_the_boxes_of_a_kept_cache(kept: Kept) -> None:
+    assert run("export crops --to mp4 --cache motion --workers 0") == 0
+    assert len(list(Path("crops").rglob("*.mp4"))) == 8
+    assert run("verify crops") == 0

@@ -1,4 +1,4 @@
-"""Frames of a clip from its own file: those of a plain decode, at the times of the file, in many kinds of videos."""
+"""The frames of a clip from its own file: those of a plain decode, at the times of the file, in videos of all kinds."""
 
 from __future__ import annotations
 
