@@ -58,6 +58,7 @@ RUNS = (
     Run(name="bitstream", program="bitstream.py", arguments=("--clips", "20", "--rounds", "1")),
     Run(name="scale", program="scale.py"),
     Run(name="forms", program="forms.py"),
+    Run(name="gallery", program="gallery.py", arguments=("--rounds", "3")),
     Run(name="memory", program="memory.py", arguments=("--short", "48", "--times", "5")),
 )
 

@@ -48,7 +48,7 @@ class CachedCrops:
         """What the cache is, in a few words."""
         settings = self.cache.attributes.get("settings", {})
         ratio = settings.get("policy_settings", {}).get("ratio")
-        area = [f"{ratio:.0%} of the frame"] if isinstance(ratio, float) else []
+        area = [f"{100 * ratio:.0f} % of the frame"] if isinstance(ratio, float) else []
         return ", ".join([self.policy, *area, f"{self.cache.size} px"])
 
     def __contains__(self, clip: str) -> bool:

@@ -26,7 +26,7 @@ def head(source: Source, *, clips: int) -> dict[str, Any]:
     """
     policies = {name: name for name in source.ways} | {cache.name: cache.policy for cache in source.caches}
     words = {cache.name: cache.words for cache in source.caches}
-    area = f"{source.settings.show.ratio:.0%} of the frame"
+    area = f"{100 * source.settings.show.ratio:.0f} % of the frame"
     return {
         "title": printable(source.title),
         "clips": clips,

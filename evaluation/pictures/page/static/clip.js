@@ -37,9 +37,16 @@ gallery.clipView = (list) => {
 
   const swatch = (way) => make("span", { class: "swatch", style: `--way: ${gallery.ways[way].colour}` });
 
+  /** The subsets of a clip, each with the splits in which it is in that. */
+  const subsets = (clip) => SUBSETS.map((subset, number) => {
+    const splits = gallery.splits.filter((_, split) => (clip.subsets[split] ?? 0) === number);
+    if (!splits.length) return null;
+    return splits.length === gallery.splits.length ? subset : `${subset} in ${splits.join(", ")}`;
+  });
+
   const facts = (clip) => [
     clip.classes,
-    ...gallery.splits.map((name, split) => `${SUBSETS[clip.subsets[split]] ?? SUBSETS[0]}${gallery.splits.length > 1 ? ` in ${name}` : ""}`).slice(0, 3),
+    ...subsets(clip),
     clip.length === null ? null : `${clip.size[0]}×${clip.size[1]}, ${clip.length} frames`,
     clip.still === null ? null : `${clip.still ? "still" : "moving"} camera, ${clip.camera.toFixed(2)} px/frame`,
     clip.motion === null ? null : `own motion ${clip.motion.toFixed(3)} px/frame`,
@@ -55,7 +62,7 @@ gallery.clipView = (list) => {
       const [, wide, high] = clip.sheet[2][1 + way];
       gallery.showPicture(picture, clip, 1 + way, 0);
       picture.style.aspectRatio = `${wide} / ${high}`;
-    } else picture.classList.add("lacking");
+    } else picture.hidden = true;
     const box = crops.area === null ? [] : [`${percent(crops.area)} of the frame`, `${percent(crops.off)} off centre`, crops.path ? "moves" : null];
     const words = [crops.state === "cropped" ? null : crops.state, crops.why || null, ...(crops.area === 1 ? [] : box)].filter(Boolean);
     const element = make("figure", { class: "way" }, picture, make("figcaption", {}, make("h3", {}, swatch(way), gallery.ways[way].name), make("p", { text: words.join(" · ") })));
@@ -71,9 +78,9 @@ gallery.clipView = (list) => {
       layer.querySelector(".shade")?.remove();
       const picture = frame(clip, `density map of ${gallery.ways[way].name}`, gallery.densityCanvas(density), layer);
       picture.classList.add("grey");
-      return make("div", { class: "map" }, picture, make("p", {}, swatch(way), `${gallery.ways[way].name}, ${density.rows}×${density.cols} cells`));
+      return make("div", { class: "map" }, picture, make("p", {}, swatch(way), `${gallery.ways[way].name}, ${density.rows}×${density.cols}`));
     }));
-    return panel("Density", "Where the motion lies that each box was found on.", grid);
+    return panel("Density", "The map that each box was found on, and its rows and columns.", grid);
   };
 
   const arrowsPanel = (clip, detail) => {
@@ -149,6 +156,9 @@ gallery.clipView = (list) => {
     const crops = gallery.ways.map((_, way) => cropFigure(clip, way));
     const [arrows, showArrows] = detail ? arrowsPanel(clip, detail) : [null, () => {}];
     const [camera, showCamera] = detail ? cameraPanel(detail) : [null, () => {}];
+    const known = detail && (detail.camera || detail.density.some(Boolean) || detail.arrows.frames.length > 0);
+    const panels = detail ? [...(known ? [arrows, densityPanel(clip, detail), camera] : []), answerPanel(clip, detail), notesPanel(detail)]
+      : [make("p", { class: "why", text: `page/clips/${clip.number}.js cannot be read; write the gallery again` })];
     let now = Math.floor(clip.frames.length / 2);
 
     const buttons = clip.frames.map((number, n) => {
@@ -185,7 +195,7 @@ gallery.clipView = (list) => {
         make("h1", { id: "clip-title", tabindex: "-1", text: name }),
         make("ul", { class: "facts" }, ...facts(clip).map((words) => make("li", { text: words })))),
       make("div", { class: "stage" }, stage, make("div", { class: `ways ways-${Math.min(crops.length, 4)}` }, ...crops.map(([element]) => element))),
-      make("div", { class: "panels" }, ...(detail ? [arrows, densityPanel(clip, detail), camera, answerPanel(clip, detail), notesPanel(detail)] : [make("p", { class: "why", text: `page/clips/${clip.number}.js cannot be read; write the gallery again` })]).filter(Boolean)));
+      make("div", { class: "panels" }, ...panels.filter(Boolean)));
     view.hidden = false;
     gallery.themeButtons();
     if (clip.frames.length) show(now);

@@ -90,6 +90,7 @@ gallery.data = (data) => {
     filters.classList.toggle("open", open);
     byId("open-filters").setAttribute("aria-expanded", open);
   };
+  byId("close-filters").addEventListener("click", () => { openFilters(false); byId("open-filters").focus(); });
   byId("open-filters").addEventListener("click", () => openFilters(!filters.classList.contains("open")));
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -170,10 +171,9 @@ function makeFilters(data, chosen, changed) {
   subset?.querySelector(".options").before(splits);
   const range = (name, words, value) => make("label", { class: "row" }, make("span", { text: words }),
     make("input", { type: "range", name, min: 0, max: 100, value, "aria-label": `confidence ${words}`, "aria-valuetext": `${value} %` }), make("span", { class: "value", text: `${value} %` }));
-  const answer = ticks("answer", "Answer", (value) => ({ right: "right", wrong: "wrong", none: "no answer" })[value], ["right", "wrong", "none"])
-    ?? (data.report ? group("Answer", make("div", { class: "options" })) : null);
-  answer?.append(range("least", "at least", 0), range("most", "at most", 100));
-  const wanted = [ways, ticks("label", "Class", wordsOfClass, classes.concat("-1")), subset, answer, ticks("camera", "Camera", undefined, ["still", "moving", UNKNOWN]), ticks("state", "State"), ticks("reason", "Reason")];
+  const answer = ticks("answer", "Answer", (value) => ({ right: "right", wrong: "wrong", none: "no answer" })[value], ["right", "wrong", "none"]);
+  const confidence = data.report ? group("Confidence", range("least", "at least", 0), range("most", "at most", 100)) : null;
+  const wanted = [ways, ticks("label", "Class", wordsOfClass, classes.concat("-1")), subset, answer, confidence, ticks("camera", "Camera", undefined, ["still", "moving", UNKNOWN]), ticks("state", "State"), ticks("reason", "Reason")];
   form.append(...wanted.filter(Boolean));
 
   for (const [key, { words }] of Object.entries(gallery.sorts)) {

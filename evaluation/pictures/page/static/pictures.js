@@ -115,7 +115,7 @@ gallery.cameraPlot = (camera) => {
   for (const share of [0, 0.5, 1]) {
     plot.append(gallery.make("svg:path", { class: "grid", d: `M${left} ${y(share)}H${width - right}` }));
     plot.append(text(most * share, [left - 7, y(share) + 4], "speed-text", "end"));
-    plot.append(text(`${100 * share}%`, [width - right + 7, y(share) + 4], "share-text", "start"));
+    plot.append(text(`${100 * share} %`, [width - right + 7, y(share) + 4], "share-text", "start"));
   }
   if (camera.number.length) {
     const ends = [camera.number[0], camera.number.at(-1)].map(x);
