@@ -138,5 +138,5 @@ def _killing(kills: int, seconds_between: tuple[float, float], seed: int) -> Ite
 class _Nobody:
     """Takes no interest in progress."""
 
-    def advance(self, *, clips: int, failed: int) -> None:
+    def advance(self, *, clips: int, failed: int, size_bytes: int) -> None:
         pass
