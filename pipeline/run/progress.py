@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from mocrop.pipeline.names import printable
@@ -42,7 +43,7 @@ class _LeftColumn(ProgressColumn):
     """The time left, counting down; once it has run out, how long nothing has come back."""
 
     def __init__(self, left: TimeLeft) -> None:
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True))  # the bar gives way, and the line stays one
         self._left = left
 
     def render(self, task: Task) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 
 import pytest
@@ -83,3 +84,15 @@ def test_a_bar_has_no_time_left_when_it_is_done() -> None:
     assert "none back for" in column.render(shown).plain
     bar.update(task, advance=1)
     assert column.render(shown).plain == ""
+
+
+def test_the_line_of_a_bar_stays_one_line_of_80_columns() -> None:
+    file = io.StringIO()
+    console = LineConsole(file=file, force_terminal=True, width=80, color_system=None)
+    with stage_progress(console, "precrop:motion-192", total=13_000, size_bytes=1000) as bar:
+        bar.advance(clips=12_999, failed=3, size_bytes=1)
+        bar._progress.refresh()  # type: ignore[union-attr]  # it is the one of a terminal
+    lines = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).splitlines() if line.strip()]
+    assert lines
+    assert all(line.strip().startswith("precrop:motion-192") for line in lines)
+    assert max(map(len, lines)) <= 80
