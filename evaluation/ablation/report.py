@@ -1,4 +1,4 @@
-"""The report of an ablation: Markdown, CSV, JSON and plots."""
+"""The report of an ablation: Markdown and the same as a page, CSV, JSON and plots."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mocrop.evaluation.ablation.settings import View
 from mocrop.evaluation.ablation.variants import BASES
 from mocrop.evaluation.ablation.verdicts import BUDGET, FEW_SHOT, FULL_DATA, answers
 from mocrop.evaluation.report.format import write_json
+from mocrop.evaluation.report.page import write_markdown
 from mocrop.evaluation.scores.comparisons import Comparison
 from mocrop.pipeline.csv_file import write_csv
-from mocrop.pipeline.files import write_whole
 
 CSV_HEAD = (
     *("family", "where", "variant", "base", "clips", "accuracy", "base_accuracy", "difference"),
@@ -203,6 +203,7 @@ def write_result(result: AblationResult, folder: Path) -> dict[str, Path]:
     content = report_json(result)
     files = {
         "report": folder / "report.md",
+        "page": folder / "report.html",
         "comparisons": folder / "comparisons.csv",
         "json": folder / "report.json",
         "accuracy": folder / "accuracy.png",
@@ -214,5 +215,5 @@ def write_result(result: AblationResult, folder: Path) -> dict[str, Path]:
         files |= {"few-shot": folder / "few-shot.png", "operations": folder / "operations.png"}
         draw_few_shot(content, files["few-shot"])
         draw_operations(content, files["operations"])
-    write_whole(files["report"], report_markdown(content).encode())
+    write_markdown(report_markdown(content), files["report"], files["page"])
     return files

@@ -3,6 +3,7 @@
 ===========================  ==================================================================================
 ``<stem>.json``              everything but the logits and the confusion matrix
 ``<stem>.md``                the same to read
+``<stem>.html``              the same as a page for a browser, with the pictures inside
 ``<stem>.csv``               confusion matrix: a row a true class, a column an answer
 ``<stem>-classes.csv``       a row a class
 ``<stem>.png``               confusion matrix
@@ -20,18 +21,20 @@ from pathlib import Path
 
 from mocrop.evaluation.report.console import facts, headline, score_rows
 from mocrop.evaluation.report.format import class_cells, in_markdown, interval_head, picture, table_lines, write_json
+from mocrop.evaluation.report.page import write_markdown
 from mocrop.evaluation.report.plots import draw_calibration, draw_confusion
 from mocrop.evaluation.report.remarks import remarks
 from mocrop.evaluation.report.several_labels import CLASS_COLUMNS, by_class_lines, class_rows, precision_lines
+from mocrop.evaluation.report.wrong_answers import wrong_lines
 from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.label_metrics import LabelMetrics
 from mocrop.evaluation.scores.metrics import Metrics, confused_pairs
 from mocrop.evaluation.scores.predictions import Predictions, write_predictions
 from mocrop.pipeline.csv_file import write_csv
-from mocrop.pipeline.files import file_stem, write_whole
+from mocrop.pipeline.files import file_stem
 
-SUFFIXES = (".json", ".md", ".csv", "-classes.csv", ".png", "-calibration.png", ".npz")
-SEVERAL_SUFFIXES = (".json", ".md", "-classes.csv", ".npz")  # where a clip may have several labels
+SUFFIXES = (".json", ".md", ".html", ".csv", "-classes.csv", ".png", "-calibration.png", ".npz")
+SEVERAL_SUFFIXES = (".json", ".md", ".html", "-classes.csv", ".npz")  # where a clip may have several labels
 MAX_PAIRS = 10  # of confused classes
 
 
@@ -41,7 +44,7 @@ def write_report(result: EvalResult, folder: Path, stem: str) -> dict[str, Path]
     if isinstance(result.metrics, LabelMetrics):
         return _write_precisions(result, result.metrics, files)
     write_scores(result.metrics, result.predictions, files, title=headline(result))
-    write_whole(files[".md"], markdown(result, stem).encode())
+    write_markdown(markdown(result, stem, folder), files[".md"], files[".html"])
     write_json(result.to_json(), files[".json"])
     return files
 
@@ -75,13 +78,14 @@ def write_scores(metrics: Metrics, predictions: Predictions, files: Mapping[str,
     write_predictions(predictions, files[".npz"])
 
 
-def markdown(result: EvalResult, stem: str) -> str:
-    """The report as Markdown; it shows the pictures beside it."""
+def markdown(result: EvalResult, stem: str, folder: Path) -> str:
+    """The report as Markdown; it shows the pictures beside it, and leads to a gallery that is in the folder."""
     lines = [
         f"# {in_markdown(headline(result))}",
         *score_lines(result.accuracies),
         *fact_lines(result),
         *class_lines(result.accuracies, result.predictions.class_names),
+        *wrong_lines(result.predictions, folder),
         *pictures(stem),
     ]
     return "\n".join(lines) + "\n"
@@ -103,7 +107,7 @@ def _write_precisions(result: EvalResult, metrics: LabelMetrics, files: Mapping[
     write_csv(CLASS_COLUMNS, class_rows(metrics), files["-classes.csv"])
     write_predictions(result.predictions, files[".npz"])
     lines = [f"# {in_markdown(headline(result))}", *precision_lines(metrics), *fact_lines(result)]
-    write_whole(files[".md"], "\n".join([*lines, *by_class_lines(metrics), ""]).encode())
+    write_markdown("\n".join([*lines, *by_class_lines(metrics), ""]), files[".md"], files[".html"])
     write_json(result.to_json(), files[".json"])
     return written
 
@@ -111,7 +115,12 @@ def _write_precisions(result: EvalResult, metrics: LabelMetrics, files: Mapping[
 def pictures(stem: str) -> list[str]:
     """Lines of Markdown that show the plots of a report."""
     stem = report_stem(stem)
-    return ["", picture("Confusion matrix", f"{stem}.png"), "", picture("Calibration", f"{stem}-calibration.png")]
+    return [
+        "\n## Pictures\n",
+        picture("Confusion matrix", f"{stem}.png"),
+        "",
+        picture("Calibration", f"{stem}-calibration.png"),
+    ]
 
 
 def score_lines(metrics: Metrics) -> list[str]:

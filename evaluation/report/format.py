@@ -62,6 +62,16 @@ def in_code(text: object) -> str:
     return f"`{printable(text).replace('`', ' ')}`"
 
 
+def in_link(text: object) -> str:
+    r"""Text for the words of a link in Markdown.
+
+    >>> print(in_link("a[1]"))
+    a\[1\]
+    """
+    parts = re.split(r"([\[\]])", printable(text))
+    return "".join(rf"\{part}" if part in ("[", "]") else _in_cell(part) for part in parts)
+
+
 def picture(words: str, file_name: str) -> str:
     """A line of Markdown that shows a picture in the same folder.
 

@@ -9,10 +9,11 @@ from rich.table import Table
 
 from mocrop.evaluation.report.files import class_lines, pictures, report_files, score_lines, write_scores
 from mocrop.evaluation.report.format import in_markdown, points, score_cells, table_lines, write_json
+from mocrop.evaluation.report.page import write_markdown
 from mocrop.evaluation.report.remarks import few_units
+from mocrop.evaluation.report.wrong_answers import wrong_lines
 from mocrop.evaluation.scores.fusion import Fusion, Stream
 from mocrop.evaluation.scores.statistics import format_p
-from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.terminal import LineConsole
 
 HEAD = ("", "right", "over the first", "only it / first", "p")
@@ -79,8 +80,9 @@ def write_fusion(fusion: Fusion, notes: Sequence[str], folder: Path, stem: str) 
         "\n## The fusion",
         *score_lines(metrics),
         *class_lines(metrics, predictions.class_names),
+        *wrong_lines(predictions, folder),
         *pictures(stem),
     ]
-    write_whole(files[".md"], ("\n".join(lines) + "\n").encode())
+    write_markdown("\n".join(lines) + "\n", files[".md"], files[".html"])
     write_json({**fusion.to_json(), "notes": list(notes)}, files[".json"])
     return files

@@ -11,13 +11,13 @@ from rich.table import Table
 
 from mocrop.evaluation.report.files import report_stem
 from mocrop.evaluation.report.format import in_markdown, interval_cell, points, score_cells, table_lines, write_json
+from mocrop.evaluation.report.page import write_markdown
 from mocrop.evaluation.report.remarks import few_units
 from mocrop.evaluation.scores.fusion import Fusion
 from mocrop.evaluation.scores.metrics import Metrics
 from mocrop.evaluation.scores.predictions import Predictions
 from mocrop.evaluation.scores.split_mean import MeanGain, SplitMean, mean_gain, mean_over_splits
 from mocrop.evaluation.scores.statistics import format_p
-from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.terminal import LineConsole
 
 FUSED_HEAD = ("split", "first", "second", "fused", "over the first", "p")
@@ -125,8 +125,8 @@ def print_splits(console: LineConsole, table: SplitTable) -> None:
 
 
 def write_splits(table: SplitTable, folder: Path, stem: str) -> dict[str, Path]:
-    """Write the means as Markdown and JSON; returns the files by suffix."""
-    files = {suffix: folder / f"{report_stem(stem)}{suffix}" for suffix in (".json", ".md")}
+    """Write the means as Markdown, page and JSON; returns the files by suffix."""
+    files = {suffix: folder / f"{report_stem(stem)}{suffix}" for suffix in (".json", ".md", ".html")}
     fused = fusion_rows(table)
     lines = [
         f"# {in_markdown(table.title)}\n",
@@ -135,7 +135,7 @@ def write_splits(table: SplitTable, folder: Path, stem: str) -> dict[str, Path]:
         "",
         *(f"- {in_markdown(line)}" for line in table.notes),
     ]
-    write_whole(files[".md"], ("\n".join(lines) + "\n").encode())
+    write_markdown("\n".join(lines) + "\n", files[".md"], files[".html"])
     write_json(table.to_json(), files[".json"])
     return files
 

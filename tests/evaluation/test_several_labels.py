@@ -61,7 +61,7 @@ def test_a_report_of_average_precisions(workspace: Workspace) -> None:
     stale.touch()
     evaluation = run_eval(workspace)
     (split,) = evaluation.splits
-    assert set(split.files) == {".json", ".md", "-classes.csv", ".npz"}
+    assert set(split.files) == {".json", ".md", ".html", "-classes.csv", ".npz"}
     assert {file.name.removeprefix("run-on-several-split1") for file in workspace.reports.iterdir()} == set(split.files)
     saved = read_predictions(split.files[".npz"])
     assert saved.marks is not None

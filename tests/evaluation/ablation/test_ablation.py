@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mocrop.evaluation.ablation import cells as ablation_module
 from mocrop.evaluation.ablation import command as ablate_module
-from mocrop.evaluation.ablation import few_shot_run
+from mocrop.evaluation.ablation import few_shot_run, plots
 from mocrop.evaluation.ablation.callback import AblationCallback
 from mocrop.evaluation.ablation.cells import make_caches, run_cells
 from mocrop.evaluation.ablation.checks import checked, with_names
@@ -240,6 +241,31 @@ def test_missing_predictions_are_an_error(done: Workspace) -> None:
         gather(AblationFolder(done, "ablation"), SETTINGS)
 
 
+def test_equal_costs_stand_at_one_place_and_the_legend_over_no_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three crops of one size cost the same: 2 GFLOPs are 2 on the axis for each, which shows more than that place."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "write_figure", lambda figure, file, **_: drawn.append(figure))
+    settings = {"ratios": [0.5], "policies": ["full", "center", "motion"]}
+    main = {"size": 16, "frames": 2, "pool": "mean"}
+    conditions = [
+        {"variant": name, "train_size": 16, **main, "gflops": 2.0, "accuracy": {"mean": 0.5, "low": 0.4, "high": 0.6}}
+        for name in ("full", "center 0.5", "motion 0.5")
+    ]
+    plots.draw_accuracy({"settings": settings, "main": main, "conditions": conditions}, tmp_path / "a.png")
+    (figure,) = drawn
+    (axis,) = figure.axes
+    points = [line for line in axis.lines if line.get_marker() not in ("None", "_", "|")]
+    assert [line.get_xdata().tolist() for line in points] == [[2.0]] * 3
+    offsets = {float(line.get_transform().transform((2.0, 50.0))[0]) for line in points}
+    assert len(offsets) == 3  # side by side on paper
+    low, high = axis.get_xlim()
+    assert low < 2 / 1.2 < 2 * 1.2 < high
+    assert axis.get_legend() is None
+    assert len(figure.legends) == 1
+
+
 def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablate_module, "make_caches", lambda *_: 7)
     monkeypatch.setattr(ablate_module, "checked", lambda _, settings: settings)
@@ -247,7 +273,7 @@ def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkey
     settings = replace(SETTINGS, few_shot=FewShotSettings(groups=(1, 2), draws=24))
     result, files = ablate_in_workspace(done, settings, name="ablation", run=RunOptions())
     assert {file.name for file in files.values()} == {
-        *("report.md", "report.json", "comparisons.csv"),
+        *("report.md", "report.html", "report.json", "comparisons.csv"),
         *("accuracy.png", "few-shot.png", "operations.png"),
     }
     report = files["report"].read_text()
