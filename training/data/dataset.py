@@ -61,6 +61,7 @@ class CropDataset(Dataset[Sample]):
         seed: of the random slots.
         stream: frames, or the motion fields that belong to them.
     Attributes:
+        class_names: by label.
         epochs_begun: the next epoch of a :class:`CropLoader`, by its settings; kept here, as a program may make a new
             loader for each epoch.
     Raises: CacheError if the cache has no motion fields, or its columns are damaged or cannot be right.
@@ -82,6 +83,7 @@ class CropDataset(Dataset[Sample]):
         self.labels: npt.NDArray[Any] = (
             cache.label[self.rows].astype(np.int64) if several is None else several[self.rows]
         )
+        self.class_names = tuple(cache.class_names)
         self.segments = segments
         self._reader = FrameReader(cache, stream)
         self._random = random

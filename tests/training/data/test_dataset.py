@@ -75,6 +75,12 @@ def test_middle_slots_do_not_change_with_the_epoch(path: Path) -> None:
     assert torch.equal(before, data[0].frames)
 
 
+def test_it_names_the_class_of_each_label(path: Path) -> None:
+    data = CropDataset.from_cache(path)
+    assert data.class_names == ("Dig", "Run")
+    assert pickle.loads(pickle.dumps(data)).class_names == data.class_names
+
+
 def test_it_pickles_with_its_epoch(path: Path) -> None:
     data = dataset(path, random=True)
     data.set_epoch(3)
