@@ -51,6 +51,7 @@ class Reason(StrEnum):
     EARLIER_STAGE_FAILED = "earlier-stage-failed"
     EARLIER_STAGE_MISSING = "earlier-stage-not-run"
     TIMED_OUT = "timed-out"
+    WINDOW_TOO_LARGE = "window-too-large"
     KILLED_WORKER = "killed-worker"
     UNEXPECTED = "unexpected-error"
 

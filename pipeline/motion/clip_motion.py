@@ -89,6 +89,28 @@ class ClipMotion:
         before = int(self.vectors_per_frame[: frames.start].sum())
         return slice(before, before + int(self.vectors_per_frame[frames.start : frames.stop].sum()))
 
+    def of_frames(self, frames: range) -> ClipMotion:
+        """The motion of some consecutive frames, whose times count from the first of them on; all in views."""
+        rows, each = self.vectors_of(frames), slice(frames.start, frames.stop)
+        return ClipMotion(
+            width=self.width,
+            height=self.height,
+            vectors_per_frame=self.vectors_per_frame[each],
+            x=self.x[rows],
+            y=self.y[rows],
+            dx=self.dx[rows],
+            dy=self.dy[rows],
+            w=self.w[rows],
+            h=self.h[rows],
+            ref=self.ref[rows],
+            zero_vectors=self.zero_vectors[each],
+            frame_type=self.frame_type[each],
+            camera=self.camera[each],
+            camera_support=self.camera_support[each],
+            seconds=None if self.seconds is None else self.seconds[each] - self.seconds[frames.start],
+            picture=self.picture,
+        )
+
     @property
     def displacement(self) -> npt.NDArray[np.float32]:
         """float32, shape (n,): length of each vector in pixels."""

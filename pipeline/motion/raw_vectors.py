@@ -55,8 +55,13 @@ class VectorBlock:
     @property
     def full(self) -> bool:
         """Whether to begin a new block: after a reference frame if possible, so that reference distances are right."""
-        size_bytes, last = self._size_bytes, self.frame_types[-1]
-        return size_bytes >= FULL_BYTES and (last != FrameType.B or size_bytes >= 8 * FULL_BYTES)
+        size_bytes = self._size_bytes
+        return size_bytes >= FULL_BYTES and (self.may_end or size_bytes >= 8 * FULL_BYTES)
+
+    @property
+    def may_end(self) -> bool:
+        """Whether the last frame is one that others may refer to."""
+        return self.frame_types[-1] != FrameType.B
 
     def motion(self, picture: tuple[int, int]) -> ClipMotion:
         """Motion of these frames in an upright picture of this width and height, with the camera fitted."""

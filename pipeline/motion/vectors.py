@@ -16,7 +16,7 @@ from mocrop.pipeline.motion.placement import Placement, Placements
 from mocrop.pipeline.motion.raw_vectors import VectorBlock, joined
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.brightest import Brightest
-from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode
+from mocrop.pipeline.video.decoder import MAX_DAMAGED, PlainDecode, VideoPacket
 from mocrop.pipeline.video.frame_times import FrameTimes
 from mocrop.pipeline.video.open import OpenVideo, let_go_of_side_data, open_video, set_decoder_options
 from mocrop.pipeline.video.picture_notes import note_frame, note_orientation
@@ -53,12 +53,11 @@ def read_motion(path: Path, *, clip: str, log: ClipLog, max_damaged: float = MAX
     Raises: ClipError with NO_FRAMES, TRUNCATED, DAMAGED, NO_MOTION_VECTORS, or what :func:`open_video` raises.
     """
     with open_video(path, clip=clip, log=log) as video:
-        codec = video.stream.codec_context.codec.canonical_name
-        _export_vectors(video.stream)
-        decode, beside = PlainDecode(video), _Beside()
+        export_vectors(video.stream, smooth=False)  # vectors do not depend on it, and bars hardly
+        decode, beside, vectors = PlainDecode(video), _Beside(), FrameVectors(video)
         runs: list[ClipMotion] = []
         picture: tuple[int, int] | None = None
-        for block in _blocks(_kept_frames(video, decode, beside, log), log):
+        for block in _blocks(_kept_frames(vectors, decode, beside, log), log):
             picture = picture or block.placement.upright
             runs.append(block.motion(picture))
         decode.finish(clip=clip, max_damaged=max_damaged, log=log)
@@ -66,13 +65,17 @@ def read_motion(path: Path, *, clip: str, log: ClipLog, max_damaged: float = MAX
     motion = joined(runs)
     inside = beside.brightest.picture(motion.width, motion.height)
     motion = replace(motion, seconds=seconds, picture=inside)
-    _note_missing_motion(motion, codec, clip, log)
+    note_missing_motion(motion, vectors.codec, clip=clip, log=log)
     return motion
 
 
-def _export_vectors(stream: VideoStream) -> None:
-    """Make the decoder export its vectors, and skip smoothing: vectors do not depend on it, and bars hardly."""
-    set_decoder_options(stream, flags2="+export_mvs", skip_loop_filter="all")
+def export_vectors(stream: VideoStream, *, smooth: bool) -> None:
+    """Make a decoder that has decoded nothing yet export its vectors.
+
+    Args:
+        smooth: whether its pictures are needed, too: without smoothing (the loop filter) it is a third faster.
+    """
+    set_decoder_options(stream, flags2="+export_mvs", **({} if smooth else {"skip_loop_filter": "all"}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +86,7 @@ class _Beside:
     brightest: Brightest = field(default_factory=Brightest)
 
 
-class _Frame(NamedTuple):
+class VectorFrame(NamedTuple):
     """What is kept of a decoded frame."""
 
     placement: Placement
@@ -91,22 +94,40 @@ class _Frame(NamedTuple):
     raw_vectors: bytes
 
 
-def _kept_frames(video: OpenVideo, decode: PlainDecode, beside: _Beside, log: ClipLog) -> Iterator[_Frame]:
-    codec = video.stream.codec_context.codec.canonical_name
-    placements = Placements(video)
-    for frame in decode.frames(look=placements.look):
+class FrameVectors:
+    """Takes the vectors of frame after frame of a video that is decoded from its start to its end.
+
+    Attributes:
+        codec: FFmpeg's name of the codec.
+    """
+
+    def __init__(self, video: OpenVideo) -> None:
+        self.codec = video.stream.codec_context.codec.canonical_name
+        self._placements = Placements(video)
+
+    def look(self, packet: VideoPacket) -> None:
+        """Look for headers in a packet before it is decoded."""
+        self._placements.look(packet)
+
+    def of(self, frame: VideoFrame) -> VectorFrame:
+        """Copy what is needed of the next frame, and free its side data."""
+        frame_type = _FRAME_TYPE.get(frame.pict_type, FrameType.OTHER)
+        usable = frame_type != FrameType.B or self.codec not in NO_B_VECTORS
+        return VectorFrame(self._placements.of(frame), frame_type, _raw_vectors(frame, usable=usable))
+
+
+def _kept_frames(vectors: FrameVectors, decode: PlainDecode, beside: _Beside, log: ClipLog) -> Iterator[VectorFrame]:
+    for frame in decode.frames(look=vectors.look):
         note_frame(frame, log)
-        yield _kept(frame, codec, placements, beside)
+        yield _kept(frame, vectors, beside)
 
 
-def _kept(frame: VideoFrame, codec: str, placements: Placements, beside: _Beside) -> _Frame:
+def _kept(frame: VideoFrame, vectors: FrameVectors, beside: _Beside) -> VectorFrame:
     """Copy what is needed of a frame, and free it."""
-    frame_type = _FRAME_TYPE.get(frame.pict_type, FrameType.OTHER)
-    usable = frame_type != FrameType.B or codec not in NO_B_VECTORS
-    placement = placements.of(frame)
+    kept = vectors.of(frame)
     beside.times.add(frame)
-    beside.brightest.see(frame, placement.orientation)
-    return _Frame(placement, frame_type, _raw_vectors(frame, usable=usable))
+    beside.brightest.see(frame, kept.placement.orientation)
+    return kept
 
 
 def _raw_vectors(frame: VideoFrame, *, usable: bool) -> bytes:
@@ -117,27 +138,28 @@ def _raw_vectors(frame: VideoFrame, *, usable: bool) -> bytes:
     return raw
 
 
-def _blocks(frames: Iterable[_Frame], log: ClipLog) -> Iterator[VectorBlock]:
+def _blocks(frames: Iterable[VectorFrame], log: ClipLog) -> Iterator[VectorBlock]:
     """Collect frames in blocks, each of one placement."""
     block: VectorBlock | None = None
     for frame in frames:
         if block is None or block.full or block.placement != frame.placement:
             if block is not None:
                 yield block
-            _note_placement(frame.placement, block.placement if block else None, log)
+            note_placement(frame.placement, block.placement if block else None, log)
             block = VectorBlock(placement=frame.placement)
         block.add(frame.raw_vectors, frame.frame_type)
     if block is not None:
         yield block
 
 
-def _note_placement(now: Placement, before: Placement | None, log: ClipLog) -> None:
+def note_placement(now: Placement, before: Placement | None, log: ClipLog) -> None:
+    """Note how frames lie in the picture where that is unusual, or has changed."""
     note_orientation(now.orientation, log)
     if before is not None and before.upright != now.upright:
         log.note(Reason.SIZE_CHANGES, f"the frame size changes; vectors are scaled to {before.upright}")
 
 
-def _note_missing_motion(motion: ClipMotion, codec: str, clip: str, log: ClipLog) -> None:
+def note_missing_motion(motion: ClipMotion, codec: str, *, clip: str, log: ClipLog) -> None:
     """Note or raise why there is no motion: one frame, a codec without vectors, no predicted block, or no movement.
 
     A codec counts as one without vectors if there were none and it is not known to export any.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from av.video.frame import VideoFrame
 
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.cache.slots import chosen_frames
@@ -25,7 +27,7 @@ from mocrop.pipeline.video.cropper import Cropper
 from mocrop.pipeline.video.decoder import FrameDamage
 from mocrop.pipeline.video.frames import NotAsToldError, decode_frames, with_timeline
 from mocrop.pipeline.video.open import OpenVideo
-from mocrop.pipeline.video.orientation import Orientations
+from mocrop.pipeline.video.orientation import Orientation, Orientations
 from mocrop.pipeline.video.picture_notes import note_container, note_picture, picture_form
 from mocrop.pipeline.video.timeline import Timeline
 
@@ -90,44 +92,75 @@ def _crops_of(
     motion: ClipMotion | None,
     log: ClipLog,
 ) -> ClipCrops:
-    """Crop the chosen frames; the first of them gives the picture size, and so the boxes."""
+    """Choose, decode and crop the frames of an open video."""
     select: Select = "uniform" if timeline.without_key_frames else settings.select
     if select != settings.select:
         log.note(Reason.NO_KEY_FRAMES, "its pictures are refreshed without key frames; evenly spaced frames were taken")
-    stored = np.empty((settings.frames, 3, settings.size, settings.size), np.uint8)
-    used: list[int] = []
     key_frames = timeline.key_frames.tolist()
     numbers = chosen_frames(select, key_frames=key_frames, frames=timeline.frames, slots=settings.frames)
-    damage = FrameDamage()
-    orientations = Orientations(video.stream)
-    frames = decode_frames(
-        video,
-        timeline,
-        numbers,
-        key_frames_only=select == "keyframes",
-        damage=damage,
-        orientations=orientations,
-    )
-    first = next(frames, None)
+
+    def chosen() -> Iterator[ChosenFrame]:
+        damage, orientations = FrameDamage(), Orientations(video.stream)
+        by_keys = select == "keyframes"
+        for number, frame in decode_frames(
+            video, timeline, numbers, key_frames_only=by_keys, damage=damage, orientations=orientations
+        ):
+            yield ChosenFrame(number, frame, orientations.now)
+        (timeline.damage or damage).report(clip=clip, max_damaged=settings.max_damaged, log=log)
+
+    crops = crop_frames(chosen(), numbers, settings, cropper, clip=clip, motion=motion, log=log)
+    note_slots(len(crops.numbers), timeline.frames, select, settings, log)
+    return crops
+
+
+class ChosenFrame(NamedTuple):
+    """A decoded frame that fills a slot."""
+
+    number: int
+    frame: VideoFrame
+    orientation: Orientation
+
+
+def crop_frames(
+    chosen: Iterator[ChosenFrame],
+    numbers: Sequence[int],
+    settings: PrecropSettings,
+    cropper: Cropper,
+    *,
+    clip: str,
+    motion: ClipMotion | None,
+    log: ClipLog,
+) -> ClipCrops:
+    """Let the policy decide, and crop the chosen frames; the first of them gives the size of the picture.
+
+    Args:
+        chosen: the frames, in order; some at the end may be missing. They lose what swscale does not know of colours.
+        numbers: of all that were chosen.
+        cropper: of these settings.
+        clip: its name, as for :func:`crop_file`.
+        motion: of the clip, whose frames ``numbers`` count; None only if the settings need none.
+        log: receives why it is not cropped, and what is odd about its pictures.
+    Raises: ClipError with NO_FRAMES if no frame comes, UNREADABLE if FFmpeg cannot convert its pixels.
+    """
+    stored = np.empty((settings.frames, 3, settings.size, settings.size), np.uint8)
+    used: list[int] = []
+    first = next(chosen, None)
     if first is None:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: none of its {len(numbers)} chosen frames could be decoded")
-    picture = orientations.now.size(first[1].width, first[1].height)
+    picture = first.orientation.size(first.frame.width, first.frame.height)
     facts = ClipFacts(name=clip, size=picture, motion=motion, slots=numbers)
     result = decide(settings.policy, facts, settings.policy_settings)
     # as the cache stores them, so that they tell exactly which pixels were cropped
     box_of = {number: box.in_float32() for number, box in zip(numbers, result.boxes(len(numbers)), strict=True)}
     content: list[PixelEdges] = []
     noted: tuple[object, ...] = ()
-    for slot, (number, frame) in enumerate(itertools.chain([first], frames)):
-        if noted != (form := picture_form(frame, orientations.now)):
-            note_picture(frame, orientations.now, picture, clip=clip, log=log)
+    for slot, (number, frame, orientation) in enumerate(itertools.chain([first], chosen)):
+        if noted != (form := picture_form(frame, orientation)):
+            note_picture(frame, orientation, picture, clip=clip, log=log)
             noted = form
-        edges = cropper.crop(frame, stored[slot], box=box_of[number], orientation=orientations.now)
-        content.append(edges)
+        content.append(cropper.crop(frame, stored[slot], box=box_of[number], orientation=orientation))
         used.append(number)
-    (timeline.damage or damage).report(clip=clip, max_damaged=settings.max_damaged, log=log)
     _note_result(result, log)
-    _note_slots(len(used), timeline.frames, select, settings, log)
     state = ClipState.CROPPED if result.usable else ClipState.WHOLE_FRAME
     boxes = tuple(box_of[number] for number in used)
     return ClipCrops(
@@ -168,7 +201,7 @@ def _note_result(result: PolicyResult, log: ClipLog) -> None:
         log.note(Reason.WHOLE_FRAME, f"not cropped: {result.why}")
 
 
-def _note_slots(used: int, count: int, select: Select, settings: PrecropSettings, log: ClipLog) -> None:
+def note_slots(used: int, count: int, select: Select, settings: PrecropSettings, log: ClipLog) -> None:
     """Note why slots stay empty: ``used`` of the ``count`` frames in the clip were chosen."""
     key_frames = select == "keyframes"
     if count == 1:

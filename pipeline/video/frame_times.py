@@ -43,6 +43,44 @@ class FrameTimes:
         return np.arange(len(self._pts)) / float(usual_rate(stream))
 
 
+class FrameClock:
+    """Tells the time of each frame of a video as it comes, as an exact fraction, in the order in which they are shown.
+
+    Times count from the first frame on and ascend: a frame without a time, or whose time is not after that of the one
+    before, is shown one frame later than that, at the average rate that the file names.
+
+    Args:
+        by_rate: whether that holds for all frames, because times of the file are known not to ascend.
+    """
+
+    def __init__(self, stream: VideoStream, *, by_rate: bool = False) -> None:
+        base = None if by_rate else stream.time_base
+        self._base = base if base and base > 0 else None
+        self._usual_step = 1 / usual_rate(stream)
+        self._first: Fraction | None = None
+        self._last: Fraction | None = None
+        self._step = self._usual_step
+
+    def of(self, frame: VideoFrame) -> Fraction:
+        """Time of the next frame, seconds."""
+        given = None if frame.pts is None or self._base is None else frame.pts * self._base
+        self._first = given if self._first is None else self._first
+        now = None if given is None or self._first is None else given - self._first
+        if self._last is None:
+            now = Fraction(0)
+        elif now is None or now <= self._last:
+            now = self._last + self._usual_step
+        own = frame.duration * self._base if self._base and frame.duration else Fraction(0)
+        self._step = own if own > 0 else now - (self._last or now) or self._usual_step
+        self._last = now
+        return now
+
+    @property
+    def end(self) -> Fraction:
+        """When the last frame that has come is shown no more, as far as that is known."""
+        return (self._last or Fraction(0)) + self._step
+
+
 def _given(pts: list[int | None], time_base: Fraction | None) -> npt.NDArray[np.float64] | None:
     """Times in seconds from the first on; None if any is missing, or they do not ascend."""
     if not time_base or time_base <= 0:

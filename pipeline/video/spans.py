@@ -119,6 +119,39 @@ def read_times(path: Path, *, clip: str, tick: Tick = lambda: None, decode: bool
         return _timed(timeline, pts, video.stream, cut_off)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ToldTimes:
+    """What a file tells of the times of its frames without being decoded.
+
+    Attributes:
+        known: whether it tells which frames there are; where it does not, only a decoder does.
+        seconds: since the first frame, exact, ascending; None if not known, or if not every frame has a time, or they
+            do not ascend: then frames count as evenly spaced.
+    """
+
+    known: bool
+    seconds: Sequence[Fraction] | None = None
+
+
+def told_times(path: Path, *, clip: str, tick: Tick = lambda: None) -> ToldTimes:
+    """Find the times of the frames of a video by its headers, without decoding.
+
+    Args:
+        path, clip, tick: as for :func:`read_times`.
+    Raises: ClipError with what :func:`open_video` raises.
+    """
+    with open_video(path, clip=clip, log=ClipLog(0)) as video:
+        packets = _Packets(video, tick)
+        told, base = _told(video, packets), video.stream.time_base
+    if told is None or told.shown is None or told.frames == 0:
+        return ToldTimes(known=False)
+    pts = [packets.pts[packet] for packet in told.shown.tolist()]
+    if base is None or times_us(pts, base) is None:
+        return ToldTimes(known=True)
+    known = [each for each in pts if each is not None]
+    return ToldTimes(known=True, seconds=[(each - known[0]) * base for each in known])
+
+
 def _timed(timeline: Timeline, pts: Sequence[int | None], stream: VideoStream, cut_off: str) -> TimedFrames:
     rate = usual_rate(stream)
     step = max(1, _rounded(MICROSECONDS * rate.denominator, rate.numerator))
