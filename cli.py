@@ -33,10 +33,13 @@ from mocrop.training.recipe import Activation, FormName, Recipe
 
 if TYPE_CHECKING:
     from mocrop.evaluation.answers.answers import Answers
+    from mocrop.evaluation.answers.drawn import Wishes
+    from mocrop.evaluation.answers.windows import WindowAnswers
     from mocrop.pipeline.commands.export import ExportReport
     from mocrop.pipeline.commands.preprocess import Report
     from mocrop.pipeline.interrupts import Interrupts
     from mocrop.pipeline.run.session import RunOptions
+    from mocrop.pipeline.stages.windows import WindowSettings
     from mocrop.pipeline.terminal import Part
     from mocrop.pipeline.workspace.paths import Workspace
 
@@ -984,7 +987,57 @@ def evaluate(
         _print_result(done.to_json() if as_json else done, print_evaluation, as_json)
 
 
+@dataclass(frozen=True, kw_only=True)
+class WindowOptions:
+    """Options of `mocrop predict` for long videos, and for pictures of what it says."""
+
+    window: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Answer for each window of this length, instead of the whole video."),
+    ] = None
+    stride: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="From the start of one window to that of the next.", show_default="half a window"
+        ),
+    ] = None
+    timeline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Draw the top classes over time; a folder for several videos.",
+            readable=False,
+        ),
+    ] = None
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.mp4",
+            help="Write the video with its boxes and top classes on it; a folder for several videos.",
+            readable=False,
+        ),
+    ] = None
+
+    @property
+    def windows(self) -> WindowSettings | None:
+        """The windows; None if they are not asked for. Raises: SettingsError."""
+        from mocrop.pipeline.errors import SettingsError
+        from mocrop.pipeline.stages.windows import WindowSettings
+
+        if self.window is None and self.stride is not None:
+            raise SettingsError("--stride is from one window to the next; pass --window, too")
+        return None if self.window is None else WindowSettings(seconds=self.window, stride_seconds=self.stride)
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is to be drawn."""
+        from mocrop.evaluation.answers.drawn import Wishes
+
+        return Wishes(timeline=self.timeline, video=self.video)
+
+
 @app.command()
+@grouped
 def predict(
     videos: Annotated[
         list[str], typer.Argument(metavar="VIDEO...", help="Files, folders or patterns; -: paths on standard input.")
@@ -1007,21 +1060,31 @@ def predict(
         int | None,
         typer.Option(min=1, help="Frames per file, as for eval.", show_default="8, or the slots of the cache"),
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Also write a CSV file, a row a file.", readable=False)] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write a CSV file, a row a file or a window.", readable=False)
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    *,
+    long: WindowOptions,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a trained network say what is in videos; nothing is written, and a checkpoint needs no workspace."""
-    from mocrop.evaluation.answers.command import predict_files
+    from mocrop.evaluation.answers.command import predict_files, print_any_answers
     from mocrop.evaluation.answers.predict import Network
-    from mocrop.evaluation.answers.report import print_answers
     from mocrop.pipeline.terminal import LineConsole
 
     network = Network(run=run, checkpoint=checkpoint, arch=arch, cache=cache, segments=segments, device=device)
     console = LineConsole(stderr=True)
-    answers = predict_files(_workspace(workspace), network, videos, top=top, csv=csv, console=console)
-    shown = functools.partial(print_answers, top=top)
+    answers = predict_files(
+        *(_workspace(workspace), network, videos),
+        top=top,
+        csv=csv,
+        windows=long.windows,
+        wishes=long.wishes,
+        console=console,
+    )
+    shown = functools.partial(print_any_answers, top=top)
     _print_result(answers.to_json(top=top) if as_json else answers, shown, as_json)
     _exit_with_3_if_any_failed(answers)
 
@@ -1333,7 +1396,7 @@ def _finish(report: Report, as_json: bool) -> None:
     _exit_with_3_if_any_failed(report)
 
 
-def _exit_with_3_if_any_failed(report: Report | ExportReport | Answers) -> None:
+def _exit_with_3_if_any_failed(report: Report | ExportReport | Answers | WindowAnswers) -> None:
     if report.failed:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 

@@ -100,6 +100,11 @@ class Place:
         yield 0, ["eval", *TESTED, *here]
         yield 3, ["predict", self.dataset, "nothing\x1b\x07\udce9.avi", "--device", "cpu", *here]
         yield 1, ["predict", f"nothing{ESC}*.avi", "--device", "cpu", *here]
+        yield 1, ["predict", self.dataset, "--video", f"one{ESC}\udce9.mp4", "--device", "cpu", *here]
+        drawn = self.work.parent / f"drawn{ESC}\udce9"
+        drawn.mkdir(exist_ok=True)
+        pictures = ["--window", "0.5", "--timeline", drawn, "--video", drawn]
+        yield 3, ["predict", self.dataset, f"nothing{ESC}\udce9.avi", *pictures, "--device", "cpu", *here]
         yield 0, ["export-model", "--to", "torchscript", *here]
         yield 0, ["advise", *here]
         yield 0, ["gallery", "--html", "--overwrite", *here]

@@ -134,7 +134,7 @@ def answers_for(
     Raises: CheckpointError if the network answers with NaN; DiskFullError.
     """
     for done, (video, outcome, read) in enumerate(_read_ahead(videos, predictor), start=1):
-        yield _answer(video, outcome, read, predictor)
+        yield answer_of(video, outcome, read, predictor)
         on_file(done, len(videos))
 
 
@@ -160,14 +160,19 @@ def _read(number: int, video: Video, predictor: Predictor) -> _Read:
     read: FileCrops | None = None
     path = Path(os.path.abspath(video.path))
     with clip_log(ClipTask(position=number, name=video.name, path=str(path))) as log:
-        if not path.exists():
-            raise ClipError(Reason.VANISHED, f"{video.name}: there is no such file")
+        require_there(path, name=video.name)
         read = predictor.read(path, clip=video.name, log=log)
     assert log.outcome is not None
     return video, log.outcome, read
 
 
-def _answer(video: Video, outcome: Outcome, read: FileCrops | None, predictor: Predictor) -> FileAnswer:
+def require_there(path: Path, *, name: str) -> None:
+    """Raises: ClipError with VANISHED, in the words for a file that somebody has named, unless it is there."""
+    if not path.exists():
+        raise ClipError(Reason.VANISHED, f"{name}: there is no such file")
+
+
+def answer_of(video: Video, outcome: Outcome, read: FileCrops | None, predictor: Predictor) -> FileAnswer:
     """Let the network answer for what was read of a file."""
     if read is None:
         return FileAnswer(

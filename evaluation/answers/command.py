@@ -5,16 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import av
+
 from mocrop.evaluation.answers.answers import Answers
-from mocrop.evaluation.answers.predict import Network, answer
-from mocrop.evaluation.answers.report import write_answers
+from mocrop.evaluation.answers.drawn import Wishes
+from mocrop.evaluation.answers.predict import Network, answer, answer_windows, videos_for
+from mocrop.evaluation.answers.report import print_answers, write_answers
 from mocrop.evaluation.answers.videos import LIST
+from mocrop.evaluation.answers.window_report import print_window_answers, write_window_answers
+from mocrop.evaluation.answers.windows import WindowAnswers
 from mocrop.evaluation.report.console import evaluation_progress
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES
-from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.errors import ClipError, SettingsError
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.stages.windows import WindowSettings
 from mocrop.pipeline.terminal import LineConsole
+from mocrop.pipeline.video.open import open_video
 from mocrop.pipeline.workspace.paths import Workspace
 
 
@@ -25,25 +34,62 @@ def predict_files(
     *,
     top: int,
     csv: Path | None,
+    windows: WindowSettings | None = None,
+    wishes: Wishes | None = None,
     console: LineConsole,
-) -> Answers:
-    """Answer for video files, with a progress bar, and write the CSV file if one is asked for.
+) -> Answers | WindowAnswers:
+    """Answer for video files, with a progress bar, write the CSV file if one is asked for, and draw what is asked for.
 
     Args:
         workspace: where a run lies; for a checkpoint it need not be there.
         given: files, folders, patterns; ``-``: their paths, one a line, on standard input.
-    Raises: SettingsError if the CSV file could not be written; what :func:`~mocrop.evaluation.answers.predict.answer`
-        and :meth:`~mocrop.evaluation.answers.predict.Network.load` raise.
+        windows: to answer for each window of the videos; None: for each as a whole.
+    Raises: SettingsError if a file could not be written where it is wanted; what
+        :func:`~mocrop.evaluation.answers.predict.answer` and :meth:`~mocrop.evaluation.answers.predict.Network.load`
+        raise.
     """
+    wishes = wishes or Wishes()
+    if wishes.timeline is not None and windows is None:
+        raise SettingsError("--timeline draws answers over time, of which there is one; pass --window, too")
     if csv is not None:
         _require_place(csv)
     predictor = network.load(workspace)
     listed = map(os.fsdecode, sys.stdin.buffer) if LIST in given else ()  # paths may be any bytes
-    with evaluation_progress(console, "predict", unit="files") as on_file:
-        answers = answer(predictor, given, workspace=workspace, listed=listed, on_file=on_file)
+    found = videos_for(predictor, given, workspace=workspace, listed=listed)
+    wishes.require_places(found.videos)
+    answers: Answers | WindowAnswers
+    if windows is None:
+        with evaluation_progress(console, "predict", unit="files") as on_file:
+            answers = answer(predictor, found, on_file=on_file)
+    else:
+        total = round(sum(declared_seconds(video.path) for video in found.videos))
+        with evaluation_progress(console, "predict", unit="seconds of video") as on_second:
+            answers = answer_windows(
+                predictor, found, windows, on_time=lambda seconds: on_second(round(seconds), max(total, round(seconds)))
+            )
     if csv is not None:
-        write_answers(answers, csv, top=top)
-    return answers
+        write = write_answers if isinstance(answers, Answers) else write_window_answers
+        write(answers, csv, top=top)  # type: ignore[arg-type]
+    with evaluation_progress(console, "draw", unit="files") as on_drawn:
+        problems = wishes.draw(answers, on_drawn=on_drawn)
+    return replace(answers, remarks=(*answers.remarks, *problems))
+
+
+def print_any_answers(console: LineConsole, answers: Answers | WindowAnswers, *, top: int) -> None:
+    """Print answers for files, or for windows of which the top class is shown."""
+    if isinstance(answers, Answers):
+        print_answers(console, answers, top=top)
+    else:
+        print_window_answers(console, answers)
+
+
+def declared_seconds(path: str) -> float:
+    """How long a video is, as its container says; 0 if it does not, or cannot be read."""
+    try:
+        with open_video(Path(os.path.abspath(path)), clip=path, log=ClipLog(0)) as video:
+            return (video.container.duration or 0) / av.time_base
+    except ClipError:
+        return 0.0
 
 
 def _require_place(file: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from mocrop.evaluation.answers.answers import Answers, OnFile, answers_for
 from mocrop.evaluation.answers.predictor import Predictor, load_predictor
 from mocrop.evaluation.answers.videos import Videos, find_videos
+from mocrop.evaluation.answers.windows import OnTime, WindowAnswers, answers_for_windows
 from mocrop.evaluation.scores.targets import target_name
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.policies.registry import draws_by_name
+from mocrop.pipeline.stages.windows import WindowSettings
 from mocrop.pipeline.terminal import count
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 from mocrop.training.commands import choose_run
@@ -87,25 +89,43 @@ def predict(
     where = Workspace(locate_workspace(None)) if workspace is None else Workspace.at(workspace)
     file = None if checkpoint is None else Path(checkpoint)
     network = Network(run=run, checkpoint=file, arch=arch, cache=cache, segments=segments, device=device)
-    return answer(network.load(where), given, workspace=where, on_file=on_file)
+    predictor = network.load(where)
+    return answer(predictor, videos_for(predictor, given, workspace=where), on_file=on_file)
 
 
-def answer(
-    predictor: Predictor,
-    given: Sequence[str | Path],
-    *,
-    workspace: Workspace,
-    listed: Iterable[str] = (),
-    on_file: OnFile = lambda done, total: None,
-) -> Answers:
-    """As :func:`predict`, by a network that is loaded.
+def videos_for(
+    predictor: Predictor, given: Sequence[str | Path], *, workspace: Workspace, listed: Iterable[str] = ()
+) -> Videos:
+    """The videos that are meant.
 
     Args:
         workspace: gives the names of its clips, if it is there; one that is damaged is an error, as names matter.
         listed: as for :func:`~mocrop.evaluation.answers.videos.find_videos`.
     """
     known = workspace if os.path.lexists(workspace.settings_file) else None
-    found = find_videos(given, listed=listed, class_names=predictor.class_names, workspace=known)
+    return find_videos(given, listed=listed, class_names=predictor.class_names, workspace=known)
+
+
+def answer_windows(
+    predictor: Predictor, found: Videos, windows: WindowSettings, *, on_time: OnTime = lambda seconds: None
+) -> WindowAnswers:
+    """Answer for each window of the videos, by a network that is loaded.
+
+    Args:
+        on_time: is called with the seconds of video that are done.
+    """
+    return WindowAnswers(
+        files=tuple(answers_for_windows(found.videos, predictor, windows, on_time=on_time)),
+        windows=windows,
+        class_names=tuple(predictor.class_names),
+        activation=predictor.activation,
+        about=_about(predictor),
+        remarks=(*found.remarks, *_names_remark(found, predictor)),
+    )
+
+
+def answer(predictor: Predictor, found: Videos, *, on_file: OnFile = lambda done, total: None) -> Answers:
+    """As :func:`predict`, by a network that is loaded, for videos that are found."""
     return Answers(
         files=tuple(answers_for(found.videos, predictor, on_file=on_file)),
         class_names=tuple(predictor.class_names),

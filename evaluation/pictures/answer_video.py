@@ -41,7 +41,7 @@ class AnswerPart:
     """What is said of a part of a video.
 
     Attributes:
-        start, end: seconds from the first frame on.
+        start, end: seconds from the first frame on; both 0 for the whole video.
         boxes: numbers of frames, ascending, and their boxes; a frame between them shows that of the nearest. Empty if
             there is no answer.
         classes: names of the top classes and their probabilities, or why there are none, with no number.
@@ -162,7 +162,7 @@ class _Canvas:
         axis.set_ylim(self._lines, 0)
         end = self._parts[-1].end
         unit = " s" if end <= SHORT_SECONDS else ""
-        when = f"{clock(part.start, of=end)} to {clock(part.end, of=end)}{unit}"
+        when = f"{clock(part.start, of=end)} to {clock(part.end, of=end)}{unit}" if end else "the whole video"
         axis.text(8, 0.5, when, va="center", fontsize=8)
         for line, (name, probability) in enumerate(part.classes, start=1):
             if probability is None:
