@@ -104,7 +104,7 @@ class Place:
         drawn = self.work.parent / f"drawn{ESC}\udce9"
         drawn.mkdir(exist_ok=True)
         pictures = ["--window", "0.5", "--timeline", drawn, "--video", drawn]
-        yield 3, ["predict", self.dataset, f"nothing{ESC}\udce9.avi", *pictures, "--device", "cpu", *here]
+        yield 3, ["predict", self.dataset, "nothing\x1b\x07\udce9.avi", *pictures, "--device", "cpu", *here]
         yield 0, ["export-model", "--to", "torchscript", *here]
         yield 0, ["advise", *here]
         yield 0, ["gallery", "--html", "--overwrite", *here]
