@@ -78,6 +78,9 @@ class Place:
     def exported(self) -> Path:
         return self.work.parent / f"crops\n[red]{ESC}日"
 
+    def exported_as(self, form: str) -> Path:
+        return self.work.parent / f"{form}\n[red]{ESC}日"
+
     def commands(self) -> Iterator[tuple[int, list[str | Path]]]:
         """Every command that works on the workspace, and its exit code."""
         here: list[str | Path] = ["-w", self.work]
@@ -91,6 +94,9 @@ class Place:
         yield 3, ["retry", "--workers", "0", *here]
         yield 3, ["export", self.exported, "--to", "mp4", "--cache", CACHE, "--workers", "0", *here]
         yield 0, ["export", self.exported, "--dry-run", *here]
+        for form in ("frames", "webdataset", "huggingface"):
+            yield 3, ["export", self.exported_as(form), "--to", form, "--cache", CACHE, "--workers", "0", *here]
+        yield 1, ["export", self.exported_as("x"), "--to", "webdataset", "--cache", CACHE, "--split", f"no{ESC}", *here]
         yield 1, ["export", self.dataset / f"inside{ESC}", "--to", "mp4", "--cache", CACHE, *here]
         yield 1, ["export", self.work.parent / f"no{ESC}\udce9", "--to", "mp4", "--cache", CACHE, *here]
         yield 3, ["verify", *here]
@@ -375,6 +381,22 @@ def test_the_lists_of_an_export_have_no_control_and_lead_to_its_files(place: Pla
     there = {file.relative_to(place.exported).as_posix() for file in place.exported.rglob("*.mp4")}
     assert there == {row["path"] for row in rows}
     assert all(path.isprintable() for path in there)
+
+
+@needs_torch
+@pytest.mark.parametrize("form", ["frames", "webdataset", "huggingface"])
+def test_tables_and_cards_of_other_exports_have_no_control(place: Place, form: str) -> None:
+    folder = place.exported_as(form)
+    command = ["export", folder, "--to", form, "--cache", CACHE, "--workers", "0", "-w", place.work]
+    assert place.run("utf-8", *command).code == 3
+    for file in files_for_people(folder):
+        assert_harmless(file.read_bytes(), "utf-8", file)
+    for card in folder.glob("README.md"):
+        assert_tables(card.read_text())
+    for metadata in folder.rglob("metadata.csv"):
+        for row in csv.DictReader(metadata.open()):
+            assert (metadata.parent / row["file_name"]).is_file()  # as it is, for readers that know of no escapes
+    assert all(path.relative_to(folder).as_posix().isprintable() for path in folder.rglob("*"))
 
 
 @needs_torch

@@ -13,7 +13,8 @@ from mocrop.pipeline.workspace.manifest import ClipRow
 
 LONGEST_SUFFIX = ".mp4"
 NO_CLASS = "unlabelled"  # folder of clips without a label
-_DOUBTFUL = re.compile(r"^[. ~='+@-]|^__|[. ]$|\.(csv|json|txt|md)$")  # hidden, a formula, or lost on Windows
+# hidden (by a dot, or from readers of folders by two lines), a formula, or lost on Windows
+_DOUBTFUL = re.compile(r"^[. ~='+@\uff1d\uff0b\uff0d\uff20-]|^__|[. ]$|\.(csv|json|txt|md)$")
 
 
 def clip_infos(clips: Iterable[ClipRow], class_names: Sequence[str], *, several: bool = False) -> list[ClipInfo]:
@@ -64,4 +65,5 @@ def _safe(part: str) -> str:
     shown = "".join(letter if letter.isprintable() else "_" for letter in part)
     if shown != part:
         shown = f"{shown}~{hashlib.sha256(part.encode()).hexdigest()[:HASH_DIGITS]}"
-    return file_stem(f":{shown}" if _DOUBTFUL.search(shown) else shown, suffix=LONGEST_SUFFIX)
+    stem = file_stem(f":{shown}" if _DOUBTFUL.search(shown) else shown, suffix=f"x{LONGEST_SUFFIX}")
+    return f"x{stem}" if stem.startswith("__") else stem  # as letters have become lines

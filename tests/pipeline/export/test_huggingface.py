@@ -7,8 +7,13 @@ from pathlib import Path
 
 import av
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mocrop.pipeline.csv_file import write_csv
+from mocrop.pipeline.export.places import clip_infos
+from mocrop.pipeline.names import csv_cell
+from mocrop.pipeline.workspace.manifest import ClipRow
 from tests.conftest import MakeVideo, mocrop
 from tests.pipeline.export.odd_data_set import BROKEN, CLASSES, CLIPS, UNLISTED, export_workspace, workspace
 
@@ -43,6 +48,18 @@ def test_metadata_of_each_subset_name_every_file_in_it_once(workspace: Path, tmp
     subsets = {clip: "test" if number % 4 == 0 else "train" for number, clip in enumerate(CLIPS)}
     assert sorted(found) == sorted((subset, clip) for clip, subset in {**subsets, UNLISTED: "unlisted"}.items())
     assert not [*(tmp_path / "out").rglob(f"*{Path(BROKEN).name}*")]
+
+
+@given(st.text(min_size=1, max_size=30), st.text(st.characters(exclude_characters="/"), min_size=1, max_size=30))
+@example("\uff1dcmd()", "a")
+@example("__x__", "..")
+@example("C:\\x", "-1\t")
+def test_a_path_stands_in_a_table_as_it_is_whatever_clips_are_called(class_name: str, clip: str) -> None:
+    """As `datasets` looks for the very text of a cell; and nothing is hidden from it, as by a dot or two lines."""
+    row = ClipRow(name=clip, path="", label=0, group=-1, subset=(1,), size_bytes=0, mtime_ns=0)
+    (info,) = clip_infos([row], [class_name])
+    assert csv_cell(info.place) == info.place
+    assert not [part for part in info.place.split("/") if part.startswith((".", "__")) or part in ("", " ")]
 
 
 def test_videos_are_crops_of_all_frames(workspace: Path, tmp_path: Path) -> None:
