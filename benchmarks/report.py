@@ -44,6 +44,7 @@ RUNS = (
     Run(name="sources", program="sources.py", arguments=("--clips", "12", "--rounds", "3")),
     Run(name="transcode", program="transcode.py", arguments=("--clips", "12", "--rounds", "3")),
     Run(name="export", program="export.py", arguments=("--clips", "12", "--rounds", "3")),
+    Run(name="export frames", program="export_frames.py", arguments=("--clips", "24", "--rounds", "3")),
     Run(name="segments", program="segments.py", arguments=("--clips", "12", "--rounds", "3")),
     Run(name="extract-mv", program="extract.py", arguments=("--clips", "24")),
     Run(

@@ -39,6 +39,14 @@ def test_an_export_is_compared_with_ffmpeg() -> None:
     assert [line.split("  ")[0] for line in said[3:6]] == ["mocrop export", "ffmpeg", "ffmpeg, a frame a clip"]
 
 
+def test_exports_of_frames_are_compared_with_writing_them_alone() -> None:
+    said = run("export_frames.py", "--clips", "2").splitlines()
+    assert [line for line in said if line.startswith("export as")] == [
+        f"export as {form}: 32 frames, 1 rounds after one warm-up" for form in ("frames", "webdataset")
+    ]
+    assert [line.split("  ")[0] for line in said[3:5]] == ["mocrop export", "encode and write"]
+
+
 def test_segments_are_compared_with_one_pass_over_as_many_frames() -> None:
     said = run("segments.py", "--clips", "2", "--minutes", "1", "--segments", "20", "--seconds", "0.4").splitlines()
     assert said[0].startswith("segments of one long video: 200 frames, 1 rounds")
