@@ -85,13 +85,12 @@ def test_a_clip_without_a_map_is_counted_said_and_keeps_the_whole_frame(
     assert cache.box[2].tolist() == [0, 0, 1, 1]
 
 
-def test_maps_that_have_changed_are_read_again_with_overwrite(here: Path) -> None:
+def test_maps_that_have_come_are_read_without_overwrite(here: Path) -> None:
     command = ["precrop", "--density-from", maps(here / "maps", clips=CLIPS[:2]), *SMALL]
     assert mocrop(*command) == 0
+    assert cache_of(here).state.tolist() == [1, 1, 2]
     maps(here / "maps")
     assert mocrop(*command) == 0
-    assert cache_of(here).state.tolist() == [1, 1, 2]
-    assert mocrop(*command, "--overwrite") == 0
     assert cache_of(here).state.tolist() == [1, 1, 1]
 
 

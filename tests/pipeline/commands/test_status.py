@@ -36,9 +36,7 @@ def test_a_clip_that_fails_is_listed_once_with_the_stage_that_found_it(
     assert "v_A_g03_c01" not in capsys.readouterr().out
 
 
-def test_a_fault_that_two_stages_find_by_themselves_is_one_line(
-    prepared: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_fault_that_two_stages_find_by_themselves_is_one_line(prepared: Workspace) -> None:
     (prepared.h264 / "B/v_B_g01_c01.mp4").write_bytes(b"nothing")
     for name in ("one", "two"):
         assert mocrop("precrop", "--policy", "full", "--size", "16", "--name", name, "--workers", "0") == 3
