@@ -90,7 +90,7 @@ def test_the_line_of_a_bar_stays_one_line_of_80_columns() -> None:
     file = io.StringIO()
     console = LineConsole(file=file, force_terminal=True, width=80, color_system=None)
     with stage_progress(console, "precrop:motion-192", total=13_000, size_bytes=1000) as bar:
-        bar.advance(clips=12_999, failed=3, size_bytes=1)
+        bar.advance(clips=12_999, failed=3, size_bytes=1000)  # nothing to estimate by any more
         bar._progress.refresh()  # type: ignore[union-attr]  # it is the one of a terminal
     lines = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).splitlines() if line.strip()]
     assert lines
