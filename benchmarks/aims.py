@@ -280,6 +280,21 @@ def _policy_aims() -> list[Aim]:
     ]
 
 
+def _predict_aims() -> list[Aim]:
+    return [
+        Aim(
+            run="predict",
+            title="predict with",
+            contains=source,
+            work=f"predict, {source} (CPU)",
+            compared="the sum of its parts, bare",
+            measure=ratio("mocrop predict", to="its parts, bare"),
+            most=1.15,
+        )
+        for source in ("source original", "source h264")
+    ]
+
+
 AIMS: tuple[Aim, ...] = (
     *_pipeline_aims(),
     *_policy_aims(),
@@ -287,6 +302,7 @@ AIMS: tuple[Aim, ...] = (
     *_loader_aims(),
     *_scale_aims(),
     *_form_aims(),
+    *_predict_aims(),
 )
 
 

@@ -56,6 +56,11 @@ RUNS = (
     Run(name="box search", program="box_search.py", arguments=("--clips", "100", "--rounds", "5")),
     Run(name="workers", program="workers.py", arguments=("--clips", "60", "--copies", "4", "--rounds", "1")),
     Run(name="training step", program="training_step.py", arguments=("--steps", "4", "--size", "112")),
+    Run(
+        name="predict",
+        program="predict.py",
+        arguments=("--clips", "8", "--rounds", "3", "--arch", "mobilenet_v3_large", "--threads", "1"),
+    ),
     Run(name="bitstream", program="bitstream.py", arguments=("--clips", "20", "--rounds", "1")),
     Run(name="scale", program="scale.py"),
     Run(name="forms", program="forms.py"),

@@ -22,7 +22,14 @@ from contextlib import contextmanager
 from typing import Any
 
 NOT_ON_MACOS = {
-    "os": {"RWF_NOWAIT", "posix_fadvise", "POSIX_FADV_WILLNEED", "POSIX_FADV_DONTNEED", "sched_getaffinity"}
+    "os": {
+        "RWF_NOWAIT",
+        "posix_fadvise",
+        "POSIX_FADV_WILLNEED",
+        "POSIX_FADV_DONTNEED",
+        "sched_getaffinity",
+        "memfd_create",
+    }
 }
 NOT_ON_WINDOWS = {
     "os": {

@@ -252,7 +252,7 @@ NOT_EVERYWHERE = re.compile(
     r"O_(CLOEXEC|DIRECTORY|DIRECT|BINARY|NOFOLLOW)|SIG(ALRM|HUP|KILL|USR1|USR2|CHLD|PIPE|BREAK)|[gs]etitimer|"
     r"ITIMER_\w+|alarm|pause|pthread_(kill|sigmask)|SIG_((UN)?BLOCK|SETMASK)|register_at_fork|getrusage|sched_\w+|nice|fork|forkpty|waitpid|killpg|symlink(_to)?|"
     r"getloadavg|sysconf|statvfs|uname|get(e?[ug]id|pg(id|rp))|mkfifo|chown|fchmod|fdatasync|madvise|mincore|"
-    r"sendfile|copy_file_range|/proc(/.*)?"
+    r"sendfile|copy_file_range|memfd_create|/proc(/.*)?"
 )
 MAY = {"pipeline/time_limit.py": r"SIGALRM|setitimer|ITIMER_REAL"}  # one more module that names some of them
 

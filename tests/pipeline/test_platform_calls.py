@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import time
 import unicodedata
 from collections.abc import Callable
@@ -14,7 +15,15 @@ import pytest
 
 from mocrop.pipeline import platform_calls
 from mocrop.pipeline.files import HeldError, held
-from mocrop.pipeline.platform_calls import cpu_seconds, link_or_copy, load_average, most_open_files, peak_bytes, sync
+from mocrop.pipeline.platform_calls import (
+    cpu_seconds,
+    link_or_copy,
+    load_average,
+    memory_file,
+    most_open_files,
+    peak_bytes,
+    sync,
+)
 
 flock = pytest.mark.skipif(platform_calls.fcntl is None, reason="this system has other locks")
 
@@ -154,3 +163,21 @@ def test_a_disk_is_asked_whether_it_folds_names(
 
 def test_a_folder_that_takes_no_files_is_not_said_to_fold_names(tmp_path: Path) -> None:
     assert platform_calls.folds_names(tmp_path / "gone") is False
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_file_that_is_in_no_folder_has_a_path_while_it_is_needed(
+    in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_memory and not hasattr(os, "memfd_create"):
+        pytest.skip("this system has no files in memory")
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with memory_file() as file:
+        assert file.read_bytes() == b""
+        file.write_bytes(b"abc")
+        assert (file.read_bytes(), file.stat().st_size) == (b"abc", 3)
+        assert bool(list(tmp_path.rglob("*"))) is not in_memory
+    assert not file.exists()
+    assert not list(tmp_path.iterdir())

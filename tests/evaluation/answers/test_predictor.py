@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from mocrop.evaluation import EvalSettings, evaluate
+from mocrop.evaluation import EvalSettings, evaluate, predict
 from mocrop.evaluation.answers.predictor import load_predictor
-from mocrop.pipeline import CropCache, Workspace
+from mocrop.pipeline import CropCache, Workspace, extract_mv, run_all, transcode
+from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.outcome import ClipLog
-from tests.evaluation.answers.conftest import Train
+from mocrop.training import TrainSettings, train
+from mocrop.training.data.frame_reader import FrameReader
+from tests.evaluation.answers.conftest import HERE, Train
 
 CROPS: dict[str, dict[str, object]] = {
     "motion": {"policy": "motion"},
@@ -38,3 +43,43 @@ def test_logits_are_those_of_eval_bit_for_bit(made: Workspace, trained: Train, k
         assert np.array_equal(np.float32(read.crops.box.edges), cache.box[row])
         frames = read.crops.frames if read.crops.fields is None or kind != "fields" else read.crops.fields
         assert predictor.answer(frames).tobytes() == expected.tobytes()
+
+
+def test_motion_and_crops_are_those_that_went_through_the_stores(made: Workspace, trained: Train) -> None:
+    run = trained("motion", policy="motion")
+    transcode(made, run=HERE)
+    extract_mv(made, source="h264", run=HERE)  # a cache of another source may have been made since
+    predictor, cache = load_predictor(run / "best.pt", device="cpu"), CropCache(made.cache("motion"))
+    store = MotionReader(made.motion)
+    stored = FrameReader(cache)
+    for row, clip in enumerate(cache.clip):
+        read = predictor.read(made.root.parent / f"data/{clip}.avi", clip=clip, log=ClipLog(0))
+        expected = store.read(row)
+        assert read.motion is not None
+        for name, value in vars(read.motion).items():
+            assert np.array_equal(value, getattr(expected, name)), name
+            assert getattr(value, "dtype", None) == getattr(getattr(expected, name), "dtype", None)
+        used = len(read.crops.numbers)
+        frames = stored.read(np.array([row]), np.arange(used)[None])[0]
+        assert np.array_equal(read.crops.frames, frames)
+
+
+@pytest.mark.real
+def test_real_clips_get_the_logits_of_eval_bit_for_bit(real_clips: Path, tmp_path: Path) -> None:
+    folders = sorted((real_clips / "videos").iterdir())[:2]
+    for clip in (next(folder.glob(f"*_g{group:02d}_*.avi")) for folder in folders for group in (1, 8, 9)):
+        target = tmp_path / "data" / clip.parent.name / clip.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(clip)
+    workspace = Workspace(tmp_path / "work")
+    run_all(workspace, tmp_path / "data", size=64, run=HERE)
+    settings = {"arch": "timm/test_resnet", "weights": "none", "epochs": 1, "device": "cpu", "validation_share": 0.0}
+    train(workspace.cache("motion-64"), workspace.runs / "r", TrainSettings(**settings))  # type: ignore[arg-type]
+    settled = EvalSettings(device="cpu")
+    tested = evaluate(workspace.cache("motion-64"), workspace.runs / "r/best.pt", settled).predictions
+    assert tested.clips
+    answers = predict(tmp_path / "data", run="r", workspace=workspace, device="cpu")
+    found = {each.name: each.logits for each in answers.files}
+    for clip, logits in zip(tested.clips, tested.logits, strict=True):
+        assert found[clip] is not None
+        assert found[clip].tobytes() == logits.tobytes()  # type: ignore[union-attr]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video.decoder import FrameDamage, PlainDecode, require_share
+from mocrop.pipeline.video.decoder_messages import decoder_errors
 from mocrop.pipeline.video.open import open_video
 
 MakeVideo = Callable[..., Path]
@@ -181,3 +183,23 @@ def test_what_the_decoder_reports_is_not_printed_and_the_level_of_the_log_stays(
         finally:
             av.logging.set_level(None)
     assert caplog.records == []
+
+
+def test_one_who_stops_listening_leaves_the_others_their_level() -> None:
+    """Threads read files at the same time, and begin and end as they like."""
+    before, both_listen, listens = av.logging.get_level(), Event(), Event()
+
+    def first() -> None:
+        with decoder_errors("h264"):
+            listens.set()
+            both_listen.wait()
+
+    thread = Thread(target=first)
+    thread.start()
+    listens.wait()
+    with decoder_errors("h264") as errors:
+        both_listen.set()
+        thread.join()
+        av.logging.log(av.logging.ERROR, "h264", "a reference is missing")
+        assert errors.any_since()
+    assert av.logging.get_level() == before
