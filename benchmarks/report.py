@@ -59,7 +59,7 @@ RUNS = (
     Run(
         name="predict",
         program="predict.py",
-        arguments=("--clips", "8", "--rounds", "3", "--arch", "mobilenet_v3_large", "--threads", "1"),
+        arguments=("--clips", "4", "--rounds", "3", "--arch", "mobilenet_v3_large", "--threads", "1"),
     ),
     Run(name="bitstream", program="bitstream.py", arguments=("--clips", "20", "--rounds", "1")),
     Run(name="scale", program="scale.py"),

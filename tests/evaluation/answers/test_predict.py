@@ -20,8 +20,8 @@ from mocrop.evaluation.answers.predictor import load_predictor
 from mocrop.evaluation.scores.predict import batch_logits
 from mocrop.pipeline import CropCache, Workspace
 from mocrop.pipeline.errors import CheckpointError, Reason, SettingsError
-from mocrop.training.model.checkpoint import load_checkpoint, save_checkpoint
-from tests.conftest import MakeVideo, mocrop
+from mocrop.training.model.checkpoint import describe_cache, load_checkpoint, save_checkpoint
+from tests.conftest import MakeCache, MakeVideo, mocrop
 from tests.evaluation.answers.conftest import Train
 
 CPU = {"segments": 4, "device": "cpu"}
@@ -206,6 +206,12 @@ def test_a_network_for_several_labels_judges_each_class_by_itself(trained: Train
         predictor = load_predictor(_changed(run, tmp_path / "x.pt", **fields), device="cpu")
         assert (predictor.activation, predictor.probabilities(logits)[0]) == expected
     assert predictor.probabilities(np.float32([3, 3])).sum() > 1
+
+
+def test_a_checkpoint_says_whether_clips_had_several_labels(make_cache: MakeCache, tmp_path: Path) -> None:
+    several = make_cache(tmp_path / "several.zarr", label=[0, 1], labels=[[1, 1], [0, 1]])
+    assert describe_cache(CropCache(several))["labels"] == "several"
+    assert "labels" not in describe_cache(CropCache(make_cache(tmp_path / "one.zarr", label=[0, 1])))
 
 
 def test_logits_of_a_clip_do_not_depend_on_those_beside_it(trained: Train) -> None:
