@@ -284,14 +284,13 @@ def _predict_aims() -> list[Aim]:
     return [
         Aim(
             run="predict",
-            title="predict with",
-            contains=source,
-            work=f"predict, {source} (CPU)",
+            title=f"predict, source {source}",
+            work=f"predict, source {source} (CPU)",
             compared="the sum of its parts, bare",
             measure=ratio("mocrop predict", to="its parts, bare"),
             most=1.15,
         )
-        for source in ("source original", "source h264")
+        for source in ("original", "h264")
     ]
 
 

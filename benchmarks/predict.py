@@ -129,7 +129,7 @@ def main() -> None:
                 timings = take_turns(cases, rounds=options.rounds)
                 timings[SUM] = summed(timings, names)
                 where = f"{predictor.device}, {torch.get_num_threads()} threads"
-                title = f"predict with {arch}, source {source}, {len(files)} clips, on {where}, aim {AIM}"
+                title = f"predict, source {source}: {len(files)} clips, {arch} on {where}, aim {AIM}"
                 report_timings(title, timings, unit="clips", count=len(files), peer=SUM, clocks=("cpu", "wall"))
 
 
