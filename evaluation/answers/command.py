@@ -12,7 +12,7 @@ import av
 
 from mocrop.evaluation.answers.answers import Answers
 from mocrop.evaluation.answers.drawn import Wishes
-from mocrop.evaluation.answers.predict import Network, answer, answer_windows, videos_for
+from mocrop.evaluation.answers.predict import Network, answer_videos, answer_windows, videos_for
 from mocrop.evaluation.answers.report import print_answers, write_answers
 from mocrop.evaluation.answers.videos import LIST
 from mocrop.evaluation.answers.window_report import print_window_answers, write_window_answers
@@ -60,7 +60,7 @@ def predict_files(
     answers: Answers | WindowAnswers
     if windows is None:
         with evaluation_progress(console, "predict", unit="files") as on_file:
-            answers = answer(predictor, found, on_file=on_file)
+            answers = answer_videos(predictor, found, on_file=on_file)
     else:
         total = round(sum(declared_seconds(video.path) for video in found.videos))
         with evaluation_progress(console, "predict", unit="seconds of video") as on_second:

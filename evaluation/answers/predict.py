@@ -89,8 +89,23 @@ def predict(
     where = Workspace(locate_workspace(None)) if workspace is None else Workspace.at(workspace)
     file = None if checkpoint is None else Path(checkpoint)
     network = Network(run=run, checkpoint=file, arch=arch, cache=cache, segments=segments, device=device)
-    predictor = network.load(where)
-    return answer(predictor, videos_for(predictor, given, workspace=where), on_file=on_file)
+    return answer(network.load(where), given, workspace=where, on_file=on_file)
+
+
+def answer(
+    predictor: Predictor,
+    given: Sequence[str | Path],
+    *,
+    workspace: Workspace,
+    listed: Iterable[str] = (),
+    on_file: OnFile = lambda done, total: None,
+) -> Answers:
+    """As :func:`predict`, by a network that is loaded.
+
+    Args:
+        workspace, listed: as for :func:`videos_for`.
+    """
+    return answer_videos(predictor, videos_for(predictor, given, workspace=workspace, listed=listed), on_file=on_file)
 
 
 def videos_for(
@@ -124,8 +139,8 @@ def answer_windows(
     )
 
 
-def answer(predictor: Predictor, found: Videos, *, on_file: OnFile = lambda done, total: None) -> Answers:
-    """As :func:`predict`, by a network that is loaded, for videos that are found."""
+def answer_videos(predictor: Predictor, found: Videos, *, on_file: OnFile = lambda done, total: None) -> Answers:
+    """Answer for videos that are found, by a network that is loaded."""
     return Answers(
         files=tuple(answers_for(found.videos, predictor, on_file=on_file)),
         class_names=tuple(predictor.class_names),

@@ -68,13 +68,13 @@ class MotionRuns:
             return self._complete
         return True
 
-    def motion(self, frames: range, *, seconds: npt.NDArray[np.float64], brightest: Brightest) -> ClipMotion:
+    def motion(self, frames: range, *, seconds: npt.NDArray[np.float64], brightest: Brightest | None) -> ClipMotion:
         """The motion of consecutive frames, in the picture of the first of them.
 
         Args:
             frames: none that has been let go.
             seconds: when they are shown, from the first of them on.
-            brightest: has looked at them.
+            brightest: has looked at them; None: nobody has looked for bars.
         """
         parts = [run for run in self._runs if run.start < frames.stop and run.stop > frames.start]
         width, height = picture = parts[0].block.placement.upright
@@ -82,7 +82,7 @@ class MotionRuns:
         for run in parts:
             first, last = max(frames.start, run.start), min(frames.stop, run.stop)
             pieces.append(run.motion(picture).of_frames(range(first - run.start, last - run.start)))
-        inside = brightest.picture(width, height)
+        inside = brightest.picture(width, height) if brightest is not None else None
         return replace(joined(pieces), seconds=seconds, picture=inside)
 
     def let_go(self, *, before: int) -> None:

@@ -63,6 +63,11 @@ def needs_times_or_bars(policy: str, settings: PolicySettings) -> bool:
     return POLICIES[policy].needs_times_or_bars or _cuts_bars(settings)
 
 
+def needs_bars(policy: str, settings: PolicySettings) -> bool:
+    """Whether a policy with these settings looks at the picture inside black bars."""
+    return _cuts_bars(settings) or POLICIES[policy].box is picture_box
+
+
 def _cuts_bars(settings: PolicySettings) -> bool:
     return isinstance(settings, AreaSettings) and settings.bars == "cut"
 

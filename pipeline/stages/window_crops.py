@@ -19,6 +19,7 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.run_motion import MotionRuns
 from mocrop.pipeline.motion.vectors import FrameVectors, export_vectors, note_missing_motion
 from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.policies.registry import needs_bars
 from mocrop.pipeline.stages.clip_crops import ChosenFrame, ClipCrops, crop_frames, note_slots
 from mocrop.pipeline.stages.held_frames import HeldFrames
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
@@ -30,6 +31,7 @@ from mocrop.pipeline.video.frame_times import FrameClock, FrameTimes
 from mocrop.pipeline.video.open import OpenVideo, open_video
 from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.video.picture_notes import note_container, note_frame
+from mocrop.pipeline.video.unsmoothed import Unsmoothed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,6 +73,8 @@ def read_window_crops(
     of its frames, counted from its first frame on, and whether too much is damaged. A window that is longer than the
     video gives what the whole clip gives. Where a window has no key frame, evenly spaced frames are taken.
 
+    Where bars matter, H.264 is decoded twice side by side, as bars are found before smoothing.
+
     Frames are held no longer than a window needs them that has not ended, and but key frames where these are chosen.
 
     Args:
@@ -107,9 +111,8 @@ class _Gathered:
     damage: FrameDamage = field(default_factory=FrameDamage)
     key_frames: list[int] = field(default_factory=list)
 
-    def add(self, frame: VideoFrame, orientation: Orientation, number: int) -> None:
+    def add(self, frame: VideoFrame, number: int) -> None:
         self.times.add(frame)
-        self.brightest.see(frame, orientation)
         self.damage.count(frame, number=number)
         if frame.key_frame:
             self.key_frames.append(number)
@@ -139,6 +142,8 @@ class _Reader:
         self._vectors = FrameVectors(video)
         self._refresh = _GradualRefresh(video)
         self._runs = MotionRuns(log) if settings.needs_motion else None
+        self._bars = needs_bars(settings.policy, settings.policy_settings)
+        self._unsmoothed = Unsmoothed.of(video) if self._bars else None
         self._held = HeldFrames(clip=clip, every=settings.select != "keyframes")
         self._gathering: deque[_Gathered] = deque()  # of the windows that have not been cropped
         self._closed: deque[Window] = deque()  # those of them that have ended, which are the first
@@ -161,6 +166,8 @@ class _Reader:
     def _look(self, packet: VideoPacket) -> None:
         self._vectors.look(packet)
         self._refresh.look(packet)
+        if self._unsmoothed is not None:
+            self._unsmoothed.look(packet)
 
     def _seconds(self, number: int, frame: VideoFrame) -> Fraction:
         by_file = self._clock.of(frame)
@@ -184,12 +191,21 @@ class _Reader:
         self._gathering.extend(_Gathered(first_frame=first) for first in self._cut.first_frames[known:])
         self._tell_damage()
         for gathered in self._open():
-            gathered.add(frame, orientation, number)
+            gathered.add(frame, number)
+        self._see_bars(frame, orientation)
         if self._runs is not None:
             self._runs.add(vectors)
         self._let_go()
         if self._gathering:
             self._held.add(number, frame, orientation)
+
+    def _see_bars(self, frame: VideoFrame, orientation: Orientation) -> None:
+        """Show a frame to those who look for bars, if they matter."""
+        if not self._bars:
+            return
+        shown = frame if self._unsmoothed is None else self._unsmoothed.frame(frame)
+        for gathered in self._open():
+            gathered.brightest.see(shown, orientation)
 
     def _open(self) -> list[_Gathered]:
         return list(self._gathering)[len(self._closed) :]
@@ -272,7 +288,8 @@ class _Reader:
         if self._runs is None:
             return None
         seconds = gathered.times.seconds(self._video.stream, log)
-        motion = self._runs.motion(window.frames, seconds=seconds, brightest=gathered.brightest)
+        brightest = gathered.brightest if self._bars else None
+        motion = self._runs.motion(window.frames, seconds=seconds, brightest=brightest)
         note_missing_motion(motion, self._vectors.codec, clip=self._clip, log=log)
         return motion
 

@@ -26,6 +26,8 @@ from mocrop.pipeline.stages import held_frames
 from mocrop.pipeline.stages.clip_crops import ClipCrops, crop_file
 from mocrop.pipeline.stages.held_frames import HeldFrames
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
+from mocrop.pipeline.stages.transcode import write_h264
+from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.stages.window_crops import WindowCrops, read_window_crops
 from mocrop.pipeline.stages.windows import WindowSettings
 from mocrop.pipeline.video.cropper import Cropper
@@ -363,3 +365,15 @@ def test_a_codec_without_vectors_is_refused(make_video: MakeVideo, tmp_path: Pat
         windows_of(path, how_of("motion"))
     assert caught.value.reason == Reason.NO_MOTION_VECTORS
     assert len(windows_of(path, how_of("center"), WindowSettings(seconds=0.4, stride_seconds=0.4))) == 3
+
+
+@pytest.mark.real
+def test_bars_of_one_window_are_those_of_the_clip(real_clips: Path, tmp_path: Path) -> None:
+    """Of this clip, smoothing moves the lower bar by three lines."""
+    path = tmp_path / "c.mp4"
+    source = real_clips / "videos/BasketballDunk/v_BasketballDunk_g04_c01.avi"
+    write_h264(source, path, TranscodeSettings(), clip="c", log=ClipLog(0))
+    for how in (how_of("picture"), how_of("center", {"bars": "cut"}), how_of("adaptive", {"bars": "cut"})):
+        whole = whole_clip(path, how, ClipLog(0))
+        assert_same(windows_of(path, how)[0].crops, whole)
+        assert whole.picture.bottom < 1
