@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 from rich.table import Table
 
-from mocrop.evaluation.answers.windows import FileWindows, WindowAnswers, time_of
+from mocrop.evaluation.answers.windows import FileWindows, WindowAnswers
 from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.terminal import LineConsole, count
@@ -98,3 +99,16 @@ def write_window_answers(answers: WindowAnswers, file: Path, *, top: int) -> Non
             reasons = " ".join(reason.value for reason in each.reasons)
             rows.append((each.path, each.name, end, None, "failed", reasons, each.message, *nothing))
     write_csv(("path", "name", "start", "end", "state", "reasons", "message", *ranked), rows, file)
+
+
+def time_of(seconds: float) -> str:
+    """A time in a video, to the hundredth of a second.
+
+    >>> time_of(3.5), time_of(63.25), time_of(3600)
+    ('0:03.5', '1:03.25', '1:00:00')
+    """
+    whole = Fraction(round(seconds * 100), 100)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{float(rest):05.2f}".rstrip("0").rstrip(".")
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"

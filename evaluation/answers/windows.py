@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import queue
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
-from mocrop.evaluation.answers.answers import FileAnswer, answer_of, require_there
+from mocrop.evaluation.answers.answers import FileAnswer, answer_of
 from mocrop.evaluation.answers.predictor import Activation, Predictor
 from mocrop.evaluation.answers.videos import NamedBy, Video
+from mocrop.evaluation.answers.window_readers import Readers
 from mocrop.pipeline.errors import Reason
-from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
-from mocrop.pipeline.stages.file_windows import read_windows
+from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.stages.in_memory import FileCrops
 from mocrop.pipeline.stages.window_crops import WindowCrops
 from mocrop.pipeline.stages.windows import WindowSettings
 
-FILES_AT_A_TIME = 4  # each has its decoder and the frames of its windows
-WINDOWS_AHEAD = 4  # of a file that wait for the network
-_PATIENCE_SECONDS = 0.2
 OnTime = Callable[[float], None]  # seconds of video done
 
 
@@ -142,7 +132,7 @@ def answers_for_windows(
     Raises: CheckpointError if the network answers with NaN; DiskFullError.
     """
     before = 0.0
-    with _Readers(videos, predictor, windows) as readers:
+    with Readers(videos, predictor, windows) as readers:
         for reader in readers:
             done: list[WindowAnswer] = []
             left_out = 0
@@ -177,86 +167,3 @@ def _file_windows(video: Video, windows: Sequence[WindowAnswer], outcome: Outcom
         left_out=left_out,
         seconds=outcome.seconds,
     )
-
-
-class _Readers:
-    """Threads that read files, in order; a few files at a time. They end with the block."""
-
-    def __init__(self, videos: Sequence[Video], predictor: Predictor, windows: WindowSettings) -> None:
-        self._stop = threading.Event()
-        self._all = (_Reader(number, video, predictor, windows, self._stop) for number, video in enumerate(videos))
-
-    def __enter__(self) -> _Readers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-
-    def __iter__(self) -> Iterator[_Reader]:
-        started: deque[_Reader] = deque()
-        at_a_time = min(os.cpu_count() or 1, FILES_AT_A_TIME)
-        for reader in itertools.chain(self._all, itertools.repeat(None)):
-            if reader is not None:
-                reader.start()
-                started.append(reader)
-            if not started:
-                return
-            if reader is None or len(started) >= at_a_time:
-                yield started.popleft()
-
-
-class _Reader(threading.Thread):
-    """Reads the windows of one file; waits where several are not asked for yet."""
-
-    def __init__(
-        self, number: int, video: Video, predictor: Predictor, windows: WindowSettings, stop: threading.Event
-    ) -> None:
-        super().__init__(name=f"predict-{number}", daemon=True)  # after Ctrl-C nobody waits for a file that may be long
-        self.video = video
-        self._task = ClipTask(position=number, name=video.name, path=os.path.abspath(video.path))
-        self._predictor, self._settings, self._stop_asked = predictor, windows, stop
-        self._queue: queue.Queue[WindowCrops | Outcome | BaseException] = queue.Queue(WINDOWS_AHEAD)
-
-    def run(self) -> None:
-        try:
-            with clip_log(self._task) as log:
-                path, name = Path(self._task.path), self._task.name
-                require_there(path, name=name)
-                for window in read_windows(path, self._predictor.reading, self._settings, clip=name, log=log):
-                    if not self._put(window):
-                        break
-            assert log.outcome is not None
-            self._put(log.outcome)
-        except BaseException as error:  # the thread that asks raises it
-            self._put(error)
-
-    def windows(self) -> Iterator[WindowCrops]:
-        """The windows, as they are read; sets ``outcome`` in the end. Raises: what no file is to blame for."""
-        while isinstance(item := self._queue.get(), WindowCrops):
-            yield item
-        if isinstance(item, BaseException):
-            raise item
-        self.outcome = item
-
-    def _put(self, item: WindowCrops | Outcome | BaseException) -> bool:
-        """Hand something over; False if nobody wants it any more."""
-        while not self._stop_asked.is_set():
-            try:
-                self._queue.put(item, timeout=_PATIENCE_SECONDS)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-
-def time_of(seconds: float) -> str:
-    """A time in a video, to the hundredth of a second.
-
-    >>> time_of(3.5), time_of(63.25), time_of(3600)
-    ('0:03.5', '1:03.25', '1:00:00')
-    """
-    whole = Fraction(round(seconds * 100), 100)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{float(rest):05.2f}".rstrip("0").rstrip(".")
-    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"

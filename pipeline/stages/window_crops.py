@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from mocrop.pipeline.bitstream.h264 import length_bytes
-from mocrop.pipeline.bitstream.h264_order import refreshes_gradually
 from mocrop.pipeline.cache.slots import chosen_frames
 from mocrop.pipeline.choices import Select
 from mocrop.pipeline.errors import ClipError, Reason
@@ -21,13 +19,13 @@ from mocrop.pipeline.motion.vectors import FrameVectors, export_vectors, note_mi
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.policies.registry import needs_bars
 from mocrop.pipeline.stages.clip_crops import ChosenFrame, ClipCrops, crop_frames, note_slots
+from mocrop.pipeline.stages.gathered import Gathered, GradualRefresh
 from mocrop.pipeline.stages.held_frames import HeldFrames
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.windows import Window, Windows, WindowSettings
-from mocrop.pipeline.video.brightest import Brightest
 from mocrop.pipeline.video.cropper import Cropper
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, FrameDamage, PlainDecode, VideoPacket
-from mocrop.pipeline.video.frame_times import FrameClock, FrameTimes
+from mocrop.pipeline.video.frame_times import FrameClock
 from mocrop.pipeline.video.open import OpenVideo, open_video
 from mocrop.pipeline.video.orientation import Orientation
 from mocrop.pipeline.video.picture_notes import note_container, note_frame
@@ -101,23 +99,6 @@ def read_window_crops(
         yield from _Reader(video, settings, cropper, windows, clip, log, max_damaged, clock, times).windows()
 
 
-@dataclass(kw_only=True, eq=False)
-class _Gathered:
-    """What is collected of a window while its frames come."""
-
-    first_frame: int
-    times: FrameTimes = field(default_factory=FrameTimes)
-    brightest: Brightest = field(default_factory=Brightest)
-    damage: FrameDamage = field(default_factory=FrameDamage)
-    key_frames: list[int] = field(default_factory=list)
-
-    def add(self, frame: VideoFrame, number: int) -> None:
-        self.times.add(frame)
-        self.damage.count(frame, number=number)
-        if frame.key_frame:
-            self.key_frames.append(number)
-
-
 class _Reader:
     """Decodes a video and crops its windows."""
 
@@ -140,12 +121,12 @@ class _Reader:
         self._times = times
         self._decode = PlainDecode(video)
         self._vectors = FrameVectors(video)
-        self._refresh = _GradualRefresh(video)
+        self._refresh = GradualRefresh(video)
         self._runs = MotionRuns(log) if settings.needs_motion else None
         self._bars = needs_bars(settings.policy, settings.policy_settings)
         self._unsmoothed = Unsmoothed.of(video) if self._bars else None
         self._held = HeldFrames(clip=clip, every=settings.select != "keyframes")
-        self._gathering: deque[_Gathered] = deque()  # of the windows that have not been cropped
+        self._gathering: deque[Gathered] = deque()  # of the windows that have not been cropped
         self._closed: deque[Window] = deque()  # those of them that have ended, which are the first
         self._told = FrameDamage()  # how much of the damage the windows know
 
@@ -188,7 +169,7 @@ class _Reader:
         vectors = self._vectors.of(frame)
         orientation = vectors.placement.orientation
         known = len(self._gathering) - len(self._closed)
-        self._gathering.extend(_Gathered(first_frame=first) for first in self._cut.first_frames[known:])
+        self._gathering.extend(Gathered(first_frame=first) for first in self._cut.first_frames[known:])
         self._tell_damage()
         for gathered in self._open():
             gathered.add(frame, number)
@@ -207,7 +188,7 @@ class _Reader:
         for gathered in self._open():
             gathered.brightest.see(shown, orientation)
 
-    def _open(self) -> list[_Gathered]:
+    def _open(self) -> list[Gathered]:
         return list(self._gathering)[len(self._closed) :]
 
     def _tell_damage(self) -> None:
@@ -241,7 +222,7 @@ class _Reader:
         if self._runs is not None:
             self._runs.let_go(before=first)
 
-    def _window_crops(self, window: Window, gathered: _Gathered) -> WindowCrops:
+    def _window_crops(self, window: Window, gathered: Gathered) -> WindowCrops:
         log = ClipLog(self._log.position)
         crops: ClipCrops | None = None
         failures: list[ClipError] = []
@@ -259,7 +240,7 @@ class _Reader:
             windows_without_frames=self._cut.left_out,
         )
 
-    def _crops(self, window: Window, gathered: _Gathered, log: ClipLog) -> ClipCrops:
+    def _crops(self, window: Window, gathered: Gathered, log: ClipLog) -> ClipCrops:
         settings, clip, frames = self._settings, self._clip, window.frames
         keys = gathered.key_frames
         without_key_frames = not keys or (self._refresh.gradual and len(keys) == 1)
@@ -284,7 +265,7 @@ class _Reader:
         note_slots(len(crops.numbers), len(frames), select, settings, log)
         return crops
 
-    def _motion(self, window: Window, gathered: _Gathered, log: ClipLog) -> ClipMotion | None:
+    def _motion(self, window: Window, gathered: Gathered, log: ClipLog) -> ClipMotion | None:
         if self._runs is None:
             return None
         seconds = gathered.times.seconds(self._video.stream, log)
@@ -292,17 +273,3 @@ class _Reader:
         motion = self._runs.motion(window.frames, seconds=seconds, brightest=brightest)
         note_missing_motion(motion, self._vectors.codec, clip=self._clip, log=log)
         return motion
-
-
-class _GradualRefresh:
-    """Looks for the first packet of H.264 from which on pictures are refreshed gradually, without a key frame."""
-
-    def __init__(self, video: OpenVideo) -> None:
-        context = video.stream.codec_context
-        self.gradual = False
-        self._may_be = context.codec.canonical_name == "h264"
-        self._length_bytes = length_bytes(context.extradata or b"")
-
-    def look(self, packet: VideoPacket) -> None:
-        if self._may_be and not self.gradual:
-            self.gradual = refreshes_gradually(bytes(packet), length_bytes=self._length_bytes)
