@@ -71,7 +71,8 @@ class FrameClock:
         elif now is None or now <= self._last:
             now = self._last + self._usual_step
         own = frame.duration * self._base if self._base and frame.duration else Fraction(0)
-        self._step = own if own > 0 else now - (self._last or now) or self._usual_step
+        since = self._usual_step if self._last is None else now - self._last
+        self._step = own if own > 0 else since
         self._last = now
         return now
 

@@ -19,7 +19,7 @@ from mocrop.pipeline.span import Span
 from mocrop.pipeline.video import spans
 from mocrop.pipeline.video.open import OpenVideo, open_video
 from mocrop.pipeline.video.span_decoder import merged
-from mocrop.pipeline.video.spans import KnownTimes, TimedFrames, may_be_entered, read_times, times_us
+from mocrop.pipeline.video.spans import KnownTimes, TimedFrames, may_be_entered, read_times, times_us, told_times
 from mocrop.pipeline.video.timeline import Timeline
 
 MakeVideo = Callable[..., Path]
@@ -148,3 +148,22 @@ def test_a_video_is_read_once_until_it_changes(make_video: MakeVideo, tmp_path: 
     assert len(packets) == 10
     make_video(path, frames=12)
     assert known.of(path, clip="A/a", tick=lambda: packets.append(1)).timeline.frames == 12
+
+
+def test_headers_tell_exact_times_without_decoding(make_video: MakeVideo, tmp_path: Path) -> None:
+    pts = [0, 1, 2, 10]
+    path = make_video(tmp_path / "c.mp4", frames=4, codec="libx264", options={"bf": "2"}, pts=pts)
+    told = told_times(path, clip="c")
+    assert told.known
+    assert told.seconds == [Fraction(each, 25) for each in pts]
+
+
+def test_headers_that_tell_too_little_are_said_to(make_video: MakeVideo, tmp_path: Path) -> None:
+    told = told_times(make_video(tmp_path / "c.mpg", frames=4, codec="mpeg2video"), clip="c")
+    assert (told.known, told.seconds) == (False, None)
+
+
+@pytest.mark.real
+def test_times_that_do_not_ascend_are_told_as_none(real_clips: Path) -> None:
+    told = told_times(real_clips / "videos/Archery/v_Archery_g21_c01.avi", clip="c")
+    assert (told.known, told.seconds) == (True, None)
