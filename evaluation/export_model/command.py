@@ -41,8 +41,8 @@ def print_exported(console: LineConsole, done: ExportedModel) -> None:
     console.print(f"  gives probabilities ({done.activation}) and logits: float32 (batch, {done.classes})")
     console.print(
         f"  checked: read back and run on random {done.input_name}, it differs from the network by at most "
-        f"{done.difference.probability:.1e} in probability and {done.difference.logit:.1e} in logits; "
-        f"{TOLERANCE:g} is allowed"
+        f"{done.difference.probability:.1e} in probability ({TOLERANCE:g} is allowed) and {done.difference.logit:.1e} "
+        f"in logits, which differ by {done.difference.spread:.1e} from clip to clip"
     )
     console.print("to run it:")
     for line in done.program.splitlines():

@@ -17,7 +17,6 @@ from mocrop.training.model.checkpoint import Checkpoint, save_checkpoint
 from mocrop.training.model.pooling import head_layer, pooled_logits, widen_head
 from mocrop.training.recipe import Pool
 
-LARGEST_LOGIT = 3.0  # so that no probability is 0 or 1 whatever the logits
 NAMES = ["Dig", "Run", "=cmd()\n\x1b[red]", "日本 😀"]
 
 
@@ -30,6 +29,7 @@ def made_checkpoint(
     pool: Pool = "mean",
     cache: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
+    largest_logit: float = 3.0,  # so that few probabilities are 0 or 1 whatever the logits
     **settings: Any,
 ) -> Path:
     """Write a checkpoint of a network with random weights, at home in random frames, and logits about 0."""
@@ -47,8 +47,8 @@ def made_checkpoint(
         logits = pooled_logits(backbone, frames)
         largest = (logits - logits.mean(dim=0)).abs().max()
         head = head_layer(backbone)
-        head.weight.mul_(LARGEST_LOGIT / largest)
-        head.bias.sub_(logits.mean(dim=0)).mul_(LARGEST_LOGIT / largest)
+        head.weight.mul_(largest_logit / largest)
+        head.bias.sub_(logits.mean(dim=0)).mul_(largest_logit / largest)
     save_checkpoint(
         file,
         Checkpoint(

@@ -157,15 +157,34 @@ def wrong_mean(content: Callable[..., bytes]) -> Callable[..., bytes]:
     return write
 
 
+@pytest.mark.parametrize("largest_logit", [3.0, 1e-5], ids=["learned", "hardly"])
 @pytest.mark.parametrize("to", BOTH)
 def test_a_file_that_answers_otherwise_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: FormName
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: FormName, largest_logit: float
 ) -> None:
-    checkpoint = made_checkpoint(tmp_path / "best.pt", SMALL)
+    """Also of a network that has hardly learned anything, all whose probabilities are about the same."""
+    checkpoint = made_checkpoint(tmp_path / "best.pt", SMALL, largest_logit=largest_logit)
+    export_model(checkpoint, to=to).file.unlink()
     wrong = replace(FORMS[to], write=wrong_mean(FORMS[to].write))
     monkeypatch.setattr(export, "FORMS", {**FORMS, to: wrong})
     with pytest.raises(CheckpointError, match=r"is not written: read back, .* answers otherwise than the network"):
         export_model(checkpoint, to=to)
+    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
+
+
+def cannot_run(*_: object) -> Callable[..., object]:
+    def run(_: torch.Tensor) -> object:
+        raise RuntimeError("Got invalid dimensions for input: frames\nfor the following indices")
+
+    return run
+
+
+def test_a_file_that_cannot_be_run_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = made_checkpoint(tmp_path / "best.pt", SMALL)
+    broken = replace(FORMS["torchscript"], load=cannot_run)
+    monkeypatch.setattr(export, "FORMS", {**FORMS, "torchscript": broken})
+    with pytest.raises(CheckpointError, match=r"cannot be run \(RuntimeError: .* frames\); pass --to onnx, or try"):
+        export_model(checkpoint, to="torchscript")
     assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
 
 
