@@ -142,7 +142,6 @@ class CropEncoder:
         stream = self._stream = self.output.add_stream("libx264", rate=rate, options=options)
         stream.width, stream.height = size
         stream.pix_fmt = PIXEL_FORMAT
-        stream.time_base = time_base
         context = stream.codec_context
         context.thread_count = 1
         context.time_base = time_base

@@ -22,6 +22,7 @@ from mocrop.pipeline.video.frame_times import FrameTimes
 from mocrop.pipeline.video.open import open_video
 from tests.conftest import MakeVideo
 from tests.pipeline.stages.cut_segments import frames_in, some_spans
+from tests.pipeline.stages.test_segments import break_packet
 from tests.pipeline.video.kinds_of_video import VIDEOS, fingerprint
 
 Read = tuple[list[str], list[float], ClipLog]
@@ -116,6 +117,19 @@ def test_a_file_that_is_cut_off_fails(tmp_path: Path, make_video: MakeVideo) -> 
     with pytest.raises(ClipError) as caught:
         read(path)
     assert caught.value.reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_broken_frame_is_noted_on_the_segments_that_it_spoils(
+    suffix: str, tmp_path: Path, make_video: MakeVideo
+) -> None:
+    """Key frames are 0, 12, 24, 36, 48; frame 30 is broken. A segment from 32 on refers to it, one from 36 does not."""
+    path = make_video(tmp_path / f"a.{suffix}", frames=60, codec="libx264", size=(160, 120))
+    break_packet(path, 30)
+    for span, spoilt in (((0, 1.0), False), ((0.8, 1.4), True), ((1.28, 1.4), True), ((1.44, 2), False)):
+        frames, _, log = read(path, span)
+        assert frames == frames_in(path, span)
+        assert (Reason.DAMAGED_FRAMES in log.reasons) == spoilt
 
 
 def boxes(*lefts: float, numbers: list[int], width: float = 0.5) -> ClipBoxes:

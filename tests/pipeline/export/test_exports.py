@@ -344,6 +344,8 @@ def test_lists_of_ucf101_are_read_back_with_the_same_labels_and_subsets(
         (lists / f"trainlist0{split}.txt").write_text("".join(f"{n}.avi {number[n[0]]}\n" for n in train))
     workspace = make_workspace(splits=lists)
     export_to(**CENTER)
+    assert f"{NAMES[2]}.mp4 2\n" in (tmp_path / "out/trainlist01.txt").read_text()
+    assert f"{NAMES[3]}.mp4\n" in (tmp_path / "out/testlist01.txt").read_text()
     names = {path for path in content(tmp_path / "out") if path.endswith(".txt")}
     assert names == {"classInd.txt", *(f"{word}list0{n}.txt" for word in ("train", "test") for n in (1, 2))}
     again = Workspace(tmp_path / "again")
@@ -470,3 +472,42 @@ def test_lists_of_another_form_take_the_place_of_those_before(
     assert export_to().stages[0].plan.to_run == 0
     lists = {path for path in content(tmp_path / "out") if not path.endswith((".mp4", ".json"))}
     assert lists == {"boxes.csv", "classInd.txt", "testlist01.txt", "trainlist01.txt"}
+
+
+def test_with_source_auto_a_second_run_does_nothing_and_what_is_gone_is_made_again(
+    tmp_path: Path, make_video: MakeVideo, make_workspace: MakeWorkspace, export_to: ExportTo
+) -> None:
+    for name in ("own", "other"):
+        make_video(
+            tmp_path / f"data/A/{name}.mp4", frames=24, codec="libx264", key_interval=12 if name == "own" else 99
+        )
+    workspace = Workspace(tmp_path / "work")
+    preprocess.init(workspace, tmp_path / "data")
+    chosen = preprocess.extract_mv(workspace, source="auto", key_frames=2, run=quietly()).stages[0].files
+    assert chosen is not None
+    assert (chosen.as_they_are, chosen.transcoded) == (1, 1)
+    export_to(policy="motion", size=32, frames=2)
+    before = content(tmp_path / "out")
+    assert export_to().stages[0].plan.to_run == 0
+    for name in ("own", "other"):
+        (tmp_path / f"out/A/{name}.mp4").unlink()
+    assert export_to().stages[0].summary.done == 2
+    assert content(tmp_path / "out") == before
+
+
+def test_a_video_that_is_another_than_its_vectors_are_of_fails_and_is_not_cropped_by_them(
+    tmp_path: Path, make_video: MakeVideo, make_workspace: MakeWorkspace, export_to: ExportTo
+) -> None:
+    file = make_video(tmp_path / "data/A/a.mp4", frames=30, codec="libx264")
+    make_workspace()
+    stat = file.stat()
+    make_video(file, frames=20, codec="libx264")
+    missing = stat.st_size - file.stat().st_size
+    assert missing >= 8
+    with file.open("ab") as stream:
+        stream.write(missing.to_bytes(4) + b"free" + bytes(missing - 8))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    report = export_to(policy="motion", size=32)
+    assert report.stages[0].failed == {Reason.UNREADABLE: 1}
+    assert report.clips == 0
+    assert not list((tmp_path / "out").rglob("*.mp4"))

@@ -210,6 +210,32 @@ def test_full_range_stays_full_range(
         assert abs(crop.mean() - frame[12:36, 16:48].mean()) < 4
 
 
+@pytest.mark.parametrize("size", [0, 32])
+@pytest.mark.parametrize("full", [False, True])
+def test_colours_are_those_of_the_source_in_limited_range(
+    tmp_path: Path,
+    make_video: MakeVideo,
+    make_workspace: MakeWorkspace,
+    export_to: ExportTo,
+    full: bool,
+    size: int,
+) -> None:
+    told = f"colormatrix=bt709:colorprim=bt709:transfer=bt709:fullrange={'on' if full else 'off'}"
+    grey = [np.full((48, 64, 3), 250, np.uint8)] * 3
+    make_video(tmp_path / "data/A/a.mp4", frames=grey, codec="libx264", options={"x264-params": told, "crf": "0"})
+    make_workspace()
+    export_to(policy="center", crf=0, size=size)
+    brightness = []
+    for file in ("data/A/a.mp4", "out/A/a.mp4"):
+        with av.open(str(tmp_path / file)) as container:
+            frame = next(container.decode(video=0))
+            colours = (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc)
+        assert [int(each) for each in colours] == [1, 1 + (full and file.startswith("data")), 1, 1], file
+        brightness.append(frame.to_ndarray(format="rgb24").astype(float).mean())
+    assert np.ptp(brightness) < 2
+    assert min(brightness) > 200
+
+
 def test_segments_of_a_video_are_cut_out_of_it(
     tmp_path: Path, make_video: MakeVideo, make_workspace: MakeWorkspace, export_to: ExportTo
 ) -> None:
