@@ -260,12 +260,18 @@ class BoxOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CropOptions(BoxOptions):
-    """Options of a crop cache."""
+class SizeOption:
+    """The option that comes first, where caches are made; fields of the last base do."""
 
     size: Annotated[int | None, typer.Option(min=1, help="Side of the cropped frames, pixels.", show_default="192")] = (
         None
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropOptions(BoxOptions, SizeOption):
+    """Options of a crop cache."""
+
     motion_fields: Annotated[
         bool | None, typer.Option("--motion-fields", help="Also store a dense motion field for every frame.")
     ] = None
@@ -301,8 +307,8 @@ class PrecropOptions(CropOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(BoxOptions):
-    """Options of `mocrop export`, named as `resolve_export` takes them; None: not given."""
+class WhatToExport:
+    """The options of `mocrop export` that come first."""
 
     to: Annotated[
         str | None,
@@ -318,6 +324,12 @@ class ExportOptions(BoxOptions):
             show_default="the only one, unless an option of the crop is given",
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(BoxOptions, WhatToExport):
+    """Options of `mocrop export`, named as `resolve_export` takes them; None: not given."""
+
     density_from: DensityOption = None
     size: Annotated[
         int | None,
