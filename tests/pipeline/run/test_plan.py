@@ -265,3 +265,21 @@ def test_a_segment_can_be_gone_from_the_list_and_a_file_only_from_the_disk(span:
     row = replace(FRESH, name="A/a", span=span, present=False)
     ((task,),) = [unit.clips for unit in plan_stage([row], TRANSCODE, dataset=Path("/data")).units]
     assert task.refusal == (Reason.VANISHED, f"A/a: {fact} when the data set was last looked at")
+
+
+def test_units_may_be_other_than_runs_of_neighbours_and_run_as_a_whole() -> None:
+    stage = replace(EXTRACT, unit_of=lambda position: position % 2, tells=lambda position: f"it is {position}")
+    rows = [replace(FRESH, position=n, name=f"A/{n}", status=None if n == 3 else "done") for n in range(5)]
+    (unit,) = units(stage, *rows)
+    assert unit.index == 1
+    assert [(clip.position, clip.told) for clip in unit.clips] == [(1, "it is 1"), (3, "it is 3")]
+    rows[0] = replace(rows[0], status=None)
+    assert [[clip.position for clip in unit.clips] for unit in units(stage, *rows)] == [[0, 2, 4], [1, 3]]
+
+
+def test_what_a_stage_that_tells_has_written_is_missed_whatever_file_it_read() -> None:
+    kept = (Reason.OWN_FILE_SERVES,)
+    row = replace(FRESH, reasons=kept, upstream_reasons=kept)
+    lost = replace(TRANSCODE, output=lambda position, name: Path("/nowhere") / name)
+    assert decision_on(row, lost).why is None
+    assert decision_on(row, replace(lost, tells=str)).why is Why.OUTPUT_MISSING
