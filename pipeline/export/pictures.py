@@ -33,6 +33,8 @@ class PictureSettings:
     def __post_init__(self) -> None:
         require_choice("image", self.image, Picture)
         require_whole("quality", self.quality, least=1, most=_MOST_QUALITY)
+        if self.image == "png" and self.quality != DEFAULT_QUALITY:
+            raise ValueError("quality does not go with --image png, which keeps every pixel")
 
 
 def picture_name(slot: int, settings: PictureSettings) -> str:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.errors import CacheError, SettingsError
 from mocrop.pipeline.export.base import ClipInfo, ExportClip, ExportSettings, Written
 from mocrop.pipeline.export.form import Form
 from mocrop.pipeline.export.places import clip_infos
@@ -66,7 +66,11 @@ class Clips:
             split_names = manifest.names("split_names")
         if form.places is None:
             return infos
-        places = form.places(infos, self._settings.form_settings, split_names)
+        try:
+            places = form.places(infos, self._settings.form_settings, split_names)
+        except SettingsError as error:
+            way_out = "pass another --split, and --overwrite if the export is there already"
+            raise SettingsError(f"{self._settings.folder}: {error}; {way_out}") from error
         return [dataclasses.replace(info, place=place) for info, place in zip(infos, places, strict=True)]
 
     def unit_of(self, position: int) -> int:

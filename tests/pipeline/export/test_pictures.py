@@ -49,7 +49,14 @@ def test_names_sorted_are_in_order_of_time() -> None:
     assert names[:2] == ["00000.png", "00001.png"]
 
 
-@pytest.mark.parametrize(("settings", "words"), [({"image": "gif"}, "jpg or png"), ({"quality": 0}, "at least 1")])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"image": "gif"}, "jpg or png"),
+        ({"quality": 0}, "at least 1"),
+        ({"image": "png", "quality": 80}, "does not go with --image png"),
+    ],
+)
 def test_impossible_settings_are_refused(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         PictureSettings(**settings)  # type: ignore[arg-type]

@@ -267,3 +267,29 @@ def test_a_damaged_or_missing_shard_is_found_and_made_again_with_the_same_bytes(
     assert mocrop("verify", tmp_path / "out", "--repair") == 0
     assert export(tmp_path / "out") == 3
     assert files(tmp_path / "out") == before
+
+
+def test_an_export_whose_split_is_gone_says_so_and_is_made_again_by_another(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MOCROP_WORKSPACE", str(tmp_path / "work"))
+    rows = []
+    for number in range(3):
+        make_video(tmp_path / f"data/Dig/{number}.avi")
+        subset = "test" if number == 2 else "train"
+        rows += [(f"Dig/{number}.avi", "Dig", subset, split) for split in ("a", "b")]
+    write_csv(("path", "label", "subset", "split"), rows, tmp_path / "two.csv")
+    write_csv(("path", "label", "subset", "split"), [row for row in rows if row[3] == "a"], tmp_path / "one.csv")
+    assert mocrop("init", tmp_path / "data", "--splits", tmp_path / "two.csv") == 0
+    command = ["export", tmp_path / "out", "--to", "webdataset", "--policy", "full", "--size", "32", "--workers", "0"]
+    assert mocrop("transcode", "--workers", "0") == 0
+    assert mocrop(*command, "--split", "b") == 0
+    assert mocrop("init", tmp_path / "data", "--splits", tmp_path / "one.csv") == 0
+    capsys.readouterr()
+    assert mocrop("export", tmp_path / "out", "--workers", "0") == 1
+    assert (
+        f"{tmp_path / 'out'}: there is no split 'b'; the splits are a; pass another --split" in capsys.readouterr().err
+    )
+    assert mocrop(*command, "--split", "a") == 1  # the settings differ
+    assert mocrop(*command, "--split", "a", "--overwrite") == 0
+    assert mocrop("status") == 0
