@@ -185,27 +185,33 @@ def test_shards_of_an_earlier_plan_are_gone_when_clips_have_come(
     monkeypatch.setenv("MOCROP_WORKSPACE", str(tmp_path / "work"))
     crop = ["--policy", "full", "--size", "32", "--frames", "2", "--name", "c", "--workers", "0"]
 
-    def exported(clips: int) -> list[str]:
-        for number in range(clips):
-            if not (file := tmp_path / f"data/Dig/{number}.avi").exists():
+    def exported(*numbers: int) -> list[str]:
+        """Clips in the shards. Odd ones are for test; a shard holds two."""
+        for number in range(9):
+            file = tmp_path / f"data/Dig/{number}.avi"
+            if number not in numbers:
+                file.unlink(missing_ok=True)
+            elif not file.exists():
                 make_video(file)
-        write_csv(("path", "label", "subset"), [(f"Dig/{each}.avi", "Dig", "train") for each in range(clips)], lists)
-        assert mocrop("init", tmp_path / "data", "--splits", lists) == 0
+        rows = [(f"Dig/{each}.avi", "Dig", "test" if each % 2 else "train") for each in numbers]
+        write_csv(("path", "label", "subset"), rows, tmp_path / "lists.csv")
+        assert mocrop("init", tmp_path / "data", "--splits", tmp_path / "lists.csv") == 0
         assert mocrop("transcode", "--workers", "0") == 0
         assert mocrop("precrop", *crop) == 0
         assert export(tmp_path / "out", "--shard-mb", "0.012") == 0
-        found = samples(*(tmp_path / "out").glob("train-*.tar"))
+        found = samples(*(tmp_path / "out").glob("*.tar"))
         return sorted(facts(each)["clip"] for each in found.values())
 
-    lists = tmp_path / "lists.csv"
-    assert exported(6) == [f"Dig/{number}" for number in range(6)]
-    shards = len([*(tmp_path / "out").glob("*.tar")])
-    assert exported(9) == [f"Dig/{number}" for number in range(9)]
-    assert len([*(tmp_path / "out").glob("*.tar")]) > shards
-    for number in range(3, 9):
-        (tmp_path / f"data/Dig/{number}.avi").unlink()
-    assert exported(3) == [f"Dig/{number}" for number in range(3)]
-    assert len([*(tmp_path / "out").glob("*.tar")]) < shards
+    def shards() -> list[str]:
+        return sorted(path.name.replace("-00000", "").removesuffix(".tar") for path in (tmp_path / "out").glob("*.tar"))
+
+    for numbers, expected in (
+        (range(5), ["test0", "train0", "train1"]),
+        (range(9), ["test0", "test1", "train0", "train1", "train2"]),
+        ((0, 1, 2, 4, 6, 8), ["test0", "train0", "train1", "train2"]),
+    ):
+        assert exported(*numbers) == [f"Dig/{number}" for number in sorted(numbers)]
+        assert shards() == expected
 
 
 def test_several_labels_a_clip_are_in_the_facts_and_there_is_no_single_one(
