@@ -49,6 +49,7 @@ def made_clip(number: int, sheet: Sheet, numbers: random.Random) -> Content:
             "why": "",
             "boxes": boxes,
             "numbers": None,
+            "shape": [1, 1],
             "area": 0.49,
             "off": left,
         }

@@ -37,7 +37,7 @@ class PageClip:
     crops: tuple[Crops, ...]  # of each way
     frames: tuple[int, ...] = ()  # numbers of those shown, ascending
     pictures: tuple[Picture, ...] = ()  # of these frames; empty where they cannot be decoded
-    words: str = ""  # why there are no pictures
+    words: str = ""  # why there are no pictures; empty also where nothing was to be decoded
     view: ClipView | None = None  # None: the video cannot be read
     motion: ClipMotion | None = None
     notes: tuple[Note, ...] = ()
@@ -92,9 +92,9 @@ class Source:
         )
 
     def _view(self, listed: Listed) -> tuple[ClipView | None, str]:
-        """The clip's video; None, and why, where it cannot be read."""
+        """The clip's video; None, and why, where it cannot be read; of caches without a workspace there is none."""
         if self.viewer is None or listed.position is None:
-            return None, "no workspace with the video"
+            return None, ""
         try:
             return self.viewer.view(listed.position, None if self.caches else self.settings.show), ""
         except ClipError as error:

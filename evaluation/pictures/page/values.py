@@ -79,6 +79,7 @@ def _crops_entry(crops: Crops, frames: tuple[int, ...]) -> dict[str, Any]:
         "why": printable(crops.why or crops.words),
         "boxes": boxes if any(box != boxes[0] for box in boxes) else boxes[:1],
         "numbers": list(crops.numbers) if tuple(crops.numbers) != frames else None,
+        "shape": list(crops.pictures[0].shape[1::-1]) if len(crops.pictures) else None,
         "area": round(mean.area, DIGITS) if mean else None,
         "off": round(off_centre(mean), DIGITS) if mean else None,
         "path": crops.path.centres.round(DIGITS).tolist() if crops.path else None,

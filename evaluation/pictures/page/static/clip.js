@@ -29,6 +29,7 @@ gallery.clipView = (list) => {
   const frame = (clip, words, ...layers) => {
     const element = make("div", { class: "picture large", role: "img", "aria-label": words });
     element.style.aspectRatio = `${clip.size[0]} / ${clip.size[1]}`;
+    element.style.setProperty("--shape", clip.size[0] / clip.size[1]);
     if (gallery.hasPicture(clip, 0)) gallery.showPicture(element, clip, 0, 0);
     else element.classList.add("lacking");
     element.append(...layers);
@@ -59,9 +60,8 @@ gallery.clipView = (list) => {
     const crops = clip.crops[way];
     const picture = make("div", { class: "picture crop", role: "img", "aria-label": `crop by ${gallery.ways[way].name}` });
     if (gallery.hasPicture(clip, 1 + way)) {
-      const [, wide, high] = clip.sheet[2][1 + way];
       gallery.showPicture(picture, clip, 1 + way, 0);
-      picture.style.aspectRatio = `${wide} / ${high}`;
+      picture.style.aspectRatio = (crops.shape ?? [1, 1]).join(" / ");
     } else picture.hidden = true;
     const box = crops.area === null ? [] : [`${percent(crops.area)} of the frame`, `${percent(crops.off)} off centre`, crops.path ? "moves" : null];
     const words = [crops.state === "cropped" ? null : crops.state, crops.why || null, ...(crops.area === 1 ? [] : box)].filter(Boolean);
@@ -71,7 +71,7 @@ gallery.clipView = (list) => {
 
   const densityPanel = (clip, detail) => {
     const known = detail.density.map((density, way) => [density, way]).filter(([density]) => density);
-    if (!known.length) return panel("Density", "No way has a density map of this clip.");
+    if (!known.length) return null;
     const grid = make("div", { class: `maps maps-${Math.min(known.length, 4)}` }, ...known.map(([density, way]) => {
       const layer = gallery.layer(clip, "boxes");
       gallery.drawBoxes(layer, clip, 0, way);
@@ -80,12 +80,13 @@ gallery.clipView = (list) => {
       picture.classList.add("grey");
       return make("div", { class: "map" }, picture, make("p", {}, swatch(way), `${gallery.ways[way].name}, ${density.rows}×${density.cols}`));
     }));
-    return panel("Density", "The map that each box was found on, and its rows and columns.", grid);
+    return panel("Density", "The maps that the boxes were found on.", grid);
   };
 
   const arrowsPanel = (clip, detail) => {
     const { frames, stretch } = detail.arrows;
-    if (!frames.some(Boolean)) return [panel("Motion vectors", detail.noMotion || "No P frame follows a key frame."), () => {}];
+    if (!detail.camera) return [detail.noMotion ? panel("Motion", `Not known: ${detail.noMotion}`) : null, () => {}];
+    if (!frames.some(Boolean)) return [panel("Motion vectors", "No P frame follows the frames shown."), () => {}];
     const layer = gallery.layer(clip, "arrows");
     const key = make("p", { class: "key" }, make("span", { class: "own", text: "moves by itself" }), make("span", { class: "camera", text: "moves with the camera" }));
     const picture = frame(clip, "motion vectors", layer);
@@ -100,7 +101,7 @@ gallery.clipView = (list) => {
   };
 
   const cameraPanel = (detail) => {
-    if (!detail.camera) return [panel("Camera", detail.noMotion || "Not known."), () => {}];
+    if (!detail.camera) return [null, () => {}];
     const sorted = [...detail.camera.speed].sort((a, b) => a - b);
     const median = sorted.length ? sorted[Math.floor(sorted.length / 2)].toFixed(2) : "0";
     const [plot, cursor] = gallery.cameraPlot(detail.camera);
@@ -156,8 +157,7 @@ gallery.clipView = (list) => {
     const crops = gallery.ways.map((_, way) => cropFigure(clip, way));
     const [arrows, showArrows] = detail ? arrowsPanel(clip, detail) : [null, () => {}];
     const [camera, showCamera] = detail ? cameraPanel(detail) : [null, () => {}];
-    const known = detail && (detail.camera || detail.density.some(Boolean) || detail.arrows.frames.length > 0);
-    const panels = detail ? [...(known ? [arrows, densityPanel(clip, detail), camera] : []), answerPanel(clip, detail), notesPanel(detail)]
+    const panels = detail ? [arrows, densityPanel(clip, detail), camera, answerPanel(clip, detail), notesPanel(detail)]
       : [make("p", { class: "why", text: `page/clips/${clip.number}.js cannot be read; write the gallery again` })];
     let now = Math.floor(clip.frames.length / 2);
 
@@ -187,9 +187,9 @@ gallery.clipView = (list) => {
     });
 
     const [folder, name] = gallery.nameParts(clip);
-    const stage = gallery.hasPicture(clip, 0)
-      ? make("div", { class: "player" }, player, make("div", { class: "controls" }, playing, caption), make("div", { class: "thumbs", role: "group", "aria-label": "Frames" }, ...buttons))
-      : make("div", { class: "player" }, make("p", { class: "why", text: clip.words || "no picture" }), clip.frames.length > 1 ? make("div", { class: "controls" }, playing, caption) : null);
+    const stage = !clip.words
+      ? make("div", { class: "player" }, player, make("div", { class: "controls" }, playing, caption), gallery.hasPicture(clip, 0) ? make("div", { class: "thumbs", role: "group", "aria-label": "Frames" }, ...buttons) : null)
+      : make("div", { class: "player" }, make("p", { class: "why", text: clip.words }), clip.frames.length > 1 ? make("div", { class: "controls" }, playing, caption) : null);
     view.replaceChildren(navigation(clip),
       make("header", { class: "clip-head" }, folder ? make("p", { class: "folder", text: folder }) : null,
         make("h1", { id: "clip-title", tabindex: "-1", text: name }),

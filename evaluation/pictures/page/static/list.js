@@ -36,14 +36,14 @@ gallery.list = () => {
   };
 
   const makeFrame = (clip) => {
-    const words = clip.frames.length ? `frame ${clip.frames[middle(clip)]}` : "no frame";
+    const words = clip.words ? "no frame" : `${gallery.hasPicture(clip, 0) ? "" : "boxes in "}frame ${clip.frames[middle(clip)]}`;
     const frame = picture(clip, 0, "still", words);
     frame.style.aspectRatio = `${clip.size[0]} / ${clip.size[1]}`;
     if (clip.size[0] / clip.size[1] < gallery.aspect) frame.classList.add("tall");
     const layer = gallery.layer(clip, "boxes");
     gallery.drawBoxes(layer, clip, middle(clip), chosen.way);
     frame.append(layer);
-    const why = gallery.hasPicture(clip, 0) ? null : make("p", { class: "why", text: clip.words || "no picture" });
+    const why = clip.words ? make("p", { class: "why", text: clip.words }) : null;
     return make("div", { class: "frame" }, why ?? frame, make("div", { class: "ticks" }, ...clip.frames.map(() => make("i"))));
   };
 
@@ -54,7 +54,10 @@ gallery.list = () => {
       const crop = picture(clip, 1 + way, "crop", `crop by ${gallery.ways[way].name}, ${crops.state}`);
       crop.dataset.way = way;
       crop.style.setProperty("--way", gallery.ways[way].colour);
-      return crop;
+      const [wide, high] = crops.shape ?? [1, 1];
+      crop.style.aspectRatio = `${wide} / ${high}`;
+      if (wide / high < Math.ceil(shown.length / side) / side) crop.classList.add("tall"); // than its cell
+      return make("div", { class: "cell" }, crop);
     }));
   };
 
@@ -75,7 +78,7 @@ gallery.list = () => {
   const showFrame = (card, clip, n) => {
     const still = card.querySelector(".still");
     if (still) {
-      gallery.showPicture(still, clip, 0, n);
+      if (gallery.hasPicture(clip, 0)) gallery.showPicture(still, clip, 0, n);
       gallery.drawBoxes(still.firstChild, clip, n, chosen.way);
     }
     for (const crop of card.querySelectorAll(".crop:not(.lacking)")) gallery.showPicture(crop, clip, 1 + Number(crop.dataset.way), n);

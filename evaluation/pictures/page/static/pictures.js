@@ -105,7 +105,7 @@ const niceTop = (value) => [1, 2, 5, 10, 20, 50, 100, 200, 500].find((top) => va
 
 /** The camera's speed by frame, and behind it the share of the picture that follows it. Returns the plot and its cursor. */
 gallery.cameraPlot = (camera) => {
-  const [width, height, left, right, top, bottom] = [460, 250, 34, 38, 12, 30];
+  const [width, height, left, right, top, bottom] = [460, 250, 34, 46, 12, 30];
   const most = niceTop(Math.max(1, ...camera.speed));
   const x = (number) => left + ((width - left - right) * number) / Math.max(1, camera.frames - 1);
   const y = (share) => height - bottom - (height - top - bottom) * share;

@@ -102,7 +102,14 @@ def watched(browser: Any) -> Iterator[Watched]:
 
 def made_clip(number: int, **changed: Any) -> Content:
     """A clip of numbers alone: two ways, one frame, no picture."""
-    crops = {"state": "cropped", "why": "", "boxes": [[0.1, 0.1, 0.6, 0.6]], "numbers": None, "area": 0.25}
+    crops = {
+        "state": "cropped",
+        "why": "",
+        "boxes": [[0.1, 0.1, 0.6, 0.6]],
+        "numbers": None,
+        "area": 0.25,
+        "shape": None,
+    }
     entry = {
         "name": f"Class/clip{number}",
         "labels": [number % 2],

@@ -16,9 +16,11 @@ from mocrop.evaluation.pictures.page.command import page_in_workspace
 from mocrop.evaluation.pictures.page.settings import PageSettings
 from mocrop.evaluation.pictures.page.sheet import Row, Sheet
 from mocrop.evaluation.scores.predictions import write_predictions
+from mocrop.pipeline.commands import preprocess
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
-from tests.evaluation.pictures.page.conftest import Watched, made_clip, made_page
+from tests.conftest import MakeCache, MakeVideo
+from tests.evaluation.pictures.page.conftest import HERE, Watched, made_clip, made_page
 from tests.evaluation.pictures.page.test_facts import predictions
 
 QUIET = LineConsole(quiet=True)
@@ -334,3 +336,52 @@ def test_pictures_are_read_when_their_cards_come_into_sight(watched: Watched, tm
     page.keyboard.press("End")
     page.wait_for_load_state("networkidle")
     assert any(url.endswith("/399.jpg") for url in watched.requests)
+
+
+def shape(page: Any, selector: str) -> float:
+    """Width of an element over its height."""
+    box = page.locator(selector).first.bounding_box()
+    return float(box["width"] / box["height"])
+
+
+def test_no_picture_is_stretched(watched: Watched, tmp_path: Path, make_video: MakeVideo) -> None:
+    """Tall and wide clips, and boxes of policies, which are as tall and wide as they are."""
+    for name, size in {"Tall/a": (48, 96), "Wide/b": (128, 48)}.items():
+        make_video(tmp_path / f"data/{name}.avi", frames=26, size=size)
+    work = Workspace(tmp_path / "work")
+    preprocess.init(work, tmp_path / "data")
+    preprocess.extract_mv(work, source="original", run=HERE)
+    settings = PageSettings(policies=("motion", "full"), ratio=0.5)
+    page = watched.open(page_in_workspace(work, settings, output=tmp_path / "page", console=QUIET))
+    for place, (width, height) in enumerate([(48, 96), (128, 48)]):
+        card = f"#list li:nth-child({place + 1})"
+        left, top, right, bottom = gallery_box(page, place)
+        box = (right - left) * width / ((bottom - top) * height)
+        assert shape(page, f"{card} .still") == pytest.approx(width / height, rel=0.02)
+        assert shape(page, f"{card} .crop") == pytest.approx(box, rel=0.06)  # whole pixels of a small clip
+        page.locator(f"{card} .card").click()
+        page.locator("#clip .player .large").wait_for()
+        assert shape(page, "#clip .player .large") == pytest.approx(width / height, rel=0.02)
+        assert shape(page, "#clip .way .crop") == pytest.approx(box, rel=0.06)
+        assert page.locator("#clip .panel .large").count() == 2
+        assert shape(page, "#clip .panel .large") == pytest.approx(width / height, rel=0.02)
+        page.keyboard.press("Escape")
+
+
+def gallery_box(page: Any, place: int) -> list[float]:
+    return list(page.evaluate(f"gallery.clips[{place}].crops[0].boxes[0]"))
+
+
+def test_a_cache_without_videos_shows_where_its_boxes_lie(
+    watched: Watched, tmp_path: Path, make_cache: MakeCache
+) -> None:
+    path = make_cache(tmp_path / "a.zarr", label=[0, 1])
+    settings = PageSettings(caches=(str(path),))
+    page = watched.open(
+        page_in_workspace(Workspace(tmp_path / "nowhere"), settings, output=tmp_path / "page", console=QUIET)
+    )
+    assert page.locator("#list .still .box").count() == 2
+    assert page.locator(".why").count() == 0
+    page.locator("#list .card").first.click()
+    page.get_by_role("img", name="crop by a", exact=True).wait_for()
+    assert page.locator("#clip .player .box").count() == 1
