@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mocrop.evaluation.pictures.clip_boxes import ShowSettings
 from mocrop.evaluation.pictures.colours import STYLES, style_of
 from mocrop.evaluation.pictures.page.clips import PageClip, Source
 from mocrop.evaluation.pictures.page.crops import Crops, off_centre
@@ -14,6 +15,8 @@ from mocrop.evaluation.pictures.page.motion_view import arrows_of, camera_curve,
 from mocrop.evaluation.pictures.page.sheet import Row, Sheet
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.names import printable
+from mocrop.pipeline.policies.base import AreaSettings
+from mocrop.pipeline.policies.registry import POLICIES
 
 DIGITS = 4  # of fractions of the frame
 
@@ -25,8 +28,8 @@ def head(source: Source, *, clips: int) -> dict[str, Any]:
         clips: that it shows.
     """
     policies = {name: name for name in source.ways} | {cache.name: cache.policy for cache in source.caches}
-    words = {cache.name: cache.words for cache in source.caches}
-    area = f"{100 * source.settings.show.ratio:.0f} % of the frame"
+    words = {name: _area(name, source.settings.show) for name in source.ways if name in POLICIES}
+    words |= {cache.name: cache.words for cache in source.caches}
     return {
         "title": printable(source.title),
         "clips": clips,
@@ -36,7 +39,7 @@ def head(source: Source, *, clips: int) -> dict[str, Any]:
         "ways": [
             {
                 "name": printable(name),
-                "words": printable(words.get(name, area)),
+                "words": printable(words[name]),
                 "colour": style_of(policy).colour if policy in STYLES else style_of(name).colour,
                 "dashes": list(style_of(policy).dashes),
             }
@@ -45,6 +48,13 @@ def head(source: Source, *, clips: int) -> dict[str, Any]:
         "cached": bool(source.caches),
         "report": printable(source.answers.words) if source.answers else None,
     }
+
+
+def _area(policy: str, settings: ShowSettings) -> str:
+    """What area the boxes of a policy have; empty of one that has no such setting, as of the whole frame."""
+    if not issubclass(POLICIES[policy].settings, AreaSettings):
+        return ""
+    return f"{100 * settings.ratio:.0f} % of the {'picture inside bars' if settings.bars == 'cut' else 'frame'}"
 
 
 def entry(clip: PageClip, sheet: Sheet | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mocrop.evaluation.pictures.page.command import page_in_workspace
 from mocrop.evaluation.pictures.page.motion_view import camera_curve, motion_facts
 from mocrop.evaluation.pictures.page.settings import PageSettings
 from mocrop.evaluation.pictures.page.sheet import Row, make_sheet
-from mocrop.evaluation.pictures.page.values import detail, entry
+from mocrop.evaluation.pictures.page.values import detail, entry, head
 from mocrop.evaluation.scores.predictions import Origin, Predictions, write_predictions
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError, PredictionsError, SettingsError
@@ -164,6 +164,16 @@ def test_damaged_and_missing_crops_say_so(make_cache: MakeCache, tmp_path: Path)
     assert "damaged; see `mocrop verify`" in words[0]
     assert words[1:3] == ["", ""]
     assert "gone; see `mocrop verify`" in words[3]
+
+
+def test_ways_say_what_area_their_boxes_have_if_they_have_one(workspace: Workspace) -> None:
+    def words(**settings: Any) -> list[str]:
+        source = workspace_source(workspace, PageSettings(**settings))
+        return [way["words"] for way in head(source, clips=5)["ways"]]
+
+    assert words(policies=("full", "motion")) == ["", "75 % of the frame"]
+    assert words(policies=("center",), ratio=0.5, bars="cut") == ["50 % of the picture inside bars"]
+    assert words() == ["center, 50 % of the frame, 32 px", "motion, 50 % of the frame, 32 px"]
 
 
 # sheets
