@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from mocrop.evaluation.answers.predictor import Activation, Numbers, Predictor
+from mocrop.evaluation.answers.predictor import Numbers, Predictor
 from mocrop.evaluation.answers.videos import NamedBy, Video
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.crop_box import CropBox
@@ -21,6 +21,7 @@ from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.in_memory import FileCrops
 from mocrop.training.model.trained_on import are_among
+from mocrop.training.recipe import Activation
 
 READ_AHEAD = 2  # files that are read, or wait to be, for each thread
 MOST_THREADS = 16  # a file takes up to some 100 MiB while it is read

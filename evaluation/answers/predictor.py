@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,10 @@ from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.stages.clip_crops import ClipCrops
 from mocrop.pipeline.stages.in_memory import FileCrops, ReadingSettings, read_file, reading_settings
 from mocrop.training.data.segments import middle_slots
+from mocrop.training.model.activation import activation_of, probabilities_of
 from mocrop.training.model.backbones import Backbone
 from mocrop.training.model.checkpoint import (
+    SEVERAL_LABELS,
     Checkpoint,
     describe_cache,
     from_content,
@@ -30,9 +32,9 @@ from mocrop.training.model.checkpoint import (
 )
 from mocrop.training.model.device import choose_device
 from mocrop.training.model.external_checkpoint import load_any_checkpoint
+from mocrop.training.recipe import Activation
 
 DEFAULT_SEGMENTS = 8  # as for `mocrop eval`; fewer where the clips of the cache have fewer slots
-Activation = Literal["softmax", "sigmoid"]
 Numbers = npt.NDArray[np.float32]
 
 
@@ -42,7 +44,7 @@ class Predictor:
 
     Attributes:
         source: the checkpoint's file.
-        described: the cache that says how files are read, see :func:`.describe_cache`.
+        activation: what turns logits into probabilities.
         segments: frames per clip that the network gets.
     """
 
@@ -51,19 +53,12 @@ class Predictor:
     backbone: Backbone
     device: torch.device
     reading: ReadingSettings
-    described: dict[str, Any]
+    activation: Activation
     segments: int
 
     @property
     def class_names(self) -> list[str]:
         return self.checkpoint.class_names
-
-    @property
-    def activation(self) -> Activation:
-        """What turns logits into probabilities: sigmoid where a clip may have several labels."""
-        loss, trained_on = self.checkpoint.settings.get("loss"), self.checkpoint.cache
-        several = (trained_on if "hash" in trained_on else self.described).get("labels") == "several"
-        return "sigmoid" if loss == "bce" or (loss is None and several) else "softmax"
 
     def read(self, path: Path, *, clip: str, log: ClipLog) -> FileCrops:
         """Decode and crop a whole file; any number of threads may do so at a time. Raises: ClipError."""
@@ -101,8 +96,7 @@ class Predictor:
 
     def probabilities(self, logits: Numbers) -> Numbers:
         """Probabilities of logits, (..., classes): float32; with softmax they add up to 1."""
-        values = torch.from_numpy(logits)
-        return (values.sigmoid() if self.activation == "sigmoid" else values.softmax(dim=-1)).numpy()
+        return probabilities_of(torch.from_numpy(logits), self.activation).numpy()
 
 
 def load_predictor(
@@ -149,7 +143,7 @@ def load_predictor(
         backbone=backbone,
         device=chosen,
         reading=reading,
-        described=described,
+        activation=_activation(checkpoint, described, file=file),
         segments=segments,
     )
 
@@ -167,6 +161,13 @@ def _checkpoint(file: Path, cache: CropCache | None, arch: str | None) -> Checkp
     if arch not in (None, checkpoint.arch):
         raise CheckpointError(f"{file} was trained as {checkpoint.arch}, not as {arch}; leave --arch out")
     return checkpoint
+
+
+def _activation(checkpoint: Checkpoint, described: dict[str, Any], *, file: Path) -> Activation:
+    """As the checkpoint says, else as the description of the cache does by which files are read."""
+    known = {name: described[name] for name in (SEVERAL_LABELS,) if name in described}
+    checkpoint = replace(checkpoint, cache={**known, **checkpoint.cache})
+    return activation_of(checkpoint, source=file, way_out="pass --cache with the crop cache that it was trained on")
 
 
 def _reading(described: dict[str, Any], *, file: Path, cache: Path | None) -> ReadingSettings:

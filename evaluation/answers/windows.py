@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mocrop.evaluation.answers.answers import FileAnswer, answer_of
-from mocrop.evaluation.answers.predictor import Activation, Predictor
+from mocrop.evaluation.answers.predictor import Predictor
 from mocrop.evaluation.answers.videos import NamedBy, Video
 from mocrop.evaluation.answers.window_readers import Readers
 from mocrop.pipeline.errors import Reason
@@ -15,6 +15,7 @@ from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.stages.in_memory import FileCrops
 from mocrop.pipeline.stages.window_crops import WindowCrops
 from mocrop.pipeline.stages.windows import WindowSettings
+from mocrop.training.recipe import Activation
 
 OnTime = Callable[[float], None]  # seconds of video done
 

@@ -21,6 +21,7 @@ from mocrop.training.model.checkpoint import load_checkpoint, restore_backbone
 from mocrop.training.model.motion_input import CHANNELS
 from mocrop.training.recipe import Activation, FormName
 
+_WAY_OUT = "pass --activation softmax if each had one, else --activation sigmoid"
 TOLERANCE = 1e-4  # of probabilities; of logits as a share of the largest, where that is above 1
 TOLERANCE_OF_SPREAD = 1e-3  # of logits, as a share of how far they differ from clip to clip
 ROUNDING = 1e-5  # of logits, as a share of the largest: float32 in another order
@@ -110,7 +111,7 @@ def export_model(
         raise SettingsError(f"-o {target}: a {form.title} file of mocrop ends in {form.suffix}; pass such a name")
     form.require()
     checkpoint = load_checkpoint(checkpoint_file)
-    activation = activation or activation_of(checkpoint, source=checkpoint_file)
+    activation = activation or activation_of(checkpoint, source=checkpoint_file, way_out=_WAY_OUT)
     backbone = restore_backbone(checkpoint, size=checkpoint.size, source=checkpoint_file)
     _require_room(backbone, form, source=checkpoint_file)
     metadata = metadata_of(checkpoint, activation, source=checkpoint_file)

@@ -201,7 +201,7 @@ def test_a_network_for_several_labels_judges_each_class_by_itself(trained: Train
     for fields, expected in (
         ({}, ("softmax", 0.5)),
         ({"settings": {**checkpoint.settings, "loss": "bce"}}, ("sigmoid", 0.5)),
-        ({"cache": {**checkpoint.cache, "labels": "several"}}, ("sigmoid", 0.5)),
+        ({"cache": {**checkpoint.cache, "several_labels": True}}, ("sigmoid", 0.5)),
     ):
         predictor = load_predictor(_changed(run, tmp_path / "x.pt", **fields), device="cpu")
         assert (predictor.activation, predictor.probabilities(logits)[0]) == expected
@@ -210,8 +210,8 @@ def test_a_network_for_several_labels_judges_each_class_by_itself(trained: Train
 
 def test_a_checkpoint_says_whether_clips_had_several_labels(make_cache: MakeCache, tmp_path: Path) -> None:
     several = make_cache(tmp_path / "several.zarr", label=[0, 1], labels=[[1, 1], [0, 1]])
-    assert describe_cache(CropCache(several))["labels"] == "several"
-    assert "labels" not in describe_cache(CropCache(make_cache(tmp_path / "one.zarr", label=[0, 1])))
+    assert describe_cache(CropCache(several))["several_labels"]
+    assert not describe_cache(CropCache(make_cache(tmp_path / "one.zarr", label=[0, 1])))["several_labels"]
 
 
 def test_logits_of_a_clip_do_not_depend_on_those_beside_it(trained: Train) -> None:
