@@ -65,7 +65,6 @@ def made_clip(number: int, sheet: Sheet, numbers: random.Random) -> Content:
         "frames": list(range(0, 12 * FRAMES, 12)),
         "words": "",
         "reasons": ["variable-frame-rate"] if number % 7 == 0 else [],
-        "failed": False,
         "still": number % 3 == 0,
         "camera": 0.3,
         "motion": round(numbers.random(), 4),
@@ -73,7 +72,7 @@ def made_clip(number: int, sheet: Sheet, numbers: random.Random) -> Content:
         "answer": [f"Class{numbers.randrange(100)}", round(numbers.random(), 4), number % 4 > 0],
         "sheet": [sheet.width, sheet.height, [[row.top, row.width, row.height] for row in sheet.rows if row]],
     }
-    detail = {"source": "h264", "noMotion": "", "notes": [], "density": [None] * 4, "camera": None, "top": []}
+    detail = {"noMotion": "", "notes": [], "density": [None] * 4, "camera": None, "top": []}
     return entry, {**detail, "arrows": {"stretch": 1, "frames": []}}, sheet
 
 
@@ -87,7 +86,6 @@ def write_page(target: Path, count: int) -> Path:
         "classes": [f"Class{number}" for number in range(100)],
         "splits": ["1"],
         "ways": [{"name": name, "words": "made", "colour": "#0072b2", "dashes": []} for name in WAYS],
-        "cached": True,
         "report": "made",
     }
     write_folder(

@@ -199,6 +199,9 @@ def test_wheel_holds_only_the_package_and_its_metadata(tmp_path: Path) -> None:
     packed = {name for name in names if name.endswith(".py")}
     assert {name for name in names if name.endswith("py.typed")} == {f"mocrop/{layer}/py.typed" for layer in LAYERS}
     assert {name for name in names if name.endswith(".json")} == {"mocrop/evaluation/advice/measured.json"}
+    page = (ROOT / "evaluation/pictures/page/static").iterdir()
+    browsed = {name for name in names if name.endswith((".html", ".css", ".js"))}
+    assert browsed == {f"mocrop/{path.relative_to(ROOT).as_posix()}" for path in page}
     assert packed == {
         f"mocrop/{path.relative_to(ROOT).as_posix()}" for path in [*modules(), *(ROOT / name for name in AT_THE_ROOT)]
     }

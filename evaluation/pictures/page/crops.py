@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ class Crops:
         density: float32, shape (rows, cols): map that the box was found on; None without one.
         spans: part of the frame that ``density`` covers.
         path: the way of a box that moves.
+        words: why there are no pictures of boxes that there are.
     """
 
     state: str
@@ -41,7 +42,7 @@ class Crops:
     density: npt.NDArray[np.float32] | None = None
     spans: CropBox = WHOLE_FRAME
     path: BoxPath | None = None
-    words: str = field(default="")  # why there are no pictures
+    words: str = ""
 
     @property
     def moves(self) -> bool:

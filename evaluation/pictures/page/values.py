@@ -45,7 +45,6 @@ def head(source: Source, *, clips: int) -> dict[str, Any]:
             }
             for name, policy in policies.items()
         ],
-        "cached": bool(source.caches),
         "report": printable(source.answers.words) if source.answers else None,
     }
 
@@ -69,7 +68,6 @@ def entry(clip: PageClip, sheet: Sheet | None) -> dict[str, Any]:
         "frames": list(clip.frames),
         "words": printable(clip.words),
         "reasons": sorted({reason.value for note in clip.notes for reason in note.reasons}),
-        "failed": any(note.failed for note in clip.notes),
         "still": facts.still if facts else None,
         "camera": round(facts.camera_px, 3) if facts else None,
         "motion": round(facts.own_px, 4) if facts else None,
@@ -111,7 +109,6 @@ def _row(row: Row | None) -> list[int] | None:
 def detail(clip: PageClip) -> dict[str, Any]:
     """What only the view of a clip shows."""
     return {
-        "source": clip.view.source if clip.view else None,
         "noMotion": printable(clip.view.no_motion) if clip.view else "",
         "notes": [
             {

@@ -5,6 +5,7 @@ const gallery = { clips: [], ways: [] };
 
 const SUBSETS = ["in no list", "train", "test", "validation"];
 const UNKNOWN = "unknown";
+const names = new Intl.Collator("en", { numeric: true }); // clip9 before clip10
 
 /** What each filter looks at: from a clip and what is chosen, the values of which one must be wanted. */
 gallery.facets = {
@@ -51,7 +52,7 @@ gallery.select = (clips, chosen) => {
   const value = (clip) => gallery.sorts[chosen.sort].value(clip, chosen);
   const rows = clips.filter((clip) => isWanted(clip, chosen)).map((clip) => [value(clip), clip]);
   const sign = chosen.down ? -1 : 1;
-  const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b);
+  const compare = (a, b) => (typeof a === "string" ? names.compare(a, b) : a - b);
   rows.sort(([a, one], [b, other]) => {
     if (a === null || b === null) return (a === null) - (b === null) || one.number - other.number;
     return sign * compare(a, b) || one.number - other.number;

@@ -119,7 +119,6 @@ def made_clip(number: int, **changed: Any) -> Content:
         "frames": [0, 12],
         "words": "",
         "reasons": [],
-        "failed": False,
         "still": True,
         "camera": 0.0,
         "motion": number / 10,
@@ -128,7 +127,7 @@ def made_clip(number: int, **changed: Any) -> Content:
         "sheet": None,
         **changed,
     }
-    detail = {"source": "h264", "noMotion": "", "notes": [], "density": [None, None], "camera": None, "top": []}
+    detail = {"noMotion": "", "notes": [], "density": [None, None], "camera": None, "top": []}
     return entry, {**detail, "arrows": {"stretch": 1, "frames": []}}, None
 
 
@@ -142,7 +141,6 @@ def made_head(clips: int, **changed: Any) -> dict[str, Any]:
         "classes": ["Dig", "Run"],
         "splits": ["1"],
         "ways": [{"name": "center", **way}, {"name": "motion", **way}],
-        "cached": True,
         "report": None,
         **changed,
     }
