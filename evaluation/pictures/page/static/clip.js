@@ -106,7 +106,7 @@ gallery.clipView = (list) => {
     const median = sorted.length ? sorted[Math.floor(sorted.length / 2)].toFixed(2) : "0";
     const [plot, cursor] = gallery.cameraPlot(detail.camera);
     const chart = make("div", { role: "img", "aria-label": `speed of the camera by frame, median ${median} pixels a frame` }, plot);
-    const key = make("p", { class: "key" }, make("span", { class: "speed", text: "px/frame" }), make("span", { class: "share", text: "share of the picture that follows" }));
+    const key = make("p", { class: "key" }, make("span", { class: "speed", text: "camera, px/frame" }), make("span", { class: "share", text: "share of the picture that moves with it" }));
     return [panel("Camera", `Median ${median} px/frame.`, chart, key), cursor];
   };
 
