@@ -377,3 +377,18 @@ def test_bars_of_one_window_are_those_of_the_clip(real_clips: Path, tmp_path: Pa
         whole = whole_clip(path, how, ClipLog(0))
         assert_same(windows_of(path, how)[0].crops, whole)
         assert whole.picture.bottom < 1
+
+
+def test_packets_that_the_decoder_refuses_count_in_their_window(make_video: MakeVideo, tmp_path: Path) -> None:
+    """No frame comes of them, so without them the few frames that are left would pass for sound."""
+    noise = np.random.default_rng(0).integers(0, 256, (100, 48, 64, 3), dtype=np.uint8)
+    path = make_video(tmp_path / "c.mp4", frames=list(noise), codec="libx264", options=CABAC)
+    with av.open(path) as container:
+        places = [(each.pos, each.size) for each in container.demux(video=0) if each.size]
+    data = bytearray(path.read_bytes())
+    for start, size in places[51:71]:
+        data[start + 4 : start + size] = b"\x41" + bytes(size - 5)
+    path.write_bytes(data)
+    found = windows_of(path, how_of(), WindowSettings(seconds=1, stride_seconds=1))
+    assert [each.crops is None for each in found] == [False, False, True, False]
+    assert found[2].reasons[0] == Reason.DAMAGED
