@@ -33,7 +33,7 @@ def clip_infos(clips: Iterable[ClipRow], class_names: Sequence[str], *, several:
         numbers = clip.labels or ((clip.label,) if clip.label >= 0 else ())
         labels = tuple(class_names[number] for number in numbers)
         place = _place(clip.name, class_names[clip.label] if clip.label >= 0 else NO_CLASS)
-        if folded(place) in used:
+        while folded(place) in used:
             place = f"{place}~{position}"
         used.add(folded(place))
         subsets = tuple(SUBSETS[number] for number in clip.subset)
