@@ -147,7 +147,7 @@ def _begin(session: Session, stage: Stage, dataset: Path, source: Plain) -> None
 
 def _measured(session: Session, stage: Stage) -> Stage:
     """The same stage, knowing what a clip takes in a shard: measured on a few, and from then on remembered."""
-    tasks = clips_to_measure(task for unit in session.plan(stage).units for task in unit.clips)
+    tasks = clips_to_measure((task for unit in session.plan(stage).units for task in unit.clips), stage.settings)
     outcomes = session.ask(dataclasses.replace(stage, function=measure_unit), tasks) if tasks else None
     return export_stage(session.stages, with_clip_bytes(stage.settings, outcomes))
 

@@ -16,7 +16,8 @@ from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.system_errors import errors_that_travel
 from mocrop.pipeline.workspace.paths import Workspace
 
-_CLIPS = 16
+_CLIPS = 64  # where frames are at hand: real clips differ by a factor of ten, so that their mean is known to a tenth
+_VIDEOS = 16  # that must be decoded and encoded, which takes a second for each
 _UNKNOWN_BYTES = MEGABYTE  # where none of them can be read
 
 
@@ -26,10 +27,11 @@ def is_to_be_measured(settings: ExportSettings, *, anew: bool) -> bool:
     return known is not None and (anew or known == 0)
 
 
-def clips_to_measure(tasks: Iterable[ClipTask]) -> tuple[ClipTask, ...]:
+def clips_to_measure(tasks: Iterable[ClipTask], settings: ExportSettings) -> tuple[ClipTask, ...]:
     """A few clips by chance, always the same of the same clips."""
+    count = _VIDEOS if FORMS[settings.form].own_files(settings.form_settings) else _CLIPS
     accepted = (task for task in tasks if task.refusal is None)
-    return tuple(sorted(accepted, key=lambda task: rank(task.name, 0))[:_CLIPS])
+    return tuple(sorted(accepted, key=lambda task: rank(task.name, 0))[:count])
 
 
 @errors_that_travel
