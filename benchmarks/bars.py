@@ -94,12 +94,12 @@ def times(files: Mapping[str, Sequence[Path]], *, rounds: int) -> dict[str, Any]
 def _without(files: Sequence[Path]) -> None:
     """Read motion and nothing else; of MPEG-4 Part 2 without the residuals, of which vectors are independent."""
 
-    def export(stream: Any) -> None:
+    def export(stream: Any, *, smooth: bool) -> None:
         skipped = {"skip_idct": "all"} if stream.codec_context.codec.canonical_name == "mpeg4" else {}
         set_decoder_options(stream, flags2="+export_mvs", skip_loop_filter="all", **skipped)
 
     with (
-        patch.object(vectors, "_export_vectors", export),
+        patch.object(vectors, "export_vectors", export),
         patch.multiple(Brightest, see=lambda *_: None, picture=lambda *_: None),
         patch.multiple(FrameTimes, add=lambda *_: None, seconds=lambda *_: None),
     ):

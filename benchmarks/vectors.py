@@ -44,8 +44,9 @@ def motion(file: Path) -> int:
 def raw_vectors(file: Path) -> Iterator[bytes]:
     """The vectors of each frame as FFmpeg exports them, by mocrop's own reader."""
     with open_video(file, clip=file.stem, log=ClipLog(0)) as video:
-        vectors._export_vectors(video.stream)
-        for frame in vectors._kept_frames(video, PlainDecode(video), vectors._Beside(), ClipLog(0)):
+        vectors.export_vectors(video.stream, smooth=False)
+        kept = vectors.FrameVectors(video)
+        for frame in vectors._kept_frames(kept, PlainDecode(video), vectors._Beside(), ClipLog(0)):
             yield frame.raw_vectors
 
 
