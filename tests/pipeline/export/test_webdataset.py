@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import io
 import json
 import shutil
@@ -167,9 +169,26 @@ def test_an_export_that_was_stopped_ends_with_the_same_bytes(
     assert not (tmp_path / "out/.partial").exists()
 
 
-def _with_join(form: Any, join: Callable[..., None]) -> Any:
-    import dataclasses
+def test_a_disk_that_is_full_ends_the_export_in_a_line_and_leaves_no_half_shard(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def join(_: Any, file: Path, __: Any) -> None:
+        file.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(file))
 
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "FORMS", {**stage.FORMS, "webdataset": _with_join(stage.FORMS["webdataset"], join)})
+        assert export(tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "no space is left on the disk" in said
+    assert not [*(tmp_path / "out").glob("*.tar")]
+    assert export(tmp_path / "out") == 3
+    assert len([*(tmp_path / "out").glob("*.tar")]) == 3
+    assert not (tmp_path / "out/.partial").exists()
+
+
+def _with_join(form: Any, join: Callable[..., None]) -> Any:
     return dataclasses.replace(form, join=join)
 
 
