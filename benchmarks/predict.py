@@ -61,7 +61,7 @@ def made_predictor(arch: str, source: Literal["original", "h264"], *, size: int,
         backbone=backbone,
         device=where,
         reading=ReadingSettings(crop=crop, transcode=transcode, max_damaged=MAX_DAMAGED),
-        described={},
+        activation="softmax",
         segments=8,
     )
 
