@@ -30,7 +30,7 @@ def typed_in(code: str, folder: Path) -> str:
 def alike(text: str) -> list[str]:
     """Lines without their numbers and blanks; lines of tables, whose rows are results, and `...` are left out."""
     lines = (re.sub(r"\s+", " ", re.sub(r"\d[\d.,]*", "#", line)).strip() for line in text.splitlines())
-    return [line for line in lines if line and line != "..." and "│" not in line and "━" not in line]
+    return [line for line in lines if line and line != "..." and not set(line) & set("│━─")]
 
 
 @needs_torch

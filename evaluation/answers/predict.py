@@ -170,7 +170,7 @@ def _names_remark(found: Videos, predictor: Predictor) -> list[str]:
     others = sum(video.named_by != "workspace" for video in found.videos)
     if not others or not draws_by_name(crop.policy):
         return []
-    return [
-        f"policy {crop.policy} draws by the name of a clip, and {count(others, 'file')} of {len(found.videos):,} "
-        f"{'is' if others == 1 else 'are'} no clip of a workspace at hand: under another name the box may be another"
-    ]
+    differ = "is no clip of a workspace at hand, and under another name its box may differ"
+    if others > 1:
+        differ = "are no clips of a workspace at hand, and under other names their boxes may differ"
+    return [f"policy {crop.policy} draws vectors by the name of a clip; {count(others, 'file')} {differ}"]

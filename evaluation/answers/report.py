@@ -16,6 +16,8 @@ def print_answers(console: LineConsole, answers: Answers, *, top: int) -> None:
     """Print the most probable classes of each file, what is notable about it, and why others have no answer."""
     answered = [each for each in answers.files if not each.failed]
     if answered:
+        about = answers.about  # no title of the table: that wraps where the table is narrow
+        console.print(f"{about['arch']} of {about['network']}, {about['segments']} frames a file")
         console.print(_table(answers, answered, top=top))
     for each in answers.files:
         if each.failed:
@@ -25,8 +27,7 @@ def print_answers(console: LineConsole, answers: Answers, *, top: int) -> None:
 
 
 def _table(answers: Answers, files: list[FileAnswer], *, top: int) -> Table:
-    about = answers.about
-    table = Table(title=f"{about['arch']} of {about['network']}, {about['segments']} frames a file")
+    table = Table()
     table.add_column("file", overflow="fold")
     table.add_column("class", overflow="fold")
     table.add_column(answers.activation, justify="right")

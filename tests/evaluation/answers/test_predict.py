@@ -96,7 +96,7 @@ def test_a_bad_file_is_said_and_the_others_go_on(
     text = capsys.readouterr().out
     assert "gone.mp4: vanished: there is no such file" in text
     assert "3 files of 5 could not be read" in text
-    assert "policy motion draws by the name of a clip, and 5 files of 5 are no clip of a workspace at hand" in text
+    assert "policy motion draws vectors by the name of a clip; 5 files are no clips of a workspace at hand" in text
 
 
 def test_paths_come_from_standard_input(
