@@ -12,7 +12,7 @@ from tests.conftest import needs_torch
 from tests.test_docs import DOCS, blocks
 
 PAGE = DOCS / "your-videos.md"
-SHORTER = {"--groups 6": "--groups 3", "--epochs 25": "--epochs 1"}  # the same words come out, and other numbers
+SHORTER = {"--groups 6": "--groups 4", "--epochs 25": "--epochs 1"}  # the same words come out, and other numbers
 
 
 def typed_in(code: str, folder: Path) -> str:
