@@ -58,9 +58,13 @@ def _known_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pictures: they have tests of their own, and take longer than all the rest."""
+    """Empty pictures: they have tests of their own, and take longer than all the rest."""
+
+    def draw(_: object, *names_and_file: object, title: str) -> None:
+        Path(str(names_and_file[-1])).write_bytes(b"")
+
     for name in ("draw_confusion", "draw_calibration"):
-        monkeypatch.setattr(f"mocrop.evaluation.report.files.{name}", lambda *_, **__: None)
+        monkeypatch.setattr(f"mocrop.evaluation.report.files.{name}", draw)
 
 
 @pytest.fixture
