@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
+from mocrop.evaluation.options import ArchOption, CheckpointOption, DeviceOption, RunOption, WindowOptions
 from mocrop.pipeline.choices import Audio, Bars, Camera, Compression, Fit, Picture, Sample, Scene, Select, Shape, Source
 from mocrop.pipeline.names import printable
 from mocrop.training.options import (
@@ -33,13 +34,11 @@ from mocrop.training.recipe import Activation, FormName, Recipe
 
 if TYPE_CHECKING:
     from mocrop.evaluation.answers.answers import Answers
-    from mocrop.evaluation.answers.drawn import Wishes
     from mocrop.evaluation.answers.windows import WindowAnswers
     from mocrop.pipeline.commands.export import ExportReport
     from mocrop.pipeline.commands.preprocess import Report
     from mocrop.pipeline.interrupts import Interrupts
     from mocrop.pipeline.run.session import RunOptions
-    from mocrop.pipeline.stages.windows import WindowSettings
     from mocrop.pipeline.terminal import Part
     from mocrop.pipeline.workspace.paths import Workspace
 
@@ -961,12 +960,12 @@ def train(
 
 @app.command("eval")
 def evaluate(
-    run: Annotated[str | None, typer.Option(help="Name of the run.", show_default="the only one")] = None,
+    run: RunOption = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="Checkpoint file instead of a run; one of another program needs --arch.", readable=False),
     ] = None,
-    arch: Annotated[str | None, typer.Option(help="Backbone, if the checkpoint does not name it.")] = None,
+    arch: ArchOption = None,
     cache: CacheOption = None,
     split: Annotated[
         str,
@@ -979,7 +978,7 @@ def evaluate(
     ] = None,
     fuse_weight: Annotated[float, typer.Option(min=0, max=1, help="Weight of the run that --fuse names.")] = 0.5,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips per batch.")] = 32,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: DeviceOption = "auto",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -999,67 +998,15 @@ def evaluate(
         _print_result(done.to_json() if as_json else done, print_evaluation, as_json)
 
 
-@dataclass(frozen=True, kw_only=True)
-class WindowOptions:
-    """Options of `mocrop predict` for long videos, and for pictures of what it says."""
-
-    window: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="Answer for each window of this length, instead of the whole video."),
-    ] = None
-    stride: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", help="From the start of one window to that of the next.", show_default="half a window"
-        ),
-    ] = None
-    timeline: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.png",
-            help="Draw the top classes over time; a folder for several videos.",
-            readable=False,
-        ),
-    ] = None
-    video: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.mp4",
-            help="Write the video with its boxes and top classes on it; a folder for several videos.",
-            readable=False,
-        ),
-    ] = None
-
-    @property
-    def windows(self) -> WindowSettings | None:
-        """The windows; None if they are not asked for. Raises: SettingsError."""
-        from mocrop.pipeline.errors import SettingsError
-        from mocrop.pipeline.stages.windows import WindowSettings
-
-        if self.window is None and self.stride is not None:
-            raise SettingsError("--stride is from one window to the next; pass --window, too")
-        return None if self.window is None else WindowSettings(seconds=self.window, stride_seconds=self.stride)
-
-    @property
-    def wishes(self) -> Wishes:
-        """What is to be drawn."""
-        from mocrop.evaluation.answers.drawn import Wishes
-
-        return Wishes(timeline=self.timeline, video=self.video)
-
-
 @app.command()
 @grouped
 def predict(
     videos: Annotated[
         list[str], typer.Argument(metavar="VIDEO...", help="Files, folders or patterns; -: paths on standard input.")
     ],
-    run: Annotated[str | None, typer.Option(help="Name of the run.", show_default="the only one")] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="Checkpoint file instead of a run, which needs no workspace.", readable=False),
-    ] = None,
-    arch: Annotated[str | None, typer.Option(help="Backbone, if the checkpoint does not name it.")] = None,
+    run: RunOption = None,
+    checkpoint: CheckpointOption = None,
+    arch: ArchOption = None,
     cache: Annotated[
         str | None,
         typer.Option(
@@ -1075,7 +1022,7 @@ def predict(
     csv: Annotated[
         Path | None, typer.Option(help="Also write a CSV file, a row a file or a window.", readable=False)
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: DeviceOption = "auto",
     *,
     long: WindowOptions,
     workspace: WorkspaceOption = None,
@@ -1103,10 +1050,8 @@ def predict(
 
 @app.command()
 def export_model(
-    run: Annotated[str | None, typer.Option(help="Name of the run.", show_default="the only one")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Checkpoint file instead of a run; it needs no workspace.", readable=False)
-    ] = None,
+    run: RunOption = None,
+    checkpoint: CheckpointOption = None,
     to: Annotated[FormName, typer.Option(help="Form of the file.")] = "onnx",
     output: Annotated[
         Path | None,

@@ -1,0 +1,69 @@
+"""Options of the commands that ask a trained network: `mocrop eval`, `predict` and `export-model`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.stages.windows import WindowSettings
+
+if TYPE_CHECKING:
+    from mocrop.evaluation.answers.drawn import Wishes
+
+RunOption = Annotated[str | None, typer.Option(help="Name of the run.", show_default="the only one")]
+CheckpointOption = Annotated[
+    Path | None,
+    typer.Option(help="Checkpoint file instead of a run; it needs no workspace.", readable=False),
+]
+ArchOption = Annotated[str | None, typer.Option(help="Backbone, if the checkpoint does not name it.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowOptions:
+    """Options of `mocrop predict` for long videos, and for pictures of what it says."""
+
+    window: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Answer for each window of this length, instead of the whole video."),
+    ] = None
+    stride: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="From the start of one window to that of the next.", show_default="half a window"
+        ),
+    ] = None
+    timeline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Draw the top classes over time; a folder for several videos.",
+            readable=False,
+        ),
+    ] = None
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.mp4",
+            help="Write the video with its boxes and top classes on it; a folder for several videos.",
+            readable=False,
+        ),
+    ] = None
+
+    @property
+    def windows(self) -> WindowSettings | None:
+        """The windows; None if they are not asked for. Raises: SettingsError."""
+        if self.window is None and self.stride is not None:
+            raise SettingsError("--stride is from one window to the next; pass --window, too")
+        return None if self.window is None else WindowSettings(seconds=self.window, stride_seconds=self.stride)
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is to be drawn."""
+        from mocrop.evaluation.answers.drawn import Wishes
+
+        return Wishes(timeline=self.timeline, video=self.video)
