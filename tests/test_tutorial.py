@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from tests.conftest import needs_torch
 from tests.test_docs import DOCS, blocks
 
 PAGE = DOCS / "your-videos.md"
-SHORTER = {"--groups 6": "--groups 4", "--epochs 25": "--epochs 1"}  # the same words come out, and other numbers
+SHORTER = {"--epochs 25": "--epochs 1"}  # the same words come out, and other numbers
+NEW = "Flower/v_Flower_g01_c01"  # the clip that step 7 says the network has not seen
 
 
 def typed_in(code: str, folder: Path) -> str:
@@ -48,5 +51,8 @@ def test_the_commands_run_in_order_and_print_what_the_page_shows(tmp_path: Path)
     assert commands == 7
     assert shown > 8
     assert (tmp_path / "mocrop-work/reports/gallery/index.html").exists()
+    assert NEW in PAGE.read_text()
+    with np.load(tmp_path / "mocrop-work/reports/second-on-motion-64-split1.npz") as predictions:
+        assert NEW in predictions["clips"]
     page = tmp_path / "mocrop-work/reports/second-on-motion-64-split1.html"
     assert "gallery/index.html#/clip/" in page.read_text()
