@@ -53,6 +53,6 @@ def test_the_commands_run_in_order_and_print_what_the_page_shows(tmp_path: Path)
     assert (tmp_path / "mocrop-work/reports/gallery/index.html").exists()
     assert NEW in PAGE.read_text()
     with np.load(tmp_path / "mocrop-work/reports/second-on-motion-64-split1.npz") as predictions:
-        assert NEW in predictions["clips"]
+        assert NEW in predictions["clip"]
     page = tmp_path / "mocrop-work/reports/second-on-motion-64-split1.html"
     assert "gallery/index.html#/clip/" in page.read_text()
