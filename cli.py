@@ -35,6 +35,7 @@ from mocrop.training.recipe import Activation, FormName, Recipe
 if TYPE_CHECKING:
     from mocrop.evaluation.answers.answers import Answers
     from mocrop.evaluation.answers.windows import WindowAnswers
+    from mocrop.evaluation.pictures.gallery import Drawn
     from mocrop.pipeline.commands.export import ExportReport
     from mocrop.pipeline.commands.preprocess import Report
     from mocrop.pipeline.interrupts import Interrupts
@@ -870,7 +871,7 @@ def gallery(
     from mocrop.evaluation.pictures.page.command import draw_gallery_or_page
     from mocrop.pipeline.terminal import LineConsole
 
-    file = draw_gallery_or_page(
+    drawn = draw_gallery_or_page(
         _workspace(workspace),
         caches=cache or (),
         policies=policy or (),
@@ -881,7 +882,8 @@ def gallery(
         console=LineConsole(stderr=True),
         **dataclasses.asdict(page),
     )
-    _say(str(file))
+    _say(str(drawn.file))
+    _exit_with_3_if_any_failed(drawn)
 
 
 @app.command()
@@ -1353,7 +1355,7 @@ def _finish(report: Report, as_json: bool) -> None:
     _exit_with_3_if_any_failed(report)
 
 
-def _exit_with_3_if_any_failed(report: Report | ExportReport | Answers | WindowAnswers) -> None:
+def _exit_with_3_if_any_failed(report: Report | ExportReport | Drawn | Answers | WindowAnswers) -> None:
     if report.failed:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 

@@ -20,6 +20,7 @@ from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import CacheError, ClipError, SettingsError, WorkspaceError
 from mocrop.pipeline.limits import require_whole
 from mocrop.pipeline.policies.base import PictureSize
+from mocrop.pipeline.terminal import count as count_of
 from mocrop.pipeline.workspace.paths import Workspace
 
 
@@ -67,6 +68,27 @@ class Gallery:
 
     title: str
     tiles: Sequence[Tile]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A gallery that is written."""
+
+    file: Path  # to open
+    unread: tuple[str, ...]  # clips of it whose video or crops cannot be read
+
+    @property
+    def failed(self) -> int:
+        """Number of clips that cannot be read."""
+        return len(self.unread)
+
+    @property
+    def words(self) -> str:
+        """What there is to say of those clips; empty if there are none."""
+        if not self.unread:
+            return ""
+        some = ", ".join(self.unread[:3]) + ", ..." * (len(self.unread) > 3)
+        return f"{count_of(self.failed, 'clip')} could not be read, and the page says why: {some}"
 
 
 def workspace_gallery(workspace: Workspace, settings: GallerySettings) -> Gallery:

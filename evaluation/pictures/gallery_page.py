@@ -21,7 +21,7 @@ from mocrop.evaluation.pictures.drawing import (
     shade_outside,
     show_picture,
 )
-from mocrop.evaluation.pictures.gallery import Gallery, Tile, cache_gallery, gallery_settings, workspace_gallery
+from mocrop.evaluation.pictures.gallery import Drawn, Gallery, Tile, cache_gallery, gallery_settings, workspace_gallery
 from mocrop.pipeline.choices import Bars
 from mocrop.pipeline.crop_box import WHOLE_FRAME, CropBox
 from mocrop.pipeline.errors import SettingsError
@@ -56,7 +56,7 @@ def gallery_in_workspace(
     bars: Bars | None = None,
     clips: int = 48,
     output: Path | None = None,
-) -> Path:
+) -> Drawn:
     """Draw many clips of a workspace with the boxes of policies, or the crops of a cache.
 
     Args:
@@ -66,7 +66,6 @@ def gallery_in_workspace(
         bars: cut: as a fraction of the picture inside black bars; None: keep.
         output: the file or folder to write; None: a file named after its content in ``reports/gallery/``, or beside a
             cache outside the workspace.
-    Returns: the file.
     Raises: SettingsError for options that exclude each other or a wrong value; what the two kinds of gallery raise.
     """
     settings = gallery_settings(policies, ratio, clips, bars=bars or "keep")
@@ -87,7 +86,7 @@ def gallery_in_workspace(
     require_kind(output, kinds=PICTURES)
     file = output / name.name if output and output.is_dir() else output or name
     draw_gallery(gallery, file)
-    return file
+    return Drawn(file=file, unread=tuple(tile.clip for tile in gallery.tiles if tile.picture is None))
 
 
 def draw_gallery(gallery: Gallery, file: Path) -> None:

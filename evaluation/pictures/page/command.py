@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mocrop.evaluation.pictures.gallery import Drawn
 from mocrop.evaluation.pictures.gallery_page import gallery_in_workspace
 from mocrop.evaluation.pictures.page.clips import PageClip, Source, workspace_source
 from mocrop.evaluation.pictures.page.settings import PageSettings
@@ -37,8 +38,8 @@ def draw_gallery_or_page(
     report: Path | None,
     overwrite: bool,
     console: LineConsole,
-) -> Path:
-    """Do what the options of `mocrop gallery` ask for: a picture, or with ``html`` a page; returns the file.
+) -> Drawn:
+    """Do what the options of `mocrop gallery` ask for: a picture, or with ``html`` a page.
 
     Raises: SettingsError for options that do not go together; what the two raise.
     """
@@ -57,7 +58,7 @@ def draw_gallery_or_page(
         raise SettingsError("--single-file, --report and --overwrite are of a page; pass --html with them")
     if len(caches) > 1:
         raise SettingsError("a picture shows one cache; pass --html to see several side by side")
-    return gallery_in_workspace(
+    drawn = gallery_in_workspace(
         workspace,
         cache=caches[0] if caches else None,
         policies=policies,
@@ -66,6 +67,9 @@ def draw_gallery_or_page(
         clips=PNG_CLIPS if clips is None else clips,
         output=output,
     )
+    if drawn.unread:
+        console.say(drawn.words)
+    return drawn
 
 
 def page_in_workspace(
@@ -75,7 +79,7 @@ def page_in_workspace(
     output: Path | None = None,
     overwrite: bool = False,
     console: LineConsole,
-) -> Path:
+) -> Drawn:
     """Write a page of many clips.
 
     Args:
@@ -83,7 +87,6 @@ def page_in_workspace(
             ``reports/gallery/gallery.html``.
         overwrite: replace a gallery that is there.
         console: where progress, and what is left out, is shown.
-    Returns: the file to open.
     Raises: SettingsError if something else is in its place; what
         :func:`~mocrop.evaluation.pictures.page.clips.workspace_source` raises.
     """
@@ -97,13 +100,14 @@ def page_in_workspace(
     unread: list[str] = []
     with page_progress(console, len(source.chosen())) as on_clip:
         written = write(target, _contents(source, unread, on_clip), lambda clips: head(source, clips=clips))
-    _say(console, source, unread, written)
-    return target if settings.single_file else target / INDEX
+    drawn = Drawn(file=target if settings.single_file else target / INDEX, unread=tuple(unread))
+    _say(console, source, drawn, written)
+    return drawn
 
 
 def _contents(source: Source, unread: list[str], on_clip: Callable[[], None]) -> Iterator[Content]:
     for clip in source.clips():
-        if source.viewer and not clip.pictures:
+        if (source.viewer and not clip.pictures) or any(crops.words for crops in clip.crops):
             unread.append(clip.listed.name)
         yield _content(clip)
         on_clip()
@@ -114,12 +118,11 @@ def _content(clip: PageClip) -> Content:
     return entry(clip, sheet), detail(clip), sheet
 
 
-def _say(console: LineConsole, source: Source, unread: list[str], written: int) -> None:
+def _say(console: LineConsole, source: Source, drawn: Drawn, written: int) -> None:
     shown = len(source.chosen())
     console.say(f"{count(shown, 'clip')}, {' and '.join(source.ways)}, {written / 1e6:.1f} MB")
-    if unread:
-        what = count(len(unread), "clip has", plural="clips have")
-        console.say(f"{what} no picture, and the page says why: {', '.join(unread[:3])}{', ...' * (len(unread) > 3)}")
+    if drawn.unread:
+        console.say(drawn.words)
     if left := len(source.listed) - shown:
         console.say(f"{left:,} more are left out, evenly over the classes; --clips takes more")
 

@@ -37,6 +37,7 @@ from mocrop.pipeline.crop_box import WHOLE_FRAME
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.workspace.paths import Workspace
+from tests.conftest import mocrop
 from tests.evaluation.pictures.test_contact_sheet import has_colour, image
 
 MakeVideo = Callable[..., Path]
@@ -116,7 +117,7 @@ def test_a_clip_without_motion_is_marked_as_not_cropped_and_one_that_cannot_be_r
 
 
 def test_the_page_has_the_colours_of_the_policies_and_of_warnings(workspace: Workspace, tmp_path: Path) -> None:
-    file = gallery_in_workspace(workspace, policies=["motion", "center"], output=tmp_path / "page.png")
+    file = gallery_in_workspace(workspace, policies=["motion", "center"], output=tmp_path / "page.png").file
     page = image(file)
     for colour in (STYLES["motion"].colour, STYLES["center"].colour, WARNING_COLOUR):
         assert has_colour(page, colour)
@@ -136,10 +137,11 @@ def test_what_a_single_policy_leaves_out_is_darker(workspace: Workspace, tmp_pat
 
 
 def test_the_file_has_a_name_of_its_own_and_pages_are_the_same_bytes(workspace: Workspace) -> None:
-    file = gallery_in_workspace(workspace, policies=["motion", "center"], ratio=0.5, clips=2)
+    file = gallery_in_workspace(workspace, policies=["motion", "center"], ratio=0.5, clips=2).file
     assert file == workspace.reports / "gallery/motion+center-0.5.png"
     before = file.read_bytes()
-    assert gallery_in_workspace(workspace, policies=["motion", "center"], ratio=0.5, clips=2).read_bytes() == before
+    again = gallery_in_workspace(workspace, policies=["motion", "center"], ratio=0.5, clips=2).file
+    assert again.read_bytes() == before
 
 
 def test_a_cache_shows_its_crops_and_where_they_lie(make_cache: MakeCache, tmp_path: Path) -> None:
@@ -154,7 +156,7 @@ def test_a_cache_shows_its_crops_and_where_they_lie(make_cache: MakeCache, tmp_p
     assert gallery.tiles[1].place is not None
     assert gallery.tiles[1].place.edges == (0.25, 0, 0.75, 1)
     assert gallery.tiles[1].path is None
-    file = gallery_in_workspace(Workspace(tmp_path / "nowhere"), cache=str(path))
+    file = gallery_in_workspace(Workspace(tmp_path / "nowhere"), cache=str(path)).file
     assert file == tmp_path / "cache-full-8.png"
     assert has_colour(image(file), MAP_COLOUR)
 
@@ -175,12 +177,14 @@ def test_a_cache_of_moving_boxes_shows_the_stored_box_of_the_frame_and_the_way_o
     assert moving.path.centres[:, 0] == pytest.approx([0.2, 0.3, 0.6])
     assert moving.inside_bars.edges == (0, 0.25, 1, 0.75)
     assert (static.path, static.inside_bars) == (None, WHOLE_FRAME)
-    page = image(gallery_in_workspace(Workspace(tmp_path / "nowhere"), cache=str(path)))
+    page = image(gallery_in_workspace(Workspace(tmp_path / "nowhere"), cache=str(path)).file)
     assert has_colour(page, PATH_COLOUR)
     assert has_colour(page, BARS_COLOUR)
 
 
-def test_damaged_and_missing_frames_leave_a_plate_with_words(make_cache: MakeCache, tmp_path: Path) -> None:
+def test_damaged_and_missing_frames_leave_a_plate_with_words(
+    make_cache: MakeCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = make_cache(tmp_path / "full-8.zarr", label=[0, 0, 0, 1], clips_per_shard=3)
     content = bytearray(CropCache(path).shard_file(0).read_bytes())
     content[2 * 196 + 5] ^= 1  # slot 2 of the first clip; a frame of 192 bytes has a checksum of 4
@@ -190,6 +194,8 @@ def test_damaged_and_missing_frames_leave_a_plate_with_words(make_cache: MakeCac
     assert [tile.picture is None for tile in tiles] == [True, False, False, True]
     assert "damaged; see `mocrop verify`" in tiles[0].words
     assert "gone; see `mocrop verify`" in tiles[3].words
+    assert mocrop("gallery", "--cache", path, "-o", tmp_path / "page.png") == 3
+    assert "2 clips could not be read, and the page says why: Dig/clip0, Run/clip3" in capsys.readouterr().err
 
 
 def test_a_cache_without_frames_is_an_error(make_cache: MakeCache, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def index(request: pytest.FixtureRequest, workspace: Workspace, tmp_path_factory
     write_predictions(predictions(["Dig/v_Dig_g01_c01", "Run/v_Run_g02_c01"], logits=logits), folder / "r.npz")
     settings = PageSettings(report=folder / "r.npz", single_file=request.param)
     target = folder / ("page.html" if request.param else "page")
-    return page_in_workspace(workspace, settings, output=target, console=QUIET)
+    return page_in_workspace(workspace, settings, output=target, console=QUIET).file
 
 
 def focused(page: Any) -> str:
@@ -352,7 +352,7 @@ def test_no_picture_is_stretched(watched: Watched, tmp_path: Path, make_video: M
     preprocess.init(work, tmp_path / "data")
     preprocess.extract_mv(work, source="original", run=HERE)
     settings = PageSettings(policies=("motion", "full"), ratio=0.5)
-    page = watched.open(page_in_workspace(work, settings, output=tmp_path / "page", console=QUIET))
+    page = watched.open(page_in_workspace(work, settings, output=tmp_path / "page", console=QUIET).file)
     for place, (width, height) in enumerate([(48, 96), (128, 48)]):
         card = f"#list li:nth-child({place + 1})"
         left, top, right, bottom = gallery_box(page, place)

@@ -23,6 +23,7 @@ from mocrop.pipeline.errors import CacheError, PredictionsError, SettingsError
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
+from tests.conftest import mocrop
 from tests.evaluation.pictures.page.conftest import data_of, detail_of
 
 MakeCache = Callable[..., Path]
@@ -145,15 +146,18 @@ def test_crops_of_other_frames_say_their_numbers(workspace: Workspace, make_cach
 def test_a_cache_without_a_workspace_shows_its_crops(make_cache: MakeCache, tmp_path: Path) -> None:
     path = make_cache(tmp_path / "full-8.zarr", label=[1, 0, 0], state=[1, 2, 3], used=[4, 4, 0])
     nowhere = Workspace(tmp_path / "nowhere")
-    index = page_in_workspace(nowhere, PageSettings(caches=(str(path),)), output=tmp_path / "page", console=QUIET)
-    data = data_of(index)
+    drawn = page_in_workspace(nowhere, PageSettings(caches=(str(path),)), output=tmp_path / "page", console=QUIET)
+    assert drawn.failed == 0  # the page shows what the cache says of the failed one
+    data = data_of(drawn.file)
     assert [clip["name"] for clip in data["list"]] == ["Dig/clip1", "Dig/clip2", "Run/clip0"]
     assert [clip["crops"][0]["state"] for clip in data["list"]] == ["whole frame", "failed", "cropped"]
     assert [clip["sheet"] is None for clip in data["list"]] == [False, True, False]
     assert data["list"][0]["sheet"][2] == [None, [0, 128, 128]]
 
 
-def test_damaged_and_missing_crops_say_so(make_cache: MakeCache, tmp_path: Path) -> None:
+def test_damaged_and_missing_crops_say_so(
+    make_cache: MakeCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = make_cache(tmp_path / "full-8.zarr", label=[0, 0, 0, 1], clips_per_shard=3)
     content = bytearray(CropCache(path).shard_file(0).read_bytes())
     content[5] ^= 1
@@ -164,6 +168,9 @@ def test_damaged_and_missing_crops_say_so(make_cache: MakeCache, tmp_path: Path)
     assert "damaged; see `mocrop verify`" in words[0]
     assert words[1:3] == ["", ""]
     assert "gone; see `mocrop verify`" in words[3]
+    place = ["-w", tmp_path / "nowhere", "-o", tmp_path / "page"]
+    assert mocrop("gallery", "--html", "--cache", path, *place) == 3
+    assert "2 clips could not be read, and the page says why: Dig/clip0, Run/clip3" in capsys.readouterr().err
 
 
 def test_ways_say_what_area_their_boxes_have_if_they_have_one(workspace: Workspace) -> None:
@@ -258,7 +265,7 @@ def test_what_does_not_go_together_is_refused(workspace: Workspace, make_cache: 
 
 
 def test_the_view_of_a_clip_has_density_arrows_and_the_curve(workspace: Workspace, tmp_path: Path) -> None:
-    index = page_in_workspace(workspace, PageSettings(), output=tmp_path / "page", console=QUIET)
+    index = page_in_workspace(workspace, PageSettings(), output=tmp_path / "page", console=QUIET).file
     number = [clip["name"] for clip in data_of(index)["list"]].index("Run/v_Run_g01_c01")
     found = detail_of(index, number)
     assert found["density"][0] is None  # of the centre

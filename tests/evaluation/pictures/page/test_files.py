@@ -24,7 +24,7 @@ EVIL = "</script><script>alert(1)</script>\u2028\x1b[2J<img src=x onerror=alert(
 
 def write_page(workspace: Workspace, target: Path | None = None, **how: bool) -> Path:
     settings = PageSettings(single_file=how.pop("single_file", False))
-    return page_in_workspace(workspace, settings, output=target, console=QUIET, **how)
+    return page_in_workspace(workspace, settings, output=target, console=QUIET, **how).file
 
 
 def test_a_folder_holds_the_page_its_data_and_a_picture_a_clip(workspace: Workspace, tmp_path: Path) -> None:
@@ -153,12 +153,12 @@ def test_the_command_says_what_it_has_written_and_left_out(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = ["-w", workspace.root, "-o", tmp_path / "page"]
-    assert mocrop("gallery", "--html", "--clips", "4", *place) == 0
+    assert mocrop("gallery", "--html", "--clips", "4", *place) == 3
     told = capsys.readouterr()
     assert told.out.strip() == str(tmp_path / "page/index.html")
     said = told.err.splitlines()
     assert re.fullmatch(r"4 clips, center-32 and motion-32, \d+\.\d MB", said[0])
-    assert said[1] == "1 clip has no picture, and the page says why: Dig/v_Dig_g02_c01"
+    assert said[1] == "1 clip could not be read, and the page says why: Dig/v_Dig_g02_c01"
     assert said[2] == "1 more are left out, evenly over the classes; --clips takes more"
 
 
