@@ -71,7 +71,8 @@ def print_changes(console: LineConsole, changes: DatasetChanges) -> None:
 
 def print_retry(console: LineConsole, report: Report) -> None:
     """Print what `mocrop retry` did."""
-    if not report.stages:
+    _print_faults(console, report.faults)
+    if not report.stages and not report.faults:
         console.print("no clip has failed, so there is nothing to try again")
     print_report(console, report)
 
@@ -118,6 +119,7 @@ def print_status(console: LineConsole, status: WorkspaceStatus, *, failures: boo
         table.add_row(stage.stage, *(f"{n:,}" if n else "-" for n in _numbers(stage)))
     console.print(table)
     print_changes(console, status.changes)
+    _print_faults(console, status.faults)
     for stage in status.stages:
         if stage.failed or (notes and stage.notes):
             console.print(f"{stage.stage}:")
@@ -146,6 +148,11 @@ def _print_notes(console: LineConsole, stage: StageStatus) -> None:
     for noted in stage.noted:
         more = f" ({noted.message})" if noted.message else ""
         console.print(f"    {noted.clip}: {', '.join(noted.reasons)}{more}")
+
+
+def _print_faults(console: LineConsole, faults: Sequence[str]) -> None:
+    for fault in faults:
+        console.say(("export", "yellow"), f" {fault}")
 
 
 def _numbers(stage: StageStatus) -> tuple[int, int, int, int]:

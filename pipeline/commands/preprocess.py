@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ class Report:
     dataset: DatasetReport | None = None  # None: the data set was not scanned
     changes: DatasetChanges | None = None  # None: the data set was not looked at again
     stages: tuple[StageReport, ...] = ()
+    faults: tuple[str, ...] = ()  # of exports that could not be tried again: folder, fact and way out
 
     @property
     def failed(self) -> int:
@@ -216,12 +218,14 @@ def retry(workspace: AnyWorkspace, *, run: RunOptions | None = None) -> Report:
     """
     workspace = Workspace.at(workspace)
     with open_session(workspace, run or RunOptions()) as session:
-        stages = known_stages(workspace)
+        known = known_stages(workspace)
+        stages = known.stages
         for stage in stages:
             if any(True for _ in session.manifest.failures(stage.name)):
                 session.look_again(stage, anew=True)
         failed = [stage for stage in stages if session.manifest.forget_failures(stage.name)]
-        return _report(session, (run_stage(session, stage) for stage in stages if stage in failed))
+        report = _report(session, (run_stage(session, stage) for stage in stages if stage in failed))
+        return dataclasses.replace(report, faults=known.faults)
 
 
 def _report(session: Session, stages: Iterable[StageReport], scanned: DatasetReport | None = None) -> Report:

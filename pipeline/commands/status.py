@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
-from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.export.registry import settings_from_plain
 from mocrop.pipeline.export.stage import export_folder, export_stage
 from mocrop.pipeline.names import shell_word
@@ -77,21 +77,37 @@ class WorkspaceStatus:
     changes: DatasetChanges  # since the data set was last looked at; the counts take them into account
     failed_clips: tuple[FailedClip, ...] = ()  # the failures of all stages by clip; empty unless asked for
     unfinished: tuple[UnfinishedRun, ...] = ()  # training runs that have been stopped, or are under way
+    faults: tuple[str, ...] = ()  # of exports of which nothing can be counted: folder, fact and way out
 
 
-def known_stages(workspace: Workspace) -> list[Stage]:
-    """The stages of a workspace in order: transcode if vectors come from its files, extract-mv, caches, exports."""
+@dataclass(frozen=True, kw_only=True)
+class KnownStages:
+    """The stages of a workspace in order: transcode if vectors come from its files, extract-mv, caches, exports.
+
+    Attributes:
+        faults: why an export is not among them: folder, fact and way out.
+    """
+
+    stages: tuple[Stage, ...]
+    faults: tuple[str, ...]
+
+
+def known_stages(workspace: Workspace) -> KnownStages:
+    """All stages that a workspace has had, but exports that cannot be as they were, as where their split is gone."""
     stages = Stages(workspace, read_settings(workspace)[1])
     extract = stages.extract()
     first = [extract.upstream] if extract.upstream else []
     caches = [stages.precrop(read_precrop_settings(workspace, name)) for name in workspace.cache_names()]
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
         exports = manifest.known_exports()
-    made = [
-        export_stage(stages, settings_from_plain({**known, "folder": folder}, where=f"the export {folder}"))
-        for folder, known in exports.items()
-    ]
-    return [*first, extract, *caches, *made]
+    made, faults = [], []
+    for folder, plain in exports.items():
+        try:
+            settings = settings_from_plain({**plain, "folder": folder}, where=f"the export {folder}")
+            made.append(export_stage(stages, settings))
+        except SettingsError as error:
+            faults.append(str(error))
+    return KnownStages(stages=(*first, extract, *caches, *made), faults=tuple(faults))
 
 
 def workspace_status(workspace: Workspace, *, failures: bool = False, notes: bool = False) -> WorkspaceStatus:
@@ -108,9 +124,9 @@ def workspace_status(workspace: Workspace, *, failures: bool = False, notes: boo
         changes, seen = look_at(settings.dataset, manifest.files)
         manifest.files.pretend(seen)
         known = known_stages(workspace)
-        stages = tuple(_status(manifest, stage, failures=failures, notes=notes) for stage in known)
+        stages = tuple(_status(manifest, stage, failures=failures, notes=notes) for stage in known.stages)
         unfinished = tuple(unfinished_runs(workspace))
-        auto = chooses_files(known[0])
+        auto = chooses_files(known.stages[0])
         return WorkspaceStatus(
             workspace=workspace.root,
             dataset=settings.dataset,
@@ -120,6 +136,7 @@ def workspace_status(workspace: Workspace, *, failures: bool = False, notes: boo
             changes=changes,
             failed_clips=tuple(_by_clip(stages)),
             unfinished=unfinished,
+            faults=known.faults,
         )
 
 

@@ -30,7 +30,7 @@ def notes_by_clip(workspace: Workspace, manifest: Manifest) -> dict[str, tuple[N
 
 
 def _notes(workspace: Workspace, manifest: Manifest) -> Iterator[tuple[str, Note]]:
-    for stage in known_stages(workspace):
+    for stage in known_stages(workspace).stages:
         for failed, told in (
             (True, manifest.failures(stage.name)),
             (False, manifest.notes(stage.name, stage.settings_hash)),

@@ -315,6 +315,14 @@ def test_an_export_whose_split_is_gone_says_so_and_is_made_again_by_another(
     assert (
         f"{tmp_path / 'out'}: there is no split 'b'; the splits are a; pass another --split" in capsys.readouterr().err
     )
+    for others in (["status"], ["retry", "--workers", "0"], ["gallery", "--html"]):  # go on without it
+        assert mocrop(*others) == 0
+        told = capsys.readouterr().out.splitlines()
+        named = [line for line in told if line.startswith(f"export {tmp_path / 'out'}: there is no split 'b'")]
+        assert len(named) == (others != ["gallery", "--html"])
+        assert others != ["status"] or ["transcode", "3"] in [line.split()[:2] for line in told]
     assert mocrop(*command, "--split", "a") == 1  # the settings differ
     assert mocrop(*command, "--split", "a", "--overwrite") == 0
+    capsys.readouterr()
     assert mocrop("status") == 0
+    assert "there is no split" not in capsys.readouterr().out
