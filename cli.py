@@ -1072,7 +1072,7 @@ def export_model(
     as_json: JsonOption = False,
 ) -> None:
     """Write a trained network as an ONNX or TorchScript file: stored frames in, probabilities out."""
-    from mocrop.evaluation.export_model.command import chosen_checkpoint, export_with_status, print_exported
+    from mocrop.evaluation.model_export.command import chosen_checkpoint, export_with_status, print_exported
     from mocrop.pipeline.terminal import LineConsole
 
     source = chosen_checkpoint(_workspace(workspace), run=run, checkpoint=checkpoint)

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mocrop.pipeline.errors import SettingsError
-from mocrop.pipeline.stages.windows import WindowSettings
-
 if TYPE_CHECKING:
     from mocrop.evaluation.answers.drawn import Wishes
+    from mocrop.pipeline.stages.windows import WindowSettings
 
 RunOption = Annotated[str | None, typer.Option(help="Name of the run.", show_default="the only one")]
 CheckpointOption = Annotated[
@@ -57,9 +55,9 @@ class WindowOptions:
     @property
     def windows(self) -> WindowSettings | None:
         """The windows; None if they are not asked for. Raises: SettingsError."""
-        if self.window is None and self.stride is not None:
-            raise SettingsError("--stride is from one window to the next; pass --window, too")
-        return None if self.window is None else WindowSettings(seconds=self.window, stride_seconds=self.stride)
+        from mocrop.evaluation.answers.predict import window_settings
+
+        return window_settings(self.window, self.stride)
 
     @property
     def wishes(self) -> Wishes:

@@ -21,7 +21,7 @@ IN_THIS_PROCESS = RunOptions(workers=0)
 OFFERED = {
     mocrop.pipeline: "CropCache MocropError RunOptions Workspace export extract_mv init precrop run_all transcode",
     mocrop.training: "CropDataset CropLoader Subset TrainSettings select_clips train",
-    mocrop.evaluation: "EvalResult EvalSettings evaluate predict",
+    mocrop.evaluation: "EvalResult EvalSettings evaluate export_model predict",
 }
 
 

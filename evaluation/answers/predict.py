@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from mocrop.evaluation.answers.answers import Answers, OnFile, answers_for
 from mocrop.evaluation.answers.predictor import Predictor, load_predictor
@@ -19,6 +20,8 @@ from mocrop.pipeline.terminal import count
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 from mocrop.training.commands import choose_run
 from mocrop.training.loop.run_folder import weights_of
+
+Paths = Sequence[str | Path] | str | Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +59,38 @@ class Network:
         return Path(self.cache) if os.path.isdir(self.cache) else workspace.require().choose_cache(self.cache)
 
 
+@overload
 def predict(
-    paths: Sequence[str | Path] | str | Path,
+    paths: Paths,
+    *,
+    run: str | None = ...,
+    checkpoint: str | Path | None = ...,
+    workspace: Workspace | Path | str | None = ...,
+    arch: str | None = ...,
+    cache: str | None = ...,
+    segments: int | None = ...,
+    window: None = ...,
+    stride: None = ...,
+    device: str = ...,
+    on_file: OnFile = ...,
+) -> Answers: ...
+@overload
+def predict(
+    paths: Paths,
+    *,
+    run: str | None = ...,
+    checkpoint: str | Path | None = ...,
+    workspace: Workspace | Path | str | None = ...,
+    arch: str | None = ...,
+    cache: str | None = ...,
+    segments: int | None = ...,
+    window: float,
+    stride: float | None = ...,
+    device: str = ...,
+    on_file: OnFile = ...,
+) -> WindowAnswers: ...
+def predict(
+    paths: Paths,
     *,
     run: str | None = None,
     checkpoint: str | Path | None = None,
@@ -65,9 +98,11 @@ def predict(
     arch: str | None = None,
     cache: str | None = None,
     segments: int | None = None,
+    window: float | None = None,
+    stride: float | None = None,
     device: str = "auto",
     on_file: OnFile = lambda done, total: None,
-) -> Answers:
+) -> Answers | WindowAnswers:
     """Let a trained network answer for video files: vectors, boxes, crops and network in memory; nothing is written.
 
     A clip of the data set gets the logits that ``evaluate`` has for it, on a CPU to the last bit.
@@ -80,16 +115,31 @@ def predict(
         arch: the backbone, if the checkpoint does not say.
         cache: a crop cache, by name or path: files are read as its clips were. None: as those that it was trained on.
         segments: frames per clip; None: 8, or as many as the clips of the cache have.
+        window: seconds; an answer for each window of this length. None: one for the whole file.
+        stride: seconds from the start of one window to that of the next; None: half a window.
         device: "auto", "cpu", "cuda", "cuda:1", ...
         on_file: called after each file with the number of files done, and of all.
+    Returns: what `mocrop predict --json` prints: ``to_json(top=5)`` makes it.
     Raises: SettingsError, CheckpointError, CacheError, TrainingError, WorkspaceError or DatasetError for what is not
         there or does not fit. A file that cannot be read is an answer whose ``failed`` is True.
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     where = Workspace(locate_workspace(None)) if workspace is None else Workspace.at(workspace)
     file = None if checkpoint is None else Path(checkpoint)
+    windows = window_settings(window, stride)
     network = Network(run=run, checkpoint=file, arch=arch, cache=cache, segments=segments, device=device)
-    return answer(network.load(where), given, workspace=where, on_file=on_file)
+    predictor = network.load(where)
+    found = videos_for(predictor, given, workspace=where)
+    if windows is None:
+        return answer_videos(predictor, found, on_file=on_file)
+    return answer_windows(predictor, found, windows, on_file=on_file)
+
+
+def window_settings(window: float | None, stride: float | None) -> WindowSettings | None:
+    """The windows that are asked for; None if they are not. Raises: SettingsError."""
+    if window is None and stride is not None:
+        raise SettingsError("--stride is from one window to the next; pass --window, too")
+    return None if window is None else WindowSettings(seconds=window, stride_seconds=stride)
 
 
 def answer(
@@ -122,15 +172,25 @@ def videos_for(
 
 
 def answer_windows(
-    predictor: Predictor, found: Videos, windows: WindowSettings, *, on_time: OnTime = lambda seconds: None
+    predictor: Predictor,
+    found: Videos,
+    windows: WindowSettings,
+    *,
+    on_time: OnTime = lambda seconds: None,
+    on_file: OnFile = lambda done, total: None,
 ) -> WindowAnswers:
     """Answer for each window of the videos, by a network that is loaded.
 
     Args:
         on_time: is called with the seconds of video that are done.
+        on_file: is called after each file.
     """
+    files = []
+    for file in answers_for_windows(found.videos, predictor, windows, on_time=on_time):
+        files.append(file)
+        on_file(len(files), len(found.videos))
     return WindowAnswers(
-        files=tuple(answers_for_windows(found.videos, predictor, windows, on_time=on_time)),
+        files=tuple(files),
         windows=windows,
         class_names=tuple(predictor.class_names),
         activation=predictor.activation,

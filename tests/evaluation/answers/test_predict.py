@@ -20,6 +20,7 @@ from mocrop.evaluation.answers.predictor import load_predictor
 from mocrop.evaluation.scores.predict import batch_logits
 from mocrop.pipeline import CropCache, Workspace
 from mocrop.pipeline.errors import CheckpointError, Reason, SettingsError
+from mocrop.pipeline.strict_json import json_text
 from mocrop.training.model.checkpoint import describe_cache, load_checkpoint, save_checkpoint
 from tests.conftest import MakeCache, MakeVideo, mocrop
 from tests.evaluation.answers.conftest import Train
@@ -248,3 +249,39 @@ def test_answers_come_in_order_and_few_files_are_read_ahead(
 def test_two_names_of_a_network_are_one_too_many() -> None:
     with pytest.raises(SettingsError, match="pass one of them"):
         predict("x.mp4", run="a", checkpoint="b.pt")
+
+
+def test_windows_in_python_are_those_of_the_command(
+    made: Workspace, trained: Train, here: Path, make_video: MakeVideo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained("motion", policy="motion")
+    for name in ("a", "b"):
+        make_video(here / f"in/{name}.mp4", frames=60)
+    seen: list[tuple[int, int]] = []
+    answers = predict(
+        "in",
+        run="motion",
+        workspace=made,
+        window=1,
+        stride=0.5,
+        on_file=lambda done, total: seen.append((done, total)),
+        **CPU,  # type: ignore[arg-type]
+    )
+    assert seen == [(1, 2), (2, 2)]
+    assert [each.start for each in answers.files[1].windows] == [0, 0.5, 1, 1.5]
+    common = ["-w", made.root, "--run", "motion", "--device", "cpu", "--segments", "4", "--json"]
+    assert mocrop("predict", "in", *common, "--window", "1", "--stride", "0.5") == 0
+    told, said = (_without_seconds(text) for text in (json_text(answers.to_json(top=5)), capsys.readouterr().out))
+    assert told == said
+
+
+def _without_seconds(text: str) -> object:
+    said = json.loads(text)
+    for file in said["files"]:
+        del file["seconds"]
+    return said
+
+
+def test_a_stride_without_a_window_is_refused() -> None:
+    with pytest.raises(SettingsError, match="pass --window, too"):
+        predict("x.mp4", checkpoint="b.pt", stride=1)  # type: ignore[call-overload]

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from mocrop.evaluation.export_model.classifier import ClipClassifier
+from mocrop.evaluation.model_export.classifier import ClipClassifier
 from mocrop.pipeline.errors import MocropError
 from mocrop.training.recipe import FormName
 

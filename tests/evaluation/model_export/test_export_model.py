@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from mocrop.evaluation.export_model import export
-from mocrop.evaluation.export_model.classifier import expected_answers, random_frames
-from mocrop.evaluation.export_model.export import ExportedModel, compare, export_model
-from mocrop.evaluation.export_model.forms import FORMS
+from mocrop.evaluation.model_export import export
+from mocrop.evaluation.model_export.classifier import expected_answers, random_frames
+from mocrop.evaluation.model_export.export import ExportedModel, compare, export_model
+from mocrop.evaluation.model_export.forms import FORMS
 from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate
 from mocrop.pipeline.errors import CheckpointError, MocropError, SettingsError
 from mocrop.training.model.checkpoint import load_checkpoint, restore_backbone
 from mocrop.training.recipe import FormName
 from tests.conftest import MakeCache, mocrop
-from tests.evaluation.export_model.made_checkpoint import NAMES, made_checkpoint
+from tests.evaluation.model_export.made_checkpoint import NAMES, made_checkpoint
 
 BACKBONES = ("timm/resnet18", "mobilenet_v3_large", "timm/efficientnet_lite0", "timm/vit_tiny_patch16_224")
 SMALL = "timm/test_resnet"
@@ -266,3 +266,11 @@ def test_the_program_of_the_documentation_runs_and_its_table_has_every_key(
     assert told.startswith(tuple(NAMES))
     listed = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|([^|]*)\|", page, re.MULTILINE)))
     assert sorted(listed) == sorted(read_facts(done))
+
+
+def test_a_checkpoint_is_not_written_over(tmp_path: Path) -> None:
+    checkpoint = made_checkpoint(tmp_path / "best.torchscript", SMALL)
+    before = checkpoint.read_bytes()
+    with pytest.raises(SettingsError, match="would write over the checkpoint"):
+        export_model(str(checkpoint), to="torchscript")
+    assert checkpoint.read_bytes() == before

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mocrop.evaluation.export_model.export import TOLERANCE, ExportedModel, export_model
-from mocrop.evaluation.export_model.forms import FORMS
+from mocrop.evaluation.model_export.export import TOLERANCE, ExportedModel, export_model
+from mocrop.evaluation.model_export.forms import FORMS
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
@@ -27,7 +27,7 @@ def chosen_checkpoint(workspace: Workspace, *, run: str | None, checkpoint: Path
 def export_with_status(
     source: Path, file: Path | None, *, to: FormName, activation: Activation | None, console: LineConsole
 ) -> ExportedModel:
-    """Call :func:`~mocrop.evaluation.export_model.export.export_model`, and show on a terminal what it is at."""
+    """Call :func:`~mocrop.evaluation.model_export.export.export_model`, and show on a terminal what it is at."""
     with console.status(f"writing {FORMS[to].title}, and running it"):
         return export_model(source, file, to=to, activation=activation)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Any
 
 import torch
 
-from mocrop.evaluation.export_model.classifier import ClipClassifier, expected_answers, random_frames
-from mocrop.evaluation.export_model.forms import FORMS, Form, Run
-from mocrop.evaluation.export_model.metadata import metadata_of
+from mocrop.evaluation.model_export.classifier import ClipClassifier, expected_answers, random_frames
+from mocrop.evaluation.model_export.forms import FORMS, Form, Run
+from mocrop.evaluation.model_export.metadata import metadata_of
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CheckpointError, MocropError, SettingsError
 from mocrop.pipeline.files import whole_file
@@ -90,7 +91,11 @@ class ExportedModel:
 
 
 def export_model(
-    checkpoint_file: Path, file: Path | None = None, *, to: FormName = "onnx", activation: Activation | None = None
+    checkpoint: Path | str,
+    file: Path | str | None = None,
+    *,
+    to: FormName = "onnx",
+    activation: Activation | None = None,
 ) -> ExportedModel:
     """Write a trained network as a file that runs without mocrop.
 
@@ -99,39 +104,41 @@ def export_model(
     has its name: one that answers otherwise than the network is never left behind.
 
     Args:
-        checkpoint_file: best.pt or last.pt of a run.
+        checkpoint: best.pt or last.pt of a run.
         file: to write; None: beside the checkpoint, with the suffix of the form.
         activation: None: the one that belongs to the loss that the network was trained with.
     Raises: CheckpointError for a checkpoint that cannot be read, that torch cannot export, or whose file answers
         otherwise; SettingsError for a file of another suffix; MocropError where libraries are missing; DiskFullError.
     """
-    form = FORMS[to]
-    target = checkpoint_file.with_suffix(form.suffix) if file is None else file
+    form, source = FORMS[to], Path(checkpoint)
+    target = source.with_suffix(form.suffix) if file is None else Path(file)
     if target.suffix != form.suffix:
         raise SettingsError(f"-o {target}: a {form.title} file of mocrop ends in {form.suffix}; pass such a name")
+    if os.path.realpath(target) == os.path.realpath(source):
+        raise SettingsError(f"-o {target} would write over the checkpoint; name another file")
     form.require()
-    checkpoint = load_checkpoint(checkpoint_file)
-    activation = activation or activation_of(checkpoint, source=checkpoint_file, way_out=_WAY_OUT)
-    backbone = restore_backbone(checkpoint, size=checkpoint.size, source=checkpoint_file)
-    _require_room(backbone, form, source=checkpoint_file)
-    metadata = metadata_of(checkpoint, activation, source=checkpoint_file)
-    content = _written(ClipClassifier(backbone, activation), form, metadata, backbone, checkpoint.size)
+    loaded = load_checkpoint(source)
+    activation = activation or activation_of(loaded, source=source, way_out=_WAY_OUT)
+    backbone = restore_backbone(loaded, size=loaded.size, source=source)
+    _require_room(backbone, form, source=source)
+    metadata = metadata_of(loaded, activation, source=source)
+    content = _written(ClipClassifier(backbone, activation), form, metadata, backbone, loaded.size)
     with whole_file(target) as stream:
         stream.write(content)
         stream.flush()
-        difference = _read_back(Path(stream.name), form, backbone, activation, checkpoint.size)
+        difference = _read_back(Path(stream.name), form, backbone, activation, loaded.size)
         if not difference.is_small:
-            raise CheckpointError(_differs(difference, target, form, source=checkpoint_file))
+            raise CheckpointError(_differs(difference, target, form, source=source))
     return ExportedModel(
         file=target,
         form=to,
-        checkpoint=checkpoint_file,
-        arch=checkpoint.arch,
-        classes=len(checkpoint.class_names),
+        checkpoint=source,
+        arch=loaded.arch,
+        classes=len(loaded.class_names),
         activation=activation,
-        input=checkpoint.input,
-        size=checkpoint.size,
-        frames=checkpoint.settings.get("validation_segments"),
+        input=loaded.input,
+        size=loaded.size,
+        frames=loaded.settings.get("validation_segments"),
         difference=difference,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mocrop.evaluation.export_model.classifier import random_frames
+from mocrop.evaluation.model_export.classifier import random_frames
 from mocrop.pipeline.choices import Stream
 from mocrop.training.data.augment import normalise
 from mocrop.training.model.backbones import build_backbone
