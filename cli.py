@@ -33,8 +33,6 @@ from mocrop.training.options import (
 from mocrop.training.recipe import Activation, FormName, Recipe
 
 if TYPE_CHECKING:
-    from mocrop.evaluation.answers.answers import Answers
-    from mocrop.evaluation.answers.windows import WindowAnswers
     from mocrop.evaluation.pictures.gallery import Drawn
     from mocrop.pipeline.commands.export import ExportReport
     from mocrop.pipeline.commands.preprocess import Report
@@ -1031,23 +1029,22 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Let a trained network say what is in videos; nothing is written, and a checkpoint needs no workspace."""
-    from mocrop.evaluation.answers.command import predict_files, print_any_answers
+    from mocrop.evaluation.answers.command import keep_answers, predict_files, print_any_answers
     from mocrop.evaluation.answers.predict import Network
     from mocrop.pipeline.terminal import LineConsole
 
     network = Network(run=run, checkpoint=checkpoint, arch=arch, cache=cache, segments=segments, device=device)
-    console = LineConsole(stderr=True)
+    console, wishes = LineConsole(stderr=True), long.wishes
     answers = predict_files(
-        *(_workspace(workspace), network, videos),
-        top=top,
-        csv=csv,
-        windows=long.windows,
-        wishes=long.wishes,
-        console=console,
+        _workspace(workspace), network, videos, csv=csv, wishes=wishes, windows=long.windows, console=console
     )
     shown = functools.partial(print_any_answers, top=top)
-    _print_result(answers.to_json(top=top) if as_json else answers, shown, as_json)
-    _exit_with_3_if_any_failed(answers)
+    try:
+        _print_result(answers.to_json(top=top) if as_json else answers, shown, as_json)
+    finally:  # who reads only the first lines has the files all the same
+        failed = keep_answers(answers, top=top, csv=csv, wishes=wishes, console=console)
+    if failed:
+        raise typer.Exit(EXIT_FAILED_CLIPS)
 
 
 @app.command()
@@ -1355,7 +1352,7 @@ def _finish(report: Report, as_json: bool) -> None:
     _exit_with_3_if_any_failed(report)
 
 
-def _exit_with_3_if_any_failed(report: Report | ExportReport | Drawn | Answers | WindowAnswers) -> None:
+def _exit_with_3_if_any_failed(report: Report | ExportReport | Drawn) -> None:
     if report.failed:
         raise typer.Exit(EXIT_FAILED_CLIPS)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -32,23 +31,22 @@ def predict_files(
     network: Network,
     given: Sequence[str],
     *,
-    top: int,
     csv: Path | None,
-    windows: WindowSettings | None = None,
-    wishes: Wishes | None = None,
+    wishes: Wishes,
+    windows: WindowSettings | None,
     console: LineConsole,
 ) -> Answers | WindowAnswers:
-    """Answer for video files, with a progress bar, write the CSV file if one is asked for, and draw what is asked for.
+    """Answer for video files, with a progress bar, where all that is asked for has a place.
 
     Args:
         workspace: where a run lies; for a checkpoint it need not be there.
         given: files, folders, patterns; ``-``: their paths, one a line, on standard input.
+        csv, wishes: what :func:`keep_answers` is to write.
         windows: to answer for each window of the videos; None: for each as a whole.
     Raises: SettingsError if a file could not be written where it is wanted; what
         :func:`~mocrop.evaluation.answers.predict.answer` and :meth:`~mocrop.evaluation.answers.predict.Network.load`
         raise.
     """
-    wishes = wishes or Wishes()
     if wishes.timeline is not None and windows is None:
         raise SettingsError("--timeline draws answers over time, of which there is one; pass --window, too")
     if csv is not None:
@@ -57,22 +55,14 @@ def predict_files(
     listed = map(os.fsdecode, sys.stdin.buffer) if LIST in given else ()  # paths may be any bytes
     found = videos_for(predictor, given, workspace=workspace, listed=listed)
     wishes.require_places(found.videos)
-    answers: Answers | WindowAnswers
     if windows is None:
         with evaluation_progress(console, "predict", unit="files") as on_file:
-            answers = answer_videos(predictor, found, on_file=on_file)
-    else:
-        total = round(sum(declared_seconds(video.path) for video in found.videos))
-        with evaluation_progress(console, "predict", unit="seconds of video") as on_second:
-            answers = answer_windows(
-                predictor, found, windows, on_time=lambda seconds: on_second(round(seconds), max(total, round(seconds)))
-            )
-    if csv is not None:
-        write = write_answers if isinstance(answers, Answers) else write_window_answers
-        write(answers, csv, top=top)  # type: ignore[arg-type]
-    with evaluation_progress(console, "draw", unit="files") as on_drawn:
-        problems = wishes.draw(answers, on_drawn=on_drawn)
-    return replace(answers, remarks=(*answers.remarks, *problems))
+            return answer_videos(predictor, found, on_file=on_file)
+    total = round(sum(declared_seconds(video.path) for video in found.videos))
+    with evaluation_progress(console, "predict", unit="seconds of video") as on_second:
+        return answer_windows(
+            predictor, found, windows, on_time=lambda seconds: on_second(round(seconds), max(total, round(seconds)))
+        )
 
 
 def print_any_answers(console: LineConsole, answers: Answers | WindowAnswers, *, top: int) -> None:
@@ -81,6 +71,24 @@ def print_any_answers(console: LineConsole, answers: Answers | WindowAnswers, *,
         print_answers(console, answers, top=top)
     else:
         print_window_answers(console, answers)
+
+
+def keep_answers(
+    answers: Answers | WindowAnswers, *, top: int, csv: Path | None, wishes: Wishes, console: LineConsole
+) -> int:
+    """Write the CSV file and draw what is asked for: once answers are printed, so that a full disk loses none of them.
+
+    Returns: number of files of which there is no answer, or no video where one is asked for.
+    Raises: DiskFullError; FileError.
+    """
+    if csv is not None:
+        write = write_answers if isinstance(answers, Answers) else write_window_answers
+        write(answers, csv, top=top)  # type: ignore[arg-type]
+    with evaluation_progress(console, "draw", unit="files") as on_drawn:
+        problems = wishes.draw(answers, on_drawn=on_drawn)
+    for problem in problems:
+        console.print(problem)
+    return answers.failed + len(problems)
 
 
 def declared_seconds(path: str) -> float:

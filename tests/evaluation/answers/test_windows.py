@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +21,9 @@ from mocrop.evaluation.answers.drawn import Wishes
 from mocrop.evaluation.answers.predictor import load_predictor
 from mocrop.evaluation.answers.videos import Video
 from mocrop.evaluation.answers.windows import answers_for_windows
+from mocrop.evaluation.pictures import answer_video
 from mocrop.pipeline import Workspace
-from mocrop.pipeline.errors import CheckpointError, SettingsError
+from mocrop.pipeline.errors import CheckpointError, ClipError, Reason, SettingsError
 from mocrop.pipeline.stages.windows import WindowSettings
 from tests.conftest import MakeVideo, mocrop
 from tests.evaluation.answers.conftest import Train
@@ -266,3 +271,56 @@ def test_threads_that_read_ahead_end_with_an_error_of_the_network(
         if thread.name.startswith("predict-"):
             thread.join(timeout=30)
             assert not thread.is_alive()
+
+
+def test_a_full_disk_while_drawing_loses_no_answers(
+    common: list[str],
+    here: Path,
+    make_video: MakeVideo,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(answer_video, "_encode", full)
+    make_video(here / "a.mp4", frames=60)
+    for options in ([], ["--window", "1"]):
+        assert mocrop("predict", "a.mp4", *common, *options, "--json", "--csv", "o.csv", "--video", "v.mp4") == 1
+        told = capsys.readouterr()
+        assert json.loads(told.out)["failed"] == 0
+        assert "no space is left" in told.err
+        assert told.err.count("\n") == 1
+        assert (here / "o.csv").exists()
+        assert not (here / "v.mp4").exists()
+
+
+def test_a_video_that_could_not_be_drawn_is_said_and_shows_in_the_exit_code(
+    common: list[str],
+    here: Path,
+    make_video: MakeVideo,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone(path: Path, *_: object, clip: str, **__: object) -> None:
+        raise ClipError(Reason.VANISHED, f"{clip}: the file is gone")
+
+    monkeypatch.setattr(answer_video, "_encode", gone)
+    make_video(here / "a.mp4", frames=30)
+    assert mocrop("predict", "a.mp4", *common, "--json", "--video", "v.mp4") == 3
+    told = capsys.readouterr()
+    assert json.loads(told.out)["failed"] == 0
+    assert told.err == "a.mp4: no video could be made of it: a: the file is gone\n"
+
+
+def test_files_are_written_where_nobody_reads_what_is_printed(
+    common: list[str], here: Path, make_video: MakeVideo
+) -> None:
+    make_video(here / "a.mp4", frames=30)
+    command = [sys.executable, "-m", "mocrop", "predict", "a.mp4", *common, "--csv", "o.csv", "--video", "v.mp4"]
+    read, write = os.pipe()
+    os.close(read)
+    subprocess.run(command, stdout=write, check=False, timeout=120)
+    os.close(write)
+    assert len((here / "o.csv").read_text().splitlines()) == 2
+    assert (here / "v.mp4").exists()
