@@ -44,7 +44,7 @@ ROOMS = {  # from the top down: each may import itself and what stands behind it
         "coverage",
         "answers",
         "pictures",
-        "export_model",
+        "model_export",
         "report",
         "scores",
     ],
