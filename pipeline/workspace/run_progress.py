@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.files import names_in
+from mocrop.pipeline.strict_json import parsed_json
 from mocrop.pipeline.workspace.paths import Workspace
 
 CONFIG, LOG = "config.json", "log.jsonl"
@@ -26,7 +26,7 @@ class UnfinishedRun:
 def run_config(run: Path) -> dict[str, Any] | None:
     """What config.json says of a run; None if it is not there, or not what `mocrop train` writes."""
     try:
-        config = json.loads((run / CONFIG).read_bytes())
+        config = parsed_json((run / CONFIG).read_bytes())
     except (OSError, ValueError):
         return None
     whole = isinstance(config, dict) and isinstance(config.get("settings"), dict)
