@@ -9,7 +9,7 @@ import pytest
 
 from mocrop.evaluation import EvalSettings, evaluate, predict
 from mocrop.evaluation.answers.predictor import load_predictor
-from mocrop.pipeline import CropCache, Workspace, extract_mv, run_all, transcode
+from mocrop.pipeline import CropCache, Workspace, extract_mv, init, run_all, transcode
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.training import TrainSettings, train
@@ -65,21 +65,26 @@ def test_motion_and_crops_are_those_that_went_through_the_stores(made: Workspace
 
 
 @pytest.mark.real
-def test_real_clips_get_the_logits_of_eval_bit_for_bit(real_clips: Path, tmp_path: Path) -> None:
-    folders = sorted((real_clips / "videos").iterdir())[:2]
-    for clip in (next(folder.glob(f"*_g{group:02d}_*.avi")) for folder in folders for group in (1, 8, 9)):
-        target = tmp_path / "data" / clip.parent.name / clip.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(clip)
+@pytest.mark.parametrize("source", ["h264", "original"])
+def test_real_clips_get_the_logits_of_eval_bit_for_bit(real_clips: Path, tmp_path: Path, source: str) -> None:
+    for folder in sorted((real_clips / "videos").iterdir()):
+        for group in (1, 2, 3, 8, 9):  # the first seven are the test list's, as in split 1 of UCF-101
+            clip = next(folder.glob(f"*_g{group:02d}_*.avi"))
+            target = tmp_path / "data" / folder.name / clip.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(clip)
     workspace = Workspace(tmp_path / "work")
-    run_all(workspace, tmp_path / "data", size=64, run=HERE)
-    settings = {"arch": "timm/test_resnet", "weights": "none", "epochs": 1, "device": "cpu", "validation_share": 0.0}
+    init(workspace, tmp_path / "data", splits=real_clips / "ucfTrainTestlist")
+    run_all(workspace, size=64, source=source, run=HERE)  # type: ignore[arg-type]
+    settings = {"arch": "timm/test_resnet", "weights": "none", "epochs": 2, "device": "cpu", "validation_share": 0.0}
     train(workspace.cache("motion-64"), workspace.runs / "r", TrainSettings(**settings))  # type: ignore[arg-type]
     settled = EvalSettings(device="cpu")
     tested = evaluate(workspace.cache("motion-64"), workspace.runs / "r/best.pt", settled).predictions
-    assert tested.clips
     answers = predict(tmp_path / "data", run="r", workspace=workspace, device="cpu")
-    found = {each.name: each.logits for each in answers.files}
-    for clip, logits in zip(tested.clips, tested.logits, strict=True):
-        assert found[clip] is not None
-        assert found[clip].tobytes() == logits.tobytes()  # type: ignore[union-attr]
+    logits = {each.name: each.logits for each in answers.files}
+    assert len(logits) == 30
+    assert len(tested.clips) == 18
+    for name, expected in zip(tested.clips, tested.logits, strict=True):
+        found = logits[name]
+        assert found is not None
+        assert found.tobytes() == expected.tobytes()
