@@ -11,6 +11,8 @@ import tensorstore as ts
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from mocrop.pipeline.files import real_path
+
 
 def write_names(group: zarr.Group, names: Sequence[str], *, checked: bool = False) -> None:
     """Write the string array ``clip`` of a group, one name per row.
@@ -61,12 +63,17 @@ def open_array(
     """
     spec = {
         "driver": "zarr3",
-        "kvstore": {"driver": "file", "path": (path / name).as_posix()},
+        "kvstore": kvstore(path / name),
         "recheck_cached_data": False,
         "store_data_equal_to_fill_value": store_data_equal_to_fill_value,
         "fill_missing_data_reads": not must_be_there,
     }
     return ts.open(spec, context=context, open=True).result()
+
+
+def kvstore(path: Path) -> dict[str, str]:
+    """Where TensorStore keeps an array; it takes no path with ``..`` in it, as of ``-w ../work``."""
+    return {"driver": "file", "path": real_path(path).as_posix()}
 
 
 def short(error: Exception) -> str:

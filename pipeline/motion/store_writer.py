@@ -18,7 +18,7 @@ import tensorstore as ts
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from mocrop.pipeline.arrays import worker_context, write_names
+from mocrop.pipeline.arrays import kvstore, worker_context, write_names
 from mocrop.pipeline.checksums import seal
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.store import shard_folder
@@ -153,7 +153,7 @@ def _vectors_spec(path: Path) -> dict[str, Any]:
     file_shape = [ROWS_PER_CHUNK * CHUNKS_PER_FILE, len(VECTOR_COLUMNS)]
     return {
         "driver": "zarr3",
-        "kvstore": {"driver": "file", "path": path.as_posix()},
+        "kvstore": kvstore(path),
         "store_data_equal_to_fill_value": True,
         "metadata": {
             "shape": [1 << 40, len(VECTOR_COLUMNS)],

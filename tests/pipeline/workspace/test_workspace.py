@@ -16,6 +16,7 @@ from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.lock import exclusive
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings, write_stage_settings
+from tests.conftest import MakeVideo, mocrop
 
 
 @pytest.fixture
@@ -281,3 +282,21 @@ def test_an_error_inside_leaves_the_mark_that_makes_the_next_run_clean_up(worksp
     with pytest.raises(KeyError), exclusive(workspace):
         raise KeyError
     assert (workspace.root / ".lock").read_text() == str(os.getpid())
+
+
+def test_a_workspace_is_used_from_a_folder_beside_it(
+    here: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``-w ../work``, which TensorStore refuses as part of a path."""
+    for number in (1, 2):
+        make_video(here / f"data/Run/v_Run_g{number:02d}_c01.avi")
+    (here / "beside").mkdir()
+    monkeypatch.chdir(here / "beside")
+    place = ["-w", "../work", "--workers", "0"]
+    assert mocrop("run", "../data", "--policy", "motion", "--size", "16", "--name", "c", *place) == 0
+    assert mocrop("export", "../out", "--to", "frames", "--cache", "c", *place) == 0
+    assert mocrop("gallery", "--html", *place[:2]) == 0
+    assert mocrop("gallery", "--cache", "../work/caches/c.zarr", *place[:2]) == 0
+    assert mocrop("verify", *place[:2]) == 0
+    monkeypatch.chdir(here)
+    assert mocrop("verify", "out", "-w", "work") == 0
