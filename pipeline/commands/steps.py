@@ -11,7 +11,7 @@ from typing import Any
 from mocrop.pipeline.choices import Source
 from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.export.base import Export, ExportSettings
-from mocrop.pipeline.export.finish import cache_facts, finish_export
+from mocrop.pipeline.export.finish import cache_facts, finish_export, leave_old_places
 from mocrop.pipeline.export.measure import clips_to_measure, is_to_be_measured, measure_unit, with_clip_bytes
 from mocrop.pipeline.export.records import Records
 from mocrop.pipeline.export.resolve import resolve_export
@@ -126,6 +126,7 @@ def export_into(session: Session, stage: Stage, *, overwrite: bool = False) -> t
     if is_to_be_measured(settings, anew=overwrite):
         stage = _measured(session, stage)
         _begin(session, stage, dataset.dataset, source)
+    leave_old_places(workspace, manifest, stage)
     report = session.run(stage)
     made = finish_export(workspace, manifest, stage, dataset, source)
     sweep(folder)

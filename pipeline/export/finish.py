@@ -28,6 +28,35 @@ def cache_facts(workspace: Workspace, settings: ExportSettings) -> Plain:
     return {"cache": {"name": settings.cache, "identity": identity}}
 
 
+def leave_old_places(workspace: Workspace, manifest: Manifest, stage: Stage) -> None:
+    """Delete the files of clips that go elsewhere now, as their labels have changed, and have them written again.
+
+    That comes before anything is written: the old place of one clip may be the new one of another, whose file would
+    else be taken for the other's, or be deleted as what the first has left behind. What is in shards is told apart by
+    the name of the shard.
+    """
+    settings: ExportSettings = stage.settings
+    if FORMS[settings.form].join is not None:
+        return
+    records, clips = Records.of(workspace, settings.folder), Clips(workspace, settings)
+    moved = [
+        record
+        for number in records.numbers()
+        if (record := records.read(number)) is not None and not _is_in_place(record, clips)
+    ]
+    manifest.forget_outcomes(stage.name, [record.number for record in moved if record.number < len(clips.infos)])
+    for record in moved:
+        remove_files(Path(settings.folder), [each.path for each in record.files])
+        records.remove(record.number)
+
+
+def _is_in_place(record: Record, clips: Clips) -> bool:
+    if record.number >= len(clips.infos):  # of a data set before this one
+        return False
+    place = clips.path(record.number)
+    return all(each.path == place or each.path.startswith(f"{place}/") for each in record.files)
+
+
 def finish_export(
     workspace: Workspace, manifest: Manifest, stage: Stage, dataset: DatasetSettings, source: Plain
 ) -> Export:

@@ -438,6 +438,31 @@ def test_a_label_that_changes_moves_the_clip(
     assert "A" not in os.listdir(tmp_path / "out")
 
 
+@pytest.mark.parametrize("form", ["mp4", "frames"])
+def test_a_clip_takes_the_place_that_another_one_has_left(
+    tmp_path: Path, make_video: MakeVideo, make_workspace: MakeWorkspace, export_to: ExportTo, form: str
+) -> None:
+    """`one/x/a` and `x/a`, if that is of class one, have the same place, where the first of both by name stays."""
+    data, lists, contents = tmp_path / "data", tmp_path / "own.csv", []
+    make_video(data / "one/x/a.mp4", frames=3, codec="libx264", size=(64, 48))
+    make_video(data / "x/a.mp4", frames=4, codec="libx264", size=(80, 48))
+    for label, places in (
+        ("two", {"one/x/a.mp4": "two/one/x/a", "x/a.mp4": "one/x/a"}),
+        ("one", {"one/x/a.mp4": "one/x/a", "x/a.mp4": "one/x/a~1"}),
+        ("two", {"one/x/a.mp4": "two/one/x/a", "x/a.mp4": "one/x/a"}),
+    ):
+        lists.write_text(f"path,label,subset\none/x/a.mp4,{label},train\nx/a.mp4,one,train\n")
+        workspace = make_workspace(splits=lists)
+        export_to(policy="full", size=32, to=form)
+        there = content(tmp_path / "out")
+        suffix = ".mp4" if form == "mp4" else "/00000.jpg"
+        assert {path for path in there if path.endswith(suffix)} == {f"{place}{suffix}" for place in places.values()}
+        assert verify(workspace, cache=str(tmp_path / "out"), console=quietly().console).is_sound
+        contents.append([there[f"{places[clip]}{suffix}"] for clip in ("one/x/a.mp4", "x/a.mp4")])
+    assert contents[0] == contents[1] == contents[2]  # each file is of its own clip, wherever it is
+    assert contents[0][0] != contents[0][1]
+
+
 def test_what_is_no_description_is_named(tmp_path: Path, workspace: Workspace, export_to: ExportTo) -> None:
     (tmp_path / "out").mkdir()
     for text, why in (("{", "damaged"), ("[]", "damaged"), ('{"mocrop_export": 99}', "newer mocrop")):
