@@ -684,12 +684,12 @@ def export(
 ) -> None:
     """Write the crops in a form that other training code reads: MP4 files, pictures, tar shards."""
     from mocrop.pipeline.commands.console import print_exported
-    from mocrop.pipeline.commands.export import export as export_into
+    from mocrop.pipeline.commands.export import export_crops
 
     where = _workspace(workspace)
     if dry_run:
         return _explain(where, "export", {"into": folder, **vars(crop)})
-    report = export_into(where, folder, overwrite=overwrite, run=cluster.run(as_json=as_json), **vars(crop))
+    report = export_crops(where, folder, overwrite=overwrite, run=cluster.run(as_json=as_json), **vars(crop))
     _print_result(report, print_exported, as_json)
     _exit_with_3_if_any_failed(report)
 

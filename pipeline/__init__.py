@@ -17,7 +17,7 @@ from mocrop.pipeline.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from mocrop.pipeline.cache.crop_cache import CropCache as CropCache
-    from mocrop.pipeline.commands.export import export as export
+    from mocrop.pipeline.commands.export import export_crops as export_crops
     from mocrop.pipeline.commands.preprocess import extract_mv as extract_mv
     from mocrop.pipeline.commands.preprocess import init as init
     from mocrop.pipeline.commands.preprocess import precrop as precrop
@@ -34,7 +34,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "MocropError": "errors",
         "RunOptions": "run.session",
         "Workspace": "workspace.paths",
-        "export": "commands.export",
+        "export_crops": "commands.export",
         **dict.fromkeys(("extract_mv", "init", "precrop", "run_all", "transcode"), "commands.preprocess"),
     },
 )

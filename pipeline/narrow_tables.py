@@ -24,6 +24,8 @@ def fitted(table: Table, console: Console) -> RenderableType:
     room = console.width - _beside(table) - sum(need.minimum for need in needs)
     if room < 0:
         return Group(*_paragraphs(table))
+    if sum(need.span for need in needs) <= room:
+        return table  # as it is: older releases of rich add blanks to columns of a given width
     for column, need in zip(table.columns, needs, strict=True):
         more = min(room, need.span)
         column.width, room = need.minimum + more, room - more

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,13 +14,25 @@ import pytest
 import mocrop.evaluation
 import mocrop.pipeline
 import mocrop.training
-from mocrop.pipeline import CropCache, RunOptions, Workspace, export, extract_mv, init, precrop, run_all, transcode
+from mocrop.pipeline import (
+    CropCache,
+    RunOptions,
+    Workspace,
+    export_crops,
+    extract_mv,
+    init,
+    precrop,
+    run_all,
+    transcode,
+)
 from mocrop.pipeline.errors import SettingsError
 from tests.conftest import MakeCache, MakeVideo, needs_torch
 
 IN_THIS_PROCESS = RunOptions(workers=0)
 OFFERED = {
-    mocrop.pipeline: "CropCache MocropError RunOptions Workspace export extract_mv init precrop run_all transcode",
+    mocrop.pipeline: (
+        "CropCache MocropError RunOptions Workspace export_crops extract_mv init precrop run_all transcode"
+    ),
     mocrop.training: "CropDataset CropLoader Subset TrainSettings select_clips train",
     mocrop.evaluation: "EvalResult EvalSettings evaluate export_model predict",
 }
@@ -32,6 +45,12 @@ def test_what_is_offered_can_be_had_is_listed_and_is_described(package: object, 
     assert set(package.__all__) <= set(dir(package))  # type: ignore[attr-defined]
     for name in names.split():
         assert getattr(package, name).__doc__
+
+
+@pytest.mark.parametrize("package", OFFERED, ids=lambda package: package.__name__)
+def test_no_name_is_that_of_a_folder_or_module_which_would_hide_it(package: ModuleType) -> None:
+    (folder,) = package.__path__
+    assert set(package.__all__) & {path.stem for path in Path(folder).iterdir()} == set()
 
 
 def test_another_name_is_no_attribute() -> None:
@@ -65,7 +84,7 @@ def test_the_stages_take_plain_paths_and_words(dataset: str, tmp_path: Path) -> 
     assert extract_mv(work, run=IN_THIS_PROCESS).failed == 0
     (report,) = precrop(work, size=16, frames=2, grid="6x8", run=IN_THIS_PROCESS).stages
     assert report.summary.done == 4
-    made = export(work, tmp_path / "crops", run=IN_THIS_PROCESS, to="mp4")
+    made = export_crops(work, tmp_path / "crops", run=IN_THIS_PROCESS, to="mp4")
     assert (made.clips, made.failed) == (4, 0)
     cache = CropCache(f"{work}/caches/motion-16.zarr")
     assert cache.box.shape == (4, 4)

@@ -32,7 +32,7 @@ class ExportReport:
         return sum(sum(stage.failed.values()) for stage in self.stages)
 
 
-def export(
+def export_crops(
     workspace: Workspace | Path | str,
     into: Path | str,
     *,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from mocrop.pipeline.commands import preprocess
-from mocrop.pipeline.commands.export import ExportReport, export
+from mocrop.pipeline.commands.export import ExportReport, export_crops
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
@@ -51,7 +51,7 @@ def export_to(tmp_path: Path) -> ExportTo:
     def call(folder: Path | None = None, *, overwrite: bool = False, workers: int = 0, **options: Any) -> ExportReport:
         given = {"to": "mp4", **options} if options else {}
         target = tmp_path / "out" if folder is None else folder
-        return export(tmp_path / "work", target, overwrite=overwrite, run=quietly(workers), **given)  # type: ignore[arg-type]
+        return export_crops(tmp_path / "work", target, overwrite=overwrite, run=quietly(workers), **given)  # type: ignore[arg-type]
 
     return call
 
