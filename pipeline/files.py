@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from mocrop.pipeline import platform_calls
+from mocrop.pipeline.errors import FileError
 from mocrop.pipeline.system_errors import as_mocrop_errors
 
 _NO_FILE_NAME = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
@@ -103,8 +104,10 @@ def whole_file(file: Path, *, writer: str = "") -> Iterator[BinaryIO]:
 
     Args:
         writer: part of the temporary name, for files that several processes may write at once.
-    Raises: DiskFullError; FileError where the system does not let it be written.
+    Raises: DiskFullError; FileError where the system does not let it be written, or a device or pipe has its name.
     """
+    if file.exists() and not file.is_file() and not file.is_dir():  # by its name it would be replaced, /dev/stdout too
+        raise FileError(f"{file} is no file but a device, pipe or socket, and would be replaced; name a file")
     partial = partial_file(file, writer=writer)
     with as_mocrop_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import av
@@ -55,6 +55,8 @@ def predict_files(
     listed = map(os.fsdecode, sys.stdin.buffer) if LIST in given else ()  # paths may be any bytes
     found = videos_for(predictor, given, workspace=workspace, listed=listed)
     wishes.require_places(found.videos)
+    if csv is not None:
+        _require_own_place(csv, (predictor.source, wishes.timeline, *(video.path for video in found.videos)))
     if windows is None:
         with evaluation_progress(console, "predict", unit="files") as on_file:
             return answer_videos(predictor, found, on_file=on_file)
@@ -106,3 +108,9 @@ def _require_place(file: Path) -> None:
         raise SettingsError(f"--csv {file} is a {'folder' if file.is_dir() else 'video'}; pass the path of a .csv file")
     if not (folder := file.absolute().parent).is_dir():
         raise SettingsError(f"--csv {file}: there is no folder {folder}; make it, or name another place")
+
+
+def _require_own_place(csv: Path, others: Iterable[Path | str | None]) -> None:
+    """Refuse a place where the CSV file would replace what is read, or the timeline replace it."""
+    if os.path.realpath(csv) in {os.path.realpath(other) for other in others if other is not None}:
+        raise SettingsError(f"--csv {csv} is the place of another file of this command; name another one")

@@ -137,3 +137,15 @@ def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Pa
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(OSError, match="symbolic links"):
         is_there(tmp_path / "loop")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_or_device_is_not_replaced_by_a_file_nor_a_link_to_it(tmp_path: Path) -> None:
+    (tmp_path / "stdout").symlink_to(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "stdout"):
+        with pytest.raises(FileError, match="would be replaced; name a file"), whole_file(tmp_path / name) as stream:
+            stream.write(b"x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "stdout"]
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "stdout").is_symlink()

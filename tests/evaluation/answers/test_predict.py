@@ -285,3 +285,16 @@ def _without_seconds(text: str) -> object:
 def test_a_stride_without_a_window_is_refused() -> None:
     with pytest.raises(SettingsError, match="pass --window, too"):
         predict("x.mp4", checkpoint="b.pt", stride=1)  # type: ignore[call-overload]
+
+
+def test_the_csv_file_replaces_nothing_that_the_command_reads_or_draws(
+    trained: Train, here: Path, make_video: MakeVideo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(trained("center", policy="center", fit="pad") / "best.pt", here / "net.csv")
+    make_video(here / "a.mp4", frames=13).rename(here / "clip.csv")
+    before = {file: file.read_bytes() for file in here.iterdir()}
+    command = ["predict", "clip.csv", "--checkpoint", "net.csv", "--device", "cpu", "--window", "1"]
+    for options in (["clip.csv"], ["./net.csv"], ["t.png", "--timeline", "t.png"]):
+        assert mocrop(*command, "--csv", *options) == 1
+        assert "is the place of another file of this command; name another one" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in here.iterdir()} == before
