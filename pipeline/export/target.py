@@ -127,8 +127,12 @@ def require_target(
         _require_empty(folder, known)
     elif overwrite:
         return
-    elif known is None or described.dataset != str(dataset):
-        raise SettingsError(f"{folder} holds an export of another workspace; name another folder, or pass --overwrite")
+    elif described.dataset != str(dataset):
+        fact = f"holds an export of another data set, {described.dataset}"
+        raise SettingsError(f"{folder} {fact}; name another folder, or pass --overwrite")
+    elif known is None:
+        fact = "holds an export that this workspace has not made there: it is of another one, or was moved"
+        raise SettingsError(f"{folder} {fact}; name another folder, or pass --overwrite")
     if known is not None and described is not None and not overwrite:
         _require_same(settings_from_plain({**known, "folder": settings.folder}, where=str(folder)), settings)
 

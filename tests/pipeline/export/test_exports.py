@@ -157,9 +157,24 @@ def test_an_export_of_another_workspace_is_refused(tmp_path: Path, workspace: Wo
     export_to(**CENTER)
     shutil.rmtree(workspace.root)
     preprocess.init(workspace, tmp_path / "data")
-    with pytest.raises(SettingsError, match="another workspace"):
+    with pytest.raises(SettingsError, match="has not made there: it is of another one, or was moved"):
         export_to(**CENTER)
     assert export_to(overwrite=True, **CENTER).clips == 6
+
+
+def test_an_export_of_the_data_set_before_is_refused_and_replaced_with_overwrite(
+    tmp_path: Path, make_video: MakeVideo, workspace: Workspace, export_to: ExportTo
+) -> None:
+    export_to(**CENTER)
+    make_video(tmp_path / "other/Dig/1.mp4", frames=6, codec="libx264")
+    preprocess.init(workspace, tmp_path / "other", replace_dataset=True)
+    before = content(tmp_path / "out")
+    with pytest.raises(SettingsError, match=f"of another data set, {tmp_path / 'data'}; name another folder"):
+        export_to()
+    assert content(tmp_path / "out") == before
+    export_to(overwrite=True, **CENTER)
+    assert {path for path in content(tmp_path / "out") if path.endswith(".mp4")} == {"Dig/1.mp4"}
+    assert verify(workspace, console=quietly().console).is_sound
 
 
 def test_options_are_refused_that_do_not_go_together(workspace: Workspace, export_to: ExportTo) -> None:
