@@ -71,6 +71,34 @@ def test_videos_are_crops_of_all_frames(workspace: Path, tmp_path: Path) -> None
         assert [(frame.width, frame.height) for frame in video.decode(video=0)] == [(32, 32)] * 12
 
 
+def test_damaged_and_missing_files_are_found_and_made_again_with_the_same_bytes(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A video, the table of a subset, and the card, which is of the whole."""
+    out = tmp_path / "out"
+    assert export(out) == 3
+    before = contents(out)
+    video = min(out.glob("train/**/*.mp4"))
+    for file in (video, out / "test/metadata.csv", out / "README.md"):
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+    max(out.glob("train/**/*.mp4")).unlink()
+    capsys.readouterr()
+    assert mocrop("verify", out) == 3
+    told = "".join(capsys.readouterr().out.split())
+    for name in (video.relative_to(out).as_posix(), "test/metadata.csv", "README.md"):
+        assert f"thechecksumof{''.join(name.split())}differs" in told
+    assert mocrop("verify", out, "--repair") == 0
+    assert mocrop("export", out, "--workers", "0") == 3
+    assert contents(out) == before
+    assert mocrop("verify", out) == 0
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
 def test_the_card_leads_to_the_folders_by_the_names_of_the_hub(
     make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
