@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.conftest import MakeCache
+from mocrop.pipeline.csv_file import write_csv
+from tests.conftest import MakeCache, MakeVideo, mocrop
 from tests.interop.libraries import library
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -68,21 +67,22 @@ def test_hugging_face_trainer(cache: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def shards(tmp_path: Path) -> Path:
-    """As `mocrop export --to webdataset` writes them, four clips a shard; the last one is to test on."""
-    webdataset = library("webdataset")
-    image = library("PIL.Image")
-    pixels = coloured()
-    for shard, name in enumerate(("train-000000", "train-000001", "train-000002", "test-000000")):
-        with webdataset.TarWriter(str(tmp_path / f"{name}.tar")) as writer:
-            for row in range(4 * shard, 4 * shard + 4):
-                sample: dict[str, Any] = {"__key__": f"{row:06d}-clip", "cls": str(LABELS[row]).encode()}
-                for slot, frame in enumerate(pixels[row]):
-                    content = io.BytesIO()
-                    image.fromarray(frame.transpose(1, 2, 0)).save(content, "JPEG")
-                    sample[f"{slot:05d}.jpg"] = content.getvalue()
-                writer.write({**sample, "json": json.dumps({"clip": f"clip{row}"}).encode()})
-    return tmp_path
+def shards(tmp_path: Path, make_video: MakeVideo) -> Path:
+    """What `mocrop export --to webdataset` writes of such clips, several shards of which are to train on."""
+    library("webdataset")
+    rows = []
+    for row, (label, frames) in enumerate(zip(LABELS, coloured(), strict=True)):
+        file = make_video(tmp_path / f"data/{row}.avi", frames=list(frames.transpose(0, 2, 3, 1)), key_interval=1)
+        rows.append((file.name, ("red", "blue")[label], "train" if SUBSETS[row] == 1 else "test"))
+    write_csv(("path", "label", "subset"), rows, tmp_path / "lists.csv")
+    work = ["-w", tmp_path / "work"]
+    assert mocrop("init", tmp_path / "data", "--splits", tmp_path / "lists.csv", *work) == 0
+    crop = ["--policy", "full", "--size", str(SIZE), "--frames", str(SLOTS), "--select", "uniform"]
+    command = ["export", tmp_path / "shards", "--to", "webdataset", "--shard-mb", "0.03", *crop]
+    assert mocrop("transcode", *work, "--workers", "0") == 0
+    assert mocrop(*command, *work, "--workers", "0") == 0
+    assert len(list((tmp_path / "shards").glob("train-*.tar"))) > 1
+    return tmp_path / "shards"
 
 
 @pytest.mark.parametrize("workers", [0, 2])
