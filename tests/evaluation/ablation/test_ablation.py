@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.signals import StopRequest
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings
+from tests.evaluation.report.test_page import Page
 
 TRAINING = TrainSettings(
     arch="timm/test_resnet",
@@ -266,6 +268,25 @@ def test_equal_costs_stand_at_one_place_and_the_legend_over_no_point(
     assert len(figure.legends) == 1
 
 
+def numbers(cells: Iterable[str]) -> list[float]:
+    return [float(text) for cell in cells for text in re.findall(r"-?\d+(?:\.\d+)?", cell.replace("\u2212", "-"))]
+
+
+def assert_page_has_numbers_of(page: Page, content: dict[str, Any]) -> None:
+    """The table of accuracies and costs, cell by cell."""
+    (table,) = [table for table in page.tables if table[0][:2] == ["crop", "area"]]
+    rows = {row[0]: numbers(row[1:]) for row in table[1:]}
+    conditions = content["conditions"]
+    for area in content["areas"]:
+        of_crop = [each["accuracy"] for each in conditions if each["variant"] == area["variant"]]
+        shares = [100 * each[key] for each in of_crop for key in ("mean", "low", "high")]
+        assert rows.pop(area["variant"]) == pytest.approx([area["area"], *shares], abs=0.0501)
+    costs = [each["gflops"] for each in conditions if each["variant"] == content["areas"][0]["variant"]]
+    assert rows.pop("GFLOPs a clip") == pytest.approx(costs, abs=0.000501)
+    assert rows.pop("against the most") == pytest.approx([100 * (each / max(costs) - 1) for each in costs], abs=0.501)
+    assert not rows
+
+
 def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablate_module, "make_caches", lambda *_: 7)
     monkeypatch.setattr(ablate_module, "checked", lambda _, settings: settings)
@@ -299,6 +320,7 @@ def test_the_report_is_whole_and_agrees_with_the_numbers(done: Workspace, monkey
     assert {line["verdict"] for line in lines} <= {*(verdict.value for verdict in Verdict), "not tested"}
     content = json.loads(files["json"].read_text())
     assert report_markdown(content) == report  # what is saved makes the same report again
+    assert_page_has_numbers_of(Page(files["page"].read_text()), content)
     assert result.few_shot is not None
     few_shot = content["few_shot"]
     assert content["full_data"][0]["sentence"] == result.full_data[0].sentence
