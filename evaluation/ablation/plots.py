@@ -69,7 +69,8 @@ def draw_accuracy(content: Content, file: Path) -> None:
         _gflops_axis(axis, sorted({each["gflops"] for each in conditions}))
         axis.set_title(f"area {ratio:g} of the frame", fontsize=10)
     _legend(figure, axes[0][0])
-    figure.supxlabel(f"GFLOPs a clip of {main['frames']} frames (points of equal cost stand side by side)")
+    remark = "(points of equal cost stand side by side)"
+    figure.supxlabel(f"GFLOPs a clip of {main['frames']} frames\n{remark}", fontsize=10)
     figure.supylabel("top-1, %")
     write_figure(figure, file, dpi=DPI)
 

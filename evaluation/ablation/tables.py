@@ -245,6 +245,8 @@ def pair_table(pairs: Sequence[Content]) -> str:
 def class_table(classes: Sequence[Content], *, most: int = 30) -> str:
     """Clips gained and lost by class, largest changes first."""
     moved = [each for each in classes if each["gained"] or each["lost"]]
+    if not moved:
+        return "No class has gained or lost a clip.\n"
     chosen = sorted(moved, key=lambda each: -abs(each["gained"] - each["lost"]))[:most]
     rows = [
         [*(str(each[name]) for name in ("name", "clips", "variant", "base")), f"+{each['gained']}", f"-{each['lost']}"]

@@ -16,7 +16,7 @@ import pytest
 
 from mocrop.evaluation.ablation import cells as ablation_module
 from mocrop.evaluation.ablation import command as ablate_module
-from mocrop.evaluation.ablation import few_shot_run, plots
+from mocrop.evaluation.ablation import few_shot_run, plots, tables
 from mocrop.evaluation.ablation.callback import AblationCallback
 from mocrop.evaluation.ablation.cells import make_caches, run_cells
 from mocrop.evaluation.ablation.checks import checked, with_names
@@ -266,6 +266,16 @@ def test_equal_costs_stand_at_one_place_and_the_legend_over_no_point(
     assert low < 2 / 1.2 < 2 * 1.2 < high
     assert axis.get_legend() is None
     assert len(figure.legends) == 1
+    (label,) = [text for text in figure.texts if text.get_text().startswith("GFLOPs")]
+    figure.draw_without_rendering()
+    extent = label.get_window_extent()
+    assert figure.bbox.x0 <= extent.x0 < extent.x1 <= figure.bbox.x1  # no letter is cut off
+
+
+def test_a_table_of_classes_without_a_row_is_a_sentence() -> None:
+    still = {"name": "Dig", "clips": 3, "variant": "motion", "base": "full", "gained": 0, "lost": 0}
+    assert tables.class_table([still]) == "No class has gained or lost a clip.\n"
+    assert "| Dig | 3 | motion | full | +1 | -0 |" in tables.class_table([{**still, "gained": 1}])
 
 
 def numbers(cells: Iterable[str]) -> list[float]:
