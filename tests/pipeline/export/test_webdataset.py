@@ -7,6 +7,9 @@ import errno
 import io
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -165,6 +168,38 @@ def test_an_export_that_was_stopped_ends_with_the_same_bytes(
     when = first.stat().st_mtime_ns
     assert export(tmp_path / "out", *options) == 3
     assert first.stat().st_mtime_ns == when  # not written again
+    assert _apart(files(tmp_path / "out")) == _apart(files(tmp_path / "whole"))
+    assert not (tmp_path / "out/.partial").exists()
+
+
+DIES = """
+import os, signal, sys
+from mocrop.cli import main
+from mocrop.pipeline.export import webdataset
+
+join, joined = webdataset.join_tar, []
+
+def dies(pieces, file):
+    join(pieces, file)
+    joined.append(file)
+    if len(joined) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+webdataset.join_tar = dies
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
+def test_an_export_that_is_killed_ends_with_the_same_bytes(workspace: Path, tmp_path: Path) -> None:
+    """By SIGKILL, with a whole shard that has no name yet."""
+    options = ["--to", "webdataset", "--cache", "c", "--workers", "0", "--shard-mb", "0.012"]
+    export(tmp_path / "whole", "--shard-mb", "0.012")
+    command = [sys.executable, "-c", DIES, "export", str(tmp_path / "out"), *options]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
+    assert len([*(tmp_path / "out").glob("*.tar")]) == 1
+    assert any((tmp_path / "out/.partial").iterdir())
+    assert mocrop("export", tmp_path / "out", "--workers", "0") == 3  # a clip of the data set is broken
     assert _apart(files(tmp_path / "out")) == _apart(files(tmp_path / "whole"))
     assert not (tmp_path / "out/.partial").exists()
 
