@@ -28,7 +28,8 @@ def print_window_answers(console: LineConsole, answers: WindowAnswers) -> None:
             console.print(line)
         if file.broken:
             after = f", after {time_of(file.windows[-1].end)} of the video" if file.windows else ""
-            console.say((f"{file.path}: {file.reasons[0].value}{after}: ", "red"), file.message)
+            message = file.message.removeprefix(f"{file.name}: ")
+            console.say((f"{file.path}: {file.reasons[0].value}{after}: ", "red"), message)
     for line in _remarks(answers):
         console.print(line)
 

@@ -324,3 +324,9 @@ def test_files_are_written_where_nobody_reads_what_is_printed(
     os.close(write)
     assert len((here / "o.csv").read_text().splitlines()) == 2
     assert (here / "v.mp4").exists()
+
+
+def test_a_file_that_fails_is_named_once(common: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "a.mp4").touch()
+    assert mocrop("predict", "a.mp4", *common, "--window", "1") == 3
+    assert "a.mp4: empty-file: the file is empty" in capsys.readouterr().out
