@@ -113,7 +113,7 @@ def export_model(
     form, source = FORMS[to], Path(checkpoint)
     target = source.with_suffix(form.suffix) if file is None else Path(file)
     if target.suffix != form.suffix:
-        raise SettingsError(f"-o {target}: a {form.title} file of mocrop ends in {form.suffix}; pass such a name")
+        raise SettingsError(f"-o {target}: the name of a file of {form.title} ends in {form.suffix}; pass such a name")
     if os.path.realpath(target) == os.path.realpath(source):
         raise SettingsError(f"-o {target} would write over the checkpoint; name another file")
     form.require()

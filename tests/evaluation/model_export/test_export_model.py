@@ -218,7 +218,7 @@ def test_a_missing_library_is_one_line_that_names_the_extra(tmp_path: Path, monk
 
 def test_a_checkpoint_is_never_written_over(tmp_path: Path) -> None:
     checkpoint = made_checkpoint(tmp_path / "best.pt", SMALL)
-    with pytest.raises(SettingsError, match=r"best\.pt: a TorchScript file of mocrop ends in \.torchscript"):
+    with pytest.raises(SettingsError, match=r"best\.pt: the name of a file of TorchScript ends in \.torchscript"):
         export_model(checkpoint, checkpoint, to="torchscript")
 
 
@@ -268,7 +268,7 @@ def test_the_program_of_the_documentation_runs_and_its_table_has_every_key(
     assert sorted(listed) == sorted(read_facts(done))
 
 
-def test_a_checkpoint_is_not_written_over(tmp_path: Path) -> None:
+def test_nor_one_whose_name_ends_as_that_of_the_file(tmp_path: Path) -> None:
     checkpoint = made_checkpoint(tmp_path / "best.torchscript", SMALL)
     before = checkpoint.read_bytes()
     with pytest.raises(SettingsError, match="would write over the checkpoint"):
