@@ -378,7 +378,7 @@ def test_a_cache_without_videos_shows_where_its_boxes_lie(
     path = make_cache(tmp_path / "a.zarr", label=[0, 1])
     settings = PageSettings(caches=(str(path),))
     page = watched.open(
-        page_in_workspace(Workspace(tmp_path / "nowhere"), settings, output=tmp_path / "page", console=QUIET)
+        page_in_workspace(Workspace(tmp_path / "nowhere"), settings, output=tmp_path / "page", console=QUIET).file
     )
     assert page.locator("#list .still .box").count() == 2
     assert page.locator(".why").count() == 0
