@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 
+import mocrop.cli
 import mocrop.evaluation
 import mocrop.pipeline
 import mocrop.training
@@ -26,6 +29,7 @@ from mocrop.pipeline import (
     transcode,
 )
 from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.export.resolve import ExportOptions
 from tests.conftest import MakeCache, MakeVideo, needs_torch
 
 IN_THIS_PROCESS = RunOptions(workers=0)
@@ -51,6 +55,11 @@ def test_what_is_offered_can_be_had_is_listed_and_is_described(package: object, 
 def test_no_name_is_that_of_a_folder_or_module_which_would_hide_it(package: ModuleType) -> None:
     (folder,) = package.__path__
     assert set(package.__all__) & {path.stem for path in Path(folder).iterdir()} == set()
+
+
+def test_an_export_takes_what_its_command_takes() -> None:
+    of_command = {each.name for each in dataclasses.fields(mocrop.cli.ExportOptions)}
+    assert of_command <= set(get_type_hints(ExportOptions))
 
 
 def test_another_name_is_no_attribute() -> None:

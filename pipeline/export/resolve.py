@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.choices import Audio
+from mocrop.pipeline.choices import Audio, Picture, Sample
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.export.base import ExportSettings
 from mocrop.pipeline.export.registry import FORMS, form_settings, options_of_forms, settings_from_plain
@@ -31,6 +31,14 @@ class ExportOptions(CropOptions, total=False):
     crf: int | None  # mp4: x264's constant quality
     preset: str | None  # mp4: x264's preset
     audio: Audio | None  # mp4: the sound of the clips
+    image: Picture | None  # frames: what a file of a frame is
+    quality: int | None  # frames: of JPEG, 1 to 100
+    sample: Sample | None  # webdataset: what a sample holds
+    shard_mb: float | None  # webdataset: size of a tar file on average, millions of bytes
+    shuffle_seed: int | None  # webdataset: of the order of the clips
+    split: str | None  # webdataset, huggingface: name or number of the split that says the subsets
+    licence: str | None  # webdataset, huggingface: of the videos, for the card
+    source_url: str | None  # webdataset, huggingface: where the videos are from, for the card
 
 
 def resolve_export(
