@@ -214,7 +214,7 @@ def test_a_file_that_is_cut_off_gives_the_windows_before_and_its_reason(
     (here / "c.avi").write_bytes(data[: len(data) * 6 // 10])
     assert mocrop("predict", "c.avi", *common, "--csv", "o.csv") == 3
     text = capsys.readouterr().out
-    assert "c.avi: truncated, after 0:02 of the video: c: only" in text
+    assert "c.avi: truncated, after 0:02 of the video: only" in text
     rows = list(csv.DictReader((here / "o.csv").open()))
     assert [(row["start"], row["state"], row["reasons"]) for row in rows[-1:]] == [("2.0", "failed", "truncated")]
     assert len(rows) == 3
