@@ -12,8 +12,8 @@ the description of the folder, verification and repair.
 2. Then what was written gets its name, ``<folder>/<clip.place><suffix>``, and a record of its files with their
    checksums, and of the facts, is kept in the workspace (:mod:`.records`).
 3. Once all clips are through, in the process of the command, ``finish(export)`` writes what belongs to the whole, such
-   as lists, from the records of the clips that are done, and returns all files that the export consists of. It is
-   called at the end of every run, and must write the same bytes for the same records.
+   as lists, from the records of the clips that are done, and returns the paths of what it has written. It is called at
+   the end of every run, and must write the same bytes for the same records.
 
 What depends on labels or subsets is for ``finish``, as these may change while the clip stays; a clip whose *place*
 changes with its label is written again. A form may have ``places(clips, form_settings,
@@ -110,6 +110,5 @@ class Export:
     several_labels: bool  # a clip may have several
     like_ucf101: bool  # the data set has the lists of UCF-101
     clips: Callable[[], Iterator[ExportedClip]]  # those that are done, by position
-    files: Callable[[], Iterator[Written]]  # of these clips
     dataset: Path
     counts: dict[str, int]  # clips: "done", "left_out"

@@ -78,12 +78,12 @@ def finish_export(
         several_labels=manifest.label_kind() == "several",
         like_ucf101=is_ucf101(dataset.splits) and all(each.isdecimal() for each in manifest.names("split_names")),
         clips=done.clips,
-        files=done.files,
         dataset=dataset.dataset,
         counts={"done": len(done.positions), "left_out": manifest.present_count() - len(done.positions)},
     )
     before = {each.path for each in files_before(export.folder) if not each.clips}
-    files = FORMS[settings.form].finish(export)
+    of_the_whole = FORMS[settings.form].finish(export)
+    files = [*done.files(), *(Written.of(file, export.folder) for file in of_the_whole)]
     remove_files(export.folder, sorted(before - {each.path for each in files}))
     write_description(
         stage, dataset=dataset.dataset, files=files, complete=True, more={"clips": export.counts, **source}

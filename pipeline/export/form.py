@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.export.base import ClipInfo, Export, ExportClip, Written
+from mocrop.pipeline.export.base import ClipInfo, Export, ExportClip
 from mocrop.pipeline.export.work import ExportWork
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.settings import Plain
@@ -34,7 +34,7 @@ class Form:
     version: int
     suffix: Callable[[Any], str]
     write: WriteClip
-    finish: Callable[[Export], list[Written]]
+    finish: Callable[[Export], list[Path]]
     own_files: Callable[[Any], bool]
     places: Callable[[Sequence[ClipInfo], Any, Sequence[str]], list[str]] | None = None
     join: Callable[[Sequence[tuple[ExportClip, Path]], Path, Any], None] | None = None

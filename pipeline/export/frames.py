@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocrop.pipeline.csv_file import write_csv
-from mocrop.pipeline.export.base import Export, ExportClip, Written
+from mocrop.pipeline.export.base import Export, ExportClip
 from mocrop.pipeline.export.form import Form
 from mocrop.pipeline.export.lists import write_lists
 from mocrop.pipeline.export.mp4 import BOXES
@@ -42,11 +42,10 @@ def write_frames(clip: ExportClip, folder: Path, work: ExportWork, log: ClipLog)
     return facts
 
 
-def finish_frames(export: Export) -> list[Written]:
+def finish_frames(export: Export) -> list[Path]:
     """Write the lists of labels and subsets, whose paths are folders, and the box of each file."""
     write_csv(_HEAD, _rows(export), export.folder / BOXES)
-    lists = [*write_lists(export), export.folder / BOXES]
-    return [*export.files(), *(Written.of(file, export.folder) for file in lists)]
+    return [*write_lists(export), export.folder / BOXES]
 
 
 def _rows(export: Export) -> Iterator[tuple[object, ...]]:

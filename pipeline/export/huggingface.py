@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from mocrop.pipeline.csv_file import write_csv
-from mocrop.pipeline.export.base import ClipInfo, Export, ExportedClip, Written
+from mocrop.pipeline.export.base import ClipInfo, Export, ExportedClip
 from mocrop.pipeline.export.card import HUB_NAMES, CardSettings, write_card
 from mocrop.pipeline.export.form import Form
 from mocrop.pipeline.export.mp4 import Mp4Settings, write_boxes, write_mp4
@@ -52,7 +53,7 @@ def _folder(clip: ClipInfo, split: int | None) -> str:
     return HUB_NAMES.get(subset, subset)
 
 
-def finish_huggingface(export: Export) -> list[Written]:
+def finish_huggingface(export: Export) -> list[Path]:
     """Write what is known of the clips, their boxes, the card and the classes."""
     split = split_index(export.split_names, export.settings.form_settings.split)
     files = [write_boxes(export)]
@@ -62,7 +63,7 @@ def finish_huggingface(export: Export) -> list[Written]:
         write_csv(_HEAD, _rows(members, folder), files[-1])
     counts = subset_counts((clip.info for clip in clips), split)
     files += write_card(export, counts, {name: f"{HUB_NAMES.get(name, name)}/**" for name in counts}, _HOW)
-    return [*export.files(), *(Written.of(file, export.folder) for file in files)]
+    return files
 
 
 def _rows(clips: Iterator[ExportedClip], folder: str) -> Iterator[tuple[object, ...]]:

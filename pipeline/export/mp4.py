@@ -14,7 +14,7 @@ from mocrop.pipeline.choices import Audio, require_choice
 from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.export.audio import AudioCopy
-from mocrop.pipeline.export.base import Export, ExportClip, Written
+from mocrop.pipeline.export.base import Export, ExportClip
 from mocrop.pipeline.export.boxes import ClipBoxes
 from mocrop.pipeline.export.clip_video import ClipVideo, with_clip_video
 from mocrop.pipeline.export.crop_encoder import CropEncoder, CropScaler, EvenCrops
@@ -204,10 +204,9 @@ def write_boxes(export: Export) -> Path:
     return file
 
 
-def finish_mp4(export: Export) -> list[Written]:
+def finish_mp4(export: Export) -> list[Path]:
     """Write the lists of labels and subsets, and the boxes."""
-    lists = [*write_lists(export), write_boxes(export)]
-    return [*export.files(), *(Written.of(file, export.folder) for file in lists)]
+    return [*write_lists(export), write_boxes(export)]
 
 
 MP4 = Form(

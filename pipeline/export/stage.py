@@ -211,17 +211,16 @@ class _Writer:
         Returns: the checksum of a file; None for a folder.
         """
         final = self._folder / f"{info.place}{self._suffix}"
-        inside = sorted(partial.rglob("*")) if partial.is_dir() else [partial]
-        files = [file for file in inside if file.is_file()]
+        folder = partial.is_dir()
+        files = [file for file in sorted(partial.rglob("*")) if file.is_file()] if folder else [partial]
         sync_all(files)
-        if partial.is_dir():
+        if folder:
             sync(partial)
         prefix = final.relative_to(self._folder).as_posix()
         written = []
         for file in files:
-            of = Written.of(file, partial if partial.is_dir() else partial.parent, sorted(facts))
-            written.append(dataclasses.replace(of, path=f"{prefix}/{of.path}" if partial.is_dir() else prefix))
-        folder = partial.is_dir()
+            of = Written.of(file, partial if folder else partial.parent, sorted(facts))
+            written.append(dataclasses.replace(of, path=f"{prefix}/{of.path}" if folder else prefix))
         self._forget(number, keep=() if folder else (prefix,))
         final.parent.mkdir(parents=True, exist_ok=True)
         if folder:  # whose record is lost, as no folder takes the place of one that holds files

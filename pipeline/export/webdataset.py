@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocrop.pipeline.choices import Sample, require_choice
-from mocrop.pipeline.export.base import ClipInfo, Export, ExportClip, Written
+from mocrop.pipeline.export.base import ClipInfo, Export, ExportClip
 from mocrop.pipeline.export.card import CardSettings, write_card
 from mocrop.pipeline.export.form import Form
 from mocrop.pipeline.export.mp4 import Mp4Settings, encode_mp4
@@ -117,14 +117,13 @@ def join_shard(pieces: Sequence[tuple[ExportClip, Path]], file: Path, settings: 
     join_tar([piece for _, piece in ordered], file)
 
 
-def finish_webdataset(export: Export) -> list[Written]:
+def finish_webdataset(export: Export) -> list[Path]:
     """Write the card and the classes."""
     split = split_index(export.split_names, export.settings.form_settings.split)
     counts = subset_counts((clip.info for clip in export.clips()), split)
     alike = len({clip.facts["fields"] for clip in export.clips()}) == 1
     paths = {subset: f"{subset}-*.tar" for subset in counts} if alike else {}
-    files = write_card(export, counts, paths, _HOW_ALIKE if alike else _HOW + _NOT_ALIKE)
-    return [*export.files(), *(Written.of(file, export.folder) for file in files)]
+    return write_card(export, counts, paths, _HOW_ALIKE if alike else _HOW + _NOT_ALIKE)
 
 
 WEBDATASET = Form(
