@@ -77,6 +77,19 @@ class FileAnswer:
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(number, float(self.probabilities[number])) for number in order.tolist()]
 
+    def to_json(self, class_names: Sequence[str], *, top: int) -> dict[str, Any]:
+        """The answer as plain values, with its ``top`` most probable classes; not which file it is for."""
+        return {
+            "state": self.state,
+            "reasons": [reason.value for reason in self.reasons],
+            "message": self.message,
+            "top": [{"class": class_names[number], "probability": share} for number, share in self.top(top)],
+            "logits": None if self.logits is None else self.logits.tolist(),
+            "box": None if self.box is None else list(self.box.edges),
+            "frames": list(self.frames),
+            "boxes": [list(box.edges) for box in self.boxes],
+        }
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
@@ -109,18 +122,9 @@ class Answers:
             "path": file.path,
             "name": file.name,
             "named_by": file.named_by,
-            "state": file.state,
-            "reasons": [reason.value for reason in file.reasons],
-            "message": file.message,
+            **file.to_json(self.class_names, top=top),
             "seen": file.seen,
-            "top": [
-                {"class": self.class_names[number], "probability": probability} for number, probability in file.top(top)
-            ],
-            "logits": None if file.logits is None else file.logits.tolist(),
-            "box": None if file.box is None else list(file.box.edges),
-            "frames": list(file.frames),
             "times": None if file.times is None else list(file.times),
-            "boxes": [list(box.edges) for box in file.boxes],
             "seconds": file.seconds,
         }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.table import Table
 
 from mocrop.evaluation.answers.answers import Answers, FileAnswer
 from mocrop.pipeline.csv_file import write_csv
+from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.terminal import LineConsole, count
 
 
@@ -66,12 +67,29 @@ def notes(answers: Answers) -> Iterator[str]:
 
 def write_answers(answers: Answers, file: Path, *, top: int) -> None:
     """Write a row for each file, with its most probable classes beside each other. Raises: DiskFullError."""
-    top = min(top, len(answers.class_names))
-    ranked = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")]
-    rows = []
-    for each in answers.files:
-        classes = [cell for number, share in each.top(top) for cell in (answers.class_names[number], share)]
-        reasons = " ".join(reason.value for reason in each.reasons)
-        told = (each.path, each.name, each.state, reasons, each.message, each.seen)
-        rows.append((*told, *classes, *([None] * (2 * top - len(classes)))))
+    ranked = ranked_columns(answers.class_names, top)
+    rows = [
+        (
+            *(each.path, each.name, each.state, codes(each.reasons), each.message, each.seen),
+            *ranked_cells(each, answers.class_names, top),
+        )
+        for each in answers.files
+    ]
     write_csv(("path", "name", "state", "reasons", "message", "seen", *ranked), rows, file)
+
+
+def codes(reasons: Iterable[Reason]) -> str:
+    """Reason codes in one cell."""
+    return " ".join(reason.value for reason in reasons)
+
+
+def ranked_columns(class_names: Sequence[str], top: int) -> list[str]:
+    """Names of the columns for the most probable classes and their probabilities, of as many as there are."""
+    return [f"{what}_{rank}" for rank in range(1, min(top, len(class_names)) + 1) for what in ("class", "probability")]
+
+
+def ranked_cells(answer: FileAnswer | None, class_names: Sequence[str], top: int) -> list[object]:
+    """What an answer has in these columns; nothing where there is none."""
+    ranked = [] if answer is None else answer.top(top)
+    cells = [cell for number, share in ranked for cell in (class_names[number], share)]
+    return cells + [None] * (len(ranked_columns(class_names, top)) - len(cells))

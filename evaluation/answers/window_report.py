@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from mocrop.evaluation.answers.report import codes, ranked_cells, ranked_columns
 from mocrop.evaluation.answers.windows import FileWindows, WindowAnswers
 from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.errors import Reason
@@ -43,7 +44,7 @@ def _table(answers: WindowAnswers, file: FileWindows) -> Table:
     table.add_column("notes", overflow="fold")
     for window in file.windows:
         answer = window.answer
-        notes = " ".join(reason.value for reason in answer.reasons if reason not in USUAL)
+        notes = codes(reason for reason in answer.reasons if reason not in USUAL)
         top = [(answers.class_names[number], f"{100 * share:.1f} %") for number, share in answer.top(1)]
         table.add_row(time_of(window.start), time_of(window.end), *(top[0] if top else ("no answer", "")), notes)
     return table
@@ -84,22 +85,20 @@ def write_window_answers(answers: WindowAnswers, file: Path, *, top: int) -> Non
 
     Raises: DiskFullError.
     """
-    top = min(top, len(answers.class_names))
-    ranked = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")]
-    nothing = [None] * (2 * top)
+    names = answers.class_names
     rows: list[tuple[object, ...]] = []
     for each in answers.files:
         for window in each.windows:
             answer = window.answer
-            classes = [cell for number, share in answer.top(top) for cell in (answers.class_names[number], share)]
-            reasons = " ".join(reason.value for reason in answer.reasons)
-            told = (each.path, each.name, window.start, window.end, answer.state, reasons, answer.message)
-            rows.append((*told, *classes, *nothing[len(classes) :]))
+            when = (each.path, each.name, window.start, window.end)
+            told = (answer.state, codes(answer.reasons), answer.message)
+            rows.append((*when, *told, *ranked_cells(answer, names, top)))
         if each.broken:
             end = each.windows[-1].end if each.windows else 0.0
-            reasons = " ".join(reason.value for reason in each.reasons)
-            rows.append((each.path, each.name, end, None, "failed", reasons, each.message, *nothing))
-    write_csv(("path", "name", "start", "end", "state", "reasons", "message", *ranked), rows, file)
+            told = ("failed", codes(each.reasons), each.message)
+            rows.append((each.path, each.name, end, None, *told, *ranked_cells(None, names, top)))
+    head = ("path", "name", "start", "end", "state", "reasons", "message")
+    write_csv((*head, *ranked_columns(names, top)), rows, file)
 
 
 def time_of(seconds: float) -> str:

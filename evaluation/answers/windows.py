@@ -106,20 +106,12 @@ class WindowAnswers:
         }
 
     def _window_json(self, window: WindowAnswer, top: int) -> dict[str, Any]:
-        answer = window.answer
         return {
             "start": window.start,
             "end": window.end,
             "first_frame": window.span.start,
             "last_frame": window.span.stop - 1,
-            "state": answer.state,
-            "reasons": [reason.value for reason in answer.reasons],
-            "message": answer.message,
-            "top": [{"class": self.class_names[number], "probability": share} for number, share in answer.top(top)],
-            "logits": None if answer.logits is None else answer.logits.tolist(),
-            "box": None if answer.box is None else list(answer.box.edges),
-            "frames": list(answer.frames),
-            "boxes": [list(box.edges) for box in answer.boxes],
+            **window.answer.to_json(self.class_names, top=top),
         }
 
 
