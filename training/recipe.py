@@ -22,6 +22,9 @@ Schedule = Literal["step", "cosine"]
 
 MOST = 1e6  # of a learning rate, a weight decay, a norm, a parameter of a distribution
 MOST_SHARES = 100  # in a list
+PRETRAINED: Mapping[str, str] = MappingProxyType({"imagenet": "ImageNet", "kinetics": "Kinetics"})  # published weights
+VIDEO_FRAMES = 16  # of a clip for a video network, where nothing else is asked for: as torchvision trained its own
+VIDEO = "video/"  # prefix of architectures that take clips, see mocrop.training.model.video
 FRAMES_WITH_SPREAD = 2  # the least of a clip that have a standard deviation
 DEFAULT_ARCH: Mapping[Stream, str] = MappingProxyType(
     {
@@ -87,12 +90,27 @@ class TrainSettings:
                 "freeze_backbone computes the features of each frame once, so its pixels must stay the same: "
                 "no flip, no multi-scale crop, no colour jitter, no random erasing"
             )
+        self._check_video()
         choices = {"input": Stream, "optimizer": OptimizerName, "schedule": Schedule, "amp": Amp, "pool": Pool}
         for name, kind in choices.items():
             require_choice(name, getattr(self, name), kind)
         if self.loss is not None:
             require_choice("loss", self.loss, Loss)
         self._check_pool()
+
+    def _check_video(self) -> None:
+        if not self.arch.startswith(VIDEO):
+            return
+        if self.pool != "mean":
+            raise ValueError(
+                f"pool {self.pool} is over the features of frames, and {self.arch} has features of a clip as a whole; "
+                "leave --pool out"
+            )
+        if self.freeze_backbone:
+            raise ValueError(
+                "freeze_backbone computes the features of each frame once, so that any may stand for a clip, and "
+                f"{self.arch} has features of a clip as a whole; leave --freeze-backbone out, or pass another --arch"
+            )
 
     def _check_pool(self) -> None:
         if self.pool == "mean":

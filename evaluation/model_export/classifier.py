@@ -31,6 +31,7 @@ class ClipClassifier(nn.Module):
         super().__init__()
         self._mean, self._std = backbone.mean, backbone.std
         self._activation: Activation = activation
+        self._video = backbone.video
         self.network = deepcopy(backbone.model).eval()
         self.pooled_head: nn.Linear | None = None
         if backbone.pool != "mean":  # the head has to wait for all frames of a clip
@@ -41,7 +42,7 @@ class ClipClassifier(nn.Module):
         """Probabilities and logits, float32, shape (batch, classes) each."""
         pixels = normalise(frames, mean=self._mean, std=self._std)
         if self.pooled_head is None:
-            logits = clip_logits(self.network, pixels)
+            logits = clip_logits(self.network, pixels, video=self._video)
         else:
             features = self.network(pixels.flatten(0, 1)).view(*frames.shape[:2], -1)
             logits = self.pooled_head(_mean_and_spread(features))

@@ -77,7 +77,7 @@ def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
         with autocast(job.device, job.precision):
             if not job.frozen:
                 frames = normalise(frames, mean=job.backbone.mean, std=job.backbone.std)
-            logits = clip_logits(model, frames).float()
+            logits = clip_logits(model, frames, video=job.backbone.video).float()
         loss += float(summed_loss(logits, labels, loss=job.loss))
         if several:
             scores.append(logits.cpu())

@@ -123,7 +123,9 @@ def set_up(
     precision = mixed_precision(device, settings.amp)
     classes, loss = len(cache.class_names), chosen_loss(cache, settings.loss)
     torch.manual_seed(settings.seed)  # of random first weights
-    backbone = build_backbone(settings.arch, classes=classes, size=size, weights=weights, input=settings.input)
+    backbone = build_backbone(
+        settings.arch, classes=classes, size=size, weights=weights, input=settings.input, frames=settings.segments
+    )
     if frozen := settings.freeze_backbone:
         require_features(backbone, size=size)
         backbone = replace(backbone, pool=settings.pool)
@@ -137,7 +139,8 @@ def set_up(
             arch=settings.arch,
             input=settings.input,
             size=size,
-            frames=clips_at_once * settings.segments,
+            frames=clips_at_once * (1 if backbone.video else settings.segments),
+            clip_frames=settings.segments if backbone.video else None,
             classes=classes,
             device=device,
             precision=precision,

@@ -74,7 +74,7 @@ def vary(job: Job, frames: Tensor, labels: Tensor, position: StepPosition) -> Mi
 def forward(job: Job, mixed: Mixed) -> tuple[Tensor, Tensor]:
     """Return the logits, float32, shape (clips, classes), and the mean loss over the clips."""
     with autocast(job.device, job.precision):
-        logits = clip_logits(job.model, mixed.frames).float()
+        logits = clip_logits(job.model, mixed.frames, video=job.backbone.video).float()
         # label smoothing and mixup are both linear in the target, so their order does not matter
         loss = mean_loss(logits, mixed.targets, loss=job.loss, label_smoothing=job.settings.label_smoothing)
     return logits, loss

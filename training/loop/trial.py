@@ -15,7 +15,7 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.training.data.features import head_inputs
 from mocrop.training.model.backbones import Backbone, reason_of, require_logits
 from mocrop.training.model.device import autocast, is_out_of_memory
-from mocrop.training.model.motion_input import CHANNELS
+from mocrop.training.model.motion_input import input_shape
 from mocrop.training.recipe import DEFAULT_ARCH
 
 MOST_FRAMES = 2  # of a trial: more show nothing new
@@ -28,12 +28,17 @@ class Trial:
     arch: str
     input: Stream
     size: int  # pixels
-    frames: int  # of a batch, over which BatchNorm takes its statistics; at least 1
+    frames: int  # of a batch, over which BatchNorm takes its statistics; at least 1; of a video network, clips
     classes: int
     device: torch.device
     precision: torch.dtype | None  # of mixed precision
     channels_last: bool
     several_processes: bool = False
+    clip_frames: int | None = None  # frames of a clip, for a video network
+
+    def noise(self, count: int) -> Tensor:
+        """Random frames, fields or clips as the network takes them, on the device."""
+        return _noise(input_shape(count, self.input, self.size, frames=self.clip_frames), self.device)
 
 
 def require_trainable(model: nn.Module, trial: Trial) -> None:
@@ -64,7 +69,8 @@ def require_features(backbone: Backbone, *, size: int) -> None:
         size: of the frame or field, pixels.
     Raises: SettingsError if its head is not linear, or not the last thing that it does.
     """
-    pixels = _noise(1, backbone.input, size, torch.device("cpu")).contiguous(memory_format=torch.channels_last)
+    shape = input_shape(1, backbone.input, size)
+    pixels = _noise(shape, torch.device("cpu")).contiguous(memory_format=torch.channels_last)
     with _as_before(backbone.model, torch.device("cpu")):
         try:
             head_inputs(backbone, backbone.model.eval(), pixels)
@@ -89,7 +95,8 @@ def _way_out(model: nn.Module, trial: Trial) -> str:
 def _changes(trial: Trial) -> Iterator[tuple[Trial, str]]:
     """Changes that may help, each with the options that make it."""
     if trial.frames < MOST_FRAMES:
-        yield replace(trial, frames=MOST_FRAMES), "pass a larger --batch-size or --segments"
+        larger = "--batch-size or --segments" if trial.clip_frames is None else "--batch-size"
+        yield replace(trial, frames=MOST_FRAMES), f"pass a larger {larger}"
     if trial.precision is not None:
         yield replace(trial, precision=None), "pass --amp off"
     if trial.channels_last:
@@ -100,6 +107,9 @@ def _changes(trial: Trial) -> Iterator[tuple[Trial, str]]:
 
 def _few(trial: Trial) -> str:
     kind = "motion field" if trial.input == "motion" else "frame"
+    if trial.clip_frames is not None:
+        clips = "one clip" if trial.frames == 1 else "clips"
+        return f"{clips} of {trial.clip_frames} {kind}s of {trial.size} px{' at a time' if trial.frames == 1 else ''}"
     return f"one {kind} of {trial.size} px at a time" if trial.frames == 1 else f"{kind}s of {trial.size} px"
 
 
@@ -109,7 +119,7 @@ def _error_of(model: nn.Module, trial: Trial) -> Exception | None:
     with _as_before(model, trial.device):
         try:
             with autocast(trial.device, trial.precision):
-                outputs = model.train()(_noise(frames, trial.input, trial.size, trial.device))
+                outputs = model.train()(trial.noise(frames))
                 logits = require_logits(outputs, frames=frames, classes=trial.classes)
                 loss = functional.cross_entropy(
                     logits.float(), torch.zeros(frames, dtype=torch.int64, device=trial.device)
@@ -129,9 +139,8 @@ def _require_gradients(model: nn.Module) -> None:
         raise ValueError(f"its output does not depend on {len(idle)} of its parameters, e.g. {idle[0]}")
 
 
-def _noise(frames: int, stream: Stream, size: int, device: torch.device) -> Tensor:
-    noise = torch.rand(frames, CHANNELS[stream], size, size, generator=torch.Generator().manual_seed(0))
-    return noise.to(device)
+def _noise(shape: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device)
 
 
 @contextmanager

@@ -147,17 +147,19 @@ def from_content(content: Any, file: Path) -> Checkpoint:
         raise CheckpointError(f"{file} is damaged ({error}); train again") from error
 
 
-def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path) -> Backbone:
+def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path, frames: int | None = None) -> Backbone:
     """Make the network of a checkpoint, with every parameter and buffer as saved.
 
     Args:
         size: side of the frames or fields that it will get, in pixels; most networks take other sizes than those that
             they were trained on.
         source: the checkpoint's file, for messages.
-    Raises: CheckpointError listing the keys and shapes that do not fit.
+        frames: of the clips that a video network will get; None: not known yet.
+    Raises: SettingsError if a video network takes no such clips; CheckpointError listing the keys and shapes that do
+        not fit.
     """
     classes = len(checkpoint.class_names)
-    backbone = build_backbone(checkpoint.arch, classes=classes, size=size, input=checkpoint.input)
+    backbone = build_backbone(checkpoint.arch, classes=classes, size=size, input=checkpoint.input, frames=frames)
     backbone = replace(backbone, pool=_pool_of(checkpoint, source))
     widen_head(backbone)
     if problems := mismatches(backbone.model, checkpoint.state_dict):

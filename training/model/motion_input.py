@@ -20,6 +20,16 @@ COLORS, DIRECTIONS = 3, 2
 CHANNELS: Mapping[Stream, int] = MappingProxyType({"frames": COLORS, "motion": DIRECTIONS})
 
 
+def input_shape(count: int, stream: Stream, size: int, *, frames: int | None = None) -> tuple[int, ...]:
+    """Shape of what a network takes: ``count`` frames or fields; with ``frames``, so many clips of so many of them.
+
+    >>> input_shape(2, "frames", 8), input_shape(2, "motion", 8, frames=16)
+    ((2, 3, 8, 8), (2, 2, 16, 8, 8))
+    """
+    time = () if frames is None else (frames,)
+    return (count, CHANNELS[stream], *time, size, size)
+
+
 def take_motion(model: nn.Module, *, arch: str, pretrained: bool) -> None:
     """Replace the three inputs of a network's first convolution by two, for motion in x and in y.
 
@@ -30,7 +40,7 @@ def take_motion(model: nn.Module, *, arch: str, pretrained: bool) -> None:
 
     Raises: SettingsError if the network does not begin with a convolution of RGB.
     """
-    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Conv3d)]
     if not layers or not _takes_rgb(layers[0]):
         raise SettingsError(
             f"--arch {arch} does not begin with a convolution of RGB frames, so it cannot take --input motion; pass "
@@ -40,14 +50,14 @@ def take_motion(model: nn.Module, *, arch: str, pretrained: bool) -> None:
         _take_directions(layer, pretrained=pretrained)
 
 
-def _takes_rgb(layer: nn.Conv2d) -> bool:
+def _takes_rgb(layer: nn.Conv2d | nn.Conv3d) -> bool:
     return layer.in_channels == COLORS and layer.groups == 1
 
 
-def _take_directions(layer: nn.Conv2d, *, pretrained: bool) -> None:
+def _take_directions(layer: nn.Conv2d | nn.Conv3d, *, pretrained: bool) -> None:
     kernels = layer.weight.detach()
     if pretrained:
-        kernels = kernels.mean(dim=1, keepdim=True).expand(-1, DIRECTIONS, -1, -1) * (COLORS / DIRECTIONS)
+        kernels = kernels.mean(dim=1, keepdim=True).repeat_interleave(DIRECTIONS, dim=1) * (COLORS / DIRECTIONS)
     else:
         kernels = kernels[:, :DIRECTIONS] * (COLORS / DIRECTIONS) ** 0.5
     layer.weight = nn.Parameter(kernels.contiguous())

@@ -6,6 +6,8 @@ deviation takes both at once, twice as many numbers, and answers for the clip.
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 
@@ -59,16 +61,16 @@ def head_layer(backbone: Backbone) -> nn.Linear:
 
 
 def pooled_logits(backbone: Backbone, frames: Tensor) -> Tensor:
-    """Logits of clips, whichever way the head pools: (clips, frames, 3, size, size) to (clips, classes)."""
+    """Logits of clips, or of several views of each, whichever way the head pools: as :func:`.clip_logits`."""
     if backbone.pool == "mean":
-        return clip_logits(backbone.model, frames)
+        return clip_logits(backbone.model, frames, video=backbone.video)
 
     def pool(_: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-        return pooled(inputs[0].view(*frames.shape[:2], -1), backbone.pool)
+        return pooled(inputs[0].view(len(frames), prod(frames.shape[1:-3]), -1), backbone.pool)
 
     hook = head_layer(backbone).register_forward_pre_hook(pool)
     try:
-        logits: Tensor = backbone.model(frames.flatten(0, 1))
+        logits: Tensor = backbone.model(frames.flatten(0, -4))
     finally:
         hook.remove()
     return logits

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mocrop.pipeline.errors import WeightsError
 from mocrop.training.model.file_kinds import UnreadableError
 from mocrop.training.model.torch_file import SAVE_WEIGHTS, has_named_hash, read_torch_file
+from mocrop.training.model.video import is_video, torchvision_name
 
 StateDict = Mapping[str, Tensor]
 WRAPPINGS = (  # keys under which programs save a state dict beside other values; the first that is there counts
@@ -34,12 +35,15 @@ MAX_WRAPPINGS = 4  # one in the other; a file may hold a dictionary that holds i
 MAX_NAMES = 6  # of keys in a message
 
 
-def torchvision_imagenet(arch: str) -> StateDict:
-    """Fetch torchvision's first published ImageNet weights, from its download folder if they are there.
+def torchvision_weights(arch: str) -> StateDict:
+    """Fetch torchvision's first published weights, from its download folder if they are there.
+
+    They are of ImageNet, those of video networks of Kinetics-400.
 
     Raises: WeightsError that names the file and the ways out if the download fails, or if the file is damaged.
     """
-    weights = torchvision.models.get_model_weights(arch).IMAGENET1K_V1
+    published = torchvision.models.get_model_weights(torchvision_name(arch))
+    kind, weights = ("Kinetics", published.KINETICS400_V1) if is_video(arch) else ("ImageNet", published.IMAGENET1K_V1)
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     try:
         if file.is_file() and not has_named_hash(file):  # torch.hub compares what it fetches, and never again
@@ -48,7 +52,7 @@ def torchvision_imagenet(arch: str) -> StateDict:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = getattr(error, "reason", None) or error
         raise WeightsError(
-            f"--arch {arch}: the ImageNet weights cannot be fetched from {weights.url} ({reason}); pass --weights none "
+            f"--arch {arch}: the {kind} weights cannot be fetched from {weights.url} ({reason}); pass --weights none "
             f"to start from random ones, or fetch {file.name} elsewhere and pass --weights FILE (or put it at {file})"
         ) from error
     return cast(StateDict, state)
