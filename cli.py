@@ -18,7 +18,21 @@ import typer
 import typer.core
 
 from mocrop.evaluation.options import ArchOption, CheckpointOption, DeviceOption, RunOption, WindowOptions
-from mocrop.pipeline.choices import Audio, Bars, Camera, Compression, Fit, Picture, Sample, Scene, Select, Shape, Source
+from mocrop.pipeline.choices import (
+    At,
+    Audio,
+    Bars,
+    Camera,
+    Compression,
+    Fit,
+    Picture,
+    Sample,
+    Scene,
+    Select,
+    Shape,
+    Source,
+    Spread,
+)
 from mocrop.pipeline.names import printable
 from mocrop.training.options import (
     CacheOption,
@@ -246,10 +260,6 @@ class BoxOptions:
     frames: Annotated[
         int | None, typer.Option(min=1, help="Frame slots per clip: the most frames stored.", show_default="16")
     ] = None
-    select: Annotated[
-        Select | None,
-        typer.Option(help="Which frames to store: key frames, or frames at even steps.", show_default="keyframes"),
-    ] = None
     seed: PolicySeedOption = None
     eps_px: EpsOption = None
     samples: SamplesOption = None
@@ -270,6 +280,23 @@ class SizeOption:
 class CropOptions(BoxOptions, SizeOption):
     """Options of a crop cache."""
 
+    select: Annotated[
+        Select | None,
+        typer.Option(
+            help="Which frames to store: key frames, frames at even steps, or windows of neighbouring frames.",
+            show_default="keyframes",
+        ),
+    ] = None
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="dense: windows per clip, of --frames each.", show_default="4")
+    ] = None
+    stride: Annotated[
+        int | None,
+        typer.Option(min=1, help="dense: frames of the video from one of a window to the next.", show_default="2"),
+    ] = None
+    at: Annotated[
+        At | None, typer.Option(help="dense: windows evenly spread, or where the most moves.", show_default="even")
+    ] = None
     motion_fields: Annotated[
         bool | None, typer.Option("--motion-fields", help="Also store a dense motion field for every frame.")
     ] = None
@@ -328,6 +355,10 @@ class WhatToExport:
 class ExportOptions(BoxOptions, WhatToExport):
     """Options of `mocrop export`, named as `resolve_export` takes them; None: not given."""
 
+    select: Annotated[
+        Spread | None,
+        typer.Option(help="Which frames to store: key frames, or frames at even steps.", show_default="keyframes"),
+    ] = None
     density_from: DensityOption = None
     size: Annotated[
         int | None,
@@ -1130,7 +1161,7 @@ def coverage(
         int | None, typer.Option(min=1, help="Frame slots per clip, as for precrop.", show_default="16")
     ] = None,
     select: Annotated[
-        Select | None,
+        Spread | None,
         typer.Option(help="Which frames have a slot: key frames, or frames at even steps.", show_default="keyframes"),
     ] = None,
     workspace: WorkspaceOption = None,

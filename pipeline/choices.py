@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 Source = Literal["h264", "original", "auto"]  # which files are read: transcoded, the data set's own, or clip by clip
-Select = Literal["keyframes", "uniform"]  # which frames are decoded
+Spread = Literal["keyframes", "uniform"]  # which frames stand for a clip
+Select = Literal["keyframes", "uniform", "dense"]  # which frames a cache stores; dense: windows of neighbouring ones
+At = Literal["even", "motion"]  # where the windows of a clip are: evenly spread, or where the most moves
 Camera = Literal["ignore", "compensate"]  # the camera's motion: left in the vectors, or subtracted
 Shape = Literal["frame", "square"]  # of a box: the frame's own, or a square in pixels as far as the frame allows
 Bars = Literal["keep", "cut"]  # black bars: part of the frame, or what lies outside of the picture

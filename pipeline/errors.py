@@ -66,6 +66,8 @@ class Reason(StrEnum):
     NOTHING_MOVES = "nothing-moves"
     FEW_KEY_FRAMES = "fewer-key-frames-than-slots"
     FEW_FRAMES = "fewer-frames-than-slots"
+    FEW_WINDOWS = "fewer-windows-than-asked"
+    WINDOW_PADDED = "shorter-than-a-window"
     WHOLE_FRAME = "whole-frame"
     STILL_FIELDS = "motion-fields-of-zeros"
     TAKEN_AS_IT_IS = "taken-as-it-is"

@@ -194,6 +194,8 @@ def work(tmp_path_factory: pytest.TempPathFactory, make_video: Any) -> Path:
     small = ("--size", "16", "--workers", "0", *place)
     typed_in("precrop", "--policy", "full", "--fit", "pad", "--name", "padded", *small)
     typed_in("precrop", "--policy", "center", "--bars", "cut", "--name", "without-bars", *small)
+    windows = ("--select", "dense", "--clips", "2", "--stride", "1", "--at", "motion")
+    typed_in("precrop", *windows, "--name", "windows", *small)
     for policy in POLICIES:
         typed_in("precrop", "--policy", policy, *small)
     return folder
@@ -228,7 +230,7 @@ def several_labels(folder: Path) -> zarr.Group:
 def test_the_cache_format_names_every_array_and_attribute(work: Path, tmp_path: Path) -> None:
     parts = sections(DOCS / "cache-format.md", level=2)
     caches = [zarr.open_group(path, mode="r") for path in sorted((work / "mocrop-work/caches").glob("*.zarr"))]
-    assert len(caches) == 3 + len(POLICIES)
+    assert len(caches) == 4 + len(POLICIES)
     arrays = {name for cache in (*caches, several_labels(tmp_path)) for name, _ in cache.arrays()}
     assert set(first_cells(parts["Arrays"].partition("### States")[0])) == arrays
     attributes = set().union(*(keys(cache.attrs.asdict()) for cache in caches))

@@ -18,7 +18,7 @@ from mocrop.evaluation.advice.choose import (
 from mocrop.evaluation.advice.measured import AccuracyTable, Tables
 from mocrop.evaluation.advice.motion_facts import DataSetFacts, MotionFacts, summed_up
 from mocrop.evaluation.report.format import points
-from mocrop.pipeline.choices import Select
+from mocrop.pipeline.choices import Spread
 
 SLOTS = 16  # of a cache for which nothing else is recommended, as `mocrop precrop` has it
 EMPTY_SLOT_BYTES = 16  # its place in the index of a shard file; the frame that is not there is not stored
@@ -88,7 +88,7 @@ def _line(option: str, count: Count) -> Line:
 
 def _select(clips: Sequence[MotionFacts], slots: int) -> Line:
     few = len(_few(clips, slots)) / len(clips)
-    select: Select = "uniform" if few >= ENOUGH_SHORT else "keyframes"
+    select: Spread = "uniform" if few >= ENOUGH_SHORT else "keyframes"
     reason = f"every clip has {_counted(slots, 'key frame')}, or no other frames"
     if few:
         only = "" if select == "uniform" else "only "

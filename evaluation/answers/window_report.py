@@ -15,7 +15,7 @@ from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.terminal import LineConsole, count
 
-USUAL = (Reason.FEW_KEY_FRAMES, Reason.FEW_FRAMES)  # windows are short
+USUAL = (Reason.FEW_KEY_FRAMES, Reason.FEW_FRAMES, Reason.FEW_WINDOWS)  # windows are short
 
 
 def print_window_answers(console: LineConsole, answers: WindowAnswers) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mocrop.evaluation.coverage.actor_boxes import ActorBoxes, actor_rows
 from mocrop.evaluation.coverage.overlap import DoubleMap
 from mocrop.pipeline.cache.slots import chosen_frames
-from mocrop.pipeline.choices import Select
+from mocrop.pipeline.choices import Spread
 from mocrop.pipeline.dataset.clips import group_of
 from mocrop.pipeline.groups import NO_GROUP
 from mocrop.pipeline.motion.clip_motion import ClipMotion
@@ -97,13 +97,13 @@ def annotated_clips(
                 )
 
 
-def slots_of(motion: ClipMotion, *, select: Select, slots: int) -> list[int]:
+def slots_of(motion: ClipMotion, *, select: Spread, slots: int) -> list[int]:
     """Numbers of the frames that `mocrop precrop` would keep of a clip, ascending.
 
     Key frames are those whose pictures are of type I; a clip without any is thinned evenly, as `precrop` does.
     """
     key_frames = motion.intra_frames.tolist()
-    chosen: Select = select if key_frames else "uniform"
+    chosen: Spread = select if key_frames else "uniform"
     return chosen_frames(chosen, key_frames=key_frames, frames=motion.frames, slots=slots)
 
 

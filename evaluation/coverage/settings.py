@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mocrop.pipeline.choices import Bars, Camera, Select, require_choice
+from mocrop.pipeline.choices import Bars, Camera, Spread, require_choice
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.limits import require_numbers, require_whole
 from mocrop.pipeline.policies.adaptive import AdaptiveSettings
@@ -42,7 +42,7 @@ class CoverageSettings:
     ratios: tuple[float, ...] = (0.75, 0.5, 0.25, 0.1)  # of the area of the box, fractions of the frame
     groups: range | None = None  # UCF groups of the clips to measure; None: all
     slots: int = 16  # most frames of a clip that have a slot, as `mocrop precrop --frames`
-    select: Select = "keyframes"  # which frames fill the slots, as `mocrop precrop --select`
+    select: Spread = "keyframes"  # which frames fill the slots, as `mocrop precrop --select`
     leave_out: bool = True  # policies for which the motion store is too old; False: they are an error
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class CoverageSettings:
             raise ValueError("ratios must hold at least one value")
         require_numbers("ratios", self.ratios, above=0, most=1)
         require_whole("slots", self.slots, least=1)
-        require_choice("select", self.select, Select)
+        require_choice("select", self.select, Spread)
 
 
 def coverage_settings(
@@ -65,7 +65,7 @@ def coverage_settings(
     bars: Bars | None = None,
     groups: str | None = None,
     slots: int | None = None,
-    select: Select | None = None,
+    select: Spread | None = None,
 ) -> CoverageSettings:
     """Settings from command-line options; what is empty or None keeps its default.
 

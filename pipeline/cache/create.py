@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -14,8 +15,9 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from mocrop.pipeline.arrays import write_names
-from mocrop.pipeline.cache.description import SCHEMA_VERSION, write_sealed
-from mocrop.pipeline.cache.layout import STEPS_PER_PIXEL, CacheLayout, ClipState, ClipTable
+from mocrop.pipeline.cache.description import DENSE, SCHEMA_VERSION, write_sealed
+from mocrop.pipeline.cache.layout import OF_WINDOWS, STEPS_PER_PIXEL, CacheLayout, ClipState, ClipTable
+from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import full_disk_as_error
 
@@ -71,6 +73,7 @@ def build_cache(
         "size": layout.size,
         "class_names": list(table.class_names),
         "split_names": list(table.split_names),
+        **({} if layout.dense is None else {DENSE: dataclasses.asdict(layout.dense)}),
         **attributes,
     }
     with full_disk_as_error():
@@ -96,12 +99,13 @@ def _create_shard_arrays(group: zarr.Group, layout: CacheLayout, *, clips: int, 
     if layout.motion_side:
         _create_stream(group, "motion", layout, shape=(clips, layout.frames, 2, layout.motion_side, layout.motion_side))
     for name, tail, dtype, fill in (
-        ("frame_index", (slots,), "int32", -1),
+        ("frame_index", (slots,), "int32", UNUSED),
         ("box", (4,), "float32", 0.0),
         ("density", layout.grid, "float32", 0.0),
         ("state", (), "uint8", int(ClipState.NOT_WRITTEN)),
         *([("slot_box", (slots, 4), "float32", 0.0), ("picture", (4,), "float32", 0.0)] if schema >= 3 else []),
         *([("content", (slots, 4), "float32", 0.0)] if schema >= 3 and layout.padded else []),
+        *([(OF_WINDOWS, (layout.dense.windows,), "int32", UNUSED)] if layout.dense else []),
         *([("checksum", (slots,), "uint32", 0)] if checked else []),
         *([("motion_checksum", (slots,), "uint32", 0)] if checked and layout.motion_side else []),
     ):

@@ -11,7 +11,10 @@ import numpy.typing as npt
 import tensorstore as ts
 import zarr
 
+from mocrop.pipeline.cache.dense import DenseWindows, window_slots
+from mocrop.pipeline.cache.description import DENSE, damaged
 from mocrop.pipeline.cache.layout import (
+    OF_WINDOWS,
     USABLE,
     boxes_of_slots,
     missing_files,
@@ -115,6 +118,55 @@ class CropCache(OpenCache):
     def content(self) -> npt.NDArray[np.float32]:
         """float32, shape (clips, slots, 4): what is not padding in the frame of each used slot."""
         return self._column("content") if self.has_column("content") else whole_frames(self.frame_index >= 0)
+
+    @cached_property
+    def dense(self) -> DenseWindows | None:
+        """The windows that the slots are of; None for a cache without windows.
+
+        Raises: CacheError if what the cache says of them cannot be right.
+        """
+        told: Any = self.attributes.get(DENSE)
+        if told is None and not self.has_column(OF_WINDOWS):
+            return None
+        try:
+            dense = DenseWindows(**told)
+            if (shape := self._arrays[OF_WINDOWS]["shape"]) != [len(self), dense.windows]:
+                raise ValueError(f"{OF_WINDOWS} has shape {shape} for {dense.windows} windows a clip")
+            if dense.slots != self.frames_per_clip:
+                raise ValueError(f"{self.frames_per_clip} slots for {dense.slots} frames of windows")
+        except (TypeError, ValueError, KeyError) as error:
+            raise damaged(self.path, f"its windows: {error}") from error
+        return dense
+
+    @cached_property
+    def window(self) -> npt.NDArray[np.int32]:
+        """int32, shape (clips, windows): source frame that each window begins with, ascending; -1 = unused.
+
+        Raises: CacheError if the cache has no windows.
+        """
+        self._required_dense()
+        return self._column(OF_WINDOWS)
+
+    @cached_property
+    def window_slots(self) -> npt.NDArray[np.int64]:
+        """int64, shape (clips, windows, frames): the slot of each frame of each window, as :func:`.dense.window_slots`.
+
+        Unused windows of a clip repeat the others in turn; a clip without frames has slot 0 everywhere.
+
+        Raises: CacheError if the cache has no windows, or they are not those of its frames.
+        """
+        try:
+            return window_slots(self.frame_index, self.window, self._required_dense())
+        except ValueError as error:
+            raise self._unreadable(OF_WINDOWS, error) from error
+
+    def _required_dense(self) -> DenseWindows:
+        if self.dense is None:
+            raise CacheError(
+                f"{self.path} has no windows of neighbouring frames; write a cache that has them with `mocrop precrop "
+                "--select dense`, under another --name or with --overwrite"
+            )
+        return self.dense
 
     @cached_property
     def density(self) -> npt.NDArray[np.float32]:

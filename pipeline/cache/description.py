@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mocrop.pipeline.cache.layout import OF_BOXES
+from mocrop.pipeline.cache.dense import MOST_SLOTS
+from mocrop.pipeline.cache.layout import OF_BOXES, OF_WINDOWS
 from mocrop.pipeline.checksums import SealError, array_metadata, require_checksum, require_seal, seal, with_checksum
 from mocrop.pipeline.errors import CacheError, NewerError
 from mocrop.pipeline.files import write_whole
@@ -22,13 +23,13 @@ from mocrop.pipeline.versions import other_layout
 
 SCHEMA_VERSION = 4  # `labels`, validation lists; 3: `slot_box`, `picture`; from 2 on each byte has a checksum
 OLDEST_SCHEMA = 1
+DENSE = "dense"  # attribute of a cache of windows: how many, of how many frames, how far apart
 UPDATING = "updating"  # attribute of a cache of which some files are new and some are old
 MOST_CLIPS = 1 << 24  # larger numbers are damage or an attack: columns of so many rows are read into memory
-MOST_SLOTS = 1 << 16
 MOST_PIXELS = 1 << 14  # of a side
 GROUP_FILE = "zarr.json"
 ROWS = ("frame_index", "box", "density", "label", "group", "subset", "clip", "state")  # columns of any schema
-OPTIONAL = ("motion", "checksum", "motion_checksum", "labels", *OF_BOXES)
+OPTIONAL = ("motion", "checksum", "motion_checksum", "labels", *OF_BOXES, OF_WINDOWS)
 
 
 class NewerCacheError(CacheError, NewerError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import boxes_of_slots, whole_frames
+from mocrop.pipeline.cache.layout import OF_WINDOWS, boxes_of_slots, whole_frames
 
 _LEFT_OUT = (  # of the attributes: what does not change a pixel or a label, or follows from what is hashed
     "schema",
@@ -39,6 +39,8 @@ def _columns(cache: CropCache) -> Iterator[str]:
         yield "labels"
     if cache.has_motion:
         yield "motion_checksum"
+    if cache.dense is not None:
+        yield OF_WINDOWS
     yield from _boxes_of_its_own(cache)
 
 

@@ -23,6 +23,8 @@ array                shape, dtype                        meaning
 ``motion``           (clips, frames, 2, side, side) i1   optional: a motion field for each frame, x and y, laid out like
                                                          ``frames``; see :mod:`~mocrop.pipeline.motion.fields`
 ``motion_checksum``  as ``checksum``                     optional: CRC-32C of each motion field
+``window``           (clips, windows) int32              optional, of caches of windows, see :mod:`.dense`: source frame
+                                                         that each window begins with, ascending; -1 = unused window
 ``content``          (clips, frames, 4) float32          optional: left, top, right, bottom of what is not padding in
                                                          each used slot's frame, fractions of the frame; 0 of the others
 ===================  ==================================  ======================================================
@@ -38,6 +40,9 @@ Caches of schema 1 and 2 have no columns ``slot_box`` and ``picture``: their box
 Those of schema 1 have no columns of checksums, no checksums behind columns and metadata, and may lack columns of zeros.
 Those of schema 3 and before know no ``labels`` and no validation lists; where a cache of schema 3 gets either, it
 becomes one of schema 4, which an older mocrop refuses. All are read, and grow, as they are.
+
+A cache of windows has its slots as any other, which is what an older mocrop finds in it. What is more, ``window`` and
+the attribute ``dense``, that one neither reads nor writes: it does not know the settings, so that it writes no row.
 """
 
 from __future__ import annotations
@@ -54,6 +59,7 @@ import numpy.typing as npt
 import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array
+from mocrop.pipeline.cache.dense import DenseWindows
 from mocrop.pipeline.checksums import checksum
 from mocrop.pipeline.choices import Compression, Stream
 from mocrop.pipeline.limits import require_whole
@@ -63,7 +69,8 @@ STREAMS: tuple[Stream, ...] = get_args(Stream)
 VALIDATION = 3  # in `subset`; caches before schema 4 have none
 CHECKSUMS: Mapping[Stream, str] = {"frames": "checksum", "motion": "motion_checksum"}  # column of each stream's
 OF_BOXES = ("slot_box", "picture", "content")  # columns of schema 3; the last one only where crops are padded
-SHARD_COLUMNS = ("state", "frame_index", "box", "density", *OF_BOXES, *CHECKSUMS.values())  # a file a shard
+OF_WINDOWS = "window"  # column of caches of dense windows only
+SHARD_COLUMNS = ("state", "frame_index", "box", "density", *OF_BOXES, OF_WINDOWS, *CHECKSUMS.values())  # a file a shard
 TABLE_COLUMNS = (
     "label",
     "group",
@@ -95,10 +102,13 @@ class CacheLayout:
     compression: Compression = "none"
     motion_side: int = 0  # cells, both sides of a motion field; 0: the cache has no motion fields
     padded: bool = False  # whether frames may have padding, so that `content` tells where
+    dense: DenseWindows | None = None  # the windows that the slots are of; None: there are none
 
     def __post_init__(self) -> None:
         for name in ("frames", "size", "clips_per_shard"):
             require_whole(name, getattr(self, name), least=1)
+        if self.dense is not None and self.dense.slots != self.frames:
+            raise ValueError(f"frames must be {self.dense.slots}, the slots of the windows, not {self.frames}")
 
 
 @dataclass(frozen=True, kw_only=True)

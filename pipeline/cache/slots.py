@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mocrop.pipeline.choices import Select
+from mocrop.pipeline.choices import Spread
 
 UNUSED = -1  # frame number of a slot that holds no frame
 
@@ -22,7 +22,7 @@ def evenly(count: int, *, slots: int) -> list[int]:
     return [(2 * slot + 1) * count // (2 * slots) for slot in range(slots)]
 
 
-def chosen_frames(select: Select, *, key_frames: Sequence[int], frames: int, slots: int) -> list[int]:
+def chosen_frames(select: Spread, *, key_frames: Sequence[int], frames: int, slots: int) -> list[int]:
     """Choose frames by number: ``keyframes`` thins the key frames evenly, ``uniform`` all frames.
 
     Args:

@@ -13,6 +13,7 @@ import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array, worker_context
 from mocrop.pipeline.cache.layout import (
+    OF_WINDOWS,
     SHARD_COLUMNS,
     STREAMS,
     USABLE,
@@ -43,6 +44,7 @@ class Shard:
     slot_box: npt.NDArray[np.float32] | None = None  # (n, frames, 4); None: `box` for every used slot
     picture: npt.NDArray[np.float32] | None = None  # (n, 4); None: the whole frame of every usable clip
     content: npt.NDArray[np.float32] | None = None  # (n, frames, 4); None: there is no padding
+    window: npt.NDArray[np.int32] | None = None  # (n, windows); None: the cache has no windows
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """The rows of one column."""
@@ -96,7 +98,8 @@ class CacheWriter:
     def write(self, shard: Shard) -> None:
         """Write one shard, its states last. Equal shards give equal bytes, whatever was there before.
 
-        Raises: ValueError if the rows are not exactly those of one shard, or if motion fields are missing or too many.
+        Raises: ValueError if the rows are not exactly those of one shard, or if motion fields or windows are missing or
+            too many.
         """
         index, offset = divmod(shard.first, self._clips_per_shard)
         rows = slice(shard.first, min(shard.first + self._clips_per_shard, self._clips))
@@ -104,6 +107,8 @@ class CacheWriter:
             raise ValueError(f"{len(shard.frames)} clips from {shard.first} on are not one shard of {self._path}")
         if len(shard.motion) != (len(shard.frames) if self._motion is not None else 0):
             raise ValueError(f"motion fields of {len(shard.motion)} clips do not fit {self._path}")
+        if (shard.window is not None) != (OF_WINDOWS in self._columns):
+            raise ValueError(f"windows are missing, or {self._path} has none")
         not_written = np.full(rows.stop - rows.start, ClipState.NOT_WRITTEN, np.uint8)
         self._write_column("state", self._state, rows, index, not_written)
         for stream in STREAMS:

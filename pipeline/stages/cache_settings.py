@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-from mocrop.pipeline.choices import Bars, Camera, Compression, Fit, Select, Shape, Source
+from mocrop.pipeline.choices import At, Bars, Camera, Compression, Fit, Select, Shape, Source
 from mocrop.pipeline.errors import MocropError, SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings
 from mocrop.pipeline.policies.precomputed import POLICY as MAPS
@@ -49,9 +49,13 @@ class CropOptions(TypedDict, total=False):
     window_seconds: float | None  # how near to a slot motion counts, for policy follow
     bars: Bars | None  # black bars: part of the frame, or cut off first
     fit: Fit | None  # crops that are no squares: stretched to one, or padded
+    clips: int | None  # windows per clip, with select dense; as are the next two
+    stride: int | None  # frames of the video from one frame of a window to the next
+    at: At | None  # where the windows are
 
 
 FIELD_OPTIONS = ("motion_fields", "field_side", "field_span", "field_camera")
+DENSE_OPTIONS = ("clips", "stride", "at")
 
 
 def resolve_precrop(
@@ -81,8 +85,9 @@ def resolve_precrop(
     inherited = known.pop("policy_settings", {})
     if policy != known.get("policy", policy):
         inherited = {}
-    if any(name in given and given[name] != known.get(name) for name in ("size", "frames")):
-        known.pop("clips_per_shard", None)  # follows from size and frames
+    if any(name in given and given[name] != known.get(name) for name in ("size", "frames", "select", "clips")):
+        known.pop("clips_per_shard", None)  # follows from these
+    _settle_dense(given, known)
     own_fields = {field.name for field in dataclasses.fields(PrecropSettings)}
     start = {"size": size, "source": stages.extract().settings.source, **known}
     own = {**start, **{key: value for key, value in given.items() if key in own_fields}}
@@ -97,6 +102,19 @@ def resolve_precrop(
         return PrecropSettings(**settings, policy_settings=policy_settings(policy, {**inherited, **extra}))
     except (ValueError, MocropError) as error:
         raise SettingsError(str(error)) from error
+
+
+def _settle_dense(given: Mapping[str, Any], known: Plain) -> None:
+    """Let what is stored of windows go where other frames are asked for.
+
+    Raises: SettingsError if an option of windows is given, and no windows are.
+    """
+    if given.get("select", known.get("select")) == "dense":
+        return
+    if named := ", ".join(f"--{name}" for name in DENSE_OPTIONS if name in given):
+        raise SettingsError(f"{named}: goes with --select dense, which stores windows; leave it out, or add that")
+    for name in DENSE_OPTIONS:
+        known.pop(name, None)
 
 
 def resolve_fields(asked: Mapping[str, Any], *, known: Plain | None) -> MotionFieldSettings | None:

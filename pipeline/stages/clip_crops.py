@@ -13,8 +13,6 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 from mocrop.pipeline.cache.layout import ClipState
-from mocrop.pipeline.cache.slots import chosen_frames
-from mocrop.pipeline.choices import Select
 from mocrop.pipeline.crop_box import CropBox, PixelEdges
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
@@ -22,6 +20,7 @@ from mocrop.pipeline.motion.fields import Fields, dense_motion
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.policies.base import ClipFacts, PolicyResult
 from mocrop.pipeline.policies.registry import decide
+from mocrop.pipeline.stages.chosen import Chosen, choose_frames, note_slots
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.video.cropper import Cropper
 from mocrop.pipeline.video.decoder import FrameDamage
@@ -45,6 +44,7 @@ class ClipCrops:
     content: npt.NDArray[np.float32]  # (used slots, 4) what is not padding, fractions of the stored frame
     state: ClipState
     fields: Fields | None  # (used slots, 2, side, side)
+    windows: list[int] | None = None  # numbers of the frames that windows begin with; None: the settings choose none
 
 
 def crop_file(
@@ -93,23 +93,26 @@ def _crops_of(
     log: ClipLog,
 ) -> ClipCrops:
     """Choose, decode and crop the frames of an open video."""
-    select: Select = "uniform" if timeline.without_key_frames else settings.select
-    if select != settings.select:
-        log.note(Reason.NO_KEY_FRAMES, "its pictures are refreshed without key frames; evenly spaced frames were taken")
-    key_frames = timeline.key_frames.tolist()
-    numbers = chosen_frames(select, key_frames=key_frames, frames=timeline.frames, slots=settings.frames)
+    no_keys = "its pictures are refreshed without key frames" if timeline.without_key_frames else ""
+    chosen = choose_frames(
+        settings, key_frames=timeline.key_frames.tolist(), frames=timeline.frames, no_keys=no_keys, log=log
+    )
 
-    def chosen() -> Iterator[ChosenFrame]:
+    def decoded() -> Iterator[ChosenFrame]:
         damage, orientations = FrameDamage(), Orientations(video.stream)
-        by_keys = select == "keyframes"
         for number, frame in decode_frames(
-            video, timeline, numbers, key_frames_only=by_keys, damage=damage, orientations=orientations
+            video,
+            timeline,
+            chosen.numbers,
+            key_frames_only=chosen.key_frames,
+            damage=damage,
+            orientations=orientations,
         ):
             yield ChosenFrame(number, frame, orientations.now)
         (timeline.damage or damage).report(clip=clip, max_damaged=settings.max_damaged, log=log)
 
-    crops = crop_frames(chosen(), numbers, settings, cropper, clip=clip, motion=motion, log=log)
-    note_slots(len(crops.numbers), timeline.frames, select, settings, log)
+    crops = crop_frames(decoded(), chosen, settings, cropper, clip=clip, motion=motion, log=log)
+    note_slots(chosen, settings, log)
     return crops
 
 
@@ -122,8 +125,8 @@ class ChosenFrame(NamedTuple):
 
 
 def crop_frames(
-    chosen: Iterator[ChosenFrame],
-    numbers: Sequence[int],
+    decoded: Iterator[ChosenFrame],
+    chosen: Chosen,
     settings: PrecropSettings,
     cropper: Cropper,
     *,
@@ -134,17 +137,20 @@ def crop_frames(
     """Let the policy decide, and crop the chosen frames; the first of them gives the size of the picture.
 
     Args:
-        chosen: the frames, in order; some at the end may be missing. They lose what swscale does not know of colours.
-        numbers: of all that were chosen.
+        decoded: the frames, in order; some at the end may be missing, but of windows. They lose what swscale does not
+            know of colours.
+        chosen: all that were chosen.
         cropper: of these settings.
         clip: its name, as for :func:`crop_file`.
-        motion: of the clip, whose frames ``numbers`` count; None only if the settings need none.
+        motion: of the clip, whose frames ``chosen`` counts; None only if the settings need none.
         log: receives why it is not cropped, and what is odd about its pictures.
-    Raises: ClipError with NO_FRAMES if no frame comes, UNREADABLE if FFmpeg cannot convert its pixels.
+    Raises: ClipError with NO_FRAMES if no frame comes, UNREADABLE if FFmpeg cannot convert its pixels, or if a frame of
+        a window does not come.
     """
-    stored = np.empty((settings.frames, 3, settings.size, settings.size), np.uint8)
+    numbers = chosen.numbers
+    stored = np.empty((len(numbers), 3, settings.size, settings.size), np.uint8)
     used: list[int] = []
-    first = next(chosen, None)
+    first = next(decoded, None)
     if first is None:
         raise ClipError(Reason.NO_FRAMES, f"{clip}: none of its {len(numbers)} chosen frames could be decoded")
     picture = first.orientation.size(first.frame.width, first.frame.height)
@@ -154,12 +160,14 @@ def crop_frames(
     box_of = {number: box.in_float32() for number, box in zip(numbers, result.boxes(len(numbers)), strict=True)}
     content: list[PixelEdges] = []
     noted: tuple[object, ...] = ()
-    for slot, (number, frame, orientation) in enumerate(itertools.chain([first], chosen)):
+    for slot, (number, frame, orientation) in enumerate(itertools.chain([first], decoded)):
         if noted != (form := picture_form(frame, orientation)):
             note_picture(frame, orientation, picture, clip=clip, log=log)
             noted = form
         content.append(cropper.crop(frame, stored[slot], box=box_of[number], orientation=orientation))
         used.append(number)
+    if chosen.windows is not None and len(used) < len(numbers):  # else the last one would stand for it unnoticed
+        raise ClipError(Reason.UNREADABLE, f"{clip}: frame {numbers[len(used)]} of a window could not be decoded")
     _note_result(result, log)
     state = ClipState.CROPPED if result.usable else ClipState.WHOLE_FRAME
     boxes = tuple(box_of[number] for number in used)
@@ -172,6 +180,7 @@ def crop_frames(
         density=result.density,
         content=np.array(content, np.float32) / np.float32(settings.size),
         state=state,
+        windows=chosen.windows,
         fields=_fields(motion, used, boxes=boxes, contents=content, settings=settings, log=log),
     )
 
@@ -199,13 +208,3 @@ def _fields(
 def _note_result(result: PolicyResult, log: ClipLog) -> None:
     if not result.usable:
         log.note(Reason.WHOLE_FRAME, f"not cropped: {result.why}")
-
-
-def note_slots(used: int, count: int, select: Select, settings: PrecropSettings, log: ClipLog) -> None:
-    """Note why slots stay empty: ``used`` of the ``count`` frames in the clip were chosen."""
-    key_frames = select == "keyframes"
-    if count == 1:
-        log.note(Reason.ONE_FRAME, "the clip has one frame")
-    elif used < settings.frames:
-        fact = f"{used} {'key frames' if key_frames else 'frames'} for {settings.frames} slots"
-        log.note(Reason.FEW_KEY_FRAMES if key_frames else Reason.FEW_FRAMES, fact)

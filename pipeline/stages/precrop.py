@@ -77,9 +77,10 @@ def _write(work: CropWork, rows: Sequence[_Row], *, first: int) -> None:
     """Write one shard, whose rows are the clips from position ``first`` onwards."""
     settings = work.settings
     box, picture = np.zeros((2, len(rows), 4), np.float32)
-    slot_box, content = np.zeros((2, len(rows), settings.frames, 4), np.float32)
+    slot_box, content = np.zeros((2, len(rows), settings.slots, 4), np.float32)
     density = np.zeros((len(rows), *settings.policy_settings.grid), np.float32)
-    frame_index = np.full((len(rows), settings.frames), UNUSED, np.int32)
+    frame_index = np.full((len(rows), settings.slots), UNUSED, np.int32)
+    window = np.full((len(rows), settings.clips), UNUSED, np.int32)
     state = np.full(len(rows), ClipState.FAILED, np.uint8)
     for row, crops in enumerate(row.crops for row in rows):
         if crops is not None:
@@ -87,6 +88,7 @@ def _write(work: CropWork, rows: Sequence[_Row], *, first: int) -> None:
             box[row], density[row], state[row] = crops.box.edges, crops.density, crops.state
             picture[row] = crops.picture.edges
             frame_index[row, :used], content[row, :used] = crops.numbers, crops.content
+            window[row, : len(crops.windows or ())] = crops.windows or ()
             slot_box[row, :used] = [each.edges for each in crops.boxes]
     frames = [row.crops.frames if row.crops else _NO_FRAMES for row in rows]
     fields = [] if settings.motion_fields is None else [_fields(row) for row in rows]
@@ -101,6 +103,7 @@ def _write(work: CropWork, rows: Sequence[_Row], *, first: int) -> None:
         state=state,
         motion=fields,
         content=content if settings.fit == "pad" else None,
+        window=None if settings.dense is None else window,
     )
     CacheWriter(work.workspace.cache(settings.name)).write(shard)
 

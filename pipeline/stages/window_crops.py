@@ -10,15 +10,14 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from mocrop.pipeline.cache.slots import chosen_frames
-from mocrop.pipeline.choices import Select
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.run_motion import MotionRuns
 from mocrop.pipeline.motion.vectors import FrameVectors, export_vectors, note_missing_motion
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.policies.registry import needs_bars
-from mocrop.pipeline.stages.clip_crops import ChosenFrame, ClipCrops, crop_frames, note_slots
+from mocrop.pipeline.stages.chosen import choose_frames, note_slots
+from mocrop.pipeline.stages.clip_crops import ChosenFrame, ClipCrops, crop_frames
 from mocrop.pipeline.stages.gathered import Gathered, GradualRefresh
 from mocrop.pipeline.stages.held_frames import HeldFrames
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
@@ -244,25 +243,23 @@ class _Reader:
         settings, clip, frames = self._settings, self._clip, window.frames
         keys = gathered.key_frames
         without_key_frames = not keys or (self._refresh.gradual and len(keys) == 1)
-        select: Select = "uniform" if without_key_frames else settings.select
         motion = self._motion(window, gathered, log)
-        if select != settings.select:
-            log.note(Reason.NO_KEY_FRAMES, "it has no key frame to start from; evenly spaced frames were taken")
-        numbers = chosen_frames(
-            select,
+        chosen = choose_frames(
+            settings,
             key_frames=[key - frames.start for key in keys],
             frames=len(frames),
-            slots=settings.frames,
+            no_keys="it has no key frame to start from" if without_key_frames else "",
+            log=log,
         )
 
-        def chosen() -> Iterator[ChosenFrame]:
-            for number in numbers:
+        def decoded() -> Iterator[ChosenFrame]:
+            for number in chosen.numbers:
                 held = self._held.frames[frames.start + number]
                 yield ChosenFrame(number, held.frame, held.orientation)
             gathered.damage.report(clip=clip, max_damaged=self._max_damaged, log=log)
 
-        crops = crop_frames(chosen(), numbers, settings, self._cropper, clip=clip, motion=motion, log=log)
-        note_slots(len(crops.numbers), len(frames), select, settings, log)
+        crops = crop_frames(decoded(), chosen, settings, self._cropper, clip=clip, motion=motion, log=log)
+        note_slots(chosen, settings, log)
         return crops
 
     def _motion(self, window: Window, gathered: Gathered, log: ClipLog) -> ClipMotion | None:

@@ -97,7 +97,7 @@ def _clips_to_do(stage: StageStatus) -> int:
 def _clip_bytes(settings: PrecropSettings) -> int:
     """Frames of a clip with all slots in use, and its motion fields."""
     fields = 2 * settings.motion_fields.side**2 if settings.motion_fields else 0
-    return settings.frames * (3 * settings.size**2 + fields)
+    return settings.slots * (3 * settings.size**2 + fields)
 
 
 def _room(folder: Path, *, needed: int) -> Iterator[Finding]:

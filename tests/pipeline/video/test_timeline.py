@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocrop.pipeline.cache.slots import chosen_frames
-from mocrop.pipeline.choices import Select
+from mocrop.pipeline.choices import Spread
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.video import timeline as timeline_module
@@ -38,7 +38,7 @@ def plain_decode(path: Path) -> tuple[list[str], list[int]]:
     return [print_ for print_, _ in frames], [number for number, (_, key) in enumerate(frames) if key]
 
 
-def decode_chosen(path: Path, select: Select, *, slots: int) -> tuple[Timeline, list[int], list[tuple[int, str]]]:
+def decode_chosen(path: Path, select: Spread, *, slots: int) -> tuple[Timeline, list[int], list[tuple[int, str]]]:
     log = ClipLog(0)
     with open_video(path, clip="A/a", log=log) as video:
         timeline = read_timeline(video, path, clip="A/a", log=log)
@@ -51,7 +51,7 @@ def decode_chosen(path: Path, select: Select, *, slots: int) -> tuple[Timeline, 
 
 def agrees_with_plain_decode(path: Path) -> Timeline:
     prints, key_frames = plain_decode(path)
-    selections: list[tuple[Select, int]] = [("keyframes", 100), ("keyframes", 3), ("uniform", 7), ("uniform", 1000)]
+    selections: list[tuple[Spread, int]] = [("keyframes", 100), ("keyframes", 3), ("uniform", 7), ("uniform", 1000)]
     for select, slots in selections:
         timeline, numbers, chosen = decode_chosen(path, select, slots=slots)
         assert timeline.frames == len(prints)

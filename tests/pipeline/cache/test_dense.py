@@ -1,0 +1,129 @@
+"""Windows of neighbouring frames: where they begin, what is stored of them, and which slots they are in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.dense import DenseWindows, even_starts, window_slots
+from mocrop.pipeline.cache.identity import cache_identity
+from mocrop.pipeline.errors import CacheError
+from tests.dense_cache import make_dense_cache, telling_frame
+
+DENSE = DenseWindows(windows=4, frames=5, stride=2)  # 9 frames from the first to the last
+dense_windows = st.builds(DenseWindows, windows=st.integers(1, 12), frames=st.integers(1, 40), stride=st.integers(1, 8))
+
+
+def test_middles_of_windows_are_the_middles_of_equal_parts() -> None:
+    """100 frames in parts of 25: a window of 9 has 8 frames of its part on either side."""
+    assert even_starts(100, DENSE) == [8, 33, 58, 83]
+
+
+def test_one_window_is_in_the_middle() -> None:
+    assert even_starts(19, DenseWindows(windows=1, frames=5, stride=2)) == [5]
+
+
+def test_windows_of_the_whole_clip_lie_side_by_side() -> None:
+    """36 frames are four windows of 9 and nothing between."""
+    assert even_starts(36, DENSE) == [0, 9, 18, 27]
+
+
+def test_windows_that_must_overlap_begin_at_even_steps() -> None:
+    """With 21 frames a window of 9 may begin at 0 to 12."""
+    assert even_starts(21, DENSE) == [0, 4, 8, 12]
+
+
+@pytest.mark.parametrize(("frames", "starts"), [(12, [0, 1, 2, 3]), (11, [0, 1, 2]), (9, [0]), (8, [0]), (1, [0])])
+def test_no_more_windows_than_begin_at_different_frames(frames: int, starts: list[int]) -> None:
+    assert even_starts(frames, DENSE) == starts
+
+
+@given(frames=st.integers(1, 3000), dense=dense_windows)
+def test_even_windows_differ_and_lie_in_the_clip(frames: int, dense: DenseWindows) -> None:
+    starts = even_starts(frames, dense)
+    assert starts == sorted(set(starts))
+    assert len(starts) == dense.fitting(frames)
+    assert starts[0] >= 0
+    assert starts[-1] <= max(0, frames - dense.span)
+
+
+@given(frames=st.integers(1, 3000), dense=dense_windows)
+def test_even_windows_are_the_same_backwards_but_for_rounding(frames: int, dense: DenseWindows) -> None:
+    starts, last = even_starts(frames, dense), max(0, frames - dense.span)
+    assert all(abs(one + other - last) <= 1 for one, other in zip(starts, reversed(starts), strict=True))
+
+
+def test_frames_that_windows_share_are_needed_once() -> None:
+    """0 2 4 6 8 and 4 6 8 10 12."""
+    assert DENSE.numbers([0, 4], frames=13) == [0, 2, 4, 6, 8, 10, 12]
+
+
+def test_last_frame_stands_for_those_behind_it() -> None:
+    """0 2 4, and 5 for 6 and 8."""
+    assert DENSE.numbers([0], frames=6) == [0, 2, 4, 5]
+
+
+@pytest.mark.parametrize("values", [{"windows": 0}, {"frames": 0}, {"stride": 0}, {"windows": 2**9, "frames": 2**9}])
+def test_windows_that_cannot_be_are_refused(values: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        DenseWindows(**{"windows": 4, "frames": 16, "stride": 2, **values})
+
+
+@given(lengths=st.lists(st.integers(1, 200), min_size=1, max_size=5), dense=dense_windows)
+def test_slots_of_windows_hold_the_frames_of_the_windows(lengths: list[int], dense: DenseWindows) -> None:
+    starts = [even_starts(length, dense) for length in lengths]
+    index = np.full((len(lengths), dense.slots), -1, np.int32)
+    window = np.full((len(lengths), dense.windows), -1, np.int32)
+    for row, own in enumerate(starts):
+        numbers = dense.numbers(own, frames=lengths[row])
+        index[row, : len(numbers)], window[row, : len(own)] = numbers, own
+    slots = window_slots(index, window, dense)
+    for row, own in enumerate(starts):
+        for which in range(dense.windows):
+            wanted = [min(own[which % len(own)] + i * dense.stride, lengths[row] - 1) for i in range(dense.frames)]
+            assert index[row, slots[row, which]].tolist() == wanted
+
+
+def test_cache_of_windows_tells_them(tmp_path: Path) -> None:
+    """Clips of 100, 6 and 11 frames, and one that failed."""
+    cache = CropCache(make_dense_cache(tmp_path / "c.zarr", lengths=[100, 6, 11, 0], dense=DENSE))
+    assert cache.dense == DENSE
+    assert cache.frames_per_clip == 20
+    assert cache.window.tolist() == [[8, 33, 58, 83], [0, -1, -1, -1], [0, 1, 2, -1], [-1, -1, -1, -1]]
+    assert cache.frame_index[0, :6].tolist() == [8, 10, 12, 14, 16, 33]
+    assert cache.frame_index[1, :5].tolist() == [0, 2, 4, 5, -1]
+    slots = cache.window_slots
+    assert slots[0].tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12, 13, 14], [15, 16, 17, 18, 19]]
+    assert slots[1].tolist() == [[0, 1, 2, 3, 3]] * 4  # padded by its last frame; unused windows repeat it
+    assert slots[2].tolist() == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9], [2, 4, 6, 8, 10], [0, 2, 4, 6, 8]]
+    assert not slots[3].any()
+
+
+def test_frames_of_a_window_are_those_that_its_slots_hold(tmp_path: Path) -> None:
+    cache = CropCache(make_dense_cache(tmp_path / "c.zarr", lengths=[400, 100], dense=DENSE))
+    frames = cache.open_frames()[0].read().result()[cache.window_slots[0, 3]]
+    assert cache.window[0, 3] == 345
+    assert np.array_equal(frames, [telling_frame(0, 345 + 2 * i, size=8) for i in range(5)])
+
+
+def test_other_caches_have_no_windows(tmp_path: Path, make_cache: object) -> None:
+    assert callable(make_cache)
+    cache = CropCache(make_cache(tmp_path / "c.zarr", label=[0]))
+    assert cache.dense is None
+    with pytest.raises(CacheError, match="precrop --select dense"):
+        _ = cache.window_slots
+
+
+def test_windows_are_part_of_what_a_cache_is(tmp_path: Path) -> None:
+    """The same frames, 0 to 15, are one window of 16 or two of 8."""
+    caches = []
+    for windows in (1, 2):
+        dense = DenseWindows(windows=windows, frames=16 // windows, stride=1)
+        caches.append(CropCache(make_dense_cache(tmp_path / f"{windows}.zarr", lengths=[16], dense=dense)))
+    assert caches[0].checksum.tolist() == caches[1].checksum.tolist()
+    assert cache_identity(caches[0]) != cache_identity(caches[1])

@@ -1,0 +1,133 @@
+"""Windows of neighbouring frames in a cache, of clips whose pictures carry their number as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.commands.preprocess import run_all
+from mocrop.pipeline.errors import Reason, SettingsError
+from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.workspace.paths import Workspace
+from tests.conftest import mocrop
+from tests.odd_files.picture import draw, read
+from tests.pipeline.video.kinds_of_video import VIDEOS
+
+MakeVideo = Callable[..., Path]
+ONE_PROCESS = RunOptions(workers=0)
+DENSE: dict[str, Any] = {"select": "dense", "clips": 3, "frames": 4, "stride": 3}  # windows of 10 frames
+SIZE = 48
+
+
+@pytest.fixture
+def make_numbered(make_video: MakeVideo, tmp_path: Path) -> MakeVideo:
+    """Add a clip whose pictures carry their number: ``make_numbered("a.mp4", frames=60, ...) -> path``."""
+
+    def make(name: str, *, frames: int = 60, **how: Any) -> Path:
+        pictures = [draw(number, width=160, height=120) for number in range(frames)]
+        return make_video(tmp_path / "data" / "Dig" / name, **{**how, "size": (160, 120), "frames": pictures})
+
+    return make
+
+
+def stored_numbers(cache: CropCache, row: int) -> list[int | None]:
+    """The numbers that the pictures of a clip carry, slot by slot."""
+    frames = cache.open_frames()[row, : int(cache.frame_counts[row])].read().result()
+    seen = [read(frame.transpose(1, 2, 0)) for frame in frames]
+    return [None if each is None else each.number for each in seen]
+
+
+def run(tmp_path: Path, **options: Any) -> CropCache:
+    workspace = tmp_path / "work"
+    run_all(workspace, tmp_path / "data", run=ONE_PROCESS, **{"size": SIZE, "policy": "full", **options})
+    return CropCache(Workspace(workspace).cache(f"{options.get('policy', 'full')}-{SIZE}"))
+
+
+def notes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> str:
+    capfd.readouterr()
+    assert mocrop("status", "--notes", "--workspace", tmp_path / "work") == 0
+    return capfd.readouterr().out
+
+
+@pytest.mark.parametrize("source", ["original", "auto"])
+@pytest.mark.parametrize("name", VIDEOS)
+def test_stored_frames_are_those_of_the_windows(
+    name: str, source: str, make_numbered: MakeVideo, tmp_path: Path
+) -> None:
+    """60 frames: windows of 10 in the middle of each 20; of all codecs, with B-frames and with uneven times."""
+    make_numbered(name, **VIDEOS[name])
+    cache = run(tmp_path, source=source, **DENSE)
+    wanted = [5, 8, 11, 14, 25, 28, 31, 34, 45, 48, 51, 54]
+    assert cache.window.tolist() == [[5, 25, 45]]
+    assert cache.frame_index.tolist() == [wanted]
+    assert stored_numbers(cache, 0) == wanted
+    assert cache.window_slots.tolist() == [[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]]
+
+
+def test_windows_of_transcoded_files(make_numbered: MakeVideo, tmp_path: Path) -> None:
+    make_numbered("a.mp4", **VIDEOS["uneven.mp4"])
+    cache = run(tmp_path, source="h264", **DENSE)
+    assert stored_numbers(cache, 0) == cache.frame_index[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("frames", "starts", "numbers", "reason"),
+    [
+        (60, [5, 25, 45], [5, 8, 11, 14, 25, 28, 31, 34, 45, 48, 51, 54], None),
+        (11, [0, 1, -1], [0, 1, 3, 4, 6, 7, 9, 10], Reason.FEW_WINDOWS),
+        (10, [0, -1, -1], [0, 3, 6, 9], Reason.FEW_WINDOWS),
+        (8, [0, -1, -1], [0, 3, 6, 7], Reason.WINDOW_PADDED),
+        (2, [0, -1, -1], [0, 1], Reason.WINDOW_PADDED),
+    ],
+)
+def test_short_clips_have_fewer_windows_or_one_that_is_padded(
+    frames: int,
+    starts: list[int],
+    numbers: list[int],
+    reason: Reason | None,
+    make_numbered: MakeVideo,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    make_numbered("a.mp4", frames=frames, codec="libx264")
+    cache = run(tmp_path, source="original", **DENSE)
+    assert cache.window.tolist() == [starts]
+    assert stored_numbers(cache, 0) == numbers
+    said = notes(tmp_path, capfd)
+    for each in (Reason.FEW_WINDOWS, Reason.WINDOW_PADDED):
+        assert (each in said) is (each == reason)
+
+
+def test_command_stores_windows_and_refuses_their_options_without_them(
+    make_numbered: MakeVideo, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make_numbered("a.mp4", codec="libx264")
+    place = ("--workspace", tmp_path / "work", "--workers", "0")
+    assert mocrop("run", tmp_path / "data", "--size", "48", "--policy", "full", "--source", "original", *place) == 0
+    dense = ("--select", "dense", "--clips", "2", "--frames", "3", "--stride", "4", "--at", "even", "--name", "d")
+    assert mocrop("precrop", "--size", "48", "--policy", "full", *dense, *place) == 0
+    cache = CropCache(tmp_path / "work" / "caches" / "d.zarr")
+    assert cache.frame_index.tolist() == [[10, 14, 18, 40, 44, 48]]
+    capfd.readouterr()
+    assert mocrop("precrop", "--clips", "2", "--name", "e", *place) == 1
+    said = capfd.readouterr()
+    assert "--clips: goes with --select dense" in said.err + said.out
+
+
+def test_cache_goes_on_with_its_windows_and_refuses_others(make_numbered: MakeVideo, tmp_path: Path) -> None:
+    make_numbered("a.mp4", codec="libx264")
+    run(tmp_path, source="original", **DENSE)
+    make_numbered("b.mp4", frames=40, codec="libx264")
+    cache = run(tmp_path, source="original", frames=None)
+    assert cache.window.tolist() == [[5, 25, 45], [1, 15, 28]]
+    assert stored_numbers(cache, 1) == cache.frame_index[1].tolist()
+    with pytest.raises(Exception, match="stride: 3 there, 2 asked"):
+        run(tmp_path, source="original", stride=2)
+    with pytest.raises(Exception, match="select: dense there, uniform asked"):
+        run(tmp_path, source="original", select="uniform")
+    with pytest.raises(SettingsError, match="--stride: goes with --select dense"):
+        run(tmp_path, source="original", select="uniform", stride=3)
