@@ -37,7 +37,7 @@ OFFERED = {
     mocrop.pipeline: (
         "CropCache MocropError RunOptions Workspace export_crops extract_mv init precrop run_all transcode"
     ),
-    mocrop.training: "CropDataset CropLoader Subset TrainSettings select_clips train",
+    mocrop.training: "CropDataset CropLoader Subset TrainSettings normalise select_clips to_video train",
     mocrop.evaluation: "EvalResult EvalSettings evaluate export_model predict",
 }
 

@@ -17,6 +17,8 @@ from mocrop.pipeline.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from mocrop.training.data.dataset import CropDataset as CropDataset
+    from mocrop.training.data.inputs import normalise as normalise
+    from mocrop.training.data.inputs import to_video as to_video
     from mocrop.training.data.loader import CropLoader as CropLoader
     from mocrop.training.data.selection import Subset as Subset
     from mocrop.training.data.selection import select_clips as select_clips
@@ -30,7 +32,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "CropLoader": "data.loader",
         "Subset": "data.selection",
         "TrainSettings": "recipe",
+        "normalise": "data.inputs",
         "select_clips": "data.selection",
+        "to_video": "data.inputs",
         "train": "loop.train",
     },
 )

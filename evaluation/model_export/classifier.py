@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mocrop.pipeline.choices import Stream
-from mocrop.training.data.augment import normalise
+from mocrop.training.data.inputs import normalise
 from mocrop.training.model.activation import probabilities_of
 from mocrop.training.model.backbones import Backbone, clip_logits
 from mocrop.training.model.motion_input import CHANNELS

@@ -14,8 +14,8 @@ from torch import Tensor
 from mocrop.evaluation.scores.latency import BatchClock, BatchTime
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError
-from mocrop.training.data.augment import normalise
 from mocrop.training.data.dataset import CropDataset
+from mocrop.training.data.inputs import normalise
 from mocrop.training.data.loader import CropLoader
 from mocrop.training.distributed import Ranks
 from mocrop.training.model.backbones import Backbone

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mocrop.training.model.motion_input import FULL_SCALE
+from mocrop.training.data.inputs import standardised
 from mocrop.training.recipe import TrainSettings
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
@@ -85,26 +85,15 @@ def augment(frames: Tensor, params: AugmentParams, *, mean: Sequence[float], std
     Args:
         frames: uint8, shape (clips, segments, 3, size, size), RGB; or motion fields, int8, (clips, segments, 2, side,
             side), whose values colour jitter leaves alone.
-        mean, std: see :func:`normalise`.
+        mean, std: see :func:`~mocrop.training.data.inputs.normalise`.
     Returns: float32, the same shape.
     """
     cropped = _crop(frames.float(), params)
     if frames.dtype == torch.int8:
-        normalised = _standardised(_rescale_motion(cropped, params), frames.dtype, mean=mean, std=std)
+        normalised = standardised(_rescale_motion(cropped, params), frames.dtype, mean=mean, std=std)
     else:
         normalised = _color(cropped, params, mean=mean, std=std)
     return _erase(normalised, params)
-
-
-def normalise(frames: Tensor, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Scale frames to [0, 1], or motion fields to [-1, 1], subtract the mean and divide by the standard deviation.
-
-    Args:
-        frames: uint8, shape (..., 3, size, size), or motion fields, int8, (..., 2, side, side).
-        mean, std: per channel, of frames in [0, 1], or of fields in [-1, 1].
-    Returns: float32, the same shape.
-    """
-    return _standardised(frames.float(), frames.dtype, mean=mean, std=std)
 
 
 def targets_of(labels: Tensor, *, classes: int) -> Tensor:
@@ -160,13 +149,6 @@ def _rescale_motion(fields: Tensor, params: AugmentParams) -> Tensor:
     factor = 1 / params.scale
     across = torch.where(params.flip, -factor, factor)
     return fields.mul_(torch.stack((across, factor), dim=1).view(-1, 1, 2, 1, 1))
-
-
-def _standardised(floats: Tensor, stored: torch.dtype, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Subtract the mean and divide by the standard deviation, both given as fractions of the stored type's scale."""
-    scale = FULL_SCALE[stored]
-    centre, width = (floats.new_tensor(values).view(-1, 1, 1) * scale for values in (mean, std))
-    return floats.sub_(centre).div_(width)
 
 
 def _color(frames: Tensor, params: AugmentParams, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:

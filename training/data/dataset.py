@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from mocrop.pipeline.cache.columns import require_plausible
 from mocrop.pipeline.cache.crop_cache import CropCache
@@ -27,11 +27,15 @@ IntArray = npt.NDArray[np.int64]
 SEGMENTS = {Subset.TRAIN: 3, Subset.TEST: 8, Subset.VAL: 8}  # frames per clip, as in the reference
 
 
-class Sample(NamedTuple):
-    """One clip, in the form that ``DataLoader`` collates."""
-
+class _FramesAndLabel(NamedTuple):
     frames: Tensor  # (segments, 3, size, size), or motion fields
     label: int | Tensor  # of several labels a clip uint8, (classes,), 1 for each of its classes
+
+
+class Sample(_FramesAndLabel):
+    """One clip: a pair of frames and label, in the form that ``DataLoader`` collates, which knows its row besides."""
+
+    row: int | None = None  # of the cache; only :meth:`CropDataset.collate` keeps it
 
 
 class Batch(NamedTuple):
@@ -143,7 +147,22 @@ class CropDataset(Dataset[Sample]):
         """Read several clips at once; ``DataLoader`` calls this with a whole batch."""
         batch = self.read(np.asarray(indices, dtype=np.int64))
         labels = batch.labels.tolist() if batch.labels.ndim == 1 else batch.labels
-        return [Sample(frames, label) for frames, label in zip(batch.frames, labels, strict=True)]
+        samples = [Sample(frames, label) for frames, label in zip(batch.frames, labels, strict=True)]
+        for sample, row in zip(samples, batch.rows.tolist(), strict=True):
+            sample.row = row
+        return samples
+
+    @staticmethod
+    def collate(samples: Sequence[Sample]) -> Batch:
+        """Put samples together as a :class:`Batch`, rows included: ``DataLoader(data, collate_fn=data.collate)``.
+
+        Raises: ValueError for what is no sample of such a data set, as a transformed one.
+        """
+        rows = [getattr(sample, "row", None) for sample in samples]
+        if None in rows:
+            raise ValueError("only samples as CropDataset gives them know their row; transform the batch instead")
+        frames, labels = (default_collate([sample[part] for sample in samples]) for part in (0, 1))
+        return Batch(frames, labels, torch.tensor(rows, dtype=torch.int64))
 
     def batch_shape(self, clips: int) -> tuple[int, ...]:
         """Shape of the frames or fields of some clips: (clips, segments, 3, size, size) or (..., 2, side, side)."""

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError
-from mocrop.training.data.augment import normalise
 from mocrop.training.data.feature_file import FloatArray, OnFrames, read_features, write_features
 from mocrop.training.data.frame_reader import FrameReader, require_shards
+from mocrop.training.data.inputs import normalise
 from mocrop.training.model.backbones import Backbone
 from mocrop.training.model.checkpoint import describe_cache
 from mocrop.training.model.device import takes_channels_last

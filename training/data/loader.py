@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from mocrop.training.data.dataset import Batch, CropDataset
 from mocrop.training.seeds import order_generator
@@ -37,10 +37,11 @@ class CropLoader:
         seed: of the order.
         lookahead: batches that are being read, or wait in memory, while the caller works on one.
         pin_memory: put frames into page-locked memory; None: if there is a CUDA device.
-        rank, ranks: which part of each epoch this process reads, of how many. In a shuffled epoch all ranks read
-            equally many clips, and up to ``ranks - 1`` are left out; else every clip is read, or dropped, by exactly
-            one rank.
-    Raises: ValueError for sizes below 1 or a rank that is not among ``ranks``.
+        rank, ranks: which part of each epoch this process reads, of how many; None: as ``torch.distributed`` has them
+            where it is initialised when an epoch begins, else all of it. Pass 0 and 1 for all of it in spite of that,
+            as where one rank alone tests. In a shuffled epoch all ranks read equally many clips, and up to ``ranks -
+            1`` are left out; else every clip is read, or dropped, by exactly one rank.
+    Raises: ValueError for sizes below 1, a rank that is not among ``ranks``, or one of the two without the other.
     Warns: UserWarning if clips are left out of each epoch and ``drop_last`` is None.
     """
 
@@ -54,10 +55,13 @@ class CropLoader:
         seed: int = 0,
         lookahead: int = LOOKAHEAD_BATCHES,
         pin_memory: bool | None = None,
-        rank: int = 0,
-        ranks: int = 1,
+        rank: int | None = None,
+        ranks: int | None = None,
     ) -> None:
-        if batch_size < 1 or lookahead < 1 or not 0 <= rank < ranks:
+        if (rank is None) != (ranks is None):
+            raise ValueError(f"{rank=} and {ranks=} must be given together, or neither")
+        self._given = None if rank is None or ranks is None else (rank, ranks)
+        if batch_size < 1 or lookahead < 1 or (self._given and not 0 <= self._given[0] < self._given[1]):
             raise ValueError(f"{batch_size=} and {lookahead=} must be at least 1, and {rank=} in 0 .. {ranks=} - 1")
         self.dataset = dataset
         self.batch_size = batch_size
@@ -70,8 +74,6 @@ class CropLoader:
             math.prod(dataset.batch_shape(min(batch_size, len(dataset)))),
             pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
         )
-        self._rank = rank
-        self._ranks = ranks
         if self.clips_left_out and drop_last is None:
             warnings.warn(
                 f"each epoch leaves out {self.clips_left_out} of {len(dataset)} clips, other ones each time, which do "
@@ -91,24 +93,34 @@ class CropLoader:
     @property
     def clips_left_out(self) -> int:
         """Number of clips that no rank reads in an epoch; where shuffled, other clips each time."""
-        return len(self.dataset) - sum(self._clips(rank) for rank in range(self._ranks))
+        ranks = self._place[1]
+        return len(self.dataset) - sum(self._clips(rank, ranks) for rank in range(ranks))
 
     def __len__(self) -> int:
         """Number of batches of a whole epoch of this rank."""
-        return math.ceil(self._clips(self._rank) / self.batch_size)
+        return math.ceil(self._clips(*self._place) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        counts = self.dataset.epochs_begun
-        key = (self.batch_size, self._shuffle, self._drop_last, self._seed, self._rank, self._ranks)
+        counts, (rank, ranks) = self.dataset.epochs_begun, self._place
+        key = (self.batch_size, self._shuffle, self._drop_last, self._seed, rank, ranks)
         epoch, first_batch = self._chosen or (counts.get(key, 0), 0)
         counts[key], self._chosen = epoch + 1, None
-        return self._read(epoch, first_batch)
+        return self._read(epoch, self._batches(epoch, rank, ranks)[first_batch:])
 
-    def _read(self, epoch: int, first_batch: int) -> Iterator[Batch]:
+    @property
+    def _place(self) -> tuple[int, int]:
+        """Number of this process, and how many there are."""
+        if self._given is not None:
+            return self._given
+        if distributed.is_available() and distributed.is_initialized():
+            return distributed.get_rank(), distributed.get_world_size()
+        return 0, 1
+
+    def _read(self, epoch: int, batches: list[npt.NDArray[np.int64]]) -> Iterator[Batch]:
         pending: deque[Future[Batch]] = deque()
         pool = ThreadPoolExecutor(READING_THREADS, thread_name_prefix="crop-loader")
         try:
-            for indices in self._batches(epoch)[first_batch:]:
+            for indices in batches:
                 out = self._buffers.take(self.dataset.batch_shape(len(indices)))
                 pending.append(pool.submit(self.dataset.read, indices, epoch=epoch, out=out))
                 if len(pending) > self._lookahead:
@@ -118,21 +130,16 @@ class CropLoader:
         finally:  # also if the caller breaks off
             pool.shutdown(cancel_futures=True)
 
-    def _batches(self, epoch: int) -> list[npt.NDArray[np.int64]]:
+    def _batches(self, epoch: int, rank: int, ranks: int) -> list[npt.NDArray[np.int64]]:
         order = epoch_order(
-            len(self.dataset),
-            shuffle=self._shuffle,
-            seed=self._seed,
-            epoch=epoch,
-            rank=self._rank,
-            ranks=self._ranks,
-        )[: self._clips(self._rank)]
+            len(self.dataset), shuffle=self._shuffle, seed=self._seed, epoch=epoch, rank=rank, ranks=ranks
+        )[: self._clips(rank, ranks)]
         return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
 
-    def _clips(self, rank: int) -> int:
-        """Clips that a rank reads in each epoch."""
+    def _clips(self, rank: int, ranks: int) -> int:
+        """Clips that a rank of so many reads in each epoch."""
         clips = len(self.dataset)
-        share = clips // self._ranks if self._shuffle else len(range(rank, clips, self._ranks))
+        share = clips // ranks if self._shuffle else len(range(rank, clips, ranks))
         return share - share % self.batch_size if self._drop_last and share > self.batch_size else share
 
 

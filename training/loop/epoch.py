@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mocrop.pipeline.errors import TrainingError
 from mocrop.training.average_precision import mean_average_precision
-from mocrop.training.data.augment import normalise
+from mocrop.training.data.inputs import normalise
 from mocrop.training.distributed import share_buffers
 from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.job import Job

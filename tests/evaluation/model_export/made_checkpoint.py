@@ -11,7 +11,7 @@ from torch import nn
 
 from mocrop.evaluation.model_export.classifier import random_frames
 from mocrop.pipeline.choices import Stream
-from mocrop.training.data.augment import normalise
+from mocrop.training.data.inputs import normalise
 from mocrop.training.model.backbones import build_backbone
 from mocrop.training.model.checkpoint import Checkpoint, save_checkpoint
 from mocrop.training.model.pooling import head_layer, pooled_logits, widen_head

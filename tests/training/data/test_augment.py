@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mocrop.training.data.augment import AugmentParams, augment, draw_augment_params, mixup, normalise
+from mocrop.training.data.augment import AugmentParams, augment, draw_augment_params, mixup
+from mocrop.training.data.inputs import normalise
 from mocrop.training.model.motion_input import MOTION_MEAN, MOTION_STD
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings
 

@@ -6,6 +6,7 @@ import gc
 import threading
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError
 from mocrop.training.data.dataset import Batch, CropDataset
 from mocrop.training.data.loader import BufferPool, CropLoader, epoch_order
+from mocrop.training.distributed import join_ranks
+from tests.training.rank_processes import in_ranks
 
 CLIPS = 10
 
@@ -59,7 +62,7 @@ def test_shuffled_epochs_have_whole_batches_only(data: CropDataset) -> None:
 def test_clips_that_are_left_out_are_counted(
     data: CropDataset, shuffle: bool, drop_last: bool | None, ranks: int, sizes: list[int], left_out: int
 ) -> None:
-    loader = CropLoader(data, batch_size=4, shuffle=shuffle, drop_last=drop_last, ranks=ranks)
+    loader = CropLoader(data, batch_size=4, shuffle=shuffle, drop_last=drop_last, rank=0, ranks=ranks)
     assert [len(batch) for batch in rows(loader)] == sizes
     assert len(loader) == len(sizes)
     assert loader.clips_left_out == left_out
@@ -216,7 +219,9 @@ def test_an_error_of_a_read_reaches_the_caller(tmp_path: Path, make_cache: Calla
         list(CropLoader(CropDataset(cache, np.arange(6), segments=1), batch_size=2))
 
 
-@pytest.mark.parametrize("settings", [{"batch_size": 0}, {"lookahead": 0}, {"rank": 2, "ranks": 2}])
+@pytest.mark.parametrize(
+    "settings", [{"batch_size": 0}, {"lookahead": 0}, {"rank": 2, "ranks": 2}, {"ranks": 2}, {"rank": 0}]
+)
 def test_impossible_settings_are_refused(data: CropDataset, settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         CropLoader(data, **{"batch_size": 1, **settings})
@@ -290,3 +295,35 @@ def test_so_many_batches_are_ahead_of_the_one_that_the_caller_has(
         next(batches)
         assert len(taken) == had + lookahead
     batches.close()  # type: ignore[attr-defined]  # of a generator
+
+
+# ranks that torch.distributed knows
+
+
+def rows_of_epochs(path: str, *, epochs: int) -> dict[str, list[list[int]]]:
+    """What one rank reads, which finds by itself what its part is."""
+    clips = CropDataset(CropCache(path), np.arange(CLIPS), segments=1, random=True)
+    test = CropLoader(CropDataset(CropCache(path), np.arange(CLIPS), segments=1), batch_size=1)  # before it has joined
+    with join_ranks():
+        train = CropLoader(clips, batch_size=2, shuffle=True, drop_last=False)
+        return {
+            "train": [[row for batch in rows(train) for row in batch] for _ in range(epochs)],
+            "test": rows(test),
+            "alone": rows(CropLoader(clips, batch_size=CLIPS, rank=0, ranks=1)),
+            "numbers": [[len(train), len(test), train.clips_left_out]],
+        }
+
+
+def test_joined_ranks_share_each_epoch_by_themselves(tmp_path: Path, make_cache: Callable[..., Path]) -> None:
+    path = make_cache(tmp_path / "c.zarr", label=[0, 1] * 5)
+    first, second = in_ranks(partial(rows_of_epochs, epochs=3), str(path), join=False)
+    epochs = [sorted(one + other) for one, other in zip(first["train"], second["train"], strict=True)]
+    assert epochs == [list(range(CLIPS))] * 3
+    assert len({tuple(one) for one in first["train"]}) == 3  # another order each time
+    assert sorted(first["test"] + second["test"]) == [[row] for row in range(CLIPS)]
+    assert first["alone"] == second["alone"] == [list(range(CLIPS))]
+    assert first["numbers"] == second["numbers"] == [[3, 5, 0]]
+
+
+def test_a_process_of_its_own_reads_everything(data: CropDataset) -> None:
+    assert len(CropLoader(data, batch_size=1)) == CLIPS
