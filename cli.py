@@ -416,12 +416,41 @@ class ClusterOptions:
     workers: WorkersOption = None
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Run on an existing Dask cluster, e.g. tcp://10.0.0.1:8786."),
+        typer.Option(metavar="ADDRESS", help="Run on an existing Dask cluster, e.g. tls://10.0.0.1:8786."),
+    ] = None
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tls:// --scheduler: certificate of who has signed those of the cluster.",
+            show_default="Dask's configuration",
+            readable=False,
+        ),
+    ] = None
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tls:// --scheduler: certificate of this process.",
+            show_default="Dask's configuration",
+            readable=False,
+        ),
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tls:// --scheduler: private key of this process.",
+            show_default="Dask's configuration",
+            readable=False,
+        ),
     ] = None
     clip_timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Time limit per clip; 0: none.")] = 600
 
     def run(self, *, as_json: bool = False) -> RunOptions:
         """The same as RunOptions, set to print what is found in a data set as soon as that is known.
+
+        People are warned of an address that is not safe.
 
         Args:
             as_json: print it on standard error, because standard output is for programs.
@@ -429,11 +458,16 @@ class ClusterOptions:
         from mocrop.pipeline.commands.console import print_changes
         from mocrop.pipeline.commands.dataset_console import print_dataset
         from mocrop.pipeline.run.session import RunOptions
+        from mocrop.pipeline.run.tls import TlsFiles, warning_of
         from mocrop.pipeline.terminal import LineConsole
 
+        tls = TlsFiles(ca=self.tls_ca, cert=self.tls_cert, key=self.tls_key)
+        if self.scheduler is not None and (warning := warning_of(self.scheduler)):
+            _say_to_people(warning)
         return RunOptions(
             workers=self.workers,
             scheduler=self.scheduler,
+            tls=tls,
             clip_seconds=self.clip_timeout,
             on_dataset=functools.partial(print_dataset, LineConsole(stderr=as_json)),
             on_changes=functools.partial(print_changes, LineConsole(stderr=as_json)),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mocrop.pipeline.commands.preprocess import transcode as transcode
     from mocrop.pipeline.errors import MocropError as MocropError
     from mocrop.pipeline.run.session import RunOptions as RunOptions
+    from mocrop.pipeline.run.tls import TlsFiles as TlsFiles
     from mocrop.pipeline.workspace.paths import Workspace as Workspace
 
 __getattr__, __dir__, __all__ = lazy_exports(
@@ -33,6 +34,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "CropCache": "cache.crop_cache",
         "MocropError": "errors",
         "RunOptions": "run.session",
+        "TlsFiles": "run.tls",
         "Workspace": "workspace.paths",
         "export_crops": "commands.export",
         **dict.fromkeys(("extract_mv", "init", "precrop", "run_all", "transcode"), "commands.preprocess"),

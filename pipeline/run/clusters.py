@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from mocrop.pipeline.errors import ClusterError
 from mocrop.pipeline.platform_calls import without_interrupts
+from mocrop.pipeline.run.tls import TlsFiles, security
+from mocrop.pipeline.run.unreachable import why_unreachable
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -55,21 +57,22 @@ def local_cluster(workers: int, *, clip_seconds: float) -> Iterator[Client]:
 
 
 @contextmanager
-def existing_cluster(scheduler: str) -> Iterator[Client]:
+def existing_cluster(scheduler: str, tls: TlsFiles) -> Iterator[Client]:
     """A cluster that somebody else has started.
 
-    Raises: ClusterError if the scheduler cannot be reached or has no workers.
+    Raises: ClusterError if the scheduler cannot be reached or has no workers; SettingsError if certificates do not fit.
     """
     from distributed import Client
 
+    secured = security(scheduler, tls)
     with ExitStack() as stack:
         stack.enter_context(_quiet_logs())
         try:
-            client = Client(scheduler, timeout=CONNECT_SECONDS)
+            client = Client(scheduler, timeout=CONNECT_SECONDS, security=secured)
             stack.callback(_close, client)
             has_workers = bool(client.scheduler_info(n_workers=-1)["workers"])
         except Exception as error:
-            raise ClusterError(f"no Dask scheduler answers at {scheduler} ({error}); check --scheduler") from error
+            raise ClusterError(str(why_unreachable(scheduler, secured, error))) from error
         if not has_workers:
             raise ClusterError(f"the Dask scheduler at {scheduler} has no workers; start some with `dask worker`")
         yield client

@@ -16,6 +16,7 @@ from mocrop.pipeline.errors import ClusterError
 from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.run import clusters
 from mocrop.pipeline.run.clusters import existing_cluster, local_cluster
+from mocrop.pipeline.run.tls import NO_FILES, TlsFiles
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 
 if TYPE_CHECKING:
@@ -211,17 +212,21 @@ class _ResultLostError(Exception):
 
 
 @contextmanager
-def open_executor(workers: int, scheduler: str | None, *, clip_seconds: float = 0.0) -> Iterator[Executor]:
+def open_executor(
+    workers: int, scheduler: str | None, *, tls: TlsFiles = NO_FILES, clip_seconds: float = 0.0
+) -> Iterator[Executor]:
     """Open the executor for ``--workers`` and ``--scheduler``; a local cluster is stopped at the end.
 
     Args:
         workers: worker processes of a local cluster; 0: a plain loop in this process.
         scheduler: address of an existing Dask scheduler, instead of a local cluster.
+        tls: certificates for a scheduler that speaks TLS.
         clip_seconds: time limit per clip; 0: none.
-    Raises: ClusterError if the scheduler cannot be reached or has no workers, or if local ones do not start.
+    Raises: ClusterError if the scheduler cannot be reached or has no workers, or if local ones do not start;
+        SettingsError if certificates do not fit.
     """
     if scheduler is not None:
-        with existing_cluster(scheduler) as client:
+        with existing_cluster(scheduler, tls) as client:
             yield DaskCluster(client, if_lost="look at their logs; mocrop must be installed on each machine")
     elif workers == 0:
         yield PlainLoop()

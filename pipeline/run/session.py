@@ -19,6 +19,7 @@ from mocrop.pipeline.run.executors import Executor, open_executor
 from mocrop.pipeline.run.plan import Decision, PlanCounts, StagePlan, plan_decisions, plan_stage
 from mocrop.pipeline.run.progress import stage_progress
 from mocrop.pipeline.run.runner import StageSummary, run_units
+from mocrop.pipeline.run.tls import NO_FILES, TlsFiles, require_fitting
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.terminal import LineConsole
@@ -34,6 +35,7 @@ class RunOptions:
 
     workers: int | None = None  # processes of a local cluster; 0: a plain loop; None: one per core
     scheduler: str | None = None  # address of an existing Dask scheduler; replaces ``workers``
+    tls: TlsFiles = NO_FILES  # for a scheduler at an address that begins with tls://
     clip_seconds: float = 600.0  # time limit per clip; 0: none
     console: Console = field(default_factory=lambda: LineConsole(stderr=True))  # for progress
     on_dataset: Callable[[DatasetReport], None] | None = None  # called when the data set was scanned, before stages run
@@ -43,6 +45,7 @@ class RunOptions:
         if self.workers is not None:
             require_whole("workers", self.workers, most=MAX_WORKERS)
         require_number("clip_seconds (--clip-timeout)", self.clip_seconds, least=0, most=10**7)
+        require_fitting(self.scheduler, self.tls)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +86,9 @@ class Session:
     @cached_property
     def _executor(self) -> Executor:
         """The executor, started when a stage first has units to run and kept for the stages after it."""
-        workers = (os.cpu_count() or 1) if self.options.workers is None else self.options.workers
-        opened = open_executor(workers, self.options.scheduler, clip_seconds=self.options.clip_seconds)
+        options = self.options
+        workers = (os.cpu_count() or 1) if options.workers is None else options.workers
+        opened = open_executor(workers, options.scheduler, tls=options.tls, clip_seconds=options.clip_seconds)
         return self.resources.enter_context(opened)
 
     def rows(self, stage: Stage) -> Iterator[StageRow]:

@@ -1,0 +1,82 @@
+"""Certificates for tests: an authority and what it signs, in PEM format, made on the spot."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from distributed.security import Security
+
+from mocrop.pipeline.run.tls import TlsFiles
+
+NOW = datetime.datetime.now(tz=datetime.UTC)
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Three files: of an authority, of what it has signed, and of the key to that."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    @property
+    def files(self) -> TlsFiles:
+        return TlsFiles(ca=self.ca, cert=self.cert, key=self.key)
+
+    @property
+    def arguments(self) -> list[str]:
+        """As options of `dask scheduler`, `dask worker` and mocrop."""
+        return [*("--tls-ca", str(self.ca)), *("--tls-cert", str(self.cert)), *("--tls-key", str(self.key))]
+
+    def worker_arguments(self) -> list[str]:
+        """As options of `dask scheduler` and `dask worker`."""
+        return ["--tls-ca-file", *self.arguments[1:]]
+
+    def security(self) -> Security:
+        """For a cluster in this process."""
+        pair = {f"tls_{role}_{kind}": str(getattr(self, kind)) for role in ROLES for kind in ("cert", "key")}
+        return Security(require_encryption=True, tls_ca_file=str(self.ca), **pair)
+
+
+ROLES = ("client", "scheduler", "worker")
+
+
+def make_certificates(folder: Path, *, days: int = 1) -> Certificates:
+    """Make an authority of its own and a certificate that it signs, which is over where ``days`` is negative."""
+    folder.mkdir(parents=True, exist_ok=True)
+    authority, mine = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    files = Certificates(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+    files.ca.write_bytes(_signed("authority", authority.public_key(), authority, authority=True, days=1))
+    files.cert.write_bytes(_signed("mine", mine.public_key(), authority, authority=False, days=days))
+    files.key.write_bytes(mine.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+def locked_key(password: bytes) -> bytes:
+    """A private key that only a password opens."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
+
+
+def _signed(
+    name: str, key: ec.EllipticCurvePublicKey, signer: ec.EllipticCurvePrivateKey, *, authority: bool, days: int
+) -> bytes:
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")]))
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - datetime.timedelta(days=2))
+        .not_valid_after(NOW + datetime.timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .sign(signer, hashes.SHA256())
+    )
+    return certificate.public_bytes(Encoding.PEM)
