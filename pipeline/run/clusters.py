@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,11 @@ from mocrop.pipeline.run.unreachable import why_unreachable
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
+    from distributed.security import Security
     from tornado.ioloop import IOLoop
 
 CONNECT_SECONDS = 10
+SECONDS_TO_GET_A_WORKER = 600  # from a batch system or an adaptive cluster
 SECONDS_TO_RESTART = 300  # for a worker that has died: starting one takes a second, or minutes on a busy machine
 SECONDS_OF_SILENCE = 300  # after which Dask takes a worker for hung, at least
 SECONDS_AFTER_THE_LIMIT = 60  # that a worker has to end itself over a clip that hangs
@@ -57,25 +61,58 @@ def local_cluster(workers: int, *, clip_seconds: float) -> Iterator[Client]:
 
 
 @contextmanager
-def existing_cluster(scheduler: str, tls: TlsFiles) -> Iterator[Client]:
-    """A cluster that somebody else has started.
+def existing_cluster(scheduler: str, tls: TlsFiles, *, say: Callable[[str], None] = print) -> Iterator[Client]:
+    """A cluster that somebody else has started, once it has a worker.
 
-    Raises: ClusterError if the scheduler cannot be reached or has no workers; SettingsError if certificates do not fit.
+    Args:
+        say: prints a line for people, of what is waited for.
+    Raises: ClusterError if the scheduler cannot be reached or no worker comes; SettingsError if certificates do not
+        fit.
     """
-    from distributed import Client
-
     secured = security(scheduler, tls)
     with ExitStack() as stack:
         stack.enter_context(_quiet_logs())
         try:
-            client = Client(scheduler, timeout=CONNECT_SECONDS, security=secured)
+            client = _connected(scheduler, secured)
             stack.callback(_close, client)
             has_workers = bool(client.scheduler_info(n_workers=-1)["workers"])
         except Exception as error:
             raise ClusterError(str(why_unreachable(scheduler, secured, error))) from error
         if not has_workers:
-            raise ClusterError(f"the Dask scheduler at {scheduler} has no workers; start some with `dask worker`")
+            _wait_for_a_worker(client, scheduler, say)
         yield client
+
+
+def _connected(scheduler: str, secured: Security | None) -> Client:
+    """A client, without Dask's table of versions: those that matter are compared in :mod:`~mocrop.pipeline.run.hosts`.
+
+    Raises: what Dask does if there is no scheduler.
+    """
+    from distributed import Client
+    from distributed.versions import VersionMismatchWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VersionMismatchWarning)
+        return Client(scheduler, timeout=CONNECT_SECONDS, security=secured)
+
+
+def _wait_for_a_worker(client: Client, scheduler: str, say: Callable[[str], None]) -> None:
+    """Ask for a worker and wait for it: a batch system has a queue, and an adaptive cluster starts some by demand.
+
+    Raises: ClusterError if none comes.
+    """
+    minutes = SECONDS_TO_GET_A_WORKER / 60
+    say(f"the Dask scheduler at {scheduler} has no workers yet; waiting up to {minutes:g} minutes for one")
+    demand = client.submit(os.getpid, pure=False)
+    try:
+        client.wait_for_workers(1, timeout=SECONDS_TO_GET_A_WORKER)
+    except Exception as error:
+        raise ClusterError(
+            f"the Dask scheduler at {scheduler} has no workers; start some with `dask worker`, or wait until a queue "
+            "has let them start, then run the same command again"
+        ) from error
+    finally:
+        demand.release()
 
 
 def _config(clip_seconds: float) -> dict[str, object]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mocrop.pipeline.errors import ClusterError
 from mocrop.pipeline.outcome import Outcome
 from mocrop.pipeline.run import clusters
 from mocrop.pipeline.run.clusters import existing_cluster, local_cluster
+from mocrop.pipeline.run.hosts import Hosts, Needs, on_a_worker, watched_hosts
 from mocrop.pipeline.run.tls import NO_FILES, TlsFiles
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LOOKS = 15  # how often to check that there are workers while no unit comes back
 RERUNS = 5  # of a unit whose result is lost between its worker and this process
+SECONDS_BETWEEN_COUNTS = 5  # of the workers
 UNITS_PER_WORKER = 3  # in flight: one running, one waiting at the worker, one on its way
 
 
@@ -95,6 +98,7 @@ class _Submitted:
     stage: Stage
     unit: WorkUnit
     workspace: str
+    needs: Needs | None = None  # of the hosts of a cluster that somebody else has started
     reruns: int = 0
 
 
@@ -104,18 +108,31 @@ class DaskCluster:
     Args:
         client: connected to a cluster with workers.
         if_lost: what the user can do if all workers are lost, for the error message.
+        hosts: of a cluster that somebody else has started, to be looked at before they get work.
     """
 
-    def __init__(self, client: Client, *, if_lost: str) -> None:
+    def __init__(self, client: Client, *, if_lost: str, hosts: Hosts | None = None) -> None:
         self._client = client
         self._if_lost = if_lost
-        self._workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        self._hosts = hosts
+        self._workers = 1
+        self._counted = -math.inf  # monotonic time
         self._in_flight: dict[Future[list[Outcome]], _Submitted] = {}
         self._finished: queue.SimpleQueue[Future[list[Outcome]]] = queue.SimpleQueue()
 
     @property
     def window(self) -> int:
+        """For the workers that there are now: a queue gives them one after the other, an adaptive cluster by demand."""
+        if time.monotonic() > self._counted + SECONDS_BETWEEN_COUNTS:
+            self._workers = self._count_workers() or self._workers
+            self._counted = time.monotonic()
         return UNITS_PER_WORKER * self._workers
+
+    def _count_workers(self) -> int:
+        """0 too while the client looks for its scheduler, which is an error only where something is sent there."""
+        with contextlib.suppress(Exception):
+            return len(self._client.scheduler_info(n_workers=-1)["workers"])
+        return 0
 
     @property
     def dashboard(self) -> str:
@@ -123,14 +140,16 @@ class DaskCluster:
         return str(link or "")
 
     def submit(self, stage: Stage, unit: WorkUnit, workspace: str) -> None:
-        self._send(_Submitted(stage=stage, unit=unit, workspace=workspace))
+        needs = self._hosts.needs_of(stage, unit, workspace) if self._hosts else None
+        self._send(_Submitted(stage=stage, unit=unit, workspace=workspace, needs=needs))
 
     def _send(self, sent: _Submitted) -> None:
         stage, finished = sent.stage, self._finished
+        work: tuple[Any, ...] = (stage.function, sent.unit, stage.settings, sent.workspace)
         try:
-            future = self._client.submit(
-                stage.function, sent.unit, stage.settings, sent.workspace, pure=False, retries=0
-            )
+            if sent.needs is not None:
+                work = (on_a_worker, *work, sent.needs)
+            future = self._client.submit(*work, pure=False, retries=0)
         except Exception:
             self._require_scheduler()
             raise
@@ -213,7 +232,12 @@ class _ResultLostError(Exception):
 
 @contextmanager
 def open_executor(
-    workers: int, scheduler: str | None, *, tls: TlsFiles = NO_FILES, clip_seconds: float = 0.0
+    workers: int,
+    scheduler: str | None,
+    *,
+    tls: TlsFiles = NO_FILES,
+    clip_seconds: float = 0.0,
+    say: Callable[[str], None] = print,
 ) -> Iterator[Executor]:
     """Open the executor for ``--workers`` and ``--scheduler``; a local cluster is stopped at the end.
 
@@ -222,12 +246,13 @@ def open_executor(
         scheduler: address of an existing Dask scheduler, instead of a local cluster.
         tls: certificates for a scheduler that speaks TLS.
         clip_seconds: time limit per clip; 0: none.
+        say: prints a line for people, of what is waited for.
     Raises: ClusterError if the scheduler cannot be reached or has no workers, or if local ones do not start;
         SettingsError if certificates do not fit.
     """
     if scheduler is not None:
-        with existing_cluster(scheduler, tls) as client:
-            yield DaskCluster(client, if_lost="look at their logs; mocrop must be installed on each machine")
+        with existing_cluster(scheduler, tls, say=say) as client, watched_hosts(client) as hosts:
+            yield DaskCluster(client, if_lost="look at their logs; finished clips are kept", hosts=hosts)
     elif workers == 0:
         yield PlainLoop()
     else:

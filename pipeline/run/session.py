@@ -88,7 +88,13 @@ class Session:
         """The executor, started when a stage first has units to run and kept for the stages after it."""
         options = self.options
         workers = (os.cpu_count() or 1) if options.workers is None else options.workers
-        opened = open_executor(workers, options.scheduler, tls=options.tls, clip_seconds=options.clip_seconds)
+        opened = open_executor(
+            workers,
+            options.scheduler,
+            tls=options.tls,
+            clip_seconds=options.clip_seconds,
+            say=options.console.print,
+        )
         return self.resources.enter_context(opened)
 
     def rows(self, stage: Stage) -> Iterator[StageRow]:

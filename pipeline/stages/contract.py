@@ -54,6 +54,7 @@ class Stage:
     output: Callable[[int, str], Path]  # (position, clip name) -> path that exists if the stage is done with the clip
     upstream: Stage | None = None  # the stage whose output this one reads
     reads_dataset: bool = False  # opens the data set's own files
+    in_workspace: bool = True  # reads and writes the workspace's folder, which every worker must see
     prepare: Callable[[], None] | None = None  # makes the store that workers only write into; for the client to call
     input_changed: Callable[[str, int | None], bool] | None = None  # (clip name, checksum that its outcome keeps) ->
     # whether what the stage reads of a clip beside its video is another one now; None: it reads nothing else
