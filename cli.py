@@ -1355,11 +1355,15 @@ def ablate(
 def demo(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.", readable=False)] = Path("mocrop-demo"),
     scene: Annotated[
-        Scene, typer.Option(help="Clips to make: sprites that circle, or people who cross before a still camera.")
+        Scene,
+        typer.Option(
+            help="Clips to make: sprites that circle, people who cross before a still camera, or clips that the order "
+            "of their frames alone tells apart (with --only-data)."
+        ),
     ] = "sprites",
     groups: Annotated[
         int | None,
-        typer.Option(min=2, max=99, help="Groups of clips per class.", show_default="sprites: 8; crossing: 25"),
+        typer.Option(min=2, max=99, help="Groups of clips per class.", show_default="sprites: 8; crossing, order: 25"),
     ] = None,
     only_data: Annotated[
         bool, typer.Option("--only-data", help="Make the clips, their split lists and actors' boxes, and stop.")

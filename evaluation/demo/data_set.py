@@ -36,15 +36,25 @@ class DataSet:
         return cls(videos=folder / "videos", splits=folder / "splits", boxes=folder / "actor-boxes.json")
 
 
-def write_clip(path: Path, frames: Iterable[tuple[Picture, Box]], *, quantiser: int = QUANTISER) -> list[Box]:
-    """Encode frames as UCF-101 is encoded, the same bytes every time, and return their boxes."""
+def write_clip(
+    path: Path,
+    frames: Iterable[tuple[Picture, Box]],
+    *,
+    quantiser: int = QUANTISER,
+    key_interval: int = KEY_FRAME_INTERVAL,
+) -> list[Box]:
+    """Encode frames as UCF-101 is encoded, the same bytes every time, and return their boxes.
+
+    Args:
+        key_interval: frames from one key frame to the next; 1: every frame is one, so that none depends on another.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     boxes: list[Box] = []
     with av.open(f"file:{path}", "w", format="avi") as output:
         quality = {"qmin": str(quantiser), "qmax": str(quantiser)}
         stream = output.add_stream("mpeg4", rate=FRAMES_PER_SECOND, options=quality)
         context = stream.codec_context
-        context.thread_count, context.gop_size, context.max_b_frames = 1, KEY_FRAME_INTERVAL, 0
+        context.thread_count, context.gop_size, context.max_b_frames = 1, key_interval, 0
         for picture, box in frames:
             if not boxes:
                 stream.height, stream.width = picture.shape[:2]

@@ -12,6 +12,8 @@ import numpy as np
 from rich.table import Table
 
 from mocrop.evaluation.coverage.overlap import METRICS, overlaps
+from mocrop.evaluation.demo.crossing import CrossingSettings
+from mocrop.evaluation.demo.order import OrderSettings
 from mocrop.evaluation.demo.scenes import MadeScene, SceneSettings, make_scene, scene_settings
 from mocrop.evaluation.demo.sprites import SpriteSettings
 from mocrop.evaluation.pictures.crop_figure import Panel, draw_panels, panel
@@ -19,7 +21,7 @@ from mocrop.evaluation.report.format import interval_head, score_cells
 from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands import preprocess
-from mocrop.pipeline.errors import WorkspaceError
+from mocrop.pipeline.errors import SettingsError, WorkspaceError
 from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.stages.cache_settings import CropOptions
@@ -35,6 +37,11 @@ CROSSING_POLICIES = ("full", "center", "adaptive", "follow")
 SIZE_PX, FRAMES = 64, 4
 SPRITE_RATIO, CROSSING_RATIO = 0.25, 0.1  # at 0.75 every crop holds these small figures, and no policy does better
 LEARNT = 0.9  # share of the training clips right from which a row is a fair foil
+SAID: dict[type[SceneSettings], str] = {
+    SpriteSettings: "textured sprites moving over clutter, the camera still or panning",
+    CrossingSettings: "people who cross the picture before a still camera",
+    OrderSettings: "three sprites, of which one moves steadily; the same pictures in six orders are six classes",
+}
 MARK = "this-is-a-mocrop-demo"  # only a folder with this file in it is ever deleted
 TRAINING = TrainSettings(
     arch="timm/test_resnet.r160_in1k",  # half a million parameters: learns these shapes in seconds on a CPU
@@ -67,8 +74,11 @@ def run_demo(folder: Path, *, run: RunOptions, console: LineConsole, scene: Scen
 
     Args:
         scene: which clips, and how many; None: 144 sprites of 40 frames.
-    Raises: WorkspaceError if ``folder`` holds anything but an earlier demo.
+    Raises: WorkspaceError if ``folder`` holds anything but an earlier demo; SettingsError for the order scene, on which
+        policies and networks of frames have nothing to show.
     """
+    if isinstance(scene, OrderSettings):
+        raise SettingsError("clips of --scene order are made with --only-data, which says what can be run on them")
     made = make_data_set(folder, scene or scene_settings("sprites"), console=console)
     sprites = any(made.panning.values())
     policies, ratio = (SPRITE_POLICIES, SPRITE_RATIO) if sprites else (CROSSING_POLICIES, CROSSING_RATIO)
@@ -94,11 +104,8 @@ def make_data_set(folder: Path, scene: SceneSettings, *, console: LineConsole) -
     Raises: WorkspaceError if ``folder`` holds anything but an earlier demo.
     """
     _clear(folder)
-    what = "textured sprites moving over clutter, the camera still or panning"
-    if not isinstance(scene, SpriteSettings):
-        what = "people who cross the picture before a still camera"
     console.rule("1. a data set")  # a rule is one line, which a narrow terminal cuts off
-    console.print(what)
+    console.print(SAID[type(scene)])
     made = make_scene(folder, scene)
     console.say(f"{len(made.boxes)} clips of MPEG-4 Part 2, like UCF-101's, in {made.files.videos}")
     return made

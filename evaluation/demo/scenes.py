@@ -9,12 +9,17 @@ from typing import TypeAlias
 
 from mocrop.evaluation.demo.crossing import CrossingSettings, make_crossing
 from mocrop.evaluation.demo.data_set import Box, DataSet, write_lists
+from mocrop.evaluation.demo.order import OrderSettings, make_order
 from mocrop.evaluation.demo.sprites import SpriteSettings, make_sprites
 from mocrop.pipeline.choices import Scene
 
-SceneSettings: TypeAlias = SpriteSettings | CrossingSettings
+SceneSettings: TypeAlias = SpriteSettings | CrossingSettings | OrderSettings
 
-SCENES: dict[Scene, SceneSettings] = {"sprites": SpriteSettings(), "crossing": CrossingSettings()}
+SCENES: dict[Scene, SceneSettings] = {
+    "sprites": SpriteSettings(),
+    "crossing": CrossingSettings(),
+    "order": OrderSettings(),
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +49,14 @@ def make_scene(folder: Path, settings: SceneSettings) -> MadeScene:
         truth = make_sprites(files.videos, settings)
         boxes, panning = truth.boxes, truth.panning
     else:
-        boxes = make_crossing(files.videos, settings)
+        boxes = _moving(files.videos, settings)
         panning = dict.fromkeys(boxes, False)
     write_lists(files, boxes)
     return MadeScene(files=files, size=(settings.width, settings.height), boxes=boxes, panning=panning)
+
+
+def _moving(videos: Path, settings: CrossingSettings | OrderSettings) -> dict[str, list[Box]]:
+    """Write the clips of a scene before a camera that stands still."""
+    if isinstance(settings, OrderSettings):
+        return make_order(videos, settings)
+    return make_crossing(videos, settings)

@@ -59,7 +59,7 @@ class SpriteTruth:
 def make_sprites(folder: Path, settings: SpriteSettings) -> SpriteTruth:
     """Write ``folder/<Class>/v_<Class>_gNN_cMM.avi``; the same settings give the same bytes."""
     truth = SpriteTruth(boxes={}, panning={})
-    scenes = [_scene(*settings.scene_size, np.random.default_rng([0, n])) for n in range(SCENES)]
+    scenes = [clutter(*settings.scene_size, np.random.default_rng([0, n])) for n in range(SCENES)]
     numbers = itertools.product(
         range(1, settings.groups + 1),
         itertools.islice(enumerate(SPRITES), settings.classes),
@@ -81,11 +81,11 @@ def _frames(
     """Frames, uint8 (height, width, 3), each with the box of its sprite."""
     size = settings.width, settings.height
     camera, centre = sprite_paths(size, settings.scene_size, settings.frames, rng, pans=pans)
-    colours, radius = _colours(rng.random(), 0.8, 0.93), rng.uniform(*RADIUS) * settings.width
+    colours, radius = colours_around(rng.random(), 0.8, 0.93), rng.uniform(*RADIUS) * settings.width
     headings = np.arctan2(*np.gradient(centre, axis=0).T[::-1])
     for (left, top), (x, y), heading in zip(camera, centre, headings, strict=True):
         picture = scene[top : top + settings.height, left : left + settings.width].copy()
-        yield picture, _draw(picture, sprite, colours, x=x, y=y, radius=radius, heading=heading)
+        yield picture, draw_sprite(picture, sprite, colours, x=x, y=y, radius=radius, heading=heading)
 
 
 def sprite_paths(
@@ -113,7 +113,7 @@ def sprite_paths(
 # pixels
 
 
-def _colours(hue: float, saturation: float, value: float) -> dict[str, Plane]:
+def colours_around(hue: float, saturation: float, value: float) -> dict[str, Plane]:
     """Four RGB colours, 0 to 255, around one hue, in turns."""
     shades = {
         "body": (hue, saturation, value),
@@ -124,7 +124,7 @@ def _colours(hue: float, saturation: float, value: float) -> dict[str, Plane]:
     return {name: 255 * np.array(colorsys.hsv_to_rgb(h % 1, s, v)) for name, (h, s, v) in shades.items()}
 
 
-def _draw(
+def draw_sprite(
     picture: Picture, drawing: Drawing, colours: dict[str, Plane], *, x: float, y: float, radius: float, heading: float
 ) -> Box:
     """Draw in place around (x, y), turned by ``heading``; returns the box of the visible part."""
@@ -144,17 +144,17 @@ def _draw(
     return left + x0, top + y0, x1 - x0 + 1, y1 - y0 + 1
 
 
-def _scene(width: int, height: int, rng: np.random.Generator) -> Picture:
+def clutter(width: int, height: int, rng: np.random.Generator) -> Picture:
     """A cluttered background, with duller colours than the sprites' and other shapes."""
     scene = np.full((height, width, 3), rng.uniform(110, 170, 3)).astype(np.uint8)
     sizes = np.sort(rng.uniform(*CLUTTER_RADIUS_PX, width * height // PIXELS_PER_CLUTTER))[
         ::-1
     ]  # large ones first, so that small ones cover them
     for radius in sizes:
-        colours = _colours(rng.random(), rng.uniform(0.1, 0.45), rng.uniform(0.4, 0.85))
+        colours = colours_around(rng.random(), rng.uniform(0.1, 0.45), rng.uniform(0.4, 0.85))
         drawing = CLUTTER[rng.integers(len(CLUTTER))]
         x, y, heading = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(-1.5, 1.5)
-        _draw(scene, drawing, colours, x=x, y=y, radius=radius, heading=heading)
+        draw_sprite(scene, drawing, colours, x=x, y=y, radius=radius, heading=heading)
     return np.clip(scene + rng.normal(0, 2.5, (height, width, 1)), 0, 255).astype(np.uint8)
 
 

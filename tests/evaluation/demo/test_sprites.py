@@ -96,7 +96,7 @@ def test_every_class_has_as_many_clips_in_each_scene_as_any_other(
 ) -> None:
     met: Counter[tuple[str, int]] = Counter()
     scenes = iter(range(SCENES))
-    monkeypatch.setattr(sprites, "_scene", lambda *_: next(scenes))
+    monkeypatch.setattr(sprites, "clutter", lambda *_: next(scenes))
     monkeypatch.setattr(sprites, "_frames", lambda scene, *_, pans: scene)
     monkeypatch.setattr(sprites, "write_clip", lambda path, scene: met.update([(path.parent.name, scene)]))
     make_sprites(tmp_path, SpriteSettings())
