@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from mocrop.evaluation.options import ArchOption, CheckpointOption, DeviceOption, RunOption, WindowOptions
+from mocrop.evaluation.options import ArchOption, CheckpointOption, DeviceOption, RunOption, ViewsOption, WindowOptions
 from mocrop.pipeline.choices import (
     At,
     Audio,
@@ -1037,6 +1037,7 @@ def evaluate(
         typer.Option(help="Split, by number or name; all: each split by the run trained on it, and the mean."),
     ] = "1",
     segments: Annotated[int, typer.Option(min=1, help="Frames per clip, from the middles of equal segments.")] = 8,
+    views: ViewsOption = None,
     fuse: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="Average the softmax with that of this run, which reads its own cache."),
@@ -1056,7 +1057,9 @@ def evaluate(
 
     with join_ranks() as ranks:
         choice = Choice(run=run, checkpoint=checkpoint, arch=arch, cache=cache, fuse=fuse, fuse_weight=fuse_weight)
-        settings = EvalSettings(split=split, segments=segments, batch_size=batch_size, device=device, ranks=ranks)
+        settings = EvalSettings(
+            split=split, segments=segments, views=views, batch_size=batch_size, device=device, ranks=ranks
+        )
         console = LineConsole(stderr=True, quiet=not ranks.first)
         done = evaluate_in_workspace(_workspace(workspace).require(), settings, choice, console=console)
     if ranks.first:
@@ -1084,6 +1087,7 @@ def predict(
         int | None,
         typer.Option(min=1, help="Frames per file, as for eval.", show_default="8, or the slots of the cache"),
     ] = None,
+    views: ViewsOption = None,
     csv: Annotated[
         Path | None, typer.Option(help="Also write a CSV file, a row a file or a window.", readable=False)
     ] = None,
@@ -1098,7 +1102,9 @@ def predict(
     from mocrop.evaluation.answers.predict import Network
     from mocrop.pipeline.terminal import LineConsole
 
-    network = Network(run=run, checkpoint=checkpoint, arch=arch, cache=cache, segments=segments, device=device)
+    network = Network(
+        run=run, checkpoint=checkpoint, arch=arch, cache=cache, segments=segments, views=views, device=device
+    )
     console, wishes = LineConsole(stderr=True), long.wishes
     answers = predict_files(
         _workspace(workspace), network, videos, csv=csv, wishes=wishes, windows=long.windows, console=console

@@ -72,7 +72,7 @@ def parts(files: Sequence[Path], predictor: Predictor, open_forms: ExitStack) ->
     log = ClipLog(0)
     forms = [open_forms.enter_context(readable_form(file, reading, clip="a", log=log)) for file in files]
     motions = [motion_of(form, reading, clip="a", log=log) for form in forms]
-    frames = [read_file(file, reading, clip="a", log=log).crops.frames for file in files]
+    read = [read_file(file, reading, clip="a", log=log).crops for file in files]
 
     def transcode() -> None:
         for file in files:
@@ -89,7 +89,7 @@ def parts(files: Sequence[Path], predictor: Predictor, open_forms: ExitStack) ->
             crop_file(form, reading.crop, cropper, clip="a", motion=motion, own=False, log=log)
 
     def network() -> None:
-        for each in frames:
+        for each in read:
             predictor.answer(each)
 
     first = {} if reading.transcode is None else {"transcoding": transcode}

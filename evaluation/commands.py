@@ -14,9 +14,10 @@ from mocrop.evaluation.report.remarks import remarks, seen_words
 from mocrop.evaluation.report.splits import Row, SplitTable, print_splits, split_table, write_splits
 from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate
 from mocrop.evaluation.scores.fusion import Fusion, late_fusion
-from mocrop.evaluation.scores.predictions import Predictions, file_hash, read_predictions
+from mocrop.evaluation.scores.predictions import Origin, Predictions, file_hash, read_predictions
 from mocrop.evaluation.scores.seen import seen_by
 from mocrop.evaluation.scores.targets import ALL_SPLITS, Choice, Target, Task, choose_tasks
+from mocrop.evaluation.views import Look
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.terminal import LineConsole
@@ -151,16 +152,25 @@ def _second(
 
 
 def saved_predictions(workspace: Workspace, settings: EvalSettings, target: Target) -> Predictions | None:
-    """Predictions of an earlier evaluation, if they are of the same weights, cache, split and segments."""
+    """Predictions of an earlier evaluation, if they are of the same weights, cache, split, frames and views."""
     cache = CropCache(target.cache)
     split = cache.split_names[split_index(cache, settings.split)]
     try:
         found = read_predictions(report_files(workspace.reports, target.stem(split))[".npz"])
     except PredictionsError:
         return None
-    there = (found.origin.checkpoint_hash, found.origin.cache["hash"], found.origin.segments, found.split)
-    here = (file_hash(target.checkpoint), describe_cache(cache)["hash"], settings.segments, split)
-    return found if there == here else None
+    there = (found.origin.checkpoint_hash, found.origin.cache["hash"], found.split)
+    here = (file_hash(target.checkpoint), describe_cache(cache)["hash"], split)
+    return found if there == here and _looked_so(found.origin, settings, cache) else None
+
+
+def _looked_so(origin: Origin, settings: EvalSettings, cache: CropCache) -> bool:
+    """Whether a network that was tested on a cache got the frames and views that are asked for now."""
+    look = origin.look or Look(frames=origin.segments)
+    if look.clip is None:
+        return (look.frames, (1, look.crops)) == (settings.segments, settings.views or (1, 1))
+    assert cache.dense is not None
+    return (look.windows, look.crops) == (settings.views or (cache.dense.windows, 1)) and not settings.asked_segments
 
 
 def _table(splits: Sequence[SplitEvaluation], tasks: Sequence[Task]) -> SplitTable:
@@ -174,7 +184,7 @@ def _table(splits: Sequence[SplitEvaluation], tasks: Sequence[Task]) -> SplitTab
         for each, task in zip(splits, tasks, strict=True)
     ]
     first = splits[0].result
-    notes = [f"{first.segments} frames per clip; every split counts the same"]
+    notes = [f"{first.look.words(of_each='frames per clip')}; every split counts the same"]
     for each, task in zip(splits, tasks, strict=True):
         facts = [f"run {task.target.name}, left out: {each.result.left_out}", *([task.note] if task.note else [])]
         lines = (*facts, *remarks(each.result), *each.fusion_notes)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from mocrop.evaluation.views import parse_views
 
 if TYPE_CHECKING:
     from mocrop.evaluation.answers.drawn import Wishes
@@ -19,6 +21,17 @@ CheckpointOption = Annotated[
 ]
 ArchOption = Annotated[str | None, typer.Option(help="Backbone, if the checkpoint does not name it.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+
+
+ViewsOption = Annotated[
+    Any,
+    typer.Option(
+        parser=parse_views,
+        metavar="WINDOWS[xCROPS]",
+        help="Average over so many windows of a clip, and 1 or 3 crops of each; needs train --clip, or --crop.",
+        show_default="all windows, 1 crop",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)

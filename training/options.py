@@ -22,6 +22,7 @@ from mocrop.training.recipe import (
     Recipe,
     Schedule,
     TrainSettings,
+    parse_clip,
     parse_shares,
     recipe_table,
 )
@@ -163,12 +164,29 @@ class TrainOptions:
         bool | None,
         _augmentation("--flip/--no-flip", help="Mirror half of the clips left to right.", show_default="on"),
     ] = None
+    clip: Annotated[
+        Any,
+        _augmentation(
+            parser=parse_clip,
+            metavar="FRAMESxSTRIDE",
+            help="In place of segments, neighbouring frames of one window, of a cache of `precrop --select dense`.",
+            show_default="for video networks those that the cache stores",
+        ),
+    ] = None
+    crop: Annotated[
+        int | None,
+        _augmentation(
+            metavar="PX",
+            help="Show the network a random square of this side of each stored frame; in testing the middle one.",
+            show_default="the whole frame",
+        ),
+    ] = None
     crop_scales: Annotated[
         Any,
         _augmentation(
             parser=parse_shares,
             metavar="SHARES",
-            help="Sides of the multi-scale crop, relative to the frame's; 1: none.",
+            help="Sides of the multi-scale crop, relative to --crop or the frame's; 1: none.",
             show_default="1,0.875,0.75,0.66",
         ),
     ] = None

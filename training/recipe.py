@@ -8,11 +8,12 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from mocrop.pipeline.choices import Stream, require_choice
-from mocrop.pipeline.limits import MAX_SEED, require_number, require_numbers, require_whole
+from mocrop.pipeline.limits import MAX_SEED, MAX_SIDE_PX, require_number, require_numbers, require_whole
 from mocrop.pipeline.settings import added
 
 Activation = Literal["softmax", "sigmoid"]
 Amp = Literal["auto", "off", "bf16", "fp16"]
+Clip = tuple[int, int]  # neighbouring frames, and how far they are apart in the video
 FormName = Literal["onnx", "torchscript"]  # of a file of an exported network
 Loss = Literal["ce", "bce"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
@@ -25,6 +26,7 @@ MOST_SHARES = 100  # in a list
 PRETRAINED: Mapping[str, str] = MappingProxyType({"imagenet": "ImageNet", "kinetics": "Kinetics"})  # published weights
 VIDEO_FRAMES = 16  # of a clip for a video network, where nothing else is asked for: as torchvision trained its own
 VIDEO = "video/"  # prefix of architectures that take clips, see mocrop.training.model.video
+MOST_FRAMES = 1 << 16  # of a clip
 FRAMES_WITH_SPREAD = 2  # the least of a clip that have a standard deviation
 DEFAULT_ARCH: Mapping[Stream, str] = MappingProxyType(
     {
@@ -66,7 +68,12 @@ class TrainSettings:
     validation_segments: int = 8  # middle frames per clip
     validation_share: float = 0.1  # of the groups of each class in the training list; 0: train on all of it
     flip: bool = True  # mirror half of the clips left to right
-    crop_scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)  # sides of the multi-scale crop; 1: the frame's
+    crop_scales: tuple[float, ...] = (
+        1.0,
+        0.875,
+        0.75,
+        0.66,
+    )  # sides of the multi-scale crop, relative to `crop`
     color_jitter: float = 0.2  # brightness, contrast and saturation by a factor of 1 plus or minus this; 0: none
     random_erasing: float = 0.0  # probability that a rectangle of a clip is blanked
     mixup: float = 0.2  # alpha of the Beta distribution; 0: none
@@ -79,6 +86,13 @@ class TrainSettings:
     sync_batchnorm: bool = False  # BatchNorm statistics over the clips of all processes, not of each alone
     pool: Pool = added("mean")  # of the features of a clip's frames, before the head; mean-std: and their spread
     loss: Loss | None = added(None)  # None: bce where a clip may have several labels, else ce
+    clip: Clip | None = added(None)  # in place of segments; None: for video networks what the cache has windows of
+    crop: int | None = added(None)  # side of the square of a stored frame that the network sees, px; None: all of it
+
+    @property
+    def frames_per_clip(self) -> int:
+        """Frames of a clip that the network is trained on at a time."""
+        return self.segments if self.clip is None else self.clip[0]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", str(self.split))  # a number is taken as well
@@ -97,6 +111,7 @@ class TrainSettings:
         if self.loss is not None:
             require_choice("loss", self.loss, Loss)
         self._check_pool()
+        self._check_clip()
 
     def _check_video(self) -> None:
         if not self.arch.startswith(VIDEO):
@@ -122,6 +137,21 @@ class TrainSettings:
                 f"pool {self.pool} needs {FRAMES_WITH_SPREAD} frames a clip, since one has no spread; pass larger "
                 "--segments and --validation-segments"
             )
+
+    def _check_clip(self) -> None:
+        """Check the clip of neighbouring frames, and the crop."""
+        if self.clip is not None:
+            object.__setattr__(self, "clip", tuple(self.clip))
+            for name, value in zip(("frames of a clip", "the stride of a clip"), self.clip, strict=True):
+                require_whole(name, value, least=1, most=MOST_FRAMES)
+        if self.crop is not None:
+            require_whole("crop", self.crop, least=1, most=MAX_SIDE_PX)
+        for name in ("clip", "crop"):
+            if self.freeze_backbone and getattr(self, name) is not None:
+                raise ValueError(
+                    f"freeze_backbone computes the features of whole single frames, so there is no --{name}; leave it "
+                    "out, or train without --freeze-backbone"
+                )
 
     def _check_numbers(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "segments", "validation_segments"):
@@ -188,3 +218,26 @@ def parse_shares(text: str) -> tuple[float, ...]:
     (1.0, 0.75)
     """
     return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def parse_clip(text: str) -> Clip:
+    """Read the frames of a clip and how far they are apart.
+
+    Raises: ValueError if these are not two whole numbers from 1 on.
+
+    >>> parse_clip("16x2")
+    (16, 2)
+    """
+    frames, cross, stride = text.strip().lower().partition("x")
+    if not (cross and frames.isdecimal() and stride.isdecimal() and int(frames) and int(stride)):
+        raise ValueError(f"{text!r} is not FRAMESxSTRIDE, e.g. 16x2 for 16 frames of which each second is taken")
+    return int(frames), int(stride)
+
+
+def clip_words(clip: Clip) -> str:
+    """A clip of neighbouring frames, in words.
+
+    >>> clip_words((16, 2)), clip_words((8, 1))
+    ('clips of 16 frames, 2 apart', 'clips of 8 frames, 1 apart')
+    """
+    return f"clips of {clip[0]} frames, {clip[1]} apart"

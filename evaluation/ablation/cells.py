@@ -23,6 +23,7 @@ from mocrop.evaluation.ablation.settings import AblationSettings, Cell, View
 from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate, predictions_of, require_same_classes
 from mocrop.evaluation.scores.predict import Outputs
 from mocrop.evaluation.scores.predictions import Predictions, read_predictions, write_predictions
+from mocrop.evaluation.views import Look
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import ClipState
 from mocrop.pipeline.commands.preprocess import precrop
@@ -166,7 +167,8 @@ def predict_from_features(
                 logits = head(clip_features(features, rows, view))
             outputs = Outputs(rows=rows, labels=labels, logits=logits, seconds=0.0, times=())
             testing = testing_of(cell, view, settings)
-            yield view, predictions_of(cache, checkpoint, checkpoint_file, testing, outputs)
+            look = Look(frames=view.frames)
+            yield view, predictions_of(cache, checkpoint, checkpoint_file, testing, outputs, look=look)
 
 
 def _cache_hash(folder: AblationFolder, cell: Cell) -> str:

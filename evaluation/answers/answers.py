@@ -39,8 +39,8 @@ class FileAnswer:
         name: of the clip, see :class:`~mocrop.evaluation.answers.videos.Video`.
         reasons: codes of why it failed, and of what is notable about it; docs/reasons.md explains them.
         message: the same in words.
-        frames: numbers of the frames that the network got, in the file that was read; one that stands for several
-            segments is there several times.
+        frames: numbers of the frames that the network got, in the file that was read, window by window; one that
+            stands for several segments, or is in several windows, is there several times.
         times: when they are shown, seconds from the first frame; None where no motion was read.
         boxes: the part of the frame that each of them shows, left, top, right, bottom as fractions.
         box: of the clip.
@@ -189,8 +189,8 @@ def answer_of(video: Video, outcome: Outcome, read: FileCrops | None, predictor:
             message=outcome.message,
             seconds=outcome.seconds,
         )
-    crops, slots = read.crops, predictor.slots(len(read.crops.numbers)).tolist()
-    logits = predictor.answer(predictor.input_of(crops))
+    crops, slots = read.crops, predictor.slots(read.crops).reshape(-1).tolist()
+    logits = predictor.answer(crops)
     numbers = tuple(crops.numbers[slot] for slot in slots)
     seconds = None if read.motion is None else read.motion.seconds
     return FileAnswer(

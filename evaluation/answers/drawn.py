@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -102,7 +103,7 @@ def _part(answer: FileAnswer, start: float, end: float, class_names: Sequence[st
     if answer.failed:
         why = f"no answer: {answer.reasons[0].value}"
         return AnswerPart(start=start, end=end, boxes=(), classes=((why, None),))
-    boxes = dict(zip(answer.frames, answer.boxes, strict=True))
+    boxes = dict(sorted(zip(answer.frames, answer.boxes, strict=True), key=itemgetter(0)))
     classes = tuple((class_names[number], share) for number, share in answer.top(CLASSES_ON_VIDEO))
     return AnswerPart(start=start, end=end, boxes=tuple(boxes.items()), classes=classes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import overload
 
@@ -13,6 +13,7 @@ from mocrop.evaluation.answers.predictor import Predictor, load_predictor
 from mocrop.evaluation.answers.videos import Videos, find_videos
 from mocrop.evaluation.answers.windows import OnTime, WindowAnswers, answers_for_windows
 from mocrop.evaluation.scores.targets import target_name
+from mocrop.evaluation.views import Views, require_views
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.policies.registry import draws_by_name
 from mocrop.pipeline.stages.windows import WindowSettings
@@ -36,6 +37,7 @@ class Network:
     arch: str | None = None  # the backbone, if the checkpoint does not say
     cache: str | None = None  # a crop cache, by name or path: files are read as its clips were
     segments: int | None = None  # frames per clip
+    views: Views | None = None  # windows of a clip, and crops of each
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -50,7 +52,12 @@ class Network:
         """
         file = self.checkpoint or weights_of(choose_run(workspace.require(), self.run))
         return load_predictor(
-            file, cache=self._cache(workspace), arch=self.arch, segments=self.segments, device=self.device
+            file,
+            cache=self._cache(workspace),
+            arch=self.arch,
+            segments=self.segments,
+            views=None if self.views is None else require_views(self.views),
+            device=self.device,
         )
 
     def _cache(self, workspace: Workspace) -> Path | None:
@@ -69,6 +76,7 @@ def predict(
     arch: str | None = ...,
     cache: str | None = ...,
     segments: int | None = ...,
+    views: Views | None = ...,
     window: None = ...,
     stride: None = ...,
     device: str = ...,
@@ -84,6 +92,7 @@ def predict(
     arch: str | None = ...,
     cache: str | None = ...,
     segments: int | None = ...,
+    views: Views | None = ...,
     window: float,
     stride: float | None = ...,
     device: str = ...,
@@ -98,6 +107,7 @@ def predict(
     arch: str | None = None,
     cache: str | None = None,
     segments: int | None = None,
+    views: Views | None = None,
     window: float | None = None,
     stride: float | None = None,
     device: str = "auto",
@@ -115,6 +125,7 @@ def predict(
         arch: the backbone, if the checkpoint does not say.
         cache: a crop cache, by name or path: files are read as its clips were. None: as those that it was trained on.
         segments: frames per clip; None: 8, or as many as the clips of the cache have.
+        views: windows of a clip, and crops of each, 1 or 3, e.g. (4, 3); None: all its windows, and one crop.
         window: seconds; an answer for each window of this length. None: one for the whole file.
         stride: seconds from the start of one window to that of the next; None: half a window.
         device: "auto", "cpu", "cuda", "cuda:1", ...
@@ -127,7 +138,7 @@ def predict(
     where = Workspace(locate_workspace(None)) if workspace is None else Workspace.at(workspace)
     file = None if checkpoint is None else Path(checkpoint)
     windows = window_settings(window, stride)
-    network = Network(run=run, checkpoint=file, arch=arch, cache=cache, segments=segments, device=device)
+    network = Network(run=run, checkpoint=file, arch=arch, cache=cache, segments=segments, views=views, device=device)
     predictor = network.load(where)
     found = videos_for(predictor, given, workspace=where)
     if windows is None:
@@ -219,7 +230,8 @@ def _about(predictor: Predictor) -> dict[str, object]:
         "epoch": checkpoint.epoch,
         "input": checkpoint.input,
         "crops": {"as": crop.name, "policy": crop.policy, "size": crop.size, "source": crop.source},
-        "segments": predictor.segments,
+        "segments": predictor.look.stored_frames,
+        "look": asdict(predictor.look),
         "device": str(predictor.device),
     }
 

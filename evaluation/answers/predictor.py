@@ -10,15 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mocrop.evaluation.scores.chosen_look import SEGMENTS, Stored, look_of
 from mocrop.evaluation.scores.evaluate import require_frames
 from mocrop.evaluation.scores.predict import batch_logits
+from mocrop.evaluation.views import Look, Views
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.errors import CheckpointError, SettingsError
-from mocrop.pipeline.limits import require_whole
+from mocrop.pipeline.cache.dense import window_slots
+from mocrop.pipeline.errors import CheckpointError
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.stages.clip_crops import ClipCrops
 from mocrop.pipeline.stages.in_memory import FileCrops, ReadingSettings, read_file, reading_settings
-from mocrop.training.data.segments import middle_slots
+from mocrop.training.data.epoch_slots import SlotRule
+from mocrop.training.data.segments import Segments
+from mocrop.training.data.windows import chosen_windows, clip_positions
 from mocrop.training.model.activation import activation_of, probabilities_of
 from mocrop.training.model.backbones import Backbone
 from mocrop.training.model.checkpoint import (
@@ -34,7 +38,6 @@ from mocrop.training.model.device import choose_device
 from mocrop.training.model.external_checkpoint import load_any_checkpoint
 from mocrop.training.recipe import Activation
 
-DEFAULT_SEGMENTS = 8  # as for `mocrop eval`; fewer where the clips of the cache have fewer slots
 Numbers = npt.NDArray[np.float32]
 
 
@@ -45,7 +48,7 @@ class Predictor:
     Attributes:
         source: the checkpoint's file.
         activation: what turns logits into probabilities.
-        segments: frames per clip that the network gets.
+        look: what the network gets of each clip.
     """
 
     source: Path
@@ -54,7 +57,7 @@ class Predictor:
     device: torch.device
     reading: ReadingSettings
     activation: Activation
-    segments: int
+    look: Look
 
     @property
     def class_names(self) -> list[str]:
@@ -64,30 +67,42 @@ class Predictor:
         """Decode and crop a whole file; any number of threads may do so at a time. Raises: ClipError."""
         return read_file(path, self.reading, clip=clip, log=log)
 
-    def input_of(self, crops: ClipCrops) -> npt.NDArray[np.uint8] | npt.NDArray[np.int8]:
-        """What the network takes of the crops of a clip, for :meth:`answer`: its frames, or its motion fields."""
-        if self.checkpoint.input == "frames":
-            return crops.frames
-        assert crops.fields is not None
-        return crops.fields
+    def slots(self, crops: ClipCrops) -> npt.NDArray[np.int64]:
+        """The crops that the network gets, those of `mocrop eval`: int64, (segments,), (frames,) or (windows, frames).
 
-    def slots(self, used: int) -> npt.NDArray[np.int64]:
-        """The frames that the network gets, of ``used`` ones: int64, (segments,), those of `mocrop eval`."""
-        slots: npt.NDArray[np.int64] = middle_slots(np.array([used]), segments=self.segments)[0]
+        The last two are of windows, of one alone or of several.
+        """
+        index = np.array([crops.numbers], np.int32)
+        if self.look.clip is None:
+            rule: SlotRule = Segments(frame_counts=np.array([index.size]), segments=self.look.frames)
+        else:
+            dense, starts = self.reading.crop.dense, np.array([crops.windows], np.int32)
+            assert dense is not None
+            rule = chosen_windows(
+                window_slots(index, starts, dense),
+                starts,
+                index,
+                stride=dense.stride,
+                positions=clip_positions(dense, self.look.clip, subject=str(self.source)),
+                views=self.look.windows,
+            )
+        slots: npt.NDArray[np.int64] = rule.draw(None)[0]
         return slots
 
     @torch.inference_mode()
-    def answer(self, frames: npt.NDArray[np.uint8] | npt.NDArray[np.int8]) -> Numbers:
-        """Logits of a clip, on the middle frame of each segment, as `mocrop eval` has them.
+    def answer(self, crops: ClipCrops) -> Numbers:
+        """Logits of a clip, on the middle frame of each segment, or its windows, as `mocrop eval` has them.
 
         Args:
-            frames: all that were stored of it: uint8, (slots, 3, size, size), or, for a network that takes motion
-                fields, int8, (slots, 2, side, side).
+            crops: all that would be stored of it.
         Returns: float32, (classes,).
         Raises: CheckpointError if a logit is not finite.
         """
-        chosen = torch.from_numpy(frames[self.slots(len(frames))])
-        logits = batch_logits(self.backbone, chosen.unsqueeze(0), device=self.device)[0].numpy()
+        stored = crops.frames if self.checkpoint.input == "frames" else crops.fields
+        assert stored is not None
+        chosen = torch.from_numpy(stored[self.slots(crops)]).unsqueeze(0)
+        look = self.look
+        logits = batch_logits(self.backbone, chosen, device=self.device, crop=look.crop, crops=look.crops)[0].numpy()
         if not np.isfinite(logits).all():
             raise CheckpointError(
                 f"{self.source} answers with NaN or infinity: its training has diverged; train it again"
@@ -105,6 +120,7 @@ def load_predictor(
     cache: Path | None = None,
     arch: str | None = None,
     segments: int | None = None,
+    views: Views | None = None,
     device: str = "auto",
 ) -> Predictor:
     """Load a checkpoint and make its network ready.
@@ -114,27 +130,25 @@ def load_predictor(
         cache: a crop cache; files are read as its clips were. None: as those that the checkpoint was trained on.
         arch: the backbone, if the checkpoint does not say.
         segments: frames per clip; None: 8, or as many as the clips of the cache have.
+        views: windows of a clip, and crops of each, 1 or 3; None: all its windows, and one crop.
         device: "auto", "cpu", "cuda", "cuda:1", ...
     Raises: CheckpointError for a file that is no checkpoint or does not say how its clips were made; CacheError for a
-        cache that cannot be read; SettingsError for more segments than slots, or a device that is not there.
+        cache that cannot be read; SettingsError for more segments than slots, views that there are
+            not, or a device that is not there.
     """
     opened = None if cache is None else CropCache(cache)
     checkpoint = _checkpoint(file, opened, arch)
     described = checkpoint.cache if opened is None else describe_cache(opened)
     reading = _reading(described, file=file, cache=cache)
     crop = reading.crop
-    if segments is None:
-        segments = min(DEFAULT_SEGMENTS, crop.frames)
-    require_whole("segments", segments, least=1)
-    if segments > crop.frames:
-        raise SettingsError(
-            f"{file} was trained on {crop.frames} frames per clip; pass --segments {crop.frames} or fewer"
-        )
     if checkpoint.input == "motion" and crop.motion_fields is None:
         raise CheckpointError(f"{file} takes motion fields, and {cache} has none; pass a --cache that has")
     size = crop.size if checkpoint.input == "frames" or crop.motion_fields is None else crop.motion_fields.side
-    backbone = restore_backbone(checkpoint, size=size, source=file)
-    require_frames(backbone, segments, source=file)
+    subject = f"the cache that {file} was trained on" if cache is None else str(cache)
+    stored = Stored(slots=crop.slots, size=size, dense=crop.dense, subject=subject)
+    look = look_of(checkpoint, stored, segments=segments, views=views, source=file, usual=min(SEGMENTS, crop.slots))
+    backbone = restore_backbone(checkpoint, size=look.crop or size, source=file, frames=look.frames)
+    require_frames(backbone, look.frames, source=file)
     chosen = choose_device(device)
     backbone.model.to(chosen).eval()
     return Predictor(
@@ -144,7 +158,7 @@ def load_predictor(
         device=chosen,
         reading=reading,
         activation=_activation(checkpoint, described, file=file),
-        segments=segments,
+        look=look,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 from mocrop.evaluation.answers.answers import Answers, FileAnswer
+from mocrop.evaluation.views import look_from
 from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.terminal import LineConsole, count
@@ -18,13 +20,18 @@ def print_answers(console: LineConsole, answers: Answers, *, top: int) -> None:
     answered = [each for each in answers.files if not each.failed]
     if answered:
         about = answers.about  # no title of the table: that wraps where the table is narrow
-        console.print(f"{about['arch']} of {about['network']}, {about['segments']} frames a file")
+        console.print(f"{about['arch']} of {about['network']}, {frames_words(about, 'a file')}")
         console.print(_table(answers, answered, top=top))
     for each in answers.files:
         if each.failed:
             console.say((f"{each.path}: {each.reasons[0].value}: ", "red"), each.message.removeprefix(f"{each.name}: "))
     for line in notes(answers):
         console.print(line)
+
+
+def frames_words(about: Mapping[str, Any], of_each: str) -> str:
+    """What the network got of each file or window, in words."""
+    return look_from(about["look"]).words(of_each=f"frames {of_each}")
 
 
 def _table(answers: Answers, files: list[FileAnswer], *, top: int) -> Table:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from mocrop.evaluation.answers.report import codes, ranked_cells, ranked_columns
+from mocrop.evaluation.answers.report import codes, frames_words, ranked_cells, ranked_columns
 from mocrop.evaluation.answers.windows import FileWindows, WindowAnswers
 from mocrop.pipeline.csv_file import write_csv
 from mocrop.pipeline.errors import Reason
@@ -23,7 +23,7 @@ def print_window_answers(console: LineConsole, answers: WindowAnswers) -> None:
     for file in answers.files:
         if file.windows:
             about = answers.about
-            console.print(f"{file.path}: {about['arch']} of {about['network']}, {about['segments']} frames a window")
+            console.print(f"{file.path}: {about['arch']} of {about['network']}, {frames_words(about, 'a window')}")
             console.print(_table(answers, file))
         for line in _notes(file):
             console.print(line)

@@ -99,7 +99,7 @@ def facts(result: EvalResult) -> dict[str, str]:
         "clips": f"{len(result.predictions)} of {result.classes_tested} classes (the head tells {result.classes} "
         f"apart), left out: {result.left_out}",
         **scores_facts(result.metrics),
-        "frames": f"{result.segments} {kind}, of {cache_words(result.cache)}",
+        "frames": f"{result.look.words(of_each=kind)}, of {cache_words(result.cache)}",
         "network": f"{epoch}{result.checkpoint}, trained on {cache_words(result.trained_on)}",
         "time": f"{result.clips_per_second:.1f} clips/s on {result.device} in all, reading included",
         "latency": latency_words(result.latency),

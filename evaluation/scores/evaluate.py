@@ -12,12 +12,14 @@ import numpy.typing as npt
 import torch
 
 from mocrop.evaluation.scores.alignment import differing_classes
+from mocrop.evaluation.scores.chosen_look import SEGMENTS, look_of, stored_in
 from mocrop.evaluation.scores.label_metrics import LabelMetrics, measure_labels
 from mocrop.evaluation.scores.latency import Latency, latency
 from mocrop.evaluation.scores.metrics import Accuracy, Metrics, measure
 from mocrop.evaluation.scores.predict import OnBatch, Outputs, predict
 from mocrop.evaluation.scores.predictions import Origin, Predictions, file_hash
 from mocrop.evaluation.scores.seen import SeenInTraining, seen_in_training
+from mocrop.evaluation.views import Look, Views, require_views
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CheckpointError, SettingsError
@@ -46,7 +48,8 @@ class EvalSettings:
     """Settings of one evaluation, which runs in float32."""
 
     split: str = "1"  # name, or number from 1; an int is taken, too
-    segments: int = 8  # middle frames per clip, at most the slots of the cache
+    segments: int = SEGMENTS  # middle frames per clip, at most the slots of the cache; not for windows
+    views: Views | None = None  # windows of a clip, and crops of each; None: all its windows, and one crop
     batch_size: int = 32  # clips
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
     ranks: Ranks = field(default_factory=Ranks)  # processes that share the clips
@@ -55,6 +58,13 @@ class EvalSettings:
         object.__setattr__(self, "split", str(self.split))  # it may be an int
         for name in ("segments", "batch_size"):
             require_whole(name, getattr(self, name), least=1)
+        if self.views is not None:
+            object.__setattr__(self, "views", require_views(self.views))
+
+    @property
+    def asked_segments(self) -> int | None:
+        """Frames per clip; None: as many as where nothing is asked for."""
+        return None if self.segments == SEGMENTS else self.segments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +75,7 @@ class EvalResult:
     arch: str
     epoch: int  # of the checkpoint
     split: str
-    segments: int
+    segments: int  # frames per clip, of all its windows together where it was tested on windows
     input: Stream  # of the network
     metrics: Metrics | LabelMetrics  # the latter where a clip may have several labels
     left_out: LeftOut
@@ -80,6 +90,7 @@ class EvalResult:
     predictions: Predictions = field(repr=False)  # clip by clip
     trained_on_clips: int | None = None  # test clips that were trained on; None: the checkpoint does not say
     validated_on_clips: int | None = None  # test clips that chose the best epoch
+    look: Look  # what the network got of each clip
 
     @property
     def seen(self) -> SeenInTraining:
@@ -114,6 +125,7 @@ class EvalResult:
             **plain,
             "checkpoint": str(self.checkpoint),
             "left_out": asdict(self.left_out),
+            "look": asdict(self.look),
             "clips_per_second": self.clips_per_second,
             "latency": self.latency.to_json(),
             **self.metrics.to_json(),
@@ -131,6 +143,9 @@ def evaluate(
 ) -> EvalResult:
     """Score a checkpoint on the test list of a split, by the mean logits of the middle frames of each clip's segments.
 
+    A checkpoint that was trained on windows of neighbouring frames is tested on windows, by the mean logits of the
+    views of each clip. One that was trained on a crop of each frame sees the middle of it, or three crops.
+
     The cache may have another policy or size than the one trained on; its classes must be the same.
 
     Args:
@@ -147,33 +162,32 @@ def evaluate(
     require_labelled(cache)
     checkpoint = load_any_checkpoint(checkpoint_path, cache=cache, arch=arch)
     require_same_classes(checkpoint, cache, source=checkpoint_path)
-    if settings.segments > cache.frames_per_clip:
-        most = cache.frames_per_clip
-        raise SettingsError(f"{cache.path} has {most} frames per clip; pass --segments {most} or fewer")
+    stored = stored_in(cache, checkpoint)
+    look = look_of(checkpoint, stored, segments=settings.asked_segments, views=settings.views, source=checkpoint_path)
     tested = select_clips(cache, split=settings.split, subset=Subset.TEST)
-    size = cache.item_shape(checkpoint.input)[-1]
     require_shards(cache, checkpoint.input)
     device = choose_device(settings.device, settings.ranks)
-    backbone = restore_backbone(checkpoint, size=size, source=checkpoint_path)
-    require_frames(backbone, settings.segments, source=checkpoint_path)
+    backbone = restore_backbone(checkpoint, size=look.crop or stored.size, source=checkpoint_path, frames=look.frames)
+    require_frames(backbone, look.frames, source=checkpoint_path)
     outputs = predict(
         cache,
         tested.rows,
         backbone,
-        segments=settings.segments,
+        look=look,
         batch_size=settings.batch_size,
         device=device,
         on_batch=on_batch,
         ranks=settings.ranks,
     )
-    predictions = predictions_of(cache, checkpoint, checkpoint_path, settings, outputs)
+    predictions = predictions_of(cache, checkpoint, checkpoint_path, settings, outputs, look=look)
     seen = seen_in_training(cache, tested.rows, checkpoint)
     return EvalResult(
         checkpoint=checkpoint_path,
         arch=checkpoint.arch,
         epoch=checkpoint.epoch,
         split=predictions.split,
-        segments=settings.segments,
+        segments=look.stored_frames,
+        look=look,
         input=checkpoint.input,
         metrics=measure(predictions) if predictions.marks is None else measure_labels(predictions),
         left_out=tested.left_out,
@@ -186,7 +200,7 @@ def evaluate(
         trained_on=checkpoint.cache,
         device=str(device),
         seconds=outputs.seconds,
-        latency=latency(outputs.times, segments=settings.segments),
+        latency=latency(outputs.times, segments=look.seen_frames),
         predictions=predictions,
     )
 
@@ -219,10 +233,18 @@ def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Pa
 
 
 def predictions_of(
-    cache: CropCache, checkpoint: Checkpoint, source: Path, settings: EvalSettings, outputs: Outputs
+    cache: CropCache,
+    checkpoint: Checkpoint,
+    source: Path,
+    settings: EvalSettings,
+    outputs: Outputs,
+    *,
+    look: Look,
 ) -> Predictions:
     """Logits of a network with the names of clips and classes, and their origin.
 
+    Args:
+        look: what the network got of each clip.
     Raises: CheckpointError if a logit is not finite.
     """
     if not torch.isfinite(outputs.logits).all():
@@ -242,7 +264,8 @@ def predictions_of(
             epoch=checkpoint.epoch,
             trained_on=checkpoint.cache,
             cache=describe_cache(cache),
-            segments=settings.segments,
+            segments=look.stored_frames,
+            look=look,
             seen_in_training=seen_in_training(cache, outputs.rows, checkpoint).any,
         ),
     )

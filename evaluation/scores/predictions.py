@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocrop.evaluation.scores.statistics import cluster_numbers
+from mocrop.evaluation.views import Look, look_from
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.settings import unknown_settings
@@ -51,8 +52,17 @@ class Origin:
     epoch: int  # of the checkpoint
     trained_on: dict[str, Any]  # cache, see training.model.checkpoint.describe_cache
     cache: dict[str, Any]  # predicted on, described in the same way
-    segments: int  # frames per clip
+    segments: int  # frames per clip, of all its windows
     seen_in_training: int = 0  # how many of the clips its training has seen, as far as is known
+    look: Look | None = None  # what the network got of each clip; None: so many single, whole frames
+
+    def __post_init__(self) -> None:
+        if self.look == Look(frames=self.segments):
+            object.__setattr__(self, "look", None)  # what an older mocrop knows too
+
+    def plain(self) -> dict[str, Any]:
+        """The fields as plain values; without the look if it is none."""
+        return {name: value for name, value in asdict(self).items() if name != "look" or value is not None}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,7 +146,7 @@ def file_hash(file: Path) -> str:
 def write_predictions(predictions: Predictions, file: Path) -> None:
     """Write predictions to a file that appears only when it is whole."""
     several: dict[str, Any] = {} if predictions.marks is None else {"labels": predictions.marks.astype(np.uint8)}
-    about = {"format": SEVERAL_LABELS if several else FORMAT, "split": predictions.split, **asdict(predictions.origin)}
+    about = {"format": SEVERAL_LABELS if several else FORMAT, "split": predictions.split, **predictions.origin.plain()}
     content = io.BytesIO()
     np.savez(
         content,
@@ -164,6 +174,8 @@ def read_predictions(file: Path) -> Predictions:
             _require_format(written, file)
             split = about.pop("split")
             _require_known(about, file)
+            if about.get("look") is not None:
+                about["look"] = look_from(about["look"])
             return Predictions(
                 clips=tuple(arrays["clip"].tolist()),
                 labels=arrays["label"],

@@ -38,7 +38,8 @@ def setting_of(option: str) -> str:
 def recipe_options() -> dict[str, str]:
     """The default that help shows for each option that a recipe decides, by setting."""
     train = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
-    known = {field.name for field in fields(TrainSettings)} - {"arch", "channels_last", "freeze_backbone", "loss"}
+    alike = {"arch", "channels_last", "freeze_backbone", "loss", "clip", "crop"}  # whatever the recipe
+    known = {field.name for field in fields(TrainSettings)} - alike
     shown = {setting_of(option.opts[0]): option.show_default for option in train.params if option.default is None}
     return {name: str(default) for name, default in shown.items() if name in known}
 

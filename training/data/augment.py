@@ -32,7 +32,7 @@ class AugmentParams:
     """Augmentation of each clip of a batch: tensors of shape (clips,), but for one, on the device of the frames."""
 
     flip: Tensor  # bool, left to right
-    scale: Tensor  # side of the crop as a fraction of the frame's
+    scale: Tensor  # side of the crop as a fraction of what the network sees of the frame, which may be all of it
     x: Tensor  # position of the crop between the left (-1) and the right (1) edge
     y: Tensor  # position of the crop between the upper (-1) and the lower (1) edge
     brightness: Tensor  # factor; 1 changes nothing
@@ -79,16 +79,22 @@ def every_nth(params: AugmentParams, *, first: int, step: int) -> AugmentParams:
     return AugmentParams(**{field.name: getattr(params, field.name)[first::step] for field in fields(params)})
 
 
-def augment(frames: Tensor, params: AugmentParams, *, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def augment(
+    frames: Tensor, params: AugmentParams, *, mean: Sequence[float], std: Sequence[float], crop: int | None = None
+) -> Tensor:
     """Crop, flip and colour each clip by its parameters, normalise it, and blank a rectangle where there is one.
+
+    One rule for both crops: a square of ``scale * crop`` pixels is cut out of the stored frame, and is resized to
+    ``crop`` pixels. At scale 1 it is a piece of the frame, pixel for pixel.
 
     Args:
         frames: uint8, shape (clips, segments, 3, size, size), RGB; or motion fields, int8, (clips, segments, 2, side,
             side), whose values colour jitter leaves alone.
         mean, std: see :func:`~mocrop.training.data.inputs.normalise`.
-    Returns: float32, the same shape.
+        crop: side of what the network sees, pixels; None: the frame's.
+    Returns: float32, the same shape, but for frames of ``crop`` pixels.
     """
-    cropped = _crop(frames.float(), params)
+    cropped = _crop(frames.float(), params, side=crop or frames.shape[-1])
     if frames.dtype == torch.int8:
         normalised = standardised(_rescale_motion(cropped, params), frames.dtype, mean=mean, std=std)
     else:
@@ -134,14 +140,27 @@ def _draw_blanks(clips: int, probability: float, rng: np.random.Generator) -> np
     return np.concatenate([corner, corner + sides], axis=1) * chosen[:, np.newaxis]
 
 
-def _crop(frames: Tensor, params: AugmentParams) -> Tensor:
-    """Cut out a square of each clip and scale it to the whole frame, bilinearly, mirrored where its flip is set."""
-    zero, reach = torch.zeros_like(params.scale), 1 - params.scale
-    across = torch.where(params.flip, -params.scale, params.scale)
-    rows = (across, zero, reach * params.x, zero, params.scale, reach * params.y)
+def _crop(frames: Tensor, params: AugmentParams, *, side: int) -> Tensor:
+    """Cut out a square of each clip and scale it to ``side`` pixels, bilinearly, mirrored where its flip is set."""
+    size = frames.shape[-1]
+    share = params.scale * (side / size)
+    x, y = (_centre(place, share, size=size, side=side) for place in (params.x, params.y))
+    zero, across = torch.zeros_like(share), torch.where(params.flip, -share, share)
+    rows = (across, zero, x, zero, share, y)
     stacked = frames.flatten(1, 2)  # segments and colours of a clip share its grid
-    grid = functional.affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), list(stacked.shape), align_corners=False)
-    return functional.grid_sample(stacked, grid, padding_mode="border", align_corners=False).view_as(frames)
+    shape = [*stacked.shape[:2], side, side]
+    grid = functional.affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), shape, align_corners=False)
+    sampled = functional.grid_sample(stacked, grid, padding_mode="border", align_corners=False)
+    return sampled.view(*frames.shape[:-2], side, side)
+
+
+def _centre(place: Tensor, share: Tensor, *, size: int, side: int) -> Tensor:
+    """Middle of a crop between the edges of the frame (-1 and 1), for a place between its first and last one."""
+    if side == size:
+        return (1 - share) * place
+    room = (size * (1 - share)).add(1e-3).floor()  # whole pixels, all equally likely: pixels are copied at scale 1
+    corner = torch.minimum(((place + 1) / 2 * (room + 1)).floor(), room)
+    return 2 * corner / size + share - 1
 
 
 def _rescale_motion(fields: Tensor, params: AugmentParams) -> Tensor:

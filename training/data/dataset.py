@@ -1,6 +1,7 @@
 """A crop cache as a PyTorch data set of clips, each with some frames or motion fields and its label.
 
-Frames are uint8, RGB, of shape (3, size, size) each, motion fields int8, x and y, (2, side, side).
+They are of the segments of a clip, or neighbouring frames of one of its windows, where the cache has windows. Frames
+are uint8, RGB, of shape (3, size, size) each, motion fields int8, x and y, (2, side, side).
 """
 
 from __future__ import annotations
@@ -19,16 +20,19 @@ from torch.utils.data import Dataset, default_collate
 from mocrop.pipeline.cache.columns import require_plausible
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.choices import Stream
-from mocrop.training.data.epoch_slots import EpochSlots, NextEpochs
+from mocrop.training.data.epoch_slots import EpochSlots, NextEpochs, SlotRule
 from mocrop.training.data.frame_reader import FrameReader
+from mocrop.training.data.segments import Segments
 from mocrop.training.data.selection import Subset, SubsetName, as_subset, select_clips
+from mocrop.training.data.windows import stored_clip, windows_of
+from mocrop.training.recipe import Clip
 
 IntArray = npt.NDArray[np.int64]
 SEGMENTS = {Subset.TRAIN: 3, Subset.TEST: 8, Subset.VAL: 8}  # frames per clip, as in the reference
 
 
 class _FramesAndLabel(NamedTuple):
-    frames: Tensor  # (segments, 3, size, size), or motion fields
+    frames: Tensor  # (segments, 3, size, size), or motion fields; of windows (frames, ...) or (views, frames, ...)
     label: int | Tensor  # of several labels a clip uint8, (classes,), 1 for each of its classes
 
 
@@ -41,7 +45,7 @@ class Sample(_FramesAndLabel):
 class Batch(NamedTuple):
     """Some clips in contiguous memory."""
 
-    frames: Tensor  # (clips, segments, 3, size, size), or motion fields
+    frames: Tensor  # (clips, segments, 3, size, size), or as for a sample
     labels: Tensor  # int64, (clips,); of several labels a clip uint8, (clips, classes)
     rows: Tensor  # int64, (clips,), rows of the cache
 
@@ -49,7 +53,7 @@ class Batch(NamedTuple):
 class CropDataset(Dataset[Sample]):
     """Clips of a crop cache as a map-style data set, for any ``DataLoader`` or for :class:`CropLoader`.
 
-    Random slots depend on the seed, the epoch and the rows alone: batch size, order and number of workers do not
+    Random frames depend on the seed, the epoch and the rows alone: batch size, order and number of workers do not
     matter. A clip that is read without an epoch, as by ``DataLoader``, has the slots of epoch 0 the first time, those
     of epoch 1 the second time, and so on. Each pass of a ``DataLoader`` therefore has other frames: in this process,
     with worker processes, and with ``persistent_workers=True``, since all of them count in one shared memory. If a pass
@@ -60,15 +64,20 @@ class CropDataset(Dataset[Sample]):
     Args:
         cache: an open cache; worker processes open it again.
         rows: int64, shape (n,), rows of the cache with frames; see :func:`.select_clips`.
-        segments: frames per clip.
-        random: a random slot of each segment (training) rather than the middle one (testing).
+        segments: frames per clip, one of each of so many equal parts.
+        clip: in their place neighbouring frames: how many, and how far apart in the video. A part of the windows of the
+            cache must be such clips, see :mod:`~mocrop.training.data.windows`. Without both: those that it stores.
+        views: clips of neighbouring frames for each clip; the frames have a dimension more if there are several.
+        random: a random slot of each segment, or a random window at a random offset (training), rather than the middle
+            ones (testing).
         seed: of the random slots.
         stream: frames, or the motion fields that belong to them.
     Attributes:
         class_names: by label.
         epochs_begun: the next epoch of a :class:`CropLoader`, by its settings; kept here, as a program may make a new
             loader for each epoch.
-    Raises: CacheError if the cache has no motion fields, or its columns are damaged or cannot be right.
+    Raises: CacheError if the cache has no motion fields, or its columns are damaged or cannot be right; SettingsError
+        if its windows hold no such clip; ValueError for both of segments and clip, or for views of segments.
     """
 
     def __init__(
@@ -76,7 +85,9 @@ class CropDataset(Dataset[Sample]):
         cache: CropCache,
         rows: IntArray,
         *,
-        segments: int,
+        segments: int | None = None,
+        clip: Clip | None = None,
+        views: int = 1,
         random: bool = False,
         seed: int = 0,
         stream: Stream = "frames",
@@ -88,10 +99,10 @@ class CropDataset(Dataset[Sample]):
             cache.label[self.rows].astype(np.int64) if several is None else several[self.rows]
         )
         self.class_names = tuple(cache.class_names)
-        self.segments = segments
         self._reader = FrameReader(cache, stream)
         self._random = random
-        self._slots = EpochSlots(cache.frame_counts[self.rows], segments=segments, random=random, seed=seed)
+        rule = _slot_rule(cache, self.rows, segments=segments, clip=clip, views=views)
+        self._slots = EpochSlots(rule, random=random, seed=seed)
         self.epochs_begun: dict[tuple[int, ...], int] = {}
         self._next_epochs = NextEpochs(len(self.rows) if random else 0)
 
@@ -103,6 +114,8 @@ class CropDataset(Dataset[Sample]):
         split: str | int = "1",
         subset: Subset | SubsetName = "train",
         segments: int | None = None,
+        clip: Clip | None = None,
+        views: int = 1,
         random: bool | None = None,
         seed: int = 0,
         stream: Stream = "frames",
@@ -113,8 +126,10 @@ class CropDataset(Dataset[Sample]):
             cache: open, or its ``.zarr`` folder.
             split: its name, else its number from 1.
             subset: or its name, "train", "test" or "val".
-            segments: frames per clip; None: 3 for "train", 8 for the others, but no more than the cache has per clip.
-            random: a random slot of each segment; None: for "train" only.
+            segments: frames per clip; None: 3 for "train", 8 for the others, but no more than the cache has per clip;
+                or, where it has windows, the neighbouring frames of one.
+            clip, views: as above.
+            random: random frames; None: for "train" only.
             seed, stream: as above.
         Raises: CacheError; SettingsError if the split is unknown or no clip is left; ValueError for another subset.
         Warns: UserWarning if clips of the subset have no frames and are left out.
@@ -125,10 +140,19 @@ class CropDataset(Dataset[Sample]):
         if selection.left_out.total:
             where = f"{opened.path}, {subset.name.lower()} clips of split {split}"
             warnings.warn(f"{where}: left out are {selection.left_out}", stacklevel=2)
-        if segments is None:
+        if segments is None and clip is None and opened.dense is None:
             segments = min(SEGMENTS[subset], opened.frames_per_clip)
         random = subset is Subset.TRAIN if random is None else random
-        return cls(opened, selection.rows, segments=segments, random=random, seed=seed, stream=stream)
+        return cls(
+            opened,
+            selection.rows,
+            segments=segments,
+            clip=clip,
+            views=views,
+            random=random,
+            seed=seed,
+            stream=stream,
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Make ``epoch`` the next one of every clip, also in workers; without effect where slots are not random.
@@ -165,11 +189,14 @@ class CropDataset(Dataset[Sample]):
         return Batch(frames, labels, torch.tensor(rows, dtype=torch.int64))
 
     def batch_shape(self, clips: int) -> tuple[int, ...]:
-        """Shape of the frames or fields of some clips: (clips, segments, 3, size, size) or (..., 2, side, side)."""
-        return (clips, self.segments, *self._reader.item_shape)
+        """Shape of the frames or fields of some clips: (clips, segments, 3, size, size) or (..., 2, side, side).
+
+        Of neighbouring frames: (clips, frames, ...), of several views (clips, views, frames, ...).
+        """
+        return (clips, *self._slots.shape, *self._reader.item_shape)
 
     def slots(self, indices: IntArray, epoch: int | None = None) -> IntArray:
-        """Slots that stand for some clips, int64, shape (n, segments).
+        """Slots that stand for some clips, int64, shape (n, segments), (n, frames) or (n, views, frames).
 
         Args:
             indices: as for :meth:`read`.
@@ -194,3 +221,15 @@ class CropDataset(Dataset[Sample]):
         if self._reader.stream == "motion":
             frames = frames.view(torch.int8)
         return Batch(frames, torch.from_numpy(self.labels[indices]), torch.from_numpy(rows))
+
+
+def _slot_rule(cache: CropCache, rows: IntArray, *, segments: int | None, clip: Clip | None, views: int) -> SlotRule:
+    """What slots may stand for some clips. Raises: SettingsError or ValueError, see :class:`CropDataset`."""
+    if segments is not None and (clip is not None or views != 1):
+        raise ValueError("segments are single frames of a clip, and have no views; pass segments, or clip and views")
+    if segments is not None:
+        return Segments(frame_counts=cache.frame_counts[rows], segments=segments)
+    clip = clip or stored_clip(cache)
+    if clip is None:
+        raise ValueError(f"{cache.path} has no windows; pass segments, the number of frames per clip")
+    return windows_of(cache, rows, clip, views=views)

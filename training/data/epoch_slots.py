@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from mocrop.training.data.segments import middle_slots, random_slots
 from mocrop.training.seeds import slots_generator
 
 IntArray = npt.NDArray[np.int64]
 KEPT_EPOCHS = 16  # whose slots stay in memory: with a weighted sampler, the clips of a batch are in many epochs
 
 
+class SlotRule(Protocol):
+    """What slots may stand for some clips: their segments, or windows of neighbouring frames."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the slots of a clip."""
+        ...
+
+    def draw(self, rng: np.random.Generator | None) -> IntArray:
+        """Slots of all clips, int64, shape (clips, *shape): random ones, or, where ``rng`` is None, the middle ones."""
+        ...
+
+
 class EpochSlots:
     """Slots of some clips by epoch; they depend on the arguments and the epoch alone. Any thread may use it.
 
     Args:
-        frame_counts: integers, shape (clips,), at least 1: slots in use of each clip.
-        segments: slots per clip.
-        random: a random slot of each segment, drawn for each epoch; else the middle one in every epoch.
+        rule: what slots may stand for the clips.
+        random: random ones, drawn for each epoch; else the middle ones in every epoch.
         seed: of the random slots.
+    Attributes:
+        shape: of the slots of a clip.
     Raises: ValueError if a clip has no slot in use.
     """
 
-    def __init__(self, frame_counts: npt.NDArray[np.integer], *, segments: int, random: bool, seed: int) -> None:
-        self._frame_counts = frame_counts
-        self._segments = segments
+    def __init__(self, rule: SlotRule, *, random: bool, seed: int) -> None:
+        self.shape = rule.shape
+        self._rule = rule
         self._random = random
         self._seed = seed
         self._drawn: dict[int, npt.NDArray[np.integer]] = {}
@@ -38,32 +51,28 @@ class EpochSlots:
         return {**self.__dict__, "_drawn": {}}
 
     def of(self, clips: IntArray, epochs: int | IntArray) -> IntArray:
-        """Slots of some clips, int64, shape (n, segments).
+        """Slots of some clips, int64, shape (n, *shape).
 
         Args:
             clips: int64, shape (n,); negative ones count from the end.
             epochs: one for all, or int64, shape (n,).
         """
         each = np.broadcast_to(np.asarray(epochs if self._random else 0), clips.shape)
-        slots = np.empty((len(clips), self._segments), dtype=np.int64)
+        slots = np.empty((len(clips), *self.shape), dtype=np.int64)
         for epoch in np.unique(each).tolist():
             there = each == epoch
             slots[there] = self._all(epoch)[clips[there]]
         return slots
 
     def _all(self, epoch: int) -> npt.NDArray[np.integer]:
-        """Slots of all clips in one epoch, (clips, segments); they are drawn together."""
+        """Slots of all clips in one epoch, (clips, *shape); they are drawn together."""
         drawn = self._drawn  # threads share it, so it is replaced rather than changed
         if epoch not in drawn:
-            slots = self._draw(epoch).astype(np.min_scalar_type(int(self._frame_counts.max(initial=1))))
+            rng = slots_generator(self._seed, epoch=epoch) if self._random else None
+            slots = self._rule.draw(rng)
+            slots = slots.astype(np.min_scalar_type(int(slots.max(initial=1))))
             self._drawn = drawn = dict([*drawn.items(), (epoch, slots)][-KEPT_EPOCHS:])
         return drawn[epoch]
-
-    def _draw(self, epoch: int) -> IntArray:
-        if not self._random:
-            return middle_slots(self._frame_counts, segments=self._segments)
-        rng = slots_generator(self._seed, epoch=epoch)
-        return random_slots(self._frame_counts, segments=self._segments, rng=rng)
 
 
 class NextEpochs:

@@ -69,7 +69,7 @@ class FeatureDataset(CropDataset):
 
     def batch_shape(self, clips: int) -> tuple[int, ...]:
         """An empty shape: a loader needs no memory for features."""
-        return (clips, self.segments, 0)
+        return (clips, *self._slots.shape, 0)
 
     def read(self, indices: IntArray, *, epoch: int | None = None, out: Tensor | None = None) -> Batch:
         """Features of several clips, float32, see the class; ``out`` is not used."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Protocol
@@ -71,8 +72,8 @@ class FrameReader:
 
         Args:
             clips: int64, shape (n,), rows of the cache.
-            slots: int64, shape (n, segments).
-            out: uint8, shape (n, segments, *item_shape), C-contiguous, to be overwritten; None: a new array.
+            slots: int64, shape (n, segments), or of more dimensions.
+            out: uint8, shape (*slots.shape, *item_shape), C-contiguous, to be overwritten; None: a new array.
         Returns: ``out``, RGB; or, for motion fields, the same memory as int8.
         Raises: CacheError if a frame cannot be read; IndexError for clips or slots outside the cache; ValueError for an
             ``out`` of another shape.
@@ -81,7 +82,7 @@ class FrameReader:
         out = np.empty(shape, dtype=np.uint8) if out is None else out
         if out.shape != shape or not out.flags.c_contiguous:
             raise ValueError(f"out must be C-contiguous, of shape {shape}, not {out.shape}")
-        flat_clips, flat_slots = np.repeat(clips, slots.shape[1]), slots.reshape(-1)
+        flat_clips, flat_slots = np.repeat(clips, math.prod(slots.shape[1:])), slots.reshape(-1)
         for name, index in (("clip", flat_clips), ("slot", flat_slots)):
             if index.size and not 0 <= index.min() <= index.max() < self._limits[name]:
                 raise IndexError(f"every {name} must be from 0 to {self._limits[name] - 1}")

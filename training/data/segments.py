@@ -6,10 +6,36 @@ of two segments belongs to each in exact proportion.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Segments:
+    """Slots of clips by segments, drawn for all clips together.
+
+    Attributes:
+        frame_counts: integers, shape (clips,), at least 1: slots in use, which are the first ones.
+        segments: per clip.
+    """
+
+    frame_counts: npt.NDArray[np.integer]
+    segments: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the slots of a clip."""
+        return (self.segments,)
+
+    def draw(self, rng: np.random.Generator | None) -> IntArray:
+        """A random slot of each segment, or, where ``rng`` is None, the middle one: int64, (clips, segments)."""
+        if rng is None:
+            return middle_slots(self.frame_counts, segments=self.segments)
+        return random_slots(self.frame_counts, segments=self.segments, rng=rng)
 
 
 def middle_slots(frame_counts: npt.NDArray[np.integer], *, segments: int) -> IntArray:

@@ -1,8 +1,8 @@
-"""The clips of a training run: those to train on, and those to validate on, which choose the best epoch."""
+"""The clips of a run, to train on and to validate on, which choose the best epoch, and what a network sees of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,9 @@ import numpy.typing as npt
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.data.selection import LeftOut, Selection, Subset, hold_out, select_clips, split_index
-from mocrop.training.recipe import TrainSettings
+from mocrop.training.data.windows import clip_positions, stored_clip
+from mocrop.training.model.video import is_video
+from mocrop.training.recipe import TrainSettings, clip_words
 
 IntArray = npt.NDArray[np.int64]
 
@@ -29,6 +31,45 @@ class Clips:
     def by_list(self) -> bool:
         """Whether the clips to validate on are those of a list."""
         return bool(self.listed and self.validate.size)
+
+
+def with_clip(settings: TrainSettings, cache: CropCache) -> TrainSettings:
+    """Settings whose clip of neighbouring frames is the one that a run trains on.
+
+    A video network is trained on the windows of a cache, if it has any, as they are stored; a network of single frames
+    on segments, unless a clip is asked for.
+
+    Raises: SettingsError if the cache holds no such clips or no frame as large as the crop, or for segments beside
+        a clip.
+    """
+    clip = settings.clip
+    if clip is None and is_video(settings.arch) and not settings.freeze_backbone:
+        clip = stored_clip(cache)
+    if clip is not None:
+        clip_positions(cache.dense, clip, subject=str(cache.path))
+        for name in ("segments", "validation_segments"):
+            if getattr(settings, name) != getattr(TrainSettings, name):
+                raise SettingsError(
+                    f"{settings.arch} is trained on {clip_words(clip)}, of the windows of {cache.path}, and "
+                    f"--{name.replace('_', '-')} is for single frames; leave it out"
+                )
+    seen_size(cache, settings)
+    return replace(settings, clip=clip)
+
+
+def seen_size(cache: CropCache, settings: TrainSettings) -> int:
+    """Side of the frames or fields that the network gets, pixels.
+
+    Raises: SettingsError if the crop is larger than what is stored; CacheError if the cache has no motion fields.
+    """
+    size = cache.item_shape(settings.input)[-1]
+    if settings.crop is not None and settings.crop > size:
+        kind = "motion fields" if settings.input == "motion" else "frames"
+        raise SettingsError(
+            f"{cache.path} has {kind} of {size} px, out of which no --crop {settings.crop} can be cut; pass one up to "
+            f"{size}, or another --cache"
+        )
+    return settings.crop or size
 
 
 def choose_clips(cache: CropCache, settings: TrainSettings) -> Clips:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mocrop.pipeline.errors import TrainingError
 from mocrop.training.average_precision import mean_average_precision
+from mocrop.training.data.crops import cropped_views
 from mocrop.training.data.inputs import normalise
 from mocrop.training.distributed import share_buffers
 from mocrop.training.loop.callbacks import TrainCallback
@@ -60,7 +61,9 @@ def train_epoch(job: Job, epoch: int, meter: Meter, callback: TrainCallback, sav
 
 @torch.inference_mode()
 def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
-    """Score the held-out clips on their middle frames, with the moving average if there is one; each clip on one rank.
+    """Score the held-out clips with the moving average if there is one; each clip on one rank.
+
+    They are seen by their middle frames, or in the middle of their middle window, and cropped in the middle.
 
     Args:
         after_batch: called equally often on every rank.
@@ -76,6 +79,7 @@ def validate(job: Job, *, after_batch: Callable[[], None]) -> Validation | None:
         frames, labels = batch.frames.to(job.device, non_blocking=True), batch.labels.to(job.device)
         with autocast(job.device, job.precision):
             if not job.frozen:
+                frames = cropped_views(frames, job.settings.crop)[:, 0]  # the middle window is the only view
                 frames = normalise(frames, mean=job.backbone.mean, std=job.backbone.std)
             logits = clip_logits(model, frames, video=job.backbone.video).float()
         loss += float(summed_loss(logits, labels, loss=job.loss))

@@ -17,7 +17,7 @@ from mocrop.training.data.feature_file import OnFrames
 from mocrop.training.data.frame_reader import require_shards
 from mocrop.training.data.loader import CropLoader
 from mocrop.training.distributed import Ranks, averaging, require_parallel, synchronised
-from mocrop.training.loop.clips import Clips
+from mocrop.training.loop.clips import Clips, seen_size
 from mocrop.training.loop.ema import Ema
 from mocrop.training.loop.objective import chosen_loss
 from mocrop.training.loop.optim import make_optimizer
@@ -116,7 +116,7 @@ def set_up(
         network, or several processes cannot have.
     """
     ranks = ranks or Ranks()
-    size = cache.item_shape(settings.input)[-1]
+    size = seen_size(cache, settings)
     require_shards(cache, settings.input)
     device = choose_device(settings.device, ranks)
     require_parallel(settings, ranks, clips=len(clips.train), device=device)
@@ -124,7 +124,12 @@ def set_up(
     classes, loss = len(cache.class_names), chosen_loss(cache, settings.loss)
     torch.manual_seed(settings.seed)  # of random first weights
     backbone = build_backbone(
-        settings.arch, classes=classes, size=size, weights=weights, input=settings.input, frames=settings.segments
+        settings.arch,
+        classes=classes,
+        size=size,
+        weights=weights,
+        input=settings.input,
+        frames=settings.frames_per_clip,
     )
     if frozen := settings.freeze_backbone:
         require_features(backbone, size=size)
@@ -139,8 +144,8 @@ def set_up(
             arch=settings.arch,
             input=settings.input,
             size=size,
-            frames=clips_at_once * (1 if backbone.video else settings.segments),
-            clip_frames=settings.segments if backbone.video else None,
+            frames=clips_at_once * (1 if backbone.video else settings.frames_per_clip),
+            clip_frames=settings.frames_per_clip if backbone.video else None,
             classes=classes,
             device=device,
             precision=precision,
@@ -185,6 +190,10 @@ def _datasets(
 ) -> tuple[CropDataset, CropDataset]:
     """Clips to train on and to validate on: of frames or fields, or of features if there are any."""
     segments, validation_segments, seed = settings.segments, settings.validation_segments, settings.seed
+    if settings.clip is not None:
+        clip, stream = settings.clip, settings.input
+        train = CropDataset(cache, clips.train, clip=clip, random=True, seed=seed, stream=stream)
+        return train, CropDataset(cache, clips.validate, clip=clip, stream=stream)
     if features is None:
         stream = settings.input
         train = CropDataset(cache, clips.train, segments=segments, random=True, seed=seed, stream=stream)

@@ -9,6 +9,7 @@ from typing import Any
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.settings import plain_settings
 from mocrop.training.loop.callbacks import EpochRecord
+from mocrop.training.loop.clips import seen_size
 from mocrop.training.loop.epoch import Validation, require_finite_weights, require_numbers
 from mocrop.training.loop.extension import Extension, plain
 from mocrop.training.loop.job import Job
@@ -109,7 +110,7 @@ class Run:
         return Checkpoint(
             arch=settings.arch,
             class_names=self._cache.class_names,
-            size=self._cache.item_shape(settings.input)[-1],
+            size=seen_size(self._cache, settings),
             input=settings.input,
             mean=tuple(backbone.mean),
             std=tuple(backbone.std),

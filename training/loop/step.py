@@ -67,7 +67,8 @@ def vary(job: Job, frames: Tensor, labels: Tensor, position: StepPosition) -> Mi
     if not job.frozen:  # features no longer change
         rank, ranks = job.ranks.rank, job.ranks.ranks
         params = draw_augment_params(len(labels) * ranks, settings, rng, device=job.device)
-        varied = augment(varied, every_nth(params, first=rank, step=ranks), mean=backbone.mean, std=backbone.std)
+        own = every_nth(params, first=rank, step=ranks)
+        varied = augment(varied, own, mean=backbone.mean, std=backbone.std, crop=settings.crop)
     return mixup(varied, labels, classes=job.classes, alpha=settings.mixup, rng=rng)
 
 

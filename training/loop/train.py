@@ -16,7 +16,7 @@ from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.settings import plain_settings
 from mocrop.training.data.selection import classes_of, require_labelled
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
-from mocrop.training.loop.clips import Clips, choose_clips
+from mocrop.training.loop.clips import Clips, choose_clips, with_clip
 from mocrop.training.loop.epoch import train_epoch, validate
 from mocrop.training.loop.extension import Extension, extended, plain
 from mocrop.training.loop.job import Job, set_up
@@ -77,6 +77,7 @@ def train(
     settings, run_dir = settings or TrainSettings(), Path(run_dir)
     cache = CropCache(cache_path)
     require_labelled(cache)
+    settings = with_clip(settings, cache)
     folder = RunFolder(run_dir, seconds_between_saves=HEAD_SECONDS_BETWEEN_SAVES if settings.freeze_backbone else 0)
     described = describe_cache(cache)
     earlier = folder.unfinished(plain_settings(settings, keep_none=True), described, extend=extend)
@@ -137,8 +138,8 @@ def _memory_errors(job: Job) -> Iterator[None]:
         settings = job.settings
         raise TrainingError(
             f"{job.device} has not enough memory to train {settings.arch} on {settings.batch_size} clips of "
-            f"{settings.segments} frames at a time; pass a smaller --batch-size, with --accumulate for as many clips "
-            "per update, and another --name if this run has saved an epoch"
+            f"{settings.frames_per_clip} frames at a time; pass a smaller --batch-size, with --accumulate for as many "
+            "clips per update, and another --name if this run has saved an epoch"
         ) from error
 
 

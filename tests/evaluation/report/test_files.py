@@ -19,6 +19,7 @@ from mocrop.evaluation.scores.evaluate import EvalResult
 from mocrop.evaluation.scores.latency import BatchTime, latency
 from mocrop.evaluation.scores.metrics import measure
 from mocrop.evaluation.scores.predictions import Origin, Predictions, read_predictions
+from mocrop.evaluation.views import Look
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.data.selection import LeftOut
 
@@ -48,6 +49,7 @@ def result(*, classes: int = 3) -> EvalResult:
         epoch=3,
         split="1",
         segments=8,
+        look=Look(frames=8),
         input="frames",
         metrics=measure(predictions),
         left_out=LeftOut(),

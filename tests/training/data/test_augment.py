@@ -26,9 +26,9 @@ def params(clips: int = 1, **changes: object) -> AugmentParams:
     return AugmentParams(**{**neutral, **{name: torch.tensor(value) for name, value in changes.items()}})
 
 
-def look(frames: torch.Tensor, chosen: AugmentParams) -> torch.Tensor:
+def look(frames: torch.Tensor, chosen: AugmentParams, crop: int | None = None) -> torch.Tensor:
     """Augment without normalising: fractions of white."""
-    return augment(frames, chosen, mean=(0, 0, 0), std=(1, 1, 1))
+    return augment(frames, chosen, mean=(0, 0, 0), std=(1, 1, 1), crop=crop)
 
 
 def noise(clips: int = 2, segments: int = 2, size: int = 8) -> torch.Tensor:
@@ -65,6 +65,49 @@ def test_a_crop_at_the_edge_ends_with_the_frame() -> None:
     left, right = (look(frames, params(scale=[0.5], x=[x]))[0, 0, 0, 0] * 255 for x in (-1.0, 1.0))
     assert left.tolist() == pytest.approx([0, 2.5, 7.5, 12.5, 17.5, 22.5, 27.5, 32.5], abs=1e-3)
     assert right.tolist() == pytest.approx([37.5, 42.5, 47.5, 52.5, 57.5, 62.5, 67.5, 70], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("place", "corner"),
+    [(-1.0, 0), (-0.51, 0), (-0.49, 1), (-0.01, 1), (0.01, 2), (0.49, 2), (0.51, 3), (0.999, 3), (1.0, 3)],
+)
+def test_a_crop_of_5_of_8_pixels_is_one_of_four_pieces_pixel_for_pixel(place: float, corner: int) -> None:
+    frames = noise()
+    out = look(frames, params(2, x=[place] * 2, y=[-place] * 2), crop=5) * 255
+    top = 3 - corner
+    assert out.shape == (2, 2, 3, 5, 5)
+    assert torch.allclose(out, frames[..., top : top + 5, corner : corner + 5].float(), atol=1e-2)
+
+
+def test_a_crop_is_mirrored_where_it_is() -> None:
+    frames = noise()
+    out = look(frames, params(2, flip=[True, True], x=[-1.0] * 2, y=[-1.0] * 2), crop=5) * 255
+    assert torch.allclose(out, frames[..., :5, :5].flip(-1).float(), atol=1e-2)
+
+
+def test_the_multi_scale_crop_is_relative_to_the_crop() -> None:
+    """Half of 4 pixels of 8 is 2 pixels, blown up to 4: of columns 0, 10, 20, ... those from 60 on, every half one."""
+    frames = (10 * torch.arange(8, dtype=torch.uint8)).expand(1, 1, 3, 8, 8)
+    out = look(frames, params(scale=[0.5], x=[1.0]), crop=4)[0, 0, 0, 0] * 255
+    assert out.tolist() == pytest.approx([57.5, 62.5, 67.5, 70], abs=1e-3)
+
+
+def test_a_crop_as_large_as_the_frame_is_none() -> None:
+    frames, chosen = noise(), params(2, scale=[0.66, 1.0], x=[0.3, 0.2], y=[-0.7, 0.1], flip=[True, False])
+    assert torch.equal(look(frames, chosen), look(frames, chosen, crop=8))
+
+
+def test_all_frames_of_a_clip_are_cropped_at_one_place() -> None:
+    frames = noise(clips=1, segments=1).expand(1, 6, 3, 8, 8)
+    drawn = draw_augment_params(1, TrainSettings(crop=5), np.random.default_rng(3), device=CPU)
+    out = look(frames, drawn, crop=5)
+    assert torch.equal(out, out[:, :1].expand_as(out))
+
+
+def test_motion_in_a_crop_is_as_long_as_stored() -> None:
+    fields = field([[8, 1, 1, 1]] * 4)
+    cut = augment(fields, params(x=[-1.0], y=[-1.0]), mean=(0, 0), std=(1, 1), crop=2) * 127
+    assert cut[0, 0, 0].round().tolist() == [[8, 1], [8, 1]]
 
 
 def test_each_clip_has_a_blank_of_its_own_shape() -> None:

@@ -1,0 +1,105 @@
+"""Choose what a network gets of each clip that it is tested on: as it was trained, of what is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocrop.evaluation.views import Look, Views
+from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.dense import DenseWindows
+from mocrop.pipeline.errors import SettingsError
+from mocrop.pipeline.limits import require_whole
+from mocrop.training.data.windows import clip_positions
+from mocrop.training.model.checkpoint import Checkpoint
+from mocrop.training.model.video import is_video
+from mocrop.training.recipe import Clip, clip_words
+
+SEGMENTS = 8  # where nothing else is asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What there is of each clip, in a cache or as a file is read."""
+
+    slots: int
+    size: int  # side of the frames or fields, pixels
+    dense: DenseWindows | None
+    subject: str  # what has them, for messages
+
+
+def stored_in(cache: CropCache, checkpoint: Checkpoint) -> Stored:
+    """What a cache has for a network. Raises: CacheError if it has no motion fields, and the network takes them."""
+    size = cache.item_shape(checkpoint.input)[-1]
+    return Stored(slots=cache.frames_per_clip, size=size, dense=cache.dense, subject=str(cache.path))
+
+
+def look_of(
+    checkpoint: Checkpoint,
+    stored: Stored,
+    *,
+    segments: int | None,
+    views: Views | None,
+    source: Path,
+    usual: int = SEGMENTS,
+) -> Look:
+    """What a network is to get of each clip: as it was trained, of what is stored.
+
+    Args:
+        segments: single frames per clip, only for a network that was trained on such; None: not asked for.
+        usual: single frames per clip, if nothing is asked for.
+        views: windows of a clip, and crops of each window; None: every window that is stored, and one crop.
+        source: the checkpoint's file, for messages.
+    Raises: SettingsError in one line that says what there is.
+    """
+    clip, crop = _trained_clip(checkpoint, stored), checkpoint.settings.get("crop")
+    windows, crops = views or (None, 1)
+    if crops > 1 and (crop or stored.size) == stored.size:
+        raise SettingsError(
+            f"--views {windows}x{crops}: {source} sees the whole of frames of {stored.size} px, which leaves no room "
+            f"for {crops} crops; pass --views {windows}, or train with a --crop smaller than that"
+        )
+    if crop is not None and crop > stored.size:
+        raise SettingsError(
+            f"{source} sees {crop} px of each frame (--crop), and {stored.subject} has frames of {stored.size} px; "
+            "pass a --cache with larger ones"
+        )
+    if clip is None:
+        frames = _segments(stored, usual if segments is None else segments, windows, source=source)
+        return Look(frames=frames, crop=crop, crops=crops)
+    clip_positions(stored.dense, clip, subject=f"{source} takes {clip_words(clip)}, and {stored.subject}")
+    assert stored.dense is not None
+    if segments is not None:
+        raise SettingsError(
+            f"--segments {segments}: {source} takes {clip_words(clip)}, not single frames; pass --views instead"
+        )
+    most = stored.dense.windows
+    if windows is not None and windows > most:
+        raise SettingsError(f"--views {windows}: {stored.subject} has {most} windows per clip; pass {most} or fewer")
+    return Look(frames=clip[0], clip=clip, windows=windows or most, crop=crop, crops=crops)
+
+
+def _trained_clip(checkpoint: Checkpoint, stored: Stored) -> Clip | None:
+    """The clips that a network was trained on; None: on single frames."""
+    clip = checkpoint.settings.get("clip")
+    if clip is not None:
+        return int(clip[0]), int(clip[1])
+    elsewhere = "segments" not in checkpoint.settings  # another program does not say what it was trained on
+    if elsewhere and is_video(checkpoint.arch) and stored.dense is not None:
+        return stored.dense.frames, stored.dense.stride
+    return None
+
+
+def _segments(stored: Stored, frames: int, windows: int | None, *, source: Path) -> int:
+    """Check how many single frames a network is to get. Raises: SettingsError."""
+    if windows not in (None, 1):
+        raise SettingsError(
+            f"--views {windows}: {source} was trained on single frames, not on windows of them; pass --segments, or "
+            "train with --clip on a cache of `mocrop precrop --select dense`"
+        )
+    require_whole("segments", frames, least=1)
+    if frames > stored.slots:
+        raise SettingsError(
+            f"{stored.subject} has {stored.slots} frames per clip; pass --segments {stored.slots} or fewer"
+        )
+    return frames
