@@ -67,6 +67,7 @@ class Reason(StrEnum):
     FEW_KEY_FRAMES = "fewer-key-frames-than-slots"
     FEW_FRAMES = "fewer-frames-than-slots"
     FEW_WINDOWS = "fewer-windows-than-asked"
+    EVEN_WINDOWS = "windows-without-motion"
     WINDOW_PADDED = "shorter-than-a-window"
     WHOLE_FRAME = "whole-frame"
     STILL_FIELDS = "motion-fields-of-zeros"

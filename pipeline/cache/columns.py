@@ -12,7 +12,8 @@ import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array, short
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import CHECKSUMS, SHARD_COLUMNS, TABLE_COLUMNS, USABLE, ClipState
+from mocrop.pipeline.cache.dense import windows_fit
+from mocrop.pipeline.cache.layout import CHECKSUMS, OF_WINDOWS, SHARD_COLUMNS, TABLE_COLUMNS, USABLE, ClipState
 from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.errors import CacheError
 
@@ -112,6 +113,7 @@ def column_faults(cache: CropCache, columns: Mapping[str, Column], *, rows: npt.
                 for row in np.flatnonzero(usable & ~valid(columns[name])).tolist():
                     yield Fault(fact=fact.format(np.array2string(columns[name][row])), scope="shard", row=row)
         yield from _slot_faults(columns, rows=usable)
+        yield from _window_faults(cache, columns, rows=usable)
     yield from _table_faults(cache, columns)
 
 
@@ -126,6 +128,24 @@ def _slot_faults(columns: Mapping[str, Column], *, rows: npt.NDArray[np.bool_]) 
         for row in np.flatnonzero(rows & _valid_slot_box(columns[name]) & (named != used).any(axis=1)).tolist():
             fact = f"{name} is of {np.count_nonzero(named[row])} slots, and {np.count_nonzero(used[row])} hold frames"
             yield Fault(fact=fact, scope="shard", row=row)
+
+
+def _window_faults(cache: CropCache, columns: Mapping[str, Column], *, rows: npt.NDArray[np.bool_]) -> Iterator[Fault]:
+    """Find rows that are sound, but hold other frames than those that their windows need."""
+    if OF_WINDOWS not in columns or "frame_index" not in columns:
+        return
+    try:
+        dense = cache.dense
+        assert dense is not None
+    except CacheError as error:
+        yield Fault(fact=str(error), scope="cache")
+        return
+    index, window = columns["frame_index"], columns[OF_WINDOWS]
+    rows = rows & _valid_frame_index(index) & _valid_frame_index(window)
+    for row in np.flatnonzero(rows)[~windows_fit(index[rows], window[rows], dense)].tolist():
+        windows = window[row, window[row] != UNUSED].tolist()
+        fact = f"its windows begin at {windows}, and the frames that it holds are not theirs"
+        yield Fault(fact=fact, scope="shard", row=row)
 
 
 def require_plausible(cache: CropCache) -> None:
@@ -174,7 +194,7 @@ def _labels_faults(columns: Mapping[str, Column], *, classes: int) -> Iterator[F
 
 
 def _valid_frame_index(values: Column) -> Column:
-    """At least one used slot; used slots first, in ascending order."""
+    """At least one used slot, or window; used ones first, in ascending order."""
     used = values >= 0
     steps = np.diff(values, axis=1)
     ascending = np.where(used[:, 1:], used[:, :-1] & (steps > 0), values[:, 1:] == UNUSED)
@@ -201,6 +221,7 @@ def _valid_density(values: Column) -> Column:
 
 _CHECKS: Mapping[str, tuple[Callable[[Column], Column], str]] = {
     "frame_index": (_valid_frame_index, "its frame numbers are not ascending, or there are none: {}"),
+    OF_WINDOWS: (_valid_frame_index, "its windows are not ascending, or there are none: {}"),
     "box": (_valid_box, "its box is not inside the picture: {}"),
     "slot_box": (_valid_slot_box, "the box of a slot is not inside the picture: {}"),
     "picture": (_valid_box, "the picture that its density spans is not inside the frame: {}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,41 @@ def even_starts(frames: int, dense: DenseWindows) -> list[int]:
     return [part * last // (windows - 1) for part in range(windows)]
 
 
+def moving_starts(motion: npt.NDArray[np.int64], dense: DenseWindows) -> list[int]:
+    """First frames of the windows that together hold the most motion.
+
+    The motion of a window is the sum over all frames from its first to its last. No two windows overlap; where so many
+    do not fit side by side, they begin as far apart as they can, all by the same number of frames at least. Of equally
+    good choices the one that begins earliest is taken, and so on from window to window.
+
+    Args:
+        motion: int64, shape (frames,): how much moves in each frame, not negative.
+    Returns: ascending, each once; as many as :func:`even_starts` gives.
+
+    >>> speeds = np.array([0, 0, 5, 5, 0, 0, 0, 9, 0, 0])
+    >>> moving_starts(speeds, DenseWindows(windows=2, frames=2, stride=1))  # 5 + 5 and 0 + 9, before 9 + 0
+    [2, 6]
+    """
+    frames = len(motion)
+    windows, last = dense.fitting(frames), max(0, frames - dense.span)
+    apart = min(dense.span, last // max(1, windows - 1))
+    before = np.concatenate([[0], np.cumsum(motion)])
+    held = before[np.minimum(np.arange(last + 1) + dense.span, frames)] - before[: last + 1]
+    # best[k][n]: the most that k + 1 windows hold of which the first begins at n or later
+    best = [np.maximum.accumulate(held[::-1])[::-1]]
+    for more in range(1, windows):
+        room = last + 1 - more * apart  # the first of so many windows begins before
+        with_first = held[:room] + best[-1][apart:]
+        best.append(np.maximum.accumulate(with_first[::-1])[::-1])
+    starts: list[int] = []
+    for left in reversed(range(windows)):
+        first = starts[-1] + apart if starts else 0
+        following = best[left - 1][apart:] if left else np.zeros(last + 1, np.int64)
+        reached = held[first : len(following)] + following[first:]
+        starts.append(first + int(np.argmax(reached)))  # the first of the largest
+    return starts
+
+
 def window_slots(
     frame_index: npt.NDArray[np.int32], window: npt.NDArray[np.int32], dense: DenseWindows
 ) -> npt.NDArray[np.int64]:
@@ -91,18 +127,53 @@ def window_slots(
     Returns: int64, shape (clips, windows, frames).
     Raises: ValueError if a window needs a frame that is not stored.
     """
+    located = _located(frame_index, window, dense)
+    if located.lost.any():
+        row, which, frame = np.argwhere(located.lost)[0].tolist()
+        number = located.numbers[row, which, frame]
+        raise ValueError(f"row {row}: its window {which} needs frame {number}, which is not stored")
+    return located.slots
+
+
+def windows_fit(
+    frame_index: npt.NDArray[np.int32], window: npt.NDArray[np.int32], dense: DenseWindows
+) -> npt.NDArray[np.bool_]:
+    """Whether the frames that are stored of each clip are those that its windows need: all of them, and no other.
+
+    Args:
+        frame_index, window: as for :func:`window_slots`, each row of which is in order, with at least one frame.
+    Returns: bool, shape (clips,).
+    """
+    located = _located(frame_index, window, dense)
+    needed = np.zeros(frame_index.shape, np.bool_)
+    rows = np.arange(len(frame_index))[:, np.newaxis]
+    needed[rows, np.where(located.lost, 0, located.slots).reshape(len(rows), -1)] = True
+    exact = (needed == (frame_index != UNUSED)).all(axis=1) & ~located.lost.any(axis=(1, 2))
+    alone_at_0 = (window[:, 0] == 0) & (window[:, 1:] == UNUSED).all(axis=1)  # as of a clip shorter than a window
+    return np.asarray(exact & (alone_at_0 | ~located.beyond[:, 0]))
+
+
+class _Located(NamedTuple):
+    """Where the frames of windows are."""
+
+    numbers: npt.NDArray[np.int64]  # (clips, windows, frames)
+    slots: npt.NDArray[np.int64]  # (clips, windows, frames)
+    lost: npt.NDArray[np.bool_]  # (clips, windows, frames): not stored
+    beyond: npt.NDArray[np.bool_]  # (clips, 1): whether a window reaches beyond the last frame that is stored
+
+
+def _located(frame_index: npt.NDArray[np.int32], window: npt.NDArray[np.int32], dense: DenseWindows) -> _Located:
     clips, slots = frame_index.shape
     used = np.count_nonzero(window != UNUSED, axis=1)[:, np.newaxis]
     starts = np.take_along_axis(window, np.arange(dense.windows) % np.maximum(used, 1), axis=1).astype(np.int64)
-    wanted = starts[:, :, np.newaxis] + dense.stride * np.arange(dense.frames)
-    wanted = np.minimum(wanted, frame_index.max(axis=1, initial=0)[:, np.newaxis, np.newaxis])
+    numbers = starts[:, :, np.newaxis] + dense.stride * np.arange(dense.frames)
+    last = frame_index.max(axis=1, initial=0).astype(np.int64)[:, np.newaxis]
+    beyond = numbers[:, :, -1].max(axis=1, keepdims=True) > last
+    numbers = np.minimum(numbers, last[:, :, np.newaxis])
     apart = (np.arange(clips) << 32)[:, np.newaxis]  # so that one search finds the slots of all clips
     stored = apart + np.where(frame_index == UNUSED, np.int64(1 << 31), frame_index)
-    found = np.searchsorted(stored.reshape(-1), (wanted + apart[:, :, np.newaxis]).reshape(-1)).reshape(wanted.shape)
-    chosen = found - slots * np.arange(clips)[:, np.newaxis, np.newaxis]
-    there = np.take_along_axis(frame_index, np.clip(chosen, 0, slots - 1).reshape(clips, -1), axis=1)
-    lost = (there.reshape(wanted.shape) != wanted) & (used > 0)[:, :, np.newaxis]
-    if lost.any():
-        row, which, frame = np.argwhere(lost)[0].tolist()
-        raise ValueError(f"row {row}: its window {which} needs frame {wanted[row, which, frame]}, which is not stored")
-    return np.where((used > 0)[:, :, np.newaxis], chosen, 0)
+    found = np.searchsorted(stored.reshape(-1), (numbers + apart[:, :, np.newaxis]).reshape(-1)).reshape(numbers.shape)
+    chosen = np.clip(found - slots * np.arange(clips)[:, np.newaxis, np.newaxis], 0, slots - 1)
+    there = np.take_along_axis(frame_index, chosen.reshape(clips, -1), axis=1).reshape(numbers.shape)
+    there_are = (used > 0)[:, :, np.newaxis]
+    return _Located(numbers, np.where(there_are, chosen, 0), there_are & (there != numbers), beyond & (used > 0))

@@ -50,6 +50,7 @@ def dense_motion(
     size: int,
     settings: MotionFieldSettings,
     contents: Sequence[PixelEdges] | None = None,
+    ahead: int | None = None,
 ) -> Fields:
     """Make the motion fields of the chosen frames of a clip, each inside the crop box of its frame.
 
@@ -62,6 +63,8 @@ def dense_motion(
         size: side of the cropped and scaled frames, pixels.
         contents: the part of each frame that shows its crop, as the cropper tells; nothing moves in the rest, which is
             padding. None: all of it.
+        ahead: most frames from each chosen frame on that make its field, whatever is chosen behind it, as in windows,
+            where it is the distance of their frames; None: those up to the next chosen frame.
     Returns: int8, shape (len(numbers), 2, side, side): motion in x and in y.
     Raises: ValueError if the camera's motion is not finite.
     """
@@ -74,7 +77,11 @@ def dense_motion(
     coded = (motion.vectors_per_frame + motion.zero_vectors) > 0
     fields = np.zeros((len(numbers), 2, settings.side, settings.side), np.int8)
     for slot, (box, content) in enumerate(zip(boxes, contents, strict=True)):
-        frames = field_frames(numbers, slot, coded=coded, span=settings.span)
+        frames = (
+            field_frames(numbers, slot, coded=coded, span=settings.span)
+            if ahead is None
+            else frames_ahead(numbers[slot], coded=coded, ahead=ahead, span=settings.span)
+        )
         count = int(np.count_nonzero(coded[frames.start : frames.stop]))
         if count:
             grid = grid_of(box, content)
@@ -141,6 +148,26 @@ def field_frames(numbers: Sequence[int], slot: int, *, coded: npt.NDArray[np.boo
     if coded[first:following].any():
         return range(first, following)
     return range(max(0, first + 1 - span), first + 1)
+
+
+def frames_ahead(first: int, *, coded: npt.NDArray[np.bool_], ahead: int, span: int) -> range:
+    """Find the frames whose motion makes the field of a frame of a window: the next ``ahead``, at most ``span``.
+
+    Where none of these has vectors, as for a key frame in a window without gaps, they reach to the first of ``span``
+    frames that has; where there is none, as at the end of a clip, they are the ``span`` frames up to and including it.
+
+    >>> coded = np.array([False, True, True, False, True, True, False])  # key frames 0, 3 and 6
+    >>> [frames_ahead(first, coded=coded, ahead=1, span=12) for first in (1, 3, 6)]
+    [range(1, 2), range(3, 5), range(0, 7)]
+
+    Args:
+        first: number of the frame.
+        coded, span: as for :func:`field_frames`.
+    """
+    near = coded[first : first + span]
+    if not near.any():
+        return field_frames([first], 0, coded=coded, span=span)
+    return range(first, min(first + max(min(ahead, span), int(near.argmax()) + 1), len(coded)))
 
 
 def _camera_field(motion: ClipMotion, frames: range, *, rows: DoubleMap, columns: DoubleMap) -> DoubleMap:

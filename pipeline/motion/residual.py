@@ -1,7 +1,8 @@
-"""Speed of each motion vector, with or without the camera's motion, and speed of the camera."""
+"""Speed of each motion vector, with or without the camera's motion; of the picture in each frame, and of the camera."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from mocrop.pipeline.choices import Camera
 from mocrop.pipeline.motion.clip_motion import QUARTER_PIXELS, ClipMotion
 from mocrop.pipeline.motion.raw_vectors import reference_distances
 
+NOISE_PX = 0.5  # shorter vectors are noise where a whole picture is asked for, pixels per frame
+STEPS_PER_PX = 1000  # of the speed of a picture
 STILL_PX = 0.1  # median speed of the camera below which it stands still, pixels per frame
 VECTORS_AT_ONCE = 1 << 18  # intermediate results take about 60 bytes each
 
@@ -51,6 +54,34 @@ def forward_motion(motion: ClipMotion, frames: range) -> Iterator[npt.NDArray[np
     some = motion.vectors_of(frames)
     for displacement in (motion.dx, motion.dy):
         yield (displacement[some] / per_frame).astype(np.float32, copy=False)
+
+
+def picture_speed(motion: ClipMotion, *, camera: Camera) -> npt.NDArray[np.int64]:
+    """Mean speed over the picture in each frame, in whole steps of :data:`STEPS_PER_PX`.
+
+    The sum over the vectors of a frame of the area of the block times its speed, divided by the area of the picture or,
+    if that is larger because blocks have two vectors, by that of the blocks. Vectors shorter than :data:`NOISE_PX` do
+    not count, nor blocks whose centre is outside of the picture. A frame without any vector, as a key
+    frame is, is as fast as the last one before it that has some, at the start as the first one.
+
+    Args:
+        camera: with ``compensate`` the speeds are relative to the camera.
+    Returns: int64, shape (frames,): whole numbers, so that sums and what is compared do not depend on the processor.
+    """
+    if camera == "ignore":  # forward in time, per frame, relative to a camera that rests
+        motion = dataclasses.replace(motion, camera=np.zeros_like(motion.camera))
+    speed, coded = speeds(motion, camera="compensate"), motion.vectors_per_frame + motion.zero_vectors > 0
+    steps = np.zeros(motion.frames, np.int64)
+    for frames in _runs(motion):
+        some, own = motion.vectors_of(frames), motion.vectors_per_frame[frames.start : frames.stop]
+        frame = np.repeat(np.arange(len(frames)), own)
+        seen = [motion.x[some] >= 0, motion.x[some] < motion.width, motion.y[some] >= 0, motion.y[some] < motion.height]
+        area = np.multiply(motion.w[some], motion.h[some], dtype=np.float64) * np.logical_and.reduce(seen)
+        moved = np.bincount(frame, area * np.where(speed[some] < NOISE_PX, 0, speed[some]), len(frames))
+        whole = np.maximum(np.bincount(frame, area, len(frames)), motion.width * motion.height)
+        steps[frames.start : frames.stop] = np.rint(moved / whole * STEPS_PER_PX)
+    before = np.maximum.accumulate(np.where(coded, np.arange(motion.frames), -1))
+    return steps[np.where(before < 0, coded.argmax(), before)]
 
 
 def camera_speed(motion: ClipMotion) -> npt.NDArray[np.float64]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mocrop.pipeline.cache.dense import even_starts
+from mocrop.pipeline.cache.dense import DenseWindows, even_starts, moving_starts
 from mocrop.pipeline.cache.slots import chosen_frames
-from mocrop.pipeline.choices import Spread
+from mocrop.pipeline.choices import Camera, Spread
 from mocrop.pipeline.errors import Reason
+from mocrop.pipeline.motion.clip_motion import ClipMotion
+from mocrop.pipeline.motion.residual import picture_speed
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 
@@ -31,7 +33,13 @@ class Chosen:
 
 
 def choose_frames(
-    settings: PrecropSettings, *, key_frames: Sequence[int], frames: int, no_keys: str, log: ClipLog
+    settings: PrecropSettings,
+    *,
+    key_frames: Sequence[int],
+    frames: int,
+    no_keys: str,
+    motion: ClipMotion | None,
+    log: ClipLog,
 ) -> Chosen:
     """Choose frames by number.
 
@@ -39,10 +47,11 @@ def choose_frames(
         key_frames: numbers of the key frames, ascending.
         frames: number of frames of the clip.
         no_keys: why its key frames cannot stand for the clip; empty if they can.
-        log: receives that evenly spaced frames were taken instead.
+        motion: of the clip; None only if the settings need none.
+        log: receives that evenly spaced frames, or windows, were taken instead.
     """
     if settings.dense is not None:
-        starts = even_starts(frames, settings.dense)
+        starts = _starts(settings, settings.dense, frames, motion, log)
         return Chosen(numbers=settings.dense.numbers(starts, frames=frames), frames=frames, windows=starts)
     by_keys = settings.select == "keyframes" and not no_keys
     if settings.select == "keyframes" and no_keys:
@@ -50,6 +59,22 @@ def choose_frames(
     select: Spread = "keyframes" if by_keys else "uniform"
     numbers = chosen_frames(select, key_frames=key_frames, frames=frames, slots=settings.slots)
     return Chosen(numbers=numbers, frames=frames, key_frames=by_keys)
+
+
+def _starts(
+    settings: PrecropSettings, dense: DenseWindows, frames: int, motion: ClipMotion | None, log: ClipLog
+) -> list[int]:
+    """First frames of the windows of a clip."""
+    if settings.at == "even":
+        return even_starts(frames, dense)
+    assert motion is not None
+    camera: Camera = getattr(settings.policy_settings, "camera", "ignore")  # as far as the policy asks for it
+    speed = picture_speed(motion, camera=camera)
+    if speed.any():
+        return moving_starts(speed, dense)
+    if frames > dense.span:  # else there is no choice
+        log.note(Reason.EVEN_WINDOWS, "nothing moves in it, so that its windows are spread evenly")
+    return even_starts(frames, dense)
 
 
 def note_slots(chosen: Chosen, settings: PrecropSettings, log: ClipLog) -> None:

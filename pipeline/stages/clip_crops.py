@@ -95,7 +95,12 @@ def _crops_of(
     """Choose, decode and crop the frames of an open video."""
     no_keys = "its pictures are refreshed without key frames" if timeline.without_key_frames else ""
     chosen = choose_frames(
-        settings, key_frames=timeline.key_frames.tolist(), frames=timeline.frames, no_keys=no_keys, log=log
+        settings,
+        key_frames=timeline.key_frames.tolist(),
+        frames=timeline.frames,
+        no_keys=no_keys,
+        motion=motion,
+        log=log,
     )
 
     def decoded() -> Iterator[ChosenFrame]:
@@ -201,7 +206,13 @@ def _fields(
     if not len(motion.x):
         log.note(Reason.STILL_FIELDS, "its motion fields are zeros: it has no motion vectors")
     return dense_motion(
-        motion, numbers, boxes=boxes, size=settings.size, settings=settings.motion_fields, contents=contents
+        motion,
+        numbers,
+        boxes=boxes,
+        size=settings.size,
+        settings=settings.motion_fields,
+        contents=contents,
+        ahead=None if settings.dense is None else settings.stride,
     )
 
 

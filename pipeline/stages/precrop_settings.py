@@ -90,7 +90,8 @@ class PrecropSettings:
     @property
     def needs_motion(self) -> bool:
         """Whether a clip without motion vectors has no place in the cache."""
-        return needs_motion(self.policy, self.policy_settings) or self.motion_fields is not None
+        at_motion = self.dense is not None and self.at == "motion"
+        return at_motion or self.motion_fields is not None or needs_motion(self.policy, self.policy_settings)
 
     @property
     def layout(self) -> CacheLayout:

@@ -249,6 +249,7 @@ class _Reader:
             key_frames=[key - frames.start for key in keys],
             frames=len(frames),
             no_keys="it has no key frame to start from" if without_key_frames else "",
+            motion=motion,
             log=log,
         )
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mocrop.pipeline.cache.columns import require_plausible
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.dense import DenseWindows, even_starts, window_slots
+from mocrop.pipeline.cache.dense import DenseWindows, even_starts, moving_starts, window_slots
 from mocrop.pipeline.cache.identity import cache_identity
 from mocrop.pipeline.errors import CacheError
 from tests.dense_cache import make_dense_cache, telling_frame
@@ -127,3 +131,72 @@ def test_windows_are_part_of_what_a_cache_is(tmp_path: Path) -> None:
         caches.append(CropCache(make_dense_cache(tmp_path / f"{windows}.zarr", lengths=[16], dense=dense)))
     assert caches[0].checksum.tolist() == caches[1].checksum.tolist()
     assert cache_identity(caches[0]) != cache_identity(caches[1])
+
+
+def test_moving_windows_hold_the_most_motion() -> None:
+    """Of windows of three frames, 1 to 3 hold 12 and 6 to 8 hold 9."""
+    speeds = np.array([0, 4, 4, 4, 0, 0, 0, 9, 0, 0])
+    assert moving_starts(speeds, DenseWindows(windows=1, frames=3, stride=1)) == [1]
+    assert moving_starts(speeds, DenseWindows(windows=2, frames=3, stride=1)) == [1, 5]  # 5, 6 and 7 hold as much
+
+
+def test_moving_windows_do_not_overlap_where_they_can_lie_side_by_side() -> None:
+    """The best two windows of four frames, 2 and 3, overlap; four windows of two fill the clip."""
+    speeds = np.array([0, 0, 5, 9, 9, 5, 0, 0])
+    assert moving_starts(speeds, DenseWindows(windows=2, frames=4, stride=1)) == [0, 4]
+    assert moving_starts(speeds, DenseWindows(windows=1, frames=4, stride=1)) == [2]
+    assert moving_starts(speeds, DenseWindows(windows=4, frames=2, stride=1)) == [0, 2, 4, 6]
+
+
+def test_a_window_counts_the_frames_between_those_that_it_has() -> None:
+    """Windows of frames 0 3, 1 4, ..: the motion in frame 2 counts for all that contain it."""
+    assert moving_starts(np.array([0, 0, 0, 0, 0, 7, 0, 0]), DenseWindows(windows=1, frames=2, stride=3)) == [2]
+
+
+def best_by_trying(speeds: Sequence[int], dense: DenseWindows) -> list[int]:
+    last = max(0, len(speeds) - dense.span)
+    count = dense.fitting(len(speeds))
+    apart = max(
+        distance for distance in range(dense.span + 1) if distance == 0 or count == 1 or (count - 1) * distance <= last
+    )
+    choices = [
+        each
+        for each in itertools.combinations(range(last + 1), count)
+        if all(after - before >= apart for before, after in itertools.pairwise(each))
+    ]
+    return list(
+        max(choices, key=lambda each: sum(sum(speeds[n : n + dense.span]) for n in each))
+    )  # the first of equals
+
+
+@given(
+    speeds=st.lists(st.integers(0, 3), min_size=1, max_size=14),
+    dense=st.builds(DenseWindows, windows=st.integers(1, 4), frames=st.integers(1, 4), stride=st.integers(1, 3)),
+)
+def test_moving_windows_are_the_first_of_the_best(speeds: list[int], dense: DenseWindows) -> None:
+    assert moving_starts(np.array(speeds), dense) == best_by_trying(speeds, dense)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "values", "fact"),
+    [
+        ("window", 0, [8, 33, 33, 83], "its windows are not ascending"),
+        ("window", 1, [-1, -1, -1, -1], "its windows are not ascending, or there are none"),
+        ("window", 0, [8, 33, 58, 84], "its windows begin at .8, 33, 58, 84., and the frames that it holds"),
+        ("window", 0, [8, 33, 58, -1], "its windows begin at .8, 33, 58., and the frames"),
+        ("window", 0, [8, 33, 58, 600], "its windows begin at"),
+        ("window", 1, [1, -1, -1, -1], "its windows begin at .1., and the frames"),
+        ("window", 1, [0, 4, -1, -1], "its windows begin at .0, 4., and the frames"),
+        ("frame_index", 0, [8, 10, 12, 14, 17], "its windows begin at"),
+        ("frame_index", 1, [0, 2, 5, 6], "the frames that it holds are not theirs"),
+    ],
+)
+def test_windows_of_other_frames_than_those_that_are_there_are_noticed(
+    column: str, row: int, values: list[int], fact: str, tmp_path: Path
+) -> None:
+    """Clips of 100 and 7 frames; the second has frames 0 2 4 6, in one window whose last frame is there twice."""
+    path = make_dense_cache(tmp_path / "c.zarr", lengths=[100, 7], dense=DENSE)
+    require_plausible(CropCache(path))
+    zarr.open_group(path)[column][row, : len(values)] = np.array(values, np.int32)
+    with pytest.raises(CacheError, match=fact):
+        require_plausible(CropCache(path))

@@ -206,3 +206,16 @@ def test_nothing_moves_in_the_padding(make_motion: MakeMotion) -> None:
     odd = MotionFieldSettings(side=2)
     x, _ = dense_motion(motion, [0], boxes=[WHOLE_FRAME], size=64, settings=odd, contents=inside)[0] / 16
     assert x.tolist() == [[1, 1], [1, 1]]  # half of each cell is padding
+
+
+def test_fields_of_windows_reach_to_the_next_frame_of_the_window(make_motion: MakeMotion) -> None:
+    """Frames 0 and 6 are chosen, two apart in their windows: fields of frames 0 1 and 6 7, not of 0 to 5 and 6 on."""
+    block = (8, 8)
+    vectors = [[], *[[(*block, float(frame), 0.0)] for frame in range(1, 9)]]
+    motion = frame_by_frame(make_motion, vectors, "IPPPPPPPP")
+    settings = MotionFieldSettings(side=4, span=12)
+    boxes = [WHOLE_FRAME] * 2
+    fields = dense_motion(motion, [0, 6], boxes=boxes, size=64, settings=settings, ahead=2)
+    assert (fields[:, 0, 0, 0] / 16).tolist() == [1, 6.5]  # frame 1 alone has vectors; the mean of 6 and 7
+    fields = dense_motion(motion, [0, 6], boxes=boxes, size=64, settings=settings, ahead=1)
+    assert (fields[:, 0, 0, 0] / 16).tolist() == [1, 6]  # a key frame takes those of the next frame

@@ -10,7 +10,7 @@ import pytest
 
 from mocrop.pipeline.motion import residual
 from mocrop.pipeline.motion.clip_motion import ClipMotion, FrameType
-from mocrop.pipeline.motion.residual import camera_speed, speeds
+from mocrop.pipeline.motion.residual import camera_speed, picture_speed, speeds
 from mocrop.pipeline.policies.density import visible_vectors
 
 MakeMotion = Callable[..., ClipMotion]
@@ -103,3 +103,53 @@ def test_speeds_of_a_long_clip_are_computed_in_runs_of_frames_with_the_same_resu
     for size in (1, 5, 1 << 18):
         monkeypatch.setattr(residual, "VECTORS_AT_ONCE", size)
         assert speeds(motion, camera="compensate").tolist() == [k for n in range(8) for k in range(n)]
+
+
+def test_speed_of_the_picture_is_the_mean_over_its_area(make_motion: MakeMotion) -> None:
+    """A block of 16 x 16 of a picture of 64 x 64, a sixteenth of it, moves by 5 pixels; another one by a quarter."""
+    motion = make_motion([(24, 24, 3, 4), (40, 40, 0.25, 0)], size=(64, 64))
+    assert picture_speed(motion, camera="ignore").tolist() == [312, 312]  # thousandths; 5 / 16, rounded to even
+
+
+def test_key_frames_are_as_fast_as_the_frame_before(make_motion: MakeMotion) -> None:
+    """A key frame, P, key frame, P: blocks that fill the picture, by 1 and by 2 pixels."""
+    motion = dataclasses.replace(
+        make_motion([(8, 8, 1, 0), (8, 8, 2, 0)], size=(16, 16)),
+        vectors_per_frame=np.array([0, 1, 0, 1], np.int32),
+        zero_vectors=np.zeros(4, np.int32),
+        frame_type=np.array([FrameType.I, FrameType.P, FrameType.I, FrameType.P], np.uint8),
+        camera=np.zeros((4, 6), np.float32),
+        camera_support=np.zeros(4, np.float32),
+    )
+    assert picture_speed(motion, camera="ignore").tolist() == [1000, 1000, 1000, 2000]
+    still = dataclasses.replace(motion, zero_vectors=np.array([0, 0, 9, 0], np.int32))
+    assert picture_speed(still, camera="ignore").tolist() == [1000, 1000, 0, 2000]
+
+
+def test_speed_of_the_picture_apart_from_the_camera(make_motion: MakeMotion) -> None:
+    motion = with_camera(make_motion([(8, 8, 3, 4)], size=(16, 16)), 3, 0, 0, 0, 0, 0)
+    assert picture_speed(motion, camera="ignore").tolist() == [5000, 5000]
+    assert picture_speed(motion, camera="compensate").tolist() == [4000, 4000]
+
+
+def test_two_vectors_a_block_count_as_one_and_blocks_outside_do_not(make_motion: MakeMotion) -> None:
+    twice = make_motion([(8, 8, 2, 0), (8, 8, 4, 0), (-8, 8, 9, 9)], size=(16, 16))
+    assert picture_speed(twice, camera="ignore").tolist() == [3000, 3000]
+
+
+def test_speed_of_the_picture_does_not_depend_on_how_many_vectors_are_worked_on(
+    make_motion: MakeMotion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    vectors = [(x, 20, float(n % 7), 1.0) for n, x in enumerate(rng.integers(0, 320, 60).tolist())]
+    motion = dataclasses.replace(
+        make_motion(vectors),
+        vectors_per_frame=np.full(6, 10, np.int32),
+        zero_vectors=np.zeros(6, np.int32),
+        frame_type=np.full(6, FrameType.P, np.uint8),
+        camera=np.zeros((6, 6), np.float32),
+        camera_support=np.zeros(6, np.float32),
+    )
+    whole = picture_speed(motion, camera="ignore").tolist()
+    monkeypatch.setattr(residual, "VECTORS_AT_ONCE", 15)
+    assert picture_speed(motion, camera="ignore").tolist() == whole

@@ -6,11 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.commands.preprocess import run_all
 from mocrop.pipeline.errors import Reason, SettingsError
+from mocrop.pipeline.motion.fields import MotionFieldSettings, dense_motion
+from mocrop.pipeline.motion.store import MotionReader
+from mocrop.pipeline.policies.base import ClipFacts
+from mocrop.pipeline.policies.follow import FollowSettings, follow_boxes
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.conftest import mocrop
@@ -21,6 +27,7 @@ MakeVideo = Callable[..., Path]
 ONE_PROCESS = RunOptions(workers=0)
 DENSE: dict[str, Any] = {"select": "dense", "clips": 3, "frames": 4, "stride": 3}  # windows of 10 frames
 SIZE = 48
+LATE = range(40, 55)  # frames in which the square of `burst` moves
 
 
 @pytest.fixture
@@ -131,3 +138,55 @@ def test_cache_goes_on_with_its_windows_and_refuses_others(make_numbered: MakeVi
         run(tmp_path, source="original", select="uniform")
     with pytest.raises(SettingsError, match="--stride: goes with --select dense"):
         run(tmp_path, source="original", select="uniform", stride=3)
+
+
+def burst(still: bool = False) -> list[npt.NDArray[np.uint8]]:
+    """60 numbered pictures; a square below the numbers rests, and moves in the frames of LATE alone."""
+    pictures, left = [], 0
+    square = np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    for number in range(60):
+        left += 0 if still or number not in LATE else 8
+        picture = draw(0, width=160, height=120)
+        picture[76:108, left : left + 32] = square
+        pictures.append(picture)
+    return pictures
+
+
+def test_windows_are_where_the_motion_is(make_video: MakeVideo, tmp_path: Path) -> None:
+    """The square moves in frames 40 to 54: a window of 10 frames there holds the most, one before it the second."""
+    make_video(tmp_path / "data/Dig/a.mp4", frames=burst(), size=(160, 120), codec="libx264")
+    cache = run(tmp_path, at="motion", **{**DENSE, "clips": 2})
+    first, second = cache.window[0].tolist()
+    assert second - first >= 10
+    covered = {*range(first, first + 10), *range(second, second + 10)}
+    assert set(LATE) <= covered
+
+
+def test_a_clip_without_motion_has_even_windows_and_a_note(
+    make_video: MakeVideo, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make_video(tmp_path / "data/Dig/a.mp4", frames=burst(still=True), size=(160, 120), codec="libx264")
+    cache = run(tmp_path, source="original", at="motion", **DENSE)
+    assert cache.window.tolist() == [[5, 25, 45]]
+    assert Reason.EVEN_WINDOWS in notes(tmp_path, capfd)
+
+
+def test_boxes_follow_motion_fields_and_padding_go_with_the_frames_of_windows(
+    make_video: MakeVideo, tmp_path: Path
+) -> None:
+    make_video(tmp_path / "data/Dig/a.mp4", frames=burst(), size=(160, 120), codec="libx264")
+    options = {**DENSE, "policy": "follow", "fit": "pad", "motion_fields": True, "field_side": 8, "at": "motion"}
+    cache = run(tmp_path, **options)
+    used = int(cache.frame_counts[0])
+    boxes, fields = cache.slot_box[0, :used], cache.open_stream("motion")[0, :used].read().result()
+    motion = MotionReader(Workspace(tmp_path / "work").motion).read(0)
+    assert motion is not None
+    numbers = cache.frame_index[0, :used].tolist()
+    facts = ClipFacts(name="Dig/a", size=(160, 120), motion=motion, slots=numbers)
+    expected = [box.in_float32() for box in follow_boxes(facts, FollowSettings()).slot_boxes]
+    assert boxes.tolist() == [list(box.edges) for box in expected]
+    contents = [tuple(edges) for edges in np.rint(cache.content[0, :used] * SIZE).astype(int).tolist()]
+    how = MotionFieldSettings(side=8)
+    made = dense_motion(motion, numbers, boxes=expected, size=SIZE, settings=how, contents=contents, ahead=3)
+    assert np.array_equal(fields, made)
+    assert len({tuple(box) for box in boxes.tolist()}) > 1
