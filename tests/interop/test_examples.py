@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from mocrop.pipeline.csv_file import write_csv
 from tests.conftest import MakeCache, MakeVideo, mocrop
 from tests.interop.libraries import library
+from tests.interop.lightning_runs import Seen, fit
+from tests.training.rank_processes import in_ranks
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CLIPS, SLOTS, SIZE = 16, 4, 32
@@ -50,10 +53,52 @@ def test_plain_pytorch(cache: str, capsys: pytest.CaptureFixture[str], workers: 
 def test_lightning(cache: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     library("lightning")
     monkeypatch.chdir(Path(cache).parent)
-    scores = example("lightning_module")(cache, arch="test_resnet", epochs=8, batch_size=4, workers=0)
+    scores = example("lightning_module")(cache, arch="test_resnet", epochs=8, batch_size=4)
     assert scores["accuracy"] == 1.0
     assert scores["loss"] < 0.3
     assert "epoch 8: " in capsys.readouterr().out
+    (checkpoint,) = Path("lightning").rglob("*.ckpt")
+    example("lightning_module")(cache, arch="test_resnet", epochs=9, batch_size=4, resume=str(checkpoint))
+    said = capsys.readouterr().out
+    assert "epoch 9: " in said
+    assert "epoch 8: " not in said
+
+
+TRAINED, VALIDATED = list(range(12)), list(range(12, 17))  # an odd number: one rank has more of them, in more batches
+
+
+@pytest.fixture
+def odd_cache(tmp_path: Path, make_cache: MakeCache) -> str:
+    labels, subsets = [row % 2 for row in range(17)], [1] * len(TRAINED) + [2] * len(VALIDATED)
+    return str(make_cache(tmp_path / "odd.zarr", label=labels, subset=subsets, size=SIZE, slots=SLOTS))
+
+
+def of_epoch(ranks: Sequence[Seen], epoch: int) -> tuple[list[int], list[int], int]:
+    """Rows that all ranks together have trained on in an epoch and validated on, and how many of these were right."""
+    train = [row for seen in ranks for when, _, rows in seen.train if when == epoch for row in rows]
+    checked = [(rows, right) for seen in ranks for when, rows, right in seen.validate if when == epoch]
+    return train, sorted(row for rows, _ in checked for row in rows), sum(right for _, right in checked)
+
+
+@pytest.mark.parametrize(("ranks", "save_each"), [(2, 2), (1, 0)])
+def test_lightning_has_each_clip_once_an_epoch_and_goes_on_where_it_was(
+    odd_cache: str, tmp_path: Path, ranks: int, save_each: int
+) -> None:
+    library("lightning")
+    run = partial(fit, epochs=3, save_each=save_each)
+    whole: list[Seen] = in_ranks(run, odd_cache, str(tmp_path / "a"), ranks=ranks, join=False)
+    epochs = [of_epoch(whole, epoch) for epoch in range(3)]
+    assert [(sorted(train), validated) for train, validated, _ in epochs] == [(TRAINED, VALIDATED)] * 3
+    assert len({tuple(train) for train, _, _ in epochs}) == 3  # another order each time
+    for seen in whole:
+        assert seen.accuracy == pytest.approx([right / len(VALIDATED) for _, _, right in epochs])
+    steps = 3 * len(TRAINED) // (2 * ranks)
+    saved = sorted((tmp_path / "a").glob("*.ckpt"), key=lambda file: int(file.stem.partition("=")[2]))
+    assert len(saved) == (steps // save_each if save_each else 3)
+    for checkpoint in saved[1:3]:  # in the middle of an epoch and after one, where they come so often
+        done = int(checkpoint.stem.partition("=")[2])
+        rest = in_ranks(partial(run, resume=str(checkpoint)), odd_cache, str(tmp_path / "b"), ranks=ranks, join=False)
+        assert [seen.train for seen in rest] == [seen.train[done:] for seen in whole]
 
 
 def test_hugging_face_trainer(cache: str, tmp_path: Path) -> None:
