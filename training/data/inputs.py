@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mocrop.training.model.backbones import IMAGENET_MEAN, IMAGENET_STD, TIMM, Color, require_known
 from mocrop.training.model.motion_input import CHANNELS, FULL_SCALE, MOTION_MEAN, MOTION_STD
+from mocrop.training.model.video import is_video, kinetics_normalisation
 
 
 def normalise(
@@ -79,9 +80,11 @@ def normalisation_of(arch: str) -> tuple[Color, Color]:
     Raises: SettingsError for an unknown architecture.
     """
     require_known(arch)
-    facts = (
-        timm.get_pretrained_cfg(arch.removeprefix(TIMM), allow_unregistered=False) if arch.startswith(TIMM) else None
-    )
+    if is_video(arch):
+        return kinetics_normalisation(arch)
+    if not arch.startswith(TIMM):
+        return IMAGENET_MEAN, IMAGENET_STD
+    facts = timm.get_pretrained_cfg(arch.removeprefix(TIMM), allow_unregistered=False)
     return (facts.mean, facts.std) if facts else (IMAGENET_MEAN, IMAGENET_STD)
 
 

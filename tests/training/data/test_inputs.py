@@ -37,13 +37,15 @@ def test_fields_become_pixels_per_frame_whatever_the_network() -> None:
         assert normalise(fields, arch).flatten().tolist() == pytest.approx([0.5, -127 / 16])  # 16 steps a pixel
 
 
-@pytest.mark.parametrize("arch", ["resnet50", "timm/vit_tiny_patch16_224", "timm/test_resnet"])
+@pytest.mark.parametrize("arch", ["resnet50", "timm/vit_tiny_patch16_224", "timm/test_resnet", "video/r3d_18"])
 def test_a_network_has_the_numbers_that_training_uses(arch: str) -> None:
     size = 160 if "test" in arch else 224
     backbone = build_backbone(arch, classes=2, size=size)
     assert normalise(FRAMES, arch).equal(normalise(FRAMES, mean=backbone.mean, std=backbone.std))
     if arch == "timm/vit_tiny_patch16_224":  # unlike ImageNet's
         assert timm.get_pretrained_cfg("vit_tiny_patch16_224").mean == (0.5, 0.5, 0.5) == backbone.mean
+    if arch == "video/r3d_18":
+        assert backbone.mean == (0.43216, 0.394666, 0.37645)
 
 
 THREE: dict[str, Any] = {"mean": (0, 0, 0), "std": (1, 1, 1)}
