@@ -10,6 +10,7 @@
     ├── CropBoxError            no crop box meets the settings
     ├── MotionStoreError        a damaged part of motion.zarr, or one that is too old for what is asked
     ├── CacheError              a crop cache that is missing, ambiguous, damaged, or not the one asked for
+    ├── AddressError            a file or folder at an address that cannot be reached, read or written
     ├── DiskFullError           no space left: ends the run, the workspace stays resumable
     ├── FileError               a file or folder that the system does not let mocrop read or write
     ├── MachineError            this machine lacks what mocrop cannot work without
@@ -128,6 +129,25 @@ class LackingMotionError(MotionStoreError):
 
 class CacheError(MocropError):
     """A crop cache is missing, ambiguous, damaged, or not the one asked for."""
+
+
+class AddressError(MocropError):
+    """What is at an address cannot be reached, read or written. The message has no credentials in it.
+
+    Attributes:
+        missing: the server has answered that it is not there.
+    """
+
+    def __init__(self, message: str, *, missing: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+    def __reduce__(self) -> tuple[object, tuple[str, bool]]:
+        return _address_error, (str(self), self.missing)
+
+
+def _address_error(message: str, missing: bool) -> AddressError:
+    return AddressError(message, missing=missing)
 
 
 class DiskFullError(MocropError):

@@ -210,7 +210,7 @@ def test_wheel_holds_only_the_package_and_its_metadata(tmp_path: Path) -> None:
 
 def test_the_lowest_versions_that_are_tested_are_those_that_are_promised() -> None:
     requirements = [Requirement(each) for each in PROJECT["project"]["dependencies"]]
-    extras = ("boxes", "onnx", "weights", "tensorboard", "test")
+    extras = ("boxes", "cloud", "onnx", "weights", "tensorboard", "test")
     requirements += [Requirement(each) for name in extras for each in EXTRAS[name]]
     promised = {each.name: str(each.specifier).removeprefix(">=") for each in requirements if each.name != "mocrop"}
     lines = (line for line in (ROOT / ".ci/lowest.txt").read_text().splitlines() if not line.startswith("#"))

@@ -26,6 +26,7 @@ NEEDED_BY: Mapping[str, str] = MappingProxyType(  # commands that need it; what 
 EXTRA_FOR: Mapping[str, str] = MappingProxyType(
     {
         "weights": "train --weights lite0",
+        "cloud": "caches and data at addresses, such as s3://",
         "boxes": "coverage --boxes with a .mat file",
         "tensorboard": "train --tensorboard",
     }
