@@ -23,6 +23,7 @@ from mocrop.pipeline.file_systems import Patience, open_file_system
 
 BLOCK_BYTES = 16 << 20  # of a file that is fetched, in one request
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")
+_MD5 = re.compile(r'"?([0-9a-f]{32})"?')  # the tag of an object that was put to S3 in one piece
 _NO_LISTING = ("http", "https")
 
 Result = TypeVar("Result")
@@ -105,6 +106,7 @@ class RemoteEntry:
 
     size: int  # bytes
     version: str  # differs when the content does; empty: the server does not say
+    md5: str = ""  # of the content, in hex digits, where the server has a tag of that form; empty: it does not say
 
 
 class RemoteFiles:
@@ -132,14 +134,18 @@ class RemoteFiles:
 
     def list(self) -> dict[str, int]:
         """The bytes of every file under the address, by name; empty if there is none."""
+        return {name: entry.size for name, entry in self.entries().items()}
+
+    def entries(self) -> dict[str, RemoteEntry]:
+        """What the server says of every file under the address, by name; empty if there is none."""
         if self.address.scheme in _NO_LISTING:
             raise AddressError(f"{self.address}: {self.address.scheme} lists no files; name an address of another kind")
 
-        def listed() -> dict[str, int]:
+        def listed() -> dict[str, RemoteEntry]:
             root = self._path("").rstrip("/")
             found: dict[str, Any] = self._opened.get().find(root, detail=True)
             below = {path: each for path, each in found.items() if path.startswith(f"{root}/")}
-            return {path[len(root) + 1 :]: int(each["size"]) for path, each in below.items()}
+            return {path[len(root) + 1 :]: _entry(each) for path, each in below.items()}
 
         try:
             return self._patiently(listed, "")
@@ -159,10 +165,7 @@ class RemoteFiles:
                 raise AddressError(
                     f"{self.address / name}: the server does not say how large it is; use another server"
                 )
-            keys = ("ETag", "etag", "Content-MD5", "Digest", "Last-Modified", "mtime", "created")
-            marks = [str(said[key]) for key in keys if said.get(key)]
-            version = f"{zlib.crc32(repr((said['size'], marks)).encode()):08x}" if marks else ""
-            return RemoteEntry(int(said["size"]), version)
+            return _entry(said)
 
         return self._patiently(asked, name)
 
@@ -257,6 +260,14 @@ class RemoteFiles:
                 where = str(self.address / name if name else self.address)
                 raise as_address_error(error, where, attempts=attempt) from error
         raise AssertionError("patience allows no attempt")
+
+
+def _entry(said: dict[str, Any]) -> RemoteEntry:
+    keys = ("ETag", "etag", "Content-MD5", "Digest", "Last-Modified", "mtime", "created")
+    marks = [str(said[key]) for key in keys if said.get(key)]
+    version = f"{zlib.crc32(repr((said['size'], marks)).encode()):08x}" if marks else ""
+    tag = _MD5.fullmatch(str(said.get("ETag") or said.get("etag") or ""))
+    return RemoteEntry(int(said["size"]), version, tag[1] if tag else "")
 
 
 def _remote_files(address: Address, patience: Patience) -> RemoteFiles:
