@@ -321,7 +321,7 @@ class CropOptions(BoxOptions, SizeOption):
 
 @dataclass(frozen=True, kw_only=True)
 class PrecropOptions(CropOptions):
-    """Options of `mocrop precrop`: those of `mocrop run` for the cache, and two more."""
+    """Options of `mocrop precrop`: those of `mocrop run` for the cache, and a few more."""
 
     source: Annotated[
         Source | None,
@@ -329,6 +329,23 @@ class PrecropOptions(CropOptions):
     ] = None
 
     folder: DensityOption = None
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Write the cache to this address instead; workers do all stages on their own disks.",
+            show_default="into the workspace",
+        ),
+    ] = None
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="With --to: the workers' folder for what they need of one shard.",
+            show_default="that of temporary files",
+            readable=False,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -829,6 +846,44 @@ def verify(
     _print_result(report, print_verify, as_json)
     if not report.is_sound:
         raise typer.Exit(EXIT_FAILED_CLIPS)
+
+
+@app.command()
+def push(
+    cache: Annotated[str, typer.Argument(metavar="NAME", help="Crop cache: its name, or its folder.")],
+    address: Annotated[
+        str, typer.Argument(metavar="URL", help="Address of the cache there, e.g. s3://bucket/motion-192.zarr.")
+    ],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another cache that is there.")] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Copy it although clips are not written yet.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a crop cache to an address; what is there already stays, and readers see all of it or nothing."""
+    from mocrop.pipeline.commands.transfer import print_pushed
+    from mocrop.pipeline.commands.transfer import push as push_to
+
+    done = push_to(_workspace(workspace), cache, address, overwrite=overwrite, unfinished=unfinished)
+    _print_result(done, print_pushed, as_json)
+
+
+@app.command()
+def pull(
+    address: Annotated[
+        str, typer.Argument(metavar="URL", help="Address of a crop cache, e.g. s3://bucket/motion-192.zarr.")
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the cache here.", show_default="as there")] = None,
+    overwrite: OverwriteOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a crop cache from an address into the workspace; it gets its name once every byte was checked."""
+    from mocrop.pipeline.commands.transfer import print_pulled
+    from mocrop.pipeline.commands.transfer import pull as pull_from
+
+    _print_result(pull_from(_workspace(workspace), address, name=name, overwrite=overwrite), print_pulled, as_json)
 
 
 @app.command()

@@ -21,6 +21,7 @@ FRONT_DOOR = "front door"  # what a package offers to programs
 ROOMS = {  # from the top down: each may import itself and what stands behind it
     "pipeline": [
         "commands",
+        "transfer",
         "checks",
         "run",
         "export",

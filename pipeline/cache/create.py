@@ -86,6 +86,16 @@ def build_cache(
     return partial
 
 
+def create_arrays(path: Path, layout: CacheLayout, *, clips: int) -> None:
+    """Create the arrays of a cache that a CacheWriter fills, and nothing that tells of clips: no reader takes it.
+
+    Args:
+        path: the folder to create; one that is there is replaced.
+    """
+    with full_disk_as_error():
+        _create_shard_arrays(zarr.open_group(path, mode="w", zarr_format=3), layout, clips=clips, schema=SCHEMA_VERSION)
+
+
 def _consolidate(folder: Path) -> None:
     with warnings.catch_warnings():  # zarr warns that this is not yet in the specification
         warnings.simplefilter("ignore")

@@ -73,6 +73,11 @@ class OpenCache:
         """Clips per shard; the last shard may have fewer."""
         return cast(int, self._arrays["frames"]["chunk_grid"]["configuration"]["chunk_shape"][0])
 
+    @property
+    def array_names(self) -> list[str]:
+        """Names of all its arrays, sorted."""
+        return sorted(self._arrays)
+
     def has_column(self, name: str) -> bool:
         """Whether there is such a column; those of checksums are optional."""
         return name in self._arrays

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from mocrop.pipeline.choices import Source
+from mocrop.pipeline.commands.crop_to_address import crop_to_address, stage_to_address
 from mocrop.pipeline.commands.status import known_stages
 from mocrop.pipeline.commands.steps import (
     encoding_of,
@@ -21,6 +22,7 @@ from mocrop.pipeline.commands.steps import (
 from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.dataset.look import DatasetChanges
 from mocrop.pipeline.dataset.report import DatasetReport
+from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.run.session import RunOptions, Session, StageReport, open_session
 from mocrop.pipeline.stages.cache_settings import CropOptions, resolve_precrop
 from mocrop.pipeline.stages.stored_settings import require_same_settings
@@ -157,17 +159,32 @@ def extract_mv(
 
 
 def precrop(
-    workspace: AnyWorkspace, *, overwrite: bool = False, run: RunOptions | None = None, **options: Unpack[CropOptions]
+    workspace: AnyWorkspace,
+    *,
+    to: str | None = None,
+    scratch: Path | str | None = None,
+    overwrite: bool = False,
+    run: RunOptions | None = None,
+    **options: Unpack[CropOptions],
 ) -> Report:
     """Write one crop cache.
 
     Args:
-        overwrite: replace a cache of that name that has other settings.
+        to: address of the cache, such as ``s3://bucket/motion-192.zarr``: each worker transcodes, extracts and crops
+            the clips of one shard at a time on its own disk, and needs no other; None: it is in the workspace.
+        scratch: folder on the workers' disks for that; None: where each system keeps temporary files.
+        overwrite: replace a cache of that name that has other settings, or whatever is at the address.
         run: workers, time limit and console.
         options: see CropOptions; what is not given, or None, is as in the cache of that name, else the default.
-    Raises: CacheError if there is one with other settings; SettingsError, WorkspaceError, ClusterError, DiskFullError.
+    Raises: CacheError if there is one with other settings; SettingsError, WorkspaceError, ClusterError, DiskFullError;
+        AddressError.
     """
+    if to is None and scratch is not None:
+        raise SettingsError("--scratch is for workers that write to an address; pass --to too, or leave it out")
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
+        if to is not None:
+            stage = stage_to_address(session, {**options, "to": to, "scratch": scratch}, overwrite=overwrite)
+            return _report(session, (crop_to_address(session, each, overwrite=overwrite) for each in [stage]))
         return _report(session, precrop_into(session, options, overwrite))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mocrop.pipeline.commands.crop_to_address import stages_at_addresses
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.export.registry import settings_from_plain
@@ -15,7 +16,7 @@ from mocrop.pipeline.export.stage import export_folder, export_stage
 from mocrop.pipeline.names import shell_word
 from mocrop.pipeline.run.plan import has_another_input
 from mocrop.pipeline.stages.contract import Stage
-from mocrop.pipeline.stages.registry import Stages, chooses_files
+from mocrop.pipeline.stages.registry import Stages, address_of, chooses_files
 from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.workspace.manifest import Manifest, StageCounts
 from mocrop.pipeline.workspace.paths import Workspace
@@ -100,6 +101,7 @@ def known_stages(workspace: Workspace) -> KnownStages:
     caches = [stages.precrop(read_precrop_settings(workspace, name)) for name in workspace.cache_names()]
     with Manifest(workspace.manifest_file, read_only=True) as manifest:
         exports = manifest.known_exports()
+        remote = list(stages_at_addresses(stages, manifest))
     made, faults = [], []
     for folder, plain in exports.items():
         try:
@@ -107,7 +109,7 @@ def known_stages(workspace: Workspace) -> KnownStages:
             made.append(export_stage(stages, settings))
         except SettingsError as error:
             faults.append(str(error))
-    return KnownStages(stages=(*first, extract, *caches, *made), faults=tuple(faults))
+    return KnownStages(stages=(*first, extract, *caches, *remote, *made), faults=tuple(faults))
 
 
 def workspace_status(workspace: Workspace, *, failures: bool = False, notes: bool = False) -> WorkspaceStatus:
@@ -203,20 +205,26 @@ def _next_command(
     auto: bool,
     unlabelled: bool,
 ) -> str:
+    elsewhere = [address for stage in stages if (address := address_of(stage.stage))]
     for stage in stages:
+        if elsewhere and stage.stage in ("transcode", "extract-mv") and not (stage.done or stage.failed):
+            continue  # a cache at an address needs no stage before its own
         if stage.to_do or stage.stale:
             if folder := export_folder(stage.stage):
                 return f"mocrop export {shell_word(folder)}"
+            if address := address_of(stage.stage):
+                return f"mocrop precrop --to {shell_word(address)}"
             command, _, cache = stage.stage.partition(":")
             if command == "transcode" and auto:
                 return "mocrop extract-mv"  # `mocrop transcode` transcodes every clip
             return f"mocrop {command} --name {shell_word(cache)}" if cache else f"mocrop {command}"
-    if not workspace.cache_names():
+    if not workspace.cache_names() and not elsewhere:
         return "mocrop precrop --size 192"
     if unlabelled:
         return "mocrop gallery"
     if unfinished:
         return f"mocrop train --name {shell_word(unfinished[0].name)}"
     if not workspace.trained_runs():
-        return "mocrop train --arch resnet50"
+        cache = "" if workspace.cache_names() else f" --cache {shell_word(elsewhere[0])}"
+        return f"mocrop train --arch resnet50{cache}"
     return "mocrop eval"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mocrop.pipeline.choices import Source
+from mocrop.pipeline.commands.crop_to_address import crop_to_address, stage_to_address
 from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.export.base import Export, ExportSettings
 from mocrop.pipeline.export.finish import cache_facts, finish_export, leave_old_places
@@ -26,6 +27,7 @@ from mocrop.pipeline.stages.extract_mv import ExtractSettings
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.registry import chooses_files
 from mocrop.pipeline.stages.stored_settings import require_same_settings
+from mocrop.pipeline.stages.to_address import ToAddressSettings
 from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.workspace.settings_file import read_settings, write_stage_settings
 
@@ -37,7 +39,10 @@ def stage_of(session: Session, name: str, options: Options) -> Stage:
     if name == "export":
         own = {name: value for name, value in options.items() if name != "into"}
         return export_stage_of(session, options["into"], own)
+    if name == "precrop" and options.get("to") is not None:
+        return stage_to_address(session, options)
     if name == "precrop":
+        options = {name: value for name, value in options.items() if name not in ("to", "scratch")}
         return session.stages.precrop(resolve_precrop(session.workspace, session.stages, options))
     if name == "transcode":
         return session.stages.transcode(options)
@@ -176,6 +181,8 @@ def run_stage(session: Session, stage: Stage) -> StageReport:
     """Run a stage as its command would; if it decides which files are read, count those of both kinds."""
     if isinstance(stage.settings, PrecropSettings):
         return crop(session, stage)
+    if isinstance(stage.settings, ToAddressSettings):
+        return crop_to_address(session, stage)
     if isinstance(stage.settings, ExportSettings):
         return export_into(session, stage)[0]
     report = session.run(stage)

@@ -59,7 +59,12 @@ DENSE_OPTIONS = ("clips", "stride", "at")
 
 
 def resolve_precrop(
-    workspace: Workspace, stages: Stages, options: Mapping[str, Any], *, inherit: bool = True
+    workspace: Workspace,
+    stages: Stages,
+    options: Mapping[str, Any],
+    *,
+    inherit: bool = True,
+    stored: Mapping[str, Any] | None = None,
 ) -> PrecropSettings:
     """Resolve options to the settings of a cache: what is given, else what an existing cache has, else the defaults.
 
@@ -68,6 +73,7 @@ def resolve_precrop(
             A ``folder`` implies policy `maps`. ``motion_fields`` is True or False here; ``field_side``, ``field_span``
             and ``field_camera`` are their settings.
         inherit: whether a cache of that name says what is not given.
+        stored: settings of the cache that says it, where that is not in the workspace.
     Raises: SettingsError naming the option that is invalid; CacheError if the existing cache cannot be read.
     """
     given = {name: value for name, value in options.items() if value is not None}
@@ -78,7 +84,7 @@ def resolve_precrop(
         given = {"policy": MAPS, **given, "folder": os.path.abspath(given["folder"])}
     policy, size = given.get("policy", DEFAULT_POLICY), given.get("size", DEFAULT_SIZE)
     name = given.get("name") or f"{policy}-{size}"
-    known = stored_settings(workspace, name) if inherit else {}
+    known = dict(stored) if stored is not None else stored_settings(workspace, name) if inherit else {}
     policy = str(given.get("policy", known.get("policy", DEFAULT_POLICY)))
     if policy not in POLICIES:
         raise SettingsError(f"there is no policy {policy!r}; the policies are {', '.join(POLICIES)}")

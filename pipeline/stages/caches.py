@@ -35,11 +35,11 @@ def prepare_cache(workspace: Workspace, manifest: Manifest, stage: Stage, *, ove
     table = clip_table(manifest)
     if path.exists() and not overwrite:
         require_same_settings(workspace, settings)
-        update_cache(path, settings.layout, table, attributes=_description(stage))
+        update_cache(path, settings.layout, table, attributes=description(stage))
     else:
         manifest.forget(stage.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        create_cache(path, settings.layout, table, attributes=_description(stage), replace=True)
+        create_cache(path, settings.layout, table, attributes=description(stage), replace=True)
     manifest.remember_cache(settings.name, json.dumps(read_attributes(path)[0]))
 
 
@@ -74,7 +74,7 @@ def restore_cache(workspace: Workspace, manifest: Manifest, name: str) -> None:
     update_cache(path, layout, table, attributes=own, schema=attributes["schema"])
 
 
-def _description(stage: Stage) -> Plain:
+def description(stage: Stage) -> Plain:
     """The attributes that tell how a cache is made: its settings, those of every stage before it, and the software."""
     import av
 

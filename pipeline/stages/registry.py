@@ -18,6 +18,7 @@ from mocrop.pipeline.stages.extract_mv import EXTRACT_VERSION, ExtractSettings, 
 from mocrop.pipeline.stages.own_file import keep_or_transcode_unit
 from mocrop.pipeline.stages.precrop import PRECROP_VERSION, precrop_unit
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
+from mocrop.pipeline.stages.to_address import ToAddressSettings, crop_to_address
 from mocrop.pipeline.stages.transcode import TRANSCODE_VERSION, transcode_unit
 from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
@@ -26,6 +27,7 @@ _TRANSCODE_FIRST = (
     "run `mocrop transcode` first, or take vectors from the original files with `mocrop extract-mv --source original`"
 )
 _WITHOUT_MOTION = "crop without motion, e.g. `--policy center` and neither --motion-fields nor --bars cut"
+TO_ADDRESS = "precrop-to"  # before the address, the name of a stage
 CLIPS_PER_TRANSCODE_UNIT = 4  # a clip takes about a third of a second; a Dask task costs a few milliseconds
 
 
@@ -116,6 +118,34 @@ class Stages:
             input_changed=partial(map_has_changed, settings=policy) if isinstance(policy, MapsSettings) else None,
         )
 
+    def precrop_to(
+        self, settings: PrecropSettings, address: str, *, clips: int = 0, token: str = "", scratch: str = ""
+    ) -> Stage:
+        """The stage that writes one crop cache at an address, by workers that share no disk.
+
+        Args:
+            clips, token, scratch: see :func:`crop_to_address`; none of them matters where the stage does not run.
+        """
+        of_stage = {stage.name: stage.settings for stage in chain(self.precrop(settings))}
+        versions = (TRANSCODE_VERSION, EXTRACT_VERSION, PRECROP_VERSION)
+        policy = settings.policy_settings
+        return Stage(
+            name=f"{TO_ADDRESS}:{address}",
+            function=partial(crop_to_address, clips=clips, token=token, scratch=scratch),
+            settings=ToAddressSettings(
+                to=address,
+                crop=settings,
+                extract=of_stage.get("extract-mv"),
+                transcode=of_stage.get("transcode"),
+            ),
+            version=".".join(map(str, versions)),
+            clips_per_unit=settings.clips_per_shard,
+            writes_shards=True,
+            output=lambda *_: self.workspace.root,  # the address itself is looked at before the stage runs
+            reads_dataset=True,
+            input_changed=partial(map_has_changed, settings=policy) if isinstance(policy, MapsSettings) else None,
+        )
+
     def imported_maps(self) -> ImportedMaps | None:
         """The folder of maps that `mocrop import-npy` has written to mocrop.toml."""
         return self._settings(IMPORT_TABLE, ImportedMaps, None) if IMPORT_TABLE in self.tables else None
@@ -140,6 +170,16 @@ def cache_of(stage: str) -> str:
     ('motion-192', '')
     """
     prefix = precrop_name("")
+    return stage.removeprefix(prefix) if stage.startswith(prefix) else ""
+
+
+def address_of(stage: str) -> str:
+    """The address to which a stage of the manifest writes a cache; empty if it writes to none.
+
+    >>> address_of("precrop-to:s3://bucket/a.zarr"), address_of("precrop:a")
+    ('s3://bucket/a.zarr', '')
+    """
+    prefix = f"{TO_ADDRESS}:"
     return stage.removeprefix(prefix) if stage.startswith(prefix) else ""
 
 

@@ -29,6 +29,7 @@ __all__ = ["ClipRow", "LabelKind", "Manifest", "StageCounts", "StageRow"]
 LabelKind = Literal["one", "several", "none"]  # labels a clip
 _CACHE = "cache:"  # before its name, the key of the fact that remembers a crop cache
 _EXPORT = "export:"  # before the path of its folder, that of an export
+_ADDRESS = "address:"  # before the address, that of a crop cache which is written there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +216,15 @@ class Manifest(OutcomeTable):
         """No longer remember an export."""
         with transaction(self._database) as database:
             drop_fact(database, f"{_EXPORT}{folder}")
+
+    def remember_address(self, address: str, facts_json: str) -> None:
+        """Remember that a crop cache is written at an address, and what of it, a JSON object."""
+        with transaction(self._database) as database:
+            write_facts(database, {f"{_ADDRESS}{address}": facts_json})
+
+    def known_addresses(self) -> dict[str, dict[str, Any]]:
+        """What is remembered of every crop cache that is written at an address, by its address."""
+        return read_facts(self._database, _ADDRESS)
 
 
 def _stored(clip: ClipRow) -> tuple[str | int | None, ...]:

@@ -137,6 +137,12 @@ def write_settings(workspace: Workspace, settings: DatasetSettings) -> None:
                 document[key] = value
 
 
+def write_place(workspace: Workspace) -> None:
+    """Make a folder a workspace that has no data set yet, unless it is one: `mocrop train` needs no more."""
+    if not workspace.settings_file.exists():
+        write_whole(workspace.settings_file, _HEADER.encode())
+
+
 def write_stage_settings(workspace: Workspace, stage: str, settings: Any) -> None:
     """Write a settings dataclass as the table of one stage, so that later stages and runs use the same values.
 
