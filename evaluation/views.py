@@ -91,7 +91,7 @@ def parse_views(text: str) -> Views:
     >>> parse_views("4x3"), parse_views("4")
     ((4, 3), (4, 1))
     """
-    windows, _, crops = text.strip().lower().partition("x")
-    if not windows.isdecimal() or not (crops or "1").isdecimal():
+    windows, cross, crops = text.strip().lower().partition("x")
+    if not windows.isdecimal() or (cross and not crops.isdecimal()):
         raise ValueError(f"{text!r} is not WINDOWS or WINDOWSxCROPS, e.g. 4x3")
     return require_views((int(windows), int(crops or "1")))

@@ -7,7 +7,7 @@ allocated already, and a plain copy of as many contiguous bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from mocrop.training.data.dataset import Batch, CropDataset
 from mocrop.training.data.frame_reader import FrameReader
 from mocrop.training.data.loader import CropLoader
 from mocrop.training.data.segments import middle_slots, random_slots
+from mocrop.training.data.windows import stored_clip, windows_of
+from mocrop.training.recipe import Clip
 
 IntArray = npt.NDArray[np.int64]
 Frames = npt.NDArray[np.uint8]
@@ -28,12 +30,25 @@ class BatchShape:
     """Clips and frames of a batch."""
 
     clips: int
-    segments: int  # frames per clip
-    random: bool  # a random frame of each segment, as in training; else the middle one
+    segments: int  # frames per clip, of all its windows
+    random: bool  # a random frame of each segment, or a random window, as in training; else the middle one
+    clip: Clip | None = None  # of each window; None: single frames
 
     @property
     def frames(self) -> int:
         return self.clips * self.segments
+
+    @property
+    def views(self) -> int:
+        """Windows of a clip."""
+        return 1 if self.clip is None else self.segments // self.clip[0]
+
+    def on(self, cache: CropCache) -> BatchShape:
+        """The same on a cache: where that has windows, one of them in training, and else all, whole."""
+        if cache.dense is None:
+            return self
+        windows = 1 if self.random else cache.dense.windows
+        return replace(self, clip=stored_clip(cache), segments=windows * cache.dense.frames)
 
 
 TRAINING = BatchShape(clips=32, segments=3, random=True)
@@ -45,7 +60,7 @@ class Pick:
     """Rows and slots of one batch."""
 
     rows: IntArray  # (clips,), of the cache
-    slots: IntArray  # (clips, segments), ascending
+    slots: IntArray  # (clips, segments), ascending in each window
 
 
 def draw_picks(cache: CropCache, rows: IntArray, shape: BatchShape, *, batches: int, seed: int = 0) -> list[Pick]:
@@ -54,7 +69,12 @@ def draw_picks(cache: CropCache, rows: IntArray, shape: BatchShape, *, batches: 
     picks = []
     for _ in range(batches):
         chosen = rng.choice(rows, min(shape.clips, len(rows)), replace=False)
-        picks.append(Pick(rows=chosen, slots=draw_slots(cache.frame_counts[chosen], shape, rng)))
+        if shape.clip is None:
+            slots = draw_slots(cache.frame_counts[chosen], shape, rng)
+        else:
+            windows = windows_of(cache, chosen, shape.clip, views=shape.views)
+            slots = windows.draw(rng if shape.random else None).reshape(len(chosen), -1)
+        picks.append(Pick(rows=chosen, slots=slots))
     return picks
 
 
@@ -126,7 +146,10 @@ class MemoryCopy:
 
 def endless_batches(cache: CropCache, rows: IntArray, shape: BatchShape) -> Iterator[Batch]:
     """Batches of :class:`CropLoader`, epoch after epoch; it chooses the clips itself and reads ahead."""
-    dataset = CropDataset(cache, rows, segments=shape.segments, random=shape.random)
+    if shape.clip is None:
+        dataset = CropDataset(cache, rows, segments=shape.segments, random=shape.random)
+    else:
+        dataset = CropDataset(cache, rows, clip=shape.clip, views=shape.views, random=shape.random)
     loader = CropLoader(dataset, batch_size=min(shape.clips, len(rows)), shuffle=True, drop_last=True)
     while True:
         yield from loader

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -101,7 +101,7 @@ class ReadSample:
         for kind, standard in kinds:
             self._say(f"reading {kind} batches" + (" from the disk" if state == "disk" else ""))
             clips = self.batch_size
-            shape = BatchShape(clips=clips, segments=standard.segments, random=standard.random)
+            shape = replace(standard, clips=clips).on(self._cache)
             timings = self._timings(shape, state)
             loader, memmap = timings["loader"].wall, timings["memmap"].wall
             per_second = clips / statistics.median(loader)

@@ -67,7 +67,7 @@ def look_of(
     if clip is None:
         frames = _segments(stored, usual if segments is None else segments, windows, source=source)
         return Look(frames=frames, crop=crop, crops=crops)
-    clip_positions(stored.dense, clip, subject=f"{source} takes {clip_words(clip)}, and {stored.subject}")
+    clip_positions(stored.dense, clip, subject=stored.subject, taker=str(source))
     assert stored.dense is not None
     if segments is not None:
         raise SettingsError(

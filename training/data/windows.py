@@ -6,6 +6,7 @@ frames, ``stride`` apart in the video, is a part of one window: every so many of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -106,7 +107,8 @@ def chosen_windows(
     used = np.count_nonzero(starts != UNUSED, axis=1)
     if used.size and used.min() < 1:
         raise ValueError(f"clip {int(used.argmin())} has no window in use; leave such clips out")
-    numbers = np.take_along_axis(frame_index, slots.reshape(len(slots), -1), axis=1).reshape(slots.shape)
+    each = slots.reshape(len(slots), math.prod(slots.shape[1:]))
+    numbers = np.take_along_axis(frame_index, each, axis=1).reshape(slots.shape)
     own = numbers == starts[..., np.newaxis] + np.arange(slots.shape[-1]) * stride
     return Windows(
         slots=slots.astype(np.min_scalar_type(frame_index.shape[1])),  # an eighth of the memory
@@ -117,24 +119,25 @@ def chosen_windows(
     )
 
 
-def clip_positions(dense: DenseWindows | None, clip: Clip, *, subject: str) -> IntArray:
+def clip_positions(dense: DenseWindows | None, clip: Clip, *, subject: str, taker: str = "") -> IntArray:
     """Frames of a window that a clip has if it begins with the window: int64, shape (frames,).
 
     Args:
         dense: the windows; None: there are none.
         subject: what has them, for messages.
+        taker: what takes such clips, for messages, if somebody does.
     Raises: SettingsError that says what there is, and how to make a cache that holds such clips.
     """
     frames, stride = clip
     way_out = f"make a cache that has them with `mocrop precrop --select dense --frames {frames} --stride {stride}`"
+    taken = f", which {taker} takes" if taker else ""
     if dense is None:
-        raise SettingsError(f"{subject} has no windows of neighbouring frames for {clip_words(clip)}; {way_out}")
+        raise SettingsError(f"{subject} has no windows of neighbouring frames for {clip_words(clip)}{taken}; {way_out}")
     step, odd = divmod(stride, dense.stride)
     if odd or (frames - 1) * step >= dense.frames:
         stored = (dense.frames, dense.stride)
         raise SettingsError(
-            f"{subject} has windows for {clip_words(stored)}, out of which no {clip_words(clip)} can be taken; "
-            f"{way_out}"
+            f"{subject} has windows for {clip_words(stored)}, and none for {clip_words(clip)}{taken}; {way_out}"
         )
     return np.arange(frames) * step
 

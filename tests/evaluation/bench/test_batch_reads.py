@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mocrop.evaluation.bench.batch_reads import (
+    EVALUATION,
+    TRAINING,
     BatchShape,
     MemmapReader,
     MemoryCopy,
@@ -20,7 +23,9 @@ from mocrop.evaluation.bench.batch_reads import (
 from mocrop.evaluation.bench.page_cache import evict
 from mocrop.evaluation.bench.synthetic_cache import make_cache as make_noise
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.dense import DenseWindows
 from mocrop.training.data.frame_reader import FrameReader
+from tests.dense_cache import make_dense_cache
 
 MakeCache = Callable[..., Path]
 TWO_OF_EACH = BatchShape(clips=3, segments=2, random=True)
@@ -47,6 +52,20 @@ def test_evaluation_takes_the_middle_slots(cache: CropCache) -> None:
     shape = BatchShape(clips=1, segments=2, random=False)
     (pick,) = draw_picks(cache, np.array([0]), shape, batches=1)
     assert pick.slots.tolist() == [[1, 3]]
+
+
+def test_windows_are_read_whole_one_in_training_and_all_in_testing(tmp_path: Path) -> None:
+    """Of 40 frames they are 6, 8, 10, 12 and 26, 28, 30, 32, in slots 0 to 7."""
+    dense = DenseWindows(windows=2, frames=4, stride=2)
+    cache = CropCache(make_dense_cache(tmp_path / "dense.zarr", lengths=[40] * 3, dense=dense))
+    training, testing = (replace(shape, clips=2).on(cache) for shape in (TRAINING, EVALUATION))
+    assert (training.segments, testing.segments) == (4, 8)
+    slots = np.concatenate([pick.slots for pick in draw_picks(cache, np.arange(3), training, batches=20)])
+    assert set(map(tuple, slots.tolist())) == {(0, 1, 2, 3), (4, 5, 6, 7)}
+    (pick,) = draw_picks(cache, np.arange(3), testing, batches=1)
+    assert pick.slots.tolist() == [list(range(8))] * 2
+    assert next(endless_batches(cache, np.arange(3), testing)).frames.shape == (2, 2, 4, 3, 8, 8)
+    assert next(endless_batches(cache, np.arange(3), training)).frames.shape == (2, 4, 3, 8, 8)
 
 
 def test_memory_map_gathers_what_the_reader_reads_also_after_eviction(cache: CropCache, tmp_path: Path) -> None:

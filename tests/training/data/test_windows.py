@@ -177,6 +177,14 @@ def test_a_clip_without_a_window_is_refused(tmp_path: Path) -> None:
         CropDataset(cache, np.array([0, 1]))
 
 
+def test_no_clips_have_no_windows(cache: CropCache) -> None:
+    for random in (False, True):
+        assert CropDataset(cache, ALL[:0], clip=(2, 2), views=2, random=random).read(ALL[:0]).frames.shape[1:3] == (
+            2,
+            2,
+        )
+
+
 @st.composite
 def clips(draw: st.DrawFn) -> tuple[int, DenseWindows, tuple[int, int], int]:
     """Frames of a video, its windows, a clip that they hold, and a number of views."""
