@@ -16,6 +16,7 @@ from mocrop.evaluation.scores.predict import batch_logits
 from mocrop.evaluation.views import Look, Views
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.dense import window_slots
+from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.errors import CheckpointError
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.stages.clip_crops import ClipCrops
@@ -76,8 +77,11 @@ class Predictor:
         if self.look.clip is None:
             rule: SlotRule = Segments(frame_counts=np.array([index.size]), segments=self.look.frames)
         else:
-            dense, starts = self.reading.crop.dense, np.array([crops.windows], np.int32)
+            dense = self.reading.crop.dense
             assert dense is not None
+            assert crops.windows is not None
+            starts = np.full((1, dense.windows), UNUSED, np.int32)
+            starts[0, : len(crops.windows)] = crops.windows
             rule = chosen_windows(
                 window_slots(index, starts, dense),
                 starts,

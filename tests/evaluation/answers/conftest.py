@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -29,9 +30,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="session")
 def trained(made: Workspace) -> Train:
-    """Train on a cache of the made clips, which is made first: ``trained("name", policy=..., input=...) -> run``."""
+    """Train on a cache of the made clips, which is made first: ``trained("name", policy=..., input=...) -> run``.
 
-    def make(name: str, *, input: str = "frames", pool: str = "mean", **crop: object) -> Path:
+    ``training`` has further settings of the run.
+    """
+
+    def make(
+        name: str,
+        *,
+        input: str = "frames",
+        pool: str = "mean",
+        training: Mapping[str, object] = MappingProxyType({}),
+        **crop: object,
+    ) -> Path:
         run = made.runs / name
         if not run.exists():
             size = {"size": 32, "frames": 4, "name": name, "source": "h264", **crop}
@@ -39,7 +50,7 @@ def trained(made: Workspace) -> Train:
             assert last.summary is None or not last.summary.failed
             frozen = {"pool": pool, "freeze_backbone": True, **SAME_PIXELS} if pool != "mean" else {}
             tiny = {"arch": "timm/test_resnet", "weights": "none", "epochs": 1, "segments": 2, "device": "cpu"}
-            settings = TrainSettings(**tiny, input=input, **frozen)  # type: ignore[arg-type]
+            settings = TrainSettings(**{**tiny, "input": input, **frozen, **training})  # type: ignore[arg-type]
             train(made.cache(name), run, settings)
         return run
 
