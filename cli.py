@@ -1091,7 +1091,14 @@ def evaluate(
         str,
         typer.Option(help="Split, by number or name; all: each split by the run trained on it, and the mean."),
     ] = "1",
-    segments: Annotated[int, typer.Option(min=1, help="Frames per clip, from the middles of equal segments.")] = 8,
+    segments: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Frames per clip, from the middles of equal segments.",
+            show_default="8; for video/... as in its validation",
+        ),
+    ] = None,
     views: ViewsOption = None,
     fuse: Annotated[
         str | None,
@@ -1140,7 +1147,9 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="Classes to show of each file.")] = 5,
     segments: Annotated[
         int | None,
-        typer.Option(min=1, help="Frames per file, as for eval.", show_default="8, or the slots of the cache"),
+        typer.Option(
+            min=1, help="Frames per file, as for eval.", show_default="as for eval, or the slots of the cache"
+        ),
     ] = None,
     views: ViewsOption = None,
     csv: Annotated[
@@ -1207,13 +1216,18 @@ def export_model(
 def flops(
     arch: Annotated[
         list[str] | None,
-        typer.Option(help="Backbone, or timm/<name>; repeatable.", show_default="the six of torchvision"),
+        typer.Option(help="Backbone, as for train; repeatable.", show_default="torchvision's six of frames"),
     ] = None,
     size: Annotated[
-        list[int] | None, typer.Option(min=1, help="Side of the frames, pixels; repeatable.", show_default="224, 192")
+        list[int] | None,
+        typer.Option(
+            min=1, help="Side of the frames, pixels; repeatable.", show_default="224, 192; video/...: which it takes"
+        ),
     ] = None,
     classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 101,
-    segments: Annotated[int, typer.Option(min=1, help="Frames per clip.")] = 8,
+    segments: Annotated[
+        int | None, typer.Option(min=1, help="Frames per clip.", show_default="8; 16 for video/...")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count the operations of backbones per frame and per clip, and what a smaller size saves."""
@@ -1319,7 +1333,7 @@ def bench(
 def ablate(
     *,
     arch: Annotated[str, typer.Option(help="Backbone, as for `mocrop train`.")] = "resnet50",
-    weights: WeightsOption = "imagenet",
+    weights: WeightsOption = None,
     policies: Annotated[
         str | None,
         typer.Option(
@@ -1343,8 +1357,14 @@ def ablate(
         str | None,
         typer.Option(metavar="ARCH", help="Also train this backbone on motion fields and fuse it, e.g. timm/resnet18."),
     ] = None,
-    motion_weights: Annotated[str, typer.Option(help="As --weights, for --motion-stream.")] = "imagenet",
-    frames: Annotated[str, typer.Option(help="Frames per clip in testing, e.g. 1,2,4.")] = "8",
+    motion_weights: Annotated[
+        str | None,
+        typer.Option(help="As --weights, for --motion-stream.", show_default="imagenet; kinetics for video/..."),
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(help="Frames per clip in testing, e.g. 1,2,4.", show_default="8; 16 for video/..."),
+    ] = None,
     slots: Annotated[
         int | None, typer.Option(min=1, help="Frame slots per clip of the caches.", show_default="the most --frames")
     ] = None,

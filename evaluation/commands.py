@@ -12,9 +12,10 @@ from mocrop.evaluation.report.files import report_files, write_report
 from mocrop.evaluation.report.fusion import print_fusion, write_fusion
 from mocrop.evaluation.report.remarks import remarks, seen_words
 from mocrop.evaluation.report.splits import Row, SplitTable, print_splits, split_table, write_splits
+from mocrop.evaluation.scores.chosen_look import look_of, stored_in
 from mocrop.evaluation.scores.evaluate import EvalResult, EvalSettings, evaluate
 from mocrop.evaluation.scores.fusion import Fusion, late_fusion
-from mocrop.evaluation.scores.predictions import Origin, Predictions, file_hash, read_predictions
+from mocrop.evaluation.scores.predictions import Predictions, file_hash, read_predictions
 from mocrop.evaluation.scores.seen import seen_by
 from mocrop.evaluation.scores.targets import ALL_SPLITS, Choice, Target, Task, choose_tasks
 from mocrop.evaluation.views import Look
@@ -24,6 +25,7 @@ from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.selection import require_one_label, split_index
 from mocrop.training.model.checkpoint import describe_cache
+from mocrop.training.model.external_checkpoint import load_any_checkpoint
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,17 +162,17 @@ def saved_predictions(workspace: Workspace, settings: EvalSettings, target: Targ
     except PredictionsError:
         return None
     there = (found.origin.checkpoint_hash, found.origin.cache["hash"], found.split)
-    here = (file_hash(target.checkpoint), describe_cache(cache)["hash"], split)
-    return found if there == here and _looked_so(found.origin, settings, cache) else None
-
-
-def _looked_so(origin: Origin, settings: EvalSettings, cache: CropCache) -> bool:
-    """Whether a network that was tested on a cache got the frames and views that are asked for now."""
-    look = origin.look or Look(frames=origin.segments)
-    if look.clip is None:
-        return (look.frames, (1, look.crops)) == (settings.segments, settings.views or (1, 1))
-    assert cache.dense is not None
-    return (look.windows, look.crops) == (settings.views or (cache.dense.windows, 1)) and not settings.asked_segments
+    if there != (file_hash(target.checkpoint), describe_cache(cache)["hash"], split):
+        return None
+    checkpoint = load_any_checkpoint(target.checkpoint, cache=cache, arch=target.arch)
+    asked = look_of(
+        checkpoint,
+        stored_in(cache, checkpoint),
+        segments=settings.segments,
+        views=settings.views,
+        source=target.checkpoint,
+    )
+    return found if asked == (found.origin.look or Look(frames=found.origin.segments)) else None
 
 
 def _table(splits: Sequence[SplitEvaluation], tasks: Sequence[Task]) -> SplitTable:

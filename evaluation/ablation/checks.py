@@ -17,6 +17,7 @@ from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.data.selection import Subset, find_split
 from mocrop.training.model.backbones import build_backbone
 from mocrop.training.model.pooling import head_layer
+from mocrop.training.model.video import is_video, require_clips
 
 
 def checked(workspace: Workspace, settings: AblationSettings) -> AblationSettings:
@@ -94,8 +95,16 @@ def require_networks(settings: AblationSettings) -> None:
     for training in settings.trainings:
         fields = training.input == "motion"
         for size in [MotionFieldSettings().side] if fields else settings.sizes:
+            if is_video(training.arch):  # of every number of frames that is tested
+                for count in {training.segments, *settings.frames}:
+                    require_clips(training.arch, size=size, frames=count, input=training.input)
             backbone = build_backbone(
-                training.arch, classes=2, size=size, weights=training.weights, input=training.input
+                training.arch,
+                classes=2,
+                size=size,
+                weights=training.weights,
+                input=training.input,
+                frames=training.segments,
             )
             if settings.needs_features and not fields:
                 head_layer(backbone)

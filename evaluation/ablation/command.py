@@ -38,7 +38,8 @@ from mocrop.pipeline.settings import settings_from
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.loop.saver import RunControl
 from mocrop.training.loop.signals import stop_on_signals
-from mocrop.training.recipe import SAME_PIXELS, Recipe, TrainSettings, recipe_table
+from mocrop.training.model.video import is_video
+from mocrop.training.recipe import SAME_PIXELS, VIDEO_FRAMES, Recipe, TrainSettings, recipe_table
 
 
 def ablate_in_workspace(
@@ -67,8 +68,7 @@ def ablate_in_workspace(
         run_cells(folder, settings, callback, control)
         few_shot = run_few_shot(workspace, settings, callback, control) if settings.few_shot else None
     outcomes = gather(folder, settings)
-    cost = FlopsSettings(archs=(settings.training.arch,), sizes=settings.sizes, classes=len(outcomes.clips.class_names))
-    costs = count_costs(cost)
+    costs = _costs(settings, classes=len(outcomes.clips.class_names))
     result = AblationResult(
         settings=settings,
         outcomes=outcomes,
@@ -82,6 +82,14 @@ def ablate_in_workspace(
         few_shot=_few_shot_result(few_shot, settings, costs) if few_shot else None,
     )
     return result, write_result(result, folder.reports)
+
+
+def _costs(settings: AblationSettings, *, classes: int) -> list[Cost]:
+    """The backbone at every size; one of clips on every number of frames."""
+    arch = settings.training.arch
+    counts = settings.frames if is_video(arch) else settings.frames[:1]
+    each = (FlopsSettings(archs=(arch,), sizes=settings.sizes, classes=classes, segments=count) for count in counts)
+    return [cost for counted in each for cost in count_costs(counted)]
 
 
 def _few_shot_result(few_shot: FewShot, settings: AblationSettings, costs: Sequence[Cost]) -> FewShotResult:
@@ -135,7 +143,7 @@ def ablation_settings(
     sizes: str,
     splits: str,
     seeds: str,
-    frames: str,
+    frames: str | None,
     slots: int | None,
     pools: str,
     cross_sizes: bool,
@@ -149,12 +157,15 @@ def ablation_settings(
     """Settings from command-line options.
 
     Args:
-        policies, ratios, sizes, splits, seeds, frames, pools, few_shot: values separated by commas.
+        policies, ratios, sizes, splits, seeds, frames, pools, few_shot: values separated by commas; without frames, as
+            many as suit the backbone.
         training: options of `mocrop train`; for one that is None the recipe's value holds.
         stream: options in which the networks on motion fields differ; they are trained end to end. None: no such
             networks.
     Raises: SettingsError naming the value that is not allowed.
     """
+    default = str(VIDEO_FRAMES if is_video(str(training["arch"])) else AblationSettings.frames[0])
+    tested = tuple(sorted(numbers(frames or default, option="--frames", kind=int)))
     try:
         return AblationSettings(
             policies=tuple(words(policies)) if policies else POLICIES,
@@ -162,15 +173,17 @@ def ablation_settings(
             sizes=tuple(sorted(numbers(sizes, option="--sizes", kind=int))),
             splits=tuple(words(splits)),
             seeds=numbers(seeds, option="--seeds", kind=int),
-            frames=tuple(sorted(numbers(frames, option="--frames", kind=int))),
+            frames=tested,
             slots=slots,
             pools=tuple(words(pools)),  # type: ignore[arg-type]  # the settings check them
             cross_sizes=cross_sizes,
             lists=lists,
-            training=_training(recipe, training),
+            training=_training(recipe, training, frames=tested[-1]),
             stream=None
             if stream is None
-            else _training(recipe, {**training, **stream, "input": "motion", "freeze_backbone": False}),
+            else _training(
+                recipe, {**training, **stream, "input": "motion", "freeze_backbone": False}, frames=tested[-1]
+            ),
             few_shot=FewShotSettings(groups=numbers(few_shot, option="--few-shot", kind=int), draws=draws)
             if few_shot
             else None,
@@ -179,8 +192,14 @@ def ablation_settings(
         raise SettingsError(str(error)) from error
 
 
-def _training(recipe: Recipe, options: Mapping[str, Any]) -> TrainSettings:
-    """Training settings: the whole training list, and no augmentation where the backbone is frozen."""
+def _training(recipe: Recipe, options: Mapping[str, Any], *, frames: int) -> TrainSettings:
+    """Training settings: the whole training list, and no augmentation where the backbone is frozen.
+
+    Args:
+        frames: of a clip in testing, the most; a video network is trained on as many.
+    """
+    if is_video(str(options["arch"])):
+        options = {**options, "segments": frames}
     pixels = SAME_PIXELS if options.get("freeze_backbone") else {}
     table = {**recipe_table(recipe, options), "validation_share": 0.0, **pixels}
     return settings_from(TrainSettings, table, options, where="mocrop ablate")

@@ -49,7 +49,7 @@ class AblationResult:
 
     settings: AblationSettings
     outcomes: Outcomes
-    costs: Sequence[Cost]  # one a size
+    costs: Sequence[Cost]  # one a size; of a network of clips, one a size and number of frames
     areas: Sequence[Area]
     failed: int  # clips that could not be cropped for every cache
     short: int  # clips with fewer frames than the most that are tested
@@ -60,4 +60,5 @@ class AblationResult:
 
     def gflops(self, view: View) -> float:
         """Operations of a clip in one view, 1e9."""
-        return next(cost for cost in self.costs if cost.size == view.size).clip_gflops(view.frames)
+        counted = (cost for cost in self.costs if cost.size == view.size and cost.frames in (None, view.frames))
+        return next(counted).clip_gflops(view.frames)

@@ -17,6 +17,7 @@ from mocrop.pipeline.choices import require_choice
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.files import file_stem
 from mocrop.pipeline.limits import MAX_SEED, MAX_SIDE_PX, require_numbers, require_whole
+from mocrop.training.model.video import is_video
 from mocrop.training.recipe import FRAMES_WITH_SPREAD, Pool, TrainSettings
 
 Lists = Literal["all", "main"]
@@ -114,6 +115,11 @@ class AblationSettings:
         require_choice("lists", self.lists, Lists)
         if self.lists == "main" and self.cross_sizes:
             raise ValueError("--cross-sizes needs networks of all sizes; leave it out, or pass --lists all")
+        if self.few_shot and is_video(self.training.arch):
+            raise ValueError(
+                f"--few-shot trains heads on features of frames, and {self.training.arch} has features of a clip as a "
+                "whole; leave it out"
+            )
         if self.stream and self.stream.input != "motion":
             raise ValueError(f"the second stream must take motion, not {self.stream.input}")
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mocrop.evaluation.scores.chosen_look import SEGMENTS, Stored, look_of
+from mocrop.evaluation.scores.chosen_look import Stored, look_of
 from mocrop.evaluation.scores.evaluate import require_frames
 from mocrop.evaluation.scores.predict import batch_logits
 from mocrop.evaluation.views import Look, Views
@@ -133,7 +133,7 @@ def load_predictor(
         file: best.pt or last.pt of a run, or weights that another program has saved.
         cache: a crop cache; files are read as its clips were. None: as those that the checkpoint was trained on.
         arch: the backbone, if the checkpoint does not say.
-        segments: frames per clip; None: 8, or as many as the clips of the cache have.
+        segments: frames per clip; None: as for `mocrop eval`, or as many as the clips of the cache have.
         views: windows of a clip, and crops of each, 1 or 3; None: all its windows, and one crop.
         device: "auto", "cpu", "cuda", "cuda:1", ...
     Raises: CheckpointError for a file that is no checkpoint or does not say how its clips were made; CacheError for a
@@ -150,7 +150,7 @@ def load_predictor(
     size = crop.size if checkpoint.input == "frames" or crop.motion_fields is None else crop.motion_fields.side
     subject = f"the cache that {file} was trained on" if cache is None else str(cache)
     stored = Stored(slots=crop.slots, size=size, dense=crop.dense, subject=subject)
-    look = look_of(checkpoint, stored, segments=segments, views=views, source=file, usual=min(SEGMENTS, crop.slots))
+    look = look_of(checkpoint, stored, segments=segments, views=views, source=file, or_fewer=True)
     backbone = restore_backbone(checkpoint, size=look.crop or size, source=file, frames=look.frames)
     require_frames(backbone, look.frames, source=file)
     chosen = choose_device(device)

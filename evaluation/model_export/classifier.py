@@ -23,15 +23,15 @@ class ClipClassifier(nn.Module):
     """Stored frames of clips to the probabilities of their classes and to logits, as `mocrop eval` has them.
 
     Takes uint8, shape (batch, frames, 3, size, size), RGB, or motion fields, int8, (batch, frames, 2, side, side), of
-    any number of clips and frames. Nothing in it depends on these numbers but by tensors, so that a trace of one batch
-    holds for all.
+    any number of clips, and of frames unless it is a video network. Nothing in it depends on these numbers but by
+    tensors, so that a trace of one batch holds for all.
     """
 
     def __init__(self, backbone: Backbone, activation: Activation) -> None:
         super().__init__()
         self._mean, self._std = backbone.mean, backbone.std
         self._activation: Activation = activation
-        self._video = backbone.video
+        self.video = backbone.video
         self.network = deepcopy(backbone.model).eval()
         self.pooled_head: nn.Linear | None = None
         if backbone.pool != "mean":  # the head has to wait for all frames of a clip
@@ -42,7 +42,7 @@ class ClipClassifier(nn.Module):
         """Probabilities and logits, float32, shape (batch, classes) each."""
         pixels = normalise(frames, mean=self._mean, std=self._std)
         if self.pooled_head is None:
-            logits = clip_logits(self.network, pixels, video=self._video)
+            logits = clip_logits(self.network, pixels, video=self.video)
         else:
             features = self.network(pixels.flatten(0, 1)).view(*frames.shape[:2], -1)
             logits = self.pooled_head(_mean_and_spread(features))

@@ -37,7 +37,8 @@ def print_exported(console: LineConsole, done: ExportedModel) -> None:
     shape = ", ".join(map(str, ("batch", "frames", *done.frame_shape)))
     kind = "RGB" if done.input == "frames" else "motion in x and y as the cache stores it"
     console.print(f"{FORMS[done.form].title}: {done.file}, {done.file.stat().st_size / 1e6:.1f} MB, {done.arch}")
-    console.print(f"  takes {done.input_name}: {done.dtype} ({shape}), {kind}; any number of clips and frames")
+    counts = f"any number of clips, of {done.frames} frames each" if done.video else "any number of clips and frames"
+    console.print(f"  takes {done.input_name}: {done.dtype} ({shape}), {kind}; {counts}")
     console.print(f"  gives probabilities ({done.activation}) and logits: float32 (batch, {done.classes})")
     console.print(
         f"  checked: read back and run on random {done.input_name}, it differs from the network by at most "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,16 @@ from mocrop.training.model.activation import activation_of
 from mocrop.training.model.backbones import Backbone, reason_of
 from mocrop.training.model.checkpoint import load_checkpoint, restore_backbone
 from mocrop.training.model.motion_input import CHANNELS
-from mocrop.training.recipe import Activation, FormName
+from mocrop.training.model.video import is_video
+from mocrop.training.recipe import VIDEO_FRAMES, Activation, FormName
 
 _WAY_OUT = "pass --activation softmax if each had one, else --activation sigmoid"
 TOLERANCE = 1e-4  # of probabilities; of logits as a share of the largest, where that is above 1
 TOLERANCE_OF_SPREAD = 1e-3  # of logits, as a share of how far they differ from clip to clip
 ROUNDING = 1e-5  # of logits, as a share of the largest: float32 in another order
 EXAMPLE = (2, 3)  # clips and frames of the batch that torch follows through the network
-CHECKED = ((1, 4), (3, 1), (3, 4))  # clips and frames of the batches that the file is run on
+CHECKED = ((1, 4), (3, 1), (3, 4))  # clips and frames of the batches that the file is run on; a video network has its
+CHECKED_CLIPS = (1, 3)  # own number of frames
 INPUT_NAMES: Mapping[Stream, str] = {"frames": "frames", "motion": "fields"}
 
 
@@ -65,6 +67,7 @@ class ExportedModel:
     input: Stream
     size: int  # pixels; side of a frame or field
     frames: int | None  # of a clip that the network was validated on; None: unknown
+    video: bool  # whether it takes clips of that many frames alone
     difference: Difference
 
     @property
@@ -119,7 +122,8 @@ def export_model(
     form.require()
     loaded = load_checkpoint(source)
     activation = activation or activation_of(loaded, source=source, way_out=_WAY_OUT)
-    backbone = restore_backbone(loaded, size=loaded.size, source=source)
+    frames = loaded.settings.get("validation_segments", VIDEO_FRAMES if is_video(loaded.arch) else None)
+    backbone = restore_backbone(loaded, size=loaded.size, source=source, frames=frames)
     _require_room(backbone, form, source=source)
     metadata = metadata_of(loaded, activation, source=source)
     content = _written(ClipClassifier(backbone, activation), form, metadata, backbone, loaded.size)
@@ -138,7 +142,8 @@ def export_model(
         activation=activation,
         input=loaded.input,
         size=loaded.size,
-        frames=loaded.settings.get("validation_segments"),
+        frames=frames,
+        video=backbone.video,
         difference=difference,
     )
 
@@ -146,7 +151,7 @@ def export_model(
 def compare(run: Run, backbone: Backbone, activation: Activation, *, size: int) -> Difference:
     """Run a file and a network on the same random frames, in batches of several shapes."""
     wanted, found = [], []
-    for seed, (clips, frames) in enumerate(CHECKED):
+    for seed, (clips, frames) in enumerate(_batches(backbone)):
         batch = random_frames(backbone.input, clips, frames, size=size, seed=seed)
         wanted.append(torch.stack(expected_answers(backbone, activation, batch)))
         found.append(torch.stack(run(batch)))
@@ -159,8 +164,17 @@ def compare(run: Run, backbone: Backbone, activation: Activation, *, size: int) 
     return Difference(probability=probability, logit=logit, largest_logit=float(logits.abs().max()), spread=spread)
 
 
+def _batches(backbone: Backbone) -> Sequence[tuple[int, int]]:
+    """Clips and frames of the batches that a file is run on."""
+    if backbone.frames is None:
+        return CHECKED
+    return [(clips, backbone.frames) for clips in CHECKED_CLIPS]
+
+
 def _written(module: ClipClassifier, form: Form, metadata: Mapping[str, str], backbone: Backbone, size: int) -> bytes:
-    example = random_frames(backbone.input, *EXAMPLE, size=size, seed=len(CHECKED))
+    clips, frames = EXAMPLE
+    frames = backbone.frames or frames
+    example = random_frames(backbone.input, clips, frames, size=size, seed=len(CHECKED))
     try:
         return form.write(module, example, INPUT_NAMES[backbone.input], metadata)
     except MocropError:

@@ -62,7 +62,7 @@ def _write_onnx(module: ClipClassifier, example: Tensor, name: str, metadata: Ma
             module,
             (example,),
             dynamo=True,
-            dynamic_shapes=({0: batch, 1: frames},),
+            dynamic_shapes=({0: batch} if module.video else {0: batch, 1: frames},),
             input_names=[name],
             output_names=list(NAMES),
             verbose=False,

@@ -12,10 +12,10 @@ from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.limits import require_whole
 from mocrop.training.data.windows import clip_positions
 from mocrop.training.model.checkpoint import Checkpoint
-from mocrop.training.model.video import is_video
-from mocrop.training.recipe import Clip, clip_words
+from mocrop.training.model.video import is_video, require_slots
+from mocrop.training.recipe import VIDEO_FRAMES, Clip, clip_words
 
-SEGMENTS = 8  # where nothing else is asked for
+SEGMENTS = 8  # middle frames of a clip, as in the reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +41,14 @@ def look_of(
     segments: int | None,
     views: Views | None,
     source: Path,
-    usual: int = SEGMENTS,
+    or_fewer: bool = False,
 ) -> Look:
     """What a network is to get of each clip: as it was trained, of what is stored.
 
     Args:
-        segments: single frames per clip, only for a network that was trained on such; None: not asked for.
-        usual: single frames per clip, if nothing is asked for.
+        segments: single frames per clip, only for a network that was trained on such; None: 8, or, for a video network,
+            as many as in its validation.
+        or_fewer: where no segments are asked for and there are fewer frames, these will do for a network of frames.
         views: windows of a clip, and crops of each window; None: every window that is stored, and one crop.
         source: the checkpoint's file, for messages.
     Raises: SettingsError in one line that says what there is.
@@ -65,7 +66,8 @@ def look_of(
             "pass a --cache with larger ones"
         )
     if clip is None:
-        frames = _segments(stored, usual if segments is None else segments, windows, source=source)
+        _refuse_windows(windows, source=source)
+        frames = _segments(checkpoint, stored, segments, or_fewer=or_fewer)
         return Look(frames=frames, crop=crop, crops=crops)
     clip_positions(stored.dense, clip, subject=stored.subject, taker=str(source))
     assert stored.dense is not None
@@ -90,16 +92,30 @@ def _trained_clip(checkpoint: Checkpoint, stored: Stored) -> Clip | None:
     return None
 
 
-def _segments(stored: Stored, frames: int, windows: int | None, *, source: Path) -> int:
-    """Check how many single frames a network is to get. Raises: SettingsError."""
+def _refuse_windows(windows: int | None, *, source: Path) -> None:
+    """Raises: SettingsError if windows are asked for, of a network that was trained on single frames."""
     if windows not in (None, 1):
         raise SettingsError(
             f"--views {windows}: {source} was trained on single frames, not on windows of them; pass --segments, or "
             "train with --clip on a cache of `mocrop precrop --select dense`"
         )
+
+
+def _segments(checkpoint: Checkpoint, stored: Stored, asked: int | None, *, or_fewer: bool) -> int:
+    """How many single frames a network is to get, see :func:`look_of`. Raises: SettingsError."""
+    frames, slots = _usual(checkpoint) if asked is None else asked, stored.slots
     require_whole("segments", frames, least=1)
-    if frames > stored.slots:
-        raise SettingsError(
-            f"{stored.subject} has {stored.slots} frames per clip; pass --segments {stored.slots} or fewer"
-        )
+    if is_video(checkpoint.arch):
+        require_slots(checkpoint.arch, frames=frames, slots=slots, option="--segments", cache=stored.subject)
+    elif asked is None and or_fewer:
+        frames = min(frames, slots)
+    if frames > slots:
+        raise SettingsError(f"{stored.subject} has {slots} frames per clip; pass --segments {slots} or fewer")
     return frames
+
+
+def _usual(checkpoint: Checkpoint) -> int:
+    """Frames of a clip where none are asked for."""
+    if is_video(checkpoint.arch):
+        return int(checkpoint.settings.get("validation_segments", VIDEO_FRAMES))
+    return SEGMENTS

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from mocrop.evaluation.scores.alignment import differing_classes
-from mocrop.evaluation.scores.chosen_look import SEGMENTS, look_of, stored_in
+from mocrop.evaluation.scores.chosen_look import look_of, stored_in
 from mocrop.evaluation.scores.label_metrics import LabelMetrics, measure_labels
 from mocrop.evaluation.scores.latency import Latency, latency
 from mocrop.evaluation.scores.metrics import Accuracy, Metrics, measure
@@ -48,7 +48,7 @@ class EvalSettings:
     """Settings of one evaluation, which runs in float32."""
 
     split: str = "1"  # name, or number from 1; an int is taken, too
-    segments: int = SEGMENTS  # middle frames per clip, at most the slots of the cache; not for windows
+    segments: int | None = None  # middle frames per clip, at most the slots of the cache; None: see `tested_frames`
     views: Views | None = None  # windows of a clip, and crops of each; None: all its windows, and one crop
     batch_size: int = 32  # clips
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
@@ -56,15 +56,11 @@ class EvalSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", str(self.split))  # it may be an int
-        for name in ("segments", "batch_size"):
-            require_whole(name, getattr(self, name), least=1)
+        require_whole("batch_size", self.batch_size, least=1)
+        if self.segments is not None:
+            require_whole("segments", self.segments, least=1)
         if self.views is not None:
             object.__setattr__(self, "views", require_views(self.views))
-
-    @property
-    def asked_segments(self) -> int | None:
-        """Frames per clip; None: as many as where nothing is asked for."""
-        return None if self.segments == SEGMENTS else self.segments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +159,7 @@ def evaluate(
     checkpoint = load_any_checkpoint(checkpoint_path, cache=cache, arch=arch)
     require_same_classes(checkpoint, cache, source=checkpoint_path)
     stored = stored_in(cache, checkpoint)
-    look = look_of(checkpoint, stored, segments=settings.asked_segments, views=settings.views, source=checkpoint_path)
+    look = look_of(checkpoint, stored, segments=settings.segments, views=settings.views, source=checkpoint_path)
     tested = select_clips(cache, split=settings.split, subset=Subset.TEST)
     require_shards(cache, checkpoint.input)
     device = choose_device(settings.device, settings.ranks)
@@ -179,7 +175,7 @@ def evaluate(
         on_batch=on_batch,
         ranks=settings.ranks,
     )
-    predictions = predictions_of(cache, checkpoint, checkpoint_path, settings, outputs, look=look)
+    predictions = predictions_of(cache, checkpoint, checkpoint_path, outputs, split=settings.split, look=look)
     seen = seen_in_training(cache, tested.rows, checkpoint)
     return EvalResult(
         checkpoint=checkpoint_path,
@@ -233,17 +229,12 @@ def require_same_classes(checkpoint: Checkpoint, cache: CropCache, *, source: Pa
 
 
 def predictions_of(
-    cache: CropCache,
-    checkpoint: Checkpoint,
-    source: Path,
-    settings: EvalSettings,
-    outputs: Outputs,
-    *,
-    look: Look,
+    cache: CropCache, checkpoint: Checkpoint, source: Path, outputs: Outputs, *, split: str, look: Look
 ) -> Predictions:
     """Logits of a network with the names of clips and classes, and their origin.
 
     Args:
+        source: the checkpoint's file.
         look: what the network got of each clip.
     Raises: CheckpointError if a logit is not finite.
     """
@@ -256,7 +247,7 @@ def predictions_of(
         groups=cache.group[outputs.rows],
         logits=outputs.logits.numpy(),
         class_names=tuple(cache.class_names),
-        split=cache.split_names[split_index(cache, settings.split)],
+        split=cache.split_names[split_index(cache, split)],
         origin=Origin(
             checkpoint=str(source),
             checkpoint_hash=file_hash(source),

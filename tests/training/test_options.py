@@ -16,6 +16,7 @@ from mocrop.training.recipe import SAME_PIXELS, TrainSettings, recipe_table
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 SETTINGS = {"lr": "learning_rate", "lr_steps": "learning_rate_steps"}  # of options with another name
 REFERENCE, MODERN = (TrainSettings(**recipe_table(recipe, {})) for recipe in ("reference", "modern"))
+VIDEO = TrainSettings(**recipe_table("reference", {"arch": "video/r3d_18"}), arch="video/r3d_18")
 
 
 def written(settings: TrainSettings, name: str) -> str:
@@ -38,7 +39,7 @@ def setting_of(option: str) -> str:
 def recipe_options() -> dict[str, str]:
     """The default that help shows for each option that a recipe decides, by setting."""
     train = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
-    alike = {"arch", "channels_last", "freeze_backbone", "loss", "clip", "crop"}  # whatever the recipe
+    alike = {"arch", "channels_last", "freeze_backbone", "loss", "weights", "clip", "crop"}  # whatever the recipe
     known = {field.name for field in fields(TrainSettings)} - alike
     shown = {setting_of(option.opts[0]): option.show_default for option in train.params if option.default is None}
     return {name: str(default) for name, default in shown.items() if name in known}
@@ -56,7 +57,9 @@ def test_the_table_of_recipes_is_what_the_code_does() -> None:
 def test_help_shows_the_defaults_of_both_recipes() -> None:
     for name, shown in recipe_options().items():
         first, second = written(REFERENCE, name), written(MODERN, name)
-        assert shown == (first if first == second else f"{first}, modern: {second}")
+        of_frames, _, of_clips = shown.partition("; ")
+        assert of_frames == (first if first == second else f"{first}, modern: {second}")
+        assert of_clips in ("", f"{written(VIDEO, name)} for video/...", "as --segments for video/...")
 
 
 def given(monkeypatch: pytest.MonkeyPatch, folder: Path, *options: str) -> TrainSettings:

@@ -11,8 +11,8 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.data.selection import LeftOut, Selection, Subset, hold_out, select_clips, split_index
 from mocrop.training.data.windows import clip_positions, stored_clip
-from mocrop.training.model.video import is_video
-from mocrop.training.recipe import TrainSettings, clip_words
+from mocrop.training.model.video import VIDEO_NETWORKS, is_video, takes_clips
+from mocrop.training.recipe import VIDEO_FRAMES, TrainSettings, clip_words
 
 IntArray = npt.NDArray[np.int64]
 
@@ -39,22 +39,32 @@ def with_clip(settings: TrainSettings, cache: CropCache) -> TrainSettings:
     A video network is trained on the windows of a cache, if it has any, as they are stored; a network of single frames
     on segments, unless a clip is asked for.
 
+    ``segments`` and ``validation_segments`` are then the frames of that clip, as the network gets them at once.
+
     Raises: SettingsError if the cache holds no such clips or no frame as large as the crop, or for segments beside
         a clip.
     """
     clip = settings.clip
     if clip is None and is_video(settings.arch) and not settings.freeze_backbone:
         clip = stored_clip(cache)
-    if clip is not None:
-        clip_positions(cache.dense, clip, subject=str(cache.path))
-        for name in ("segments", "validation_segments"):
-            if getattr(settings, name) != getattr(TrainSettings, name):
-                raise SettingsError(
-                    f"{settings.arch} is trained on {clip_words(clip)}, of the windows of {cache.path}, and "
-                    f"--{name.replace('_', '-')} is for single frames; leave it out"
-                )
-    seen_size(cache, settings)
-    return replace(settings, clip=clip)
+    size = seen_size(cache, settings)
+    if clip is None:
+        return settings
+    network = VIDEO_NETWORKS.get(settings.arch)
+    if network is not None and not takes_clips(settings.arch, size=size, frames=clip[0]):
+        raise SettingsError(
+            f"--arch {settings.arch} takes {network.takes}, not {clip_words(clip)}, of {size} px; pass another --clip "
+            "or --crop that this cache holds, another --cache, or another --arch"
+        )
+    clip_positions(cache.dense, clip, subject=str(cache.path))
+    for name in ("segments", "validation_segments"):
+        usual = VIDEO_FRAMES if is_video(settings.arch) else getattr(TrainSettings, name)
+        if getattr(settings, name) not in (usual, getattr(TrainSettings, name), clip[0]):
+            raise SettingsError(
+                f"{settings.arch} is trained on {clip_words(clip)}, of the windows of {cache.path}, and "
+                f"--{name.replace('_', '-')} is for single frames; leave it out"
+            )
+    return replace(settings, clip=clip, segments=clip[0], validation_segments=clip[0])
 
 
 def seen_size(cache: CropCache, settings: TrainSettings) -> int:

@@ -22,10 +22,11 @@ from mocrop.training.loop.ema import Ema
 from mocrop.training.loop.objective import chosen_loss
 from mocrop.training.loop.optim import make_optimizer
 from mocrop.training.loop.trial import Trial, require_features, require_trainable
-from mocrop.training.model.backbones import Backbone, build_backbone
+from mocrop.training.model.backbones import Backbone, build_backbone, require_known
 from mocrop.training.model.checkpoint import Checkpoint
 from mocrop.training.model.device import choose_device, compiled, is_convolutional, mixed_precision, takes_channels_last
 from mocrop.training.model.pooling import widen_head
+from mocrop.training.model.video import is_video, require_clips, require_slots
 from mocrop.training.recipe import Loss, TrainSettings
 
 
@@ -120,16 +121,12 @@ def set_up(
     require_shards(cache, settings.input)
     device = choose_device(settings.device, ranks)
     require_parallel(settings, ranks, clips=len(clips.train), device=device)
+    _require_clips(cache, settings, size=size)
     precision = mixed_precision(device, settings.amp)
     classes, loss = len(cache.class_names), chosen_loss(cache, settings.loss)
     torch.manual_seed(settings.seed)  # of random first weights
     backbone = build_backbone(
-        settings.arch,
-        classes=classes,
-        size=size,
-        weights=weights,
-        input=settings.input,
-        frames=settings.frames_per_clip,
+        settings.arch, classes=classes, size=size, weights=weights, input=settings.input, frames=settings.segments
     )
     if frozen := settings.freeze_backbone:
         require_features(backbone, size=size)
@@ -144,8 +141,8 @@ def set_up(
             arch=settings.arch,
             input=settings.input,
             size=size,
-            frames=clips_at_once * (1 if backbone.video else settings.frames_per_clip),
-            clip_frames=settings.frames_per_clip if backbone.video else None,
+            frames=clips_at_once * (1 if backbone.video else settings.segments),
+            clip_frames=settings.segments if backbone.video else None,
             classes=classes,
             device=device,
             precision=precision,
@@ -175,6 +172,18 @@ def set_up(
         loss=loss,
         ranks=ranks,
     )
+
+
+def _require_clips(cache: CropCache, settings: TrainSettings, *, size: int) -> None:
+    """Raises: SettingsError if a video network cannot take the clips that it is to train or be validated on."""
+    if not is_video(settings.arch):
+        return
+    require_known(settings.arch)
+    asked = {"--segments": settings.segments, "--validation-segments": settings.validation_segments}
+    for option, frames in asked.items():
+        require_clips(settings.arch, size=size, frames=frames, input=settings.input)
+        slots = cache.frames_per_clip
+        require_slots(settings.arch, frames=frames, slots=slots, option=option, cache=cache.path)
 
 
 def _channels_last(model: nn.Module, settings: TrainSettings) -> bool:

@@ -138,7 +138,7 @@ def _memory_errors(job: Job) -> Iterator[None]:
         settings = job.settings
         raise TrainingError(
             f"{job.device} has not enough memory to train {settings.arch} on {settings.batch_size} clips of "
-            f"{settings.frames_per_clip} frames at a time; pass a smaller --batch-size, with --accumulate for as many "
+            f"{settings.segments} frames at a time; pass a smaller --batch-size, with --accumulate for as many "
             "clips per update, and another --name if this run has saved an epoch"
         ) from error
 

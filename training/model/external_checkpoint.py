@@ -17,6 +17,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CheckpointError
 from mocrop.training.model.backbones import TORCHVISION_HEADS, Backbone, build_backbone
 from mocrop.training.model.checkpoint import Checkpoint, from_content, is_ours, read_content
+from mocrop.training.model.video import VIDEO_NETWORKS
 from mocrop.training.model.weights import COUNTER, SAVE_PLAIN, StateDict, find_state_dict, mismatches, odd_weights
 
 UNKNOWN = "unknown"  # split and cache that such a file was trained on
@@ -105,7 +106,8 @@ def _head_keys(backbone: Backbone) -> tuple[str, ...]:
 def _recognise(state: StateDict) -> str | None:
     """Name of the torchvision backbone that has these keys and shapes, apart from the head; None if none has."""
     shapes = {key: tuple(value.shape) for key, value in state.items() if not key.endswith(COUNTER)}
-    for arch, head in TORCHVISION_HEADS.items():
+    heads = {**TORCHVISION_HEADS, **{arch: network.head for arch, network in VIDEO_NETWORKS.items()}}
+    for arch, head in heads.items():
         body = {key: shape for key, shape in shapes.items() if not key.startswith(f"{head}.")}
         if body == _body_shapes(arch):
             return arch

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from mocrop.training.model.checkpoint import Checkpoint, from_content, is_ours, read_content
 from mocrop.training.model.shipped_weights import SHIPPED
+from mocrop.training.recipe import PRETRAINED
 
-NO_FILE = ("imagenet", "none", *SHIPPED)  # weights that no checkpoint of mocrop holds
+NO_FILE = (*PRETRAINED, "none", *SHIPPED)  # weights that no checkpoint of mocrop holds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import torchvision  # type: ignore[import-untyped]
@@ -93,13 +94,40 @@ def require_clips(arch: str, *, size: int, frames: int | None, input: Stream = "
         return
     ways = []
     if wrong_frames:
-        ways.append(f"pass --segments {max(network.least_frames, VIDEO_FRAMES)}")
+        ways.append(f"pass --segments {VIDEO_FRAMES} (mocrop ablate: --frames {VIDEO_FRAMES})")
     if wrong_size and input == "frames":
         ways.append(f"take a cache of `mocrop precrop --size {USUAL_SIZE}`")
     way_out = f"{' and '.join(ways)}, or pass another --arch" if input == "frames" else "pass another --arch"
     kind = "frames" if input == "frames" else "motion fields"
     clip = f"{kind} of {size} px" if frames is None else f"{frames} {kind} of {size} px"
     raise SettingsError(f"--arch {arch} takes {network.takes}, not {clip}; {way_out}")
+
+
+def takes_clips(arch: str, *, size: int, frames: int) -> bool:
+    """Whether a network takes clips of a size, see :func:`require_clips`."""
+    network = VIDEO_NETWORKS[arch]
+    if network.exact:
+        return (frames, size) == (network.least_frames, network.least_size)
+    return frames >= network.least_frames and size >= network.least_size
+
+
+def require_slots(arch: str, *, frames: int, slots: int, option: str, cache: Path | str) -> None:
+    """Check that the clips of a cache have as many frames as a video network is to see of each.
+
+    A clip with fewer frames in use than slots gives some of them several times, in their order.
+
+    Args:
+        option: that asks for the frames.
+        cache: for messages.
+    Raises: SettingsError.
+    """
+    if frames <= slots:
+        return
+    fewer = f"pass {option} {slots} or fewer, or " if VIDEO_NETWORKS[arch].least_frames <= slots else ""
+    raise SettingsError(
+        f"{cache} has {slots} frames per clip, fewer than the {frames} that {arch} is to see at once ({option}); "
+        f"{fewer}take a cache of `mocrop precrop --frames {frames}`"
+    )
 
 
 def _is_wrong(value: int, least: int, *, exact: bool) -> bool:

@@ -136,6 +136,7 @@ def test_a_network_of_frames_takes_segments_unless_a_clip_is_asked_for(path: Pat
         ({"clip": (2, 3)}, "--select dense --frames 2 --stride 3`"),
         ({"clip": (2, 2), "segments": 4}, "--segments is for single frames; leave it out"),
         ({"clip": (2, 2), "validation_segments": 4}, "--validation-segments is for single frames; leave it out"),
+        ({"arch": "video/mvit_v2_s"}, "takes clips of 16 frames of 224 px, not clips of 4 frames, 2 apart, of 32 px"),
         ({"crop": 33}, "has frames of 32 px, out of which no --crop 33 can be cut; pass one up to 32"),
     ],
 )
