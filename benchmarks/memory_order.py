@@ -1,4 +1,7 @@
-"""CPU time of a forward and a backward pass with channels first and channels last in memory, on random frames."""
+"""CPU time of a forward and a backward pass with channels first and channels last in memory, on random frames.
+
+Of a network of clips, the frames are those of one clip, twice.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from harness import interleave, report
 from torch.nn import functional
 
 from mocrop.training.model.backbones import build_backbone
+from mocrop.training.model.video import is_video
 
 PEER = "channels first"
-ORDERS = {PEER: torch.contiguous_format, "channels last": torch.channels_last}
+LAST = "channels last"
 
 
 def options() -> argparse.Namespace:
@@ -41,8 +45,11 @@ def passes(arch: str, order: torch.memory_format, frames: torch.Tensor) -> Calla
 def main() -> None:
     chosen = options()
     torch.set_num_threads(chosen.threads)
-    frames = torch.rand(chosen.frames, 3, chosen.size, chosen.size)
-    cases = {name: passes(chosen.arch, order, frames) for name, order in ORDERS.items()}
+    frames, last = torch.rand(chosen.frames, 3, chosen.size, chosen.size), torch.channels_last
+    if is_video(chosen.arch):
+        frames, last = torch.stack([frames, frames]).transpose(1, 2), torch.channels_last_3d
+    orders = {PEER: torch.contiguous_format, LAST: last}
+    cases = {name: passes(chosen.arch, order, frames) for name, order in orders.items()}
     title = f"memory order, {chosen.arch}, {chosen.size} px, {chosen.threads} threads"
     report(title, interleave(cases, rounds=chosen.rounds), unit="frames", count=chosen.frames, peer=PEER)
 

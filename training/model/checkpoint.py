@@ -161,7 +161,8 @@ def restore_backbone(checkpoint: Checkpoint, *, size: int, source: Path, frames:
     classes = len(checkpoint.class_names)
     backbone = build_backbone(checkpoint.arch, classes=classes, size=size, input=checkpoint.input, frames=frames)
     backbone = replace(backbone, pool=_pool_of(checkpoint, source))
-    widen_head(backbone)
+    if backbone.pool != "mean":
+        widen_head(backbone)
     if problems := mismatches(backbone.model, checkpoint.state_dict):
         raise CheckpointError(
             f"{source}, trained at {checkpoint.size} px, does not fit {checkpoint.arch} with {classes} classes at "

@@ -96,7 +96,7 @@ def require_clips(arch: str, *, size: int, frames: int | None, input: Stream = "
     if wrong_frames:
         ways.append(f"pass --segments {VIDEO_FRAMES} (mocrop ablate: --frames {VIDEO_FRAMES})")
     if wrong_size and input == "frames":
-        ways.append(f"take a cache of `mocrop precrop --size {USUAL_SIZE}`")
+        ways.append(f"take a cache of `mocrop precrop --size {USUAL_SIZE}` (mocrop ablate: --sizes {USUAL_SIZE})")
     way_out = f"{' and '.join(ways)}, or pass another --arch" if input == "frames" else "pass another --arch"
     kind = "frames" if input == "frames" else "motion fields"
     clip = f"{kind} of {size} px" if frames is None else f"{frames} {kind} of {size} px"

@@ -40,6 +40,7 @@ def trained(made: Workspace) -> Train:
         *,
         input: str = "frames",
         pool: str = "mean",
+        arch: str = "timm/test_resnet",
         training: Mapping[str, object] = MappingProxyType({}),
         **crop: object,
     ) -> Path:
@@ -49,7 +50,8 @@ def trained(made: Workspace) -> Train:
             (*_, last) = run_all(made, run=HERE, **size).stages  # type: ignore[arg-type]
             assert last.summary is None or not last.summary.failed
             frozen = {"pool": pool, "freeze_backbone": True, **SAME_PIXELS} if pool != "mean" else {}
-            tiny = {"arch": "timm/test_resnet", "weights": "none", "epochs": 1, "segments": 2, "device": "cpu"}
+            clips = {"validation_segments": 4} if arch.startswith("video/") else {}
+            tiny = {"arch": arch, "weights": "none", "epochs": 1, "segments": 2, "device": "cpu", **clips}
             settings = TrainSettings(**{**tiny, "input": input, **frozen, **training})  # type: ignore[arg-type]
             train(made.cache(name), run, settings)
         return run

@@ -30,6 +30,7 @@ CROPS: dict[str, dict[str, object]] = {
     "adaptive": {"policy": "adaptive", "ratio": 0.5},
     "fields": {"policy": "motion", "motion_fields": True, "input": "motion", "field_side": 32},
     "spread": {"policy": "full", "pool": "mean-std"},
+    "clips": {"policy": "motion", "arch": "video/mc3_18"},
     "original": {"policy": "motion", "source": "original"},
     "auto": {"policy": "motion", "source": "auto"},
 }

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,11 +30,13 @@ SMALL = "timm/test_resnet"
 BOTH: tuple[FormName, ...] = ("onnx", "torchscript")
 
 
-def assert_answers_as_the_network(done: ExportedModel) -> None:
+def assert_answers_as_the_network(
+    done: ExportedModel, batches: Sequence[tuple[int, int]] = ((1, 1), (1, 4), (3, 1), (3, 4))
+) -> None:
     """By the libraries alone, on frames that the export has not seen; the clips' answers must differ, or all would."""
     checkpoint = load_checkpoint(done.checkpoint)
     backbone = restore_backbone(checkpoint, size=checkpoint.size, source=done.checkpoint)
-    for clips, frames in ((1, 1), (1, 4), (3, 1), (3, 4)):
+    for clips, frames in batches:
         batch = random_frames(checkpoint.input, clips, frames, size=checkpoint.size, seed=1000 + clips + frames)
         probabilities, logits = expected_answers(backbone, done.activation, batch)
         if done.form == "onnx":
@@ -54,6 +56,13 @@ def test_onnx_answers_as_the_network_for_four_kinds_of_backbones(tmp_path: Path,
     done = export_model(made_checkpoint(tmp_path / "best.pt", arch))
     assert done.file == tmp_path / "best.onnx"
     assert_answers_as_the_network(done)
+
+
+@pytest.mark.parametrize("form", BOTH)
+def test_a_video_network_takes_any_number_of_clips_of_its_number_of_frames(tmp_path: Path, form: FormName) -> None:
+    done = export_model(made_checkpoint(tmp_path / "best.pt", "video/mc3_18", size=16), to=form)
+    assert (done.video, done.frames) == (True, 4)
+    assert_answers_as_the_network(done, batches=((1, 4), (2, 4), (3, 4)))
 
 
 @pytest.mark.parametrize("arch", [SMALL, "timm/test_vit"])

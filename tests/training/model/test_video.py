@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mocrop.pipeline.errors import SettingsError, WeightsError
 from mocrop.training.model.backbones import build_backbone, clip_logits, require_known
+from mocrop.training.model.checkpoint import Checkpoint, restore_backbone
 from mocrop.training.model.pooling import pooled_logits
 from mocrop.training.model.video import VIDEO_NETWORKS
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings
@@ -88,7 +89,9 @@ def test_s3d_takes_what_its_strides_leave_something_of() -> None:
     message = (
         r"takes clips of at least 13 frames of at least 209 px, not 12 frames of 208 px; pass --segments 16 .*and "
     )
-    with pytest.raises(SettingsError, match=message + r"take a cache of `mocrop precrop --size 224`, or pass another"):
+    with pytest.raises(
+        SettingsError, match=message + r"take a cache of `mocrop precrop --size 224` .*, or pass another"
+    ):
         build_backbone("video/s3d", classes=7, size=208, frames=12)
     model = torchvision.models.get_model("s3d", weights=None).eval()
     for frames, size in ((12, 209), (13, 208)):
@@ -116,6 +119,17 @@ def test_the_normalisation_is_that_of_the_published_weights() -> None:
 def test_an_unknown_video_network_is_answered_with_all_that_are() -> None:
     with pytest.raises(SettingsError, match=r"unknown --arch 'video/r3d_50'; pass one of: video/r3d_18, .*swin3d_b"):
         require_known("video/r3d_50")
+
+
+def test_a_head_that_is_a_convolution_is_restored_too(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = build_backbone("video/s3d", classes=2, size=224).model.state_dict()
+    parts = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "settings": {}, "cache": {"name": "made"}, "metrics": {}}
+    checkpoint = Checkpoint(arch="video/s3d", class_names=["Dig", "Run"], size=224, epoch=1, state_dict=state, **parts)
+    restored = restore_backbone(checkpoint, size=224, source=tmp_path, frames=16)
+    assert torch.equal(restored.model.classifier[1].weight, state["classifier.1.weight"])
+    with pytest.raises(SettingsError, match="at least 13 frames"):
+        restore_backbone(checkpoint, size=224, source=tmp_path, frames=8)
 
 
 def offline(*_: object, **__: object) -> object:
