@@ -43,11 +43,12 @@ def write_tars(cache: CropCache, stored: Frames, folder: Path) -> list[Path]:
         files.append(folder / f"clips-{first:06d}.tar")
         with webdataset.TarWriter(str(files[-1])) as tar:
             for row in range(first, min(first + CLIPS_PER_TAR, len(cache))):
-                tar.write({"__key__": f"{row:06d}", **_jpegs(stored[row, : cache.frame_counts[row]])})
+                tar.write({"__key__": f"{row:06d}", **jpegs(stored[row, : cache.frame_counts[row]])})
     return files
 
 
-def _jpegs(frames: Frames) -> dict[str, bytes]:
+def jpegs(frames: Frames) -> dict[str, bytes]:
+    """A JPEG of each frame, by the end of its name."""
     from torchvision.io import encode_jpeg
 
     encoded = (encode_jpeg(torch.from_numpy(np.array(frame)), quality=QUALITY) for frame in frames)

@@ -147,7 +147,7 @@ def windows_fit(
     located = _located(frame_index, window, dense)
     needed = np.zeros(frame_index.shape, np.bool_)
     rows = np.arange(len(frame_index))[:, np.newaxis]
-    needed[rows, np.where(located.lost, 0, located.slots).reshape(len(rows), -1)] = True
+    needed[rows, np.where(located.lost, 0, located.slots).reshape(len(rows), dense.slots)] = True
     exact = (needed == (frame_index != UNUSED)).all(axis=1) & ~located.lost.any(axis=(1, 2))
     alone_at_0 = (window[:, 0] == 0) & (window[:, 1:] == UNUSED).all(axis=1)  # as of a clip shorter than a window
     return np.asarray(exact & (alone_at_0 | ~located.beyond[:, 0]))
@@ -174,6 +174,6 @@ def _located(frame_index: npt.NDArray[np.int32], window: npt.NDArray[np.int32], 
     stored = apart + np.where(frame_index == UNUSED, np.int64(1 << 31), frame_index)
     found = np.searchsorted(stored.reshape(-1), (numbers + apart[:, :, np.newaxis]).reshape(-1)).reshape(numbers.shape)
     chosen = np.clip(found - slots * np.arange(clips)[:, np.newaxis, np.newaxis], 0, slots - 1)
-    there = np.take_along_axis(frame_index, chosen.reshape(clips, -1), axis=1).reshape(numbers.shape)
+    there = np.take_along_axis(frame_index, chosen.reshape(clips, dense.slots), axis=1).reshape(numbers.shape)
     there_are = (used > 0)[:, :, np.newaxis]
     return _Located(numbers, np.where(there_are, chosen, 0), there_are & (there != numbers), beyond & (used > 0))

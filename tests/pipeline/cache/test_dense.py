@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mocrop.pipeline.cache.columns import require_plausible
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.dense import DenseWindows, even_starts, moving_starts, window_slots
+from mocrop.pipeline.cache.dense import DenseWindows, even_starts, moving_starts, window_slots, windows_fit
 from mocrop.pipeline.cache.identity import cache_identity
 from mocrop.pipeline.errors import CacheError
 from tests.dense_cache import make_dense_cache, telling_frame
@@ -91,6 +91,12 @@ def test_slots_of_windows_hold_the_frames_of_the_windows(lengths: list[int], den
         for which in range(dense.windows):
             wanted = [min(own[which % len(own)] + i * dense.stride, lengths[row] - 1) for i in range(dense.frames)]
             assert index[row, slots[row, which]].tolist() == wanted
+
+
+def test_windows_of_no_clips() -> None:
+    index, window = np.empty((0, DENSE.slots), np.int32), np.empty((0, DENSE.windows), np.int32)
+    assert window_slots(index, window, DENSE).shape == (0, 4, 5)
+    assert windows_fit(index, window, DENSE).shape == (0,)
 
 
 def test_cache_of_windows_tells_them(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,15 +11,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from av.video.frame import VideoFrame
 
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.dense import DenseWindows, even_starts
 from mocrop.pipeline.commands.preprocess import run_all
 from mocrop.pipeline.errors import Reason, SettingsError
 from mocrop.pipeline.motion.fields import MotionFieldSettings, dense_motion
 from mocrop.pipeline.motion.store import MotionReader
-from mocrop.pipeline.policies.base import ClipFacts
+from mocrop.pipeline.outcome import ClipLog
+from mocrop.pipeline.policies.base import ClipFacts, PolicySettings
 from mocrop.pipeline.policies.follow import FollowSettings, follow_boxes
 from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.stages.clip_crops import crop_file
+from mocrop.pipeline.stages.in_memory import read_file, readable_form, reading_settings
+from mocrop.pipeline.stages.precrop_settings import PrecropSettings
+from mocrop.pipeline.stages.window_crops import read_window_crops
+from mocrop.pipeline.stages.windows import WindowSettings
+from mocrop.pipeline.video import frames as frames_module
+from mocrop.pipeline.video.cropper import Cropper
+from mocrop.pipeline.video.decoder import VideoPacket
+from mocrop.pipeline.video.open import OpenVideo
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.conftest import mocrop
 from tests.odd_files.picture import draw, read
@@ -190,3 +204,139 @@ def test_boxes_follow_motion_fields_and_padding_go_with_the_frames_of_windows(
     made = dense_motion(motion, numbers, boxes=expected, size=SIZE, settings=how, contents=contents, ahead=3)
     assert np.array_equal(fields, made)
     assert len({tuple(box) for box in boxes.tolist()}) > 1
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "h264-closed.mp4", "h264-open.mkv", "mpeg4.avi"])
+def test_gaps_between_windows_and_what_is_behind_the_last_are_not_decoded(
+    name: str, make_numbered: MakeVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Key frames every 12 frames; windows of 4 frames from 13 and from 43 on: frames 12 to 16, and 36 to 46.
+
+    With B-frames up to three packets more, whose pictures are shown later, come before the last one.
+    """
+    path, sent = make_numbered(name, **VIDEOS[name]), 0
+    decode = frames_module.decoded
+
+    def counted(video: OpenVideo, packet: VideoPacket | None) -> list[VideoFrame] | None:
+        nonlocal sent
+        sent += packet is not None
+        return decode(video, packet)
+
+    monkeypatch.setattr(frames_module, "decoded", counted)
+    dense = {"select": "dense", "clips": 2, "frames": 4, "stride": 1}
+    settings = PrecropSettings(name="a", size=SIZE, policy="full", policy_settings=PolicySettings(), **dense)
+    cropper = Cropper(size=SIZE, fit="squash")
+    crops = crop_file(path, settings, cropper, clip="a", motion=None, own=True, log=ClipLog(0))
+    assert crops.windows == [13, 43]
+    assert 5 + 11 <= sent <= 5 + 11 + (0 if name in ("h264.mp4", "mpeg4.avi") else 2 * 3)
+
+
+@pytest.mark.parametrize("at", ["even", "motion"])
+@pytest.mark.parametrize("policy", ["center", "follow"])
+def test_a_file_without_a_workspace_is_read_as_the_cache_has_it(
+    at: str, policy: str, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    path = make_video(tmp_path / "data/Dig/a.mp4", frames=burst(), size=(160, 120), codec="libx264")
+    cache = run(tmp_path, at=at, policy=policy, motion_fields=True, fit="pad", **DENSE)
+    stages = {name: stage["settings"] for name, stage in cache.attributes["stages"].items()}
+    described = {"name": "x", "settings": cache.attributes["settings"], "stages": stages}
+    reading = reading_settings(described)
+    assert reading is not None
+    crops = read_file(path, reading, clip="Dig/a", log=ClipLog(0)).crops
+    used = int(cache.frame_counts[0])
+    assert crops.numbers == cache.frame_index[0, :used].tolist()
+    assert crops.windows == cache.window[0].tolist()
+    assert np.array_equal(crops.frames, cache.open_frames()[0, :used].read().result())
+    assert np.array_equal(crops.fields, cache.open_stream("motion")[0, :used].read().result())
+    # and one window of time that is longer than the video gives the same
+    crop = dataclasses.replace(reading.crop, max_damaged=1.0)
+    with readable_form(path, reading, clip="Dig/a", log=ClipLog(0)) as file:
+        windows = WindowSettings(seconds=1000)
+        (window,) = read_window_crops(file, crop, windows, clip="Dig/a", own=False, log=ClipLog(0))
+    assert window.crops is not None
+    assert window.crops.windows == crops.windows
+    assert np.array_equal(window.crops.frames, crops.frames)
+    assert np.array_equal(window.crops.fields, crops.fields)
+
+
+def test_windows_of_time_have_windows_of_frames_of_their_own(make_numbered: MakeVideo) -> None:
+    """60 frames at 25 a second in windows of 0.8 s: 20 frames each, in which one of 10 is in the middle."""
+    path = make_numbered("a.mp4", codec="libx264")
+    dense = {**DENSE, "clips": 1}
+    settings = PrecropSettings(name="a", size=SIZE, policy="full", policy_settings=PolicySettings(), **dense)
+    cut = WindowSettings(seconds=0.8, stride_seconds=0.8)
+    found = list(read_window_crops(path, settings, cut, clip="a", own=True, log=ClipLog(0)))
+    assert len(found) == 3
+    for number, window in enumerate(found):
+        assert window.crops is not None
+        assert window.crops.windows == [5]
+        seen = [read(frame.transpose(1, 2, 0)) for frame in window.crops.frames]
+        assert [each and each.number for each in seen] == [20 * number + n for n in (5, 8, 11, 14)]
+
+
+def test_segments_have_windows_of_their_own_frames(make_numbered: MakeVideo, tmp_path: Path) -> None:
+    """Segments of frames 10 to 39 and of 30 to 49, in each of which frames count from 0."""
+    make_numbered("a.mp4", codec="libx264")
+    lists = tmp_path / "own.csv"
+    lists.write_text("path,label,subset,start,end\nDig/a.mp4,Dig,train,0.4,1.6\nDig/a.mp4,Run,test,1.2,2.0\n")
+    run_all(tmp_path / "work", tmp_path / "data", splits=lists, size=SIZE, policy="full", run=ONE_PROCESS, **DENSE)
+    cache = CropCache(tmp_path / f"work/caches/full-{SIZE}.zarr")
+    assert cache.window.tolist() == [[0, 10, 20], [0, 5, 10]]
+    for row, first in enumerate((10, 30)):
+        used = cache.frame_index[row, : cache.frame_counts[row]]
+        assert stored_numbers(cache, row) == [first + number for number in used.tolist()]
+
+
+@pytest.mark.parametrize("harm", ["window/c/0/0", "frames/c/0/0/0/0/0", "zarr.json", "window/zarr.json", None])
+def test_damage_is_noticed_and_mended_to_the_same_bytes(
+    harm: str | None, make_numbered: MakeVideo, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make_numbered("a.mp4", codec="libx264")
+    make_numbered("b.mp4", frames=7, codec="libx264")
+    path = run(tmp_path, source="original", **DENSE).path
+    before = contents(path)
+    if harm is None:
+        shutil.rmtree(path / "window/c")
+    else:
+        flip(path / harm)
+    place = ("--workspace", tmp_path / "work")
+    assert mocrop("verify", *place) == 3
+    capfd.readouterr()
+    mocrop("verify", "--repair", *place)
+    mocrop("precrop", "--name", path.stem, "--workers", "0", *place)
+    assert mocrop("verify", *place) == 0
+    assert contents(path) == before
+
+
+def flip(file: Path) -> None:
+    changed = bytearray(file.read_bytes())
+    changed[len(changed) // 2] ^= 0xFF
+    file.write_bytes(changed)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def test_shards_of_windows_stay_below_64_mib() -> None:
+    """64 slots of 3 x 192 x 192 bytes take 6.75 MiB: 9 clips."""
+    settings = PrecropSettings(name="a", size=192, select="dense")
+    assert (settings.slots, settings.clips_per_shard) == (64, 9)
+    assert settings.layout.frames == 64
+
+
+@pytest.mark.real
+def test_windows_of_real_clips_are_frames_of_a_plain_decode(real_clips: Path, tmp_path: Path) -> None:
+    """With B-frames packed into AVI, and packets that show nothing: every stored frame is that of a plain decode."""
+    names = ("Surfing/v_Surfing_g01_c01", "Archery/v_Archery_g05_c01", "HorseRace/v_HorseRace_g20_c01")
+    dense = {"select": "dense", "clips": 3, "frames": 8, "stride": 2}
+    settings = PrecropSettings(name="a", size=SIZE, policy="full", policy_settings=PolicySettings(), **dense)
+    every = dataclasses.replace(settings, select="uniform", frames=10_000)
+    for name in names:
+        path = real_clips / "videos" / f"{name}.avi"
+        cropper = Cropper(size=SIZE, fit="squash")
+        whole = crop_file(path, every, cropper, clip=name, motion=None, own=True, log=ClipLog(0))
+        assert whole.numbers == list(range(len(whole.frames)))
+        crops = crop_file(path, settings, cropper, clip=name, motion=None, own=True, log=ClipLog(0))
+        assert crops.windows == even_starts(len(whole.frames), DenseWindows(windows=3, frames=8, stride=2))
+        assert np.array_equal(crops.frames, whole.frames[crops.numbers])
