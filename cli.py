@@ -102,6 +102,13 @@ app = typer.Typer(
 
 Command = Callable[..., None]
 
+
+def _place(text: str) -> Path:
+    from mocrop.pipeline.dataset_place import dataset_place
+
+    return dataset_place(text)
+
+
 # `readable=False`, of all folders and files: Typer need not look, as the command says more of what cannot be read.
 
 WorkspaceOption = Annotated[
@@ -147,7 +154,11 @@ GroupByOption = Annotated[
 ]
 NewDatasetArgument = Annotated[
     Path | None,
-    typer.Argument(help="Folder that holds one folder of videos per class; needed only once.", readable=False),
+    typer.Argument(
+        help="Folder or address that holds one folder of videos per class; needed only once.",
+        metavar="[DATASET]",
+        parser=_place,
+    ),
 ]
 ReplaceDatasetOption = Annotated[
     bool, typer.Option("--replace-dataset", help="Take DATASET even if the workspace has another one.")
@@ -572,7 +583,12 @@ def main(arguments: list[str] | None = None, *, interrupts: Interrupts | None = 
 
 @app.command()
 def init(
-    dataset: Annotated[Path, typer.Argument(help="Folder of videos, by class unless lists say it.", readable=False)],
+    dataset: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder or address of videos, by class unless lists say it.", metavar="DATASET", parser=_place
+        ),
+    ],
     splits: SplitsOption = None,
     form: FormatOption = None,
     unlabelled: Annotated[

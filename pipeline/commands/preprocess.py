@@ -22,6 +22,7 @@ from mocrop.pipeline.commands.steps import (
 from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.dataset.look import DatasetChanges
 from mocrop.pipeline.dataset.report import DatasetReport
+from mocrop.pipeline.dataset_place import dataset_place
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.run.session import RunOptions, Session, StageReport, open_session
 from mocrop.pipeline.stages.cache_settings import CropOptions, resolve_precrop
@@ -65,7 +66,7 @@ def init(
 
     Args:
         workspace: a folder, created where missing.
-        dataset: folder of videos, one folder per class unless lists say otherwise.
+        dataset: folder or address of videos, one folder per class unless lists say otherwise.
         splits: file or folder of split lists; None: those given before, else a split is generated.
         form: of the lists or folders, as `--format` takes it; None: as the workspace has it, else it is recognised.
         unlabelled: take the videos in without labels and splits, for all but training and evaluation; None: as the
@@ -82,7 +83,7 @@ def init(
     lists = None if splits is None else Path(splits)
     report = init_workspace(
         Workspace.at(workspace),
-        dataset=Path(dataset),
+        dataset=dataset_place(dataset),
         splits=lists,
         form=form,
         unlabelled=unlabelled,
@@ -260,7 +261,8 @@ def _scan_dataset(
 ) -> DatasetReport | None:
     if dataset is None and splits is None and group_by is None and workspace.settings_file.is_file():
         return None
-    folder, lists = (None if path is None else Path(path) for path in (dataset, splits))
+    folder = None if dataset is None else dataset_place(dataset)
+    lists = None if splits is None else Path(splits)
     report = init_workspace(workspace, dataset=folder, splits=lists, group_by=group_by, replace_dataset=replace)
     if run.on_dataset is not None:
         run.on_dataset(report)

@@ -13,6 +13,7 @@ from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.issues import Issue, IssueLog
 from mocrop.pipeline.dataset.names import clip_names
 from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES, VideoFile, Walk, without_video_suffix
+from mocrop.pipeline.dataset_place import AddressPath
 from mocrop.pipeline.errors import DatasetError
 from mocrop.pipeline.names import printable
 from mocrop.pipeline.span import Span
@@ -111,7 +112,7 @@ def unreadable(dataset: Path, clips: Sequence[Clip]) -> tuple[Issue, ...]:
     for clip in clips:
         if not clip.size_bytes:
             log.note(IssueCode.EMPTY_FILE, clip.path)
-        elif not os.access(dataset / clip.path, os.R_OK):
+        elif not isinstance(dataset, AddressPath) and not os.access(dataset / clip.path, os.R_OK):
             log.note(IssueCode.NO_PERMISSION, clip.path)
     return log.issues
 
@@ -156,7 +157,8 @@ def _check_depth(clips: tuple[Clip, ...], walk: Walk) -> None:
 
 def _annotations_in(dataset: Path) -> list[str]:
     """Names of visible files in a folder that may list its videos, sorted."""
-    names = sorted(file.name for file in dataset.iterdir() if not file.name.startswith("."))
+    there = [] if isinstance(dataset, AddressPath) else dataset.iterdir()
+    names = sorted(file.name for file in there if not file.name.startswith("."))
     return [name for name in names if name.lower().endswith(ANNOTATION_SUFFIXES)]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mocrop.pipeline.dataset.issues import MAX_EXAMPLES
 from mocrop.pipeline.dataset.walk import VideoFile, Walk, without_video_suffix
-from mocrop.pipeline.errors import DatasetError
+from mocrop.pipeline.dataset_place import AddressPath
+from mocrop.pipeline.errors import AddressError, DatasetError
 from mocrop.pipeline.workspace.file_table import FileTable, KnownFile, SeenFile
 
 
@@ -49,11 +50,11 @@ class Look:
 
     def take(self) -> DatasetChanges:
         """Compare every file with the manifest, one class after the other; nothing is written."""
-        if not self.dataset.is_dir():
+        if not (isinstance(self.dataset, AddressPath) or self.dataset.is_dir()):
             return self._unavailable("is not there")
         try:
             self._compare()
-        except DatasetError as error:
+        except (DatasetError, AddressError) as error:
             return DatasetChanges(dataset=self.dataset, unavailable=str(error))
         if self.missed and not self.found:
             self.seen.clear()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from mocrop.pipeline.address import RemoteFiles
 from mocrop.pipeline.dataset.issue_codes import IssueCode
 from mocrop.pipeline.dataset.issues import IssueLog
+from mocrop.pipeline.dataset_place import AddressPath
 from mocrop.pipeline.errors import DatasetError
 
 WORKSPACE_MARK = "mocrop.toml"  # in a folder of a workspace, whose videos are copies
@@ -61,12 +63,33 @@ class Walk:
 
         Raises: DatasetError if the data set is not a readable folder.
         """
+        if isinstance(self.dataset, AddressPath):
+            yield from self._videos_at(self.dataset)
+            return
         if not self.dataset.is_dir():
             fact = "is a file" if self.dataset.exists() else "does not exist"
             raise DatasetError(f"{self.dataset} {fact}; pass the folder of its videos")
         for folder, entry in self._files():
             if (video := self._video(folder, entry)) is not None:
                 yield video
+
+    def _videos_at(self, place: AddressPath) -> Iterator[VideoFile]:
+        """As :meth:`videos`, of the objects under an address; what tells an object from another is its time here."""
+        entries = RemoteFiles(place.address).entries()
+        # without objects that mark folders
+        names = sorted((name for name in entries if not f"/{name}".endswith("/")), key=_by_folder)
+        workspaces = [name.removesuffix(WORKSPACE_MARK) for name in names if name.endswith(f"/{WORKSPACE_MARK}")]
+        shown = [name for name in names if not _is_hidden(name, workspaces)]
+        self.class_folders += dict.fromkeys(folder for name in shown if (folder := first_folder(name)))
+        for name in shown:
+            base = name.rpartition("/")[2]
+            if _suffix(base) not in _IS_VIDEO:
+                if base.lower() not in SYSTEM_FILES:
+                    self.log.note(IssueCode.OTHER_SUFFIX, name, kind=suffix_kind(base))
+            elif not _is_plain(name):
+                self.log.note(IssueCode.NOT_A_FILE, name)
+            elif "/" in name or self.loose:
+                yield VideoFile(name, entries[name].size, int(entries[name].version or "0", 16))
 
     def _files(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield ("Class/sub/", entry) for everything but folders, in an order that does not depend on the disk."""
@@ -144,6 +167,22 @@ class Walk:
     def _is_list(self, path: str) -> bool:
         file = self.dataset / path
         return self.lists is not None and self.lists in (file, file.parent)
+
+
+def _by_folder(name: str) -> tuple[str, str]:
+    return first_folder(name), name
+
+
+def _is_hidden(name: str, workspaces: Sequence[str]) -> bool:
+    """Whether an object is in a workspace, or it or a folder of it has a name that begins with a dot."""
+    if any(name.startswith(prefix) for prefix in workspaces):
+        return True
+    return any(part.startswith(".") and part.strip(".") for part in name.split("/"))
+
+
+def _is_plain(name: str) -> bool:
+    """Whether the name of an object is that of a file below a folder, which it need not be."""
+    return not any(part in ("", ".", "..") for part in name.split("/")) and "\\" not in name and "\0" not in name
 
 
 def first_folder(path: str) -> str:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import chain, groupby
 from pathlib import Path
 
+from mocrop.pipeline.dataset_place import AddressPath
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipTask
 from mocrop.pipeline.run.segment_units import segment_units
@@ -135,6 +136,11 @@ def plan_stage(
         if together:
             units.append(WorkUnit(index=span if stage.writes_shards else len(units), clips=together))
         segments += [task for task in tasks if not stage.writes_shards and task.span is not None]
+    if isinstance(dataset, AddressPath):  # a video that is divided would be fetched for each of its parts
+
+        def may_be_entered(_: Path) -> bool:
+            return False
+
     for clips in segment_units(segments, may_be_entered=may_be_entered):
         units.append(WorkUnit(index=len(units), clips=clips))
     return StagePlan(counts=counts, units=tuple(units))

@@ -14,6 +14,7 @@ from mocrop.pipeline.motion.vectors import read_motion
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
 from mocrop.pipeline.settings import plain_settings
 from mocrop.pipeline.stages.contract import WorkUnit, file_to_read
+from mocrop.pipeline.stages.originals import with_originals
 from mocrop.pipeline.system_errors import errors_that_travel
 from mocrop.pipeline.video.decoder import MAX_DAMAGED, require_share
 from mocrop.pipeline.workspace.paths import Workspace
@@ -42,6 +43,7 @@ class ExtractSettings:
 
 
 @errors_that_travel
+@with_originals
 def extract_unit(unit: WorkUnit, settings: ExtractSettings, workspace: str) -> list[Outcome]:
     """Write ``motion.zarr/shard-NNNNN`` for the clips of a unit.
 

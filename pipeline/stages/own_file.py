@@ -12,6 +12,7 @@ from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.motion.vectors import EXPORTING_CODECS, NO_B_VECTORS
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.originals import with_originals
 from mocrop.pipeline.stages.transcode import transcode_unit
 from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.system_errors import errors_that_travel
@@ -21,6 +22,7 @@ from mocrop.pipeline.workspace.paths import Workspace
 
 
 @errors_that_travel
+@with_originals
 def keep_or_transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) -> list[Outcome]:
     """Decide for each clip of a unit whether its own file serves, and write ``h264/<clip>.mp4`` where it does not.
 

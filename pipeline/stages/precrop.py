@@ -17,6 +17,7 @@ from mocrop.pipeline.policies.precomputed import MapsSettings, map_checksum
 from mocrop.pipeline.stages.clip_crops import ClipCrops
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.crop_work import CropWork
+from mocrop.pipeline.stages.originals import with_originals
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.system_errors import errors_that_travel
 from mocrop.pipeline.workspace.paths import Workspace
@@ -27,6 +28,7 @@ _NO_FIELDS: Fields = np.empty((0, 2, 1, 1), np.int8)
 
 
 @errors_that_travel
+@with_originals
 def precrop_unit(unit: WorkUnit, settings: PrecropSettings, workspace: str) -> list[Outcome]:
     """Crop the clips of one shard and write it into ``caches/<name>.zarr``, which must exist.
 

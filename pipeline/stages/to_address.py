@@ -8,20 +8,20 @@ are the same.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from mocrop.pipeline.address import Address, RemoteFiles, is_address
 from mocrop.pipeline.cache.at_address import CacheAtAddress
 from mocrop.pipeline.cache.create import create_arrays
 from mocrop.pipeline.cache.layout import STREAMS, shard_file
-from mocrop.pipeline.errors import AddressError, Reason
+from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.motion.store import CLIPS_PER_SHARD, create_store
 from mocrop.pipeline.outcome import ClipTask, Outcome
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.extract_mv import ExtractSettings, extract_unit
+from mocrop.pipeline.stages.originals import Originals
 from mocrop.pipeline.stages.own_file import keep_or_transcode_unit
 from mocrop.pipeline.stages.precrop import precrop_unit
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
@@ -85,6 +85,7 @@ class _Work:
         self.outcomes: list[Outcome] = []
         self._unit, self._settings, self._place = unit, settings, place
         self._tasks = list(unit.clips)
+        self._originals = Originals(place.root / "originals")
 
     def transcode(self) -> None:
         """Fetch the files of the clips, one after the other, and transcode those that are not read as they are."""
@@ -92,16 +93,15 @@ class _Work:
         done: list[Outcome] = []
         tasks: list[ClipTask] = []
         for path, clips in groupby(self._tasks, key=lambda task: task.path):
-            there = list(self._fetched(path, list(clips)))
+            there = [self._originals.task(task) for task in clips]
             tasks += there
             if settings is None:
                 continue
             run = transcode_unit if settings.own_key_frames is None else keep_or_transcode_unit
             outcomes = run(self._part(there), settings, str(self._place.root))
             done += outcomes
-            kept = any(Reason.OWN_FILE_SERVES in outcome.reasons for outcome in outcomes)
-            if is_address(path) and not kept:
-                Path(there[0].path).unlink(missing_ok=True)
+            if not any(Reason.OWN_FILE_SERVES in outcome.reasons for outcome in outcomes):
+                self._originals.drop(path)
         self._tasks = tasks
         if settings is not None:
             self._take(done)
@@ -128,25 +128,6 @@ class _Work:
         create_arrays(self._place.cache(crop.name), crop.layout, clips=clips)
         unit = dataclasses.replace(self._unit, clips=tuple(self._tasks))  # as a probe, if it is one
         self._take(precrop_unit(unit, crop, str(self._place.root)))
-
-    def _fetched(self, path: str, tasks: Sequence[ClipTask]) -> Iterator[ClipTask]:
-        """Tasks whose file is on this machine, or that are refused because it is gone."""
-        wanted = [task for task in tasks if task.refusal is None]
-        if not is_address(path) or not wanted:
-            yield from tasks
-            return
-        local = self._place.root / "originals" / f"{tasks[0].position}{PurePosixPath(path).suffix}"
-        try:
-            folder, _, name = path.rpartition("/")
-            RemoteFiles(Address.parse(folder)).fetch(name, local)
-        except AddressError as error:
-            if not error.missing:  # the server or the line, for which no clip is to blame
-                raise
-            for task in tasks:
-                refusal = task.refusal or (Reason.UNREADABLE, f"{task.name}: {error}")
-                yield dataclasses.replace(task, refusal=refusal)
-        else:
-            yield from (dataclasses.replace(task, path=str(local)) for task in tasks)
 
     def _part(self, tasks: Sequence[ClipTask]) -> WorkUnit:
         """A unit of some of the clips; never a probe: what the next stage reads must be there."""

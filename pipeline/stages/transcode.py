@@ -13,6 +13,7 @@ from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.outcome import ClipLog, ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.h264_writer import H264Writer, frame_rate, publish
+from mocrop.pipeline.stages.originals import with_originals
 from mocrop.pipeline.stages.passthrough import conforms
 from mocrop.pipeline.stages.segments import transcode_segments
 from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
@@ -28,6 +29,7 @@ TRANSCODE_VERSION = 4
 
 
 @errors_that_travel
+@with_originals
 def transcode_unit(unit: WorkUnit, settings: TranscodeSettings, workspace: str) -> list[Outcome]:
     """Write ``h264/<clip>.mp4`` for every clip or segment of a unit. A probe does all the work and publishes nothing.
 

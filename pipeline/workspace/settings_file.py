@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.errors import SettingsError, WorkspaceError
+from mocrop.pipeline.dataset_place import AddressPath, dataset_place
+from mocrop.pipeline.errors import AddressError, SettingsError, WorkspaceError
 from mocrop.pipeline.field_types import did_you_mean
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.limits import MAX_SEED, require_whole
@@ -69,7 +70,7 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
         _require_known(content)
         splits = workspace.root / content["splits"] if content.get("splits") else None
         settings = DatasetSettings(
-            dataset=workspace.root / content["dataset"],
+            dataset=_dataset(workspace, content["dataset"]),
             splits=splits,
             seed=content.get("seed", 0),
             group_by=content.get("group_by") or None,
@@ -78,11 +79,16 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
             multi_label=content.get("multi_label", False),
             label_separator=content.get("label_separator", ""),
         )
-    except (ValueError, SettingsError, RecursionError) as error:  # also of TOML and of UTF-8
+    except (ValueError, SettingsError, AddressError, RecursionError) as error:  # also of TOML and of UTF-8
         raise WorkspaceError(
             f"{workspace.settings_file}: {error}; correct it, or move it away and run `mocrop init DATASET`"
         ) from error
     return settings, {name: content[name] for name in TABLES if name in content}
+
+
+def _dataset(workspace: Workspace, named: str) -> Path:
+    place = dataset_place(named)
+    return place if isinstance(place, AddressPath) else workspace.root / place
 
 
 def _text(file: Path) -> str:

@@ -1,0 +1,45 @@
+"""Where a data set is: a folder on a disk, or an address."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PosixPath
+from typing import Self
+
+from mocrop.pipeline.address import Address, is_address
+
+_COLLAPSED = re.compile(r"([a-z][a-z0-9+.-]+):/(?=[^/])")
+
+
+class AddressPath(PosixPath):
+    """The path of a folder or file at an address. It reads as the address; the system finds nothing there.
+
+    >>> AddressPath("s3://bucket/videos") / "Archery/a.avi"
+    AddressPath('s3://bucket/videos/Archery/a.avi')
+    """
+
+    def __str__(self) -> str:
+        return _COLLAPSED.sub(r"\1://", super().__str__(), count=1)
+
+    def __fspath__(self) -> str:
+        return str(self)
+
+    def absolute(self) -> Self:
+        return self
+
+    @property
+    def address(self) -> Address:
+        """The same as an address."""
+        return Address.parse(str(self))
+
+
+def dataset_place(text: Path | str) -> Path:
+    """Where a data set is, from how it is named. Raises: AddressError for an address with credentials in it.
+
+    >>> dataset_place("s3://bucket/videos/"), dataset_place("videos/")
+    (AddressPath('s3://bucket/videos'), PosixPath('videos'))
+    """
+    if isinstance(text, Path):
+        return text
+    return AddressPath(str(Address.parse(text))) if is_address(text) else Path(os.fspath(text))
