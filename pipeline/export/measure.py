@@ -13,6 +13,7 @@ from mocrop.pipeline.export.stage import PARTIAL, clip_of
 from mocrop.pipeline.export.work import ExportWork
 from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
 from mocrop.pipeline.stages.contract import WorkUnit
+from mocrop.pipeline.stages.originals import with_originals
 from mocrop.pipeline.system_errors import errors_that_travel
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -35,6 +36,7 @@ def clips_to_measure(tasks: Iterable[ClipTask], settings: ExportSettings) -> tup
 
 
 @errors_that_travel
+@with_originals
 def measure_unit(unit: WorkUnit, settings: ExportSettings, workspace: str) -> list[Outcome]:
     """Write clips as for a shard, and keep nothing. Returns: their outcomes, whose messages are sizes in bytes.
 

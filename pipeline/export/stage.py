@@ -24,6 +24,7 @@ from mocrop.pipeline.outcome import ClipTask, Outcome, clip_log
 from mocrop.pipeline.platform_calls import sync, sync_all
 from mocrop.pipeline.settings import Plain
 from mocrop.pipeline.stages.contract import Stage, WorkUnit
+from mocrop.pipeline.stages.originals import with_originals
 from mocrop.pipeline.stages.registry import Stages
 from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.strict_json import json_text, parsed_json
@@ -129,6 +130,7 @@ def export_stage(stages: Stages, settings: ExportSettings) -> Stage:
 
 
 @errors_that_travel
+@with_originals
 def export_unit(unit: WorkUnit, settings: ExportSettings, workspace: str) -> list[Outcome]:
     """Write the clips of a unit into the target, and a record of them. A probe does all the work and publishes nothing.
 

@@ -43,16 +43,33 @@ class Originals:
             here.unlink(missing_ok=True)
 
     def _fetch(self, path: str) -> Path | str:
-        folder, _, name = path.rpartition("/")
+        root, name = _parts(path)
         self._fetched += 1
         local = self._folder / f"{self._fetched}{PurePosixPath(name).suffix}"
         try:
-            RemoteFiles(Address.parse(folder)).fetch(name, local)
+            _files(root).fetch(name, local)
         except AddressError as error:
             if not error.missing:
                 raise
             return str(error)
         return local
+
+
+def _parts(path: str) -> tuple[str, str]:
+    """A server or bucket, and a name there, so that all videos of a data set come over the same connections.
+
+    >>> _parts("s3://bucket/data/Archery/a.avi"), _parts("file:///data/a.avi")
+    (('s3://bucket', 'data/Archery/a.avi'), ('file:///data', 'a.avi'))
+    """
+    scheme, _, place = path.partition("://")
+    host, _, name = place.partition("/")
+    folder, _, last = path.rpartition("/")
+    return (f"{scheme}://{host}", name) if host else (folder, last)
+
+
+@functools.lru_cache(maxsize=4)
+def _files(root: str) -> RemoteFiles:
+    return RemoteFiles(Address.parse(root))
 
 
 def with_originals(function: StageFunction) -> StageFunction:

@@ -17,6 +17,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from mocrop.pipeline.dataset_place import AddressPath
 from mocrop.pipeline.errors import ClipError, Reason, raise_if_disk_full
 from mocrop.pipeline.outcome import ClipLog
 
@@ -62,6 +63,9 @@ def open_video(path: Path, *, clip: str, log: ClipLog) -> Iterator[OpenVideo]:
     try:
         size_bytes = path.stat().st_size
     except (FileNotFoundError, NotADirectoryError) as error:
+        if isinstance(path, AddressPath):
+            fact = "is at an address, from which only stages and exports fetch; `mocrop transcode` makes a file here"
+            raise ClipError(Reason.UNREADABLE, f"{clip}: {path} {fact}") from error
         raise ClipError(Reason.VANISHED, f"{clip}: {path} is not there any more; run `mocrop init` again") from error
     except OSError as error:
         raise ClipError(Reason.UNREADABLE, f"{clip}: {path} cannot be reached ({error.strerror})") from error

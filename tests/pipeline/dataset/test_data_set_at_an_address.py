@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mocrop.pipeline.address import Address, RemoteFiles
+from mocrop.pipeline.commands.export import export_crops
 from mocrop.pipeline.commands.preprocess import Report, init, precrop, retry, run_all
 from mocrop.pipeline.commands.status import workspace_status
 from mocrop.pipeline.dataset.look import Change
@@ -81,6 +82,21 @@ def test_every_stage_makes_the_same_of_it(tmp_path: Path, local: Path, data: str
     precrop(tmp_path / "b", to=to, scratch=tmp_path / "scratch", run=HERE, source=source, **CROP)  # type: ignore[arg-type]
     assert stored(to) == files(tmp_path / "a/caches/c.zarr")
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_exports_are_the_same_too_and_pictures_say_what_they_cannot_read(
+    tmp_path: Path, local: Path, data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, place in (("a", str(local)), ("b", data)):
+        run_all(tmp_path / name, place, run=HERE, source="auto", **CROP)
+        export_crops(tmp_path / name, tmp_path / f"out-{name}", to="mp4", cache="c", run=HERE)
+    here, there = files(tmp_path / "out-a"), files(tmp_path / "out-b")
+    assert {name: here[name] for name in here if name.endswith(".mp4")} == {
+        name: there[name] for name in there if name.endswith(".mp4")
+    }
+    assert sum(name.endswith(".mp4") for name in here) == 4
+    assert mocrop("show", "Dig/b_g02_c01", "-w", tmp_path / "b") == 1
+    assert "is at an address, from which only stages and exports fetch" in capsys.readouterr().err
 
 
 def test_segments_of_a_long_video_too(tmp_path: Path, bucket: str, make_video: MakeVideo) -> None:
