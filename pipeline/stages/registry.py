@@ -143,6 +143,7 @@ class Stages:
             writes_shards=True,
             output=lambda *_: self.workspace.root,  # the address itself is looked at before the stage runs
             reads_dataset=True,
+            in_workspace=False,
             input_changed=partial(map_has_changed, settings=policy) if isinstance(policy, MapsSettings) else None,
         )
 
