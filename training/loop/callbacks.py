@@ -10,7 +10,7 @@ from pathlib import Path
 from mocrop.training.data.selection import LeftOut
 from mocrop.training.loop.extension import Extension
 from mocrop.training.loop.meter import Meter
-from mocrop.training.recipe import Loss
+from mocrop.training.recipe import Clip, Loss
 from mocrop.training.scores import Score
 
 
@@ -39,6 +39,8 @@ class RunFacts:
     extensions: tuple[Extension, ...] = ()  # each time that the run was made longer
     rate_before: float = 0.0  # learning rate of the last step that is done; 0: no epoch is done
     rate_now: float = 0.0  # that of the step after it
+    clip: Clip | None = None  # neighbouring frames that it is trained on; None: segments
+    crop: int | None = None  # side of what the network sees of each frame, pixels; None: all of it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -180,6 +180,8 @@ def _facts(
         extensions=extensions,
         rate_before=run.history[-1].learning_rate if run.history else 0.0,
         rate_now=learning_rate(job.settings, epochs_passed=len(run.history)),
+        clip=job.settings.clip,
+        crop=job.settings.crop,
     )
 
 

@@ -10,6 +10,7 @@ from rich.table import Column
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.loop.callbacks import EpochRecord, RunFacts, TrainCallback
 from mocrop.training.loop.meter import Meter
+from mocrop.training.recipe import clip_words
 
 SECONDS_BETWEEN_UPDATES = 0.5  # of the live line; reading the loss waits for the device
 SECONDS_BETWEEN_LINES = 10.0  # where there is no live line
@@ -101,6 +102,10 @@ def describe(facts: RunFacts) -> list[str]:
     ]
     if facts.validation_listed and not facts.validation_clips:
         lines.append(f"the validation list of {facts.validation_listed} clips is not used: the last epoch is kept")
+    if facts.clip is not None:
+        lines.append(f"trained on {clip_words(facts.clip)}, out of windows; validated on the middle of each clip's")
+    if facts.crop is not None:
+        lines.append(f"squares of {facts.crop} px of each frame, anywhere in it; in validation the middle one")
     if facts.loss != "ce":
         lines.append("loss: binary cross-entropy, each class by itself")
     if facts.clips_left_out:

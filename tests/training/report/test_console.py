@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,28 @@ def test_clips_that_an_epoch_leaves_out_are_reported_at_the_start(clips_left_out
     )
     expected = [f"each epoch leaves out {line}, which fill no batch; other ones each time" for line in lines]
     assert describe(facts)[2:] == expected
+
+
+def test_clips_of_neighbouring_frames_and_crops_are_said() -> None:
+    plain = RunFacts(
+        run_dir=Path("run"),
+        arch="video/r3d_18",
+        device="cpu",
+        precision="float32",
+        channels_last=False,
+        train_clips=35,
+        validation_clips=4,
+        left_out=LeftOut(),
+        classes=2,
+        classes_with_clips=2,
+        epochs=1,
+        epochs_done=0,
+    )
+    assert describe(plain)[2:] == []
+    assert describe(replace(plain, clip=(16, 2), crop=112))[2:] == [
+        "trained on clips of 16 frames, 2 apart, out of windows; validated on the middle of each clip's",
+        "squares of 112 px of each frame, anywhere in it; in validation the middle one",
+    ]
 
 
 def test_the_line_of_an_epoch_fits_into_80_columns_and_tells_training_from_held_out_clips() -> None:
