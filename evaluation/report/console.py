@@ -128,7 +128,8 @@ def latency_words(latency: Latency) -> str:
 
 
 def _ms(spread: Percentiles) -> str:
-    return f"{spread.median:.3g} ms ({spread.p95:.3g})"
+    median, p95 = (f"{each:.3g}" if each < 1000 else f"{each:,.0f}" for each in (spread.median, spread.p95))
+    return f"{median} ms ({p95})"
 
 
 @contextmanager

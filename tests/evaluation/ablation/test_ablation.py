@@ -20,7 +20,7 @@ from mocrop.evaluation.ablation import few_shot_run, plots, tables
 from mocrop.evaluation.ablation.callback import AblationCallback
 from mocrop.evaluation.ablation.cells import make_caches, run_cells
 from mocrop.evaluation.ablation.checks import checked, with_names
-from mocrop.evaluation.ablation.command import ablate_in_workspace, ablation_settings, short_clips
+from mocrop.evaluation.ablation.command import _costs, ablate_in_workspace, ablation_settings, short_clips
 from mocrop.evaluation.ablation.facts import facts
 from mocrop.evaluation.ablation.families import corrected_by_question
 from mocrop.evaluation.ablation.few_shot import FewShotSettings
@@ -503,6 +503,7 @@ def test_settings_that_can_be_met_pass_the_checks(known: Workspace) -> None:
         ({"training": replace(TRAINING, weights="/nowhere.pt")}, WeightsError, "nowhere"),
         ({"training": replace(TRAINING, arch="vgg16")}, SettingsError, "vgg16"),
         ({"stream": replace(TRAINING, input="motion", arch="timm/nothing")}, SettingsError, "unknown --arch"),
+        ({"training": replace(STREAM, input="frames", arch="video/s3d")}, SettingsError, "at least 13 frames"),
     ],
 )
 def test_settings_that_cannot_be_met_are_refused_before_any_work(
@@ -740,3 +741,28 @@ def test_a_name_that_no_folder_can_have_is_refused(name: str, tmp_path: Path) ->
     with pytest.raises(SettingsError, match="use no slash or colon, and no dot at the start"):
         AblationFolder(Workspace(tmp_path), name)
     assert AblationFolder(Workspace(tmp_path), "plain").reports == tmp_path / "reports/plain"
+
+
+def test_a_network_of_clips_is_trained_on_the_most_frames_that_are_tested() -> None:
+    settings = options(frames=None, training={"arch": "video/mvit_v2_s", "weights": None, "freeze_backbone": False})
+    assert (settings.frames, settings.cache_slots, settings.training.weights) == ((16,), 16, "kinetics")
+    assert (settings.training.segments, settings.training.validation_segments) == (16, 16)
+    some = options(frames="4,8", training={"arch": "video/r3d_18", "weights": "none", "freeze_backbone": False})
+    assert (some.frames, some.training.segments, some.training.weights) == ((4, 8), 8, "none")
+    assert options(frames=None).frames == (8,)
+    with pytest.raises(SettingsError, match="--few-shot trains heads on features of frames, and video/r3d_18 has"):
+        options(few_shot="1", training={"arch": "video/r3d_18", "freeze_backbone": False})
+    with pytest.raises(SettingsError, match="leave --freeze-backbone out"):
+        options(training={"arch": "video/r3d_18", "freeze_backbone": True})
+
+
+def test_a_network_of_clips_is_trained_tested_and_counted(workspace: Workspace) -> None:
+    clips = TrainSettings(
+        arch="video/mc3_18", weights="none", epochs=1, batch_size=8, segments=2, validation_share=0, device="cpu"
+    )
+    settings = replace(SETTINGS, training=replace(clips, validation_segments=2), sizes=(16,), cross_sizes=False)
+    assert len(run(workspace, settings).ran) == 2
+    assert len(gather(AblationFolder(workspace, "ablation"), settings).clips.names) == 8
+    one, two = _costs(replace(settings, frames=(1, 2)), classes=2)
+    assert (one.frames, two.frames) == (1, 2)
+    assert two.clip_gflops(2) > one.clip_gflops(1)

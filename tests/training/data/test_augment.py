@@ -165,6 +165,19 @@ def test_black_and_white_stay_the_ends_of_the_scale_when_normalised() -> None:
     assert bright[0, 0, :, 0, 0].tolist() == pytest.approx([1, 2, 5])
 
 
+@pytest.mark.parametrize("kind", ["frames", "fields"])
+def test_all_frames_of_a_clip_are_varied_alike(kind: str) -> None:
+    still = noise(clips=4, segments=1, size=16).expand(-1, 16, -1, -1, -1)  # 16 frames that are the same
+    stored = still if kind == "frames" else still[:, :, :2].to(torch.int8)
+    settings = TrainSettings(random_erasing=0.9, color_jitter=0.4, mixup=0.4)
+    rng = np.random.default_rng(0)
+    drawn = draw_augment_params(4, settings, rng, device=torch.device("cpu"))
+    varied = augment(stored, drawn, mean=(0.5,) * stored.shape[2], std=(0.2,) * stored.shape[2])
+    mixed = mixup(varied, torch.tensor([0, 1, 0, 1]), classes=2, alpha=settings.mixup, rng=rng).frames
+    assert torch.equal(mixed, mixed[:, :1].expand_as(mixed))
+    assert not torch.equal(varied[0], varied[1])
+
+
 def test_mixup_blends_frames_and_targets_alike() -> None:
     frames = torch.zeros(2, 1, 3, 2, 2)
     frames[1] = 1
