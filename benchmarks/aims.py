@@ -191,6 +191,32 @@ def _pipeline_aims() -> list[Aim]:
     ]
 
 
+def _dense_aims() -> list[Aim]:
+    """What is decoded for windows, of each kind of files, and what our loader saves of decoding anew."""
+    peer, kinds = "PyAV, first to last frame", ("the data set's own files", "transcoded", "B-frames, far key frames")
+    decoding = [
+        Aim(
+            run="dense clips",
+            title="decoding 4 windows",
+            contains=kind,
+            work=f"decoding 4 windows of 16 frames, {kind} (CPU)",
+            compared="what lies between the first and the last frame",
+            measure=ratio("mocrop", to=peer),
+            most=1.15,
+        )
+        for kind in kinds
+    ]
+    reading = Aim(
+        run="dense clips",
+        title="training batch",
+        work="training batch of windows, in memory (CPU)",
+        compared="the quickest of the others",
+        measure=slowness(*OTHERS, clock="cpu"),
+        least=3,
+    )
+    return [*decoding, reading]
+
+
 def at_most_clips(phase: str, *, what: str, each: bool = False) -> Measure:
     """Seconds that scale.py has measured at its largest number of clips, or milliseconds for each of them."""
 
@@ -297,6 +323,7 @@ def _predict_aims() -> list[Aim]:
 AIMS: tuple[Aim, ...] = (
     *_pipeline_aims(),
     *_policy_aims(),
+    *_dense_aims(),
     *_box_aims(),
     *_loader_aims(),
     *_scale_aims(),

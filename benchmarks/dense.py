@@ -51,9 +51,9 @@ def options() -> argparse.Namespace:
 
 def measure_decoding(kinds: dict[str, list[Path]], *, rounds: int) -> None:
     for kind, paths in kinds.items():
-        for name, dense in (("4 windows of 16 frames", USUAL), ("2 windows of 8 frames", APART)):
+        for name, dense in (("4 windows of 16", USUAL), ("2 windows of 8", APART)):
             seconds = interleave(decode_cases(paths, dense), rounds=rounds)
-            title = f"decoding {name}, every second one, {kind}"
+            title = f"decoding {name}, {kind}"
             report(title, seconds, unit="clips", count=len(paths), peer=PEER)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aims import OURS as OUR_READER
 from harness import STAGES
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -71,11 +72,11 @@ def draw_sizes(saved: Sequence[Result], file: Path) -> Path | None:
 
 
 def draw_ratios(results: Mapping[str, Sequence[Result]], file: Path) -> Path | None:
-    """CPU time of the stages as a ratio to that of their bare peers."""
+    """CPU time of the stages as a ratio to that of their bare peers; readers, far from 1, are not among them."""
     found = {}
-    for name, saved in results.items():
-        for result in saved if name != "loader" else ():
-            cpu = result.get("seconds", {}).get("cpu", {})
+    for saved in results.values():
+        for result in saved:
+            cpu = result.get("seconds", {}).get("cpu", {}) if result.get("peer") != OUR_READER else {}
             for case, values in cpu.items():
                 if case != result["peer"]:
                     found[f"{result['title'].partition(':')[0]}: {case}"] = ratios(values, to=cpu[result["peer"]])

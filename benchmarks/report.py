@@ -52,6 +52,7 @@ RUNS = (
         program="precrop.py",
         arguments=("--clips", "24", "--policies", "center", "motion", "adaptive", "follow"),
     ),
+    Run(name="dense clips", program="dense.py", arguments=("--clips", "24")),
     Run(name="policies", program="policy_time.py", arguments=("--clips", "48")),
     Run(name="box search", program="box_search.py", arguments=("--clips", "100", "--rounds", "5")),
     Run(name="workers", program="workers.py", arguments=("--clips", "60", "--copies", "4", "--rounds", "1")),

@@ -16,6 +16,7 @@ from av.codec.context import Flags
 from av.video.frame import VideoFrame
 
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.dense import DenseWindows, even_starts
 from mocrop.pipeline.cache.slots import evenly
 from mocrop.pipeline.choices import Select, Source
 from mocrop.pipeline.commands.preprocess import precrop, run_all
@@ -23,6 +24,7 @@ from mocrop.pipeline.dataset.walk import VIDEO_SUFFIXES
 from mocrop.pipeline.errors import Reason
 from mocrop.pipeline.motion.store import MotionReader
 from mocrop.pipeline.run.session import RunOptions
+from mocrop.pipeline.stages.cache_settings import CropOptions
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.odd_files.odd_file import OddFile, make_files
@@ -31,7 +33,8 @@ from tests.odd_files.program import SIDE_PX, Decode, decode, decoded
 
 SLOTS = 12
 SOURCES: tuple[Source, ...] = ("h264", "original")
-SELECTIONS: tuple[Select, ...] = ("keyframes", "uniform")
+SELECTIONS: tuple[Select, ...] = ("keyframes", "uniform", "dense")
+DENSE = DenseWindows(windows=3, frames=4, stride=2)  # as many slots
 FAR: Mapping[Source, float] = {"original": 10.0, "h264": 20.0}  # mean difference, of 255, of crops of something else
 CLASS = "Odd"
 Found = Literal["right", "refused", "wrong"]
@@ -61,7 +64,7 @@ class StoredClip:
 
 
 def compare(files: Sequence[OddFile], scratch: Path) -> list[Verdict]:
-    """Make the files, run all stages on them, with both sources and both selections, and compare with the programs.
+    """Make the files, run all stages on them, with both sources and all selections, and compare with the programs.
 
     Files that the ffmpeg program cannot make are left out.
     """
@@ -152,7 +155,10 @@ def _run(workspace: Workspace, dataset: Path, source: Source, select: Select) ->
             name=select,
         )
     else:
-        precrop(workspace, run=options, policy="full", size=SIDE_PX, frames=SLOTS, select=select, name=select)
+        how: CropOptions = {"policy": "full", "size": SIDE_PX, "frames": SLOTS, "select": select, "name": select}
+        if select == "dense":
+            how |= {"clips": DENSE.windows, "frames": DENSE.frames, "stride": DENSE.stride}
+        precrop(workspace, run=options, **how)
 
 
 def stored_clips(workspace: Workspace, select: Select) -> dict[str, StoredClip]:
@@ -206,6 +212,8 @@ def faults(stored: StoredClip, wanted: Reference, *, source: Source, select: Sel
     by_keys = select == "keyframes" and Reason.NO_KEY_FRAMES not in stored.notes
     choices = [keys or range(count) for keys in wanted.key_frames] if by_keys else [range(count)]
     lists = [[choice[index] for index in evenly(len(choice), slots=SLOTS)] for choice in choices]
+    if select == "dense":
+        lists = [DENSE.numbers(even_starts(count, DENSE), frames=count)]
     if stored.numbers not in lists:
         yield f"frames {_listed(stored.numbers)} instead of {_listed(lists[0])}"
     decoded = wanted.decode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from tests.odd_files.program import missing_programs
 
 HERE = RunOptions(workers=0)
 CROP = {"size": 32, "frames": 4, "motion_fields": True, "field_side": 16, "grid": "6x8", "name": "odd"}
+WINDOWS = {"select": "dense", "clips": 2, "frames": 3, "stride": 2, "at": "motion"}
 
 pytestmark = pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {missing_programs()}")
 
@@ -37,10 +39,10 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("source", ["h264", "original", "auto"])
-@pytest.mark.parametrize("policy", ["motion", "follow"])
-def test_crops_are_those_of_the_cache(odd: Path, tmp_path: Path, source: str, policy: str) -> None:
+@pytest.mark.parametrize(("policy", "how"), [("motion", {}), ("follow", {}), ("center", WINDOWS)])
+def test_crops_are_those_of_the_cache(odd: Path, tmp_path: Path, source: str, policy: str, how: dict[str, Any]) -> None:
     workspace = Workspace(tmp_path / "work")
-    run_all(workspace, odd, source=source, policy=policy, run=HERE, **CROP)  # type: ignore[arg-type]
+    run_all(workspace, odd, source=source, policy=policy, run=HERE, **{**CROP, **how})  # type: ignore[arg-type]
     cache = CropCache(workspace.cache("odd"))
     stages = {name: stage["settings"] for name, stage in cache.attributes["stages"].items()}
     reading = reading_settings({"name": "odd", "settings": cache.attributes["settings"], "stages": stages})
@@ -73,6 +75,8 @@ def _difference(cache: CropCache, row: int, path: Path, reading: ReadingSettings
         "frames": (crops.frames, _stored(cache, "frames", row)[:used]),
         "fields": (crops.fields, _stored(cache, "motion", row)[:used]),
     }
+    if crops.windows is not None:
+        facts["windows"] = (crops.windows, cache.window[row, : len(crops.windows)])
     return " ".join(name for name, (one, other) in facts.items() if not np.array_equal(one, other))
 
 
