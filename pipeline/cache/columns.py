@@ -13,6 +13,7 @@ import tensorstore as ts
 from mocrop.pipeline.arrays import open_array, short
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.dense import windows_fit
+from mocrop.pipeline.cache.description import DamagedCacheError
 from mocrop.pipeline.cache.layout import CHECKSUMS, OF_WINDOWS, SHARD_COLUMNS, TABLE_COLUMNS, USABLE, ClipState
 from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.errors import CacheError
@@ -137,8 +138,8 @@ def _window_faults(cache: CropCache, columns: Mapping[str, Column], *, rows: npt
     try:
         dense = cache.dense
         assert dense is not None
-    except CacheError as error:
-        yield Fault(fact=str(error), scope="cache")
+    except DamagedCacheError as error:
+        yield Fault(fact=error.fact, scope="cache")
         return
     index, window = columns["frame_index"], columns[OF_WINDOWS]
     rows = rows & _valid_frame_index(index) & _valid_frame_index(window)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from mocrop.pipeline.cache.columns import require_plausible
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.dense import DenseWindows, even_starts, moving_starts, window_slots, windows_fit
+from mocrop.pipeline.cache.description import read_attributes, write_sealed
 from mocrop.pipeline.cache.identity import cache_identity
+from mocrop.pipeline.checks.crop_cache import verify_cache
 from mocrop.pipeline.errors import CacheError
 from tests.dense_cache import make_dense_cache, telling_frame
 
@@ -119,6 +121,34 @@ def test_frames_of_a_window_are_those_that_its_slots_hold(tmp_path: Path) -> Non
     frames = cache.open_frames()[0].read().result()[cache.window_slots[0, 3]]
     assert cache.window[0, 3] == 345
     assert np.array_equal(frames, [telling_frame(0, 345 + 2 * i, size=8) for i in range(5)])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        7,
+        [4, 5, 2],
+        {},
+        {"windows": 4, "frames": 5},
+        {"windows": 4, "frames": 5, "stride": 0},
+        {"windows": 4, "frames": "5", "stride": 2},
+        {"windows": 2, "frames": 10, "stride": 2},
+        {"windows": 4, "frames": 4, "stride": 2},
+        {"windows": 4, "frames": 5, "stride": 2, "offset": 1},
+    ],
+)
+def test_windows_that_cannot_be_are_damage(told: object, tmp_path: Path) -> None:
+    """Nobody writes such an attribute but with the right checksums: mocrop itself, or a program that is hostile."""
+    path = make_dense_cache(tmp_path / "c.zarr", lengths=[100, 7], dense=DENSE)
+    attributes, _ = read_attributes(path)
+    columns = [folder.name for folder in path.iterdir() if folder.is_dir()]
+    write_sealed(path, columns, {**attributes, "dense": told})
+    with pytest.raises(CacheError, match="its windows: "):
+        _ = CropCache(path).dense
+    with pytest.raises(CacheError, match="its windows: "):
+        require_plausible(CropCache(path))
+    assert ["its windows: " in damage.fact for damage in verify_cache(path)] == [True]
 
 
 def test_other_caches_have_no_windows(tmp_path: Path, make_cache: object) -> None:

@@ -14,6 +14,7 @@ from mocrop.pipeline.commands.doctor import disk, place, report
 from mocrop.pipeline.commands.doctor.disk import DiskSpeed
 from mocrop.pipeline.commands.doctor.finding import Finding, State
 from mocrop.pipeline.workspace.lock import exclusive
+from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.conftest import MakeVideo, mocrop
 
@@ -77,6 +78,16 @@ def test_room_is_counted_for_what_is_to_do(work: Workspace, here: Path, monkeypa
     assert found.state is State.OK
     free(monkeypatch, 10**6)
     assert rows(work)["free space"].way_out.startswith("free 6 MB")
+
+
+def test_room_for_windows_is_that_of_all_their_frames(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mocrop("run", *SMALL) == 0
+    dense = ("--select", "dense", "--clips", "3", "--frames", "5", "--size", "16", "--policy", "full")
+    assert mocrop("precrop", "--name", "windows", "--workers", "0", *dense) == 0
+    with Manifest(work.manifest_file) as manifest:
+        manifest.forget("precrop:windows")
+    free(monkeypatch, 10**9)
+    assert rows(work)["free space"].facts["needed"] == 4 * 3 * 5 * 3 * 16 * 16
 
 
 def test_what_is_done_needs_no_room(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
