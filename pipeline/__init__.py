@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mocrop.pipeline.commands.preprocess import precrop as precrop
     from mocrop.pipeline.commands.preprocess import run_all as run_all
     from mocrop.pipeline.commands.preprocess import transcode as transcode
+    from mocrop.pipeline.commands.transfer import pull as pull
+    from mocrop.pipeline.commands.transfer import push as push
     from mocrop.pipeline.errors import MocropError as MocropError
     from mocrop.pipeline.run.session import RunOptions as RunOptions
     from mocrop.pipeline.run.tls import TlsFiles as TlsFiles
@@ -37,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "TlsFiles": "run.tls",
         "Workspace": "workspace.paths",
         "export_crops": "commands.export",
+        **dict.fromkeys(("pull", "push"), "commands.transfer"),
         **dict.fromkeys(("extract_mv", "init", "precrop", "run_all", "transcode"), "commands.preprocess"),
     },
 )

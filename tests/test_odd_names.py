@@ -101,6 +101,13 @@ class Place:
         yield 1, ["export", self.work.parent / f"no{ESC}\udce9", "--to", "mp4", "--cache", CACHE, *here]
         yield 3, ["verify", *here]
         yield 0, ["verify", CACHE, *here]
+        address = f"file://{self.work.parent}/remote{ESC}/{CACHE}.zarr"
+        yield 0, ["push", CACHE, address, *here]
+        yield 0, ["pull", address, "--overwrite", "-w", self.work.parent / f"pulled{ESC}"]
+        yield 1, ["pull", address, *here]
+        yield 1, ["pull", f"file://{self.work.parent}/nothing{ESC}.zarr", "--name", "x", *here]
+        yield 1, ["precrop", "--to", f"file://{self.work.parent}/no name{ESC}", *here]
+        yield 1, ["init", f"file://{self.work.parent}/no videos{ESC}", *here]
         yield 0, ["import-npy", self.work.parent / f"maps{ESC}", *here]
         yield 0, ["bench", "--no-videos", *here]
         yield 0, ["eval", *TESTED, *here]

@@ -35,7 +35,8 @@ from tests.conftest import MakeCache, MakeVideo, needs_torch
 IN_THIS_PROCESS = RunOptions(workers=0)
 OFFERED = {
     mocrop.pipeline: (
-        "CropCache MocropError RunOptions TlsFiles Workspace export_crops extract_mv init precrop run_all transcode"
+        "CropCache MocropError RunOptions TlsFiles Workspace export_crops extract_mv init precrop pull push run_all "
+        "transcode"
     ),
     mocrop.training: "CropDataset CropLoader Subset TrainSettings normalise select_clips to_video train",
     mocrop.evaluation: "EvalResult EvalSettings evaluate export_model predict",

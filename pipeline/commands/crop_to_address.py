@@ -53,7 +53,6 @@ def stage_to_address(session: Session, options: Mapping[str, Any], *, overwrite:
         settings,
         str(remote.address),
         clips=session.manifest.clip_count(),
-        token=known.get("token", "") if not overwrite else "",
         scratch="" if scratch is None else str(Path(scratch).absolute()),
     )
 
@@ -62,7 +61,7 @@ def stages_at_addresses(stages: Any, manifest: Manifest) -> Iterator[Stage]:
     """The stage of every cache that is written at an address, as the manifest remembers it. Raises: CacheError."""
     for address, known in manifest.known_addresses().items():
         settings = settings_of(known["settings"], CacheAtAddress(address).name)
-        yield stages.precrop_to(settings, address, clips=manifest.clip_count(), token=known["token"])
+        yield stages.precrop_to(settings, address)
 
 
 def crop_to_address(session: Session, stage: Stage, *, overwrite: bool = False) -> StageReport:
@@ -78,7 +77,7 @@ def crop_to_address(session: Session, stage: Stage, *, overwrite: bool = False) 
         _require_ours(remote, found, known, stage.settings.crop)
     session.look_again(stage, anew=overwrite)
     is_new = overwrite or known is None or not found.sizes
-    token = uuid.uuid4().hex if known is None or is_new else str(known["token"])
+    token = uuid.uuid4().hex  # of this run: a worker of an earlier one, that was cut off, puts nothing any more
     stage = session.stages.precrop_to(
         stage.settings.crop,
         str(remote.address),
@@ -92,11 +91,12 @@ def crop_to_address(session: Session, stage: Stage, *, overwrite: bool = False) 
         made = Path(folder, f"{remote.name}.zarr")
         local = session.stages.precrop(stage.settings.crop)
         create_cache(made, stage.settings.crop.layout, clip_table(session.manifest), attributes=description(local))
-        facts = {"token": token, "settings": plain_settings(stage.settings.crop), "described": _described(made)}
+        settings = plain_settings(stage.settings.crop)
+        facts = {"token": token, "before": "", "settings": settings, "described": _described(made)}
         place = _Place(remote, found, made, stage, session.manifest, facts)
         if not is_new:
             place.forget_lost()
-        return place.write(session, before=known["described"] if known else 0, anew=is_new)
+        return place.write(session, known or {}, anew=is_new)
 
 
 def _require_ours(
@@ -127,7 +127,7 @@ def _described(made: Path) -> int:
 def _is_ours(remote: CacheAtAddress, found: Found, known: Mapping[str, Any]) -> bool:
     """Whether this workspace has begun to write what is there, or has written it."""
     if found.group is None:
-        return found.token == str(known["token"])
+        return found.token in (known["token"], known["before"])
     return NAMES in found.sizes and checksum(found.group, remote.files.read(NAMES)) == int(known["described"])
 
 
@@ -152,18 +152,20 @@ class _Place:
         lost = [position for position, name in self._missing(self.found.sizes)]
         self.manifest.forget_outcomes(self.stage.name, dict.fromkeys(lost))
 
-    def write(self, session: Session, *, before: int, anew: bool) -> StageReport:
+    def write(self, session: Session, known: Mapping[str, Any], *, anew: bool) -> StageReport:
         """Put what differs, run the stage, and end with what lets readers take it for a cache.
 
         Args:
-            before: as ``described`` in :attr:`facts`, of the cache that is there now.
+            known: what the manifest remembers up to now; empty: nothing.
             anew: everything, whatever is there.
         """
         group = (self.made / GROUP_FILE).read_bytes()
         changed = self._changed(anew=anew)
         if self.found.group == group and not changed and not session.plan(self.stage).units and not anew:
+            self.remote.discard(MARK)  # of a run that was killed when it had done everything
             return session.run(self.stage)  # which has nothing to do, and says so
-        self._remember({**self.facts, "described": before})  # what is there, until it is no cache any more
+        # Whatever kills this process, what is there then is known: as it was, or as this run leaves it.
+        self._remember({**self.facts, "before": self.found.token or "", "described": known.get("described", 0)})
         self.remote.begin(self.facts["token"])
         self._remember(self.facts)
         if anew:

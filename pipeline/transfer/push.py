@@ -64,6 +64,7 @@ def push_cache(
     if found.sizes and not overwrite:
         push.require_own(found, there)
     if found.group is not None and push.difference(there) is None:
+        remote.discard(MARK)  # of a push that was killed when it had done everything
         return push.report(())
     return push.run(there, console)
 

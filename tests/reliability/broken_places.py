@@ -43,6 +43,11 @@ class Place:
     def clip(self) -> Path:
         return self.dataset / f"{CLIP}.avi"
 
+    @property
+    def pushed(self) -> str:
+        """The address of a copy of the cache."""
+        return f"file://{self.root}/remote/{CACHE}.zarr"
+
     def command(self, name: str) -> list[str]:
         """A command that has something to do in this place, with the option that is in its name."""
         name, *option = name.split()
@@ -71,6 +76,8 @@ class Place:
             "import-npy": ["import-npy", str(self.root / "maps"), *here],
             "export-npy": ["export-npy", out, *here],
             "bench": ["bench", "--no-videos", *here],
+            "push": ["push", CACHE, f"file://{out}/pushed/{CACHE}.zarr", *here],
+            "pull": ["pull", self.pushed, "--name", "pulled", *here],
             "demo": ["demo", str(self.work / "demo"), "--workers", "0"],
         }
         return [*commands[name], *option]
@@ -83,7 +90,7 @@ READING = (  # they leave the place as it is, but for reports
 COMMANDS = (
     *READING,
     *("import-npy", "train", "export-model", "init", "transcode", "extract-mv", "precrop", "run", "retry", "export"),
-    *("ablate", "demo"),
+    *("ablate", "demo", "push", "pull"),
 )
 ASKING = (  # other forms of those that only read
     *("status --json", "status --failed", "verify --json", "verify --deep", "eval --json", "flops --json"),
@@ -127,6 +134,7 @@ def make_place(root: Path, mocrop: Callable[..., int]) -> Place:
     assert mocrop("export-npy", str(root / "maps"), *here) == 0
     assert mocrop("train", *TRAIN, "--name", RUN, *here) == 0
     assert mocrop(*place.command("eval")) == 0
+    assert mocrop("push", CACHE, place.pushed, *here) == 0
     return place
 
 

@@ -34,11 +34,11 @@ EARLY = ("workspace", "settings", "manifest", "lock")  # is looked at before any
 STAGES = "transcode extract-mv precrop run retry export"
 SETTINGS = f"status verify show gallery predict export-npy import-npy init ablate {STAGES}"
 MANIFEST = f"advise coverage {SETTINGS}"
-WORKSPACE = f"eval export-model train demo {MANIFEST}"
-CACHE = "status eval bench train precrop run retry export"
-CACHES = f"{CACHE} ablate"
+WORKSPACE = f"pull push eval export-model train demo {MANIFEST}"
+CACHE = "status eval bench train precrop run retry export push"
+CACHES = f"{CACHE} ablate pull"
 LOCK = f"import-npy init ablate {STAGES}"
-WRITING = f"eval export-model coverage import-npy train init ablate {STAGES}"  # others are not
+WRITING = f"pull eval export-model coverage import-npy train init ablate {STAGES}"  # others are not
 
 NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is forbidden, and if it is another thing
     "workspace": (f"bench {WORKSPACE}", WORKSPACE),
@@ -61,9 +61,9 @@ NEEDED: dict[str, tuple[str, str]] = {  # by part of a place: who fails if it is
     "manifest": (f"doctor {MANIFEST}", f"doctor {MANIFEST}"),
     "lock": (LOCK, LOCK),
     "cache-json": (CACHE, CACHE),
-    "state-json": ("eval bench train retry export", "eval bench train retry export"),
-    "column": ("eval bench train export", "eval bench train retry"),
-    "frames": ("eval bench train", "eval bench train retry"),
+    "state-json": ("eval bench train retry export push", "eval bench train retry export push"),
+    "column": ("eval bench train export push", "eval bench train retry push"),
+    "frames": ("eval bench train push", "eval bench train retry push"),
     "motion-json": ("show gallery advise coverage export-npy", "show gallery advise coverage export-npy"),
     "best": ("eval predict export-model", "eval predict export-model"),
     "last": ("", ""),

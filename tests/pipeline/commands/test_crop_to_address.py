@@ -156,7 +156,7 @@ def test_a_stopped_run_over_a_cache_that_is_there_goes_on_too(
     precrop(here, to=url, run=HERE, **CROP)
     before = files(there)
     (there / "box/c/1/0").unlink()
-    for call in ("begin", "finish"):
+    for call in ("begin", "begin", "finish", "begin", "begin", "finish"):
         with monkeypatch.context() as patch:
             patch.setattr(CacheAtAddress, call, lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):

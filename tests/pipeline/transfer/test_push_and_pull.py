@@ -120,6 +120,17 @@ def test_an_object_that_was_put_in_parts_is_read_to_be_compared(
         assert stored(there) == files(cache)
 
 
+def test_a_push_that_was_killed_at_its_very_end_or_start_leaves_a_cache(
+    here: Path, cache: Path, there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(here, "c", there)
+    with monkeypatch.context() as patch:
+        patch.setattr(CacheAtAddress, "discard", lambda *_: None)
+        CacheAtAddress(there).begin("push-00000000")
+    assert push(here, "c", there).copied == 0
+    assert stored(there) == files(cache)  # without a mark
+
+
 def test_another_cache_is_not_overwritten_unasked(
     tmp_path: Path, make_cache: MakeCache, here: Path, cache: Path, there: str
 ) -> None:
