@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.cache.at_address import MARK, CacheAtAddress, Found
 from mocrop.pipeline.cache.create import create_cache
 from mocrop.pipeline.cache.description import GROUP_FILE
-from mocrop.pipeline.cache.layout import SHARD_COLUMNS, STREAMS, has_column
+from mocrop.pipeline.cache.layout import SHARD_COLUMNS, STREAMS, USABLE, ClipState, has_column
 from mocrop.pipeline.cache.table import clip_table
 from mocrop.pipeline.checksums import checksum
 from mocrop.pipeline.errors import CacheError, SettingsError
@@ -27,6 +28,8 @@ from mocrop.pipeline.stages.contract import Stage
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.stored_settings import differences, settings_of
 from mocrop.pipeline.strict_json import json_text
+from mocrop.pipeline.terminal import count
+from mocrop.pipeline.transfer.at_once import at_once
 from mocrop.pipeline.workspace.manifest import Manifest
 
 NAMES = "clip/c/0"  # object with the names of the clips
@@ -175,8 +178,30 @@ class _Place:
         report = session.run(self.stage)
         if gone := [name for _, name in self._missing(self.remote.files.list())]:
             raise CacheError(f"{self.remote.address / gone[0]} is gone; run the same command again: it is written anew")
+        self._require_states()
         self.remote.finish(group)
         return report
+
+    def _require_states(self) -> None:
+        """Check that the states at the address are those that the manifest has of the clips.
+
+        A worker that was taken for lost may have put a shard after the one that got it next, with another outcome: in
+        its place a clip took too long, say. The stage then runs again on what differs.
+
+        Raises: CacheError if any differs.
+        """
+        names = [name for name in self.remote.files.list() if name.startswith("state/c/")]
+        at_once(lambda name: self.remote.files.fetch(name, self.made / name), names)
+        state = open_array(self.made, "state").read().result()
+        rows = self.manifest.stage_rows(self.stage.name, self.stage.settings_hash, upstream=None)
+        wanted = {"done": USABLE, "failed": (ClipState.FAILED,)}
+        differing = [row.position for row in rows if row.status and state[row.position] not in wanted[row.status]]
+        if differing:
+            self.manifest.forget_outcomes(self.stage.name, differing)
+            raise CacheError(
+                f"{self.remote.address}: a worker that was taken for lost has put {count(len(differing), 'clip')} "
+                "anew, with another outcome; run the same command again, which makes them again"
+            )
 
     def _remember(self, facts: Mapping[str, Any]) -> None:
         self.manifest.remember_address(str(self.remote.address), json_text(facts))

@@ -14,6 +14,7 @@ from mocrop.pipeline.commands.preprocess import extract_mv, init, precrop, retry
 from mocrop.pipeline.commands.status import workspace_status
 from mocrop.pipeline.errors import AddressError, CacheError, SettingsError
 from mocrop.pipeline.outcome import ClipTask
+from mocrop.pipeline.run import session
 from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.stages.contract import WorkUnit
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
@@ -300,3 +301,30 @@ def test_an_address_without_rights(
     assert mocrop("precrop", "--to", address, "--size", "32", "--workers", "0", "-w", here) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {address}: access is denied")
+
+
+def test_a_shard_that_a_worker_taken_for_lost_puts_anew_with_another_outcome_is_made_again(
+    tmp_path: Path, dataset: Path, url: str, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = workspace(tmp_path / "w", dataset)
+    precrop(here, to=url, run=HERE, **CROP)
+    before = files(there)
+    hurried = RunOptions(workers=0, clip_seconds=0.001)  # every clip takes too long
+    precrop(workspace(tmp_path / "other", dataset), to=url.replace("c.zarr", "e.zarr"), run=hurried, **CROP)
+    late = {name: content for name, content in files(there.with_name("e.zarr")).items() if name.endswith("c/1")}
+    run_units = session.run_units
+
+    def and_late(*arguments: object, **options: object) -> object:
+        summary = run_units(*arguments, **options)  # type: ignore[arg-type]
+        for name, content in late.items():
+            (there / name).write_bytes(content)
+        return summary
+
+    (there / "box/c/0/0").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "run_units", and_late)
+        with pytest.raises(CacheError, match="has put 2 clips anew, with another outcome; run the same command again"):
+            precrop(here, to=url, run=HERE)
+    assert "zarr.json" not in files(there)
+    precrop(here, to=url, run=HERE)
+    assert files(there) == before
