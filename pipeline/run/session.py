@@ -177,7 +177,7 @@ class Session:
         size_bytes = sum(unit.size_bytes for unit in plan.units)
         with stage_progress(
             self.options.console,
-            stage.name,
+            stage.shown,
             total=plan.counts.to_run,
             size_bytes=size_bytes,
             dashboard=executor.dashboard,

@@ -62,6 +62,12 @@ class Stage:
     tells: Callable[[int], str] | None = None  # position -> what the client alone knows of the clip: its task's `told`
     unit_of: Callable[[int], int] | None = None  # position -> its unit, where that is no span; with writes_shards
 
+    @property
+    def shown(self) -> str:
+        """Its name beside a progress bar, where there is no room for a whole address."""
+        kind, _, place = self.name.partition(":")
+        return f"{kind}:{place.rpartition('/')[2]}" if "://" in place else self.name
+
     def makes_output(self, reasons: Sequence[Reason]) -> bool:
         """Whether the stage has written something for a clip that it is done with and that has these notes."""
         return self.tells is not None or self.writes_shards or Reason.OWN_FILE_SERVES not in reasons

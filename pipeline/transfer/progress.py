@@ -25,7 +25,7 @@ def byte_progress(console: Console, what: str, *, total: int) -> Iterator[Advanc
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
-        DownloadColumn(binary_units=True),
+        DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
