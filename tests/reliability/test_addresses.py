@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import pytest
 
 from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.description import GROUP_FILE
-from tests.reliability.commands import CROP, kill_after, make_dataset, run, start
+from mocrop.pipeline.interrupts import STOPPED
+from tests.cloud import FaultyLine
+from tests.reliability.commands import CROP, ended, kill_after, make_dataset, run, start
 
 KILLS = int(os.environ.get("MOCROP_KILLS", "1"))
 
@@ -72,3 +75,22 @@ def test_push_and_pull(tmp_path: Path, bucket: str, place: tuple[Path, dict[str,
             run(*command).require(0)
             seconds[command[0]] = seconds[command[0]] or time.monotonic() - begun
         assert stored(to) == files(other / "caches/c.zarr") == expected
+
+
+def test_ctrl_c_ends_a_pull_in_one_line_and_it_goes_on(
+    tmp_path: Path, bucket: str, place: tuple[Path, dict[str, bytes]], faulty_line: FaultyLine
+) -> None:
+    work, expected = place
+    to, other = f"s3://{bucket}/c.zarr", tmp_path / "other"
+    run("push", "c", to, "-w", work).require(0)
+    faulty_line.bytes_per_second = 20_000
+    process = start("pull", to, "-w", other)
+    while not list((other / "caches").rglob("*.partial")):  # something is being fetched
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stopped = ended(process)
+    assert (stopped.code, stopped.said) == (130, f"{STOPPED}\n")
+    assert not (other / "caches/c.zarr").exists()
+    faulty_line.bytes_per_second = None
+    run("pull", to, "-w", other).require(0)
+    assert files(other / "caches/c.zarr") == expected
