@@ -32,10 +32,11 @@ class Certificates:
 
     @property
     def arguments(self) -> list[str]:
-        """As options of `dask scheduler`, `dask worker` and mocrop."""
+        """As options of mocrop."""
         return [*("--tls-ca", str(self.ca)), *("--tls-cert", str(self.cert)), *("--tls-key", str(self.key))]
 
-    def worker_arguments(self) -> list[str]:
+    @property
+    def of_dask(self) -> list[str]:
         """As options of `dask scheduler` and `dask worker`."""
         return ["--tls-ca-file", *self.arguments[1:]]
 
@@ -48,15 +49,21 @@ class Certificates:
 ROLES = ("client", "scheduler", "worker")
 
 
-def make_certificates(folder: Path, *, days: int = 1) -> Certificates:
-    """Make an authority of its own and a certificate that it signs, which is over where ``days`` is negative."""
-    folder.mkdir(parents=True, exist_ok=True)
-    authority, mine = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    files = Certificates(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
-    files.ca.write_bytes(_signed("authority", authority.public_key(), authority, authority=True, days=1))
-    files.cert.write_bytes(_signed("mine", mine.public_key(), authority, authority=False, days=days))
-    files.key.write_bytes(mine.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return files
+class Authority:
+    """Signs certificates of a cluster, whose processes know each other by that."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+
+    def sign(self, folder: Path) -> Certificates:
+        """Write a new certificate, its key and that of the authority into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        mine = ec.generate_private_key(ec.SECP256R1())
+        files = Certificates(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+        files.ca.write_bytes(_signed("authority", self._key.public_key(), self._key, authority=True))
+        files.cert.write_bytes(_signed("mine", mine.public_key(), self._key, authority=False))
+        files.key.write_bytes(mine.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return files
 
 
 def locked_key(password: bytes) -> bytes:
@@ -65,17 +72,15 @@ def locked_key(password: bytes) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
 
 
-def _signed(
-    name: str, key: ec.EllipticCurvePublicKey, signer: ec.EllipticCurvePrivateKey, *, authority: bool, days: int
-) -> bytes:
+def _signed(name: str, key: ec.EllipticCurvePublicKey, signer: ec.EllipticCurvePrivateKey, *, authority: bool) -> bytes:
     certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")]))
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - datetime.timedelta(days=2))
-        .not_valid_after(NOW + datetime.timedelta(days=days))
+        .not_valid_before(NOW - datetime.timedelta(days=1))
+        .not_valid_after(NOW + datetime.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .sign(signer, hashes.SHA256())
     )

@@ -21,7 +21,7 @@ from mocrop.pipeline.errors import ClusterError, SettingsError
 from mocrop.pipeline.run import clusters
 from mocrop.pipeline.run.executors import open_executor
 from mocrop.pipeline.run.tls import security, warning_of
-from tests.pipeline.run.certificates import Certificates, locked_key, make_certificates
+from tests.pipeline.run.certificates import Authority, Certificates, locked_key
 from tests.pipeline.run.test_clusters import STAGE, UNIT
 
 cloudpickle.register_pickle_by_value(sys.modules[STAGE.function.__module__])
@@ -31,13 +31,13 @@ TLS = "tls://10.0.0.1:8786"
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("cluster"))
+    return Authority().sign(tmp_path_factory.mktemp("cluster"))
 
 
 @pytest.fixture(scope="module")
 def strangers(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates of another authority."""
-    return make_certificates(tmp_path_factory.mktemp("strangers"))
+    return Authority().sign(tmp_path_factory.mktemp("strangers"))
 
 
 @pytest.fixture(scope="module")
