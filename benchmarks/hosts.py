@@ -15,13 +15,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PREFIX = "mch"  # of the names of bridges, lines and namespaces, before the number of the process that made them
 SECONDS_TO_END = 20
-PROGRAMS = ("ip", "unshare", "mount", "setpriv")
+PROGRAMS = ("ip", "unshare", "mount", "setpriv", "hostname")
 
 
 def why_not() -> str:
@@ -84,8 +84,8 @@ class Host:
         """Put the own disk into its place, take all others away, and become a program."""
         steps = [f"mount --bind {shlex.quote(str(self.outside))} {shlex.quote(str(self.disk))}"]
         steps += [f"mount -t tmpfs tmpfs {shlex.quote(str(folder))}" for folder in self.hidden]
-        name = f"hostname {self.name}" if shutil.which("hostname") else ":"
-        return "\n".join([*steps, f"cd {shlex.quote(str(self.disk))}", name, f"exec {shlex.join(command)}"])
+        named = f"hostname {self.name}"  # in a namespace of its own, too
+        return "\n".join([*steps, f"cd {shlex.quote(str(self.disk))}", named, f"exec {shlex.join(command)}"])
 
     def cut(self) -> None:
         """Take its line down; what runs there runs on."""
@@ -164,9 +164,8 @@ def _ip(*arguments: str) -> str:
     return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=False).stdout.decode()
 
 
-def wait_until(holds: object, *, seconds: float, what: str) -> None:
-    """Wait until a function returns something true. Raises: TimeoutError that says what was waited for."""
-    assert callable(holds)
+def wait_until(holds: Callable[[], bool], *, seconds: float, what: str) -> None:
+    """Wait until something holds. Raises: TimeoutError that says what was waited for."""
     give_up = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > give_up:

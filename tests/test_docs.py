@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import typer
 import zarr
+from distributed.security import Security
 from typer.testing import CliRunner
 
 from mocrop.cli import app
@@ -157,6 +159,18 @@ def typed(code: str) -> Iterator[tuple[str, set[str]]]:
                 words = []
             else:
                 words.append(word)
+
+
+def test_recipes_for_clusters_give_mocrop_options_that_it_has(tmp_path: Path) -> None:
+    recipes = runpy.run_path(str(ROOT / "examples/dask_clusters.py"), run_name="dask_clusters")
+    text = (DOCS / "scale-out.md").read_text()
+    found = re.findall(r"examples/dask_clusters\.py (\w+) --workers \d+ -- ([\w-]+)([^#\n]*)", text)
+    assert {kind for kind, _, _ in found} == set(recipes["CLUSTERS"])
+    certificates = recipes["certificate_options"](Security.temporary(), tmp_path)
+    for _, command, words in found:
+        options = {*re.findall("--[a-z-]+", words), *certificates[::2], "--scheduler"}
+        assert options <= options_of(command), f"mocrop {command} has no {options - options_of(command)}"
+    compile((ROOT / "examples/kubernetes.py").read_text(), "kubernetes.py", "exec")  # see tests/interop
 
 
 def test_typed_commands_are_found_among_others() -> None:

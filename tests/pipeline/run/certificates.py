@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +83,10 @@ def _signed(name: str, key: ec.EllipticCurvePublicKey, signer: ec.EllipticCurveP
         .not_valid_before(NOW - datetime.timedelta(days=1))
         .not_valid_after(NOW + datetime.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .sign(signer, hashes.SHA256())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
-    return certificate.public_bytes(Encoding.PEM)
+    if authority:
+        uses = dict.fromkeys(inspect.signature(x509.KeyUsage).parameters, False)
+        certificate = certificate.add_extension(x509.KeyUsage(**{**uses, "key_cert_sign": True}), critical=True)
+    return certificate.sign(signer, hashes.SHA256()).public_bytes(Encoding.PEM)
