@@ -39,6 +39,7 @@ from mocrop.training.options import (
     EpochsOption,
     FreezeOption,
     LearningRateOption,
+    MirrorOptions,
     TrainBatchOption,
     TrainDeviceOption,
     TrainOptions,
@@ -1067,7 +1068,12 @@ def import_npy(
 @app.command()
 @grouped
 def train(
-    *, options: TrainOptions, workspace: WorkspaceOption = None, as_json: JsonOption = False, context: typer.Context
+    *,
+    options: TrainOptions,
+    mirror: MirrorOptions,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    context: typer.Context,
 ) -> None:
     """Train a backbone on a crop cache, or go on with a run that is there."""
     from mocrop.pipeline.terminal import LineConsole
@@ -1081,6 +1087,7 @@ def train(
             where,
             call.settings,
             cache=call.cache,
+            mirror=mirror.choice,
             name=options.name,
             save_every_minutes=options.save_every,
             tensorboard=options.tensorboard,
@@ -1095,6 +1102,7 @@ def train(
 
 
 @app.command("eval")
+@grouped
 def evaluate(
     run: RunOption = None,
     checkpoint: Annotated[
@@ -1123,6 +1131,8 @@ def evaluate(
     fuse_weight: Annotated[float, typer.Option(min=0, max=1, help="Weight of the run that --fuse names.")] = 0.5,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips per batch.")] = 32,
     device: DeviceOption = "auto",
+    *,
+    mirror: MirrorOptions,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -1134,7 +1144,15 @@ def evaluate(
     from mocrop.training.distributed import join_ranks
 
     with join_ranks() as ranks:
-        choice = Choice(run=run, checkpoint=checkpoint, arch=arch, cache=cache, fuse=fuse, fuse_weight=fuse_weight)
+        choice = Choice(
+            run=run,
+            checkpoint=checkpoint,
+            arch=arch,
+            cache=cache,
+            mirror=mirror.choice,
+            fuse=fuse,
+            fuse_weight=fuse_weight,
+        )
         settings = EvalSettings(
             split=split, segments=segments, views=views, batch_size=batch_size, device=device, ranks=ranks
         )
@@ -1156,7 +1174,7 @@ def predict(
     cache: Annotated[
         str | None,
         typer.Option(
-            help="Read the files as the clips of this crop cache were: its name or its folder.",
+            help="Read the files as the clips of this crop cache were: its name, folder or address.",
             show_default="that of the training",
         ),
     ] = None,

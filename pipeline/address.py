@@ -12,7 +12,7 @@ import random
 import re
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -132,13 +132,18 @@ class RemoteFiles:
     def __reduce__(self) -> tuple[Callable[..., RemoteFiles], tuple[Address, Patience]]:
         return _remote_files, (self.address, self.patience)
 
+    @property
+    def can_list(self) -> bool:
+        """Whether servers of this kind say which files there are."""
+        return self.address.scheme not in _NO_LISTING
+
     def list(self) -> dict[str, int]:
         """The bytes of every file under the address, by name; empty if there is none."""
         return {name: entry.size for name, entry in self.entries().items()}
 
     def entries(self) -> dict[str, RemoteEntry]:
         """What the server says of every file under the address, by name; empty if there is none."""
-        if self.address.scheme in _NO_LISTING:
+        if not self.can_list:
             raise AddressError(f"{self.address}: {self.address.scheme} lists no files; name an address of another kind")
 
         def listed() -> dict[str, RemoteEntry]:
@@ -183,7 +188,9 @@ class RemoteFiles:
         """The content of one file."""
         return self._patiently(lambda: bytes(self._opened.get().cat_file(self._path(name))), name)
 
-    def fetch(self, name: str, target: Path, *, on_bytes: OnBytes | None = None) -> RemoteEntry:
+    def fetch(
+        self, name: str, target: Path, *, on_bytes: OnBytes | None = None, entry: RemoteEntry | None = None
+    ) -> RemoteEntry:
         """Copy one file here, whole or not at all; a copy that was broken off goes on where it stopped.
 
         Only one process at a time may fetch to one target. What has arrived lies beside it, in a hidden file whose name
@@ -192,9 +199,10 @@ class RemoteFiles:
         Args:
             target: its file here; the folder of it is made.
             on_bytes: called with the number of bytes whenever some have arrived.
+            entry: of the file, if the caller has just asked for it.
         Raises: AddressError; OSError of the disk here.
         """
-        entry = self.entry(name)
+        entry = entry or self.entry(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.{entry.version}.partial")
         for other in target.parent.iterdir():
@@ -262,10 +270,10 @@ class RemoteFiles:
         raise AssertionError("patience allows no attempt")
 
 
-def _entry(said: dict[str, Any]) -> RemoteEntry:
-    keys = ("ETag", "etag", "Content-MD5", "Digest", "Last-Modified", "mtime", "created")
-    marks = [str(said[key]) for key in keys if said.get(key)]
-    version = f"{zlib.crc32(repr((said['size'], marks)).encode()):08x}" if marks else ""
+def _entry(said: Mapping[str, Any]) -> RemoteEntry:
+    keys = ("ETag", "etag", "Content-MD5", "Digest", "mtime", "created")
+    marks = [str(said[key]) for key in keys if said.get(key)] or [str(said.get("Last-Modified", ""))]
+    version = f"{zlib.crc32(repr((said['size'], marks)).encode()):08x}" if any(marks) else ""
     tag = _MD5.fullmatch(str(said.get("ETag") or said.get("etag") or ""))
     return RemoteEntry(int(said["size"]), version, tag[1] if tag else "")
 

@@ -69,6 +69,25 @@ def locked(descriptor: int) -> Iterator[None]:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
+def mark_in_use(descriptor: int) -> None:
+    """Let others know that an open file is read, until it is closed; without effect where files have no such locks."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+def is_unused(descriptor: int) -> bool:
+    """Whether nobody has marked a file that is open for writing; where it is so, nobody can until it is closed."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError:  # no locks here
+            return True
+    return True
+
+
 def _byte_lock(descriptor: int, mode: str) -> None:
     place = os.lseek(descriptor, 0, os.SEEK_CUR)
     os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)

@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import itertools
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,13 +18,16 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.file_systems import Patience
 
 HASTY = Patience(attempts=4, pause_seconds=0.05, connect_seconds=2.0, read_seconds=2.0)
@@ -90,10 +94,19 @@ def s3(server: str, method: str, path: str, body: bytes = b"") -> bytes:
     return content
 
 
+def upload(folder: Path, bucket: str, name: str = "") -> str:
+    """Put a folder into a bucket, as any tool would. Returns: its address."""
+    address = f"s3://{bucket}/{name or folder.name}"
+    files = RemoteFiles(Address.parse(address), patience=HASTY)
+    with ThreadPoolExecutor(8) as pool:
+        for file in folder.rglob("*"):
+            if file.is_file():
+                pool.submit(files.write, file.relative_to(folder).as_posix(), file.read_bytes())
+    return address
+
+
 def delete_bucket(server: str, name: str) -> None:
     """Delete a bucket and all that is in it, as an owner who has forgotten the training run."""
-    import re
-
     for key in re.findall(rb"<Key>(.*?)</Key>", s3(server, "GET", f"/{name}?list-type=2&max-keys=10000")):
         s3(server, "DELETE", f"/{name}/{urllib.parse.quote(key.decode())}")
     s3(server, "DELETE", f"/{name}")

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from mocrop.pipeline.cache.named import MirrorChoice, named_cache
 from mocrop.pipeline.errors import TrainingError
 from mocrop.pipeline.settings import settings_from
 from mocrop.pipeline.terminal import LineConsole
@@ -23,7 +24,7 @@ from mocrop.training.report.curves import CurvesCallback
 from mocrop.training.report.tensorboard import tensorboard_callback
 
 NOT_OF_THE_RUN = frozenset(  # options that may be given to go on with a run as it was begun
-    {"name", "cache", "epochs", "device", "save_every", "tensorboard", "workspace", "as_json"}
+    {"name", "cache", "mirror", "mirror_size", "epochs", "device", "save_every", "tensorboard", "workspace", "as_json"}
 )
 
 
@@ -32,6 +33,7 @@ def train_in_workspace(
     settings: TrainSettings,
     *,
     cache: str | None,
+    mirror: MirrorChoice | None = None,
     name: str | None,
     save_every_minutes: float = SECONDS_BETWEEN_SAVES / 60,
     tensorboard: bool | None = None,
@@ -42,7 +44,8 @@ def train_in_workspace(
     """Train on one cache of a workspace, into ``runs/<name>``.
 
     Args:
-        cache: name of the cache; None: the only one there is.
+        cache: name of the cache, or its address; None: the only one there is.
+        mirror: where what is read of an address is kept; None: where the user's caches are.
         name: of the run; None: see :func:`run_name`.
         save_every_minutes: within an epoch; the most that a crash can lose.
         tensorboard: write TensorBoard events; None: if TensorBoard is installed.
@@ -51,7 +54,7 @@ def train_in_workspace(
     Raises: CacheError if the choice of the cache is not clear; SettingsError for a name that no folder can have; what
         :func:`~mocrop.training.loop.train.train` raises.
     """
-    path = workspace.choose_cache(cache)
+    path = named_cache(workspace, cache, mirror or MirrorChoice())
     run = name or run_name(settings, cache=path.stem)
     ranks, callback = ranks or Ranks(), TrainCallback()
     if ranks.first:
@@ -88,7 +91,9 @@ def call_of(workspace: Workspace, options: TrainOptions, given: Collection[str])
     stored = {name: tuple(value) if isinstance(value, list) else value for name, value in config["settings"].items()}
     changed = {"epochs": options.epochs, "device": options.device if "device" in given else None}
     settings = settings_from(TrainSettings, stored, changed, where=f"the run in {workspace.run(options.name or '')}")
-    return TrainCall(settings=settings, cache=options.cache or str(config["cache"]["name"]), extend=True)
+    return TrainCall(
+        settings=settings, cache=options.cache or str(config.get("address") or config["cache"]["name"]), extend=True
+    )
 
 
 def run_name(settings: TrainSettings, *, cache: str) -> str:

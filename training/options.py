@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +28,9 @@ from mocrop.training.recipe import (
     recipe_table,
 )
 
+if TYPE_CHECKING:
+    from mocrop.pipeline.cache.named import MirrorChoice
+
 _optimisation = partial(typer.Option, rich_help_panel="Optimisation")
 _augmentation = partial(typer.Option, rich_help_panel="Clips and augmentation")
 _machine = partial(typer.Option, rich_help_panel="Machine")
@@ -38,7 +42,12 @@ WeightsOption = Annotated[
         show_default="imagenet; kinetics for video/...",
     ),
 ]
-CacheOption = Annotated[str | None, typer.Option(help="Name of the crop cache.", show_default="the only one")]
+CacheOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the crop cache, or its address, such as s3://bucket/name.zarr.", show_default="the only one"
+    ),
+]
 FreezeOption = Annotated[
     bool,
     typer.Option(
@@ -56,6 +65,38 @@ LearningRateOption = Annotated[
     _optimisation("--lr", metavar="RATE", help="Peak learning rate.", show_default="0.001, modern: 0.0005"),
 ]
 TrainDeviceOption = Annotated[str, _machine("--device", help="auto, cpu, cuda, cuda:1, ...")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirrorOptions:
+    """Where what is read of a cache at an address is kept."""
+
+    mirror: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder that keeps what is read of a cache at an address.",
+            show_default="~/.cache/mocrop/mirror",
+            readable=False,
+        ),
+    ] = None
+    mirror_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BYTES",
+            help="The most that this folder may hold, such as 200G.",
+            show_default="what the disk has, but for 1G",
+        ),
+    ] = None
+
+    @property
+    def choice(self) -> MirrorChoice:
+        """Where it is kept. Raises: SettingsError for what is no size."""
+        from mocrop.pipeline.cache.mirror.place import parse_bytes
+        from mocrop.pipeline.cache.named import MirrorChoice
+
+        most = None if self.mirror_size is None else parse_bytes(self.mirror_size)
+        return MirrorChoice(folder=self.mirror, most_bytes=most)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,8 @@ from mocrop.evaluation.answers.videos import Videos, find_videos
 from mocrop.evaluation.answers.windows import OnTime, WindowAnswers, answers_for_windows
 from mocrop.evaluation.scores.targets import target_name
 from mocrop.evaluation.views import Views, require_views
+from mocrop.pipeline.address import is_address
+from mocrop.pipeline.cache.named import MirrorChoice, named_cache
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.policies.registry import draws_by_name
 from mocrop.pipeline.stages.windows import WindowSettings
@@ -63,7 +65,12 @@ class Network:
     def _cache(self, workspace: Workspace) -> Path | None:
         if self.cache is None:
             return None
-        return Path(self.cache) if os.path.isdir(self.cache) else workspace.require().choose_cache(self.cache)
+        return Path(self.cache) if os.path.isdir(self.cache) else _named(workspace, self.cache)
+
+
+def _named(workspace: Workspace, name: str) -> Path:
+    """The folder of a cache; one at an address needs no workspace."""
+    return named_cache(workspace if is_address(name) else workspace.require(), name, MirrorChoice())
 
 
 @overload

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mocrop.evaluation.scores.runs import PLACE, cache_of_family, checkpoints_by_split, runs_by_split
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.named import MirrorChoice, named_cache
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.limits import require_number
 from mocrop.pipeline.workspace.paths import Workspace
@@ -25,7 +26,8 @@ class Choice:
     run: str | None = None  # name of a run; None: the only one there is
     checkpoint: Path | None = None  # a file, instead of a run; also one that another program has saved
     arch: str | None = None  # the backbone, if the checkpoint does not say
-    cache: str | None = None  # name; None: the one trained on if it exists, else the only one
+    cache: str | None = None  # name or address; None: the one trained on if it exists, else the only one
+    mirror: MirrorChoice | None = None  # where what is read of an address is kept
     fuse: str | None = None  # name of another run, to be fused with the first; on the cache that it was trained on
     fuse_weight: float = 0.5  # of the other run
 
@@ -89,7 +91,8 @@ def choose_tasks(workspace: Workspace, choice: Choice, split: str) -> list[Task]
         return _for_all_splits(workspace, choice)
     file = choice.checkpoint or weights_of(choose_run(workspace, choice.run and choice.run.replace(PLACE, split)))
     file = Path(str(file).replace(PLACE, split))
-    target = Target(checkpoint=file, cache=_cache_for(workspace, choice.cache, file), arch=choice.arch)
+    cache = _cache_for(workspace, choice.cache, file, choice.mirror)
+    target = Target(checkpoint=file, cache=cache, arch=choice.arch)
     if choice.fuse is None:
         return [Task(split=split, target=target)]
     fused = weights_of(choose_run(workspace, choice.fuse.replace(PLACE, split)))
@@ -142,7 +145,7 @@ def _runs(
 def _family_cache(workspace: Workspace, choice: Choice) -> Path:
     """The cache that all splits are tested on."""
     if choice.cache:
-        return workspace.choose_cache(choice.cache)
+        return named_cache(workspace, choice.cache, choice.mirror or MirrorChoice())
     if choice.checkpoint:
         first = Path(str(choice.checkpoint).replace(PLACE, "1"))
         return _cache_for(workspace, None, first) if first.exists() else workspace.choose_cache(None)
@@ -150,8 +153,8 @@ def _family_cache(workspace: Workspace, choice: Choice) -> Path:
     return workspace.choose_cache(trained_on if trained_on in workspace.cache_names() else None)
 
 
-def _cache_for(workspace: Workspace, name: str | None, checkpoint: Path) -> Path:
+def _cache_for(workspace: Workspace, name: str | None, checkpoint: Path, mirror: MirrorChoice | None = None) -> Path:
     if name is None:
         trained_on = cache_trained_on(checkpoint)
         name = trained_on if trained_on in workspace.cache_names() else None
-    return workspace.choose_cache(name)
+    return named_cache(workspace, name, mirror or MirrorChoice())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +18,7 @@ import zarr
 from mocrop.pipeline.cache.dense import DenseWindows, window_slots
 from mocrop.pipeline.cache.description import DENSE, damaged
 from mocrop.pipeline.cache.layout import (
+    CHECKSUMS,
     OF_WINDOWS,
     USABLE,
     boxes_of_slots,
@@ -23,6 +28,7 @@ from mocrop.pipeline.cache.layout import (
     slot_checksums,
     whole_frames,
 )
+from mocrop.pipeline.cache.mirror.shard_check import CHECKSUM_BYTES, ENTRY_BYTES, ShardFacts
 from mocrop.pipeline.cache.open_cache import OpenCache
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
@@ -35,8 +41,10 @@ class CropCache(OpenCache):
     their shapes and dtypes are listed in :mod:`~mocrop.pipeline.cache.layout`. Frames are read through TensorStore.
 
     Args:
-        path: the ``.zarr`` folder.
-    Raises: CacheError if it is not a crop cache of this schema.
+        path: the ``.zarr`` folder, or an address such as ``s3://bucket/name.zarr``, whose columns are read at once and
+            whose shards are copied into a mirror on this machine when they are first needed.
+        mirror, mirror_bytes: of an address, the folder for that, and the most that it may hold.
+    Raises: CacheError if it is not a crop cache of this schema; AddressError if an address cannot be reached.
     """
 
     def __len__(self) -> int:
@@ -202,6 +210,7 @@ class CropCache(OpenCache):
     def _computed_checksums(self, stream: Stream) -> npt.NDArray[np.uint32]:
         used = np.where(self.usable, self.frame_counts, 0)
         values = np.zeros(self.shape[:2], np.uint32)
+        self.fetch_shards(self._shards_with_frames(), stream)
         array = self.open_stream(stream)
         try:
             for row in np.flatnonzero(used).tolist():
@@ -229,7 +238,7 @@ class CropCache(OpenCache):
 
     def open_stream(self, stream: Stream, *, context: ts.Context | None = None) -> ts.TensorStore:
         """Open ``frames``, or ``motion``: int8, shape (clips, slots, 2, side, side)."""
-        return open_stream(self.path, stream, context=context)
+        return open_stream(self.path, stream, context=context, must_be_there=self.mirror is not None)
 
     def shard_file(self, shard: int, stream: Stream = "frames") -> Path:
         """File with the frames or fields of the clips from ``shard * clips_per_shard`` on."""
@@ -237,6 +246,65 @@ class CropCache(OpenCache):
 
     def missing_shards(self, stream: Stream = "frames") -> list[int]:
         """Shards that should hold frames by their states but whose file is missing; empty for an undamaged cache."""
+        if self.mirror is not None:  # which fetches them; what is not at the address is told then
+            return []
+        return [shard for shard in self._shards_with_frames() if not self.shard_file(shard, stream).exists()]
+
+    def _shards_with_frames(self) -> list[int]:
         with_frames = np.flatnonzero(self.usable & (self.frame_counts > 0))
-        shards = np.unique(with_frames // self.clips_per_shard)
-        return [int(shard) for shard in shards if not self.shard_file(int(shard), stream).exists()]
+        return [int(shard) for shard in np.unique(with_frames // self.clips_per_shard)]
+
+    def shown_shard(self, shard: int, stream: Stream = "frames") -> str:
+        """Name of a shard's file for people: its path, or its address."""
+        file = self.shard_file(shard, stream)
+        return str(file) if self.mirror is None else self.mirror.shown(file)
+
+    def open_shard(self, shard: int, stream: Stream = "frames") -> int:
+        """Open a shard's file for reading; one at an address is fetched first, and stays while it is open.
+
+        Returns: its descriptor.
+        Raises: OSError; AddressError, CacheError or DiskFullError if it cannot be fetched.
+        """
+        file = self.shard_file(shard, stream)
+        return os.open(file, os.O_RDONLY) if self.mirror is None else self.mirror.open(file, self._facts(shard, stream))
+
+    def fetch_shards(self, shards: Iterable[int], stream: Stream = "frames") -> None:
+        """Have shards of a cache at an address in its mirror, several at once. Raises: as :meth:`open_shard`."""
+        if self.mirror is not None:
+            self.mirror.ensure_all([(self.shard_file(each, stream), self._facts(each, stream)) for each in shards])
+
+    @contextlib.contextmanager
+    def held_shards(self, shards: Iterable[int], stream: Stream = "frames") -> Iterator[None]:
+        """Have shards in the mirror, and keep them there while the body runs. Raises: as :meth:`open_shard`."""
+        if self.mirror is None:
+            yield
+            return
+        with self.mirror.opened([(self.shard_file(each, stream), self._facts(each, stream)) for each in shards]):
+            yield
+
+    def forget_shard(self, shard: int, stream: Stream = "frames") -> None:
+        """Delete a damaged shard from the mirror, so that it is fetched anew; without effect on a cache of its own."""
+        if self.mirror is not None:
+            self.mirror.forget(self.shard_file(shard, stream))
+
+    def shard_bytes(self, stream: Stream = "frames") -> int:
+        """Bytes of a full shard, uncompressed."""
+        each = math.prod(self.item_shape(stream)) + CHECKSUM_BYTES + ENTRY_BYTES
+        return self.clips_per_shard * self.frames_per_clip * each + CHECKSUM_BYTES
+
+    def stored_bytes(self, stream: Stream = "frames") -> int:
+        """Bytes of all shards, or of a compressed cache the most that they can have."""
+        used = int(np.sum(self.frame_counts[self.usable])) * (math.prod(self.item_shape(stream)) + CHECKSUM_BYTES)
+        index = self.clips_per_shard * self.frames_per_clip * ENTRY_BYTES + CHECKSUM_BYTES
+        return used + len(self._shards_with_frames()) * index
+
+    def _facts(self, shard: int, stream: Stream) -> Callable[[], ShardFacts]:
+        rows = slice(shard * self.clips_per_shard, (shard + 1) * self.clips_per_shard)
+
+        def facts() -> ShardFacts:
+            checksums = getattr(self, CHECKSUMS[stream])[rows] if self.checked else None
+            return ShardFacts(
+                clips=self.clips_per_shard, slots=self.frames_per_clip, checksums=checksums, compressed=self.compressed
+            )
+
+        return facts

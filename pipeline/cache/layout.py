@@ -129,12 +129,18 @@ class ClipTable:
         return 4 if self.labels is not None or bool(np.any(self.subset >= VALIDATION)) else 1
 
 
-def open_stream(path: Path, stream: Stream, *, context: ts.Context | None = None) -> ts.TensorStore:
+def open_stream(
+    path: Path, stream: Stream, *, context: ts.Context | None = None, must_be_there: bool = False
+) -> ts.TensorStore:
     """Open ``frames`` or ``motion`` of a cache with TensorStore; shapes and dtypes as in the table above.
 
+    Args:
+        must_be_there: reading what is not there, such as an unused slot, is an error rather than zeros.
     Raises: ValueError if it cannot be opened.
     """
-    return open_array(path, stream, context=context, store_data_equal_to_fill_value=True)  # black frames are stored
+    return open_array(  # black frames are stored
+        path, stream, context=context, store_data_equal_to_fill_value=True, must_be_there=must_be_there
+    )
 
 
 def has_motion(path: Path) -> bool:

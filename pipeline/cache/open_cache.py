@@ -10,9 +10,13 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.pipeline.address import is_address
 from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.cache.description import group_file, read_attributes, require_sound
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, missing_files, written_shards
+from mocrop.pipeline.cache.mirror.mirror import Mirror
+from mocrop.pipeline.cache.mirror.open_mirror import open_mirror
+from mocrop.pipeline.cache.mirror.place import mirror_at
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.names import is_utf8
 from mocrop.pipeline.platform_calls import HeldFolder
@@ -27,12 +31,21 @@ class OpenCache:
     """The folder of a crop cache, opened for reading, and what its columns are read by.
 
     Args:
-        path: the ``.zarr`` folder.
-    Raises: CacheError if it is not a crop cache of this schema.
+        path: the ``.zarr`` folder, or an address such as ``s3://bucket/name.zarr``.
+        mirror: of an address, the folder that keeps what is read of it; None: that of the user, see docs/cloud.md.
+        mirror_bytes: the most that this folder may hold; None: what the disk has, but for a reserve.
+    Attributes:
+        path: the folder; of a cache at an address, its mirror.
+        mirror: brings shards there; None for a cache of its own.
+    Raises: CacheError if it is not a crop cache of this schema; AddressError if it cannot be reached.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, mirror: Path | str | None = None, mirror_bytes: int | None = None) -> None:
+        if is_address(path):
+            path = open_mirror(str(path), mirror=mirror, most_bytes=mirror_bytes)
         self.path = Path(path)
+        place = mirror_at(self.path)
+        self.mirror = None if place is None else Mirror(place)
         if not is_utf8(os.fspath(self.path)):
             raise CacheError(f"the path of the cache {self.path} is not UTF-8; rename the folder")
         self._folder = HeldFolder(self.path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from mocrop.pipeline.address import is_address
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
 from mocrop.pipeline.files import fitting_name, is_there, names_in
 from mocrop.pipeline.names import is_utf8
@@ -121,6 +122,11 @@ class Workspace:
 
         Raises: CacheError that lists the caches if there is none of that name, or several to choose from.
         """
+        if name is not None and is_address(name):
+            raise CacheError(
+                f"{name} is an address, which only train, eval and predict read; fetch the cache with `mocrop pull`, "
+                "and name it then"
+            )
         names = self.cache_names()
         if not names:
             raise CacheError(f"{self.root} has no crop cache yet; make one with `mocrop precrop --size 192`")

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, default_collate
 
 from mocrop.pipeline.cache.columns import require_plausible
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.mirror.ahead import Ahead
 from mocrop.pipeline.choices import Stream
 from mocrop.training.data.epoch_slots import EpochSlots, NextEpochs, SlotRule
 from mocrop.training.data.frame_reader import FrameReader
@@ -207,6 +208,10 @@ class CropDataset(Dataset[Sample]):
         if epoch is None and self._random:
             return self._slots.of(indices, self._next_epochs.take(indices))
         return self._slots.of(indices, epoch or 0)
+
+    def ahead(self, batches: Sequence[IntArray]) -> Ahead | None:
+        """Begin to fetch what batches to come need of a cache at an address; see :meth:`.FrameReader.ahead`."""
+        return self._reader.ahead([self.rows[indices] for indices in batches])
 
     def read(self, indices: IntArray, *, epoch: int | None = None, out: Tensor | None = None) -> Batch:
         """Read several clips into one tensor.

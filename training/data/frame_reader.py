@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import tensorstore as ts
 
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import CHECKSUMS
+from mocrop.pipeline.cache.mirror.ahead import Ahead
 from mocrop.pipeline.cache.open_cache import replaced
 from mocrop.pipeline.checksums import checksum
 from mocrop.pipeline.choices import Stream
@@ -67,6 +69,21 @@ class FrameReader:
         if self._token() != token:
             raise replaced(path)
 
+    def ahead(self, batches: Sequence[IntArray]) -> Ahead | None:
+        """Begin to fetch the shards of batches to come; None for a cache on this machine.
+
+        Args:
+            batches: for each, rows of the cache.
+        Warns: UserWarning, once, if the mirror is smaller than the cache.
+        """
+        mirror = self.cache.mirror
+        if mirror is None:
+            return None
+        fits = mirror.warn_if_small(self.cache.stored_bytes(self.stream))
+        most = None if fits else max(1, (mirror.place.most_bytes or 0) // 2 // self.cache.shard_bytes(self.stream))
+        shards = [(rows // self.cache.clips_per_shard).tolist() for rows in batches]
+        return Ahead(lambda shard: self.cache.fetch_shards([shard], self.stream), shards, most_shards=most)
+
     def read(self, clips: IntArray, slots: IntArray, *, out: Frames | None = None) -> Frames | Fields:
         """Read the chosen slots of some clips.
 
@@ -106,7 +123,8 @@ class TensorStoreFrames:
         """
         try:
             opened = self._opened()
-            ts.array(out.view(opened.dtype.numpy_dtype)).write(opened.vindex[clips, slots]).result()
+            with self._cache.held_shards(np.unique(clips // self._cache.clips_per_shard).tolist(), self._stream):
+                ts.array(out.view(opened.dtype.numpy_dtype)).write(opened.vindex[clips, slots]).result()
             self._cache.require_same_folder()
             self._require_content(clips, slots, out)
         except ValueError as error:  # what TensorStore raises for a damaged file
@@ -122,7 +140,9 @@ class TensorStoreFrames:
         expected = getattr(self._cache, CHECKSUMS[self._stream])[clips, slots].tolist()
         for clip, frame, value in zip(clips.tolist(), out, expected, strict=True):
             if checksum(frame) != value and (value or frame.any()):  # an unused slot is zeros, and has 0
-                file = self._cache.shard_file(clip // self._cache.clips_per_shard, self._stream)
+                shard = clip // self._cache.clips_per_shard
+                self._cache.forget_shard(shard, self._stream)
+                file = self._cache.shown_shard(shard, self._stream)
                 raise CacheError(f"{file} {OTHER_FRAMES}: {self._cache.clip[clip]} cannot be read; {CACHE_WAY_OUT}")
 
     def _opened(self) -> ts.TensorStore:

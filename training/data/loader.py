@@ -119,8 +119,11 @@ class CropLoader:
     def _read(self, epoch: int, batches: list[npt.NDArray[np.int64]]) -> Iterator[Batch]:
         pending: deque[Future[Batch]] = deque()
         pool = ThreadPoolExecutor(READING_THREADS, thread_name_prefix="crop-loader")
+        ahead = self.dataset.ahead(batches)
         try:
-            for indices in batches:
+            for number, indices in enumerate(batches):
+                if ahead is not None:
+                    ahead.begin(number)
                 out = self._buffers.take(self.dataset.batch_shape(len(indices)))
                 pending.append(pool.submit(self.dataset.read, indices, epoch=epoch, out=out))
                 if len(pending) > self._lookahead:
@@ -128,6 +131,8 @@ class CropLoader:
             while pending:
                 yield pending.popleft().result()
         finally:  # also if the caller breaks off
+            if ahead is not None:
+                ahead.close()
             pool.shutdown(cancel_futures=True)
 
     def _batches(self, epoch: int, rank: int, ranks: int) -> list[npt.NDArray[np.int64]]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 import os
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import google_crc32c
@@ -63,7 +62,10 @@ class ShardFiles:
         self._checked = np.zeros(cache.shape[:2], dtype=np.bool_)
         # read now: a forked process cannot open columns
         self._checksums = getattr(cache, CHECKSUMS[stream]) if cache.checked else None
-        self._file = lru_cache(maxsize=_open_files())(self._open)  # what it drops is closed once no thread reads it
+        # what it drops is closed once no thread reads it
+        self._file = lru_cache(maxsize=_open_files(cache, stream))(self._open)
+        if cache.mirror is not None:
+            cache.mirror.holds_files(self)
 
     def read(self, clips: IntArray, slots: IntArray, out: npt.NDArray[np.uint8]) -> None:
         """Read frame ``slots[i]`` of clip ``clips[i]`` into ``out[i]``.
@@ -74,6 +76,8 @@ class ShardFiles:
         Raises: CacheError if a shard file is missing, cut off or damaged.
         """
         shards, rows = np.divmod(clips, self._index_shape[0])
+        if self._cache.mirror is not None:
+            self._cache.fetch_shards(np.unique(shards).tolist(), self._stream)
         files = [self._file(shard) for shard in shards.tolist()]
         places = (rows * self._index_shape[1] + slots).tolist()
         expected = self._expected(clips, slots)
@@ -88,6 +92,10 @@ class ShardFiles:
             raise self._error(error.shard, f"{OTHER_FRAMES} (checksum of {self._frame_name(error)})") from error
         self._checked[clips, slots] = True
 
+    def release_files(self) -> None:
+        """Close all files that no thread reads just now."""
+        self._file.cache_clear()
+
     def _expected(self, clips: IntArray, slots: IntArray) -> list[int]:
         """Checksum to compare each frame with; IN_FILE: the one behind it, CHECKED: none."""
         of_new = IN_FILE if self._checksums is None else self._checksums[clips, slots].astype(np.int64)
@@ -96,10 +104,10 @@ class ShardFiles:
 
     def _open(self, shard: int) -> _ShardFile:
         try:
-            path = self._cache.shard_file(shard, self._stream)
             rows = self._index_shape[0]
             self._checked[shard * rows : (shard + 1) * rows] = False  # it may have been written again
-            file = _ShardFile(path, shard, self._index_shape, self._frame_bytes)
+            descriptor = self._cache.open_shard(shard, self._stream)
+            file = _ShardFile(descriptor, shard, self._index_shape, self._frame_bytes)
             self._cache.require_same_folder()
             return file
         except FileNotFoundError as error:
@@ -117,7 +125,8 @@ class ShardFiles:
     def _error(self, shard: int, fact: str) -> CacheError:
         rows = self._index_shape[0]
         names = self._cache.clip[shard * rows : (shard + 1) * rows]
-        file = self._cache.shard_file(shard, self._stream)
+        self._cache.forget_shard(shard, self._stream)
+        file = self._cache.shown_shard(shard, self._stream)
         return CacheError(f"{file} {fact}: clips {names[0]} to {names[-1]} cannot be read; {CACHE_WAY_OUT}")
 
 
@@ -136,21 +145,22 @@ class _DamagedFrameError(Exception):
 class _ShardFile:
     """A shard file open for reading, and its index; ``place`` is a frame's position in the index.
 
+    Args:
+        descriptor: of the file, which is closed with this.
+
     Attributes:
         shard: its number.
         offsets: of each frame, in bytes from the start of the file; -1 for a frame that is not stored.
     """
 
-    def __init__(self, path: Path, shard: int, shape: tuple[int, int], frame_bytes: int) -> None:
-        self._descriptor = -1
+    def __init__(self, descriptor: int, shard: int, shape: tuple[int, int], frame_bytes: int) -> None:
+        self._descriptor = descriptor
         self.shard = shard
-        self._descriptor = os.open(path, os.O_RDONLY)
         self._frame_bytes = frame_bytes
         self.offsets: list[int] = _read_index(self._descriptor, shape, frame_bytes).reshape(-1).tolist()
 
     def __del__(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+        os.close(self._descriptor)
 
     def read(self, place: int, out: Bytes, expected: int, flags: int) -> bool:
         """Read a frame into ``out``, which is as large; return whether all of it could be read.
@@ -213,6 +223,12 @@ def _read_index(descriptor: int, shape: tuple[int, int], frame_bytes: int) -> In
     return np.where(stored, offset, MISSING).astype(np.int64)  # MISSING becomes -1
 
 
-def _open_files() -> int:
-    """How many shard files to keep open: a quarter of what the process may, at most ``MAX_OPEN_FILES``."""
-    return max(1, min(MAX_OPEN_FILES, most_open_files() // 4))
+def _open_files(cache: CropCache, stream: Stream) -> int:
+    """How many shard files to keep open: a quarter of what the process may, at most ``MAX_OPEN_FILES``.
+
+    Of a bounded mirror an eighth, as no file that is open is deleted to make room for others.
+    """
+    most = max(1, min(MAX_OPEN_FILES, most_open_files() // 4))
+    if cache.mirror is None or cache.mirror.place.most_bytes is None:
+        return most
+    return max(1, min(most, cache.mirror.place.most_bytes // 8 // cache.shard_bytes(stream)))

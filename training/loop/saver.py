@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from mocrop.pipeline.errors import StoppedError
+from mocrop.pipeline.errors import AddressError, StoppedError
 from mocrop.pipeline.limits import require_number
 from mocrop.training.distributed import Agreement, Ranks
 from mocrop.training.loop.meter import Meter
@@ -53,10 +54,30 @@ class Saver:
         self._save = save
         self._saved = time.monotonic()
         self._agreement = Agreement(control.ranks)
+        self._updated = -1  # batches of the epoch after the last update of the weights
 
     def begin_epoch(self) -> None:
         """Count the time to the next save from now: an epoch begins or resumes, and all before it is saved."""
         self._saved = time.monotonic()
+        self._updated = -1
+
+    @contextmanager
+    def saving_if_data_vanish(self, epoch: int, meter: Meter) -> Iterator[None]:
+        """Save what is done if the cache is at an address, and the body ends since it cannot be reached any more.
+
+        Gradients that no update has used are not saved, and other ranks may be at another batch: then the run goes on
+        from its last save.
+
+        Raises: AddressError that says so.
+        """
+        try:
+            yield
+        except AddressError as error:
+            done = "the run goes on from its last save"
+            if self._control.ranks.ranks == 1 and meter.batches_done == self._updated:
+                self._save(meter)
+                done = f"batch {meter.batches_done} of {meter.batches} of epoch {epoch + 1} was done, and is saved"
+            raise AddressError(f"{error}; {done}") from error
 
     def after_batch(self, epoch: int, meter: Meter) -> None:
         """Save if it is time; save and stop if a signal has asked for it.
@@ -65,6 +86,7 @@ class Saver:
             epoch: the one that ``meter`` counts, from 0.
         Raises: StoppedError if a signal has asked any rank to stop; the run is saved.
         """
+        self._updated = meter.batches_done
         stop, save = self._agreement.heard([self._control.stop.signal, self._due()])
         if stop or save:
             self._save(meter)

@@ -148,9 +148,10 @@ def train_epochs(job: Job, run: Run, callback: TrainCallback, saver: Saver) -> N
     for epoch in range(len(run.history), job.settings.epochs):
         meter = run.meter()
         saver.begin_epoch()
-        train_epoch(job, epoch, meter, callback, saver)
-        start = time.perf_counter()
-        validation = validate(job, after_batch=partial(saver.after_batch, epoch, meter))
+        with saver.saving_if_data_vanish(epoch, meter):
+            train_epoch(job, epoch, meter, callback, saver)
+            start = time.perf_counter()
+            validation = validate(job, after_batch=partial(saver.after_batch, epoch, meter))
         seconds = meter.seconds + time.perf_counter() - start
         callback.epoch(run.save_epoch(meter, validation, seconds=seconds))
 
@@ -191,6 +192,7 @@ def _config(
     return {
         "settings": plain_settings(settings, keep_none=True),
         "cache": described,
+        **({} if cache.mirror is None else {"address": str(cache.mirror.place.address)}),
         "class_names": cache.class_names,
         "clips": {
             "train": facts.train_clips,

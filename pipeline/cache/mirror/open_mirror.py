@@ -1,0 +1,168 @@
+"""Open the mirror of a cache at an address: its metadata and columns are brought up to date, all files at once."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from mocrop.pipeline.address import Address, RemoteFiles
+from mocrop.pipeline.address_errors import is_missing_bucket
+from mocrop.pipeline.cache.description import GROUP_FILE, OPTIONAL, ROWS, read_attributes, require_sound
+from mocrop.pipeline.cache.layout import SHARD_COLUMNS, STREAMS, shard_file
+from mocrop.pipeline.cache.mirror.place import MirrorPlace, default_root, place_of
+from mocrop.pipeline.cache.mirror.room import waiting_lock
+from mocrop.pipeline.checksums import ARRAYS, WHOLE, checksum
+from mocrop.pipeline.errors import AddressError, CacheError
+from mocrop.pipeline.files import write_whole
+from mocrop.pipeline.platform_calls import sync_all
+from mocrop.pipeline.strict_json import parsed_json
+from mocrop.pipeline.system_errors import as_mocrop_errors
+
+READS_AT_ONCE = 32  # of small files
+VERSIONS = "versions.json"
+
+
+def open_mirror(text: str, *, mirror: Path | str | None = None, most_bytes: int | None = None) -> Path:
+    """Bring the columns of a cache at an address up to date in its mirror, which is made where there is none.
+
+    Args:
+        text: the address of the ``.zarr`` folder.
+        mirror: the folder that mirrors share; None: see :func:`~mocrop.pipeline.cache.mirror.place.default_root`.
+        most_bytes: of all mirrors in it; None: what the disk has, but for a reserve.
+    Returns: the folder of the mirror, which :class:`~mocrop.pipeline.cache.crop_cache.CropCache` opens as a cache.
+    Raises: AddressError; CacheError if there is no crop cache at the address, or a damaged one; FileError.
+    """
+    address = Address.parse(text)
+    files = RemoteFiles(address)
+    content = _group(files)
+    root = default_root() if mirror is None else Path(mirror)
+    place = place_of(address, _seal(content), root, most_bytes)
+    with as_mocrop_errors(place.root), waiting_lock(place.folder.parent / ".columns"):
+        try:
+            _update(files, place, content)
+        except CacheError as error:  # what checks a cache names the folder that it is in
+            error.args = tuple(str(each).replace(str(place.folder), str(address)) for each in error.args)
+            raise
+        place.save()
+    return place.folder
+
+
+def _group(files: RemoteFiles) -> bytes:
+    try:
+        return files.read(GROUP_FILE)
+    except AddressError as error:
+        if not error.missing or is_missing_bucket(error):
+            raise
+        raise CacheError(
+            f"{files.address} is not a crop cache; see that the address is that of the .zarr folder"
+        ) from error
+
+
+def _seal(content: bytes) -> object:
+    """The checksum of a cache's attributes; of those that have none, or are damaged, that of the whole file."""
+    try:
+        return parsed_json(content)["attributes"]["mocrop"][WHOLE]
+    except (ValueError, KeyError, TypeError):
+        return f"bytes {checksum(content)}"
+
+
+def _update(files: RemoteFiles, place: MirrorPlace, content: bytes) -> None:
+    folder = place.folder
+    write_whole(folder / GROUP_FILE, content)
+    attributes, _ = read_attributes(folder)
+    there = files.entries() if files.can_list else None
+    versions = None if there is None else {name: f"{entry.size} {entry.version}" for name, entry in there.items()}
+    _fetch_all(files, place, _metadata(attributes), versions)
+    arrays = require_sound(folder, attributes)
+    _fetch_all(files, place, _column_files(arrays), versions)
+    for name in versions or ():
+        stream, *place_in_it = name.split("/")
+        if stream in STREAMS and place_in_it[0] == "c":  # a shard that is there is written, see `written_shards`
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _metadata(attributes: Mapping[str, Any]) -> list[str]:
+    """The files of metadata of all arrays; of a cache of schema 1 those that there may be."""
+    sealed = attributes.get(ARRAYS)
+    names = list(sealed) if isinstance(sealed, dict) else ["frames", *ROWS, *OPTIONAL]
+    return [f"{name}/{GROUP_FILE}" for name in names]
+
+
+def _column_files(arrays: Mapping[str, Any]) -> list[str]:
+    """The files of all columns, whether they are there or not."""
+    return [file for name, array in arrays.items() if name not in STREAMS for file in _chunks(name, array)]
+
+
+def _chunks(name: str, array: Mapping[str, Any]) -> Iterator[str]:
+    shape, chunks = array["shape"], array["chunk_grid"]["configuration"]["chunk_shape"]
+    counts = [math.ceil(side / chunk) for side, chunk in zip(shape, chunks, strict=True)]
+    for place in itertools.product(*(range(count) for count in counts)):
+        yield "/".join([name, "c", *map(str, place)])
+
+
+def _fetch_all(files: RemoteFiles, place: MirrorPlace, names: list[str], versions: Mapping[str, str] | None) -> None:
+    """Bring files up to date; those that are not at the address are removed from the mirror, too.
+
+    Args:
+        versions: of all files at the address; None: it does not say, and all are read again.
+    """
+    record = place.folder.parent / VERSIONS
+    known = _known(record)
+
+    def fetched(name: str) -> Path | None:
+        file = place.folder / name
+        if versions is not None and versions.get(name) == known.get(name, "") and file.exists():
+            return None
+        old = file.read_bytes() if file.exists() else None
+        new = _content(files, name, versions)
+        if new == old:
+            return None
+        _drop_shards(place.folder, name)
+        if new is None:
+            file.unlink()
+            return None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}.partial")
+        partial.write_bytes(new)
+        partial.replace(file)
+        return file
+
+    with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="columns") as pool:
+        written = [file for file in pool.map(fetched, names) if file is not None]
+    if written:
+        sync_all(written)
+    if versions is not None:
+        known |= {name: versions[name] for name in names if name in versions}
+        write_whole(record, json.dumps(known).encode())
+
+
+def _content(files: RemoteFiles, name: str, versions: Mapping[str, str] | None) -> bytes | None:
+    """The content of a file at the address; None: it is not there."""
+    if versions is not None and name not in versions:
+        return None
+    try:
+        return files.read(name)
+    except AddressError as error:
+        if error.missing:
+            return None
+        raise
+
+
+def _known(record: Path) -> dict[str, str]:
+    try:
+        return dict(parsed_json(record.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _drop_shards(folder: Path, name: str) -> None:
+    """Delete the shards that a file of a column tells of, as they are others now."""
+    column, _, *numbers = name.split("/")
+    if column in SHARD_COLUMNS and numbers and numbers[0].isdecimal():
+        for stream in STREAMS:
+            shard_file(folder, int(numbers[0]), stream).unlink(missing_ok=True)
