@@ -13,7 +13,8 @@ import tensorstore as ts
 
 from mocrop.pipeline.arrays import open_array, short
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.layout import USABLE
+from mocrop.pipeline.cache.dense import DenseWindows
+from mocrop.pipeline.cache.layout import OF_WINDOWS, USABLE
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import ClipError, Reason
 
@@ -71,6 +72,7 @@ class CacheRow:
 
     numbers: list[int]  # of the source frames of the used slots
     boxes: tuple[CropBox, ...]  # of the same
+    starts: list[int] | None  # of the source frames that windows begin with; None: it has no windows
 
 
 class CacheRows:
@@ -92,7 +94,17 @@ class CacheRows:
             raise ClipError(Reason.UNREADABLE, f"{clip}: {self._cache.path} has no frames of it; run `mocrop precrop`")
         slots = self._column("slot_box", position, clip) if self._cache.has_column("slot_box") else None
         edges = [box] * len(numbers) if slots is None else slots[: len(numbers)]
-        return CacheRow(numbers=numbers, boxes=tuple(CropBox.of(each.tolist()) for each in edges))
+        window = None if self._cache.dense is None else self._column(OF_WINDOWS, position, clip)
+        return CacheRow(
+            numbers=numbers,
+            boxes=tuple(CropBox.of(each.tolist()) for each in edges),
+            starts=None if window is None else window[window >= 0].tolist(),
+        )
+
+    @property
+    def dense(self) -> DenseWindows | None:
+        """The windows that clips may have."""
+        return self._cache.dense
 
     def frames(self, position: int, used: int, *, clip: str) -> npt.NDArray[np.uint8]:
         """Frames of the used slots: uint8, shape (used, 3, size, size). Raises: ClipError if they are damaged."""

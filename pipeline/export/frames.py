@@ -18,6 +18,8 @@ from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.settings import Plain
 
 FRAMES_VERSION = 1
+WINDOWS = "windows.csv"
+_HEAD_OF_WINDOWS = ("file", "window", "place")
 _HEAD = ("file", "frame", "left", "top", "right", "bottom", "seconds")
 
 
@@ -43,9 +45,13 @@ def write_frames(clip: ExportClip, folder: Path, work: ExportWork, log: ClipLog)
 
 
 def finish_frames(export: Export) -> list[Path]:
-    """Write the lists of labels and subsets, whose paths are folders, and the box of each file."""
+    """Write the lists of labels and subsets, whose paths are folders, the box of each file, and windows if any."""
     write_csv(_HEAD, _rows(export), export.folder / BOXES)
-    return [*write_lists(export), export.folder / BOXES]
+    lists = [*write_lists(export), export.folder / BOXES]
+    if any("windows" in clip.facts for clip in export.clips()):
+        write_csv(_HEAD_OF_WINDOWS, _window_rows(export), export.folder / WINDOWS)
+        lists.append(export.folder / WINDOWS)
+    return lists
 
 
 def _rows(export: Export) -> Iterator[tuple[object, ...]]:
@@ -54,6 +60,14 @@ def _rows(export: Export) -> Iterator[tuple[object, ...]]:
         for slot, (number, box, seconds) in enumerate(slots):
             name = picture_name(slot, export.settings.form_settings)
             yield f"{clip.path}/{name}", number, *box, seconds
+
+
+def _window_rows(export: Export) -> Iterator[tuple[object, ...]]:
+    """The file of each frame of each window; one that several windows have, or that pads one, comes several times."""
+    for clip in export.clips():
+        for number, slots in enumerate(clip.facts["windows"]):
+            for place, slot in enumerate(slots):
+                yield f"{clip.path}/{picture_name(slot, export.settings.form_settings)}", number, place
 
 
 FRAMES = Form(

@@ -20,7 +20,9 @@ def slot_facts(clip: ExportClip, crops: SlotCrops, log: ClipLog) -> Plain:
     """Facts about the slots as JSON holds them, each list in order of time.
 
     Returns: ``frames``, numbers of the source frames; ``seconds``, when each is shown, from the first frame of the clip
-        on; ``boxes``, left, top, right, bottom of each crop, pixels of the source; ``source``, its width and height.
+        on; ``boxes``, left, top, right, bottom of each crop, pixels of the source; ``source``, its width and height;
+        and where the slots are those of windows of neighbouring frames, ``windows``: for each window the slots of its
+        frames, from 0.
     Raises: ClipError.
     """
     size = source_size(Path(clip.task.path), clip=clip.task.name, log=log)
@@ -29,6 +31,7 @@ def slot_facts(clip: ExportClip, crops: SlotCrops, log: ClipLog) -> Plain:
         "seconds": [round(seconds, _DIGITS) for seconds in crops.seconds],
         "boxes": [list(box.pixels(*size)) for box in crops.boxes],
         "source": list(size),
+        **({} if crops.windows is None else {"windows": crops.windows}),
     }
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mocrop.pipeline.cache.dense import DenseWindows, window_slots
+from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.crop_box import CropBox
 from mocrop.pipeline.errors import ClipError, Reason
 from mocrop.pipeline.export.base import ExportClip, ExportSettings
@@ -33,6 +35,9 @@ class SlotCrops:
     numbers: list[int]  # of the frames in the clip, ascending
     boxes: tuple[CropBox, ...]  # one for each, fractions of the upright picture
     seconds: tuple[float, ...]  # when each is shown, since the first frame of the clip
+    windows: (
+        list[list[int]] | None
+    )  # of neighbouring frames: for each frame of each window its slot; None: there are none
 
 
 class ExportWork:
@@ -59,11 +64,18 @@ class ExportWork:
         if self.settings.cache:
             row = self._rows.row(task.position, clip=task.name)
             frames = self._rows.frames(task.position, len(row.numbers), clip=task.name)
-            numbers, boxes = row.numbers, row.boxes
+            numbers, boxes, starts, dense = row.numbers, row.boxes, row.starts, self._rows.dense
         else:
             crops = self._crop_work.crops(task, log)
-            frames, numbers, boxes = crops.frames, crops.numbers, crops.boxes
-        return SlotCrops(frames=frames, numbers=numbers, boxes=boxes, seconds=self._seconds(clip, numbers))
+            frames, numbers, boxes, starts = crops.frames, crops.numbers, crops.boxes, crops.windows
+            dense = None if starts is None else self.settings.crop.dense
+        return SlotCrops(
+            frames=frames,
+            numbers=numbers,
+            boxes=boxes,
+            seconds=self._seconds(clip, numbers),
+            windows=None if starts is None or dense is None else _slots_of(numbers, starts, dense, clip=task.name),
+        )
 
     def _seconds(self, clip: ExportClip, numbers: list[int]) -> tuple[float, ...]:
         """When frames of a clip are shown, by its own file. Raises: ClipError."""
@@ -101,6 +113,17 @@ class ExportWork:
         if result.slot_boxes:
             return ClipBoxes.of(slots, [box.in_float32() for box in result.slot_boxes], frames=len(slots))
         return ClipBoxes.of([0], [result.box.in_float32()], frames=len(slots))
+
+
+def _slots_of(numbers: list[int], starts: list[int], dense: DenseWindows, *, clip: str) -> list[list[int]]:
+    """The slot of each frame of each window of a clip. Raises: ClipError if one is not stored."""
+    window = np.full((1, dense.windows), UNUSED, np.int32)
+    window[0, : len(starts)] = starts
+    try:
+        return window_slots(np.array([numbers], np.int32), window, dense)[0, : len(starts)].tolist()  # type: ignore[no-any-return]
+    except ValueError as error:
+        fact = f"its windows begin at {starts}, and the frames that are stored are not theirs"
+        raise ClipError(Reason.UNREADABLE, f"{clip}: {fact}; `mocrop verify` says how to repair it") from error
 
 
 def _ends(numbers: range) -> tuple[int, int]:
