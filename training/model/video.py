@@ -106,9 +106,8 @@ def require_clips(arch: str, *, size: int, frames: int | None, input: Stream = "
 def takes_clips(arch: str, *, size: int, frames: int) -> bool:
     """Whether a network takes clips of a size, see :func:`require_clips`."""
     network = VIDEO_NETWORKS[arch]
-    if network.exact:
-        return (frames, size) == (network.least_frames, network.least_size)
-    return frames >= network.least_frames and size >= network.least_size
+    wrong_frames = _is_wrong(frames, network.least_frames, exact=network.exact)
+    return not wrong_frames and not _is_wrong(size, network.least_size, exact=network.exact)
 
 
 def require_slots(arch: str, *, frames: int, slots: int, option: str, cache: Path | str) -> None:
