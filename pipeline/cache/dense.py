@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.limits import require_whole
 
 MOST_SLOTS = 1 << 16  # a cache with more is refused as damaged
+ROWS_AT_ONCE = 2048  # clips whose windows are looked up together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +128,15 @@ def window_slots(
     Returns: int64, shape (clips, windows, frames).
     Raises: ValueError if a window needs a frame that is not stored.
     """
-    located = _located(frame_index, window, dense)
-    if located.lost.any():
-        row, which, frame = np.argwhere(located.lost)[0].tolist()
-        number = located.numbers[row, which, frame]
-        raise ValueError(f"row {row}: its window {which} needs frame {number}, which is not stored")
-    return located.slots
+    slots = np.empty((len(window), dense.windows, dense.frames), np.int64)
+    for some in _blocks(len(window)):
+        located = _located(frame_index[some], window[some], dense)
+        if located.lost.any():
+            row, which, frame = np.argwhere(located.lost)[0].tolist()
+            number = located.numbers[row, which, frame]
+            raise ValueError(f"row {some.start + row}: its window {which} needs frame {number}, which is not stored")
+        slots[some] = located.slots
+    return slots
 
 
 def windows_fit(
@@ -144,6 +148,20 @@ def windows_fit(
         frame_index, window: as for :func:`window_slots`, each row of which is in order, with at least one frame.
     Returns: bool, shape (clips,).
     """
+    fit = np.empty(len(window), np.bool_)
+    for some in _blocks(len(window)):
+        fit[some] = _fit(frame_index[some], window[some], dense)
+    return fit
+
+
+def _blocks(clips: int) -> Iterator[slice]:
+    """All rows, some at a time: what is worked out takes several times the room of what comes of it."""
+    return (slice(first, first + ROWS_AT_ONCE) for first in range(0, clips, ROWS_AT_ONCE))
+
+
+def _fit(
+    frame_index: npt.NDArray[np.int32], window: npt.NDArray[np.int32], dense: DenseWindows
+) -> npt.NDArray[np.bool_]:
     located = _located(frame_index, window, dense)
     needed = np.zeros(frame_index.shape, np.bool_)
     rows = np.arange(len(frame_index))[:, np.newaxis]

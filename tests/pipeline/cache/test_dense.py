@@ -12,6 +12,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mocrop.pipeline.cache import dense as dense_module
 from mocrop.pipeline.cache.columns import require_plausible
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.dense import DenseWindows, even_starts, moving_starts, window_slots, windows_fit
@@ -114,6 +115,17 @@ def test_cache_of_windows_tells_them(tmp_path: Path) -> None:
     assert slots[1].tolist() == [[0, 1, 2, 3, 3]] * 4  # padded by its last frame; unused windows repeat it
     assert slots[2].tolist() == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9], [2, 4, 6, 8, 10], [0, 2, 4, 6, 8]]
     assert not slots[3].any()
+
+
+def test_slots_do_not_depend_on_how_many_clips_are_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_dense_cache(tmp_path / "c.zarr", lengths=[100, 6, 11, 0, 40], dense=DENSE)
+    whole = CropCache(path).window_slots
+    monkeypatch.setattr(dense_module, "ROWS_AT_ONCE", 2)
+    assert np.array_equal(CropCache(path).window_slots, whole)
+    require_plausible(CropCache(path))
+    zarr.open_group(path)["window"][4, 0] = 1
+    with pytest.raises(CacheError, match="row 4: its window 0 needs frame 1, which is not stored"):
+        _ = CropCache(path).window_slots
 
 
 def test_frames_of_a_window_are_those_that_its_slots_hold(tmp_path: Path) -> None:
