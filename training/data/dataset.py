@@ -75,7 +75,7 @@ class CropDataset(Dataset[Sample]):
         stream: frames, or the motion fields that belong to them.
     Attributes:
         class_names: by label.
-        segments: frames per clip; None: they are the neighbouring ones of a window.
+        segments: frames of each clip, or of each view of it.
         epochs_begun: the next epoch of a :class:`CropLoader`, by its settings; kept here, as a program may make a new
             loader for each epoch.
     Raises: CacheError if the cache has no motion fields, or its columns are damaged or cannot be right; SettingsError
@@ -101,11 +101,11 @@ class CropDataset(Dataset[Sample]):
             cache.label[self.rows].astype(np.int64) if several is None else several[self.rows]
         )
         self.class_names = tuple(cache.class_names)
-        self.segments = segments
         self._reader = FrameReader(cache, stream)
         self._random = random
         rule = _slot_rule(cache, self.rows, segments=segments, clip=clip, views=views)
         self._slots = EpochSlots(rule, random=random, seed=seed)
+        self.segments = rule.shape[-1]
         self.epochs_begun: dict[tuple[int, ...], int] = {}
         self._next_epochs = NextEpochs(len(self.rows) if random else 0)
 
