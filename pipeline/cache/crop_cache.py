@@ -245,9 +245,10 @@ class CropCache(OpenCache):
         return shard_file(self.path, shard, stream)
 
     def missing_shards(self, stream: Stream = "frames") -> list[int]:
-        """Shards that should hold frames by their states but whose file is missing; empty for an undamaged cache."""
-        if self.mirror is not None:  # which fetches them; what is not at the address is told then
-            return []
+        """Shards that should hold frames by their states but whose file is missing; empty for an undamaged cache.
+
+        Of a cache at an address those that have not been fetched.
+        """
         return [shard for shard in self._shards_with_frames() if not self.shard_file(shard, stream).exists()]
 
     def _shards_with_frames(self) -> list[int]:

@@ -77,7 +77,7 @@ class FrameReader:
         Warns: UserWarning, once, if the mirror is smaller than the cache.
         """
         mirror = self.cache.mirror
-        if mirror is None:
+        if mirror is None or not self.cache.missing_shards(self.stream):
             return None
         fits = mirror.warn_if_small(self.cache.stored_bytes(self.stream))
         most = None if fits else max(1, (mirror.place.most_bytes or 0) // 2 // self.cache.shard_bytes(self.stream))
@@ -160,11 +160,11 @@ class TensorStoreFrames:
 
 
 def require_shards(cache: CropCache, stream: Stream = "frames") -> None:
-    """Check that every shard file that should hold frames or motion fields exists.
+    """Check that every shard file that should hold frames or motion fields exists; at an address, that is seen later.
 
     Raises: CacheError that names the first that is missing.
     """
     # Zarr libraries read a missing shard as zeros
-    if missing := cache.missing_shards(stream):
+    if cache.mirror is None and (missing := cache.missing_shards(stream)):
         first = cache.shard_file(missing[0], stream)
         raise CacheError(f"{cache.path}: {len(missing)} shard files are missing, the first is {first}; {CACHE_WAY_OUT}")

@@ -64,6 +64,8 @@ class ShardFiles:
         self._checksums = getattr(cache, CHECKSUMS[stream]) if cache.checked else None
         # what it drops is closed once no thread reads it
         self._file = lru_cache(maxsize=_open_files(cache, stream))(self._open)
+        self._fetched: set[int] = set()  # shards that were in the mirror once
+        self._bounded = cache.mirror is not None and cache.mirror.place.most_bytes is not None
         if cache.mirror is not None:
             cache.mirror.holds_files(self)
 
@@ -77,7 +79,7 @@ class ShardFiles:
         """
         shards, rows = np.divmod(clips, self._index_shape[0])
         if self._cache.mirror is not None:
-            self._cache.fetch_shards(np.unique(shards).tolist(), self._stream)
+            self._fetch(set(shards.tolist()))
         files = [self._file(shard) for shard in shards.tolist()]
         places = (rows * self._index_shape[1] + slots).tolist()
         expected = self._expected(clips, slots)
@@ -91,6 +93,14 @@ class ShardFiles:
         except _DamagedFrameError as error:
             raise self._error(error.shard, f"{OTHER_FRAMES} (checksum of {self._frame_name(error)})") from error
         self._checked[clips, slots] = True
+
+    def _fetch(self, shards: set[int]) -> None:
+        """Have shards in the mirror, several at once; where it never loses any, each is asked for once."""
+        if self._bounded:
+            self._cache.fetch_shards(shards, self._stream)
+        elif new := shards - self._fetched:
+            self._cache.fetch_shards(new, self._stream)
+            self._fetched |= new
 
     def release_files(self) -> None:
         """Close all files that no thread reads just now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,8 @@ from mocrop.pipeline.system_errors import as_mocrop_errors
 
 READS_AT_ONCE = 32  # of small files
 VERSIONS = "versions.json"
+_NAME = re.compile(r"[a-z_]{1,64}")  # of an array
+_SHARD = re.compile(r"(frames|motion)/c/\d{1,9}/0/0/0/0")
 
 
 def open_mirror(text: str, *, mirror: Path | str | None = None, most_bytes: int | None = None) -> Path:
@@ -77,19 +80,21 @@ def _update(files: RemoteFiles, place: MirrorPlace, content: bytes) -> None:
     attributes, _ = read_attributes(folder)
     there = files.entries() if files.can_list else None
     versions = None if there is None else {name: f"{entry.size} {entry.version}" for name, entry in there.items()}
-    _fetch_all(files, place, _metadata(attributes), versions)
+    _fetch_all(files, place, _metadata(folder, attributes), versions)
     arrays = require_sound(folder, attributes)
     _fetch_all(files, place, _column_files(arrays), versions)
     for name in versions or ():
-        stream, *place_in_it = name.split("/")
-        if stream in STREAMS and place_in_it[0] == "c":  # a shard that is there is written, see `written_shards`
+        if _SHARD.fullmatch(name):  # one that is there counts as written, see `written_shards`
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
 
 
-def _metadata(attributes: Mapping[str, Any]) -> list[str]:
+def _metadata(folder: Path, attributes: Mapping[str, Any]) -> list[str]:
     """The files of metadata of all arrays; of a cache of schema 1 those that there may be."""
     sealed = attributes.get(ARRAYS)
     names = list(sealed) if isinstance(sealed, dict) else ["frames", *ROWS, *OPTIONAL]
+    for name in names:
+        if not _NAME.fullmatch(name):  # it becomes a path here
+            raise CacheError(f"{folder} is damaged (it names an array {name!r}); name another address")
     return [f"{name}/{GROUP_FILE}" for name in names]
 
 

@@ -25,6 +25,7 @@ from mocrop.pipeline.strict_json import parsed_json
 
 MARKER = "mirror.json"
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
+_KEY = re.compile(r"[0-9a-f]{16}")
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -72,6 +73,8 @@ def place_of(address: Address, seal: object, root: Path, most_bytes: int | None)
 def mirror_at(folder: Path) -> MirrorPlace | None:
     """What a folder is a mirror of; None for a cache of its own. Raises: CacheError if that cannot be told."""
     marker = folder.parent / MARKER
+    if not _KEY.fullmatch(folder.absolute().parent.name):  # a workspace of others never sends us to an address
+        return None
     try:
         stored = parsed_json(marker.read_bytes())
         most = stored["most_bytes"]

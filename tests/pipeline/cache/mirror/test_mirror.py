@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -25,7 +26,9 @@ from mocrop.pipeline.cache.mirror import room as room_module
 from mocrop.pipeline.cache.mirror.ahead import Ahead
 from mocrop.pipeline.cache.mirror.place import default_root, parse_bytes
 from mocrop.pipeline.cache.mirror.room import Room
+from mocrop.pipeline.checksums import with_checksum
 from mocrop.pipeline.errors import AddressError, CacheError, DiskFullError, SettingsError
+from mocrop.pipeline.strict_json import parsed_json
 from tests.cloud import HASTY, SECRET, FaultyLine, delete_bucket, s3, upload
 from tests.conftest import MakeCache
 
@@ -364,6 +367,35 @@ def test_what_is_no_cache_is_named_by_its_address(stored: Path, bucket: str, tmp
     with pytest.raises(CacheError, match=f"s3://{bucket}/seven.zarr is damaged") as told:
         CropCache(upload(stored, bucket), mirror=tmp_path / "mirror")
     assert str(tmp_path) not in str(told.value)
+
+
+def test_names_at_an_address_lead_nowhere_but_into_its_mirror(
+    stored: Path, bucket: str, s3_server: str, tmp_path: Path
+) -> None:
+    content = parsed_json((stored / "zarr.json").read_bytes())
+    attributes = content["attributes"]["mocrop"]
+    attributes["metadata"]["../../../gone"] = attributes["metadata"].pop("box")
+    content["attributes"]["mocrop"] = with_checksum(attributes)
+    (stored / "zarr.json").write_text(json.dumps(content))
+    address = upload(stored, bucket)
+    with pytest.raises(CacheError, match=r"it names an array '\.\./\.\./\.\./gone'"):
+        CropCache(address, mirror=tmp_path / "mirror")
+    assert not list(tmp_path.rglob("gone"))
+
+
+def test_a_workspace_of_others_sends_nobody_to_an_address(stored: Path) -> None:
+    (stored.parent / "mirror.json").write_text('{"address": "memory://elsewhere/a.zarr", "most_bytes": null}')
+    assert CropCache(stored).mirror is None
+
+
+def test_what_has_not_been_fetched_is_missing_for_those_who_do_not_fetch(
+    stored: Path, bucket: str, tmp_path: Path
+) -> None:
+    cache = CropCache(upload(stored, bucket), mirror=tmp_path / "mirror")
+    cache.fetch_shards([1])
+    assert cache.missing_shards() == [0, 2]
+    with pytest.raises(ValueError, match="missing"):
+        cache.open_frames()[0, 0].read().result()  # and never zeros
 
 
 def test_nothing_in_a_mirror_holds_credentials(stored: Path, bucket: str, tmp_path: Path) -> None:
