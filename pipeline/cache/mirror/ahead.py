@@ -32,8 +32,9 @@ class Ahead:
         self._closed = False
         self._turn = threading.Condition()
         self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="mirror-ahead")
-        for _ in range(FETCHES_AT_ONCE if self._plan else 0):
-            self._pool.submit(self._run)
+        with self._turn:  # none takes a shard, fails and closes the pool before all are there
+            for _ in range(FETCHES_AT_ONCE if self._plan else 0):
+                self._pool.submit(self._run)
 
     def begin(self, batch: int) -> None:
         """Say that a batch is being read now."""
