@@ -14,7 +14,7 @@ from mocrop.pipeline.export.records import Records
 from mocrop.pipeline.export.stage import export_name
 from mocrop.pipeline.motion.store import create_store
 from mocrop.pipeline.stages.caches import prepare_cache, restore_cache
-from mocrop.pipeline.stages.registry import Stages, cache_of, precrop_name
+from mocrop.pipeline.stages.registry import TO_ADDRESS, Stages, cache_of, precrop_name
 from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
@@ -103,6 +103,17 @@ def forget_removed(name: str, workspace: Workspace, manifest: Manifest) -> Marke
         raise SettingsError(f"nothing is known of a crop cache {name!r}; `mocrop verify` names those that are missed")
     manifest.forget(stage)
     manifest.forget_cache(name)
+    return Marked(stage=stage, clips=clips)
+
+
+def forget_address(address: str, manifest: Manifest) -> Marked:
+    """Forget a crop cache at an address; what is there stays. Raises: SettingsError if it was never known."""
+    if address not in manifest.known_addresses():
+        raise SettingsError(f"{address}: this workspace writes no crop cache there; see `mocrop status`")
+    stage = f"{TO_ADDRESS}:{address}"
+    clips = len(done_rows(manifest, stage))
+    manifest.forget(stage)
+    manifest.forget_address(address)
     return Marked(stage=stage, clips=clips)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mocrop.pipeline.address import is_address
 from mocrop.pipeline.checks.caches import caches_done, check_cache, check_cache_elsewhere, check_caches
 from mocrop.pipeline.checks.damage import Damage, repair_commands
 from mocrop.pipeline.checks.exports import check_export, check_export_elsewhere, check_exports, is_export
@@ -21,7 +22,7 @@ from mocrop.pipeline.checks.h264_files import H264, check_h264, files_there, mad
 from mocrop.pipeline.checks.manifest_rows import check_manifest, done_rows
 from mocrop.pipeline.checks.motion_shards import MOTION, check_motion, clips_there
 from mocrop.pipeline.checks.parts import Check, Noun, guarded, unchecked
-from mocrop.pipeline.checks.repair import Marked, describe, forget_export, forget_removed, mark
+from mocrop.pipeline.checks.repair import Marked, describe, forget_address, forget_export, forget_removed, mark
 from mocrop.pipeline.checks.runs import FEATURES, RUNS, check_features, check_runs
 from mocrop.pipeline.dataset.look import DatasetChanges, look_at
 from mocrop.pipeline.errors import MocropError, SettingsError
@@ -85,6 +86,9 @@ def verify(
     """
     if forget:
         return _forget(workspace, cache)
+    if is_address(cache):
+        way_out = "`mocrop pull` checks a cache at an address as it copies it"
+        raise SettingsError(f"{cache}: verify checks what is on this disk; {way_out}")
     if cache is not None and not _is_made_here(workspace, cache) and _elsewhere(workspace, Path(cache)):
         if repair:
             raise SettingsError(f"--repair is for what is in a workspace, and {cache} is in none; copy it again")
@@ -116,7 +120,9 @@ def _forget(workspace: Workspace, cache: str | None) -> VerifyReport:
         raise SettingsError("--forget is for one cache or export: name it, as in `mocrop verify motion-192 --forget`")
     workspace.require()
     with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
-        if folder := _export_of(manifest, cache):
+        if is_address(cache):
+            forgotten = forget_address(cache.rstrip("/"), manifest)
+        elif folder := _export_of(manifest, cache):
             forgotten = forget_export(folder, workspace, manifest)
         else:
             forgotten = forget_removed(cache, workspace, manifest)

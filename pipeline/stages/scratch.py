@@ -38,8 +38,10 @@ def scratch_workspace(scratch: str) -> Iterator[Workspace]:
 def _sweep(place: Path) -> None:
     """Remove what killed workers have left; what nobody can tell of, as on a disk without locks, stays."""
     for name in names_in(place):
-        if not name.startswith(PREFIX) or not (place / name / _LOCK).is_file():
-            continue
-        with contextlib.suppress(HeldError, OSError), held(place / name / _LOCK) as cut_short:
-            if cut_short:
-                shutil.rmtree(place / name, ignore_errors=True)
+        lock = place / name / _LOCK
+        with contextlib.suppress(HeldError, OSError):
+            # Whoever has just made the file has not locked it yet, and writes into it once that is done.
+            if name.startswith(PREFIX) and lock.read_bytes():
+                with held(lock) as cut_short:
+                    if cut_short:
+                        shutil.rmtree(place / name, ignore_errors=True)

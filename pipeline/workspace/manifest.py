@@ -222,6 +222,11 @@ class Manifest(OutcomeTable):
         with transaction(self._database) as database:
             write_facts(database, {f"{_ADDRESS}{address}": facts_json})
 
+    def forget_address(self, address: str) -> None:
+        """No longer remember that a crop cache is written at an address."""
+        with transaction(self._database) as database:
+            drop_fact(database, f"{_ADDRESS}{address}")
+
     def known_addresses(self) -> dict[str, dict[str, Any]]:
         """What is remembered of every crop cache that is written at an address, by its address."""
         return read_facts(self._database, _ADDRESS)

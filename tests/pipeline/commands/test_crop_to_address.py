@@ -244,9 +244,13 @@ def test_what_a_killed_worker_has_left_is_removed_and_what_is_in_use_stays(tmp_p
     left = tmp_path / f"{PREFIX}dead"
     left.mkdir()
     (left / "in-use").write_text("4711")
+    begun = tmp_path / f"{PREFIX}begun"
+    begun.mkdir()
+    (begun / "in-use").touch()  # made, and not locked yet
     (tmp_path / "mine").mkdir()
     with scratch_workspace(str(tmp_path)) as first, scratch_workspace(str(tmp_path)) as second:
         assert not left.exists()
+        assert begun.exists()
         assert (tmp_path / "mine").exists()
         assert first.root.parent.exists()
         assert second.root.parent.exists()
@@ -327,4 +331,19 @@ def test_a_shard_that_a_worker_taken_for_lost_puts_anew_with_another_outcome_is_
             precrop(here, to=url, run=HERE)
     assert "zarr.json" not in files(there)
     precrop(here, to=url, run=HERE)
+    assert files(there) == before
+
+
+def test_an_address_can_be_forgotten(
+    tmp_path: Path, dataset: Path, url: str, there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = workspace(tmp_path / "w", dataset)
+    precrop(here, to=url, run=HERE, **CROP)
+    before = files(there)
+    assert mocrop("verify", url, "-w", here) == 1
+    assert "`mocrop pull` checks a cache at an address as it copies it" in capsys.readouterr().err
+    assert mocrop("verify", url, "--forget", "-w", here) == 0
+    assert [stage.stage for stage in workspace_status(Workspace(here)).stages] == ["transcode", "extract-mv"]
+    assert mocrop("verify", url, "--forget", "-w", here) == 1
+    assert "this workspace writes no crop cache there" in capsys.readouterr().err
     assert files(there) == before
