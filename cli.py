@@ -1250,12 +1250,12 @@ def export_model(
 def flops(
     arch: Annotated[
         list[str] | None,
-        typer.Option(help="Backbone, as for train; repeatable.", show_default="torchvision's six of frames"),
+        typer.Option(help="Backbone, as for train; repeatable.", show_default="six of torchvision"),
     ] = None,
     size: Annotated[
         list[int] | None,
         typer.Option(
-            min=1, help="Side of the frames, pixels; repeatable.", show_default="224, 192; video/...: which it takes"
+            min=1, help="Side of the frames, pixels; repeatable.", show_default="224, 192; of them what video/... takes"
         ),
     ] = None,
     classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 101,
