@@ -12,6 +12,7 @@ import torch
 from mocrop.pipeline.address import RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.mirror import mirror as mirror_module
+from mocrop.pipeline.cache.mirror import room as room_module
 from mocrop.pipeline.cache.mirror.open_mirror import open_mirror
 from mocrop.pipeline.errors import AddressError
 from mocrop.training.loop.callbacks import TrainCallback
@@ -31,6 +32,7 @@ SETTINGS = TrainSettings(
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not wait long for what will never answer."""
     monkeypatch.setattr(mirror_module, "RemoteFiles", partial(RemoteFiles, patience=HASTY))
+    monkeypatch.setattr(room_module, "WAIT_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ class Vanish(TrainCallback):
             self._line.refuse()
 
 
-@pytest.mark.filterwarnings("ignore:.*each epoch fetches again")
+@pytest.mark.filterwarnings("ignore:.*each epoch fetches again", "ignore:.*grows beyond")
 def test_a_bucket_that_vanishes_in_mid_epoch_ends_a_run_that_is_saved(
     workspace: Path, bucket: str, faulty_line: FaultyLine
 ) -> None:
