@@ -175,9 +175,9 @@ def measure(folder: Path, *, clips: int, size: int, rounds: int, peers: bool = T
             kept, here = loader_of(CropCache(address, mirror=mirror)), loader_of(own)
             measured["cold"] = epochs_of(kept)
             epochs_of(here)
-            for _ in range(5):  # in turns
+            for _ in range(10):  # in turns
                 for name, loader in (("warm", kept), ("local", here)):
-                    seconds[name].append(epochs_of(loader, epochs=10))
+                    seconds[name].append(epochs_of(loader, epochs=20))
             shutil.rmtree(mirror)
             if number:
                 for name in ("bare", "cold"):

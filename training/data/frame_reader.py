@@ -51,6 +51,7 @@ class FrameReader:
         self.cache = cache
         self.stream = stream
         self.item_shape = cache.item_shape(stream)
+        self._all_there = False  # every shard, so that none need be fetched ahead
         self._limits = {"clip": len(cache), "slot": cache.frames_per_clip}
         source = ShardFiles if CAN_READ_AT and not cache.compressed else TensorStoreFrames
         self._source: FrameSource = source(cache, stream)
@@ -77,7 +78,8 @@ class FrameReader:
         Warns: UserWarning, once, if the mirror is smaller than the cache.
         """
         mirror = self.cache.mirror
-        if mirror is None or not self.cache.missing_shards(self.stream):
+        if mirror is None or self._all_there or not self.cache.missing_shards(self.stream):
+            self._all_there = mirror is None or mirror.place.most_bytes is None  # then none is deleted, or hardly ever
             return None
         fits = mirror.warn_if_small(self.cache.stored_bytes(self.stream))
         most = None if fits else max(1, (mirror.place.most_bytes or 0) // 2 // self.cache.shard_bytes(self.stream))

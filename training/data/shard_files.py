@@ -65,6 +65,7 @@ class ShardFiles:
         # what it drops is closed once no thread reads it
         self._file = lru_cache(maxsize=_open_files(cache, stream))(self._open)
         self._fetched: set[int] = set()  # shards that were in the mirror once
+        self._may_lack = cache.mirror is not None
         self._bounded = cache.mirror is not None and cache.mirror.place.most_bytes is not None
         if cache.mirror is not None:
             cache.mirror.holds_files(self)
@@ -78,7 +79,7 @@ class ShardFiles:
         Raises: CacheError if a shard file is missing, cut off or damaged.
         """
         shards, rows = np.divmod(clips, self._index_shape[0])
-        if self._cache.mirror is not None:
+        if self._may_lack:
             self._fetch(set(shards.tolist()))
         files = [self._file(shard) for shard in shards.tolist()]
         places = (rows * self._index_shape[1] + slots).tolist()
@@ -101,6 +102,7 @@ class ShardFiles:
         elif new := shards - self._fetched:
             self._cache.fetch_shards(new, self._stream)
             self._fetched |= new
+            self._may_lack = len(self._fetched) * self._index_shape[0] < len(self._cache)
 
     def release_files(self) -> None:
         """Close all files that no thread reads just now."""
