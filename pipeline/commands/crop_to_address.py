@@ -165,7 +165,8 @@ class _Place:
         group = (self.made / GROUP_FILE).read_bytes()
         changed = self._changed(anew=anew)
         if self.found.group == group and not changed and not session.plan(self.stage).units and not anew:
-            self.remote.discard(MARK)  # of a run that was killed when it had done everything
+            if MARK in self.found.sizes:  # of a run that was killed when it had done everything
+                self.remote.discard(MARK)
             return session.run(self.stage)  # which has nothing to do, and says so
         # Whatever kills this process, what is there then is known: as it was, or as this run leaves it.
         self._remember({**self.facts, "before": self.found.token or "", "described": known.get("described", 0)})

@@ -64,7 +64,8 @@ def push_cache(
     if found.sizes and not overwrite:
         push.require_own(found, there)
     if found.group is not None and push.difference(there) is None:
-        remote.discard(MARK)  # of a push that was killed when it had done everything
+        if MARK in found.sizes:  # of a push that was killed when it had done everything
+            remote.discard(MARK)
         return push.report(())
     return push.run(there, console)
 
