@@ -11,8 +11,10 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.dense import DenseWindows
 from mocrop.training import CropDataset
-from mocrop.training.data.dataset import Batch, Sample
+from mocrop.training.data.dataset import Batch
+from tests.dense_cache import make_dense_cache
 
 ROWS = [0, 2, 3, 4, 6]  # of a cache of seven clips
 LABEL = [0, 1, 1, 0, 1, 0, 0]
@@ -55,14 +57,15 @@ def test_clips_of_several_labels_have_a_row_of_them(tmp_path: Path, make_cache: 
     assert batch.labels.dtype == torch.uint8
 
 
-def test_views_of_a_clip_stay_together() -> None:
-    samples = [Sample(torch.full((4, 16, 3, 2, 2), number, dtype=torch.uint8), number) for number in (0, 1)]
-    for sample, row in zip(samples, (7, 5), strict=True):
-        sample.row = row
-    batch = CropDataset.collate(samples)
-    assert batch.frames.shape == (2, 4, 16, 3, 2, 2)
-    assert batch.frames.flatten(1).float().mean(1).tolist() == [0, 1]
-    assert (batch.labels.tolist(), batch.rows.tolist()) == ([0, 1], [7, 5])
+def test_views_of_a_clip_stay_together(tmp_path: Path) -> None:
+    """The red of a pixel is the number of its frame, the blue the row of its clip."""
+    dense = DenseWindows(windows=3, frames=4, stride=2)  # of 30 frames they begin at 1, 11 and 21
+    path = make_dense_cache(tmp_path / "c.zarr", lengths=[30, 30, 30], dense=dense)
+    data = CropDataset(CropCache(path), np.array([2, 0]), clip=(4, 2), views=3)
+    (batch,) = DataLoader(data, batch_size=2, collate_fn=data.collate)
+    assert batch.frames.shape == (2, 3, 4, 3, 8, 8)
+    assert batch.frames[0, :, :, 0, 0, 0].tolist() == [[n, n + 2, n + 4, n + 6] for n in (1, 11, 21)]
+    assert batch.frames[:, 0, 0, 2, 0, 0].tolist() == batch.rows.tolist() == [2, 0]
 
 
 def test_a_sample_is_a_pair_still(data: CropDataset) -> None:
