@@ -24,7 +24,7 @@ from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.dense import DenseWindows
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.training.data.augment import normalise
+from mocrop.training.data.inputs import normalise
 from mocrop.training.loop.train import train
 from mocrop.training.model.checkpoint import Checkpoint, load_checkpoint, restore_backbone
 from mocrop.training.recipe import TrainSettings
