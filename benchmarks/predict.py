@@ -19,6 +19,7 @@ from harness import arguments, choose_clips, report_timings
 from mocrop.evaluation.answers.predict import answer
 from mocrop.evaluation.answers.predictor import Predictor
 from mocrop.evaluation.bench.interleaved_timing import Case, Timing, take_turns
+from mocrop.evaluation.views import Look
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.stages.clip_crops import crop_file
 from mocrop.pipeline.stages.in_memory import ReadingSettings, motion_of, read_file, readable_form
@@ -62,7 +63,7 @@ def made_predictor(arch: str, source: Literal["original", "h264"], *, size: int,
         device=where,
         reading=ReadingSettings(crop=crop, transcode=transcode, max_damaged=MAX_DAMAGED),
         activation="softmax",
-        segments=8,
+        look=Look(frames=8),
     )
 
 

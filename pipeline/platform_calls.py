@@ -49,6 +49,11 @@ advise: Callable[..., object] = getattr(os, "posix_fadvise", lambda *_: None)  #
 WILL_NEED: int = getattr(os, "POSIX_FADV_WILLNEED", 0)
 
 
+def open_by_number(path: Path, *, writing: bool = False) -> int:
+    """Open a file whose bytes are read as they are, and may be written too. Returns: its descriptor."""
+    return os.open(path, (os.O_RDWR if writing else os.O_RDONLY) | getattr(os, "O_BINARY", 0))
+
+
 @contextlib.contextmanager
 def locked(descriptor: int) -> Iterator[None]:
     """Lock an open file while the body runs; a killed process lets go of it. What is in the file can still be read.

@@ -254,7 +254,10 @@ NOT_EVERYWHERE = re.compile(
     r"getloadavg|sysconf|statvfs|uname|get(e?[ug]id|pg(id|rp))|mkfifo|chown|fchmod|fdatasync|madvise|mincore|"
     r"sendfile|copy_file_range|memfd_create|/proc(/.*)?"
 )
-MAY = {"pipeline/time_limit.py": r"SIGALRM|setitimer|ITIMER_REAL"}  # one more module that names some of them
+MAY = {  # modules besides that name some of them
+    "pipeline/time_limit.py": r"SIGALRM|setitimer|ITIMER_REAL",
+    "benchmarks/hosts.py": r"geteuid|SIGKILL|/proc/",  # namespaces are Linux's alone
+}
 
 
 def names(path: Path) -> Iterator[str]:
@@ -291,4 +294,4 @@ def test_files_are_opened_by_number_in_few_modules() -> None:
         for file in (ROOT / part).rglob("*.py")
         if re.search(r"\bos\.open\(", file.read_text(encoding="utf-8"))
     }
-    assert found == {"pipeline/interrupts.py", "pipeline/platform_calls.py", "training/data/shard_files.py"}
+    assert found == {"pipeline/interrupts.py", "pipeline/platform_calls.py"}

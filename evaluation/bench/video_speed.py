@@ -11,6 +11,7 @@ from typing import Any
 from mocrop.evaluation.bench.sample_run import SampleRun, run_sample
 from mocrop.pipeline.policies.precomputed import POLICY as MAPS
 from mocrop.pipeline.policies.registry import POLICIES
+from mocrop.pipeline.stages.cache_settings import DENSE_OPTIONS
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
 from mocrop.pipeline.stages.stored_settings import read_precrop_settings
 from mocrop.pipeline.workspace.manifest import Manifest
@@ -90,6 +91,8 @@ def precrop_options(settings: PrecropSettings) -> dict[str, Any]:
     Maps, which belong to other clips, become whole frames.
     """
     names = {field.name for field in dataclasses.fields(PrecropSettings)} - _NO_OPTIONS
+    if settings.dense is None:
+        names -= set(DENSE_OPTIONS)
     options = {name: getattr(settings, name) for name in names}
     if settings.motion_fields is not None:
         options |= {f"field_{name}": value for name, value in vars(settings.motion_fields).items()}

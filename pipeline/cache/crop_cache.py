@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +31,7 @@ from mocrop.pipeline.cache.mirror.shard_check import CHECKSUM_BYTES, ENTRY_BYTES
 from mocrop.pipeline.cache.open_cache import OpenCache
 from mocrop.pipeline.choices import Stream
 from mocrop.pipeline.errors import CacheError
+from mocrop.pipeline.platform_calls import open_by_number
 
 
 class CropCache(OpenCache):
@@ -267,7 +267,7 @@ class CropCache(OpenCache):
         Raises: OSError; AddressError, CacheError or DiskFullError if it cannot be fetched.
         """
         file = self.shard_file(shard, stream)
-        return os.open(file, os.O_RDONLY) if self.mirror is None else self.mirror.open(file, self._facts(shard, stream))
+        return open_by_number(file) if self.mirror is None else self.mirror.open(file, self._facts(shard, stream))
 
     def fetch_shards(self, shards: Iterable[int], stream: Stream = "frames") -> None:
         """Have shards of a cache at an address in its mirror, several at once. Raises: as :meth:`open_shard`."""

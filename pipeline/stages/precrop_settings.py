@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mocrop.pipeline.cache.dense import DenseWindows
+from mocrop.pipeline.cache.dense import MOST_SLOTS, DenseWindows
 from mocrop.pipeline.cache.layout import CacheLayout
 from mocrop.pipeline.choices import At, Compression, Fit, Select, Source, require_choice
 from mocrop.pipeline.limits import MAX_SIDE_PX, require_whole
@@ -52,7 +52,9 @@ class PrecropSettings:
         require_whole("size", self.size, least=1, most=MAX_SIDE_PX)
         require_whole("frames", self.frames, least=1)
         require_choice("at", self.at, At)
-        _ = self.dense  # checks the numbers
+        for name in ("clips", "stride"):
+            require_whole(name, getattr(self, name), least=1, most=MOST_SLOTS)
+        _ = self.dense  # checks them together
         require_share(self.max_damaged)
         require_choice("source", self.source, Source)
         require_choice("select", self.select, Select)

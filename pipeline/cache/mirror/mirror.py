@@ -18,7 +18,7 @@ from mocrop.pipeline.cache.mirror.place import MirrorPlace, in_words
 from mocrop.pipeline.cache.mirror.room import Room, column_bytes, waiting_lock
 from mocrop.pipeline.cache.mirror.shard_check import BadShardError, ShardFacts, check_shard
 from mocrop.pipeline.errors import AddressError, CacheError, DiskFullError, raise_if_disk_full
-from mocrop.pipeline.platform_calls import mark_in_use
+from mocrop.pipeline.platform_calls import mark_in_use, open_by_number
 
 FETCHES_AT_ONCE = 16  # of one process
 LOCKS = 1024  # files; shards that share one wait for each other
@@ -78,7 +78,7 @@ class Mirror:
         for _ in range(_TURNS):
             self.ensure(file, facts)
             try:
-                descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+                descriptor = open_by_number(file)
             except FileNotFoundError:
                 continue
             mark_in_use(descriptor)

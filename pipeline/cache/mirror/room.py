@@ -17,7 +17,7 @@ from pathlib import Path
 from mocrop.pipeline.cache.mirror.place import in_words
 from mocrop.pipeline.errors import CacheError, FileError
 from mocrop.pipeline.files import HeldError, held
-from mocrop.pipeline.platform_calls import is_unused
+from mocrop.pipeline.platform_calls import is_unused, open_by_number
 
 LEFT_FREE = 1 << 30  # bytes of the disk that mirrors leave, but no more than a twentieth of it
 WAIT_SECONDS = 5.0  # for room that other readers hold
@@ -187,7 +187,7 @@ def left_behind(used: float) -> bool:
 def _deleted(path: Path) -> bool:
     """Delete a file unless somebody reads it."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = open_by_number(path, writing=True)
     except OSError:
         return False
     try:
