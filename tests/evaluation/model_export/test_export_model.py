@@ -263,10 +263,10 @@ def test_json_is_all_that_is_on_standard_output(tmp_path: Path, capfd: pytest.Ca
 def test_the_program_of_the_documentation_runs_and_its_table_has_every_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs/training-code.md").read_text()
-    (program,) = re.findall(
-        r"^```python\n(.*?)^```$", page.partition("## A trained network")[2], re.DOTALL | re.MULTILINE
+    page = (
+        (Path(__file__).resolve().parents[3] / "docs/training-code.md").read_text().partition("## A trained network")[2]
     )
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     done = export_model(made_checkpoint(tmp_path / "best.pt", SMALL))
     monkeypatch.chdir(tmp_path)
     exec(compile(program, "page", "exec"), {})
