@@ -7,6 +7,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,16 @@ echo "Submitted batch job $!"
 echo $! >>"$JOBS/numbers"
 """
 SCANCEL = '#!/usr/bin/env bash\nkill -TERM -- "-$1"\n'
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """dask-jobqueue takes Ctrl-C for itself when it is imported, and Dask leaves variables of workers in this process."""
+    handler, environment = signal.getsignal(signal.SIGINT), dict(os.environ)
+    yield
+    signal.signal(signal.SIGINT, handler)
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 @pytest.fixture

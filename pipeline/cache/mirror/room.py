@@ -126,10 +126,13 @@ class Room:
         try:
             return int((self.root / ".used").read_text())
         except (OSError, ValueError):
-            return sum(size for _, size, _ in self._files()) + self._arriving()
+            return self._arriving() + sum(size for _, size, _ in self._files())
 
     def _arriving(self) -> int:
-        """Bytes of files that have their room and have not all come yet."""
+        """Bytes of files that have their room and have not all come yet.
+
+        To be asked before the files are counted: one that comes in between then counts twice, and never not at all.
+        """
         total = 0
         for note in (self.root / ".arriving").glob("*"):
             with contextlib.suppress(OSError, ValueError):
@@ -152,8 +155,8 @@ class Room:
 
     def _evicted(self, short: int) -> int:
         """Delete shards that nobody reads. Returns: the bytes that are left."""
-        files = list(self._files())
-        left, freed = sum(size for _, size, _ in files) + self._arriving(), 0
+        arriving, files = self._arriving(), list(self._files())
+        left, freed = arriving + sum(size for _, size, _ in files), 0
         most_at_once = short + (self.most_bytes or 0) // 20  # so that not every shard to come counts all files
         for path, size, _ in sorted(files, key=lambda each: each[2]):
             if freed >= most_at_once:

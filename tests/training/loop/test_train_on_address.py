@@ -116,7 +116,7 @@ def test_train_and_eval_take_an_address(
         (["eval", "--checkpoint", "x.pt", "--cache", "memory://nothing/c.zarr"], "is not a crop cache"),
         (["bench", "--cache", "s3://b/c.zarr"], "fetch the cache with `mocrop pull`"),
         (["gallery", "--cache", "s3://b/c.zarr"], "fetch the cache with `mocrop pull`"),
-        (["verify", "s3://b/c.zarr"], "fetch the cache with `mocrop pull`"),
+        (["verify", "s3://b/c.zarr"], "`mocrop pull` checks a cache at an address as it copies it"),
     ],
 )
 def test_an_address_that_will_not_do_is_refused_in_one_line(
