@@ -33,7 +33,7 @@ SCANCEL = '#!/usr/bin/env bash\nkill -TERM -- "-$1"\n'
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """dask-jobqueue takes Ctrl-C for itself when it is imported, and Dask leaves variables of workers in this process."""
+    """dask-jobqueue takes Ctrl-C for itself when it is imported; Dask leaves variables of workers in this process."""
     handler, environment = signal.getsignal(signal.SIGINT), dict(os.environ)
     yield
     signal.signal(signal.SIGINT, handler)
