@@ -66,7 +66,7 @@ def push_cache(
     if found.group is not None and push.difference(there) is None:
         if MARK in found.sizes:  # of a push that was killed when it had done everything
             remote.discard(MARK)
-        return push.report(())
+        return push.report([])
     return push.run(there, console)
 
 
@@ -145,7 +145,7 @@ class _Push:
             remote.discard(name)
         self._require_all_there(set(to_put))
         remote.finish(group)
-        return self.report(to_put)
+        return self.report([*to_put, GROUP_FILE])
 
     def _require_all_there(self, put: set[str]) -> None:
         """Raises: CacheError if anything is not there as it is here, or has changed here."""
@@ -161,9 +161,12 @@ class _Push:
     def _bytes(self, names: list[str]) -> int:
         return sum((self._cache.path / name).stat().st_size for name in names)
 
-    def report(self, put: list[str] | tuple[()]) -> Transferred:
-        """What was copied; the description counts with the rest."""
-        copied = [*put, GROUP_FILE] if put else []
+    def report(self, copied: list[str]) -> Transferred:
+        """What to say of the cache once it is there.
+
+        Args:
+            copied: names of what this command has put.
+        """
         return Transferred(
             cache=self._cache.path,
             address=str(self._remote.address),

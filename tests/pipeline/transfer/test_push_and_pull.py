@@ -96,6 +96,17 @@ def test_a_stopped_push_goes_on_and_notices_what_is_not_its_own(
     assert stored(there) == files(cache)
 
 
+def test_a_push_that_lacks_the_description_alone_says_that_it_has_put_it(
+    here: Path, cache: Path, there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(CacheAtAddress, "finish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            push(here, "c", there)
+    done = push(here, "c", there)
+    assert (done.copied, done.copied_bytes) == (1, (cache / "zarr.json").stat().st_size)
+
+
 def test_an_object_that_was_put_in_parts_is_read_to_be_compared(
     here: Path, cache: Path, there: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
