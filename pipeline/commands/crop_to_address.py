@@ -30,6 +30,7 @@ from mocrop.pipeline.stages.stored_settings import differences, settings_of
 from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.terminal import count
 from mocrop.pipeline.transfer.at_once import at_once
+from mocrop.pipeline.transfer.contents import local_names
 from mocrop.pipeline.workspace.manifest import Manifest
 
 NAMES = "clip/c/0"  # object with the names of the clips
@@ -209,8 +210,8 @@ class _Place:
 
     def _changed(self, *, anew: bool) -> list[str]:
         """Names of the objects that are not there as they are in ``made``; but for the last one to be put."""
-        files = [file.relative_to(self.made).as_posix() for file in self.made.rglob("*") if file.is_file()]
-        return [name for name in sorted(files) if name != GROUP_FILE and (anew or not self._same(name))]
+        names = sorted(local_names(self.made))
+        return [name for name in names if name != GROUP_FILE and (anew or not self._same(name))]
 
     def _same(self, name: str) -> bool:
         content = (self.made / name).read_bytes()

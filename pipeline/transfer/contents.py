@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mocrop.pipeline.address import RemoteEntry, RemoteFiles
 from mocrop.pipeline.cache.description import GROUP_FILE
-from mocrop.pipeline.checksums import BLOCK_BYTES, checksum, file_checksum
+from mocrop.pipeline.checksums import checksum, file_checksum
 
 _OF_ARRAY = re.compile(r"([a-z_]+)/(?:zarr\.json|c(?:/[0-9]+)+)")
 
@@ -32,11 +32,8 @@ def local_names(folder: Path) -> list[str]:
 
 def file_md5(file: Path) -> str:
     """MD5 of a file, which servers tell of what they hold, in hex digits. Raises: OSError."""
-    digest = hashlib.md5(usedforsecurity=False)
     with file.open("rb") as stream:
-        while block := stream.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 class Comparison:
