@@ -18,7 +18,7 @@ from mocrop.training.model.motion_input import MOTION_MEAN, MOTION_STD, input_sh
 from mocrop.training.model.shipped_weights import SHIPPED, shipped_file, to_our_keys
 from mocrop.training.model.video import VIDEO_NETWORKS, is_video, kinetics_normalisation, require_clips, video_model
 from mocrop.training.model.weights import load_except_head, read_state_dict, torchvision_weights
-from mocrop.training.recipe import DEFAULT_ARCH, PRETRAINED, Pool
+from mocrop.training.recipe import DEFAULT_ARCH, PRETRAINED, VIDEO, Pool
 
 TIMM = "timm/"  # prefix of architectures that come from timm
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -127,7 +127,8 @@ def clip_logits(model: nn.Module, frames: Tensor, *, video: bool = False) -> Ten
 def require_known(arch: str) -> None:
     """Check the name of an architecture.
 
-    Raises: SettingsError that lists those of torchvision, and those of timm with a similar name.
+    Raises: SettingsError that lists those of torchvision, and those of timm with a similar name; or says that it is one
+        of videos.
     """
     if (
         arch in TORCHVISION_HEADS
@@ -135,6 +136,8 @@ def require_known(arch: str) -> None:
         or (arch.startswith(TIMM) and timm.is_model(arch.removeprefix(TIMM)))
     ):
         return
+    if (video := f"{VIDEO}{arch}") in VIDEO_NETWORKS:
+        raise SettingsError(f"unknown --arch {arch!r}; pass {video}, which takes the frames of a clip together")
     near = difflib.get_close_matches(arch.removeprefix(TIMM), timm.list_models(), n=3) if arch.startswith(TIMM) else []
     ways = [*TORCHVISION_HEADS, *(TIMM + name for name in near)] if not is_video(arch) else [*VIDEO_NETWORKS]
     raise SettingsError(f"unknown --arch {arch!r}; pass one of: {', '.join(ways)}, or timm/<name>")

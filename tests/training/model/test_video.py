@@ -119,6 +119,8 @@ def test_the_normalisation_is_that_of_the_published_weights() -> None:
 def test_an_unknown_video_network_is_answered_with_all_that_are() -> None:
     with pytest.raises(SettingsError, match=r"unknown --arch 'video/r3d_50'; pass one of: video/r3d_18, .*swin3d_b"):
         require_known("video/r3d_50")
+    with pytest.raises(SettingsError, match="unknown --arch 'r3d_18'; pass video/r3d_18"):
+        require_known("r3d_18")
 
 
 def test_a_head_that_is_a_convolution_is_restored_too(tmp_path: Path) -> None:
