@@ -1,7 +1,13 @@
-"""CRC-32C checksums: of bytes, of files, and of the metadata of Zarr groups, whose chunks have their own."""
+"""CRC-32C checksums: of bytes, of files, and of the metadata of Zarr groups, whose chunks have their own.
+
+They tell whether bytes have been damaged, not whether two files are the same: a CRC of bytes and of their own CRC after
+them is a constant, so all files of a cache that are laid out alike, frames or columns, have one checksum, whatever is
+in them. Such are compared by their bytes, or by :func:`digest`.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -34,8 +40,13 @@ def checksum(*parts: Any, start: int = 0) -> int:
     return value
 
 
+def digest(*parts: bytes) -> str:
+    """SHA-256 over several byte strings, one after the other, in hex digits."""
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
 def file_checksum(file: Path) -> int:
-    """CRC-32C of the content of a file. Raises: OSError."""
+    """CRC-32C of the content of a file, but for those of Zarr groups, which all have one. Raises: OSError."""
     value = 0
     with file.open("rb") as stream:
         while block := stream.read(BLOCK_BYTES):

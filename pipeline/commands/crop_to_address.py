@@ -18,7 +18,7 @@ from mocrop.pipeline.cache.create import create_cache
 from mocrop.pipeline.cache.description import GROUP_FILE
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, STREAMS, USABLE, ClipState, has_column
 from mocrop.pipeline.cache.table import clip_table
-from mocrop.pipeline.checksums import checksum
+from mocrop.pipeline.checksums import digest
 from mocrop.pipeline.errors import CacheError, SettingsError
 from mocrop.pipeline.run.session import Session, StageReport
 from mocrop.pipeline.settings import plain_settings
@@ -123,16 +123,16 @@ def _require_ours(
         )
 
 
-def _described(made: Path) -> int:
-    """Checksum of what a cache says of itself and of the names of its clips."""
-    return checksum((made / GROUP_FILE).read_bytes(), (made / NAMES).read_bytes())
+def _described(made: Path) -> str:
+    """Digest of what a cache says of itself and of the names of its clips."""
+    return digest((made / GROUP_FILE).read_bytes(), (made / NAMES).read_bytes())
 
 
 def _is_ours(remote: CacheAtAddress, found: Found, known: Mapping[str, Any]) -> bool:
     """Whether this workspace has begun to write what is there, or has written it."""
     if found.group is None:
         return found.token in (known["token"], known["before"])
-    return NAMES in found.sizes and checksum(found.group, remote.files.read(NAMES)) == int(known["described"])
+    return NAMES in found.sizes and digest(found.group, remote.files.read(NAMES)) == known["described"]
 
 
 @dataclass(frozen=True)

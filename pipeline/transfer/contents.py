@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mocrop.pipeline.address import RemoteEntry, RemoteFiles
 from mocrop.pipeline.cache.description import GROUP_FILE
-from mocrop.pipeline.checksums import checksum, file_checksum
 
 _OF_ARRAY = re.compile(r"([a-z_]+)/(?:zarr\.json|c(?:/[0-9]+)+)")
 
@@ -55,7 +54,7 @@ class Comparison:
         """Whether an object is there as the file is here; it is read where its server does not tell."""
         if entry is None or not self._same_size(name, entry):
             return False
-        return self.same_md5(name, entry) or checksum(self._files.read(name)) == file_checksum(self._folder / name)
+        return self.same_md5(name, entry) or self._files.read(name) == (self._folder / name).read_bytes()
 
     def to_put(self, name: str, entry: RemoteEntry | None) -> bool:
         """Whether an object is to be put there; it is not read if its server tells that it is another one."""

@@ -4,7 +4,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mocrop.pipeline.checksums import BLOCK_BYTES, SealError, checksum, file_checksum, json_checksum, require_seal, seal
+from mocrop.pipeline.checksums import (
+    BLOCK_BYTES,
+    SealError,
+    checksum,
+    digest,
+    file_checksum,
+    json_checksum,
+    require_seal,
+    seal,
+)
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1])
@@ -54,3 +63,15 @@ def test_changed_metadata_are_refused(tmp_path: Path, harm: object, fact: str) -
     harm(tmp_path, attributes)  # type: ignore[operator]
     with pytest.raises(SealError, match=fact):
         require_seal(attributes, tmp_path)
+
+
+@pytest.mark.parametrize("content", [(b"frame 1", b"frame 2"), (b"other 1", b"other 2")])
+def test_parts_with_their_own_checksums_behind_them_have_one_checksum_and_digests_of_their_own(
+    content: tuple[bytes, bytes],
+) -> None:
+    """Why files of a cache are compared by bytes or digests."""
+    whole = b"".join(part + checksum(part).to_bytes(4, "little") for part in content)
+    nothing = b"".join(bytes(7) + checksum(bytes(7)).to_bytes(4, "little") for _ in content)
+    assert checksum(whole) == checksum(nothing)
+    assert digest(whole) != digest(nothing)
+    assert digest(b"a", b"bc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

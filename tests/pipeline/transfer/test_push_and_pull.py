@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mocrop.pipeline.address import Address, RemoteFiles
@@ -129,6 +131,28 @@ def test_an_object_that_was_put_in_parts_is_read_to_be_compared(
             push(here, "c", there)
         push(here, "c", there, overwrite=True)
         assert stored(there) == files(cache)
+
+
+@pytest.mark.parametrize("tells_md5", [True, False])
+def test_a_cache_of_other_frames_is_another_one_though_each_of_its_files_ends_with_a_checksum(
+    here: Path, make_cache: MakeCache, there: str, tells_md5: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of frames and columns have one CRC-32C, whatever is in them."""
+    push(here, "c", there)
+    if not tells_md5:
+        told = RemoteFiles.entries
+        monkeypatch.setattr(
+            RemoteFiles, "entries", lambda self: {name: replace(each, md5="") for name, each in told(self).items()}
+        )
+    pixels = np.random.default_rng(1).integers(1, 256, (7, 4, 3, 8, 8), dtype=np.uint8)
+    other = make_cache(here / "caches/d.zarr", label=[0, 1, 0, 1, 0, 1, 1], pixels=pixels)
+    assert {name: len(content) for name, content in files(other).items()} == {
+        name: len(content) for name, content in files(here / "caches/c.zarr").items()
+    }
+    with pytest.raises(CacheError, match="holds another cache, or this one as it was"):
+        push(here, "d", there)
+    assert push(here, "d", there, overwrite=True).copied > 3
+    assert stored(there) == files(other)
 
 
 def test_a_push_that_was_killed_at_its_very_end_or_start_leaves_a_cache(
