@@ -68,17 +68,7 @@ def _table(study: str, saved: Mapping[str, Any]) -> Iterator[str]:
     versions = ", ".join(f"{name} {number}" for name, number in saved["versions"].items())
     yield f"`{saved['command']}`, {saved['date']}, {versions}"
     yield ""
-    head = (
-        "cache",
-        "network",
-        "trained on frames",
-        "tested on frames",
-        "top-1",
-        "95 % interval",
-        "each seed",
-        "learnt",
-    )
-    yield from table_lines(head, [_cells(row) for row in saved["rows"]])
+    yield from table_lines(HEAD, [_cells(row) for row in saved["rows"]])
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -126,13 +116,15 @@ def draw_accuracies(rows: Sequence[Row], file: Path) -> None:
         low, high = row["interval"]
         axis.plot([100 * low, 100 * high], [place, place], color=COLOURS[kind], linewidth=2)
         axis.plot([100 * row["share"]], [place], marker="o", color=COLOURS[kind])
-        axis.annotate(f"{100 * row['share']:.1f}", (100 * row["share"], place + 0.18), fontsize=8, ha="center")
-    chance = 100 / len(CLASSES)
-    axis.axvline(chance, color="black", linewidth=1, linestyle=":")
-    axis.annotate(" chance", (chance, len(rows) - 0.5), fontsize=8, va="center")
+        end = (100 * max(high, row["share"]) + 1.5, place)  # beside the interval, where no other line is
+        axis.annotate(f"{100 * row['share']:.1f}", end, fontsize=8, va="center")
+    chance, top = 100 / len(CLASSES), len(rows) - 0.4
+    axis.plot([chance, chance], [-0.6, top], color="black", linewidth=1, linestyle=":")
+    axis.annotate("chance", (chance, top + 0.1), fontsize=8, ha="center", va="bottom")
     axis.set_yticks(range(len(names)), names, fontsize=8)
-    axis.set_xlim(0, 102)
-    axis.set_ylim(-0.6, len(rows) - 0.2)
+    axis.set_xticks(range(0, 101, 20))
+    axis.set_xlim(0, 110)  # room for the number of a row that ends at 100
+    axis.set_ylim(-0.6, top + 0.7)
     axis.set_xlabel("top-1 on test clips, %, with 95 % intervals")
     axis.spines[["top", "right"]].set_visible(False)
     write_figure(figure, file, dpi=100)

@@ -8,6 +8,7 @@ is right for with its frames shuffled, 16 expected, must stay below 34, 5 standa
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from types import ModuleType
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from mocrop.evaluation.demo.order import OrderSettings
 from mocrop.pipeline.cache.crop_cache import CropCache
@@ -100,3 +102,18 @@ def test_a_study_that_was_not_run_is_said_to_be_missing(order_page: ModuleType) 
     page = order_page.markdown({"made": {}, "real": {}}, "# Title\n\n{real}\n{other}\n")
     assert "(not run yet: `python benchmarks/order.py --study real`)" in page
     assert "{other}" in page
+
+
+def test_nothing_is_written_over_anything_in_the_chart(
+    order_page: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(order_page, "write_figure", lambda figure, *_, **__: drawn.append(figure))
+    order_page.draw_accuracies(order_page.read(order_page.results_of("made"))["rows"], tmp_path / "chart.png")
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    lines = [line.get_window_extent() for line in axis.lines]
+    assert not any(box.overlaps(line) for box in boxes for line in lines)
