@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -136,9 +136,7 @@ class TrainSettings:
     def _check_clip(self) -> None:
         """Check the clip of neighbouring frames, and the crop."""
         if self.clip is not None:
-            object.__setattr__(self, "clip", tuple(self.clip))
-            for name, value in zip(("frames of a clip", "the stride of a clip"), self.clip, strict=True):
-                require_whole(name, value, least=1, most=MOST_FRAMES)
+            object.__setattr__(self, "clip", require_clip(self.clip))
         if self.crop is not None:
             require_whole("crop", self.crop, least=1, most=MAX_SIDE_PX)
         for name in ("clip", "crop"):
@@ -218,6 +216,18 @@ def parse_shares(text: str) -> tuple[float, ...]:
     (1.0, 0.75)
     """
     return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def require_clip(clip: Sequence[int]) -> Clip:
+    """Check the frames of a clip and how far they are apart.
+
+    Raises: ValueError unless both are whole numbers from 1 on: a stride of 0 would give one frame again and again, one
+        below the frames backwards.
+    """
+    frames, stride = clip
+    for name, value in {"frames of a clip": frames, "the stride of a clip": stride}.items():
+        require_whole(name, value, least=1, most=MOST_FRAMES)
+    return frames, stride
 
 
 def parse_clip(text: str) -> Clip:

@@ -79,7 +79,8 @@ class CropDataset(Dataset[Sample]):
         epochs_begun: the next epoch of a :class:`CropLoader`, by its settings; kept here, as a program may make a new
             loader for each epoch.
     Raises: CacheError if the cache has no motion fields, or its columns are damaged or cannot be right; SettingsError
-        if its windows hold no such clip; ValueError for both of segments and clip, or for views of segments.
+        if its windows hold no such clip; ValueError for both of segments and clip, for views of segments, or for a
+        clip that is not two whole numbers from 1 on.
     """
 
     def __init__(

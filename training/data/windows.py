@@ -18,7 +18,7 @@ from mocrop.pipeline.cache.dense import DenseWindows
 from mocrop.pipeline.cache.slots import UNUSED
 from mocrop.pipeline.errors import SettingsError
 from mocrop.training.data.segments import middle_slots, random_slots
-from mocrop.training.recipe import Clip, clip_words
+from mocrop.training.recipe import Clip, clip_words, require_clip
 
 IntArray = npt.NDArray[np.int64]
 
@@ -126,9 +126,10 @@ def clip_positions(dense: DenseWindows | None, clip: Clip, *, subject: str, take
         dense: the windows; None: there are none.
         subject: what has them, for messages.
         taker: what takes such clips, for messages, if somebody does.
-    Raises: SettingsError that says what there is, and how to make a cache that holds such clips.
+    Raises: SettingsError that says what there is, and how to make a cache that holds such clips; ValueError unless
+        both are whole numbers from 1 on.
     """
-    frames, stride = clip
+    frames, stride = require_clip(clip)
     way_out = f"make a cache that has them with `mocrop precrop --select dense --frames {frames} --stride {stride}`"
     taken = f", which {taker} takes" if taker else ""
     if dense is None:

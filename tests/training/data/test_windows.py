@@ -152,6 +152,12 @@ def test_clips_that_no_window_holds_are_refused_in_one_line(cache: CropCache, cl
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("clip", [(3, 0), (3, -2), (0, 2), (2.5, 2)])
+def test_a_clip_that_stands_still_or_runs_backwards_is_refused(cache: CropCache, clip: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"(frames|stride) of a clip must be (a whole number|at least 1)"):
+        CropDataset(cache, ALL, clip=clip)
+
+
 def test_a_cache_without_windows_is_refused(make_cache: MakeCache, tmp_path: Path) -> None:
     plain = CropCache(make_cache(tmp_path / "plain.zarr", label=[0, 1]))
     with pytest.raises(
