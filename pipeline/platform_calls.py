@@ -143,9 +143,9 @@ class HeldFolder:
             self._descriptor = os.open(path, os.O_RDONLY)
         self.identity = _file_identity(path)
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # where Python ends, `os` may be gone before it
         if getattr(self, "_descriptor", -1) >= 0:
-            os.close(self._descriptor)
+            close(self._descriptor)
 
     def is_still_there(self) -> bool:
         """Whether this folder, and no other, is at its path."""

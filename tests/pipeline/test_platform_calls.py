@@ -181,3 +181,14 @@ def test_a_file_that_is_in_no_folder_has_a_path_while_it_is_needed(
         assert bool(list(tmp_path.rglob("*"))) is not in_memory
     assert not file.exists()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_let_go_where_python_has_ended_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_folder = platform_calls.HeldFolder(tmp_path)
+    descriptor = held_folder._descriptor
+    assert os.fstat(descriptor)
+    monkeypatch.setattr(platform_calls, "os", None)
+    del held_folder
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
