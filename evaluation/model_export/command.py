@@ -11,7 +11,7 @@ from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.training.commands import choose_run
 from mocrop.training.loop.run_folder import weights_of
-from mocrop.training.recipe import Activation, FormName
+from mocrop.training.recipe import Activation, FormName, clip_words
 
 
 def chosen_checkpoint(workspace: Workspace, *, run: str | None, checkpoint: Path | None) -> Path:
@@ -39,6 +39,10 @@ def print_exported(console: LineConsole, done: ExportedModel) -> None:
     console.print(f"{FORMS[done.form].title}: {done.file}, {done.file.stat().st_size / 1e6:.1f} MB, {done.arch}")
     counts = f"any number of clips, of {done.frames} frames each" if done.video else "any number of clips and frames"
     console.print(f"  takes {done.input_name}: {done.dtype} ({shape}), {kind}; {counts}")
+    if done.clip is not None:
+        console.print(f"  trained on {clip_words(done.clip)} in the video")
+    if done.crop is not None:
+        console.print(f"  sees {done.crop} px of what its cache stores: cut them out of the middle, do not scale")
     console.print(f"  gives probabilities ({done.activation}) and logits: float32 (batch, {done.classes})")
     console.print(
         f"  checked: read back and run on random {done.input_name}, it differs from the network by at most "

@@ -21,7 +21,7 @@ from mocrop.training.model.backbones import Backbone, reason_of
 from mocrop.training.model.checkpoint import load_checkpoint, restore_backbone
 from mocrop.training.model.motion_input import CHANNELS
 from mocrop.training.model.video import is_video
-from mocrop.training.recipe import VIDEO_FRAMES, Activation, FormName
+from mocrop.training.recipe import VIDEO_FRAMES, Activation, Clip, FormName
 
 _WAY_OUT = "pass --activation softmax if each had one, else --activation sigmoid"
 TOLERANCE = 1e-4  # of probabilities; of logits as a share of the largest, where that is above 1
@@ -68,6 +68,8 @@ class ExportedModel:
     size: int  # pixels; side of a frame or field
     frames: int | None  # of a clip that the network was validated on; None: unknown
     video: bool  # whether it takes clips of that many frames alone
+    clip: Clip | None  # neighbouring frames that it was trained on; None: single frames of a clip
+    crop: int | None  # side of the square of what is stored that it sees, pixels; None: all of it
     difference: Difference
 
     @property
@@ -144,6 +146,8 @@ def export_model(
         size=loaded.size,
         frames=frames,
         video=backbone.video,
+        clip=loaded.clip,
+        crop=loaded.crop,
         difference=difference,
     )
 

@@ -17,6 +17,8 @@ def metadata_of(checkpoint: Checkpoint, activation: Activation, *, source: Path)
 
     ``labels`` are the names of the classes in the order of the outputs, ``cache`` describes the crops that the network
     was trained on with all settings of their making, ``frames`` counts those of a clip that it was validated on.
+    ``clip`` and ``crop`` are as for `mocrop train`, and empty without: they differ from what the cache says of its own
+    windows and frames.
 
     Args:
         source: the file of the checkpoint, whose SHA-256 is kept.
@@ -27,6 +29,8 @@ def metadata_of(checkpoint: Checkpoint, activation: Activation, *, source: Path)
         "input": checkpoint.input,
         "size": str(checkpoint.size),
         "frames": str(checkpoint.settings.get("validation_segments", "")),
+        "clip": "x".join(map(str, checkpoint.clip or ())),
+        "crop": str(checkpoint.crop or ""),
         "arch": checkpoint.arch,
         "epoch": str(checkpoint.epoch),
         "cache": json_text(checkpoint.cache),

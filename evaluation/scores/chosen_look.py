@@ -53,7 +53,7 @@ def look_of(
         source: the checkpoint's file, for messages.
     Raises: SettingsError in one line that says what there is.
     """
-    clip, crop = _trained_clip(checkpoint, stored), checkpoint.settings.get("crop")
+    clip, crop = _trained_clip(checkpoint, stored), checkpoint.crop
     windows, crops = views or (None, 1)
     if crops > 1 and (crop or stored.size) == stored.size:
         raise SettingsError(
@@ -83,9 +83,8 @@ def look_of(
 
 def _trained_clip(checkpoint: Checkpoint, stored: Stored) -> Clip | None:
     """The clips that a network was trained on; None: on single frames."""
-    clip = checkpoint.settings.get("clip")
-    if clip is not None:
-        return int(clip[0]), int(clip[1])
+    if checkpoint.clip is not None:
+        return checkpoint.clip
     elsewhere = "segments" not in checkpoint.settings  # another program does not say what it was trained on
     if elsewhere and is_video(checkpoint.arch) and stored.dense is not None:
         return stored.dense.frames, stored.dense.stride

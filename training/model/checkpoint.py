@@ -25,7 +25,7 @@ from mocrop.training.model.file_kinds import COPY_AGAIN, UnreadableError
 from mocrop.training.model.pooling import widen_head
 from mocrop.training.model.torch_file import checksums_written, read_torch_file
 from mocrop.training.model.weights import mismatches, odd_weights
-from mocrop.training.recipe import Pool
+from mocrop.training.recipe import Clip, Pool
 
 FORMAT = 1
 SEVERAL_LABELS = "several_labels"  # in the description of a cache: whether a clip of it may have several
@@ -50,6 +50,18 @@ class Checkpoint:
     input: Stream = "frames"  # of the network
     trained_on: Tensor | None = None  # clips, see training.model.trained_on; None: of an older mocrop
     validated_on: Tensor | None = None  # clips that chose the best epoch, in the same way
+
+    @property
+    def clip(self) -> Clip | None:
+        """Neighbouring frames that it was trained on; None: single frames, or another program does not say."""
+        clip = self.settings.get("clip")
+        return None if clip is None else (int(clip[0]), int(clip[1]))
+
+    @property
+    def crop(self) -> int | None:
+        """Side of the square of what is stored that the network sees, pixels; None: all of it."""
+        crop: int | None = self.settings.get("crop")
+        return crop
 
 
 def describe_cache(cache: CropCache) -> dict[str, Any]:

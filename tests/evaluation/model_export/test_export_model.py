@@ -16,10 +16,12 @@ import torch
 
 from mocrop.evaluation.model_export import export
 from mocrop.evaluation.model_export.classifier import expected_answers, random_frames
+from mocrop.evaluation.model_export.command import print_exported
 from mocrop.evaluation.model_export.export import ExportedModel, compare, export_model
 from mocrop.evaluation.model_export.forms import FORMS
 from mocrop.evaluation.scores.evaluate import EvalSettings, evaluate
 from mocrop.pipeline.errors import CheckpointError, MocropError, SettingsError
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.training.model.checkpoint import load_checkpoint, restore_backbone
 from mocrop.training.recipe import FormName
 from tests.conftest import MakeCache, mocrop
@@ -146,12 +148,27 @@ def test_the_file_says_what_it_is(tmp_path: Path, to: FormName) -> None:
     assert b"site-packages" not in done.file.read_bytes() or to == "torchscript"
 
 
+def test_the_file_says_of_which_frames_its_clips_are_and_what_of_them_it_sees(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = made_checkpoint(tmp_path / "best.pt", SMALL, clip=[4, 6], crop=32)
+    done = export_model(trained, to="torchscript")
+    facts = read_facts(done)
+    assert (facts["clip"], facts["crop"], facts["size"]) == ("4x6", "32", "32")
+    print_exported(LineConsole(), done)
+    told = capsys.readouterr().out
+    assert "trained on clips of 4 frames, 6 apart in the video" in told
+    assert "sees 32 px of what its cache stores" in told
+    plain = read_facts(export_model(made_checkpoint(tmp_path / "plain.pt", SMALL), to="torchscript"))
+    assert (plain["clip"], plain["crop"]) == ("", "")
+
+
 def read_facts(done: ExportedModel) -> dict[str, str]:
     if done.form == "onnx":
         import onnxruntime
 
         return dict(onnxruntime.InferenceSession(str(done.file)).get_modelmeta().custom_metadata_map)
-    wanted = dict.fromkeys(("labels", "activation", "input", "size", "frames", "cache", "mocrop"), "")
+    wanted = dict.fromkeys(("labels", "activation", "input", "size", "frames", "clip", "crop", "cache", "mocrop"), "")
     torch.jit.load(str(done.file), _extra_files=wanted)
     return {name: each.decode() if isinstance(each, bytes) else each for name, each in wanted.items()}
 
