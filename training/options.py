@@ -23,6 +23,7 @@ from mocrop.training.recipe import (
     Recipe,
     Schedule,
     TrainSettings,
+    clip_words,
     parse_clip,
     parse_shares,
     recipe_table,
@@ -285,8 +286,22 @@ class TrainOptions:
         """
         from mocrop.pipeline.settings import settings_from
 
+        self._refuse_segments_beside_clip()
         given = {field.name: getattr(self, field.name) for field in fields(TrainSettings)}
         given["arch"] = self.arch or DEFAULT_ARCH[self.input]
         augmented = not self.freeze_backbone if self.augment is None else self.augment
         table = {**recipe_table(self.recipe, given), **({} if augmented else SAME_PIXELS)}
         return settings_from(TrainSettings, table, given, where="mocrop train")
+
+    def _refuse_segments_beside_clip(self) -> None:
+        """Raises: SettingsError for both, also where the segments are as many as without the option."""
+        from mocrop.pipeline.errors import SettingsError
+
+        if self.clip is None:
+            return
+        for option in ("segments", "validation_segments"):
+            if getattr(self, option) not in (None, self.clip[0]):
+                raise SettingsError(
+                    f"--{option.replace('_', '-')} {getattr(self, option)} is for single frames, and --clip asks for "
+                    f"{clip_words(self.clip)}; leave one of them out"
+                )

@@ -10,7 +10,9 @@ import pytest
 import typer
 
 from mocrop.cli import app, main
+from mocrop.pipeline.errors import SettingsError
 from mocrop.training import commands
+from mocrop.training.options import TrainOptions
 from mocrop.training.recipe import SAME_PIXELS, TrainSettings, recipe_table
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "training.md"
@@ -164,3 +166,13 @@ def test_impossible_settings_are_refused_in_a_line(tmp_path: Path, capsys: pytes
         main(["train", "-w", str(tmp_path), "--ema", "2"])
     assert end.value.code == 1
     assert "mocrop train: ema must be at least 0 and below 1, not 2.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["segments", "validation_segments"])
+@pytest.mark.parametrize("frames", [3, 8, 16])  # 3 and 8 are what both have unless given, 16 what video networks have
+@pytest.mark.parametrize("arch", ["resnet50", "video/r3d_18"])
+def test_segments_beside_a_clip_are_refused_whatever_their_number(option: str, frames: int, arch: str) -> None:
+    asked: dict[str, Any] = {option: frames}
+    with pytest.raises(SettingsError, match=f"{option.replace('_', '-')} {frames} is for single frames"):
+        TrainOptions(arch=arch, clip=(4, 2), **asked).settings()
+    assert TrainOptions(arch=arch, clip=(frames, 2), **asked).settings().clip == (frames, 2)
