@@ -26,7 +26,7 @@ from mocrop.pipeline.workspace.paths import Workspace
 _TRANSCODE_FIRST = (
     "run `mocrop transcode` first, or take vectors from the original files with `mocrop extract-mv --source original`"
 )
-_WITHOUT_MOTION = "crop without motion, e.g. `--policy center` and neither --motion-fields nor --bars cut"
+_WITHOUT_MOTION = "crop without motion, e.g. `--policy center` and none of --motion-fields, --bars cut and --at motion"
 TO_ADDRESS = "precrop-to"  # before the address, the name of a stage
 CLIPS_PER_TRANSCODE_UNIT = 4  # a clip takes about a third of a second; a Dask task costs a few milliseconds
 

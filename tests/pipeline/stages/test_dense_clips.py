@@ -137,6 +137,13 @@ def test_command_stores_windows_and_refuses_their_options_without_them(
     assert mocrop("precrop", "--clips", "2", "--name", "e", *place) == 1
     said = capfd.readouterr()
     assert "--clips: goes with --select dense" in said.err + said.out
+    shutil.rmtree(tmp_path / "work")
+    assert mocrop("init", tmp_path / "data", "--workspace", tmp_path / "work") == 0
+    capfd.readouterr()
+    by_motion = ("--size", "48", "--policy", "center", "--source", "original", "--select", "dense", "--at", "motion")
+    assert mocrop("precrop", *by_motion, *place) == 1
+    said = capfd.readouterr()
+    assert "--at motion" in (said.err + said.out).partition("or crop without motion")[2]
 
 
 def test_cache_goes_on_with_its_windows_and_refuses_others(make_numbered: MakeVideo, tmp_path: Path) -> None:
