@@ -43,11 +43,23 @@ sys.stdin.read()  # until whoever started it ends
 _numbers = itertools.count()
 
 
+def can_serve_s3() -> bool:
+    """Whether moto's server and a client of it are installed."""
+    return find_spec("moto") is not None and find_spec("s3fs") is not None
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """The address of moto's server in a process of its own, such as http://127.0.0.1:5000."""
-    if find_spec("moto") is None or find_spec("s3fs") is None:
+    """The address of moto's server."""
+    if not can_serve_s3():
         pytest.skip("moto or s3fs is not installed")
+    with serving_s3() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving_s3() -> Iterator[str]:
+    """Run moto's server in a process of its own; its address, such as http://127.0.0.1:5000."""
     command = [sys.executable, "-c", _SERVER]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -64,9 +76,14 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a new bucket; the environment leads to it."""
+    return new_bucket(s3_server, monkeypatch)
+
+
+def new_bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a bucket, and have the environment lead to it. Returns: its name."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing-key-id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -74,7 +91,7 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     name = f"bucket-{os.getpid()}-{next(_numbers)}"
-    s3(s3_server, "PUT", f"/{name}")
+    s3(server, "PUT", f"/{name}")
     return name
 
 

@@ -121,8 +121,13 @@ class OpenCache:
         return missing_files(self.path, name, values.shape, shards.tolist())
 
     def _unreadable(self, name: str, error: Exception) -> CacheError:
-        way_out = "`mocrop verify` says what is damaged and how to repair it"
-        return CacheError(f"{self.path / name} cannot be read ({error}); {way_out}")
+        if self.mirror is None:
+            way_out = "`mocrop verify` says what is damaged and how to repair it"
+            return CacheError(f"{self.path / name} cannot be read ({error}); {way_out}")
+        return CacheError(
+            f"{self.mirror.shown(self.path / name)} cannot be read ({error}); start again, which reads it from there "
+            "once more if its copy here is damaged, else put the cache there anew"
+        )
 
     @cached_property
     def state(self) -> npt.NDArray[np.uint8]:

@@ -17,12 +17,11 @@ from mocrop.training.data.frame_reader import FrameReader
 from tests.reliability.flips import Count, bits_of, deleted, files_below, flipped
 
 
-def everything(path: Path) -> list[Any]:
+def everything(cache: CropCache) -> list[Any]:
     """All that a cache says: attributes, columns, names, and every used slot of every stream as the loader reads it.
 
     Raises: CacheError if any of it is damaged.
     """
-    cache = CropCache(path)
     rows = np.flatnonzero(cache.usable)
     CropDataset(cache, rows, segments=1)  # refuses what cannot be right
     said: list[Any] = [cache.clip, cache.class_names, cache.split_names, cache.attributes["settings"], cache.shape]
@@ -42,7 +41,7 @@ def flip_bits(path: Path, *, flips: int, seed: int = 0) -> Count:
     Raises: AssertionError if verify and the readers disagree.
     """
     rng, count = random.Random(seed), Count()
-    before, files = everything(path), files_below(path)
+    before, files = everything(CropCache(path)), files_below(path)
     for number in range(flips):
         file = files[number % len(files)]
         bit = rng.randrange(bits_of(file))
@@ -53,7 +52,7 @@ def flip_bits(path: Path, *, flips: int, seed: int = 0) -> Count:
 
 def delete_files(path: Path) -> Count:
     """Delete one file after the other. Raises: as :func:`flip_bits` does."""
-    count, before = Count(), everything(path)
+    count, before = Count(), everything(CropCache(path))
     for file in files_below(path):
         with deleted(file):
             _judge(count, path, before, f"without {file.relative_to(path)}")
@@ -62,6 +61,6 @@ def delete_files(path: Path) -> Count:
 
 def _judge(count: Count, path: Path, before: list[Any], fault: str) -> None:
     found = verify_cache(path)
-    refusal = count.judge(fault, lambda: everything(path) == before, refusal=CacheError)
+    refusal = count.judge(fault, lambda: everything(CropCache(path)) == before, refusal=CacheError)
     assert found or not refusal, f"{fault}: readers refuse it ({refusal}), verify does not find it"
     assert refusal or not found, f"{fault}: verify finds {found[0].fact}, and readers do not"

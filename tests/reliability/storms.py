@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.cloud import can_serve_s3
 from tests.reliability import (
+    address_kills,
     cache_flips,
     cache_growth,
     cells,
     full_disk,
     interruptions,
     kills,
+    mirror_flips,
     motion_flips,
     mutated_videos,
     outside_kills,
@@ -55,6 +58,18 @@ def _cache_deletions(folder: Path, seed: int) -> Counter[str]:
     path = folder / f"{seed}.zarr"
     cache_growth.make_cache(path, int(np.random.default_rng(seed).integers(1, 7)))
     return cache_flips.delete_files(path).ended()
+
+
+def _mirror_damage(folder: Path, seed: int) -> Counter[str]:
+    return mirror_flips.flip_mirror(folder, flips=60, seed=seed).ended()
+
+
+def _mirror_deletions(folder: Path, _: int) -> Counter[str]:
+    return mirror_flips.delete_mirrored(folder).ended()
+
+
+def _address_damage(folder: Path, seed: int) -> Counter[str]:
+    return mirror_flips.flip_address(folder, flips=60, seed=seed).ended()
 
 
 def _motion_damage(folder: Path, seed: int) -> Counter[str]:
@@ -143,6 +158,31 @@ STORMS = (
         harm="a deleted file",
         must="readers refuse it and `verify` finds it",
         round=_cache_deletions,
+    ),
+    Storm(
+        name="the mirror of a cache at an address",
+        harm="a flipped bit",
+        must="what is damaged is fetched anew, and what is read is as it was",
+        round=_mirror_damage,
+    ),
+    Storm(
+        name="the mirror of a cache at an address",
+        harm="a deleted file",
+        must="it is fetched anew, and what is read is as it was",
+        round=_mirror_deletions,
+    ),
+    Storm(
+        name="a crop cache at an address",
+        harm="a flipped bit",
+        must="readers refuse it, or nothing that is read has changed",
+        round=_address_damage,
+    ),
+    Storm(
+        name="push, pull and precrop --to",
+        harm="SIGKILL, alone or with its workers",
+        must="no cache there, or all of it; the same command completes it, to the same bytes",
+        round=address_kills.kill_transfers,
+        possible=can_serve_s3,
     ),
     Storm(
         name="motion.zarr",

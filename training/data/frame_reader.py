@@ -53,8 +53,11 @@ class FrameReader:
         self.item_shape = cache.item_shape(stream)
         self._all_there = False  # every shard, so that none need be fetched ahead
         self._limits = {"clip": len(cache), "slot": cache.frames_per_clip}
-        source = ShardFiles if CAN_READ_AT and not cache.compressed else TensorStoreFrames
-        self._source: FrameSource = source(cache, stream)
+        self._source = self._opened()
+
+    def _opened(self) -> FrameSource:
+        source = ShardFiles if CAN_READ_AT and not self.cache.compressed else TensorStoreFrames
+        return source(self.cache, self.stream)
 
     def __getstate__(self) -> tuple[Path, Stream, object]:
         return self.cache.path, self.stream, self._token()
@@ -105,7 +108,14 @@ class FrameReader:
         for name, index in (("clip", flat_clips), ("slot", flat_slots)):
             if index.size and not 0 <= index.min() <= index.max() < self._limits[name]:
                 raise IndexError(f"every {name} must be from 0 to {self._limits[name] - 1}")
-        self._source.read(flat_clips, flat_slots, out.reshape(-1, *self.item_shape))
+        frames = out.reshape(-1, *self.item_shape)
+        try:
+            self._source.read(flat_clips, flat_slots, frames)
+        except CacheError:
+            if self.cache.mirror is None:
+                raise
+            self._source = self._opened()  # the damaged shard has left the mirror, and is fetched anew
+            self._source.read(flat_clips, flat_slots, frames)
         return out if self.stream == "frames" else out.view(np.int8)
 
 
@@ -123,13 +133,16 @@ class TensorStoreFrames:
 
         Raises: CacheError if a shard file is missing or damaged.
         """
+        shards = np.unique(clips // self._cache.clips_per_shard).tolist()
         try:
             opened = self._opened()
-            with self._cache.held_shards(np.unique(clips // self._cache.clips_per_shard).tolist(), self._stream):
+            with self._cache.held_shards(shards, self._stream):
                 ts.array(out.view(opened.dtype.numpy_dtype)).write(opened.vindex[clips, slots]).result()
             self._cache.require_same_folder()
             self._require_content(clips, slots, out)
-        except ValueError as error:  # what TensorStore raises for a damaged file
+        except ValueError as error:  # what TensorStore raises for a damaged file, which it does not name
+            for shard in shards:
+                self._cache.forget_shard(shard, self._stream)
             raise CacheError(f"{self._cache.path}: {error}; {CACHE_WAY_OUT}") from error
 
     def _require_content(self, clips: IntArray, slots: IntArray, out: Frames) -> None:

@@ -17,7 +17,7 @@ from mocrop.pipeline.cache.description import GROUP_FILE, OPTIONAL, ROWS, read_a
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, STREAMS, shard_file
 from mocrop.pipeline.cache.mirror.place import MirrorPlace, default_root, place_of
 from mocrop.pipeline.cache.mirror.room import waiting_lock
-from mocrop.pipeline.checksums import ARRAYS, WHOLE, checksum
+from mocrop.pipeline.checksums import ARRAYS, WHOLE, checksum, digest
 from mocrop.pipeline.errors import AddressError, CacheError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.platform_calls import sync_all
@@ -113,36 +113,42 @@ def _chunks(name: str, array: Mapping[str, Any]) -> Iterator[str]:
 def _fetch_all(files: RemoteFiles, place: MirrorPlace, names: list[str], versions: Mapping[str, str] | None) -> None:
     """Bring files up to date; those that are not at the address are removed from the mirror, too.
 
+    A file is read from the address if its version there is another one, or its bytes here are no longer those that
+    were read.
+
     Args:
         versions: of all files at the address; None: it does not say, and all are read again.
     """
     record = place.folder.parent / VERSIONS
     known = _known(record)
 
-    def fetched(name: str) -> Path | None:
+    def fetched(name: str) -> tuple[Path | None, str]:
+        """The file, if it is written anew, and what is to be recorded of it."""
         file = place.folder / name
-        if versions is not None and versions.get(name) == known.get(name, "") and file.exists():
-            return None
+        version = (versions or {}).get(name, "")
         old = file.read_bytes() if file.exists() else None
+        if old is not None and version and known.get(name) == (stamp := f"{version} {digest(old)}"):
+            return None, stamp
         new = _content(files, name, versions)
+        stamp = f"{version} {digest(new or b'')}"
         if new == old:
-            return None
+            return None, stamp
         _drop_shards(place.folder, name)
         if new is None:
             file.unlink()
-            return None
+            return None, stamp
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f".{file.name}.partial")
         partial.write_bytes(new)
         partial.replace(file)
-        return file
+        return file, stamp
 
     with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="columns") as pool:
-        written = [file for file in pool.map(fetched, names) if file is not None]
-    if written:
+        done = list(pool.map(fetched, names))
+    if written := [file for file, _ in done if file is not None]:
         sync_all(written)
     if versions is not None:
-        known |= {name: versions[name] for name in names if name in versions}
+        known |= {name: stamp for name, (_, stamp) in zip(names, done, strict=True) if name in versions}
         write_whole(record, json.dumps(known).encode())
 
 

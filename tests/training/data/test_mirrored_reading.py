@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from mocrop.pipeline.address import RemoteFiles
+from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.layout import shard_file
 from mocrop.pipeline.cache.mirror import mirror as mirror_module
 from mocrop.pipeline.errors import AddressError, CacheError
 from mocrop.training.data.dataset import CropDataset
@@ -112,22 +113,41 @@ def test_a_reader_pickles_as_its_mirror(make_stored: Any, bucket: str, tmp_path:
     assert np.array_equal(again.read(clips, slots), FrameReader(CropCache(stored)).read(clips, slots))
 
 
+@pytest.mark.parametrize("opened_before", [False, True])
 @pytest.mark.parametrize("compression", ["none", "zstd"])
-def test_a_shard_that_is_damaged_in_the_mirror_is_told_and_fetched_anew(
-    make_stored: Any, bucket: str, compression: str, tmp_path: Path
+def test_a_shard_that_is_damaged_in_the_mirror_is_fetched_anew(
+    make_stored: Any, bucket: str, compression: str, opened_before: bool, tmp_path: Path
 ) -> None:
     stored = make_stored(compression=compression)
     cache = CropCache(upload(stored, bucket), mirror=tmp_path / "mirror")
-    cache.fetch_shards([0])
-    content = bytearray(cache.shard_file(0).read_bytes())
-    content[100] ^= 1
-    cache.shard_file(0).write_bytes(content)
+    reader = FrameReader(cache)
     clips, slots = np.arange(2), np.zeros((2, 1), np.int64)
-    with pytest.raises(CacheError):
-        FrameReader(cache).read(clips, slots)
-    if compression == "none":
-        assert not cache.shard_file(0).exists()
-        assert FrameReader(cache).read(clips, slots).any()
+    cache.fetch_shards([0])
+    if opened_before:
+        reader.read(clips[1:], slots[1:])
+    flip(cache.shard_file(0))
+    assert np.array_equal(reader.read(clips, slots), FrameReader(CropCache(stored)).read(clips, slots))
+    assert cache.shard_file(0).read_bytes() == shard_file(stored, 0).read_bytes()
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_shard_that_is_damaged_in_the_mirror_and_at_its_address_is_an_error_with_its_address(
+    make_stored: Any, bucket: str, compression: str, tmp_path: Path
+) -> None:
+    address = upload(make_stored(compression=compression), bucket)
+    cache = CropCache(address, mirror=tmp_path / "mirror")
+    cache.fetch_shards([0])
+    flip(cache.shard_file(0))
+    RemoteFiles(Address.parse(address)).write("frames/c/0/0/0/0/0", cache.shard_file(0).read_bytes())
+    with pytest.raises(CacheError, match=f"{address}/frames/c/0/0/0/0/0 "):
+        FrameReader(cache).read(np.arange(2), np.zeros((2, 1), np.int64))
+
+
+def flip(shard: Path) -> None:
+    """Flip the lowest bit of all bytes of the shard's first frame."""
+    content = bytearray(shard.read_bytes())
+    content[:100] = (np.frombuffer(content[:100], np.uint8) ^ 1).tobytes()
+    shard.write_bytes(content)
 
 
 @pytest.mark.parametrize("compression", ["none", "zstd"])
