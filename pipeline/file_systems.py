@@ -120,10 +120,27 @@ def _options(scheme: str, patience: Patience) -> dict[str, Any]:
     if scheme in ("s3", "s3a"):
         limits = {"connect_timeout": patience.connect_seconds, "read_timeout": patience.read_seconds}
         once = {"retries": {"total_max_attempts": 1}, "max_pool_connections": CONNECTIONS}
-        return {"config_kwargs": {**limits, **once}}
+        return {"config_kwargs": {**limits, **once}, "session": _s3_session()}
     if scheme in ("http", "https"):
         from aiohttp import ClientTimeout
 
         limit = ClientTimeout(total=None, sock_connect=patience.connect_seconds, sock_read=patience.read_seconds)
         return {"client_kwargs": {"timeout": limit}}
     return {}
+
+
+def _s3_session() -> Any:
+    """A session of its own for each file system, which finds credentials by itself."""
+    from aiobotocore.session import AioSession  # type: ignore[import-untyped]
+
+    session = AioSession()
+    session.register_component("data_loader", _s3_descriptions())
+    return session
+
+
+@functools.cache
+def _s3_descriptions() -> Any:
+    """What reads the descriptions of services, a tenth of a second for that of S3, and keeps them."""
+    from aiobotocore.session import AioSession
+
+    return AioSession().get_component("data_loader")

@@ -27,6 +27,7 @@ from typing import Any
 
 import pytest
 
+from mocrop.pipeline import address as address_module
 from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.file_systems import Patience
 
@@ -74,8 +75,14 @@ def serving_s3() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a new bucket; the environment leads to it."""
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process not wait long for what will never answer."""
+    monkeypatch.setattr(address_module, "Patience", lambda: HASTY)
+
+
+@pytest.fixture
+def bucket(s3_server: str, hasty: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a new bucket; the environment leads to it, and nobody here is patient with it."""
     return new_bucket(s3_server, monkeypatch)
 
 

@@ -26,6 +26,7 @@ from mocrop.pipeline.choices import Compression
 from mocrop.pipeline.video.orientation import Orientation
 from tests.cloud import bucket as bucket
 from tests.cloud import faulty_line as faulty_line
+from tests.cloud import hasty as hasty
 from tests.cloud import s3_server as s3_server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what it starts in the background

@@ -276,7 +276,6 @@ def test_a_server_that_is_lost_ends_the_run_in_one_line_and_it_goes_on(
     tmp_path: Path, dataset: Path, bucket: str, faulty_line: FaultyLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, address = workspace(tmp_path / "w", dataset), f"s3://{bucket}/c.zarr"
-    monkeypatch.setattr("mocrop.pipeline.file_systems.Patience.pause_seconds", 0.01)
     put, second = RemoteFiles.put, "frames/c/1/0/0/0/0"
 
     def lost(self: RemoteFiles, source: Path, name: str) -> None:

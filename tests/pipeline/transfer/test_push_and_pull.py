@@ -323,7 +323,6 @@ def test_two_pulls_to_one_place_are_not_both_at_work(tmp_path: Path, here: Path,
 def test_over_a_line_that_tears_and_a_server_that_is_busy(
     tmp_path: Path, here: Path, cache: Path, there: str, faulty_line: FaultyLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mocrop.pipeline.file_systems.Patience.pause_seconds", 0.01)
     faulty_line.busy = 3
     push(here, "c", there)
     faulty_line.cut_after, faulty_line.cuts = 500, 3

@@ -16,21 +16,14 @@ from torch.utils.data import DataLoader
 from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.layout import shard_file
-from mocrop.pipeline.cache.mirror import mirror as mirror_module
 from mocrop.pipeline.errors import AddressError, CacheError
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.data.frame_reader import FrameReader
 from mocrop.training.data.loader import CropLoader
-from tests.cloud import HASTY, FaultyLine, delete_bucket, upload
+from tests.cloud import FaultyLine, delete_bucket, upload
 from tests.conftest import MakeCache
 
 CLIPS = 20
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests do not wait long for what will never answer."""
-    monkeypatch.setattr(mirror_module, "RemoteFiles", partial(RemoteFiles, patience=HASTY))
 
 
 @pytest.fixture

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from mocrop.pipeline.address import RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.mirror import mirror as mirror_module
 from mocrop.pipeline.cache.mirror import room as room_module
 from mocrop.pipeline.cache.mirror.open_mirror import open_mirror
 from mocrop.pipeline.errors import AddressError
@@ -20,7 +17,7 @@ from mocrop.training.loop.meter import Meter
 from mocrop.training.loop.train import train
 from mocrop.training.model.checkpoint import load_checkpoint
 from mocrop.training.recipe import TrainSettings
-from tests.cloud import HASTY, SECRET, FaultyLine, upload
+from tests.cloud import SECRET, FaultyLine, upload
 from tests.conftest import MakeCache, mocrop
 
 SETTINGS = TrainSettings(
@@ -29,9 +26,8 @@ SETTINGS = TrainSettings(
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests do not wait long for what will never answer."""
-    monkeypatch.setattr(mirror_module, "RemoteFiles", partial(RemoteFiles, patience=HASTY))
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full mirror is not waited for long."""
     monkeypatch.setattr(room_module, "WAIT_SECONDS", 0.2)
 
 

@@ -20,8 +20,6 @@ import pytest
 
 from mocrop.pipeline.address import RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.cache.mirror import mirror as mirror_module
-from mocrop.pipeline.cache.mirror import open_mirror as open_mirror_module
 from mocrop.pipeline.cache.mirror import room as room_module
 from mocrop.pipeline.cache.mirror.ahead import Ahead
 from mocrop.pipeline.cache.mirror.place import default_root, parse_bytes
@@ -29,17 +27,10 @@ from mocrop.pipeline.cache.mirror.room import Room
 from mocrop.pipeline.checksums import with_checksum
 from mocrop.pipeline.errors import AddressError, CacheError, DiskFullError, SettingsError
 from mocrop.pipeline.strict_json import parsed_json
-from tests.cloud import HASTY, SECRET, FaultyLine, delete_bucket, s3, upload
+from tests.cloud import SECRET, FaultyLine, delete_bucket, s3, upload
 from tests.conftest import MakeCache
 
 COLUMNS = ("label", "group", "subset", "state", "frame_index", "box", "slot_box", "picture", "density", "checksum")
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests do not wait long for what will never answer."""
-    for module in (mirror_module, open_mirror_module):
-        monkeypatch.setattr(module, "RemoteFiles", partial(RemoteFiles, patience=HASTY))
 
 
 @pytest.fixture
