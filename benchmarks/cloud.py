@@ -1,4 +1,4 @@
-"""A cache at an address against the same one on this disk, the bare line, and other readers of Zarr.
+"""A cache at an address against the same one on this disk, the bare line, other readers of Zarr, and bare copies.
 
 A server that speaks S3 runs in a process of its own on this machine, so all share its cores, and the line is as fast as
 that server: read the ratios, which are of one run. ``--save`` writes results/cloud.json and the table of docs/cloud.md.
@@ -9,13 +9,12 @@ Usage: python benchmarks/cloud.py [--clips 192] [--rounds 3] [--save]
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import platform
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,16 +22,20 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import tensorstore as ts
 import zarr
+from rich.console import Console
+from s3_server import s3_server
 from zarr.storage import FsspecStore
 
 from mocrop.evaluation.bench.synthetic_cache import make_cache
 from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.mirror.mirror import FETCHES_AT_ONCE
+from mocrop.pipeline.commands.transfer import pull, push
 from mocrop.training.data.dataset import CropDataset
 from mocrop.training.data.loader import CropLoader, epoch_order
 
@@ -40,14 +43,6 @@ RESULTS = Path(__file__).parent / "results/cloud.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs/cloud.md"
 BEGIN, END = "<!-- figures: benchmarks/cloud.py -->", "<!-- end of figures -->"
 BATCH, SEGMENTS, BUCKET = 16, 3, "bench"
-_SERVER = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
-"""
 ROWS = {  # name in the results: what it is
     "bare": "all shards copied bare by the same client, as fast as the line is",
     "cold": "mocrop, first epoch, empty mirror",
@@ -58,38 +53,38 @@ ROWS = {  # name in the results: what it is
     "zarr first": "zarr-python with s3fs, first epoch",
     "zarr second": "zarr-python with s3fs, second epoch",
 }
+COPIES = {
+    "push": "`mocrop push`, with both sides compared",
+    "put": "s3fs, `put(recursive=True)`, nothing compared",
+    "pull": "`mocrop pull`, verified",
+    "get": "s3fs, `get(recursive=True)`, nothing compared",
+}
 
 
-def start_server() -> subprocess.Popen[str]:
-    """Start the server; the environment leads to it."""
-    server = subprocess.Popen(
-        [sys.executable, "-c", _SERVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert server.stdout is not None
-    os.environ |= {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.stdout.readline().strip()}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    return server
-
-
-def upload(folder: Path, name: str) -> str:
-    """Put a cache into a new bucket. Returns: its address."""
+def copies(workspace: Path, number: int) -> dict[str, float]:
+    """Seconds to copy the whole cache there and back, by mocrop and by the client alone, in turns."""
     import s3fs  # type: ignore[import-untyped]
 
-    s3fs.S3FileSystem().mkdir(BUCKET)
-    files = RemoteFiles(Address.parse(f"s3://{BUCKET}/{name}"))
-    for file in folder.rglob("*"):
-        if file.is_file():
-            files.put(file, file.relative_to(folder).as_posix())
-    return f"s3://{BUCKET}/{name}"
+    client = s3fs.S3FileSystem(skip_instance_cache=True)
+    here, there, peer = workspace / "caches/noise.zarr", f"{BUCKET}/{number}/noise.zarr", f"{BUCKET}/{number}/peer.zarr"
+    silent, ours, theirs = Console(file=io.StringIO()), workspace / f"pulled{number}", workspace / f"got{number}"
+    steps: dict[str, Callable[[], Any]] = {
+        "push": lambda: push(workspace, "noise", f"s3://{there}", console=silent),
+        "put": lambda: client.put(str(here), peer, recursive=True),
+        "pull": lambda: pull(ours, f"s3://{there}", console=silent),
+        "get": lambda: client.get(peer, str(theirs), recursive=True),
+    }
+    seconds = {}
+    for name, step in steps.items():
+        start = time.perf_counter()
+        step()
+        seconds[name] = time.perf_counter() - start
+    assert sum(1 for file in theirs.rglob("*") if file.is_file()) == len(
+        RemoteFiles(Address.parse(f"s3://{there}")).list()
+    )
+    shutil.rmtree(ours)
+    shutil.rmtree(theirs)
+    return seconds
 
 
 def data_set(cache: CropCache) -> CropDataset:
@@ -163,14 +158,15 @@ def zarr_reader(address: str) -> Callable[[Any, Any], Any]:
 
 def measure(folder: Path, *, clips: int, size: int, rounds: int, peers: bool = True) -> dict[str, Any]:
     """Everything in one run. Returns: median seconds of an epoch by name, and what was measured."""
-    own = CropCache(make_cache(folder / "noise.zarr", clips=clips, size=size))
-    server = start_server()
-    try:
-        address = upload(own.path, "noise.zarr")
-        seconds: dict[str, list[float]] = {name: [] for name in ROWS}
+    own = CropCache(make_cache(folder / "caches/noise.zarr", clips=clips, size=size))
+    (folder / "mocrop.toml").write_text('dataset = "nowhere"\n')
+    with s3_server("127.0.0.1", buckets=[BUCKET]) as server, mock.patch.dict(os.environ, server.env):
+        address = f"s3://{BUCKET}/0/noise.zarr"
+        seconds: dict[str, list[float]] = {name: [] for name in (*ROWS, *COPIES)}
         for number in range(rounds + 1):  # the first warms up
             mirror, copy = folder / f"mirror{number}", folder / f"bare{number}"
-            measured = {"bare": bare(address, copy)}
+            measured = copies(folder, number)
+            measured["bare"] = bare(address, copy)
             shutil.rmtree(copy)
             kept, here = loader_of(CropCache(address, mirror=mirror)), loader_of(own)
             measured["cold"] = epochs_of(kept)
@@ -180,15 +176,12 @@ def measure(folder: Path, *, clips: int, size: int, rounds: int, peers: bool = T
                     seconds[name].append(epochs_of(loader, epochs=20))
             shutil.rmtree(mirror)
             if number:
-                for name in ("bare", "cold"):
-                    seconds[name].append(measured[name])
+                for name, value in measured.items():
+                    seconds[name].append(value)
         for name, reader in (("tensorstore", tensorstore_reader), ("zarr", zarr_reader)) if peers else ():
             first, second = peer_epochs(reader(address), own)
             seconds[f"{name} first"].append(first)
             seconds[f"{name} second"].append(second)
-    finally:
-        server.kill()
-        server.wait()
     return {
         "clips": clips,
         "size": size,
@@ -212,6 +205,13 @@ def table(result: dict[str, Any]) -> str:
             share = seconds[against] / seconds[name] if against else 0.0
             ratio = f"{share:{'.2f' if share >= 0.1 else '.1g'}} of *{against}*" if against else ""
             lines.append(f"| {text} (*{name}*) | {clips / seconds[name]:.0f} | {ratio} |")
+    lines += ["", "| the whole cache | MB/s | ratio |", "|---|---:|---|"]
+    for name, peer in (("push", "put"), ("put", ""), ("pull", "get"), ("get", "")):
+        speed = result["megabytes"] / seconds[name]
+        lines.append(
+            f"| {COPIES[name]} (*{name}*) | {speed:.0f} | "
+            + (f"{seconds[peer] / seconds[name]:.2f} of *{peer}* |" if peer else " |")
+        )
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     lines += [
         "",

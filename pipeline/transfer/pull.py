@@ -9,19 +9,19 @@ from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 
-from mocrop.pipeline.address import RemoteEntry
+from mocrop.pipeline.address import BLOCK_BYTES, RemoteEntry
 from mocrop.pipeline.cache.at_address import MARK, CacheAtAddress, Found
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.description import GROUP_FILE, read_attributes
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, STREAMS, TABLE_COLUMNS
 from mocrop.pipeline.checks.crop_cache import verify_cache
-from mocrop.pipeline.errors import CacheError, full_disk_as_error
+from mocrop.pipeline.errors import AddressError, CacheError, full_disk_as_error
 from mocrop.pipeline.files import HeldError, held, is_there, write_whole
 from mocrop.pipeline.platform_calls import sync, sync_all
 from mocrop.pipeline.run.progress import stage_progress
 from mocrop.pipeline.transfer.at_once import at_once
 from mocrop.pipeline.transfer.contents import Comparison, belonging, local_names
-from mocrop.pipeline.transfer.progress import byte_progress
+from mocrop.pipeline.transfer.progress import Advance, byte_progress
 from mocrop.pipeline.transfer.push import Transferred
 from mocrop.pipeline.workspace.paths import Workspace
 
@@ -79,7 +79,11 @@ class _Pull:
         self._sweep(names)
         missing = [name for name in names[:-1] if not self._is_fetched(name, there[name])]
         with byte_progress(console, f"pull {self._remote.name}", total=sum(there[name].size for name in missing)) as on:
-            at_once(lambda name: self._remote.files.fetch(name, self._partial / name, on_bytes=on), missing)
+            try:
+                at_once(lambda name: self._fetch(name, there[name], on), missing)
+            except AddressError:
+                self._require_unchanged(group, there)  # an object that is shorter by now does not come whole
+                raise
         self._require_unchanged(group, there)
         self._require_sound(names, there, console)
         self._publish(names)
@@ -92,6 +96,11 @@ class _Pull:
             copied=len(missing) + 1,
             copied_bytes=sum(there[name].size for name in missing) + len(group),
         )
+
+    def _fetch(self, name: str, listed: RemoteEntry, on_bytes: Advance) -> None:
+        """Fetch a file; the server is asked once more of one that comes in blocks, which must be of one version."""
+        entry = listed if listed.size <= BLOCK_BYTES else None
+        self._remote.files.fetch(name, self._partial / name, on_bytes=on_bytes, entry=entry)
 
     def _sweep(self, names: Iterable[str]) -> None:
         """Remove what a stopped copy has fetched and is not there any more; not what it was fetching."""
