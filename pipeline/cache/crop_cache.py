@@ -222,15 +222,14 @@ class CropCache(OpenCache):
     @cached_property
     def clip(self) -> list[str]:
         """Names of the clips."""
-        try:
+
+        def read() -> list[str]:
             if missing := missing_files(self.path, "clip", (len(self),), [0]):
                 raise FileNotFoundError(f"{missing[0].relative_to(self.path)} is missing")
             array = zarr.open_array(self.path / "clip", mode="r", zarr_format=3)
-            names = [str(name) for name in np.asarray(array[...])]  # TensorStore has no string type
-        except Exception as error:  # zarr and its codecs raise many kinds of errors for a damaged file
-            raise self._unreadable("clip", error) from error
-        self._require_unchanged()
-        return names
+            return [str(name) for name in np.asarray(array[...])]  # TensorStore has no string type
+
+        return self._sound("clip", read, damage=Exception)  # zarr and its codecs raise many kinds of errors
 
     def open_frames(self, *, context: ts.Context | None = None) -> ts.TensorStore:
         """Open ``frames``: uint8, shape (clips, slots, 3, size, size)."""

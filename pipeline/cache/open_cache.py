@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,13 @@ from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.cache.description import group_file, read_attributes, require_sound
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, missing_files, written_shards
 from mocrop.pipeline.cache.mirror.mirror import Mirror
-from mocrop.pipeline.cache.mirror.open_mirror import open_mirror
+from mocrop.pipeline.cache.mirror.open_mirror import open_mirror, renew_columns
 from mocrop.pipeline.cache.mirror.place import mirror_at
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.names import is_utf8
 from mocrop.pipeline.platform_calls import HeldFolder
+
+Result = TypeVar("Result")
 
 
 def replaced(path: Path) -> CacheError:
@@ -97,12 +100,32 @@ class OpenCache:
 
     def _column(self, name: str) -> npt.NDArray[Any]:
         """Read a whole column of numbers. Raises: CacheError if it is damaged."""
-        try:
+
+        def read() -> npt.NDArray[Any]:
             values = open_array(self.path, name).read().result()  # TensorStore opens thousands of files at once
             if missing := self.missing_files(name, values):
                 raise ValueError(f"{missing[0].relative_to(self.path)} is missing")
-        except ValueError as error:
-            raise self._unreadable(name, error) from error
+            return values
+
+        return self._sound(name, read)
+
+    def _sound(self, name: str, read: Callable[[], Result], *, damage: type[Exception] = ValueError) -> Result:
+        """What ``read`` makes of a column; if it is damaged in a mirror, it is fetched anew.
+
+        Args:
+            damage: what ``read`` raises for a damaged file.
+        Raises: CacheError.
+        """
+        try:
+            values = read()
+        except damage as error:
+            if self.mirror is None:
+                raise self._unreadable(name, error) from error
+            renew_columns(self.mirror.place)
+            try:
+                values = read()
+            except damage as again:
+                raise self._unreadable(name, again) from again
         self._require_unchanged()
         return values
 
@@ -124,10 +147,7 @@ class OpenCache:
         if self.mirror is None:
             way_out = "`mocrop verify` says what is damaged and how to repair it"
             return CacheError(f"{self.path / name} cannot be read ({error}); {way_out}")
-        return CacheError(
-            f"{self.mirror.shown(self.path / name)} cannot be read ({error}); start again, which reads it from there "
-            "once more if its copy here is damaged, else put the cache there anew"
-        )
+        return CacheError(f"{self.mirror.shown(self.path / name)} cannot be read ({error}); put the cache there anew")
 
     @cached_property
     def state(self) -> npt.NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -17,7 +18,7 @@ from mocrop.pipeline.cache.description import GROUP_FILE, OPTIONAL, ROWS, read_a
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, STREAMS, shard_file
 from mocrop.pipeline.cache.mirror.place import MirrorPlace, default_root, place_of
 from mocrop.pipeline.cache.mirror.room import waiting_lock
-from mocrop.pipeline.checksums import ARRAYS, WHOLE, checksum, digest
+from mocrop.pipeline.checksums import ARRAYS, WHOLE, checksum
 from mocrop.pipeline.errors import AddressError, CacheError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.platform_calls import sync_all
@@ -45,14 +46,37 @@ def open_mirror(text: str, *, mirror: Path | str | None = None, most_bytes: int 
     content = _group(files)
     root = default_root() if mirror is None else Path(mirror)
     place = place_of(address, _seal(content), root, most_bytes)
-    with as_mocrop_errors(place.root), waiting_lock(place.folder.parent / ".columns"):
+    with _alone(place):
         try:
             _update(files, place, content)
-        except CacheError as error:  # what checks a cache names the folder that it is in
-            error.args = tuple(str(each).replace(str(place.folder), str(address)) for each in error.args)
-            raise
+        except CacheError:  # the metadata here may be damaged
+            _update(files, place, content, anew=True)
         place.save()
     return place.folder
+
+
+def renew_columns(place: MirrorPlace) -> None:
+    """Read all columns of a mirror from its address again, as one of them is damaged here.
+
+    Raises: AddressError; CacheError if another cache is there by now, or a damaged one; FileError.
+    """
+    files = RemoteFiles(place.address)
+    content = _group(files)
+    if content != (place.folder / GROUP_FILE).read_bytes():
+        raise CacheError(f"{place.address} was written again while it was read; start again")
+    with _alone(place):
+        _update(files, place, content, anew=True)
+
+
+@contextlib.contextmanager
+def _alone(place: MirrorPlace) -> Iterator[None]:
+    """Keep other processes from the columns; errors name the address, where what checks a cache names its folder."""
+    with as_mocrop_errors(place.root), waiting_lock(place.folder.parent / ".columns"):
+        try:
+            yield
+        except CacheError as error:
+            error.args = tuple(str(each).replace(str(place.folder), str(place.address)) for each in error.args)
+            raise
 
 
 def _group(files: RemoteFiles) -> bytes:
@@ -74,8 +98,11 @@ def _seal(content: bytes) -> object:
         return f"bytes {checksum(content)}"
 
 
-def _update(files: RemoteFiles, place: MirrorPlace, content: bytes) -> None:
+def _update(files: RemoteFiles, place: MirrorPlace, content: bytes, *, anew: bool = False) -> None:
+    """Args: anew: read what is here already, too."""
     folder = place.folder
+    if anew:
+        (folder.parent / VERSIONS).unlink(missing_ok=True)
     write_whole(folder / GROUP_FILE, content)
     attributes, _ = read_attributes(folder)
     there = files.entries() if files.can_list else None
@@ -113,42 +140,36 @@ def _chunks(name: str, array: Mapping[str, Any]) -> Iterator[str]:
 def _fetch_all(files: RemoteFiles, place: MirrorPlace, names: list[str], versions: Mapping[str, str] | None) -> None:
     """Bring files up to date; those that are not at the address are removed from the mirror, too.
 
-    A file is read from the address if its version there is another one, or its bytes here are no longer those that
-    were read.
-
     Args:
         versions: of all files at the address; None: it does not say, and all are read again.
     """
     record = place.folder.parent / VERSIONS
     known = _known(record)
 
-    def fetched(name: str) -> tuple[Path | None, str]:
-        """The file, if it is written anew, and what is to be recorded of it."""
+    def fetched(name: str) -> Path | None:
         file = place.folder / name
-        version = (versions or {}).get(name, "")
+        if versions is not None and versions.get(name) == known.get(name, "") and file.exists():
+            return None
         old = file.read_bytes() if file.exists() else None
-        if old is not None and version and known.get(name) == (stamp := f"{version} {digest(old)}"):
-            return None, stamp
         new = _content(files, name, versions)
-        stamp = f"{version} {digest(new or b'')}"
         if new == old:
-            return None, stamp
+            return None
         _drop_shards(place.folder, name)
         if new is None:
             file.unlink()
-            return None, stamp
+            return None
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f".{file.name}.partial")
         partial.write_bytes(new)
         partial.replace(file)
-        return file, stamp
+        return file
 
     with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="columns") as pool:
-        done = list(pool.map(fetched, names))
-    if written := [file for file, _ in done if file is not None]:
+        written = [file for file in pool.map(fetched, names) if file is not None]
+    if written:
         sync_all(written)
     if versions is not None:
-        known |= {name: stamp for name, (_, stamp) in zip(names, done, strict=True) if name in versions}
+        known |= {name: versions[name] for name in names if name in versions}
         write_whole(record, json.dumps(known).encode())
 
 
