@@ -148,7 +148,7 @@ _SYSTEM = (
     *(
         _system(f"error {code} of SQLite after {after}", refused_database(code, after=after))
         for code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY)
-        for after in (0, 3, 8, 20)
+        for after in (0, 1, 2, 3, 4, 5, 6, 8, 20)
     ),
 )
 TABLE = r"^\[transcode\].*"  # to the end of the file

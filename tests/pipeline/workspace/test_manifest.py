@@ -18,6 +18,8 @@ from mocrop.pipeline.span import Span
 from mocrop.pipeline.workspace import outcome_table
 from mocrop.pipeline.workspace.file_table import SeenFile
 from mocrop.pipeline.workspace.manifest import ClipRow, Manifest
+from tests.conftest import mocrop
+from tests.reliability.refusals import refused_database
 
 
 def clip(name: str, *, size_bytes: int = 10, mtime_ns: int = 5, label: int = 0) -> ClipRow:
@@ -445,3 +447,19 @@ def test_the_clips_of_schema_1_are_whole_files_with_one_label_before_and_after_t
             if read_only:
                 manifest.files.pretend([SeenFile(position=0, path="A/b.mp4", size_bytes=1, mtime_ns=1, present=True)])
                 assert [row.path for row in manifest.clips()] == ["A/b.mp4", "A/d.avi"]
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY])
+@pytest.mark.parametrize("after", range(8))
+def test_whichever_statement_fails_the_error_is_one_line_about_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int, after: int
+) -> None:
+    for name in ("Archery/a.mp4", "Bowling/b.mp4"):
+        (file := tmp_path / "data" / name).parent.mkdir(parents=True)
+        file.write_bytes(b"not opened")
+    assert mocrop("init", tmp_path / "data", "-w", tmp_path) == 0
+    capsys.readouterr()
+    with refused_database(code, after=after)(None):  # type: ignore[arg-type]
+        assert mocrop("status", "-w", tmp_path) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'manifest.sqlite'} cannot be used (disk I/O error); ")
