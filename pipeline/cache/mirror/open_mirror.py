@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,21 @@ from mocrop.pipeline.system_errors import as_mocrop_errors
 
 READS_AT_ONCE = 32  # of small files
 VERSIONS = "versions.json"
+OnFile = Callable[[int, int], None]
 _NAME = re.compile(r"[a-z_]{1,64}")  # of an array
 _SHARD = re.compile(r"(frames|motion)/c/\d{1,9}/0/0/0/0")
 
 
-def open_mirror(text: str, *, mirror: Path | str | None = None, most_bytes: int | None = None) -> Path:
+def open_mirror(
+    text: str, *, mirror: Path | str | None = None, most_bytes: int | None = None, on_file: OnFile | None = None
+) -> Path:
     """Bring the columns of a cache at an address up to date in its mirror, which is made where there is none.
 
     Args:
         text: the address of the ``.zarr`` folder.
         mirror: the folder that mirrors share; None: see :func:`~mocrop.pipeline.cache.mirror.place.default_root`.
         most_bytes: of all mirrors in it; None: what the disk has, but for a reserve.
+        on_file: called with the number of the columns' files that are up to date, and of all, after each.
     Returns: the folder of the mirror, which :class:`~mocrop.pipeline.cache.crop_cache.CropCache` opens as a cache.
     Raises: AddressError; CacheError if there is no crop cache at the address, or a damaged one; FileError.
     """
@@ -48,9 +52,9 @@ def open_mirror(text: str, *, mirror: Path | str | None = None, most_bytes: int 
     place = place_of(address, _seal(content), root, most_bytes)
     with _alone(place):
         try:
-            _update(files, place, content)
+            _update(files, place, content, on_file=on_file)
         except CacheError:  # the metadata here may be damaged
-            _update(files, place, content, anew=True)
+            _update(files, place, content, anew=True, on_file=on_file)
         place.save()
     return place.folder
 
@@ -98,7 +102,9 @@ def _seal(content: bytes) -> object:
         return f"bytes {checksum(content)}"
 
 
-def _update(files: RemoteFiles, place: MirrorPlace, content: bytes, *, anew: bool = False) -> None:
+def _update(
+    files: RemoteFiles, place: MirrorPlace, content: bytes, *, anew: bool = False, on_file: OnFile | None = None
+) -> None:
     """Args: anew: read what is here already, too."""
     folder = place.folder
     if anew:
@@ -109,7 +115,7 @@ def _update(files: RemoteFiles, place: MirrorPlace, content: bytes, *, anew: boo
     versions = None if there is None else {name: f"{entry.size} {entry.version}" for name, entry in there.items()}
     _fetch_all(files, place, _metadata(folder, attributes), versions)
     arrays = require_sound(folder, attributes)
-    _fetch_all(files, place, _column_files(arrays), versions)
+    _fetch_all(files, place, _column_files(arrays), versions, on_file)
     for name in versions or ():
         if _SHARD.fullmatch(name):  # one that is there counts as written, see `written_shards`
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +143,13 @@ def _chunks(name: str, array: Mapping[str, Any]) -> Iterator[str]:
         yield "/".join([name, "c", *map(str, place)])
 
 
-def _fetch_all(files: RemoteFiles, place: MirrorPlace, names: list[str], versions: Mapping[str, str] | None) -> None:
+def _fetch_all(
+    files: RemoteFiles,
+    place: MirrorPlace,
+    names: list[str],
+    versions: Mapping[str, str] | None,
+    on_file: OnFile | None = None,
+) -> None:
     """Bring files up to date; those that are not at the address are removed from the mirror, too.
 
     Args:
@@ -165,7 +177,11 @@ def _fetch_all(files: RemoteFiles, place: MirrorPlace, names: list[str], version
         return file
 
     with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="columns") as pool:
-        written = [file for file in pool.map(fetched, names) if file is not None]
+        written = []
+        for number, file in enumerate(pool.map(fetched, names), start=1):
+            written += [] if file is None else [file]
+            if on_file is not None:
+                on_file(number, len(names))
     if written:
         sync_all(written)
     if versions is not None:
