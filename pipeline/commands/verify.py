@@ -31,7 +31,7 @@ from mocrop.pipeline.stages.registry import Stages, cache_of
 from mocrop.pipeline.workspace.lock import exclusive, exclusive_if_writable
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
-from mocrop.pipeline.workspace.settings_file import read_settings
+from mocrop.pipeline.workspace.settings_file import is_bare, read_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,8 @@ def verify(
         check = check_export_elsewhere if is_export(Path(cache)) else check_cache_elsewhere
         return _report([check(Path(cache), console)], workspace, deep=deep)
     workspace.require()
+    if is_bare(workspace):
+        return _verify_pulled(workspace, cache, repair, console)
     with exclusive(workspace) if repair else exclusive_if_writable(workspace):
         return _verify(workspace, cache, deep, repair, console)
 
@@ -113,6 +115,19 @@ def _verify(workspace: Workspace, cache: str | None, deep: bool, repair: bool, c
         return _report(
             checks, workspace, deep=deep, cache=work.export or work.cache_name, changes=changes, marked=marked
         )
+
+
+def _verify_pulled(workspace: Workspace, cache: str | None, repair: bool, console: Console) -> VerifyReport:
+    """Check caches that are in a workspace without having been made there. Raises: CacheError, SettingsError."""
+    if repair:
+        raise SettingsError(
+            f"--repair is for what stages have made, and {workspace.root} has no data set; pull the cache again with "
+            "--overwrite"
+        )
+    if cache is None:
+        return _report(check_caches(workspace, None, console), workspace, deep=False)
+    name = workspace.choose_cache(Path(cache).stem if os.path.isdir(cache) else cache).stem
+    return _report([check_cache(workspace, name, None, console)], workspace, deep=False)
 
 
 def _forget(workspace: Workspace, cache: str | None) -> VerifyReport:

@@ -25,7 +25,7 @@ from mocrop.pipeline.platform_calls import folds_names
 from mocrop.pipeline.workspace.lock import exclusive
 from mocrop.pipeline.workspace.manifest import ClipRow, LabelKind, Manifest
 from mocrop.pipeline.workspace.paths import Workspace
-from mocrop.pipeline.workspace.settings_file import DatasetSettings, read_settings, write_settings
+from mocrop.pipeline.workspace.settings_file import DatasetSettings, is_bare, read_settings, write_settings
 
 SAME_SHARE = 0.9  # of the known files must be in a folder for it to be the same data set at another place
 
@@ -78,7 +78,8 @@ def init_workspace(
         label_separator=label_separator,
     )
     workspace.require_utf8()
-    known = read_settings(workspace)[0] if workspace.settings_file.is_file() else None
+    is_new = not workspace.settings_file.is_file() or is_bare(workspace)
+    known = None if is_new else read_settings(workspace)[0]
     folder = _folder(workspace, known, dataset)
     lists_given = splits or (known.splits if known else None)
     found = find_clips(

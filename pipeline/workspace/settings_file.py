@@ -86,6 +86,15 @@ def read_settings(workspace: Workspace) -> tuple[DatasetSettings, dict[str, dict
     return settings, {name: content[name] for name in TABLES if name in content}
 
 
+def is_bare(workspace: Workspace) -> bool:
+    """Whether a workspace holds pulled caches alone: it never had a data set, and no stage has run in it."""
+    try:
+        named = tomllib.loads(_text(workspace.settings_file)).get("dataset")
+    except (OSError, ValueError, RecursionError):
+        return False
+    return not named and not workspace.manifest_file.exists()
+
+
 def _dataset(workspace: Workspace, named: str) -> Path:
     place = dataset_place(named)
     return place if isinstance(place, AddressPath) else workspace.root / place

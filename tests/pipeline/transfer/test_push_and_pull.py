@@ -14,13 +14,17 @@ import pytest
 from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.at_address import MARK, CacheAtAddress
 from mocrop.pipeline.commands.transfer import pull, push
-from mocrop.pipeline.errors import AddressError, CacheError
+from mocrop.pipeline.commands.verify import verify
+from mocrop.pipeline.dataset.init import init_workspace
+from mocrop.pipeline.errors import AddressError, CacheError, SettingsError
 from mocrop.pipeline.files import held
+from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.cloud import FaultyLine, s3
 from tests.conftest import MakeCache, mocrop
 
 Files = dict[str, bytes]
+QUIET = LineConsole(quiet=True)
 
 
 def files(folder: Path) -> Files:
@@ -57,6 +61,26 @@ def test_a_cache_is_there_as_it_is_here_and_comes_back_so(here: Path, cache: Pat
     assert files(back.cache) == files(cache)
     assert sorted(os.listdir(tmp_path / "other/caches")) == ["c.zarr"]
     Workspace(tmp_path / "other").require()  # trains and evaluates
+
+
+def test_what_was_pulled_into_a_new_place_is_verified_there_and_a_data_set_may_come_later(
+    here: Path, cache: Path, there: str, tmp_path: Path
+) -> None:
+    push(here, "c", there)
+    other = Workspace(tmp_path / "other")
+    pull(other, there)
+    for name in (None, "c", str(other.cache("c"))):
+        assert [(part.part, part.clips) for part in verify(other, cache=name, console=QUIET).parts] == [("cache c", 7)]
+    with pytest.raises(SettingsError, match=r"has no data set; pull the cache again"):
+        verify(other, repair=True, console=QUIET)
+    with (other.cache("c") / "frames/c/0/0/0/0/0").open("r+b") as frames:
+        frames.truncate(9)
+    assert len({each.clip for each in verify(other, console=QUIET).damage}) == 3  # of seven, in three shards
+    (tmp_path / "data/Run").mkdir(parents=True)
+    (tmp_path / "data/Run/a.avi").write_bytes(b"no video")
+    assert init_workspace(other, dataset=tmp_path / "data").clips == 1
+    other.manifest_file.unlink()  # from now on it is missed
+    assert not verify(other, cache="c", console=QUIET).is_sound
 
 
 def test_the_second_time_nothing_is_put_and_everything_compared(
