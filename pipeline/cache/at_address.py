@@ -75,7 +75,8 @@ class CacheAtAddress:
     def require_token(self, token: str) -> None:
         """Check that it is still written by who has this token.
 
-        A worker that was cut off from its client may come back after another one has begun a new cache there.
+        A worker that was cut off from its client may come back after another one has begun a new cache there; or two
+        commands have begun at once.
 
         Raises: CacheError if it is not; AddressError.
         """
@@ -86,7 +87,7 @@ class CacheAtAddress:
                 raise
             found = None
         if found != token:
-            raise CacheError(f"{self.address} is no longer written by this run; its shard was not put there")
+            raise CacheError(f"{self.address} is no longer written by this run, but by another; nothing was put there")
 
     def discard(self, name: str) -> None:
         """Delete an object, if it is there. Raises: AddressError."""

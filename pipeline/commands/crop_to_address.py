@@ -30,7 +30,7 @@ from mocrop.pipeline.stages.stored_settings import differences, settings_of
 from mocrop.pipeline.strict_json import json_text
 from mocrop.pipeline.terminal import count
 from mocrop.pipeline.transfer.at_once import at_once
-from mocrop.pipeline.transfer.contents import local_names
+from mocrop.pipeline.transfer.contents import Comparison, local_names
 from mocrop.pipeline.workspace.manifest import Manifest
 
 NAMES = "clip/c/0"  # object with the names of the clips
@@ -180,9 +180,18 @@ class _Place:
         report = session.run(self.stage)
         if gone := [name for _, name in self._missing(self.remote.files.list())]:
             raise CacheError(f"{self.remote.address / gone[0]} is gone; run the same command again: it is written anew")
+        self._require_described()
         self._require_states()
+        self.remote.require_token(self.facts["token"])
         self.remote.finish(group)
         return report
+
+    def _require_described(self) -> None:
+        """Raises: CacheError if what describes the clips is not as it was put: somebody else writes there, too."""
+        there, compare = self.remote.files.entries(), Comparison(self.made, self.remote.files)
+        for name in local_names(self.made):
+            if name != GROUP_FILE and not compare.same(name, there.get(name)):
+                raise CacheError(f"{self.remote.address / name} is not what was put there; run the same command again")
 
     def _require_states(self) -> None:
         """Check that the states at the address are those that the manifest has of the clips.

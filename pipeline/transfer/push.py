@@ -144,6 +144,7 @@ class _Push:
         for name in set(there) - {*self._names, MARK}:
             remote.discard(name)
         self._require_all_there(set(to_put))
+        remote.require_token(self._token)
         remote.finish(group)
         return self.report([*to_put, GROUP_FILE])
 

@@ -333,6 +333,27 @@ def test_a_shard_that_a_worker_taken_for_lost_puts_anew_with_another_outcome_is_
     assert files(there) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [(MARK, "no longer written by this run, but by another"), ("label/c/0", "is not what was put")]
+)
+def test_a_run_beside_which_another_one_writes_there_does_not_finish_it(
+    tmp_path: Path, dataset: Path, url: str, there: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    here = workspace(tmp_path / "w", dataset)
+    run_units = session.run_units
+
+    def and_another(*arguments: object, **options: object) -> object:
+        summary = run_units(*arguments, **options)  # type: ignore[arg-type]
+        (there / name).write_bytes(b'{"written_by": "another"}')
+        return summary
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "run_units", and_another)
+        with pytest.raises(CacheError, match=said):
+            precrop(here, to=url, run=HERE, **CROP)
+    assert "zarr.json" not in files(there)
+
+
 def test_an_address_can_be_forgotten(
     tmp_path: Path, dataset: Path, url: str, there: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

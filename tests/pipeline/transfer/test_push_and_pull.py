@@ -216,6 +216,22 @@ def test_neither_is_half_of_another_one(
     assert stored(there) == before
 
 
+def test_a_push_beside_which_another_one_has_begun_does_not_finish_it(
+    here: Path, there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discard = CacheAtAddress.discard
+
+    def other_begins(self: CacheAtAddress, name: str) -> None:
+        discard(self, name)
+        RemoteFiles(self.address).write(MARK, b'{"written_by": "another"}')
+
+    monkeypatch.setattr(CacheAtAddress, "discard", other_begins)
+    with pytest.raises(CacheError, match="no longer written by this run, but by another"):
+        push(here, "c", there)
+    assert MARK in stored(there)
+    assert "zarr.json" not in stored(there)
+
+
 def test_a_cache_that_is_damaged_or_not_finished_is_refused(
     tmp_path: Path, make_cache: MakeCache, here: Path, cache: Path, there: str
 ) -> None:
