@@ -8,6 +8,7 @@ fails for a reason that may pass is made again.
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -22,7 +23,8 @@ from mocrop.pipeline.errors import AddressError
 from mocrop.pipeline.file_systems import Patience, open_file_system
 
 BLOCK_BYTES = 16 << 20  # of a file that is fetched, in one request
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_AS_PATH = re.compile(r"[a-z][a-z0-9+.-]+:/+[^/]", re.IGNORECASE)  # paths have one slash where there were two
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')  # the tag of an object that was put to S3 in one piece
 _NO_LISTING = ("http", "https")
 
@@ -37,6 +39,21 @@ def is_address(text: object) -> bool:
     (True, False, False, False)
     """
     return isinstance(text, str) and _SCHEME.match(text) is not None
+
+
+def require_no_address(path: Path | str, what: str) -> None:
+    """Check that something that is made on this disk is not named as an address, which would be made a path here.
+
+    Args:
+        path: as it was given; not yet absolute.
+        what: for the error, such as "a workspace".
+    Raises: AddressError, which does not repeat the address.
+    """
+    if _AS_PATH.match(os.fspath(path)) and not os.path.lexists(path):
+        raise AddressError(
+            f"{what} is a folder on this disk, and an address was named; name a folder (caches and videos alone may be "
+            "at addresses: docs/cloud-writing.md)"
+        )
 
 
 @dataclass(frozen=True)
@@ -61,6 +78,8 @@ class Address:
             raise AddressError(f"{text}: this is no address; one looks like s3://bucket/folder")
         scheme, place = found[1], text[found.end() :]
         shown = f"{scheme}://{_shown(place)}"
+        if scheme != scheme.lower():
+            raise AddressError(f"{shown}: an address begins in small letters; write {scheme.lower()}://")
         if "@" in place.split("/")[0]:
             raise AddressError(
                 f"{shown}: an address with a name or password in it is refused, as it would be shown and stored; give "

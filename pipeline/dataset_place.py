@@ -8,6 +8,7 @@ from pathlib import Path, PosixPath
 from typing import Self
 
 from mocrop.pipeline.address import Address, is_address
+from mocrop.pipeline.errors import AddressError
 
 _COLLAPSED = re.compile(r"([a-z][a-z0-9+.-]+):/(?=[^/])")
 
@@ -35,11 +36,22 @@ class AddressPath(PosixPath):
 
 
 def dataset_place(text: Path | str) -> Path:
-    """Where a data set is, from how it is named. Raises: AddressError for an address with credentials in it.
+    """Where a data set is, from how it is named.
+
+    Raises: AddressError for an address with credentials in it, or with parts that paths leave out.
 
     >>> dataset_place("s3://bucket/videos/"), dataset_place("videos/")
     (AddressPath('s3://bucket/videos'), PosixPath('videos'))
     """
     if isinstance(text, Path):
         return text
-    return AddressPath(str(Address.parse(text))) if is_address(text) else Path(os.fspath(text))
+    if not is_address(text):
+        return Path(os.fspath(text))
+    address = Address.parse(text)
+    path = AddressPath(str(address))
+    if str(path) != str(address):
+        raise AddressError(
+            f"{address}: a data set at an address is in no folder without a name, or of one dot; see that the address "
+            "is right, or copy the videos elsewhere"
+        )
+    return path

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mocrop.pipeline.address import require_no_address
 from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.cache.at_address import MARK, CacheAtAddress, Found
 from mocrop.pipeline.cache.create import create_cache
@@ -42,7 +43,7 @@ def stage_to_address(session: Session, options: Mapping[str, Any], *, overwrite:
     Args:
         options: as `mocrop precrop` takes them, with ``to`` and ``scratch``.
         overwrite: what is not given is the default, whatever is there.
-    Raises: SettingsError; AddressError for an address that cannot be that of a cache.
+    Raises: SettingsError; AddressError for an address that cannot be that of a cache, or one as the scratch folder.
     """
     own = {name: value for name, value in options.items() if name not in ("to", "scratch")}
     remote, scratch = CacheAtAddress(options["to"]), options.get("scratch")
@@ -50,6 +51,8 @@ def stage_to_address(session: Session, options: Mapping[str, Any], *, overwrite:
         raise SettingsError(
             f"--name {own['name']}: with --to a cache has the name of its address, {remote.name}; leave out --name"
         )
+    if scratch is not None:
+        require_no_address(scratch, "--scratch")
     known = session.manifest.known_addresses().get(str(remote.address), {})
     stored = {} if overwrite else known.get("settings", {})
     settings = resolve_precrop(session.workspace, session.stages, {**own, "name": remote.name}, stored=stored)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
+from mocrop.pipeline.address import require_no_address
 from mocrop.pipeline.commands.steps import export_into, export_stage_of
 from mocrop.pipeline.dataset.look import DatasetChanges
 from mocrop.pipeline.export.base import Export, ExportSettings
@@ -50,6 +51,7 @@ def export_crops(
     Raises: SettingsError for an option, or a folder that holds something else; CacheError, WorkspaceError,
         ClusterError, DiskFullError, FileError.
     """
+    require_no_address(into, "an export")
     with open_session(Workspace.at(workspace), run or RunOptions()) as session:
         stage = export_stage_of(session, Path(into), options)
         report, made = export_into(session, stage, overwrite=overwrite)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mocrop.pipeline.address import is_address
+from mocrop.pipeline.address import Address, is_address
 from mocrop.pipeline.checks.caches import caches_done, check_cache, check_cache_elsewhere, check_caches
 from mocrop.pipeline.checks.damage import Damage, repair_commands
 from mocrop.pipeline.checks.exports import check_export, check_export_elsewhere, check_exports, is_export
@@ -88,7 +88,7 @@ def verify(
         return _forget(workspace, cache)
     if is_address(cache):
         way_out = "`mocrop pull` checks a cache at an address as it copies it"
-        raise SettingsError(f"{cache}: verify checks what is on this disk; {way_out}")
+        raise SettingsError(f"{Address.parse(str(cache))}: verify checks what is on this disk; {way_out}")
     if cache is not None and not _is_made_here(workspace, cache) and _elsewhere(workspace, Path(cache)):
         if repair:
             raise SettingsError(f"--repair is for what is in a workspace, and {cache} is in none; copy it again")
@@ -136,7 +136,7 @@ def _forget(workspace: Workspace, cache: str | None) -> VerifyReport:
     workspace.require()
     with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
         if is_address(cache):
-            forgotten = forget_address(cache.rstrip("/"), manifest)
+            forgotten = forget_address(str(Address.parse(cache)), manifest)
         elif folder := _export_of(manifest, cache):
             forgotten = forget_export(folder, workspace, manifest)
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from mocrop.pipeline.address import is_address
+from mocrop.pipeline.address import Address, is_address, require_no_address
 from mocrop.pipeline.errors import CacheError, SettingsError, WorkspaceError
 from mocrop.pipeline.files import fitting_name, is_there, names_in
 from mocrop.pipeline.names import is_utf8
@@ -28,11 +28,10 @@ def locate_workspace(option: Path | None, *, here: Path | None = None) -> Path:
     Args:
         option: the value of --workspace.
         here: None: the current folder.
+    Raises: AddressError for an address.
     """
-    if option is not None:
-        return option.absolute()
-    if named := os.environ.get(ENVIRONMENT_VARIABLE):
-        return Path(named).absolute()
+    if named := option or os.environ.get(ENVIRONMENT_VARIABLE):
+        return Workspace.at(named).root
     here = (here or Path.cwd()).absolute()
     for folder in (here, *here.parents):
         if (folder / SETTINGS_FILE).is_file():
@@ -48,8 +47,11 @@ class Workspace:
 
     @classmethod
     def at(cls, where: Workspace | Path | str) -> Workspace:
-        """The workspace in a folder; a Workspace is returned as it is."""
-        return where if isinstance(where, Workspace) else cls(Path(where).absolute())
+        """The workspace in a folder; a Workspace is returned as it is. Raises: AddressError for an address."""
+        if isinstance(where, Workspace):
+            return where
+        require_no_address(where, "a workspace")
+        return cls(Path(where).absolute())
 
     @property
     def settings_file(self) -> Path:
@@ -120,12 +122,13 @@ class Workspace:
     def choose_cache(self, name: str | None) -> Path:
         """Path of the cache of that name; None: of the only cache.
 
-        Raises: CacheError that lists the caches if there is none of that name, or several to choose from.
+        Raises: CacheError that lists the caches if there is none of that name, or several to choose from; AddressError
+            for an address with credentials in it.
         """
         if name is not None and is_address(name):
             raise CacheError(
-                f"{name} is an address, which only train, eval and predict read; fetch the cache with `mocrop pull`, "
-                "and name it then"
+                f"{Address.parse(name)} is an address, which only train, eval and predict read; fetch the cache with "
+                "`mocrop pull`, and name it then"
             )
         names = self.cache_names()
         if not names:

@@ -12,14 +12,60 @@ from pathlib import Path
 import pytest
 
 from mocrop.pipeline import address as address_module
-from mocrop.pipeline.address import Address, RemoteFiles, is_address
+from mocrop.pipeline.address import Address, RemoteFiles, is_address, require_no_address
 from mocrop.pipeline.address_errors import without_secrets
+from mocrop.pipeline.commands.export import export_crops
+from mocrop.pipeline.dataset_place import dataset_place
 from mocrop.pipeline.errors import AddressError
+from mocrop.pipeline.workspace.paths import Workspace, locate_workspace
 from tests.cloud import HASTY, SECRET, FaultyLine, delete_bucket
+from tests.conftest import mocrop
 
 
 def remote(bucket: str, folder: str = "a") -> RemoteFiles:
     return RemoteFiles(Address.parse(f"s3://{bucket}/{folder}"), patience=HASTY)
+
+
+def test_an_address_in_capitals_is_no_name_of_a_folder() -> None:
+    assert is_address("S3://bucket/a")
+    with pytest.raises(AddressError, match="S3://bucket/a: an address begins in small letters; write s3://"):
+        Address.parse("S3://bucket/a")
+
+
+@pytest.mark.parametrize("named", ["s3://me:hunter2@bucket/w", Path("s3://me:hunter2@bucket/w"), "S3://hunter2/w"])
+def test_a_folder_to_be_made_here_is_not_named_as_an_address(named: Path | str, here: Path) -> None:
+    """It would be made in a folder `s3:` here."""
+    makers = (
+        lambda: Workspace.at(named),
+        lambda: locate_workspace(Path(named)),
+        lambda: export_crops(here, named),
+        lambda: require_no_address(named, "--scratch"),
+    )
+    for make in makers:
+        with pytest.raises(AddressError, match="is a folder on this disk, and an address was named") as told:
+            make()
+        assert "hunter2" not in str(told.value)
+    for fine in ("s3", "s3/a", "s3:", "/s3:/a", "C:/videos", "a:b/c"):
+        require_no_address(fine, "a workspace")
+
+
+@pytest.mark.parametrize("command", [("push", "{}", "s3://b/c.zarr"), ("verify", "{}"), ("verify", "{}", "--forget")])
+def test_no_command_repeats_credentials_of_an_address_that_it_does_not_take(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Workspace.at(tmp_path).settings_file.write_text('dataset = "."')
+    words = (word.format("s3://me:hunter2@bucket/c.zarr") for word in command)
+    assert mocrop(*words, "-w", tmp_path) == 1
+    told = capsys.readouterr()
+    assert "hunter2" not in told.out + told.err
+    assert "s3://***@bucket/c.zarr" in told.err
+
+
+@pytest.mark.parametrize("text", ["s3://bucket//videos", "s3://bucket/a//videos", "s3://bucket/./videos"])
+def test_a_data_set_is_where_it_is_named_or_nowhere(text: str) -> None:
+    """As a path, it would be another place."""
+    with pytest.raises(AddressError, match=r"a data set at an address is in no folder without a name, or of one dot"):
+        dataset_place(text)
 
 
 @pytest.mark.parametrize(
