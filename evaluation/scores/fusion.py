@@ -145,7 +145,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _joined(first: Origin, second: Origin, *, weight: float) -> Origin:
-    """Origin of fused predictions; its hashes are made of those of both parts."""
+    """Origin of fused predictions: hashes made of those of both parts, and what the first network got of a clip."""
 
     def both(*parts: object) -> str:
         return hashlib.sha256(repr((*parts, weight)).encode()).hexdigest()[:16]
@@ -161,4 +161,6 @@ def _joined(first: Origin, second: Origin, *, weight: float) -> Origin:
         trained_on=caches(first.trained_on, second.trained_on),
         cache=caches(first.cache, second.cache),
         segments=first.segments,
+        look=first.look,
+        seen_in_training=max(first.seen_in_training, second.seen_in_training),
     )

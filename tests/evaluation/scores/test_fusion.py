@@ -20,6 +20,7 @@ from mocrop.evaluation.scores.comparisons import Verdict
 from mocrop.evaluation.scores.fusion import Fusion, fuse, late_fusion, mixed_logits
 from mocrop.evaluation.scores.metrics import right, softmax
 from mocrop.evaluation.scores.predictions import Origin, Predictions, read_predictions, write_predictions
+from mocrop.evaluation.views import Look
 from mocrop.pipeline.errors import PredictionsError
 from mocrop.pipeline.terminal import LineConsole
 
@@ -182,6 +183,19 @@ def test_fused_predictions_name_both_origins() -> None:
     assert origin.cache["name"] == "full-192 + fields"
     assert origin != fuse(BY_FRAMES, BY_MOTION, weight=0.25).origin
     assert origin == fuse(BY_FRAMES, BY_MOTION).origin
+
+
+@pytest.mark.parametrize("seen", [(0, 5), (5, 2)])
+def test_fused_predictions_say_what_the_first_got_of_a_clip_and_how_much_either_had_seen(
+    seen: tuple[int, int], tmp_path: Path
+) -> None:
+    windows = Look(frames=16, clip=(16, 2), windows=4, crop=112, crops=3)
+    first = replace(FRAMES, segments=64, look=windows, seen_in_training=seen[0])
+    second = replace(FRAMES, checkpoint="other.pt", seen_in_training=seen[1])
+    fused = fuse(replace(BY_FRAMES, origin=first), replace(BY_MOTION, origin=second))
+    write_predictions(fused, tmp_path / "fused.npz")
+    assert read_predictions(tmp_path / "fused.npz").origin == fused.origin
+    assert (fused.origin.look, fused.origin.segments, fused.origin.seen_in_training) == (windows, 64, 5)
 
 
 def test_the_report_has_a_row_for_each_and_the_files_of_the_fusion(fusion: Fusion, tmp_path: Path) -> None:
