@@ -181,7 +181,7 @@ def test_an_address_without_videos(tmp_path: Path, bucket: str, data: str) -> No
 
 
 def test_paths_of_addresses() -> None:
-    place = dataset_place("s3://bucket/a//b/")
+    place = dataset_place("s3://bucket/a/b/")
     assert isinstance(place, AddressPath)
     assert str(place / "c/d.mp4") == "s3://bucket/a/b/c/d.mp4"
     assert place.absolute() == place
