@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from rich.console import Console
 
@@ -19,10 +20,13 @@ from mocrop.pipeline.errors import AddressError, CacheError, full_disk_as_error
 from mocrop.pipeline.files import HeldError, held, is_there, write_whole
 from mocrop.pipeline.platform_calls import sync, sync_all
 from mocrop.pipeline.run.progress import stage_progress
+from mocrop.pipeline.stages.registry import precrop_name
 from mocrop.pipeline.transfer.at_once import at_once
 from mocrop.pipeline.transfer.contents import Comparison, belonging, local_names
 from mocrop.pipeline.transfer.progress import Advance, byte_progress
 from mocrop.pipeline.transfer.push import Transferred
+from mocrop.pipeline.workspace.lock import PULLING, exclusive
+from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 
 _ARRAYS = (*STREAMS, *SHARD_COLUMNS, *TABLE_COLUMNS, "clip")  # that a cache may have
@@ -40,20 +44,20 @@ def pull_cache(
         overwrite: replace a cache of that name.
         console: for progress.
     Raises: CacheError if there is no finished cache at the address, if it is damaged or was changed meanwhile, or if
-        there is one of that name here; AddressError; DiskFullError.
+        there is one of that name here; AddressError; DiskFullError; WorkspaceError if another process is writing there.
     """
     remote = CacheAtAddress(address)
     final = workspace.cache(name or remote.name)
     if is_there(final) and not overwrite:
         raise CacheError(f"{final} is there already; pass another --name, or replace it with --overwrite")
     with _alone(final), full_disk_as_error():
-        return _Pull(remote, final).run(console)
+        return _Pull(remote, workspace, final).run(console)
 
 
 @contextlib.contextmanager
 def _alone(final: Path) -> Iterator[None]:
     """Keep other processes from copying to the same place."""
-    lock = final.with_name(f".{final.name}.pulling.lock")
+    lock = final.with_name(f".{final.name}{PULLING}.lock")
     try:
         with held(lock):
             yield
@@ -62,12 +66,29 @@ def _alone(final: Path) -> Iterator[None]:
         raise CacheError(f"{final}: {error.holder} is copying it just now; wait for it{error.way_out}") from error
 
 
+@contextlib.contextmanager
+def _no_longer_its_own(workspace: Workspace, name: str) -> Iterator[None]:
+    """Let a workspace forget that it has made a cache, while the body puts another one in its place.
+
+    Its outcomes are those of the clips as they were made here; what was fetched may be of other ones.
+
+    Raises: WorkspaceError if another process is writing there, or the workspace is of a newer mocrop.
+    """
+    if not workspace.manifest_file.exists():
+        yield
+        return
+    with exclusive(workspace), Manifest(workspace.manifest_file) as manifest:
+        manifest.forget(precrop_name(name))
+        manifest.forget_cache(name)
+        yield
+
+
 class _Pull:
     """One cache on its way from one address."""
 
-    def __init__(self, remote: CacheAtAddress, final: Path) -> None:
-        self._remote, self._final = remote, final
-        self._partial = final.with_name(f".{final.name}.pulling")
+    def __init__(self, remote: CacheAtAddress, workspace: Workspace, final: Path) -> None:
+        self._remote, self._workspace, self._final = remote, workspace, final
+        self._partial = final.with_name(f".{final.name}{PULLING}")
         self._comparison = Comparison(self._partial, remote.files)
 
     def run(self, console: Console) -> Transferred:
@@ -75,9 +96,11 @@ class _Pull:
         found, there = self._remote.look(), self._remote.files.entries()
         group = _require_finished(self._remote, found)
         write_whole(self._partial / GROUP_FILE, group)
-        names = belonging(there, _arrays(self._partial))
+        described = read_attributes(self._partial)[0]
+        names = belonging(there, _arrays(described))
         self._sweep(names)
-        missing = [name for name in names[:-1] if not self._is_fetched(name, there[name])]
+        checked = STREAMS if described["schema"] >= 2 else ()
+        missing = [name for name in names[:-1] if not self._is_fetched(name, there[name], checked=checked)]
         with byte_progress(console, f"pull {self._remote.name}", total=sum(there[name].size for name in missing)) as on:
             try:
                 at_once(lambda name: self._fetch(name, there[name], on), missing)
@@ -86,7 +109,8 @@ class _Pull:
                 raise
         self._require_unchanged(group, there)
         self._require_sound(names, there, console)
-        self._publish(names)
+        with _no_longer_its_own(self._workspace, self._final.stem):
+            self._publish(names)
         return Transferred(
             cache=self._final,
             address=str(self._remote.address),
@@ -108,13 +132,22 @@ class _Pull:
             if not PurePosixPath(name).name.startswith("."):
                 (self._partial / name).unlink()
 
-    def _is_fetched(self, name: str, entry: RemoteEntry) -> bool:
-        """Whether a stopped copy has fetched a file; where its server tells no MD5, the check of all will show it."""
+    def _is_fetched(self, name: str, entry: RemoteEntry, *, checked: Sequence[str]) -> bool:
+        """Whether a stopped copy has fetched a file, and the server has no other one by now.
+
+        Where it tells no MD5, what has the size stays if the check will compare it with checksums in columns, as it
+        does frames. Columns are compared with nothing, so they are fetched again.
+
+        Args:
+            checked: arrays that have checksums in columns.
+        """
         try:
             size = (self._partial / name).stat().st_size
         except (FileNotFoundError, NotADirectoryError):
             return False
-        return size == entry.size and (not entry.md5 or self._comparison.same_md5(name, entry))
+        if entry.md5:
+            return self._comparison.same_md5(name, entry)
+        return size == entry.size and name.split("/")[0] in checked
 
     def _require_unchanged(self, group: bytes, there: Mapping[str, RemoteEntry]) -> None:
         now = self._remote.look()
@@ -170,9 +203,8 @@ def _require_finished(remote: CacheAtAddress, found: Found) -> bytes:
     raise CacheError(f"{remote.address} {what}; see that the address is right, or push a cache there: `mocrop push`")
 
 
-def _arrays(folder: Path) -> Iterable[str]:
-    """Names of the arrays of a cache by its description. Raises: CacheError if it is damaged or of a newer mocrop."""
-    described = read_attributes(folder)[0]
+def _arrays(described: Mapping[str, Any]) -> Iterable[str]:
+    """Names of the arrays of a cache by its description."""
     return described["metadata"] if described["schema"] >= 2 else _ARRAYS
 
 

@@ -15,6 +15,7 @@ from mocrop.pipeline.system_errors import file_error
 from mocrop.pipeline.workspace.paths import Workspace
 
 LOCK_FILE = ".lock"
+PULLING = ".pulling"  # ends the name of what is fetched from an address, under a lock of its own; a stopped one goes on
 
 
 @contextlib.contextmanager
@@ -71,11 +72,13 @@ def _lock_to_read(stack: contextlib.ExitStack, file: Path) -> None:
 def sweep(workspace: Workspace) -> None:
     """Remove every unfinished file that a killed stage can have left in the workspace.
 
-    Files of training, in runs and in the features beside a cache, stay: a training may be writing them.
+    Files of training, in runs and in the features beside a cache, stay: a training may be writing them. So does what a
+    pull has fetched.
     """
     shutil.rmtree(workspace.partial, ignore_errors=True)
     for cache in workspace.caches.glob(".*"):
-        shutil.rmtree(cache, ignore_errors=True)
+        if cache.suffix != PULLING:
+            shutil.rmtree(cache, ignore_errors=True)
     for group in workspace.motion.glob(".*"):
         shutil.rmtree(group, ignore_errors=True)
     for litter in workspace.motion.glob("*.partial"):

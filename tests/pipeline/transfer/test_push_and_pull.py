@@ -7,21 +7,26 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.at_address import MARK, CacheAtAddress
+from mocrop.pipeline.commands.preprocess import run_all
+from mocrop.pipeline.commands.status import workspace_status
 from mocrop.pipeline.commands.transfer import pull, push
 from mocrop.pipeline.commands.verify import verify
 from mocrop.pipeline.dataset.init import init_workspace
 from mocrop.pipeline.errors import AddressError, CacheError, SettingsError
 from mocrop.pipeline.files import held
+from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.terminal import LineConsole
+from mocrop.pipeline.workspace.lock import sweep
 from mocrop.pipeline.workspace.paths import Workspace
 from tests.cloud import FaultyLine, s3
-from tests.conftest import MakeCache, mocrop
+from tests.conftest import MakeCache, MakeVideo, mocrop
 
 Files = dict[str, bytes]
 QUIET = LineConsole(quiet=True)
@@ -400,3 +405,47 @@ def test_names_at_an_address_lead_nowhere_else(
         pull(tmp_path / "other", there)
     assert not list(tmp_path.rglob("escaped"))
     assert not list((tmp_path / "other").rglob("stray"))
+
+
+def test_a_column_of_a_stopped_pull_is_fetched_anew_where_the_server_tells_no_md5(
+    tmp_path: Path, make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a group differs, so that all files have the sizes that they had, and every part of them its checksum."""
+    label, there = [0, 1, 0, 1, 0, 1, 1], f"file://{tmp_path}/there/c.zarr"
+    make_cache(tmp_path / "w/caches/c.zarr", label=label, group=[0, 0, 0, 1, 1, 1, 2])
+    other = make_cache(tmp_path / "w/caches/d.zarr", label=label, group=[0, 0, 0, 1, 1, 1, 3])
+    push(tmp_path / "w", "c", there)
+    with monkeypatch.context() as patch:
+        patch.setattr("mocrop.pipeline.transfer.pull.verify_cache", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            pull(tmp_path / "other", there)
+    push(tmp_path / "w", "d", there, overwrite=True)
+    pull(tmp_path / "other", there)
+    assert files(tmp_path / "other/caches/c.zarr") == files(other)
+
+
+def test_a_run_that_cleans_up_leaves_what_a_pull_has_fetched(tmp_path: Path) -> None:
+    fetched, unfinished = tmp_path / "caches/.c.zarr.pulling/box/c/0/0", tmp_path / "caches/.d.zarr.1/box"
+    for file in (fetched, unfinished):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"x")
+    sweep(Workspace(tmp_path))
+    assert fetched.exists()
+    assert not unfinished.exists()
+
+
+def test_a_workspace_does_not_take_a_cache_that_was_pulled_for_its_own(tmp_path: Path, make_video: MakeVideo) -> None:
+    """It replaces one that the workspace has made, of another video by now."""
+    here, clip, there = tmp_path / "w", tmp_path / "data/a/1.mp4", f"file://{tmp_path}/there/c.zarr"
+    options: dict[str, Any] = {"run": RunOptions(workers=0), "name": "c", "size": 16, "frames": 2, "policy": "center"}
+    make_video(clip, frames=20)
+    run_all(here, tmp_path / "data", **options)
+    push(here, "c", there)
+    make_video(clip, frames=30)
+    run_all(here, **options)
+    made = files(here / "caches/c.zarr")
+    pull(here, there, overwrite=True)
+    assert files(here / "caches/c.zarr") != made
+    assert "precrop:c" not in {stage.stage for stage in workspace_status(Workspace(here)).stages if stage.done}
+    run_all(here, **options)
+    assert files(here / "caches/c.zarr") == made
