@@ -25,8 +25,10 @@ from mocrop.pipeline.file_systems import Patience, open_file_system
 BLOCK_BYTES = 16 << 20  # of a file that is fetched, in one request
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _AS_PATH = re.compile(r"[a-z][a-z0-9+.-]+:/+[^/]", re.IGNORECASE)  # paths have one slash where there were two
+_HOST = re.compile(r"(?:arn:[^@]*|\[[^]@]*\](?::\d*)?|[^:@]*(?::\d*)?)")  # with a port, or the number of a bucket
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')  # the tag of an object that was put to S3 in one piece
 _NO_LISTING = ("http", "https")
+_ON_THIS_DISK = ("file", "local")
 
 Result = TypeVar("Result")
 OnBytes = Callable[[int], object]
@@ -37,6 +39,8 @@ def is_address(text: object) -> bool:
 
     >>> is_address("s3://bucket/name.zarr"), is_address("data/s3"), is_address("C:/videos"), is_address(Path("a"))
     (True, False, False, False)
+    >>> is_address("S3://bucket/name.zarr")
+    True
     """
     return isinstance(text, str) and _SCHEME.match(text) is not None
 
@@ -70,17 +74,17 @@ class Address:
     def parse(cls, text: str) -> Address:
         """Check an address.
 
-        Raises: AddressError for one that has no scheme or no place, or carries credentials: a name before ``@``, or a
-            query, as signed addresses have. The message does not repeat them.
+        Raises: AddressError for one that has no scheme or no place, or carries credentials: a name before ``@``, a
+            password behind ``:``, which may have slashes in it, or a query, as signed addresses have. The message does
+            not repeat them.
         """
         found = _SCHEME.match(text)
         if found is None:
-            raise AddressError(f"{text}: this is no address; one looks like s3://bucket/folder")
-        scheme, place = found[1], text[found.end() :]
+            named = re.sub(".*:.*@", "***@", text, flags=re.DOTALL)
+            raise AddressError(f"{named}: this is no address; one looks like s3://bucket/folder")
+        scheme, place = found[1].lower(), text[found.end() :]
         shown = f"{scheme}://{_shown(place)}"
-        if scheme != scheme.lower():
-            raise AddressError(f"{shown}: an address begins in small letters; write {scheme.lower()}://")
-        if "@" in place.split("/")[0]:
+        if not _HOST.fullmatch(place.split("/")[0]):
             raise AddressError(
                 f"{shown}: an address with a name or password in it is refused, as it would be shown and stored; give "
                 "credentials in the environment (docs/cloud.md)"
@@ -90,6 +94,8 @@ class Address:
                 f"{shown}: an address with a query is refused, as it would be shown and stored with what it signs; "
                 "give credentials in the environment (docs/cloud.md)"
             )
+        if scheme in _ON_THIS_DISK and not re.match("/|[A-Za-z]:", place):  # it would change with the current folder
+            raise AddressError(f"{shown}: the path of a folder here begins at the root; one looks like file:///folder")
         if not place.strip("/"):
             raise AddressError(f"{shown}: the address names no place; one looks like s3://bucket/folder")
         return cls(f"{scheme}://{place.rstrip('/')}")
@@ -115,8 +121,10 @@ class Address:
 
 def _shown(place: str) -> str:
     """The place of an address without what may be secret."""
-    host, *path = re.split(r"[?#]", place)[0].split("/")
-    return "/".join(["***@" + host.rsplit("@", 1)[1] if "@" in host else host, *path])
+    place = re.split(r"[?#]", place)[0]
+    if _HOST.fullmatch(place.split("/")[0]):
+        return place
+    return f"***@{place.rsplit('@', 1)[1]}" if "@" in place else "***"
 
 
 @dataclass(frozen=True)

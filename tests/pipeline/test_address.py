@@ -28,8 +28,7 @@ def remote(bucket: str, folder: str = "a") -> RemoteFiles:
 
 def test_an_address_in_capitals_is_no_name_of_a_folder() -> None:
     assert is_address("S3://bucket/a")
-    with pytest.raises(AddressError, match="S3://bucket/a: an address begins in small letters; write s3://"):
-        Address.parse("S3://bucket/a")
+    assert str(Address.parse("S3://bucket/a")) == "s3://bucket/a"
 
 
 @pytest.mark.parametrize("named", ["s3://me:hunter2@bucket/w", Path("s3://me:hunter2@bucket/w"), "S3://hunter2/w"])
@@ -77,6 +76,9 @@ def test_a_data_set_is_where_it_is_named_or_nowhere(text: str) -> None:
         "s3://bucket/a?hunter2",
         "https://host/a#hunter2",
         "s3://:hunter2@",
+        "S3://AKIAKEY:hunter2@bucket/a",
+        "s3://AKIAKEY:with/hunter2@bucket/a",
+        "s3://AKIAKEY:hunter2/bucket/a",
     ],
 )
 def test_an_address_with_credentials_is_refused_without_repeating_them(text: str) -> None:
@@ -90,6 +92,22 @@ def test_an_address_with_credentials_is_refused_without_repeating_them(text: str
 def test_what_names_no_place_is_refused(text: str) -> None:
     with pytest.raises(AddressError, match="one looks like s3://bucket/folder"):
         Address.parse(text)
+
+
+@pytest.mark.parametrize("place", ["host:8080/a", "[::1]:80/a", "arn:aws:s3:us-west-2:1:accesspoint/x/a", "b/a@2:x"])
+def test_colons_that_are_no_credentials_stay(place: str) -> None:
+    assert str(Address.parse(f"S3://{place}/")) == f"s3://{place}"
+
+
+def test_what_is_no_address_is_not_repeated_with_its_credentials() -> None:
+    with pytest.raises(AddressError) as told:
+        Address.parse("s3:/AKIAKEY:hunter2@bucket/a")
+    assert "hunter2" not in str(told.value)
+
+
+def test_a_folder_here_is_named_from_the_root() -> None:
+    with pytest.raises(AddressError, match="file:///folder"):
+        Address.parse("file://folder/c.zarr")
 
 
 def test_an_address_is_told_from_a_path() -> None:
