@@ -38,7 +38,7 @@ class AddressPath(PosixPath):
 def dataset_place(text: Path | str) -> Path:
     """Where a data set is, from how it is named.
 
-    Raises: AddressError for an address with credentials in it, or with parts that paths leave out.
+    Raises: AddressError for an address with credentials in it, or with names of folders that a path cannot have.
 
     >>> dataset_place("s3://bucket/videos/"), dataset_place("videos/")
     (AddressPath('s3://bucket/videos'), PosixPath('videos'))
@@ -48,10 +48,8 @@ def dataset_place(text: Path | str) -> Path:
     if not is_address(text):
         return Path(os.fspath(text))
     address = Address.parse(text)
-    path = AddressPath(str(address))
-    if str(path) != str(address):
+    if str(place := AddressPath(str(address))) != str(address):
         raise AddressError(
-            f"{address}: a data set at an address is in no folder without a name, or of one dot; see that the address "
-            "is right, or copy the videos elsewhere"
+            f"{address}: a folder in it has no name, or is a dot, as no path has; see whether it is {place}"
         )
-    return path
+    return place

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mocrop.pipeline.address import Address, RemoteFiles, is_address
+from mocrop.pipeline.address_errors import is_missing_bucket
 from mocrop.pipeline.choices import Source
 from mocrop.pipeline.errors import AddressError, Reason
 from mocrop.pipeline.outcome import ClipTask, Outcome
@@ -25,7 +26,8 @@ class Originals:
     def task(self, task: ClipTask) -> ClipTask:
         """The same task with its video on this machine; refused if there is none at the address any more.
 
-        Raises: AddressError if the server or the line to it fails, for which no clip is to blame.
+        Raises: AddressError if the server or the line to it fails, or the whole bucket is gone, for which no clip is to
+            blame.
         """
         if task.refusal is not None or not is_address(task.path):
             return task
@@ -49,7 +51,7 @@ class Originals:
         try:
             _files(root).fetch(name, local)
         except AddressError as error:
-            if not error.missing:
+            if not error.missing or is_missing_bucket(error):
                 raise
             return str(error)
         return local

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.workspace.manifest import Manifest
 from mocrop.pipeline.workspace.paths import Workspace
 from mocrop.pipeline.workspace.settings_file import read_settings
-from tests.cloud import FaultyLine
+from tests.cloud import FaultyLine, delete_bucket
 from tests.conftest import MakeVideo, mocrop
 
 HERE = RunOptions(workers=0)
@@ -131,27 +132,38 @@ def test_a_video_that_is_gone_before_it_is_read_fails_alone(
     tmp_path: Path, data: str, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     init(tmp_path / "w", data)
-    report = _run_without_a_look(tmp_path / "w", data, f"s3://{bucket}/c.zarr", monkeypatch)
+    remote = RemoteFiles(Address.parse(data))
+    report = _run_after(lambda: remote.delete(NAMES[0]), tmp_path / "w", f"s3://{bucket}/c.zarr", monkeypatch)
     assert report.failed == 1
     (failed,) = workspace_status(Workspace(tmp_path / "w"), failures=True).failed_clips
     assert failed.message.startswith(f"Dig/a_g01_c01: {data}/{NAMES[0]}: it is not there")
-    RemoteFiles(Address.parse(data)).put(tmp_path / "data" / NAMES[0], NAMES[0])
+    remote.put(tmp_path / "data" / NAMES[0], NAMES[0])
     assert retry(tmp_path / "w", run=HERE).failed == 0
 
 
-def _run_without_a_look(work: Path, data: str, to: str, monkeypatch: pytest.MonkeyPatch) -> Report:
-    """The first video is deleted after the data set was looked at."""
+def test_no_clip_is_to_blame_for_a_bucket_that_is_gone(
+    tmp_path: Path, data: str, bucket: str, s3_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init(tmp_path / "w", data)
+    to = f"file://{tmp_path}/there/c.zarr"
+    with pytest.raises(AddressError, match="there is no such bucket"):
+        _run_after(lambda: delete_bucket(s3_server, bucket), tmp_path / "w", to, monkeypatch)
+    assert not workspace_status(Workspace(tmp_path / "w"), failures=True).failed_clips
+
+
+def _run_after(lose: Callable[[], None], work: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> Report:
+    """Something is lost after the data set was looked at."""
     from mocrop.pipeline.run import session
 
     look = session.look_at
 
-    def and_deleted(*arguments: Any) -> Any:
+    def and_lost(*arguments: Any) -> Any:
         seen = look(*arguments)
-        RemoteFiles(Address.parse(data)).delete(NAMES[0])
+        lose()
         return seen
 
     with monkeypatch.context() as patch:
-        patch.setattr(session, "look_at", and_deleted)
+        patch.setattr(session, "look_at", and_lost)
         return precrop(work, to=to, run=HERE, **CROP)
 
 
@@ -180,8 +192,15 @@ def test_an_address_without_videos(tmp_path: Path, bucket: str, data: str) -> No
         init(tmp_path / "w", f"s3://{bucket}-no/x")
 
 
+@pytest.mark.parametrize("folder", ["a//b", "a/./b", "/a"])
+def test_an_address_that_no_path_can_be_is_not_taken_for_another_one(tmp_path: Path, folder: str) -> None:
+    """Objects below s3://bucket/a//b are others than those below s3://bucket/a/b."""
+    with pytest.raises(AddressError, match="has no name, or is a dot"):
+        init(tmp_path / "w", f"s3://bucket/{folder}")
+
+
 def test_paths_of_addresses() -> None:
-    place = dataset_place("s3://bucket/a/b/")
+    place = dataset_place("S3://bucket/a/b/")
     assert isinstance(place, AddressPath)
     assert str(place / "c/d.mp4") == "s3://bucket/a/b/c/d.mp4"
     assert place.absolute() == place
