@@ -192,11 +192,16 @@ def run(study: str, rows: Iterator[Row], command: str) -> None:
     kept = read(file)
     for row in rows:
         print(row, flush=True)
-        new.append(row)
+        new.append({**row, "made_by": f"`{command}`, {date.today().isoformat()}"})
         others = [old for old in kept.get("rows", ()) if old["network"] not in {each["network"] for each in new}]
-        about = {"command": command, "date": date.today().isoformat()}
         versions = {name: version(name) for name in ("numpy", "torch", "torchvision")}
-        write_json({**about, "versions": versions, "rows": [*others, *new]}, file, indent=0)
+        write_json({"versions": versions, "rows": sorted([*others, *new], key=_place)}, file, indent=0)
+
+
+def _place(row: Row) -> tuple[int, bool]:
+    """Where a row stands: by the cache, the small networks first."""
+    names = [way.name for way in WAYS]
+    return names.index(row["where"]) if row["where"] in names else len(names), row["network"].count("/") > 0
 
 
 def main() -> None:

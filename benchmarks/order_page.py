@@ -66,7 +66,8 @@ def _table(study: str, saved: Mapping[str, Any]) -> Iterator[str]:
         yield f"(not run yet: `python benchmarks/order.py{option}`)"
         return
     versions = ", ".join(f"{name} {number}" for name, number in saved["versions"].items())
-    yield f"`{saved['command']}`, {saved['date']}, {versions}"
+    yield from (f"- {made}" for made in dict.fromkeys(row["made_by"] for row in saved["rows"]))
+    yield f"- {versions}"
     yield ""
     yield from table_lines(HEAD, [_cells(row) for row in saved["rows"]])
 
