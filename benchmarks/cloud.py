@@ -1,14 +1,16 @@
 """A cache at an address against the same one on this disk, the bare line, other readers of Zarr, and bare copies.
 
-A server that speaks S3 runs in a process of its own on this machine, so all share its cores, and the line is as fast as
-that server: read the ratios, which are of one run. ``--save`` writes results/cloud.json and the table of docs/cloud.md.
+A server that speaks S3 runs in a process of its own on this machine, and so does a line to it as fast as gigabit
+Ethernet; all share the cores: read the ratios, which are of one run. ``--save`` writes results/cloud.json and the table
+of docs/cloud.md.
 
-Usage: python benchmarks/cloud.py [--clips 192] [--rounds 3] [--save]
+Usage: python benchmarks/cloud.py [--clips 384] [--rounds 3] [--line 117] [--save]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -17,7 +19,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +30,8 @@ import numpy as np
 import tensorstore as ts
 import zarr
 from rich.console import Console
-from s3_server import s3_server
+from s3_server import Server, s3_server
+from slow_line import slow_line
 from zarr.storage import FsspecStore
 
 from mocrop.evaluation.bench.synthetic_cache import make_cache
@@ -43,8 +46,9 @@ RESULTS = Path(__file__).parent / "results/cloud.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs/cloud.md"
 BEGIN, END = "<!-- figures: benchmarks/cloud.py -->", "<!-- end of figures -->"
 BATCH, SEGMENTS, BUCKET = 16, 3, "bench"
+GIGABIT = 117.0  # MB/s that TCP carries over gigabit Ethernet
 ROWS = {  # name in the results: what it is
-    "bare": "all shards copied bare by the same client, as fast as the line is",
+    "bare": "all shards copied bare by the same client",
     "cold": "mocrop, first epoch, empty mirror",
     "warm": "mocrop, second epoch, from the mirror",
     "local": "mocrop, the same cache on this disk",
@@ -156,11 +160,23 @@ def zarr_reader(address: str) -> Callable[[Any, Any], Any]:
     return read
 
 
-def measure(folder: Path, *, clips: int, size: int, rounds: int, peers: bool = True) -> dict[str, Any]:
+@contextlib.contextmanager
+def server_behind(line: float) -> Iterator[None]:
+    """A server with an empty bucket behind a line of so many MB/s, that the environment leads to; 0: no line."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(s3_server("127.0.0.1", buckets=[BUCKET]))
+        if line:
+            port = stack.enter_context(slow_line(server.host, server.port, bytes_per_second=line * 1e6))
+            server = Server(server.host, port)
+        stack.enter_context(mock.patch.dict(os.environ, server.env))
+        yield
+
+
+def measure(folder: Path, *, clips: int, size: int, rounds: int, line: float) -> dict[str, Any]:
     """Everything in one run. Returns: median seconds of an epoch by name, and what was measured."""
     own = CropCache(make_cache(folder / "caches/noise.zarr", clips=clips, size=size))
     (folder / "mocrop.toml").write_text('dataset = "nowhere"\n')
-    with s3_server("127.0.0.1", buckets=[BUCKET]) as server, mock.patch.dict(os.environ, server.env):
+    with server_behind(line):
         address = f"s3://{BUCKET}/0/noise.zarr"
         seconds: dict[str, list[float]] = {name: [] for name in (*ROWS, *COPIES)}
         for number in range(rounds + 1):  # the first warms up
@@ -178,7 +194,7 @@ def measure(folder: Path, *, clips: int, size: int, rounds: int, peers: bool = T
             if number:
                 for name, value in measured.items():
                     seconds[name].append(value)
-        for name, reader in (("tensorstore", tensorstore_reader), ("zarr", zarr_reader)) if peers else ():
+        for name, reader in (("tensorstore", tensorstore_reader), ("zarr", zarr_reader)):
             first, second = peer_epochs(reader(address), own)
             seconds[f"{name} first"].append(first)
             seconds[f"{name} second"].append(second)
@@ -188,6 +204,7 @@ def measure(folder: Path, *, clips: int, size: int, rounds: int, peers: bool = T
         "frames": own.frames_per_clip,
         "megabytes": round(own.stored_bytes() / 1e6),
         "rounds": rounds,
+        "line": line,
         "seconds": {name: statistics.median(values) for name, values in seconds.items() if values},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: version(name) for name in ("mocrop", "s3fs", "moto", "tensorstore", "zarr", "torch")},
@@ -217,7 +234,8 @@ def table(result: dict[str, Any]) -> str:
         "",
         f"{clips} clips of {result['frames']} frames, {result['size']} px, {result['megabytes']} MB in shards; batches "
         f"of {BATCH} clips,",
-        f"{SEGMENTS} frames each; medians of {result['rounds']} rounds. {result['machine']};",
+        f"{SEGMENTS} frames each; medians of {result['rounds']} rounds. A line of {result['line']:.0f} MB/s; "
+        f"{result['machine']};",
         f"{versions}.",
     ]
     return "\n".join(lines)
@@ -231,13 +249,14 @@ def page_with(text: str, result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=192)
-    parser.add_argument("--size", type=int, default=128, help="pixels")
+    parser.add_argument("--clips", type=int, default=384)
+    parser.add_argument("--size", type=int, default=112, help="pixels")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--line", type=float, default=GIGABIT, help="MB/s to the server and from it; 0: as it comes")
     parser.add_argument("--save", action="store_true", help="write results/cloud.json and the table of docs/cloud.md")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(Path(folder), clips=chosen.clips, size=chosen.size, rounds=chosen.rounds)
+        result = measure(Path(folder), clips=chosen.clips, size=chosen.size, rounds=chosen.rounds, line=chosen.line)
     print(table(result))
     if chosen.save:
         RESULTS.write_text(json.dumps(result, indent=2) + "\n")

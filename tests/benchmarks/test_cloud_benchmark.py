@@ -16,7 +16,7 @@ cloud = benchmark_module("cloud")
 def test_a_small_run_measures_every_reader(cloud: ModuleType, tmp_path: Path) -> None:
     for package in ("s3fs", "moto"):
         pytest.importorskip(package)
-    result = cloud.measure(tmp_path, clips=20, size=16, rounds=1)
+    result = cloud.measure(tmp_path, clips=20, size=16, rounds=1, line=100.0)
     assert set(result["seconds"]) == {*cloud.ROWS, *cloud.COPIES}
     assert all(seconds > 0 for seconds in result["seconds"].values())
     assert cloud.table(result).count("\n| ") == len(cloud.ROWS) + len(cloud.COPIES) + 1
