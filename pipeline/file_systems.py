@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
@@ -25,6 +26,13 @@ class Patience:
     pause_seconds: float = 0.5  # before the second attempt; it doubles each time
     connect_seconds: float = 10.0
     read_seconds: float = 30.0  # without a single byte
+
+
+_WHO = ("AWS_", "FSSPEC_", "GOOGLE_", "AZURE_", "BOTO", "HOME", "XDG_CONFIG_HOME")  # beginnings of variables' names
+
+# Kept to the end of the process, one for each environment that credentials may come from: when s3fs is collected while
+# the loop of a Dask cluster runs, it closes its connections in that loop, which is the wrong one, and Python prints so.
+_OPENED: dict[tuple[object, ...], Any] = {}
 
 
 class OpenFileSystem:
@@ -100,10 +108,13 @@ def open_file_system(address: str, patience: Patience) -> OpenFileSystem:
     _forget_connections_after_fork()
 
     def make() -> Any:
-        opened = kind(skip_instance_cache=True, use_listings_cache=False, **_options(scheme, patience))
-        if scheme in ("s3", "s3a"):
-            opened.retries = 1  # RemoteFiles tries again, whatever the scheme
-        return opened
+        key = (os.getpid(), scheme, patience, _credentials())
+        if key not in _OPENED:
+            opened = kind(skip_instance_cache=True, use_listings_cache=False, **_options(scheme, patience))
+            if scheme in ("s3", "s3a"):
+                opened.retries = 1  # RemoteFiles tries again, whatever the scheme
+            _OPENED.setdefault(key, opened)
+        return _OPENED[key]
 
     return OpenFileSystem(make, scheme)
 
@@ -116,31 +127,25 @@ def _forget_connections_after_fork() -> None:
     after_fork(reset_lock)
 
 
+def _credentials() -> frozenset[tuple[str, object]]:
+    """What says who asks, and by which way: a part of the environment, and when the files of AWS were written."""
+    names = (name for name in os.environ if name.startswith(_WHO) or name.upper().endswith("_PROXY"))
+    found: set[tuple[str, object]] = {(name, os.environ[name]) for name in names}
+    for name, usual in (("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), ("AWS_CONFIG_FILE", "~/.aws/config")):
+        with contextlib.suppress(OSError):
+            file = os.path.expanduser(os.environ.get(name, usual))
+            found.add((file, os.stat(file).st_mtime_ns))
+    return frozenset(found)
+
+
 def _options(scheme: str, patience: Patience) -> dict[str, Any]:
     if scheme in ("s3", "s3a"):
         limits = {"connect_timeout": patience.connect_seconds, "read_timeout": patience.read_seconds}
         once = {"retries": {"total_max_attempts": 1}, "max_pool_connections": CONNECTIONS}
-        return {"config_kwargs": {**limits, **once}, "session": _s3_session()}
+        return {"config_kwargs": {**limits, **once}}
     if scheme in ("http", "https"):
         from aiohttp import ClientTimeout
 
         limit = ClientTimeout(total=None, sock_connect=patience.connect_seconds, sock_read=patience.read_seconds)
         return {"client_kwargs": {"timeout": limit}}
     return {}
-
-
-def _s3_session() -> Any:
-    """A session of its own for each file system, which finds credentials by itself."""
-    from aiobotocore.session import AioSession  # type: ignore[import-untyped]
-
-    session = AioSession()
-    session.register_component("data_loader", _s3_descriptions())
-    return session
-
-
-@functools.cache
-def _s3_descriptions() -> Any:
-    """What reads the descriptions of services, a tenth of a second for that of S3, and keeps them."""
-    from aiobotocore.session import AioSession
-
-    return AioSession().get_component("data_loader")

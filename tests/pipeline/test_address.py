@@ -329,3 +329,18 @@ def test_a_forked_process_connects_by_itself(bucket: str) -> None:
         os._exit(0 if files.read("x") == b"1" else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert files.read("x") == b"1"
+
+
+def test_a_process_opens_one_file_system_for_all_that_have_the_same_credentials(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = remote(bucket)._opened.get()
+    monkeypatch.setenv("NOTHING_TO_DO_WITH_IT", "1")
+    assert remote(bucket, "b")._opened.get() is first
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    assert (second := remote(bucket)._opened.get()) is not first
+    (tmp_path / "credentials").write_text("[default]")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    assert (third := remote(bucket)._opened.get()) is not second
+    os.utime(tmp_path / "credentials", (1, 1))
+    assert remote(bucket)._opened.get() is not third
