@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.address import Address, RemoteFiles
+from mocrop.pipeline.address import Address, RemoteEntry, RemoteFiles
 from mocrop.pipeline.address_errors import is_missing_bucket
 from mocrop.pipeline.cache.description import GROUP_FILE, OPTIONAL, ROWS, read_attributes, require_sound
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, STREAMS, shard_file
@@ -28,6 +28,7 @@ from mocrop.pipeline.system_errors import as_mocrop_errors
 READS_AT_ONCE = 32  # of small files
 VERSIONS = "versions.json"
 OnFile = Callable[[int, int], None]
+UNKNOWN = ""  # version of a file of which the server says no more than its size
 _NAME = re.compile(r"[a-z_]{1,64}")  # of an array
 _SHARD = re.compile(r"(frames|motion)/c/\d{1,9}/0/0/0/0")
 
@@ -112,7 +113,7 @@ def _update(
     write_whole(folder / GROUP_FILE, content)
     attributes, _ = read_attributes(folder)
     there = files.entries() if files.can_list else None
-    versions = None if there is None else {name: f"{entry.size} {entry.version}" for name, entry in there.items()}
+    versions = None if there is None else {name: _version(entry) for name, entry in there.items()}
     _fetch_all(files, place, _metadata(folder, attributes), versions)
     arrays = require_sound(folder, attributes)
     _fetch_all(files, place, _column_files(arrays), versions, on_file)
@@ -160,7 +161,7 @@ def _fetch_all(
 
     def fetched(name: str) -> Path | None:
         file = place.folder / name
-        if versions is not None and versions.get(name) == known.get(name, "") and file.exists():
+        if versions is not None and versions.get(name) == known.get(name, UNKNOWN) != UNKNOWN and file.exists():
             return None
         old = file.read_bytes() if file.exists() else None
         new = _content(files, name, versions)
@@ -199,6 +200,10 @@ def _content(files: RemoteFiles, name: str, versions: Mapping[str, str] | None) 
         if error.missing:
             return None
         raise
+
+
+def _version(entry: RemoteEntry) -> str:
+    return f"{entry.size} {entry.version}" if entry.version else UNKNOWN
 
 
 def _known(record: Path) -> dict[str, str]:

@@ -14,11 +14,14 @@ from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
+import fsspec  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-from mocrop.pipeline.address import RemoteFiles
+from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.mirror import room as room_module
 from mocrop.pipeline.cache.mirror.ahead import Ahead
@@ -29,6 +32,7 @@ from mocrop.pipeline.errors import AddressError, CacheError, DiskFullError, Sett
 from mocrop.pipeline.strict_json import parsed_json
 from tests.cloud import SECRET, FaultyLine, delete_bucket, s3, upload
 from tests.conftest import MakeCache
+from tests.reliability.flips import files_below
 
 COLUMNS = ("label", "group", "subset", "state", "frame_index", "box", "slot_box", "picture", "density", "checksum")
 
@@ -78,6 +82,38 @@ def test_nothing_is_read_twice_for_a_cache_that_is_opened_again(
     folder = CropCache(again.path)  # as worker processes open it
     folder.fetch_shards([0, 1, 2])
     assert folder.token == again.token
+
+
+class _SaysOnlySizes(MemoryFileSystem):  # type: ignore[misc]
+    """A kind of server whose listing has neither tags nor times, as that of some file servers."""
+
+    protocol = "sizes"
+    store: ClassVar[dict[str, Any]] = {}
+
+    def find(self, path: str, **options: Any) -> Any:
+        found = super().find(path, **options)
+        return {name: {key: each[key] for key in ("name", "size", "type")} for name, each in found.items()}
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(MemoryFileSystem._strip_protocol(path.replace("sizes://", "memory://")))
+
+
+def test_where_a_server_tells_sizes_alone_columns_are_read_again(
+    stored: Path, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    """The labels of another cache take as many bytes."""
+    fsspec.register_implementation("sizes", _SaysOnlySizes, clobber=True)
+    address = "sizes://there/seven.zarr"
+
+    def put(cache: Path) -> None:
+        for file in files_below(cache):
+            RemoteFiles(Address.parse(address)).write(file.relative_to(cache).as_posix(), file.read_bytes())
+
+    put(stored)
+    assert CropCache(address, mirror=tmp_path / "mirror").label.tolist() == [0, 1, 0, 1, 0, 1, -1]
+    put(make_cache(tmp_path / "again/seven.zarr", label=[1, 0, 1, 0, 1, 0, -1], used=[4, 2, 4, 4, 1, 4, 3]))
+    assert CropCache(address, mirror=tmp_path / "mirror").label.tolist() == [1, 0, 1, 0, 1, 0, -1]
 
 
 def test_a_web_server_serves_a_cache_without_listing_it(stored: Path, tmp_path: Path) -> None:
