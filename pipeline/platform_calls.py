@@ -63,7 +63,12 @@ def locked(descriptor: int) -> Iterator[None]:
     """
     if fcntl is not None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield  # closing the file lets go of it
+        process = os.getpid()
+        try:
+            yield
+        finally:  # closing the file would not do: a process that was forked meanwhile has it open, too
+            if process == os.getpid():
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
     elif msvcrt is not None:
         _byte_lock(descriptor, "LK_NBLCK")
         try:
@@ -82,7 +87,7 @@ def mark_in_use(descriptor: int) -> None:
 
 
 def is_unused(descriptor: int) -> bool:
-    """Whether nobody has marked a file that is open for writing; where it is so, nobody can until it is closed."""
+    """Whether nobody has marked a file that is open for writing; where it is so, nobody can until :func:`unmark`."""
     if fcntl is not None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,6 +96,13 @@ def is_unused(descriptor: int) -> bool:
         except OSError:  # no locks here
             return True
     return True
+
+
+def unmark(descriptor: int) -> None:
+    """Take back the mark of an open file, also from processes that were forked since."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _byte_lock(descriptor: int, mode: str) -> None:

@@ -17,12 +17,15 @@ from mocrop.pipeline import platform_calls
 from mocrop.pipeline.files import HeldError, held
 from mocrop.pipeline.platform_calls import (
     cpu_seconds,
+    is_unused,
     link_or_copy,
     load_average,
     memory_file,
     most_open_files,
+    open_by_number,
     peak_bytes,
     sync,
+    unmark,
 )
 
 flock = pytest.mark.skipif(platform_calls.fcntl is None, reason="this system has other locks")
@@ -48,6 +51,48 @@ def test_a_body_that_failed_is_told_to_the_next_holder(tmp_path: Path) -> None:
         assert cut_short
     with held(tmp_path / ".lock") as cut_short:
         assert not cut_short
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_lock_is_let_go_of_though_a_process_was_forked_meanwhile(tmp_path: Path) -> None:
+    """As a worker of a loader, while a thread of its parent fetches a shard: both would have waited for its end."""
+    read, write = os.pipe()
+    with held(tmp_path / ".lock"):
+        child = os.fork()
+        if not child:
+            os.close(write)
+            os.read(read, 1)  # until the parent is done
+            os._exit(0)
+    os.close(read)
+    try:
+        with held(tmp_path / ".lock"):
+            pass
+    finally:
+        os.close(write)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_mark_that_was_taken_back_is_gone_in_forked_processes_too(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    read, write = os.pipe()
+    mine = open_by_number(tmp_path / "file", writing=True)
+    assert is_unused(mine)
+    child = os.fork()
+    if not child:
+        os.close(write)
+        os.read(read, 1)
+        os._exit(0)
+    os.close(read)
+    unmark(mine)
+    os.close(mine)
+    again = open_by_number(tmp_path / "file", writing=True)
+    try:
+        assert is_unused(again)
+    finally:
+        os.close(again)
+        os.close(write)
+        os.waitpid(child, 0)
 
 
 @flock

@@ -17,7 +17,7 @@ from pathlib import Path
 from mocrop.pipeline.cache.mirror.place import in_words
 from mocrop.pipeline.errors import CacheError, FileError
 from mocrop.pipeline.files import HeldError, held
-from mocrop.pipeline.platform_calls import is_unused, open_by_number
+from mocrop.pipeline.platform_calls import is_unused, open_by_number, unmark
 
 LEFT_FREE = 1 << 30  # bytes of the disk that mirrors leave, but no more than a twentieth of it
 WAIT_SECONDS = 5.0  # for room that other readers hold
@@ -201,4 +201,5 @@ def _deleted(path: Path) -> bool:
     except OSError:  # Windows deletes no file that is open
         return False
     finally:
+        unmark(descriptor)
         os.close(descriptor)
