@@ -50,7 +50,7 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("predict", "data", "--views", "3"): "has 2 windows per clip; pass 2 or fewer",
     ("train", *TINY, "--clip", "5x2"): "none for clips of 5 frames, 2 apart; make a cache that",
     ("train", *TINY, "--clip", "16"): "'16' is not FRAMESxSTRIDE",
-    ("train", *TINY, "--clip", "2x2", "--segments", "5"): "--segments is for single frames",
+    ("train", *TINY, "--clip", "2x2", "--segments", "5"): "--segments 5 is for single frames",
     ("train", *TINY, "--crop", "33"): "out of which no --crop 33 can be cut",
     ("train", *TINY, "--crop", "0"): "crop must be at least 1 and at most",
     ("train", *TINY, "--crop", "16", "--freeze-backbone"): "leave it out, or train without --freeze-backbone",
