@@ -16,7 +16,7 @@ from mocrop.pipeline.arrays import open_array
 from mocrop.pipeline.cache.description import group_file, read_attributes, require_sound
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, missing_files, written_shards
 from mocrop.pipeline.cache.mirror.mirror import Mirror
-from mocrop.pipeline.cache.mirror.open_mirror import open_mirror, renew_columns
+from mocrop.pipeline.cache.mirror.open_mirror import columns_record, open_mirror, renew_columns
 from mocrop.pipeline.cache.mirror.place import mirror_at
 from mocrop.pipeline.errors import CacheError
 from mocrop.pipeline.names import is_utf8
@@ -46,9 +46,10 @@ class OpenCache:
     def __init__(self, path: Path | str, *, mirror: Path | str | None = None, mirror_bytes: int | None = None) -> None:
         if is_address(path):
             path = open_mirror(str(path), mirror=mirror, most_bytes=mirror_bytes)
-        self.path = Path(path)
-        place = mirror_at(self.path)
+        place = mirror_at(Path(path))
+        self.path = Path(path) if place is None else place.folder  # absolute, as the mirror names its files
         self.mirror = None if place is None else Mirror(place)
+        self._columns_record = b"" if place is None else columns_record(place)
         if not is_utf8(os.fspath(self.path)):
             raise CacheError(f"the path of the cache {self.path} is not UTF-8; rename the folder")
         self._folder = HeldFolder(self.path)
@@ -72,6 +73,8 @@ class OpenCache:
     def _require_unchanged(self) -> None:
         """Raises: CacheError if another cache is in its place, or its table was changed since it was opened."""
         self.require_same_folder()
+        if self.mirror is not None and columns_record(self.mirror.place) != self._columns_record:
+            raise CacheError(f"{self.mirror.place.address} was written again while it was read; start again")
         try:
             same = group_file(self.path).read_bytes() == self._group_bytes
         except FileNotFoundError:

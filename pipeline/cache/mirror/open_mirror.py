@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mocrop.pipeline.address import Address, RemoteEntry, RemoteFiles
+from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.address_errors import is_missing_bucket
 from mocrop.pipeline.cache.description import GROUP_FILE, OPTIONAL, ROWS, read_attributes, require_sound
 from mocrop.pipeline.cache.layout import SHARD_COLUMNS, STREAMS, shard_file
 from mocrop.pipeline.cache.mirror.place import MirrorPlace, default_root, place_of
 from mocrop.pipeline.cache.mirror.room import waiting_lock
-from mocrop.pipeline.checksums import ARRAYS, WHOLE, checksum
+from mocrop.pipeline.checksums import ARRAYS, WHOLE, checksum, digest
 from mocrop.pipeline.errors import AddressError, CacheError
 from mocrop.pipeline.files import write_whole
 from mocrop.pipeline.platform_calls import sync_all
@@ -107,19 +107,58 @@ def _update(
     files: RemoteFiles, place: MirrorPlace, content: bytes, *, anew: bool = False, on_file: OnFile | None = None
 ) -> None:
     """Args: anew: read what is here already, too."""
-    folder = place.folder
+    folder, record = place.folder, place.folder.parent / VERSIONS
     if anew:
-        (folder.parent / VERSIONS).unlink(missing_ok=True)
+        record.unlink(missing_ok=True)
     write_whole(folder / GROUP_FILE, content)
     attributes, _ = read_attributes(folder)
-    there = files.entries() if files.can_list else None
-    versions = None if there is None else {name: _version(entry) for name, entry in there.items()}
-    _fetch_all(files, place, _metadata(folder, attributes), versions)
-    arrays = require_sound(folder, attributes)
-    _fetch_all(files, place, _column_files(arrays), versions, on_file)
+    versions = _versions(files)
+    known = _known(record)
+    metadata = _metadata(folder, attributes)
+    changed = _fetch_all(files, place, metadata, versions, known)
+    columns = _column_files(require_sound(folder, attributes))
+    changed |= _fetch_all(files, place, columns, versions, known, on_file)
+    if changed and not _is_still(files, content, versions, [*metadata, *columns]):
+        record.unlink(missing_ok=True)
+        raise CacheError(
+            f"{place.address} is being written just now, or has been; once that is done, run the same command again"
+        )
     for name in versions or ():
         if _SHARD.fullmatch(name):  # one that is there counts as written, see `written_shards`
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(record, json.dumps(known, sort_keys=True).encode())
+
+
+def columns_record(place: MirrorPlace) -> bytes:
+    """What tells the columns of a mirror from those that another process may bring into it: equal for equal ones.
+
+    While that goes on it is waited for.
+
+    Raises: CacheError if it was broken off; FileError.
+    """
+    record = place.folder.parent / VERSIONS
+    with contextlib.suppress(FileNotFoundError):
+        return record.read_bytes()
+    with _alone(place):
+        try:
+            return record.read_bytes()
+        except FileNotFoundError as error:
+            raise CacheError(f"{place.address}: some of its columns are not here; start again") from error
+
+
+def _versions(files: RemoteFiles) -> dict[str, str] | None:
+    """Of all files at the address, by name; None: it does not say."""
+    if not files.can_list:
+        return None
+    return {name: f"{each.size} {each.version}" if each.version else UNKNOWN for name, each in files.entries().items()}
+
+
+def _is_still(files: RemoteFiles, content: bytes, versions: Mapping[str, str] | None, names: list[str]) -> bool:
+    """Whether nothing of a cache was written while it was read, so that all is of one and the same."""
+    if not files.exists(GROUP_FILE) or files.read(GROUP_FILE) != content:
+        return False
+    now = _versions(files)
+    return now is None or versions is None or all(now.get(name) == versions.get(name) for name in names)
 
 
 def _metadata(folder: Path, attributes: Mapping[str, Any]) -> list[str]:
@@ -149,45 +188,49 @@ def _fetch_all(
     place: MirrorPlace,
     names: list[str],
     versions: Mapping[str, str] | None,
+    known: dict[str, str],
     on_file: OnFile | None = None,
-) -> None:
+) -> bool:
     """Bring files up to date; those that are not at the address are removed from the mirror, too.
 
     Args:
         versions: of all files at the address; None: it does not say, and all are read again.
+        known: versions of those that are here, which is brought up to date.
+    Returns: whether any has changed. The record of versions is gone then.
     """
-    record = place.folder.parent / VERSIONS
-    known = _known(record)
 
-    def fetched(name: str) -> Path | None:
-        file = place.folder / name
-        if versions is not None and versions.get(name) == known.get(name, UNKNOWN) != UNKNOWN and file.exists():
-            return None
+    def fetched(name: str) -> tuple[bool, Path | None]:
+        file, version = place.folder / name, UNKNOWN if versions is None else versions.get(name, UNKNOWN)
+        if version == known.get(name, UNKNOWN) != UNKNOWN and file.exists():
+            return False, None
         old = file.read_bytes() if file.exists() else None
         new = _content(files, name, versions)
+        known.pop(name, None)
+        if new is not None:
+            known[name] = version if version != UNKNOWN else digest(new)
         if new == old:
-            return None
+            return False, None
+        (place.folder.parent / VERSIONS).unlink(missing_ok=True)  # from here on nobody takes what is here for whole
         _drop_shards(place.folder, name)
         if new is None:
             file.unlink()
-            return None
+            return True, None
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f".{file.name}.partial")
         partial.write_bytes(new)
         partial.replace(file)
-        return file
+        return True, file
 
+    changed, written = False, []
     with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="columns") as pool:
-        written = []
-        for number, file in enumerate(pool.map(fetched, names), start=1):
+        for number, (other, file) in enumerate(pool.map(fetched, names), start=1):
+            changed |= other
             written += [] if file is None else [file]
             if on_file is not None:
                 on_file(number, len(names))
     if written:
         sync_all(written)
-    if versions is not None:
-        known |= {name: versions[name] for name in names if name in versions}
-        write_whole(record, json.dumps(known).encode())
+    return changed
 
 
 def _content(files: RemoteFiles, name: str, versions: Mapping[str, str] | None) -> bytes | None:
@@ -200,10 +243,6 @@ def _content(files: RemoteFiles, name: str, versions: Mapping[str, str] | None) 
         if error.missing:
             return None
         raise
-
-
-def _version(entry: RemoteEntry) -> str:
-    return f"{entry.size} {entry.version}" if entry.version else UNKNOWN
 
 
 def _known(record: Path) -> dict[str, str]:

@@ -23,6 +23,7 @@ from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[impor
 
 from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
+from mocrop.pipeline.cache.mirror import open_mirror as open_mirror_module
 from mocrop.pipeline.cache.mirror import room as room_module
 from mocrop.pipeline.cache.mirror.ahead import Ahead
 from mocrop.pipeline.cache.mirror.place import default_root, parse_bytes
@@ -220,6 +221,65 @@ def test_a_cache_that_was_written_again_is_never_mixed_with_the_old_one(
     other = make_cache(tmp_path / "other/seven.zarr", label=labels, class_names=("Sit", "Run"))
     upload(other, bucket)
     assert CropCache(address, mirror=tmp_path / "mirror").path != old.path
+
+
+@pytest.fixture
+def stored_again(make_cache: MakeCache, tmp_path: Path) -> Path:
+    """As `stored`, but for the frames and the labels, of which each takes as many bytes."""
+    pixels = np.random.default_rng(7).integers(1, 256, (7, 4, 3, 8, 8), dtype=np.uint8)
+    labels = [1, 0, 1, 0, 1, 0, -1]
+    return make_cache(tmp_path / "again/seven.zarr", label=labels, used=[4, 2, 4, 4, 1, 4, 3], pixels=pixels)
+
+
+def test_columns_of_two_caches_are_never_read_as_those_of_one(
+    stored: Path, stored_again: Path, bucket: str, tmp_path: Path
+) -> None:
+    """Another process may bring a mirror up to date while a cache is open that has not read all its columns."""
+    address = upload(stored, bucket)
+    open_before = CropCache(address, mirror=tmp_path / "mirror")
+    assert open_before.checksum[0, 0] == CropCache(stored).checksum[0, 0]
+    upload(stored, bucket)
+    CropCache(address, mirror=tmp_path / "mirror")  # the same again
+    assert open_before.state.tolist() == [1] * 7
+    upload(stored_again, bucket)
+    assert CropCache(address, mirror=tmp_path / "mirror").label[0] == 1
+    for name in ("label", "clip"):
+        with pytest.raises(CacheError, match=f"{address} was written again while it was read"):
+            getattr(open_before, name)
+
+
+@pytest.mark.parametrize("writes", [1, 2])
+def test_a_cache_that_is_written_while_it_is_opened_is_read_again_or_refused(
+    stored: Path, stored_again: Path, bucket: str, writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The labels are read before the states: they were of the first cache, and the states of the second."""
+    address = upload(stored, bucket)
+    others = [stored_again, stored][:writes]
+    content = open_mirror_module._content
+
+    def written_meanwhile(files: RemoteFiles, name: str, versions: Any) -> bytes | None:
+        if name == "state/c/0" and others:
+            upload(others.pop(0), bucket)
+        return content(files, name, versions)
+
+    monkeypatch.setattr(open_mirror_module, "READS_AT_ONCE", 1)
+    monkeypatch.setattr(open_mirror_module, "_content", written_meanwhile)
+    if writes == 2:
+        with pytest.raises(CacheError, match=f"{address} is being written just now"):
+            CropCache(address, mirror=tmp_path / "mirror")
+    cache, there = CropCache(address, mirror=tmp_path / "mirror"), CropCache(stored_again if writes == 1 else stored)
+    for name in COLUMNS:
+        assert np.array_equal(getattr(cache, name), getattr(there, name)), name
+
+
+def test_a_mirror_is_opened_by_a_relative_path_too(
+    stored: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = CropCache(upload(stored, bucket), mirror=tmp_path / "mirror").path
+    monkeypatch.chdir(tmp_path)
+    cache = CropCache(folder.relative_to(tmp_path))
+    cache.fetch_shards([1])
+    assert shard_bytes(cache.path, 1) == shard_bytes(stored, 1)
 
 
 def test_a_mirror_stays_within_its_size_and_keeps_what_was_used_last(
