@@ -29,7 +29,7 @@ class TrainedRun:
     """A trained run, read from its config.json."""
 
     name: str
-    cache: str  # name of the cache trained on
+    cache: str  # name of the cache trained on, or its address
     split: str  # name or number
     rest: str  # JSON of the settings and the cache that runs of one kind share
 
@@ -52,7 +52,8 @@ def _run(file: Path) -> TrainedRun:
         split = str(settings.pop("split"))
         kept = {name: value for name, value in settings.items() if name not in FREE_SETTINGS}
         rest = json.dumps([kept, cache["name"], cache["hash"]], sort_keys=True)
-        return TrainedRun(name=file.parent.name, cache=str(cache["name"]), split=split, rest=rest)
+        trained_on = str(config.get("address") or cache["name"])
+        return TrainedRun(name=file.parent.name, cache=trained_on, split=split, rest=rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{file} cannot be read ({error}); delete the run's folder, or train it again") from error
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mocrop.evaluation.scores.runs import PLACE, cache_of_family, checkpoints_by_split, runs_by_split
+from mocrop.pipeline.address import is_address
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.named import MirrorChoice, named_cache
 from mocrop.pipeline.errors import SettingsError
 from mocrop.pipeline.limits import require_number
 from mocrop.pipeline.workspace.paths import Workspace
+from mocrop.pipeline.workspace.run_progress import run_config
 from mocrop.training.commands import choose_run
 from mocrop.training.loop.run_folder import weights_of
 from mocrop.training.model.external_checkpoint import cache_trained_on
@@ -96,7 +98,8 @@ def choose_tasks(workspace: Workspace, choice: Choice, split: str) -> list[Task]
     if choice.fuse is None:
         return [Task(split=split, target=target)]
     fused = weights_of(choose_run(workspace, choice.fuse.replace(PLACE, split)))
-    return [Task(split=split, target=target, other=Target(checkpoint=fused, cache=_cache_for(workspace, None, fused)))]
+    other = Target(checkpoint=fused, cache=_cache_for(workspace, None, fused, choice.mirror))
+    return [Task(split=split, target=target, other=other)]
 
 
 def _for_all_splits(workspace: Workspace, choice: Choice) -> list[Task]:
@@ -113,12 +116,12 @@ def _for_all_splits(workspace: Workspace, choice: Choice) -> list[Task]:
             Task(split=split, target=target, note=note)
             for split, target, note in _runs(workspace, path, choice.run, arch=choice.arch)
         ]
-    return _with_others(workspace, tasks, choice.fuse) if choice.fuse else tasks
+    return _with_others(workspace, tasks, choice.fuse, choice.mirror) if choice.fuse else tasks
 
 
-def _with_others(workspace: Workspace, tasks: list[Task], name: str) -> list[Task]:
+def _with_others(workspace: Workspace, tasks: list[Task], name: str, mirror: MirrorChoice | None) -> list[Task]:
     """Add to each task the run to fuse it with, of the same split."""
-    path = workspace.choose_cache(cache_of_family(workspace, name))
+    path = named_cache(workspace, cache_of_family(workspace, name), mirror or MirrorChoice())
     others = {split: (target, note) for split, target, note in _runs(workspace, path, name)}
     if missing := [task.split for task in tasks if task.split not in others]:
         raise SettingsError(
@@ -149,12 +152,18 @@ def _family_cache(workspace: Workspace, choice: Choice) -> Path:
     if choice.checkpoint:
         first = Path(str(choice.checkpoint).replace(PLACE, "1"))
         return _cache_for(workspace, None, first) if first.exists() else workspace.choose_cache(None)
-    trained_on = cache_of_family(workspace, choice.run)
-    return workspace.choose_cache(trained_on if trained_on in workspace.cache_names() else None)
+    return _trained_on(workspace, cache_of_family(workspace, choice.run), choice.mirror)
 
 
 def _cache_for(workspace: Workspace, name: str | None, checkpoint: Path, mirror: MirrorChoice | None = None) -> Path:
-    if name is None:
-        trained_on = cache_trained_on(checkpoint)
-        name = trained_on if trained_on in workspace.cache_names() else None
-    return named_cache(workspace, name, mirror or MirrorChoice())
+    if name is not None:
+        return named_cache(workspace, name, mirror or MirrorChoice())
+    config = run_config(checkpoint.parent) if checkpoint.parent.parent == workspace.runs else None
+    address = None if config is None else config.get("address")
+    return _trained_on(workspace, cache_trained_on(checkpoint) if address is None else str(address), mirror)
+
+
+def _trained_on(workspace: Workspace, name: str | None, mirror: MirrorChoice | None) -> Path:
+    """The cache that a network was trained on, at its address or of that name; if there is none, the only one."""
+    known = name is not None and (is_address(name) or name in workspace.cache_names())
+    return named_cache(workspace, name if known else None, mirror or MirrorChoice())

@@ -99,6 +99,13 @@ def test_train_and_eval_take_an_address(
     assert mocrop("eval", "-w", ".", "--run", "r", "--cache", "noise", "--segments", "2", "--json") == 0
     assert json.loads(capsys.readouterr().out)["top1"] == at_address["top1"]
     assert mocrop("train", "-w", ".", "--name", "r", "--epochs", "2", *there) == 0  # where it was begun
+    Path("caches/noise.zarr").rename("caches/renamed.zarr")  # the only one here is not the one trained on
+    for split in ("1", "all"):
+        capsys.readouterr()
+        assert mocrop("eval", "-w", ".", "--run", "r", *there, "--segments", "2", "--split", split, "--json") == 0
+        said = capsys.readouterr().out
+        assert "noise" in said
+        assert "renamed" not in said
     capsys.readouterr()
 
 
