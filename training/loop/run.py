@@ -58,6 +58,7 @@ class Run:
             self.begun = Totals(**earlier.resume.get("meter", {"batches_done": 0}))
         state = f"{len(self.history)} epochs and {self.begun.batches_done} batches done"
         job.ranks.require_same(state, what=f"what {folder.path} holds")
+        job.ranks.require_same(str(described["hash"]), what="the cache, which may have been written again meanwhile,")
 
     def meter(self) -> Meter:
         """Meter of the next epoch; it starts from the totals of what is done of it."""

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mocrop.pipeline.cache.crop_cache import CropCache
-from mocrop.pipeline.errors import StoppedError
+from mocrop.pipeline.errors import SettingsError, StoppedError
 from mocrop.training.distributed import Ranks
 from mocrop.training.loop.callbacks import TrainCallback
 from mocrop.training.loop.clips import choose_clips
@@ -163,6 +163,21 @@ def test_what_two_processes_validate_is_what_is_saved(cache: Path, tmp_path: Pat
     assert result is not None
     assert recorded["validation_top1"] == asdict(result.top1)
     assert recorded["validation_loss"] == pytest.approx(result.loss, rel=1e-5)
+
+
+def trained_each(ranks: Ranks, caches: list[Path], folder: Path) -> None:
+    train(caches[ranks.rank], folder, SETTINGS, control=RunControl(ranks=ranks))
+
+
+def test_processes_that_read_different_caches_are_refused(
+    cache: Path, tmp_path: Path, make_cache: Callable[..., Path]
+) -> None:
+    """As where one of them opens a cache at an address before, and one after it was written again."""
+    groups = [row // 2 // 4 for row in range(40)]
+    other = make_cache(tmp_path / "noise.zarr", label=[1, 0] * 20, group=groups, slots=6, size=32, clips_per_shard=8)
+    (error,) = [end for end in in_ranks(trained_each, [cache, other], tmp_path / "run") if isinstance(end, Exception)]
+    assert isinstance(error, SettingsError)
+    assert "the cache, which may have been written again meanwhile, is not the same for all processes" in str(error)
 
 
 def test_torchrun_trains_as_one_process(cache: Path) -> None:
