@@ -13,6 +13,7 @@ from mocrop.pipeline.motion.clip_motion import ClipMotion
 from mocrop.pipeline.motion.residual import picture_speed
 from mocrop.pipeline.outcome import ClipLog
 from mocrop.pipeline.stages.precrop_settings import PrecropSettings
+from mocrop.pipeline.terminal import count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ def _note_windows(chosen: Chosen, settings: PrecropSettings, log: ClipLog) -> No
     assert chosen.windows is not None
     dense, there = settings.dense, len(chosen.windows)
     if chosen.frames < dense.span:
-        fact = f"{chosen.frames} frames, shorter than a window of {dense.span}: its last frame fills the rest"
+        fact = f"{count(chosen.frames, 'frame')}, shorter than a window of {dense.span}: its last frame fills the rest"
         log.note(Reason.WINDOW_PADDED, fact)
     elif there < dense.windows:
         fact = f"{there} different windows of {dense.span} frames fit into {chosen.frames}, for {dense.windows}"
