@@ -121,12 +121,28 @@ def s3(server: str, method: str, path: str, body: bytes = b"") -> bytes:
 def upload(folder: Path, bucket: str, name: str = "") -> str:
     """Put a folder into a bucket, as any tool would. Returns: its address."""
     address = f"s3://{bucket}/{name or folder.name}"
+    put_folder(folder, address)
+    return address
+
+
+def put_folder(folder: Path, address: str) -> None:
+    """Put all files of a folder to an address of any kind."""
     files = RemoteFiles(Address.parse(address), patience=HASTY)
     with ThreadPoolExecutor(8) as pool:
         for file in folder.rglob("*"):
             if file.is_file():
                 pool.submit(files.write, file.relative_to(folder).as_posix(), file.read_bytes())
-    return address
+
+
+def stored(address: str) -> dict[str, bytes]:
+    """Content of each object at an address, by its name."""
+    remote = RemoteFiles(Address.parse(address))
+    return {name: remote.read(name) for name in remote.list()}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Content of each file of a folder, by its path in it: that of :func:`stored` for the same cache."""
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def delete_bucket(server: str, name: str) -> None:

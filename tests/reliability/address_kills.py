@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.description import GROUP_FILE
-from tests.cloud import new_bucket, serving_s3
+from tests.cloud import files, new_bucket, serving_s3, stored
 from tests.reliability.commands import CROP, kill_after, make_dataset, run, start, usual_seconds
-from tests.reliability.flips import files_below
 
 Stored = dict[str, bytes]
 
@@ -36,7 +34,7 @@ def make_place(folder: Path) -> tuple[Path, Stored]:
     dataset, work = make_dataset(folder / "data"), folder / "w"
     if not work.exists():
         run("run", dataset, *CROP, "--name", "c", "--workers", "0", "-w", work).require(0)
-    return work, files_of(work / "caches/c.zarr")
+    return work, files(work / "caches/c.zarr")
 
 
 def kill_precrop(folder: Path, place: str, expected: Stored, *, seed: int) -> Counter[str]:
@@ -53,9 +51,9 @@ def kill_precrop(folder: Path, place: str, expected: Stored, *, seed: int) -> Co
     seconds = usual_seconds(folder / f"seconds-precrop-{workers}", *here(f"timed-{workers}-{seed}"))
     killed_command, to = here(str(seed)), f"{place}/{seed}/c.zarr"
     killed = kill_after(start(*killed_command), rng.uniform(0, seconds), group=rng.random() < 0.5)
-    _require_none_or_all(stored_at(to), expected)
+    _require_none_or_all(stored(to), expected)
     run(*killed_command).require(0)
-    assert stored_at(to) == expected
+    assert stored(to) == expected
     assert not list(scratch.iterdir())
     return _count(killed)
 
@@ -66,28 +64,17 @@ def kill_push_and_pull(folder: Path, place: str, work: Path, expected: Stored, *
     to, other = f"{place}/pushed-{seed}/c.zarr", folder / f"pulled-{seed}"
     seconds = usual_seconds(folder / "seconds-push", "push", "c", f"{place}/timed-{seed}/c.zarr", "-w", work)
     killed = kill_after(start("push", "c", to, "-w", work), rng.uniform(0, seconds), group=True)
-    _require_none_or_all(stored_at(to), expected)
+    _require_none_or_all(stored(to), expected)
     run("push", "c", to, "-w", work).require(0)
-    assert stored_at(to) == expected
+    assert stored(to) == expected
     ended = _count(killed)
     killed = kill_after(start("pull", to, "-w", other), rng.uniform(0, seconds), group=True)
-    arrived = files_of(other / "caches/c.zarr")
+    arrived = files(other / "caches/c.zarr")
     _require_none_or_all(arrived, expected)
     if not arrived:
         run("pull", to, "-w", other).require(0)
-    assert files_of(other / "caches/c.zarr") == expected
+    assert files(other / "caches/c.zarr") == expected
     return ended + _count(killed)
-
-
-def stored_at(address: str) -> Stored:
-    """Content of each object at an address."""
-    remote = RemoteFiles(Address.parse(address))
-    return {name: remote.read(name) for name in remote.list()}
-
-
-def files_of(folder: Path) -> Stored:
-    """Content of each file of a folder, by its path in it."""
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files_below(folder)}
 
 
 def _require_none_or_all(there: Mapping[str, bytes], expected: Stored) -> None:

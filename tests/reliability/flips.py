@@ -61,13 +61,18 @@ def bits_of(file: Path) -> int:
     return 8 * file.stat().st_size
 
 
-@contextmanager
-def flipped(file: Path, bit: int) -> Iterator[None]:
-    """A file with one bit flipped, while the body runs; bit 8 is the lowest of the second byte."""
-    content = file.read_bytes()
+def with_flipped(content: bytes, bit: int) -> bytes:
+    """The same bytes with one bit flipped; bit 8 is the lowest of the second byte."""
     changed = bytearray(content)
     changed[bit // 8] ^= 1 << bit % 8
-    file.write_bytes(changed)
+    return bytes(changed)
+
+
+@contextmanager
+def flipped(file: Path, bit: int) -> Iterator[None]:
+    """A file with one bit flipped, while the body runs, as :func:`with_flipped` counts them."""
+    content = file.read_bytes()
+    file.write_bytes(with_flipped(content, bit))
     try:
         yield
     finally:

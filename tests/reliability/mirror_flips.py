@@ -11,9 +11,10 @@ from pathlib import Path
 from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.errors import CacheError
+from tests.cloud import put_folder
 from tests.reliability.cache_flips import everything
 from tests.reliability.cache_growth import make_cache
-from tests.reliability.flips import Count, bits_of, deleted, files_below, flipped
+from tests.reliability.flips import Count, bits_of, deleted, files_below, flipped, with_flipped
 
 CLIPS = 6
 
@@ -71,9 +72,7 @@ def _stored(folder: Path) -> str:
     path, address = folder / "c.zarr", f"memory://{folder.as_posix().strip('/')}/c.zarr"
     if not path.exists():
         make_cache(path, CLIPS)
-    remote = RemoteFiles(Address.parse(address))
-    for file in files_below(path):
-        remote.write(file.relative_to(path).as_posix(), file.read_bytes())
+    put_folder(path, address)
     return address
 
 
@@ -90,9 +89,7 @@ def _judge_mirror(count: Count, address: str, mirror: Path, before: list[object]
 @contextlib.contextmanager
 def _flipped_there(remote: RemoteFiles, name: str, bit: int) -> Iterator[None]:
     content = remote.read(name)
-    changed = bytearray(content)
-    changed[bit // 8] ^= 1 << bit % 8
-    remote.write(name, bytes(changed))
+    remote.write(name, with_flipped(content, bit))
     try:
         yield
     finally:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mocrop.pipeline.interrupts import STOPPED
-from tests.cloud import FaultyLine
-from tests.reliability.address_kills import files_of, kill_precrop, kill_push_and_pull, make_place
+from tests.cloud import FaultyLine, files
+from tests.reliability.address_kills import kill_precrop, kill_push_and_pull, make_place
 from tests.reliability.commands import ended, run, start
 from tests.reliability.mirror_flips import delete_mirrored, flip_address, flip_mirror
 
@@ -56,4 +56,4 @@ def test_ctrl_c_ends_a_pull_in_one_line_and_it_goes_on(
     assert not (other / "caches/c.zarr").exists()
     faulty_line.bytes_per_second = None
     run("pull", to, "-w", other).require(0)
-    assert files_of(other / "caches/c.zarr") == expected
+    assert files(other / "caches/c.zarr") == expected

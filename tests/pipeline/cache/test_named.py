@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mocrop.pipeline.address import Address, RemoteFiles
 from mocrop.pipeline.cache import named
 from mocrop.pipeline.cache.named import MirrorChoice, named_cache
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.paths import Workspace
+from tests.cloud import put_folder
 from tests.conftest import MakeCache
 from tests.reliability.flips import files_below
 
@@ -20,8 +20,7 @@ from tests.reliability.flips import files_below
 def address(make_cache: MakeCache, tmp_path: Path) -> str:
     cache = make_cache(tmp_path / "c.zarr", label=[0, 1, 0])
     address = f"memory://{tmp_path.as_posix().strip('/')}/c.zarr"
-    for file in files_below(cache):
-        RemoteFiles(Address.parse(address)).write(file.relative_to(cache).as_posix(), file.read_bytes())
+    put_folder(cache, address)
     return address
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mocrop.evaluation.demo.sprites import SpriteSettings, make_sprites
-from mocrop.pipeline.address import Address, RemoteFiles
+from mocrop.pipeline.address import RemoteFiles
 from mocrop.pipeline.cache.at_address import MARK, CacheAtAddress
 from mocrop.pipeline.commands.preprocess import extract_mv, init, precrop, retry, run_all
 from mocrop.pipeline.commands.status import workspace_status
@@ -22,20 +22,11 @@ from mocrop.pipeline.stages.scratch import PREFIX, scratch_workspace
 from mocrop.pipeline.stages.to_address import ToAddressSettings, crop_to_address
 from mocrop.pipeline.stages.transcode_settings import TranscodeSettings
 from mocrop.pipeline.workspace.paths import Workspace
-from tests.cloud import FaultyLine
+from tests.cloud import FaultyLine, files, stored
 from tests.conftest import MakeVideo, mocrop
 
 HERE = RunOptions(workers=0)
 CROP = {"size": 32, "frames": 2, "policy": "motion"}
-
-
-def stored(address: str) -> dict[str, bytes]:
-    remote = RemoteFiles(Address.parse(address))
-    return {name: remote.read(name) for name in remote.list()}
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 @pytest.fixture

@@ -25,15 +25,11 @@ from mocrop.pipeline.run.session import RunOptions
 from mocrop.pipeline.terminal import LineConsole
 from mocrop.pipeline.workspace.lock import sweep
 from mocrop.pipeline.workspace.paths import Workspace
-from tests.cloud import FaultyLine, s3
+from tests.cloud import FaultyLine, files, s3, stored
 from tests.conftest import MakeCache, MakeVideo, mocrop
 
 Files = dict[str, bytes]
 QUIET = LineConsole(quiet=True)
-
-
-def files(folder: Path) -> Files:
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 @pytest.fixture
@@ -50,11 +46,6 @@ def cache(tmp_path: Path, make_cache: MakeCache) -> Path:
 @pytest.fixture
 def here(tmp_path: Path, cache: Path) -> Path:
     return tmp_path / "w"
-
-
-def stored(url: str) -> Files:
-    remote = RemoteFiles(Address.parse(url))
-    return {name: remote.read(name) for name in remote.list()}
 
 
 def test_a_cache_is_there_as_it_is_here_and_comes_back_so(here: Path, cache: Path, there: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-from mocrop.pipeline.address import Address, RemoteFiles
+from mocrop.pipeline.address import RemoteFiles
 from mocrop.pipeline.cache.crop_cache import CropCache
 from mocrop.pipeline.cache.mirror import open_mirror as open_mirror_module
 from mocrop.pipeline.cache.mirror import room as room_module
@@ -31,9 +31,8 @@ from mocrop.pipeline.cache.mirror.room import Room
 from mocrop.pipeline.checksums import with_checksum
 from mocrop.pipeline.errors import AddressError, CacheError, DiskFullError, SettingsError
 from mocrop.pipeline.strict_json import parsed_json
-from tests.cloud import SECRET, FaultyLine, delete_bucket, s3, upload
+from tests.cloud import SECRET, FaultyLine, delete_bucket, put_folder, s3, upload
 from tests.conftest import MakeCache
-from tests.reliability.flips import files_below
 
 COLUMNS = ("label", "group", "subset", "state", "frame_index", "box", "slot_box", "picture", "density", "checksum")
 
@@ -107,13 +106,10 @@ def test_where_a_server_tells_sizes_alone_columns_are_read_again(
     fsspec.register_implementation("sizes", _SaysOnlySizes, clobber=True)
     address = "sizes://there/seven.zarr"
 
-    def put(cache: Path) -> None:
-        for file in files_below(cache):
-            RemoteFiles(Address.parse(address)).write(file.relative_to(cache).as_posix(), file.read_bytes())
-
-    put(stored)
+    put_folder(stored, address)
     assert CropCache(address, mirror=tmp_path / "mirror").label.tolist() == [0, 1, 0, 1, 0, 1, -1]
-    put(make_cache(tmp_path / "again/seven.zarr", label=[1, 0, 1, 0, 1, 0, -1], used=[4, 2, 4, 4, 1, 4, 3]))
+    again = make_cache(tmp_path / "again/seven.zarr", label=[1, 0, 1, 0, 1, 0, -1], used=[4, 2, 4, 4, 1, 4, 3])
+    put_folder(again, address)
     assert CropCache(address, mirror=tmp_path / "mirror").label.tolist() == [1, 0, 1, 0, 1, 0, -1]
 
 
